@@ -1,0 +1,87 @@
+"""Checks of the browser's application, which has no build step that would notice."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from building.project import ROOT, source_files
+
+ASSETS = ROOT / "assets"
+TEXT = {".html", ".js", ".css", ".svg", ".json", ".webmanifest"}
+
+REFERENCES = {
+    ".js": re.compile(
+        r"""(?:^\s*(?:(?:import|export)\b.*|\}\s*)from\s*|^\s*import\s*|\bimport\(\s*)["']([^"']+)["']"""
+    ),
+    ".css": re.compile(r"""(?:@import\s+|url\(\s*)["']?([^"')\s]+)"""),
+    ".html": re.compile(r"""<(?:script|link|img|source|use)\b[^>]*?\b(?:src|href)=["']?([^"'\s>]+)"""),
+}
+
+OTHER_ORIGIN = re.compile(r"""(?:https?:|wss?:|["'(]\s*)//(?!www\.w3\.org/(?:1999|2000)/)[\w\[]""")
+"""An absolute address; the names of SVG and XLink look like one but are never fetched."""
+
+FETCHED_BY_A_DOCUMENT = re.compile(
+    r"""!\[[^\]]*\]\(\s*(?:https?:)?//|<(?:img|script|iframe|link)\b[^>]*(?:https?:)?//"""
+)
+
+INLINE = {
+    ".js": re.compile(
+        r"\.(?:innerHTML|outerHTML|srcdoc)\b|insertAdjacentHTML|document\.write|\beval\(|new Function\("
+        r"""|setAttribute\(\s*["'](?:style|on\w+)["']|\.style\.cssText\b"""
+    ),
+    ".html": re.compile(r"""\s(?:style|on\w+)\s*=\s*["']|<style\b|<script(?![^>]*\bsrc=)|javascript:""", re.IGNORECASE),
+    ".svg": re.compile(r"""\son\w+\s*=|<script\b|javascript:""", re.IGNORECASE),
+}
+"""What the Content-Security-Policy forbids, or what would turn text into markup."""
+
+
+def references_resolve() -> Iterator[str]:
+    """Every file that a script, a style sheet or the page names is there."""
+    for path in source_files(ASSETS):
+        pattern = REFERENCES.get(path.suffix)
+        for number, line in _lines(path) if pattern else ():
+            for reference in pattern.findall(line) if pattern else ():
+                problem = _unresolved(path, reference)
+                if problem:
+                    yield f"{_name(path)}:{number}: {problem}"
+
+
+def _unresolved(path: Path, reference: str) -> str | None:
+    """What is wrong with a reference, if anything. `/assets/…` is how the server serves the folder."""
+    name = re.split(r"[?#]", reference)[0]
+    if not name or name.startswith("data:"):
+        return None
+    if path.suffix == ".js" and not name.startswith((".", "/")):
+        return f"{reference} is no file of ours: write ./{reference}"
+    is_absolute = name.startswith("/")
+    target = ASSETS / name.lstrip("/").removeprefix("assets/") if is_absolute else path.parent / name
+    return None if target.is_file() else f"{reference} does not exist"
+
+
+def nothing_comes_from_elsewhere() -> Iterator[str]:
+    """No page, and no document, makes a browser ask another origin for anything."""
+    for path in source_files(ASSETS):
+        yield from _matches(path, OTHER_ORIGIN, "another origin") if path.suffix in TEXT else ()
+    for path in (ROOT / "README.md", *source_files(ROOT / "docs")):
+        yield from _matches(path, FETCHED_BY_A_DOCUMENT, "fetched from another origin") if path.is_file() else ()
+
+
+def nothing_is_inline() -> Iterator[str]:
+    """No markup made from text, no inline handlers, styles or scripts."""
+    for path in source_files(ASSETS):
+        pattern = INLINE.get(path.suffix)
+        yield from _matches(path, pattern, "not under our Content-Security-Policy") if pattern else ()
+
+
+def _matches(path: Path, pattern: re.Pattern[str], problem: str) -> Iterator[str]:
+    for number, line in _lines(path):
+        if pattern.search(line):
+            yield f"{_name(path)}:{number}: {problem}: {line.strip()[:100]}"
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    return enumerate(path.read_text(errors="replace").splitlines(), start=1)
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))

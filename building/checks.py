@@ -1,0 +1,124 @@
+"""What a machine can say about the sources without running the program.
+
+A consistency check yields problems as `path:line: what is wrong`; none means that it passed.
+"""
+
+import ast
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from building import asset_checks
+from building.environments import development_environment
+from building.project import ROOT, say, source_files
+
+TOOLS = (
+    ("ruff", "format", "--check", "--quiet", "."),
+    ("ruff", "check", "--quiet", "."),
+    ("mypy", "--no-error-summary"),
+    ("lint-imports", "--no-cache"),
+)
+
+LONGEST_FILE = 400
+"""Lines. A longer file holds more than one thing."""
+
+ONLY_PROCESS_STARTER = "opsicle/worker/process.py"
+STARTS_A_PROCESS = re.compile(r"os\.(system|popen|fork|forkpty|exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?|startfile)")
+
+UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
+BARE_SLEEP = re.compile(r"\btime\.sleep\(|\bfrom time import .*\bsleep\b")
+SLEEPS_FOR_ALL = "tests/support.py"
+
+
+def run_all(arguments: Sequence[str]) -> int:
+    """Run every check, whatever the ones before said; 1 if any found something."""
+    if arguments:
+        say("check takes no arguments")
+        return 2
+    python = development_environment()
+    failed = [tool[0] for tool in TOOLS if not _passes(python.parent / tool[0], *tool[1:])]
+    for check in CONSISTENCY:
+        problems = list(check())
+        for problem in problems:
+            print(problem)
+        if problems:
+            failed.append(check.__name__)
+    if not _cli_reference_is_current(python):
+        failed.append("cli_reference")
+    print(f"failed: {', '.join(failed)}" if failed else "all checks passed")
+    return 1 if failed else 0
+
+
+def _passes(*command: str | Path) -> bool:
+    say(" ".join([Path(command[0]).name, *map(str, command[1:])]))
+    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+
+
+def no_file_is_too_long() -> Iterator[str]:
+    """Short files keep one thing each."""
+    for path in _sources(".py", ".js", ".css", ".sql", ".html"):
+        lines = len(path.read_text().splitlines())
+        if lines > LONGEST_FILE:
+            yield f"{_name(path)}:{lines}: {lines} lines, {LONGEST_FILE} are allowed"
+
+
+def only_the_worker_starts_processes() -> Iterator[str]:
+    """The import contracts cover `subprocess`; this covers the functions of `os` that do the same."""
+    for path in source_files(ROOT / "opsicle"):
+        if path.suffix == ".py" and _name(path) != ONLY_PROCESS_STARTER:
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Attribute) and STARTS_A_PROCESS.fullmatch(ast.unparse(node)):
+                    yield f"{_name(path)}:{node.lineno}: {ast.unparse(node)} belongs in {ONLY_PROCESS_STARTER}"
+
+
+def nothing_is_left_unfinished() -> Iterator[str]:
+    """What is not done is an issue, not a remark."""
+    folders = [ROOT / name for name in ("opsicle", "assets", "examples", "docs", "tests", "bench")]
+    yield from _lines_with(UNFINISHED, source_files(*folders), "left unfinished")
+
+
+def no_test_sleeps() -> Iterator[str]:
+    """A sleep is too short on a slow machine and too long on a fast one: wait for what is expected."""
+    tests = (path for path in source_files(ROOT / "tests") if path.suffix == ".py" and _name(path) != SLEEPS_FOR_ALL)
+    yield from _lines_with(BARE_SLEEP, tests, "use wait_until")
+
+
+def _cli_reference_is_current(python: Path) -> bool:
+    """Whether docs/cli.md is what the command line says of itself: every command and option documented."""
+    if not (ROOT / "opsicle" / "cli" / "reference.py").exists():
+        return True
+    program = "import sys; from opsicle.cli.reference import render; sys.stdout.write(render())"
+    result = subprocess.run([python, "-c", program], cwd=ROOT, check=False, capture_output=True, text=True)
+    written = ROOT / "docs" / "cli.md"
+    if result.returncode == 0 and written.exists() and written.read_text() == result.stdout:
+        return True
+    print(result.stderr or f"docs/cli.md is out of date: .venv/bin/python -c '{program}' > docs/cli.md")
+    return False
+
+
+def _sources(*suffixes: str) -> Iterator[Path]:
+    folders = [ROOT / name for name in ("opsicle", "assets", "examples", "tests", "bench", "building")]
+    return (path for path in source_files(*folders) if path.suffix in suffixes)
+
+
+def _lines_with(pattern: re.Pattern[str], paths: Iterator[Path], problem: str) -> Iterator[str]:
+    for path in paths:
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+            if pattern.search(line):
+                yield f"{_name(path)}:{number}: {problem}: {line.strip()[:100]}"
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+CONSISTENCY: tuple[Callable[[], Iterator[str]], ...] = (
+    no_file_is_too_long,
+    only_the_worker_starts_processes,
+    nothing_is_left_unfinished,
+    no_test_sleeps,
+    asset_checks.references_resolve,
+    asset_checks.nothing_comes_from_elsewhere,
+    asset_checks.nothing_is_inline,
+)

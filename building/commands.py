@@ -1,0 +1,75 @@
+"""The commands of `build.py`."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from building import zipapp
+from building.environments import development_environment
+from building.project import ROOT, BuildError
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; the exit code to end with."""
+    os.umask(0o022)  # what is built must not depend on who builds it
+    command, *rest = arguments if arguments and not arguments[0].startswith("-") else ["build", *arguments]
+    try:
+        if command not in COMMANDS:
+            raise BuildError(f"no command {command!r}; there are {', '.join(COMMANDS)}")
+        return COMMANDS[command](rest)
+    except BuildError as error:
+        print(f"build.py: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def build(arguments: Sequence[str]) -> int:
+    """Build the one file and print where it is."""
+    parser = argparse.ArgumentParser(prog="build.py build")
+    parser.add_argument("--platform", choices=zipapp.PLATFORMS, default=zipapp.host_platform())
+    target = zipapp.build(parser.parse_args(arguments).platform)
+    print(target.relative_to(ROOT))
+    return 0
+
+
+def demo(arguments: Sequence[str]) -> int:
+    """Run `opsicle demo` from an up-to-date built file, in place of this process."""
+    target = zipapp.build(zipapp.host_platform(), anew=False)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, str(target), "demo", *arguments])
+
+
+def test(arguments: Sequence[str]) -> int:
+    """Run the tests against an up-to-date built file; arguments go to pytest."""
+    from building import tests
+
+    return tests.run_all(arguments)
+
+
+def check(arguments: Sequence[str]) -> int:
+    """Run every check that needs no running program."""
+    from building import checks
+
+    return checks.run_all(arguments)
+
+
+def bench(arguments: Sequence[str]) -> int:
+    """Measure, with what the tests run on."""
+    zipapp.build(zipapp.host_platform(), anew=False)
+    return subprocess.run([development_environment(), "-m", "bench", *arguments], cwd=ROOT, check=False).returncode
+
+
+def lock(arguments: Sequence[str]) -> int:
+    """Refresh the locks."""
+    from building import locks
+
+    parser = argparse.ArgumentParser(prog="build.py lock")
+    parser.add_argument("--upgrade", action="store_true", help="take the newest versions")
+    locks.lock(upgrade=parser.parse_args(arguments).upgrade)
+    return 0
+
+
+COMMANDS = {"build": build, "demo": demo, "test": test, "check": check, "bench": bench, "lock": lock}

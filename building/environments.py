@@ -1,0 +1,60 @@
+"""Virtual environments made from a hash-pinned lock, and remade only when the lock changes."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from building.project import CACHE, REQUIREMENTS, VENV, BuildError, digest, only_one, run, say
+
+PIP_QUIETLY = ("--quiet", "--quiet", "--disable-pip-version-check", "--no-input")
+"""Errors only: a machine's own pip settings may make pip warn about every package."""
+
+
+def development_environment() -> Path:
+    """The Python of `.venv`, which has everything that tests and checks need."""
+    return _environment(VENV, REQUIREMENTS / "dev.txt")
+
+
+def build_environment() -> Path:
+    """The Python of a private environment with shiv and pip-tools."""
+    return _environment(CACHE / "build-env", REQUIREMENTS / "build.txt")
+
+
+def _environment(folder: Path, lock: Path) -> Path:
+    """Bring the environment to what the lock says, in place, and return its Python."""
+    python = folder / "bin" / "python"
+    stamp = folder / ".lock-digest"
+    with only_one(f"environment-{folder.name}"):
+        wanted = digest([lock])
+        if _works(python) and stamp.is_file() and stamp.read_text() == wanted:
+            return python
+        say(f"installing {lock.name} into {folder.name}")
+        if not _works(python):
+            _create(folder)
+        stamp.unlink(missing_ok=True)
+        run([python, "-m", "pip", "install", *PIP_QUIETLY, "--require-hashes", "--requirement", lock])
+        stamp.write_text(wanted)
+    return python
+
+
+def _works(python: Path) -> bool:
+    """Whether this interpreter can still start: the one it was made from may have been removed or replaced."""
+    try:
+        return subprocess.run([python, "-m", "pip", "--version"], check=False, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def _create(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    try:
+        run([sys.executable, "-m", "venv", folder], quiet=True)
+    except BuildError as error:
+        if os.access("/usr/bin/apt-get", os.X_OK):
+            hint = "install Debian's python3-venv and try again"
+        else:
+            hint = "this Python needs its modules venv and ensurepip"
+        raise BuildError(f"{error}\n{hint}") from None

@@ -1,0 +1,173 @@
+"""Starts the one-file program: this is the `__main__.py` of dist/opsicle.
+
+Python cannot load compiled modules out of a zip file, so at its first start the program unpacks itself
+into a folder that only this user can write; later starts find it there. shiv's own start-up does much
+the same, but only ever under HOME, trusting whatever it finds there, and it takes twice as long.
+Every start pays for what is imported here: keep it to modules that Python has loaded anyway. And keep
+to syntax that Python 3.6 reads, which some servers still have as `python3`, so that it is told what is wrong.
+"""
+
+import fcntl
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BUILD_ID = "@BUILD_ID@"
+MACHINE = "@MACHINE@"
+
+KEPT_OLDER_BUILDS = 2
+"""So that a person who goes to and fro between versions does not unpack at every turn."""
+
+SEAL = "unpacked"
+"""Made before all other files and never read. What removes files by age, as systemd does in /tmp, takes it
+first: a folder that has lost files has lost its seal, and the next start unpacks it anew."""
+
+
+def start() -> None:
+    """Unpack if need be, then run the command line."""
+    refuse_unsupported()
+    target = os.path.join(cache_folder(), BUILD_ID)
+    mark = claim(target)
+    while mark is None:
+        unpack(target)
+        mark = claim(target)
+    sys.path[0] = os.path.join(target, "files", "site-packages")
+    sys.dont_write_bytecode = False  # the folder is ours, and without compiled modules each start takes twice as long
+    from opsicle.cli import main
+
+    sys.exit(main())
+
+
+def refuse_unsupported() -> None:
+    """Say in one line what is missing, instead of failing somewhere inside a compiled module."""
+    name, version = sys.implementation.name, sys.version_info[:2]
+    if name != "cpython" or not (3, 11) <= version <= (3, 14):
+        raise refusal(f"needs CPython 3.11 to 3.14; {sys.executable} is {name} {version[0]}.{version[1]}")
+    system = os.uname()
+    if (system.sysname, system.machine) != ("Linux", MACHINE):
+        raise refusal(f"this file is for Linux on {MACHINE}; this is {system.sysname} on {system.machine}")
+
+
+def refusal(problem: str) -> SystemExit:
+    """The exception that ends the program with one line on stderr and exit code 1."""
+    return SystemExit(f"opsicle: {problem}")
+
+
+def cache_folder() -> str:
+    """The first folder that is this user's alone and from which compiled modules can be loaded."""
+    for folder in candidates():
+        if is_safe(folder):
+            return folder
+    raise refusal("no folder to unpack itself into; set OPSICLE_CACHE_DIR to one that only this user can write")
+
+
+def candidates() -> "Iterator[str]":
+    """Where to unpack, best first."""
+    chosen = os.environ.get("OPSICLE_CACHE_DIR")
+    if chosen:
+        yield os.path.realpath(chosen)
+        return
+    home = os.environ.get("HOME", os.path.expanduser("~"))  # the password database knows it when HOME is not set
+    # Under sudo, HOME may be that of the person who called it.
+    if os.path.isabs(home) and os.path.isdir(home) and os.stat(home).st_uid == os.geteuid():
+        cache = os.environ.get("XDG_CACHE_HOME", "")
+        yield os.path.join(cache if os.path.isabs(cache) else os.path.join(home, ".cache"), "opsicle")
+    for folder in ("/var/tmp", "/tmp"):
+        yield f"{folder}/opsicle-{os.geteuid()}"
+
+
+def is_safe(folder: str) -> bool:
+    """Whether the folder, made if need be, is ours, closed to others, writable, and not mounted noexec."""
+    try:
+        os.makedirs(folder, 0o700, exist_ok=True)
+        found = os.lstat(folder)
+        is_folder = found.st_mode & 0o170000 == 0o040000
+        is_ours = found.st_uid == os.geteuid() and not found.st_mode & 0o022
+        is_noexec = os.statvfs(folder).f_flag & os.ST_NOEXEC
+        return is_folder and is_ours and not is_noexec and os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        return False
+
+
+def claim(target: str) -> "int | None":
+    """Mark the unpacked folder as in use until this process ends; None if it is not there, or not whole.
+
+    The mark is a shared lock on the folder, which keeps a newer build, and systemd's cleaning of
+    /tmp, from removing modules that a running server has yet to import.
+    """
+    try:
+        mark = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+    locked(mark, fcntl.LOCK_SH)
+    if os.path.exists(os.path.join(target, SEAL)):
+        return mark
+    os.close(mark)
+    return None
+
+
+def locked(descriptor: int, kind: int) -> bool:
+    """Lock if the file system can; some network file systems lock no folders."""
+    try:
+        fcntl.flock(descriptor, kind)
+    except OSError:
+        return False
+    return True
+
+
+def unpack(target: str) -> None:
+    """Unpack this file, all or nothing; one process does it while others that start meanwhile wait."""
+    import zipfile
+
+    root = os.path.dirname(target)
+    try:
+        with open(os.path.join(root, ".lock"), "w") as waiting:
+            fcntl.flock(waiting, fcntl.LOCK_EX)
+            if not os.path.exists(os.path.join(target, SEAL)):
+                replace(target, os.path.join(root, ".unpacking"))
+                remove_unused(root)
+    except OSError as error:
+        raise refusal(f"cannot unpack itself into {root}: {error.strerror or error}") from None
+    except zipfile.BadZipFile as error:
+        raise refusal(f"{sys.argv[0]} is damaged, fetch it again: {error}") from None
+
+
+def replace(target: str, unfinished: str) -> None:
+    """Put a freshly unpacked folder at the target."""
+    import pathlib
+    import shutil
+    import zipfile
+
+    import _bootstrap  # shiv's
+
+    shutil.rmtree(unfinished, ignore_errors=True)  # left by a start that was killed
+    os.mkdir(unfinished, 0o700)
+    open(os.path.join(unfinished, SEAL), "w").close()
+    with zipfile.ZipFile(sys.argv[0]) as archive:
+        _bootstrap.extract_site_packages(archive, pathlib.Path(unfinished, "files"))
+    os.sync()  # else a power cut could leave empty files behind the new name
+    shutil.rmtree(target, ignore_errors=True)
+    os.rename(unfinished, target)
+
+
+def remove_unused(root: str) -> None:
+    """Remove all builds but this, those in use, and the newest few."""
+    import shutil
+
+    folders = [entry for entry in os.scandir(root) if entry.is_dir() and entry.name != BUILD_ID]
+    folders.sort(key=lambda entry: entry.stat().st_mtime, reverse=True)
+    for folder in folders[KEPT_OLDER_BUILDS:]:
+        mark = os.open(folder.path, os.O_RDONLY | os.O_DIRECTORY)
+        if locked(mark, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            shutil.rmtree(folder.path, ignore_errors=True)
+        os.close(mark)
+
+
+if __name__ == "__main__":
+    try:
+        start()
+    except KeyboardInterrupt:
+        sys.exit(130)

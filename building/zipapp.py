@@ -1,0 +1,123 @@
+"""dist/opsicle: the package, its assets and examples, and all dependencies, in one executable file.
+
+The same commit gives the same bytes, wherever and whenever it is built (with the same zlib): every
+time stamp is the commit's, entries are sorted, modes fixed, and no path of the building machine gets in.
+"""
+
+import json
+import os
+import platform as machine
+import shutil
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from building.environments import build_environment
+from building.project import CACHE, DIST, REQUIREMENTS, ROOT, BuildError, digest, git, only_one, run, say, source_files
+from building.wheels import unpack_wheels
+
+PLATFORMS = ("x86_64", "aarch64")
+PYTHON = "/usr/bin/env python3"
+ENTRY_POINT = "opsicle.cli:main"
+IN_PACKAGE = ("assets", "examples")
+"""Folders of the checkout that the built file carries inside the package."""
+
+FIRST_ZIP_TIME = 315532800
+"""1980-01-01 in Unix seconds: a zip file knows no earlier time."""
+
+
+def host_platform() -> str:
+    """The platform of this machine if we build for it, else the usual one."""
+    return machine.machine() if machine.machine() in PLATFORMS else PLATFORMS[0]
+
+
+def target_file(platform: str) -> Path:
+    """Where the built file for a platform goes; only a foreign platform shows in the name."""
+    return DIST / ("opsicle" if platform == host_platform() else f"opsicle-{platform}")
+
+
+def build(platform: str, *, anew: bool = True) -> Path:
+    """Build the one file, atomically; without `anew` only if something that goes into it has changed."""
+    target = target_file(platform)
+    with only_one("build"):
+        commit, epoch = _commit(), _epoch()
+        sources = source_files(*(ROOT / name for name in ("opsicle", "building", *IN_PACKAGE)))
+        inputs = digest([*sources, *_single_inputs()], platform, commit, str(epoch))
+        stamp = CACHE / f"built-{platform}"
+        if not anew and target.exists() and stamp.exists() and stamp.read_text() == inputs:
+            return target
+        say(f"building {target.relative_to(ROOT)}")
+        _build(platform, commit, epoch, target)
+        stamp.write_text(inputs)
+    return target
+
+
+def _single_inputs() -> list[Path]:
+    return [ROOT / "LICENSE", REQUIREMENTS / "runtime.txt", REQUIREMENTS / "build.txt"]
+
+
+def _commit() -> str:
+    """The commit for the version, marked if the work tree differs from it; empty without git."""
+    head = git("rev-parse", "--short=10", "HEAD")
+    if head is None:
+        return ""
+    return f"g{head}.modified" if git("status", "--porcelain") else f"g{head}"
+
+
+def _epoch() -> int:
+    """The time that every entry gets, in Unix seconds: the commit's, unless SOURCE_DATE_EPOCH says otherwise."""
+    given = os.environ.get("SOURCE_DATE_EPOCH") or git("log", "-1", "--format=%ct") or str(FIRST_ZIP_TIME)
+    if not given.isdecimal():
+        raise BuildError("SOURCE_DATE_EPOCH must be a number of seconds")
+    return max(int(given), FIRST_ZIP_TIME)
+
+
+def _build(platform: str, commit: str, epoch: int, target: Path) -> None:
+    with TemporaryDirectory(dir=CACHE, prefix="building-") as folder:
+        site_packages, packed, finished = (Path(folder, name) for name in ("site-packages", "packed", "finished"))
+        _stage(site_packages, platform, commit)
+        options = ["--uncompressed", f"--entry-point={ENTRY_POINT}", f"--python={PYTHON}", f"--output-file={packed}"]
+        options += [f"--site-packages={site_packages}"]
+        run([build_environment(), "-P", "-m", "shiv", *options], env={"SOURCE_DATE_EPOCH": str(epoch)}, quiet=True)
+        _finish(packed, finished, platform, epoch)
+        target.parent.mkdir(exist_ok=True)
+        finished.replace(target)
+
+
+def _stage(site_packages: Path, platform: str, commit: str) -> None:
+    """Lay out everything that the program imports or reads as one folder."""
+    unpack_wheels(platform, site_packages)
+    package = site_packages / "opsicle"
+    for source, place in ((ROOT / "opsicle", package), *((ROOT / name, package / name) for name in IN_PACKAGE)):
+        for path in source_files(source):
+            copy = place / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+    shutil.copyfile(ROOT / "LICENSE", package / "LICENSE")
+    version = package / "version.py"
+    version.write_text(_replace_once(version.read_text(), 'COMMIT = ""', f'COMMIT = "{commit}"'))
+
+
+def _finish(packed: Path, finished: Path, platform: str, epoch: int) -> None:
+    """Compress shiv's archive, with our launcher as its `__main__.py` and nothing left to chance."""
+    with ZipFile(packed) as archive, finished.open("wb") as file:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+        build_id = json.loads(entries["environment.json"])["build_id"][:20]
+        launcher = (ROOT / "building" / "launcher.py").read_text()
+        launcher = _replace_once(_replace_once(launcher, "@BUILD_ID@", build_id), "@MACHINE@", platform)
+        entries["__main__.py"] = launcher.encode()
+        file.write(f"#!{PYTHON}\n".encode())
+        with ZipFile(file, "w", ZIP_DEFLATED, compresslevel=6) as result:
+            for name in sorted(entries):
+                entry = ZipInfo(name, time.gmtime(epoch)[:6])
+                entry.external_attr = 0o100644 << 16
+                entry.compress_type = ZIP_DEFLATED
+                result.writestr(entry, entries[name])
+    finished.chmod(0o755)
+
+
+def _replace_once(text: str, old: str, new: str) -> str:
+    if text.count(old) != 1:
+        raise BuildError(f"expected {old!r} exactly once")
+    return text.replace(old, new)

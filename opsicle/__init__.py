@@ -1,0 +1,5 @@
+"""Opsicle: runbook automation in one file."""
+
+from opsicle.version import __version__
+
+__all__ = ["__version__"]

@@ -1,0 +1,158 @@
+"""`opsicle automations` and `opsicle logs`: what runs, what ran, and what it printed."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from opsicle.cli.invocation import current
+from opsicle.cli.output import Column, emit, emit_list, print_json, print_table, seconds_between
+from opsicle.cli.root import Command, Noun
+from opsicle.cli.sessions import connect
+from opsicle.cli.terminal import printable
+from opsicle.cli.workers import limit
+
+if TYPE_CHECKING:
+    from opsicle.client.api import Api
+    from opsicle.wire.user_api import Automation
+
+STATES = (
+    "awaiting_approval",
+    "queued",
+    "running",
+    "succeeded",
+    "failed",
+    "cancelled",
+    "timed_out",
+    "unknown",
+    "rejected",
+    "expired",
+)
+
+_COLUMNS = [
+    Column("id", lambda automation: automation.id),
+    Column("state", lambda automation: automation.state),
+    Column("template", lambda automation: f"{automation.template} v{automation.version}"),
+    Column("requester", lambda automation: automation.requester.email),
+    Column("worker", lambda automation: automation.worker.name if automation.worker else ""),
+    Column("created", lambda automation: automation.created_at),
+    Column("took", lambda automation: seconds_between(automation.started_at, automation.finished_at)),
+]
+
+
+@click.group(cls=Noun)
+def automations() -> None:
+    """Automations: templates that were run."""
+
+
+@automations.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+@click.option("--template", metavar="NAME", default="", help="Only those of this template.")
+@limit
+def list_(state: str | None, template: str, limit: int | None) -> None:
+    """List automations, newest first."""
+    emit_list(connect().automations(state=state or "", template=template), _COLUMNS, limit=limit, table_limit=100)
+
+
+@automations.command()
+@click.argument("automation_id", metavar="ID")
+def show(automation_id: str) -> None:
+    """Show one automation with its phases."""
+    emit_automation(connect().automation(automation_id))
+
+
+@automations.command()
+@click.argument("automation_id", metavar="ID")
+def cancel(automation_id: str) -> None:
+    """Stop an automation. Clean-up phases still run."""
+    emit_automation(connect().cancel(automation_id))
+
+
+@automations.command()
+@click.argument("automation_id", metavar="ID")
+def rerun(automation_id: str) -> None:
+    """Run the same template version with the same values again, as a new automation."""
+    emit_automation(connect().rerun(automation_id))
+
+
+@click.command(cls=Command)
+@click.argument("automation_id", metavar="ID")
+@click.option("--follow", is_flag=True, help="Go on until the automation is over.")
+def logs(automation_id: str, *, follow: bool) -> None:
+    """Print an automation's log, its bytes as they are."""
+    api = connect()
+    if current().wants_json:
+        _print_as_json(api, automation_id, follow=follow)
+        return
+    from opsicle.client.following import LogPiece
+    from opsicle.client.following import follow as follow_live
+
+    if not follow:
+        for part in api.log(automation_id):
+            _write(part)
+        return
+    for happened in follow_live(api, automation_id):
+        if isinstance(happened, LogPiece):
+            _write(happened.data)
+
+
+def emit_automation(automation: Automation) -> None:
+    """Print one automation, whole."""
+    emit(automation, _fields(automation))
+    if current().wants_json or not automation.phases:
+        return
+    click.echo()
+    rows = [
+        [phase.name, phase.state, seconds_between(phase.started_at, phase.finished_at), _ending(phase)]
+        for phase in automation.phases
+    ]
+    print_table(["PHASE", "STATE", "TOOK", "ENDED WITH"], [[printable(cell) for cell in row] for row in rows])
+
+
+def _fields(automation: Automation) -> list[tuple[str, object]]:
+    return [
+        ("id", automation.id),
+        ("state", automation.state),
+        ("why", automation.explanation or automation.waiting_reason),
+        ("template", f"{automation.template} v{automation.version}"),
+        ("values", automation.values),
+        ("requester", automation.requester.email),
+        ("reason", automation.reason),
+        ("rerun of", automation.rerun_of),
+        ("worker", automation.worker.name if automation.worker else ""),
+        ("cancel asked for", automation.is_cancel_requested or ""),
+        ("exit code", automation.exit_code),
+        ("created", automation.created_at),
+        ("started", automation.started_at),
+        ("finished", automation.finished_at),
+        ("log bytes", automation.log_bytes),
+    ]
+
+
+def _ending(phase: object) -> str:
+    from opsicle.wire.user_api import PhaseRun
+
+    assert isinstance(phase, PhaseRun)
+    return phase.explanation or ("" if phase.exit_code is None else f"exit code {phase.exit_code}")
+
+
+def _print_as_json(api: Api, automation_id: str, *, follow: bool) -> None:
+    """A log is bytes, and JSON has none: they stand in base64."""
+    import base64
+
+    from opsicle.client.following import LogPiece
+    from opsicle.client.following import follow as follow_live
+
+    if follow:
+        parts = [piece.data for piece in follow_live(api, automation_id) if isinstance(piece, LogPiece)]
+    else:
+        parts = list(api.log(automation_id))
+    log = b"".join(parts)
+    print_json({"id": automation_id, "log_bytes": len(log), "data": base64.b64encode(log).decode()})
+
+
+def _write(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

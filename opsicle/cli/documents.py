@@ -1,0 +1,148 @@
+"""Template and automation files on this machine: reading, checking, and their values from options and files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from opsicle.domain.errors import InvalidInput, Problem
+from opsicle.domain.problems import Problems, nearest, quoted
+from opsicle.domain.shell_lint import warnings
+from opsicle.domain.template_parser import AUTOMATION_TYPE, TEMPLATE_TYPE, Document, digest, parse_document
+from opsicle.domain.templates import Template, Value, Variable
+from opsicle.domain.unsupported import unsupported
+from opsicle.domain.variables import parse_text
+from opsicle.domain.yaml_documents import MAX_BYTES, Kind, load, plain
+
+MAX_VALUES_FILE_BYTES = MAX_BYTES
+
+
+class Check(msgspec.Struct, kw_only=True):
+    """What there is to say of a file. `error` is None for one that is valid."""
+
+    file: str
+    name: str = ""
+    type: str = ""
+    digest: str = ""
+    warnings: list[Problem] = []
+    unsupported: list[Problem] = []
+    error: InvalidInput | None = None
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """Every mistake; none in a file that is valid, or that could not be read at all."""
+        return self.error.problems if self.error else ()
+
+    def document(self) -> dict[str, object]:
+        """What `-o json` prints of it."""
+        return {
+            "file": self.file,
+            "is_valid": self.error is None,
+            "name": self.name,
+            "type": self.type,
+            "digest": self.digest,
+            "errors": self.errors,
+            "warnings": self.warnings,
+            "unsupported": self.unsupported,
+        }
+
+
+def check_file(file: str) -> Check:
+    """Check one file; what is wrong with it stands in the result."""
+    try:
+        document = parse_document(_read(Path(file), MAX_BYTES))
+    except InvalidInput as error:
+        return Check(file=file, error=error)
+    if not isinstance(document, Template):
+        return Check(file=file, name=document.name, type=AUTOMATION_TYPE)
+    return Check(
+        file=file,
+        name=document.name,
+        type=TEMPLATE_TYPE,
+        digest=digest(document),
+        warnings=warnings(document),
+        unsupported=unsupported(document),
+    )
+
+
+def read_source(path: Path) -> str:
+    """A document's text, to be sent as it is. Raises InvalidInput."""
+    try:
+        return _read(path, MAX_BYTES).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path} is not UTF-8 text") from error
+
+
+def read_document(path: Path) -> Document:
+    """The template or automation in a file. Raises InvalidInput with every mistake."""
+    source = _read(path, MAX_BYTES)
+    try:
+        return parse_document(source)
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error.message}", hint=error.hint, problems=error.problems) from error
+
+
+def given_values(variables: Iterable[Variable], texts: Iterable[str], file: Path | None) -> dict[str, Value]:
+    """The values from `--var id=text` and a `--var-file`; `--var` wins. Raises InvalidInput with every mistake.
+
+    Whether they fit the variables' rules is for `check_values` or the server to say.
+    """
+    values = read_values_file(file) if file else {}
+    known = {variable.id: variable for variable in variables}
+    problems = Problems()
+    for name, given in _by_id(texts).items():
+        if name not in known:
+            problems.add(f"values.{name[:64]}", f"the template has no variable {quoted(name)}{nearest(name, known)}")
+        elif len(given) > 1 and not known[name].multiple:
+            problems.add(f"values.{name}", "is given more than once")
+        else:
+            _add_parsed(values, known[name], "\n".join(given), problems)
+    problems.raise_if_any("these values")
+    return values
+
+
+def read_values_file(path: Path) -> dict[str, Value]:
+    """The mapping in a YAML or JSON file; an empty value counts as not given. Raises InvalidInput."""
+    problems = Problems()
+    node = load(_read(path, MAX_VALUES_FILE_BYTES), problems)
+    if node.kind is not Kind.MAPPING:
+        problems.add("", "must be a mapping (lines of `id: value`)", node.line)
+    values: dict[str, Value] = {}
+    for name, given in node.fields.items():
+        try:
+            values[name] = msgspec.convert(plain(given), Value)
+        except msgspec.ValidationError:
+            if given.kind is not Kind.NULL:
+                problems.add(name, f"must be a value or a list of values, not {given.kind}", given.line)
+    problems.raise_if_any(str(path))
+    return values
+
+
+def _add_parsed(values: dict[str, Value], variable: Variable, text: str, problems: Problems) -> None:
+    try:
+        values[variable.id] = parse_text(variable, text)
+    except InvalidInput as error:
+        for problem in error.problems:
+            problems.add(problem.path, problem.message)
+
+
+def _by_id(texts: Iterable[str]) -> Mapping[str, list[str]]:
+    given: dict[str, list[str]] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise InvalidInput(f"--var takes id=value, not {quoted(text)}")
+        given.setdefault(name, []).append(value)
+    return given
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """The file's bytes; one more than `limit` of them suffices to be refused."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limit + 1)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "that is no file name"
+        raise InvalidInput(f"{path} cannot be read: {reason}") from error

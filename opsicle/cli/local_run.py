@@ -1,0 +1,181 @@
+"""Running a file right here: the worker's own runner, without a worker and without a server."""
+
+from __future__ import annotations
+
+import getpass
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from opsicle.cli.documents import read_document
+from opsicle.cli.narration import Narration
+from opsicle.domain.automations import JobState
+from opsicle.domain.errors import InvalidInput, Problem
+from opsicle.domain.template_parser import AutomationDocument, Document
+from opsicle.domain.templates import Template, Value, Variable
+from opsicle.domain.unsupported import unsupported
+from opsicle.domain.variables import check_values, environment
+from opsicle.kit.ids import new_id
+from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
+from opsicle.worker.runner import Cancellation, Host, Runner
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class LocalPhase(msgspec.Struct, kw_only=True):
+    """One phase of a run without a server."""
+
+    name: str
+    state: StepState
+    started_at: datetime | None
+    finished_at: datetime | None
+    exit_code: int | None
+    tries: int
+    explanation: str
+
+
+class LocalRun(msgspec.Struct, kw_only=True):
+    """What `run FILE -o json` prints: an automation as far as there is one without a server."""
+
+    id: str
+    state: JobState
+    template: str
+    requester: str
+    values: dict[str, Value]
+    exit_code: int | None
+    explanation: str
+    created_at: datetime
+    finished_at: datetime
+    phases: list[LocalPhase]
+
+
+def prepare(path: Path, read_values: Callable[[Sequence[Variable]], dict[str, Value]]) -> tuple[Work, dict[str, Value]]:
+    """The file as work for the runner, and the values that it runs with.
+
+    Raises InvalidInput for mistakes in the file or the values, and for what cannot run here.
+    """
+    document = read_document(path)
+    _refuse_what_cannot_run(path, document)
+    variables = document.variables if isinstance(document, Template) else ()
+    values = check_values(variables, read_values(variables))
+    work = Work(
+        automation_id=new_id(datetime.now(UTC)),
+        job_id=new_id(datetime.now(UTC)),
+        fence=1,
+        template=document.name,
+        requester=getpass.getuser(),
+        phases=document.phases,
+        variables=environment(variables, values),
+        volume_mounts=document.volume_mounts,
+        timeout=document.timeout if isinstance(document, Template) else None,
+    )
+    return work, values
+
+
+def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> LocalRun:
+    """Run it to its end. Ctrl-C, TERM and a closed terminal cancel it; its clean-up phases still run."""
+    created_at = datetime.now(UTC)
+    narration = Narration([phase.name for phase in work.phases], is_stdout_taken=is_stdout_taken)
+    cancellation = Cancellation()
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="opsicle-"))
+        runner = Runner(work, _Shown(narration), Host(workspace_root=Path(folder)), cancellation)
+        _cancel_on_signals(stack, cancellation, narration)
+        begun = time.monotonic()
+        outcome = _in_thread(runner)
+    narration.end(outcome.state, outcome.explanation, time.monotonic() - begun)
+    return LocalRun(
+        id=work.automation_id,
+        state=outcome.state,
+        template=work.template,
+        requester=work.requester,
+        values=values,
+        exit_code=outcome.exit_code,
+        explanation=outcome.explanation,
+        created_at=created_at,
+        finished_at=datetime.now(UTC),
+        phases=[_phase(report) for report in outcome.phases],
+    )
+
+
+def _refuse_what_cannot_run(path: Path, document: Document) -> None:
+    root = "spec" if isinstance(document, AutomationDocument) else "spec.template"
+    problems = unsupported(document) if isinstance(document, Template) else []
+    for i, phase in enumerate(document.phases):
+        if phase.image is not None:
+            problems.append(Problem(f"{root}.phases[{i}].image", "`run FILE` runs no containers; leave `image` out"))
+    if problems:
+        raise InvalidInput(f"{path} cannot run here; nothing was started", problems=tuple(problems))
+
+
+def _in_thread(runner: Runner) -> Outcome:
+    """Run the job beside the main thread, which is thus free for signals at any moment."""
+    outcomes: list[Outcome] = []
+    failures: list[Exception] = []
+
+    def work() -> None:
+        try:
+            outcomes.append(runner.run())
+        except Exception as error:  # noqa: BLE001 - it is raised again where the caller can see it
+            failures.append(error)
+
+    thread = threading.Thread(target=work, name="runner")
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return outcomes[0]
+
+
+def _cancel_on_signals(stack: ExitStack, cancellation: Cancellation, narration: Narration) -> None:
+    def cancel(_number: int, _frame: FrameType | None) -> None:
+        if not cancellation.requested:
+            narration.show_status("cancelling …")
+        cancellation.cancel()
+
+    for number in _STOP_SIGNALS:
+        stack.callback(signal.signal, number, signal.signal(number, cancel))
+
+
+class _Shown:
+    """The runner's sink: everything is shown, nothing is kept."""
+
+    def __init__(self, narration: Narration) -> None:
+        self._narration = narration
+        self._offset = 0
+
+    def write(self, phase: int, stream: int, _at_ms: int, data: bytes) -> int:
+        """Show what the job printed."""
+        self._narration.write(phase, stream, data)
+        self._offset += len(data)
+        return self._offset
+
+    def progress(self, phases: Sequence[PhaseReport]) -> None:
+        """Show that a phase has begun, even if it prints nothing."""
+        for index, report in enumerate(phases):
+            if report.state is StepState.RUNNING:
+                self._narration.begin_phase(index)
+
+
+def _phase(report: PhaseReport) -> LocalPhase:
+    return LocalPhase(
+        name=report.name,
+        state=report.state,
+        started_at=_time(report.started_at_ms),
+        finished_at=_time(report.finished_at_ms),
+        exit_code=report.exit_code,
+        tries=report.tries,
+        explanation=report.explanation,
+    )
+
+
+def _time(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,0 +1,123 @@
+"""Results on stdout: for people as aligned text that greps well, for programs as exactly one JSON value."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+from opsicle.cli.invocation import current
+from opsicle.cli.terminal import printable, say, styled
+
+T = TypeVar("T")
+
+Fields = Sequence[tuple[str, object]]
+"""What is shown of one thing: names and values, in order."""
+
+STATE_COLOURS = {
+    "succeeded": "green",
+    "active": "green",
+    "failed": "red",
+    "timed_out": "red",
+    "rejected": "red",
+    "revoked": "red",
+    "unknown": "magenta",
+    "running": "blue",
+    "cancelled": "yellow",
+    "queued": "yellow",
+    "draining": "yellow",
+}
+
+_AGES = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+class Column(NamedTuple):
+    """One column of a table: its heading, and how its value is got from an item."""
+
+    heading: str
+    value: Callable[[Any], object]
+
+
+def emit(value: object, fields: Fields) -> None:
+    """Print one thing: whole as JSON, or its `fields` for people."""
+    if current().wants_json:
+        print_json(value)
+        return
+    width = max((len(name) for name, _ in fields), default=0)
+    for name, content in fields:
+        if content not in (None, "", {}, []):
+            click.echo(f"{name:<{width}}  {_cell(content, name)}")
+
+
+def emit_list(items: Iterable[T], columns: Sequence[Column], *, limit: int | None, table_limit: int = 1000) -> None:
+    """Print items: all of them (or the first `limit`) as a JSON array, or as a table of at most `table_limit`."""
+    if current().wants_json:
+        print_json(list(itertools.islice(items, limit)))
+        return
+    most = limit or table_limit
+    shown = list(itertools.islice(items, most + 1))
+    rows = [[_cell(column.value(item), column.heading) for column in columns] for item in shown[:most]]
+    print_table([column.heading.upper() for column in columns], rows)
+    if len(shown) > most and limit is None:
+        say(f"The first {most} are shown; `--limit` shows more.")
+
+
+def print_json(value: object) -> None:
+    """Print the one JSON value."""
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def print_table(headings: list[str], rows: list[list[str]]) -> None:
+    """Print columns as wide as their widest cell; nothing is wrapped, so a line is an item."""
+    widths = [max(map(_width, column)) for column in zip(headings, *rows, strict=True)]
+    for row in [headings, *rows]:
+        cells = [cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
+        click.echo("  ".join(cells).rstrip())
+
+
+def shown_time(at: datetime) -> str:
+    """A time for people: their own and how long ago on a terminal, else RFC 3339 in UTC."""
+    if not sys.stdout.isatty():
+        return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S} ({_relative(at)})"
+
+
+def seconds_between(start: datetime | None, end: datetime | None) -> str:
+    """A duration such as `1.25 s`; nothing where one end is missing."""
+    return f"{(end - start).total_seconds():.2f} s" if start and end else ""
+
+
+def _relative(at: datetime) -> str:
+    seconds = int((datetime.now(UTC) - at).total_seconds())
+    for size, unit in _AGES:
+        if abs(seconds) >= size:
+            amount = f"{abs(seconds) // size} {unit}"
+            return f"{amount} ago" if seconds > 0 else f"in {amount}"
+    return "now"
+
+
+def _cell(content: object, heading: str) -> str:
+    if content is None:
+        return ""
+    if isinstance(content, datetime):
+        return shown_time(content)
+    if isinstance(content, bool):
+        return "yes" if content else "no"
+    if isinstance(content, dict):
+        return printable(" ".join(f"{key}={value}" for key, value in content.items()))
+    if isinstance(content, list | tuple):
+        return printable(", ".join(map(str, content)))
+    text = printable(str(content))
+    if heading == "state":
+        return styled(text, STATE_COLOURS.get(text, "white"), sys.stdout)
+    return text
+
+
+def _width(cell: str) -> int:
+    return len(click.unstyle(cell)) if "\x1b" in cell else len(cell)

@@ -1,0 +1,125 @@
+"""`opsicle run`: a template of the server, or a file right here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from opsicle.cli.invocation import current
+from opsicle.cli.root import Command
+from opsicle.cli.sessions import connect
+from opsicle.cli.terminal import ask, has_person, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opsicle.client.api import Api
+    from opsicle.domain.automations import AutomationState, JobState
+    from opsicle.domain.templates import Value, Variable
+
+_FILE_ENDINGS = (".yaml", ".yml", ".json")
+
+
+class _Lines(click.types.StringParamType):
+    """Text that may be given several times; in an environment variable, one a line."""
+
+    envvar_list_splitter = "\n"
+
+
+@click.command(cls=Command)
+@click.argument("what", metavar="NAME|FILE")
+@click.option(
+    "--var",
+    "texts",
+    metavar="ID=VALUE",
+    multiple=True,
+    type=_Lines(),
+    help="A variable's value. Give it again for the next variable, or for a further item of one that takes several.",
+)
+@click.option("--var-file", metavar="FILE", type=Path, help="YAML or JSON file with values by id; `--var` wins.")
+@click.option("--follow", is_flag=True, help="Show the log live, and end with the automation's exit code.")
+@click.option("--version", type=click.IntRange(min=1), metavar="N", help="Which version; the newest unless told.")
+@click.option("--reason", metavar="TEXT", default="", help="Why; it is shown with the automation.")
+def run(
+    what: str, texts: Sequence[str], var_file: Path | None, *, follow: bool, version: int | None, reason: str
+) -> AutomationState | JobState | None:
+    """Run a template.
+
+    NAME is a template on the server. FILE, a path such as `./restart.yaml`, is run right here without any server.
+    """
+    values = _Given(texts, var_file)
+    if is_file(what):
+        if version is not None:
+            raise click.UsageError("--version is for templates on the server; a file has none.")
+        return _run_here(Path(what), values)
+    return _run_there(what, version, values, reason, follow=follow)
+
+
+def is_file(what: str) -> bool:
+    """Whether the argument means a file: it looks like one, or it is one and could be no template's name."""
+    from opsicle.domain.names import TEMPLATE_NAME
+
+    if "/" in what or what.lower().endswith(_FILE_ENDINGS):
+        return True
+    return not TEMPLATE_NAME.fullmatch(what) and Path(what).is_file()
+
+
+class _Given:
+    """The values that came with the command, to be read against a template's variables."""
+
+    def __init__(self, texts: Sequence[str], file: Path | None) -> None:
+        self._texts = texts
+        self._file = file
+
+    def __bool__(self) -> bool:
+        return bool(self._texts or self._file)
+
+    def read(self, variables: Sequence[Variable]) -> dict[str, Value]:
+        """The given values; on a terminal, required ones that are missing are asked for. Raises InvalidInput."""
+        from opsicle.cli.documents import given_values
+        from opsicle.domain.variables import parse_text
+
+        values = given_values(variables, self._texts, self._file)
+        for variable in variables:
+            is_missing = variable.is_required and variable.default is None and variable.id not in values
+            if is_missing and has_person():
+                question = variable.label or variable.id
+                values[variable.id] = parse_text(variable, ask(question, "--var", is_hidden=variable.type == "secret"))
+        return values
+
+
+def _run_here(path: Path, given: _Given) -> JobState:
+    from opsicle.cli.local_run import prepare, run_here
+    from opsicle.cli.output import print_json
+
+    work, values = prepare(path, given.read)
+    result = run_here(work, values, is_stdout_taken=current().wants_json)
+    if current().wants_json:
+        print_json(result)
+    return result.state
+
+
+def _run_there(name: str, version: int | None, given: _Given, reason: str, *, follow: bool) -> AutomationState | None:
+    from opsicle.cli.automations import emit_automation
+    from opsicle.wire.user_api import RunRequest
+
+    api = connect()
+    values = given.read(_variables(api, name, version)) if given or has_person() else {}
+    automation = api.run(RunRequest(template=name, version=version, values=values, reason=reason))
+    if not follow:
+        emit_automation(automation)
+        return None
+    from opsicle.cli.following import show_live
+
+    say(f"automation {automation.id}")
+    automation = show_live(api, automation)
+    if current().wants_json:
+        emit_automation(automation)
+    return automation.state
+
+
+def _variables(api: Api, name: str, version: int | None) -> Sequence[Variable]:
+    """What the template asks for; the server checks the values against it once more when it makes the automation."""
+    return api.template(name, version).variables

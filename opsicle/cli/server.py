@@ -1,0 +1,44 @@
+"""`opsicle server`: the application server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from opsicle.cli.root import Command
+
+
+@click.command(cls=Command)
+@click.option("--data-dir", metavar="D", type=Path, required=True, help="Folder for keys, databases and logs.")
+@click.option("--listen", metavar="H:P", help="Where people's requests arrive; 0.0.0.0:8443 unless told.")
+@click.option("--worker-listen", metavar="H:P", help="Where workers' requests arrive; 0.0.0.0:8444 unless told.")
+@click.option(
+    "--name",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    help="A name or address under which the server is reached; the first one stands in its URLs. May be repeated.",
+)
+@click.option("--url", metavar="URL", help="What people's URL is, where a proxy or port mapping stands between.")
+@click.option("--worker-url", metavar="URL", help="What the workers' URL is, likewise.")
+@click.option("--tls-cert", metavar="FILE", type=Path, help="Certificate (PEM, with its chain) instead of our own.")
+@click.option("--tls-key", metavar="FILE", type=Path, help="The certificate's private key (PEM).")
+@click.option(
+    "--behind-proxy", is_flag=True, help="Speak plain HTTP to a proxy on this machine: loopback or unix:/path only."
+)
+@click.option(
+    "--log-retention-days", type=click.IntRange(min=1), metavar="DAYS", help="How long logs are kept; 90 unless told."
+)
+@click.option("--verbose", "is_verbose", is_flag=True, help="Log every request too.")
+def server(**given: Any) -> None:
+    """Run the application server.
+
+    The first start makes keys, a CA and the one-time token for `opsicle setup`.
+    """
+    # Importing it makes gevent replace what blocks, which must come before anything imports ssl.
+    from opsicle.server import main
+    from opsicle.server.settings import ServerOptions
+
+    main.run(ServerOptions(**{name: value for name, value in given.items() if value is not None}))

@@ -1,0 +1,40 @@
+"""Which server a command speaks to, and as whom."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from opsicle.cli.configuration import config_folder
+from opsicle.cli.invocation import current
+from opsicle.cli.terminal import waiting
+
+if TYPE_CHECKING:
+    from opsicle.client.api import Api
+    from opsicle.client.sessions import Session, Sessions
+
+
+def kept_sessions() -> Sessions:
+    """The logins that this user has."""
+    from opsicle.client.sessions import Sessions
+
+    return Sessions(config_folder(os.environ))
+
+
+def current_session() -> Session:
+    """The login that the command uses: OPSICLE_SERVER and OPSICLE_TOKEN, or else the profile's.
+
+    Raises NotAuthenticated where there is none.
+    """
+    from opsicle.client.sessions import logged_in, session_from_environment
+
+    return session_from_environment(os.environ) or logged_in(kept_sessions().find(current().profile))
+
+
+def connect(session: Session | None = None) -> Api:
+    """The server of a session (the current one unless told), and a sign of life while it lets us wait."""
+    from opsicle.client.sessions import open_api
+
+    api = open_api(session or current_session())
+    api.connection.while_waiting = waiting
+    return api

@@ -1,0 +1,155 @@
+"""`opsicle templates`: checking, pushing and reading templates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from opsicle.cli.complaints import located_in, warn
+from opsicle.cli.invocation import current
+from opsicle.cli.output import Column, emit, emit_list, print_json
+from opsicle.cli.root import Noun
+from opsicle.cli.sessions import connect
+from opsicle.cli.terminal import say
+from opsicle.cli.workers import limit
+
+if TYPE_CHECKING:
+    from opsicle.domain.errors import InvalidInput
+    from opsicle.wire.user_api import Pushed, TemplateVersion
+
+_COLUMNS = [
+    Column("name", lambda template: template.name),
+    Column("version", lambda template: template.version),
+    Column("title", lambda template: template.display_name),
+    Column("needs approval", lambda template: template.needs_approval),
+    Column("updated", lambda template: template.updated_at),
+]
+_VERSION_COLUMNS = [
+    Column("version", lambda version: version.version),
+    Column("pushed", lambda version: version.pushed_at),
+    Column("by", lambda version: version.pushed_by.email),
+    Column("digest", lambda version: version.digest),
+]
+
+
+@click.group(cls=Noun)
+def templates() -> None:
+    """Templates: the runbooks."""
+
+
+@templates.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+def validate(files: tuple[str, ...]) -> InvalidInput | None:
+    """Check files without any server. One file makes one JSON object, several make an array."""
+    from opsicle.cli.documents import check_file
+
+    checked = [check_file(file) for file in files]
+    for check in checked:
+        warn(located_in(check.file, problem) for problem in [*check.warnings, *check.unsupported])
+        for problem in check.errors:
+            say(located_in(check.file, problem))
+        if check.error:
+            say(f"{check.file}: {check.error.message}")
+        elif not current().wants_json:
+            click.echo(f"{check.file}: {check.type} {check.name} is valid")
+    if current().wants_json:
+        documents = [check.document() for check in checked]
+        print_json(documents[0] if len(files) == 1 else documents)
+    return next((check.error for check in checked if check.error), None)
+
+
+@templates.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+def push(files: tuple[str, ...]) -> None:
+    """Make files the newest versions of their templates. One file makes one JSON object, several an array."""
+    from opsicle.cli.documents import read_source
+
+    sources = [(file, read_source(Path(file))) for file in files]
+    api = connect()
+    pushed = [_push(api.push, file, source) for file, source in sources]
+    if current().wants_json:
+        print_json(pushed[0] if len(files) == 1 else pushed)
+        return
+    for one in pushed:
+        said = "pushed" if one.is_new else "unchanged"
+        click.echo(f"{one.name} version {one.version} {said}")
+
+
+@templates.command("list")
+@limit
+def list_(limit: int | None) -> None:
+    """List the templates in their newest versions."""
+    emit_list(connect().templates(), _COLUMNS, limit=limit)
+
+
+@templates.command()
+@click.argument("name")
+@click.option("--version", type=click.IntRange(min=1), metavar="N", help="Which version; the newest unless told.")
+@click.option("--source", is_flag=True, help="Print the document as it was pushed, and nothing else.")
+def show(name: str, version: int | None, *, source: bool) -> None:
+    """Show one template."""
+    template = connect().template(name, version)
+    if source and not current().wants_json:
+        click.echo(template.source, nl=not template.source.endswith("\n"))
+        return
+    emit(template, _fields(template))
+
+
+@templates.command()
+@click.argument("name")
+@limit
+def versions(name: str, limit: int | None) -> None:
+    """List the versions of one template."""
+    emit_list(connect().template_versions(name), _VERSION_COLUMNS, limit=limit)
+
+
+@templates.command()
+@click.argument("name")
+@click.argument("old", metavar="A", type=click.IntRange(min=1))
+@click.argument("new", metavar="B", type=click.IntRange(min=1))
+def diff(name: str, old: int, new: int) -> None:
+    """Show how version A became version B."""
+    found = connect().diff(name, old, new)
+    if current().wants_json:
+        print_json(found)
+    elif found.diff:
+        click.echo(found.diff, nl=not found.diff.endswith("\n"))
+
+
+@templates.command()
+@click.argument("name")
+def delete(name: str) -> None:
+    """Take a template out of use. Its automations stay."""
+    connect().delete_template(name)
+    emit({"name": name, "is_deleted": True}, [("deleted", name)])
+
+
+def _push(push_source: object, file: str, source: str) -> Pushed:
+    from opsicle.domain.errors import InvalidInput
+
+    assert callable(push_source)
+    try:
+        pushed: Pushed = push_source(source)
+    except InvalidInput as error:
+        raise InvalidInput(f"{file}: {error.message}", hint=error.hint, problems=error.problems) from error
+    warn(located_in(file, problem) for problem in [*pushed.warnings, *pushed.unsupported])
+    return pushed
+
+
+def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
+    return [
+        ("name", template.name),
+        ("version", f"{template.version} of {template.latest_version}"),
+        ("title", template.display_name),
+        ("description", template.description),
+        ("owners", [f"{owner.name} <{owner.email}>" for owner in template.owners]),
+        ("variables", [f"{variable.id} ({variable.type})" for variable in template.variables]),
+        ("phases", [phase.name for phase in template.phases]),
+        ("runs on", template.runs_on),
+        ("needs approval", template.needs_approval),
+        ("pushed", template.pushed_at),
+        ("pushed by", template.pushed_by.email),
+        ("digest", template.digest),
+    ]

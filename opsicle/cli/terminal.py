@@ -1,0 +1,138 @@
+"""The person at the other end: is there one, what may be shown to them, and asking them something."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+_SHOW_AFTER_SECONDS = 1.0
+_MAX_PASSWORD_FILE_BYTES = 4096
+
+
+def say(text: str) -> None:
+    """Write a line for the person to stderr, where it disturbs no program that reads stdout."""
+    click.echo(text, err=True)
+
+
+def printable(text: str) -> str:
+    """The text on one line, without the control characters by which it could move the cursor or lie about itself."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c in "\n\t" else "�" for c in text)
+
+
+def has_person() -> bool:
+    """Whether somebody is there to answer a question."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def shows_colours(stream: TextIO) -> bool:
+    """Whether colours belong on this stream (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def styled(text: str, colour: str, stream: TextIO | None = None) -> str:
+    """The text in a colour, where the stream (stderr unless told) shows any."""
+    return click.style(text, fg=colour) if shows_colours(stream or sys.stderr) else text
+
+
+def ask(question: str, option: str, *, is_hidden: bool = False, is_new: bool = False) -> str:
+    """Ask for one line; what is new and hidden is asked for twice. Raises UsageError where nobody can answer."""
+    require_person(option)
+    answer: str = click.prompt(question, hide_input=is_hidden, confirmation_prompt=is_hidden and is_new, err=True)
+    return answer
+
+
+def confirm(question: str, option: str) -> bool:
+    """Ask for a yes. Raises UsageError where nobody can answer."""
+    require_person(option)
+    return click.confirm(question, err=True)
+
+
+def require_person(option: str) -> None:
+    """Raise UsageError that names the option to use instead, unless somebody is there to be asked."""
+    if not has_person():
+        from opsicle.domain.errors import UsageError
+
+        raise UsageError(f"{option} is needed", hint="Without a terminal nobody can be asked for it.")
+
+
+def read_password(path: str | None, *, is_new: bool = False) -> str:
+    """The password in a file (`-`: stdin), or asked for. Raises InvalidInput or UsageError.
+
+    One line break at the end is not part of it.
+    """
+    if path is None:
+        return ask("Password", "--password-file", is_hidden=True, is_new=is_new)
+    from opsicle.domain.errors import InvalidInput
+
+    try:
+        content = sys.stdin.buffer.read(_MAX_PASSWORD_FILE_BYTES) if path == "-" else _read_start(Path(path))
+        password = content.decode().removesuffix("\n").removesuffix("\r")
+    except OSError as error:
+        raise InvalidInput(f"the password file cannot be read: {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput("the password file is not UTF-8 text") from error
+    if not password or "\n" in password:
+        raise InvalidInput("the password file must hold one line, the password")
+    return password
+
+
+def _read_start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_MAX_PASSWORD_FILE_BYTES)
+
+
+class StatusLine:
+    """One line at the bottom of the terminal that says how things stand; nothing where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self._is_on = sys.stderr.isatty()
+        self._shown = ""
+
+    def show(self, text: str) -> None:
+        """Put this in the line's place."""
+        text = printable(text)
+        if self._is_on and text != self._shown:
+            sys.stderr.write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}")
+            sys.stderr.flush()
+            self._shown = text
+
+    def clear(self) -> None:
+        """Make room for other output."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._shown = ""
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """While inside: after a second show that we wait for the server, and for how long. On a terminal only."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    done = threading.Event()
+    thread = threading.Thread(target=_show_waiting, args=(done,), name="waiting", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _show_waiting(done: threading.Event) -> None:
+    line, seconds = StatusLine(), 0
+    while not done.wait(_SHOW_AFTER_SECONDS):
+        seconds += 1
+        line.show(f"waiting for the server … {seconds} s")
+    line.clear()

@@ -1,0 +1,54 @@
+"""`opsicle tokens`: your own API tokens, for programs."""
+
+from __future__ import annotations
+
+import click
+
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.root import Noun
+from opsicle.cli.sessions import connect
+from opsicle.cli.workers import limit
+
+_COLUMNS = [
+    Column("id", lambda token: token.id),
+    Column("name", lambda token: token.name),
+    Column("prefix", lambda token: token.prefix),
+    Column("created", lambda token: token.created_at),
+    Column("expires", lambda token: token.expires_at or "never"),
+    Column("last used", lambda token: token.last_used_at),
+]
+
+
+@click.group(cls=Noun)
+def tokens() -> None:
+    """Your API tokens, with which programs act as you."""
+
+
+@tokens.command("list")
+@limit
+def list_(limit: int | None) -> None:
+    """List your tokens."""
+    emit_list(connect().tokens(), _COLUMNS, limit=limit)
+
+
+@tokens.command()
+@click.option("--name", metavar="N", required=True, help="What it is for.")
+@click.option(
+    "--expires-in-days",
+    type=click.IntRange(min=0),
+    default=90,
+    metavar="DAYS",
+    help="How long it is good for; 90 unless told, 0 for ever.",
+)
+def create(name: str, expires_in_days: int) -> None:
+    """Make a token. It is shown this once."""
+    new = connect().create_token(name, expires_in_days or None)
+    emit(new, [("token", new.token), ("id", new.details.id), ("expires", new.details.expires_at or "never")])
+
+
+@tokens.command()
+@click.argument("token")
+def delete(token: str) -> None:
+    """End a token, by id."""
+    connect().delete_token(token)
+    emit({"id": token, "is_deleted": True}, [("deleted", token)])

@@ -1,0 +1,87 @@
+"""`opsicle workers`: join tokens and the fleet."""
+
+from __future__ import annotations
+
+import click
+
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.root import Noun
+from opsicle.cli.sessions import connect
+
+_DEFAULT_TTL_SECONDS = 900
+
+_COLUMNS = [
+    Column("id", lambda worker: worker.id),
+    Column("name", lambda worker: worker.name),
+    Column("state", lambda worker: worker.state),
+    Column("connected", lambda worker: worker.is_connected),
+    Column("busy", lambda worker: f"{worker.busy}/{worker.slots}"),
+    Column("runs", lambda worker: worker.runtimes),
+    Column("labels", lambda worker: worker.labels),
+    Column("last seen", lambda worker: worker.last_seen_at),
+]
+
+limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Show at most N.")
+
+
+@click.group(cls=Noun)
+def workers() -> None:
+    """Join tokens, and the workers that carry out automations."""
+
+
+@workers.command()
+@click.option(
+    "--ttl",
+    type=click.IntRange(60, 86_400),
+    default=_DEFAULT_TTL_SECONDS,
+    metavar="SECONDS",
+    help="How long it may be used, 60 to 86400; 900 unless told.",
+)
+def token(ttl: int) -> None:
+    """Make a join token, with which one worker can enrol once."""
+    new = connect().create_join_token(ttl)
+    command = f"opsicle worker --join {new.token} --data-dir ./opsicle-worker"
+    emit(new, [("token", new.token), ("expires", new.expires_at), ("start with", command)])
+
+
+@workers.command("list")
+@limit
+def list_(limit: int | None) -> None:
+    """List the workers."""
+    emit_list(connect().workers(), _COLUMNS, limit=limit)
+
+
+@workers.command()
+@click.argument("worker")
+def show(worker: str) -> None:
+    """Show one worker, by id or name."""
+    _emit(connect().worker(worker))
+
+
+@workers.command()
+@click.argument("worker")
+def drain(worker: str) -> None:
+    """Give a worker no more jobs; those that it has go on."""
+    _emit(connect().change_worker(worker, "drain"))
+
+
+@workers.command()
+@click.argument("worker")
+def undrain(worker: str) -> None:
+    """Give a drained worker jobs again."""
+    _emit(connect().change_worker(worker, "undrain"))
+
+
+@workers.command()
+@click.argument("worker")
+def revoke(worker: str) -> None:
+    """Shut a worker out at once and for good."""
+    _emit(connect().change_worker(worker, "revoke"))
+
+
+def _emit(worker: object) -> None:
+    from opsicle.wire.user_api import Worker
+
+    assert isinstance(worker, Worker)
+    fields = [(column.heading, column.value(worker)) for column in _COLUMNS]
+    emit(worker, [*fields, ("version", worker.version), ("certificate until", worker.certificate_expires_at)])

@@ -1,0 +1,254 @@
+"""The server's public routes as functions. Each raises what `connection.py` says; replies are checked by type."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from opsicle.client.connection import Connection
+from opsicle.client.trust import is_certificate_refused
+from opsicle.domain.errors import Conflict, Internal, Unavailable, Unreachable
+from opsicle.kit.backoff import Backoff
+from opsicle.wire import user_api as wire
+
+T = TypeVar("T")
+
+LOG_TRIES = 5
+TRIGGER_TRIES = 5
+_TRIGGER_WAIT_SECONDS = (0.1, 2.0)
+
+
+class _Page(msgspec.Struct, Generic[T]):
+    items: list[T]
+    next_cursor: str = ""
+
+
+class Api:
+    """One server, as one caller sees it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    # People and sessions
+
+    def ca(self) -> str:
+        """The certificates, as PEM, that a client of this server may trust."""
+        return self.connection.send("GET", "/api/v1/ca").body.decode("ascii", "replace")
+
+    def setup(self, request: wire.SetupRequest) -> wire.Me:
+        """Create the first org and its admin."""
+        return self._post("/api/v1/setup", request, wire.Me)
+
+    def login(self, email: str, password: str) -> wire.LoginReply:
+        """Begin a session of the command line."""
+        return self._post("/api/v1/login", wire.LoginRequest(email=email, password=password), wire.LoginReply)
+
+    def logout(self) -> None:
+        """End the session whose token this is."""
+        self.connection.send("POST", "/api/v1/logout")
+
+    def whoami(self) -> wire.Me:
+        """The caller."""
+        return self._get("/api/v1/whoami", wire.Me)
+
+    def tokens(self) -> Iterator[wire.ApiToken]:
+        """The caller's own tokens."""
+        return self._pages("/api/v1/tokens", wire.ApiToken)
+
+    def create_token(self, name: str, expires_in_days: int | None) -> wire.NewApiToken:
+        """Make a token for a program."""
+        request = wire.CreateApiTokenRequest(name=name, expires_in_days=expires_in_days)
+        return self._post("/api/v1/tokens", request, wire.NewApiToken)
+
+    def delete_token(self, token_id: str) -> None:
+        """End a token."""
+        self.connection.send("DELETE", f"/api/v1/tokens/{_part(token_id)}")
+
+    def users(self) -> Iterator[wire.User]:
+        """The people of the org."""
+        return self._pages("/api/v1/users", wire.User)
+
+    def user(self, who: str) -> wire.User:
+        """One person, by id or e-mail address."""
+        return self._get(f"/api/v1/users/{_part(who)}", wire.User)
+
+    def create_user(self, request: wire.CreateUserRequest) -> wire.User:
+        """Add a person to the org."""
+        return self._post("/api/v1/users", request, wire.User)
+
+    def update_user(self, who: str, request: wire.UpdateUserRequest) -> wire.User:
+        """Change what is given of a person."""
+        return self._send("PATCH", f"/api/v1/users/{_part(who)}", request, wire.User)
+
+    def delete_user(self, who: str) -> None:
+        """Remove a person from the org."""
+        self.connection.send("DELETE", f"/api/v1/users/{_part(who)}")
+
+    def audit(self) -> Iterator[wire.AuditEntry]:
+        """The record, newest first."""
+        return self._pages("/api/v1/audit", wire.AuditEntry)
+
+    # Templates
+
+    def templates(self) -> Iterator[wire.TemplateSummary]:
+        """All templates in their newest versions."""
+        return self._pages("/api/v1/templates", wire.TemplateSummary)
+
+    def push(self, source: str) -> wire.Pushed:
+        """Make this document the newest version of the template that it names."""
+        return self._post("/api/v1/templates", wire.SourceRequest(source=source), wire.Pushed)
+
+    def template(self, name: str, version: int | None = None) -> wire.TemplateVersion:
+        """One version, the newest unless told."""
+        path = f"/api/v1/templates/{_part(name)}"
+        return self._get(path if version is None else f"{path}/versions/{version}", wire.TemplateVersion)
+
+    def template_versions(self, name: str) -> Iterator[wire.TemplateVersionSummary]:
+        """All versions of a template."""
+        return self._pages(f"/api/v1/templates/{_part(name)}/versions", wire.TemplateVersionSummary)
+
+    def diff(self, name: str, old: int, new: int) -> wire.TemplateDiff:
+        """How two versions differ."""
+        query = urlencode({"from": old, "to": new})
+        return self._get(f"/api/v1/templates/{_part(name)}/diff?{query}", wire.TemplateDiff)
+
+    def delete_template(self, name: str) -> None:
+        """Take a template out of use."""
+        self.connection.send("DELETE", f"/api/v1/templates/{_part(name)}")
+
+    # Automations
+
+    def run(self, request: wire.RunRequest) -> wire.Automation:
+        """Trigger an automation: once, even if the connection breaks and the request is sent again."""
+        return self._trigger("/api/v1/automations", request)
+
+    def rerun(self, automation_id: str) -> wire.Automation:
+        """Trigger a new automation with the template version and values of an old one, once as in `run`."""
+        return self._trigger(f"{_automation(automation_id)}/rerun", None)
+
+    def automations(self, *, state: str = "", template: str = "") -> Iterator[wire.AutomationSummary]:
+        """Automations, newest first."""
+        query = urlencode({key: value for key, value in (("state", state), ("template", template)) if value})
+        return self._pages("/api/v1/automations", wire.AutomationSummary, query)
+
+    def automation(self, automation_id: str) -> wire.Automation:
+        """One automation, whole."""
+        return self._get(_automation(automation_id), wire.Automation)
+
+    def cancel(self, automation_id: str) -> wire.Automation:
+        """Ask that an automation stops."""
+        return self._post(f"{_automation(automation_id)}/cancel", None, wire.Automation)
+
+    def log(self, automation_id: str) -> Iterator[bytes]:
+        """The newest job's log as it is now, in pieces; a broken connection is made anew and nothing read twice.
+
+        Raises Conflict if another attempt begins meanwhile.
+        """
+        offset, job, tries = 0, "", 0
+        while True:
+            path = f"{_automation(automation_id)}/log?{urlencode({'offset': offset})}"
+            try:
+                with self.connection.stream(path) as stream:
+                    if job and stream.headers.get("Opsicle-Job") != job:
+                        raise Conflict("another attempt began while the log was read", hint="Ask for the log again.")
+                    job = stream.headers.get("Opsicle-Job", "")
+                    for piece in stream.pieces:
+                        offset, tries = offset + len(piece), 0
+                        yield piece
+                if offset >= int(stream.headers.get("Opsicle-Log-Size", "0")):
+                    return
+            except Unreachable:
+                tries += 1
+                if tries >= LOG_TRIES or not offset:
+                    raise
+
+    def events_path(self, automation_id: str) -> str:
+        """Where the automation's live events are."""
+        return f"{_automation(automation_id)}/events"
+
+    # Workers
+
+    def workers(self) -> Iterator[wire.Worker]:
+        """The fleet."""
+        return self._pages("/api/v1/workers", wire.Worker)
+
+    def worker(self, who: str) -> wire.Worker:
+        """One worker, by id or name."""
+        return self._get(f"/api/v1/workers/{_part(who)}", wire.Worker)
+
+    def change_worker(self, who: str, change: str) -> wire.Worker:
+        """Change a worker's state: `drain`, `undrain` or `revoke`."""
+        return self._post(f"/api/v1/workers/{_part(who)}/{change}", None, wire.Worker)
+
+    def create_join_token(self, ttl_seconds: int) -> wire.NewJoinToken:
+        """Make the secret with which one worker can enrol."""
+        return self._post(
+            "/api/v1/workers/tokens", wire.CreateJoinTokenRequest(ttl_seconds=ttl_seconds), wire.NewJoinToken
+        )
+
+    # The four shapes of a call
+
+    def _get(self, path: str, of: type[T]) -> T:
+        return _decoded(self.connection.send("GET", path).body, of)
+
+    def _post(self, path: str, request: msgspec.Struct | None, of: type[T]) -> T:
+        return self._send("POST", path, request, of)
+
+    def _trigger(self, path: str, request: msgspec.Struct | None) -> wire.Automation:
+        """Send until there is an answer; by the key the server knows a request that it has carried out already."""
+        headers = {"Idempotency-Key": secrets.token_urlsafe(24)}
+        backoff = Backoff(*_TRIGGER_WAIT_SECONDS)
+        for _ in range(TRIGGER_TRIES - 1):
+            try:
+                return self._send("POST", path, request, wire.Automation, headers)
+            except (Unreachable, Unavailable) as error:
+                if is_certificate_refused(error):
+                    raise
+            time.sleep(backoff.next_delay())
+        return self._send("POST", path, request, wire.Automation, headers)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        request: msgspec.Struct | None,
+        of: type[T],
+        headers: dict[str, str] | None = None,
+    ) -> T:
+        body = None if request is None else msgspec.json.encode(request)
+        return _decoded(self.connection.send(method, path, body=body, headers=headers).body, of)
+
+    def _pages(self, path: str, of: type[T], query: str = "") -> Iterator[T]:
+        """Yield the items of all pages, each page asked for only when it is needed."""
+        cursor = ""
+        while True:
+            parts = "&".join(part for part in (query, urlencode({"cursor": cursor}) if cursor else "") if part)
+            page = self._get(f"{path}?{parts}" if parts else path, _Page[of])  # type: ignore[valid-type]
+            yield from page.items
+            if not page.next_cursor or page.next_cursor == cursor:
+                return
+            cursor = page.next_cursor
+
+
+def _decoded(body: bytes, of: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=of)
+    except msgspec.MsgspecError as error:
+        raise Internal(
+            f"the server's answer is not what was expected: {error}",
+            hint="Is this an Opsicle server, and of a version near to this program's?",
+        ) from error
+
+
+def _part(name: str) -> str:
+    """A name as one segment of a path."""
+    return quote(name, safe="")
+
+
+def _automation(automation_id: str) -> str:
+    return f"/api/v1/automations/{_part(automation_id)}"

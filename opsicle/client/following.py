@@ -1,0 +1,136 @@
+"""Following one automation live: every byte of its log once, in order, however often the connection breaks."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from opsicle.client.api import Api
+from opsicle.domain.errors import Internal, TooManyRequests, Unavailable, Unreachable
+from opsicle.kit.backoff import Backoff
+from opsicle.wire.user_api import Automation, LogEvent
+
+PATIENCE_SECONDS = 600
+"""How long a server may be away before we give up on it."""
+
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 5.0
+_MAX_LINE_BYTES = 16 * 1024 * 1024
+
+
+class LogPiece(msgspec.Struct, frozen=True):
+    """The next bytes of the log. `stream` is 1 for stdout, 2 for stderr; `phase` is the index of the phase."""
+
+    phase: int
+    stream: int
+    data: bytes
+
+
+class Away(msgspec.Struct, frozen=True):
+    """The connection is gone; we are trying to get it back."""
+
+    message: str
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One server-sent event."""
+
+    name: str
+    data: bytes
+
+
+def follow(api: Api, automation_id: str) -> Iterator[Automation | LogPiece | Away]:
+    """Yield what happens to the automation from its first byte of log until it is over and all log was seen.
+
+    Raises Unreachable when the server stays away for PATIENCE_SECONDS, and at once where it was never reached.
+    """
+    position = _Position()
+    lost_at: float | None = None
+    backoff = Backoff(_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS)
+    was_reached = False
+    while True:
+        message = "the connection was closed"
+        try:
+            for event in _connect(api, automation_id, position):
+                was_reached, lost_at = True, None
+                backoff.reset()
+                if event.name == "end":
+                    return
+                yield from _taken(event, position)
+        except (Unreachable, Unavailable, TooManyRequests) as error:
+            now = time.monotonic()
+            lost_at = now if lost_at is None else lost_at
+            if not was_reached or now - lost_at > PATIENCE_SECONDS:
+                raise
+            message = error.message
+        yield Away(message)
+        time.sleep(backoff.next_delay())
+
+
+class _Position:
+    """Up to which byte of which job's log has been seen."""
+
+    def __init__(self) -> None:
+        self.job_id = ""
+        self.offset = 0
+
+    def new_part(self, job_id: str, offset: int, data: bytes) -> bytes:
+        """The part of a chunk that was not seen yet; from now on it was. A new job's log begins anew."""
+        if job_id != self.job_id:
+            self.job_id, self.offset = job_id, 0
+        if offset > self.offset:
+            raise Internal(f"the server left out bytes {self.offset} to {offset} of the log")
+        fresh = data[self.offset - offset :]
+        self.offset += len(fresh)
+        return fresh
+
+
+def _connect(api: Api, automation_id: str, position: _Position) -> Iterator[Event]:
+    headers = {"Accept": "text/event-stream"}
+    if position.job_id:
+        headers["Last-Event-ID"] = f"{position.job_id}:{position.offset}"
+    with api.connection.stream(api.events_path(automation_id), headers=headers) as stream:
+        yield from parse_events(stream.pieces)
+
+
+def _taken(event: Event, position: _Position) -> Iterator[Automation | LogPiece]:
+    try:
+        if event.name == "automation":
+            yield msgspec.json.decode(event.data, type=Automation)
+        elif event.name == "log":
+            log = msgspec.json.decode(event.data, type=LogEvent)
+            for chunk in log.chunks:
+                data = position.new_part(log.job_id, chunk.offset, base64.b64decode(chunk.data, validate=True))
+                if data:
+                    yield LogPiece(chunk.phase, chunk.stream, data)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise Internal(f"the server's event is not what was expected: {error}") from error
+
+
+def parse_events(pieces: Iterable[bytes]) -> Iterator[Event]:
+    """Yield the events of a stream cut at any bytes (WHATWG HTML, 9.2.6). An unfinished last one is dropped."""
+    name = "message"
+    data: list[bytes] = []
+    for line in _lines(pieces):
+        if not line:
+            if data or name != "message":
+                yield Event(name, b"\n".join(data))
+            name, data = "message", []
+            continue
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"event":
+            name = value.decode("utf-8", "replace")
+        elif field == b"data":
+            data.append(value)
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from (line.removesuffix(b"\r") for line in lines)
+        if len(rest) > _MAX_LINE_BYTES:
+            raise Internal("the server sent an event that is too large")

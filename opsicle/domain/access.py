@@ -1,0 +1,57 @@
+"""Who may do what: the one permission table, from which routes, tests and documentation are made."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a member of an org is there."""
+
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    MEMBER = "member"
+    REPORTER = "reporter"
+
+
+class Action(StrEnum):
+    """Something a caller may or may not do, as `noun.verb`."""
+
+    ACCOUNT_USE = "account.use"
+    TEMPLATES_VIEW = "templates.view"
+    TEMPLATES_PUSH = "templates.push"
+    TEMPLATES_DELETE = "templates.delete"
+    AUTOMATIONS_VIEW = "automations.view"
+    AUTOMATIONS_CREATE = "automations.create"
+    AUTOMATIONS_CANCEL_ANY = "automations.cancel_any"
+    WORKERS_VIEW = "workers.view"
+    WORKERS_MANAGE = "workers.manage"
+    USERS_VIEW = "users.view"
+    USERS_MANAGE = "users.manage"
+    AUDIT_VIEW = "audit.view"
+
+
+_EVERYONE = frozenset(Role)
+_ADMIN = frozenset({Role.ADMIN})
+_OPERATORS = frozenset({Role.ADMIN, Role.OPERATOR})
+
+PERMISSIONS: dict[Action, frozenset[Role]] = {
+    Action.ACCOUNT_USE: _EVERYONE,
+    Action.TEMPLATES_VIEW: _EVERYONE,
+    Action.TEMPLATES_PUSH: _OPERATORS,
+    Action.TEMPLATES_DELETE: _OPERATORS,
+    Action.AUTOMATIONS_VIEW: _EVERYONE,
+    Action.AUTOMATIONS_CREATE: _OPERATORS | {Role.MEMBER},
+    Action.AUTOMATIONS_CANCEL_ANY: _OPERATORS,
+    Action.WORKERS_VIEW: _EVERYONE,
+    Action.WORKERS_MANAGE: _OPERATORS,
+    Action.USERS_VIEW: _EVERYONE,
+    Action.USERS_MANAGE: _ADMIN,
+    Action.AUDIT_VIEW: _ADMIN | {Role.REPORTER},
+}
+"""Deny unless it stands here. Requesters may also cancel what they themselves have triggered."""
+
+
+def may(role: Role, action: Action) -> bool:
+    """Whether a member with this role may do this in their own org."""
+    return role in PERMISSIONS[action]

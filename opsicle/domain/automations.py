@@ -1,0 +1,79 @@
+"""The state machine of automations and of the jobs that carry them out.
+
+awaiting_approval → queued → running → succeeded | failed | cancelled | timed_out | unknown
+awaiting_approval → rejected | expired | cancelled
+queued            → cancelled
+unknown           → succeeded | failed | cancelled | timed_out   (only the worker that held the newest fence)
+running           → queued    (only `onWorkerLost: requeue`, when the worker is lost)
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class AutomationState(StrEnum):
+    """Where an automation stands; spelled alike in SQL, JSON, UI and docs."""
+
+    AWAITING_APPROVAL = "awaiting_approval"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+class JobState(StrEnum):
+    """Where one attempt stands. `returned`: its lease lapsed before it started, so it never ran."""
+
+    LEASED = "leased"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    UNKNOWN = "unknown"
+    RETURNED = "returned"
+
+
+class WorkerLost(StrEnum):
+    """What becomes of a running automation whose worker is lost (`onWorkerLost`)."""
+
+    UNKNOWN = "unknown"
+    REQUEUE = "requeue"
+
+
+_S = AutomationState
+
+OUTCOMES = frozenset({_S.SUCCEEDED, _S.FAILED, _S.CANCELLED, _S.TIMED_OUT})
+"""What a worker can truthfully report of a job that it ran."""
+
+FINAL = OUTCOMES | {_S.UNKNOWN, _S.REJECTED, _S.EXPIRED}
+"""States that nothing leaves, save that `unknown` gives way to the truth."""
+
+TRANSITIONS: dict[AutomationState, frozenset[AutomationState]] = {
+    _S.AWAITING_APPROVAL: frozenset({_S.QUEUED, _S.REJECTED, _S.EXPIRED, _S.CANCELLED}),
+    _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLED}),
+    _S.RUNNING: OUTCOMES | {_S.UNKNOWN, _S.QUEUED},
+    _S.UNKNOWN: OUTCOMES,
+    _S.SUCCEEDED: frozenset(),
+    _S.FAILED: frozenset(),
+    _S.CANCELLED: frozenset(),
+    _S.TIMED_OUT: frozenset(),
+    _S.REJECTED: frozenset(),
+    _S.EXPIRED: frozenset(),
+}
+
+
+def can_become(old: AutomationState, new: AutomationState) -> bool:
+    """Whether the state machine has the step from `old` to `new`."""
+    return new in TRANSITIONS[old]
+
+
+def is_final(state: AutomationState) -> bool:
+    """Whether an automation in this state is over."""
+    return state in FINAL

@@ -1,0 +1,143 @@
+"""Everything that can go wrong in a way a person is meant to see.
+
+    OpsicleError
+    ├── InvalidInput          what was given cannot be used; `problems` says where
+    │   └── UsageError        the command line was wrong
+    ├── NotAuthenticated      nobody is logged in, or the proof was wrong
+    ├── NotAllowed            logged in, but this is not for them
+    ├── NotFound              absent, or somebody else's: nobody can tell which
+    ├── Conflict              the thing is in the wrong state, or changed meanwhile
+    │   ├── LeaseLost         the job has passed to another worker, or is over
+    │   └── LogIncomplete     a job cannot finish while part of its log is missing
+    ├── TooManyRequests       slow down; `retry_after` seconds
+    ├── TooLarge              more bytes than we take
+    ├── Unreachable           the server (or the network to it) is away
+    ├── Unavailable           this server cannot do it just now (starting, draining, disk full)
+    └── Internal              our fault; the details are in the server's log
+
+`code` is stable and part of the contract. The HTTP status is decided only in `server/api/http.py`,
+the exit code only in `cli/__init__.py`. No message holds a secret, a host path or a stack trace.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One mistake in what was given: where it is and what is wrong with it.
+
+    `path` names the place as `spec.template.phases[0].timeout`; `line` is 1-based, 0 where there is none.
+    """
+
+    path: str
+    message: str
+    line: int = 0
+
+
+class OpsicleError(Exception):
+    """Something a person is meant to see: what happened, and what to do about it."""
+
+    code = "error"
+    title = "Something went wrong"
+
+    def __init__(self, message: str, *, hint: str = "", problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.problems = problems
+
+
+class InvalidInput(OpsicleError):
+    """What was given cannot be used; `problems` says where and why."""
+
+    code = "invalid_input"
+    title = "Invalid input"
+
+
+class UsageError(InvalidInput):
+    """The command line was wrong."""
+
+    code = "usage"
+    title = "Wrong usage"
+
+
+class NotAuthenticated(OpsicleError):
+    """Nobody is logged in, or the proof of who it is was wrong."""
+
+    code = "not_authenticated"
+    title = "Not logged in"
+
+
+class NotAllowed(OpsicleError):
+    """The caller is known, but this is not for them."""
+
+    code = "not_allowed"
+    title = "Not allowed"
+
+
+class NotFound(OpsicleError):
+    """Absent, or another org's: the caller cannot tell which."""
+
+    code = "not_found"
+    title = "Not found"
+
+
+class Conflict(OpsicleError):
+    """The thing is in the wrong state, or changed meanwhile."""
+
+    code = "conflict"
+    title = "Conflict"
+
+
+class LeaseLost(Conflict):
+    """The job is no longer this worker's: stop it and drop it."""
+
+    code = "lease_lost"
+    title = "Lease lost"
+
+
+class LogIncomplete(Conflict):
+    """A job cannot finish while part of its log is missing: send the rest first."""
+
+    code = "log_incomplete"
+    title = "Log incomplete"
+
+
+class TooManyRequests(OpsicleError):
+    """The caller must slow down; `retry_after` is in seconds."""
+
+    code = "too_many_requests"
+    title = "Too many requests"
+
+    def __init__(self, message: str, *, retry_after: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class TooLarge(OpsicleError):
+    """More bytes than we take."""
+
+    code = "too_large"
+    title = "Too large"
+
+
+class Unreachable(OpsicleError):
+    """The server, or the network to it, is away."""
+
+    code = "unreachable"
+    title = "Server unreachable"
+
+
+class Unavailable(OpsicleError):
+    """This server cannot do it just now: it starts, drains, or its disk is full."""
+
+    code = "unavailable"
+    title = "Not available now"
+
+
+class Internal(OpsicleError):
+    """A defect of ours. The details are in the log, never in the message."""
+
+    code = "internal"
+    title = "Internal error"

@@ -1,0 +1,159 @@
+"""Reading phases: the named groups of commands of a template or an automation."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from opsicle.domain.documents import Fields, Place
+from opsicle.domain.names import (
+    ENVIRONMENT_NAME,
+    ENVIRONMENT_NAME_RULE,
+    ID,
+    ID_RULE,
+    has_control_characters,
+    is_reserved,
+)
+from opsicle.domain.problems import quoted
+from opsicle.domain.templates import (
+    DEFAULT_PHASE_TIMEOUT_SECONDS,
+    DEFAULT_SHELL,
+    Phase,
+    Retries,
+    VolumeMount,
+    When,
+)
+
+MAX_PHASES = 100
+MAX_COMMANDS = 1_000
+MAX_COMMAND_BYTES = 64 * 1024
+MAX_TIMEOUT_SECONDS = 7 * 24 * 3600
+MAX_ENV = 200
+MAX_ENV_BYTES = 64 * 1024
+MAX_SECRETS = 50
+MAX_OUTPUTS = 50
+MAX_VOLUME_MOUNTS = 50
+
+_MAX_PATH_CHARACTERS = 1_000
+
+
+def parse_phases(spec: Fields, key: str = "phases", *, is_required: bool = True) -> tuple[Phase, ...]:
+    """Return the phases under `key`; every mistake is noted, names that stand twice among them."""
+    phases: list[Phase] = []
+    for place in spec.items(key, MAX_PHASES, is_required=is_required):
+        phase = _phase(place.mapping())
+        if phase.name and phase.name in [other.name for other in phases]:
+            place.add(f"a phase {quoted(phase.name)} stands further up already; names tell phases apart")
+        phases.append(phase)
+    return tuple(phases)
+
+
+def parse_volume_mounts(spec: Fields) -> tuple[VolumeMount, ...]:
+    """Return the volume mounts; whether a host path is allowed is for the worker to say."""
+    mounts = []
+    for place in spec.items("volumeMounts", MAX_VOLUME_MOUNTS):
+        fields = place.mapping()
+        mount = VolumeMount(host=_mount_path(fields, "host"), container=_mount_path(fields, "container"))
+        if mount.container and not mount.container.startswith("/"):
+            place.add(f"`container` must be an absolute path, not {quoted(mount.container)}")
+        fields.end()
+        mounts.append(mount)
+    return tuple(mounts)
+
+
+def _mount_path(fields: Fields, key: str) -> str:
+    place = fields.find(key, is_required=True)
+    path = place.line_of_text(_MAX_PATH_CHARACTERS) if place else None
+    if place and path == "":
+        place.add("must not be empty")
+    return path or ""
+
+
+def _phase(fields: Fields) -> Phase:
+    phase = Phase(
+        name=_name(fields),
+        image=fields.line("image", 500) or None,
+        timeout=fields.integer("timeout", DEFAULT_PHASE_TIMEOUT_SECONDS, 1, MAX_TIMEOUT_SECONDS),
+        commands=_commands(fields),
+        env=_env(fields),
+        secrets=fields.names("secrets", MAX_SECRETS, ID, ID_RULE),
+        working_directory=_working_directory(fields),
+        when=fields.choice("when", When.SUCCESS),
+        retries=_retries(fields),
+        shell=_shell(fields),
+        outputs=fields.names("outputs", MAX_OUTPUTS, ID, ID_RULE),
+    )
+    fields.end()
+    return phase
+
+
+def _name(fields: Fields) -> str:
+    place = fields.find("name", is_required=True)
+    name = place.line_of_text(100) if place else None
+    if place and name is not None and not name.strip():
+        place.add("must not be empty")
+    return name or ""
+
+
+def _commands(fields: Fields) -> tuple[str, ...]:
+    commands = (_command(place) for place in fields.items("commands", MAX_COMMANDS, is_required=True))
+    return tuple(command for command in commands if command)
+
+
+def _command(place: Place) -> str | None:
+    command = place.text()
+    if command is None:
+        return None
+    if not command.strip():
+        place.add("must not be empty")
+    elif len(command.encode(errors="replace")) > MAX_COMMAND_BYTES:
+        place.add(f"is larger than {MAX_COMMAND_BYTES // 1024} KiB")
+    return command
+
+
+def _env(fields: Fields) -> dict[str, str]:
+    env: dict[str, str] = {}
+    for name, place in fields.entries("env", MAX_ENV):
+        if not ENVIRONMENT_NAME.fullmatch(name):
+            place.add(f"{quoted(name)} is no name of an environment variable: {ENVIRONMENT_NAME_RULE}")
+        elif is_reserved(name):
+            place.add("only Opsicle itself sets variables that begin with `OPSICLE_`")
+        text = place.text()
+        if text is not None and len(text.encode(errors="replace")) > MAX_ENV_BYTES:
+            place.add(f"is larger than {MAX_ENV_BYTES // 1024} KiB")
+        elif text is not None:
+            env[name] = text
+    return env
+
+
+def _working_directory(fields: Fields) -> str | None:
+    place = fields.find("workingDirectory")
+    path = place.line_of_text(_MAX_PATH_CHARACTERS) if place else None
+    if place is None or path is None:
+        return None
+    if not path or path.startswith("/") or ".." in PurePosixPath(path).parts:
+        place.add(f"must be a folder inside the workspace: relative and without `..`, not {quoted(path)}")
+        return None
+    return path
+
+
+def _shell(fields: Fields) -> str:
+    place = fields.find("shell")
+    path = place.line_of_text(255) if place else None
+    if place is None or path is None:
+        return DEFAULT_SHELL
+    if not path.startswith("/") or " " in path or has_control_characters(path):
+        place.add(f"must be the absolute path of a shell, without arguments, not {quoted(path)}")
+        return DEFAULT_SHELL
+    return path
+
+
+def _retries(fields: Fields) -> Retries | None:
+    retries = fields.mapping("retries")
+    if retries is None:
+        return None
+    read = Retries(
+        limit=retries.integer("limit", 1, 1, 100, is_required=True),
+        delay=retries.integer("delay", 0, 0, 24 * 3600),
+    )
+    retries.end()
+    return read

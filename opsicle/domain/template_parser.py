@@ -1,0 +1,243 @@
+"""Documents → checked structs: the one way by which a template enters the system.
+
+Every mistake of a document is found in one go. What parses here may still be more than this version can run:
+see `unsupported`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import msgspec
+
+from opsicle.domain.automations import WorkerLost
+from opsicle.domain.documents import Fields, Place
+from opsicle.domain.names import (
+    ID,
+    ID_RULE,
+    LABEL_KEY,
+    LABEL_KEY_RULE,
+    LABEL_VALUE,
+    LABEL_VALUE_RULE,
+    TEMPLATE_NAME,
+    TEMPLATE_NAME_RULE,
+)
+from opsicle.domain.phase_parser import MAX_TIMEOUT_SECONDS, parse_phases, parse_volume_mounts
+from opsicle.domain.problems import Problems, listed, nearest, quoted
+from opsicle.domain.templates import Concurrency, OnLimit, Owner, Phase, Template, VolumeMount
+from opsicle.domain.variable_parser import parse_variables
+from opsicle.domain.yaml_documents import Kind, load, plain
+
+TEMPLATE_TYPE = "AutomationTemplate"
+AUTOMATION_TYPE = "Automation"
+
+MAX_LABELS = 64
+MAX_OWNERS = 50
+
+_LATER_TYPES = ("ApprovalPolicy", "ApprovalRequest")
+
+
+class AutomationDocument(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A file of `type: Automation`: phases to run as they stand, without variables. Its `status` is not read."""
+
+    name: str
+    phases: tuple[Phase, ...]
+    labels: dict[str, str] = {}
+    volume_mounts: tuple[VolumeMount, ...] = ()
+
+
+Document = Template | AutomationDocument
+
+
+def parse_document(source: bytes) -> Document:
+    """Return the template or the automation that a file holds. Raises InvalidInput with every mistake."""
+    return _parse(source, {TEMPLATE_TYPE: _template, AUTOMATION_TYPE: _automation})
+
+
+def parse_template(source: bytes) -> Template:
+    """Return the template that a file holds. Raises InvalidInput with every mistake."""
+    document = _parse(source, {TEMPLATE_TYPE: _template})
+    assert isinstance(document, Template)
+    return document
+
+
+def parse_automation(source: bytes) -> AutomationDocument:
+    """Return the automation that a file holds. Raises InvalidInput with every mistake."""
+    document = _parse(source, {AUTOMATION_TYPE: _automation})
+    assert isinstance(document, AutomationDocument)
+    return document
+
+
+def digest(template: Template) -> str:
+    """Return `sha256:…` over what the template says, so that comments and layout make no new version."""
+    return "sha256:" + hashlib.sha256(msgspec.json.encode(template, order="sorted")).hexdigest()
+
+
+_Reader = Callable[[str, dict[str, str], Fields], Document]
+
+
+def _parse(source: bytes, readers: dict[str, _Reader]) -> Document:
+    """Read the header, then let the reader of the document's type read its `spec`."""
+    problems = Problems()
+    root = Place(load(source, problems), "", problems)
+    fields = root.mapping()
+    document: Document | None = None
+    if root.node.kind is Kind.MAPPING:
+        _check_version(fields)
+        type_name = _type(fields, tuple(readers))
+        name, labels = _metadata(fields)
+        spec = fields.mapping("spec", is_required=True)
+        fields.end()
+        if type_name and spec:
+            document = readers[type_name](name, labels, spec)
+    problems.raise_if_any("the document")
+    assert document is not None
+    return document
+
+
+def _check_version(fields: Fields) -> None:
+    place = fields.find("apiVersion", is_required=True)
+    text = place.text() if place else None
+    if place and text is not None and text != "v1":
+        place.add(f"must be `v1`, not {quoted(text)}")
+
+
+def _type(fields: Fields, wanted: tuple[str, ...]) -> str:
+    place = fields.find("type", is_required=True)
+    type_name = place.text() if place else None
+    if place is None or type_name is None:
+        return ""
+    if type_name in wanted:
+        return type_name
+    known = (TEMPLATE_TYPE, AUTOMATION_TYPE, *_LATER_TYPES)
+    if type_name in known:
+        place.add(f"this is an {quoted(type_name)}; wanted here: {listed(wanted)}")
+    else:
+        place.add(f"{quoted(type_name)} is not a known type{nearest(type_name, known)}; it must be {listed(wanted)}")
+    return ""
+
+
+def _metadata(fields: Fields) -> tuple[str, dict[str, str]]:
+    metadata = fields.mapping("metadata", is_required=True)
+    if metadata is None:
+        return "", {}
+    name = metadata.name("name", TEMPLATE_NAME, TEMPLATE_NAME_RULE)
+    labels = _labels(metadata)
+    metadata.end()
+    return name, labels
+
+
+def _labels(metadata: Fields) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for key, place in metadata.entries("labels", MAX_LABELS):
+        if not LABEL_KEY.fullmatch(key):
+            place.add(f"{quoted(key)} is no label: {LABEL_KEY_RULE}")
+        text = place.line_of_text(1_000)
+        if text is not None:
+            labels[key] = text
+    return labels
+
+
+def _automation(name: str, labels: dict[str, str], spec: Fields) -> AutomationDocument:
+    spec.find("status")
+    document = AutomationDocument(
+        name=name, labels=labels, phases=parse_phases(spec), volume_mounts=parse_volume_mounts(spec)
+    )
+    spec.end()
+    return document
+
+
+def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
+    about = spec.mapping("metadata")
+    body = spec.mapping("template", is_required=True)
+    template = Template(
+        name=name,
+        labels=labels,
+        display_name=about.line("displayName", 200) if about else "",
+        description=about.text("description", 10_000) if about else "",
+        owners=_owners(about) if about else (),
+        approval_policy=_approval_policy(spec),
+        variables=parse_variables(spec),
+        phases=parse_phases(body) if body else (),
+        volume_mounts=parse_volume_mounts(body) if body else (),
+        runs_on=_runs_on(spec),
+        timeout=_timeout(spec),
+        concurrency=_concurrency(spec),
+        on_worker_lost=spec.choice("onWorkerLost", WorkerLost.UNKNOWN),
+        plan=parse_phases(spec, "plan", is_required=False),
+    )
+    _check_plan_names(spec, template)
+    for fields in (about, body, spec):
+        if fields:
+            fields.end()
+    return template
+
+
+def _owners(about: Fields) -> tuple[Owner, ...]:
+    owners = []
+    for place in about.items("owners", MAX_OWNERS):
+        fields = place.mapping()
+        owner = Owner(name=fields.line("name", 200), email=fields.line("email", 254))
+        fields.end()
+        if not owner.name and not owner.email:
+            place.add("needs a `name` or an `email`")
+        owners.append(owner)
+    return tuple(owners)
+
+
+def _approval_policy(spec: Fields) -> dict[str, object] | None:
+    """Keep the policy as it stands. An empty one is a mistake, never taken for "no approval asked"."""
+    place = spec.find("approvalPolicy", is_required=spec.has("approvalPolicy"))
+    if place is None:
+        return None
+    fields = place.mapping()
+    policy_ref = fields.name("policyRef", ID, ID_RULE, is_required=False)
+    inline = fields.mapping("spec")
+    if place.node.kind is Kind.MAPPING and not policy_ref and inline is None:
+        place.add("names no policy: it needs `policyRef` or `spec`")
+    fields.end()
+    policy = plain(place.node)
+    return policy if isinstance(policy, dict) else None
+
+
+def _runs_on(spec: Fields) -> dict[str, str]:
+    runs_on = spec.mapping("runsOn")
+    labels: dict[str, str] = {}
+    if runs_on is None:
+        return labels
+    for key, place in runs_on.entries("labels", MAX_LABELS):
+        text = place.text()
+        if not LABEL_KEY.fullmatch(key):
+            place.add(f"{quoted(key)} is no label: {LABEL_KEY_RULE}")
+        elif text is not None and not LABEL_VALUE.fullmatch(text):
+            place.add(f"{quoted(text)} is no value of a label: {LABEL_VALUE_RULE}")
+        elif text is not None:
+            labels[key] = text
+    runs_on.end()
+    return labels
+
+
+def _timeout(spec: Fields) -> int | None:
+    return spec.integer("timeout", 0, 1, MAX_TIMEOUT_SECONDS) or None
+
+
+def _concurrency(spec: Fields) -> Concurrency | None:
+    concurrency = spec.mapping("concurrency")
+    if concurrency is None:
+        return None
+    read = Concurrency(
+        group=concurrency.name("group", ID, ID_RULE),
+        limit=concurrency.integer("limit", 1, 1, 1_000),
+        on_limit=concurrency.choice("onLimit", OnLimit.QUEUE),
+    )
+    concurrency.end()
+    return read
+
+
+def _check_plan_names(spec: Fields, template: Template) -> None:
+    place = spec.find("plan")
+    both = {phase.name for phase in template.plan} & {phase.name for phase in template.phases}
+    for name in sorted(both):
+        if place and name:
+            place.add(f"a phase {quoted(name)} stands in `template` too; names tell phases apart")

@@ -1,0 +1,133 @@
+"""What a template is once it has been read: plain values, checked, without a trace of YAML.
+
+`domain/template_parser.py` makes these from a document; the store keeps them as JSON; the worker gets `Phase`s.
+Field names are the document's in snake_case. See the template reference for what each one means.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from opsicle.domain.automations import WorkerLost
+
+DEFAULT_PHASE_TIMEOUT_SECONDS = 60
+DEFAULT_SHELL = "/bin/sh"
+
+
+class VariableType(StrEnum):
+    """The types a variable can have; `number` is an integer."""
+
+    STRING = "string"
+    BOOL = "bool"
+    NUMBER = "number"
+    FLOAT = "float"
+    ENUM = "enum"
+    SECRET = "secret"
+    TEXT = "text"
+    DATE = "date"
+    FILE = "file"
+
+
+Scalar = str | bool | int | float
+Value = Scalar | list[Scalar]
+"""What a variable's value is on the wire; a list only where `multiple` is true."""
+
+
+class Variable(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One typed input that a template asks for."""
+
+    id: str
+    type: VariableType = VariableType.STRING
+    label: str = ""
+    description: str = ""
+    default: Value | None = None
+    is_required: bool = False
+    options: tuple[Scalar, ...] = ()
+    pattern: str = ""
+    min: int | float | None = None
+    max: int | float | None = None
+    multiple: bool = False
+
+
+class When(StrEnum):
+    """In which case a phase runs: all before it went well, one failed, or either."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ALWAYS = "always"
+
+
+class Retries(msgspec.Struct, frozen=True):
+    """How often a failed phase is tried again, and the seconds between the tries."""
+
+    limit: int
+    delay: int = 0
+
+
+class VolumeMount(msgspec.Struct, frozen=True):
+    """A folder of the worker's host that a container sees."""
+
+    host: str
+    container: str
+
+
+class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A named group of commands, run in order in one shell. `timeout` is in seconds."""
+
+    name: str
+    commands: tuple[str, ...]
+    image: str | None = None
+    timeout: int = DEFAULT_PHASE_TIMEOUT_SECONDS
+    env: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
+    working_directory: str | None = None
+    when: When = When.SUCCESS
+    retries: Retries | None = None
+    shell: str = DEFAULT_SHELL
+    outputs: tuple[str, ...] = ()
+
+
+class OnLimit(StrEnum):
+    """What happens to an automation whose concurrency group is full."""
+
+    QUEUE = "queue"
+    REJECT = "reject"
+
+
+class Concurrency(msgspec.Struct, frozen=True):
+    """At most `limit` automations of `group` run at once in the org."""
+
+    group: str
+    limit: int = 1
+    on_limit: OnLimit = OnLimit.QUEUE
+
+
+class Owner(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A person to ask about a template."""
+
+    name: str = ""
+    email: str = ""
+
+
+class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A runbook. `timeout` is in seconds for the whole automation, None: only the phases' own.
+
+    `approval_policy` is the document's mapping as it stands; None means that no approval is asked.
+    """
+
+    name: str
+    phases: tuple[Phase, ...]
+    labels: dict[str, str] = {}
+    display_name: str = ""
+    description: str = ""
+    owners: tuple[Owner, ...] = ()
+    approval_policy: dict[str, object] | None = None
+    variables: tuple[Variable, ...] = ()
+    volume_mounts: tuple[VolumeMount, ...] = ()
+    runs_on: dict[str, str] = {}
+    timeout: int | None = None
+    concurrency: Concurrency | None = None
+    on_worker_lost: WorkerLost = WorkerLost.UNKNOWN
+    plan: tuple[Phase, ...] = ()

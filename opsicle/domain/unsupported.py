@@ -1,0 +1,42 @@
+"""What a template may say but this version cannot carry out: such a template can be pushed, but not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from opsicle.domain.errors import Problem
+from opsicle.domain.templates import Template, VariableType
+
+_LATER = "arrives in a later version; this template cannot run until then"
+_LATER_VARIABLES = frozenset({VariableType.SECRET, VariableType.FILE})
+
+
+def unsupported(template: Template) -> list[Problem]:
+    """Return what stands in the way of running the template; empty if nothing does.
+
+    A phase with an `image` is not among it: its automation waits for a worker that runs containers.
+    """
+    return [*_of_template(template), *_of_variables(template), *_of_phases(template)]
+
+
+def _of_template(template: Template) -> Iterator[Problem]:
+    if template.approval_policy is not None:
+        yield Problem("spec.approvalPolicy", f"asking for approval {_LATER}")
+    if template.concurrency is not None:
+        yield Problem("spec.concurrency", f"limiting how many run at once {_LATER}")
+    if template.plan:
+        yield Problem("spec.plan", f"planning before the approval {_LATER}")
+
+
+def _of_variables(template: Template) -> Iterator[Problem]:
+    for i, variable in enumerate(template.variables):
+        if variable.type in _LATER_VARIABLES:
+            yield Problem(f"spec.variables[{i}].type", f"the type `{variable.type}` {_LATER}")
+
+
+def _of_phases(template: Template) -> Iterator[Problem]:
+    for i, phase in enumerate(template.phases):
+        if phase.secrets:
+            yield Problem(f"spec.template.phases[{i}].secrets", f"giving secrets to a phase {_LATER}")
+        if phase.outputs:
+            yield Problem(f"spec.template.phases[{i}].outputs", f"passing outputs on {_LATER}")

@@ -1,0 +1,132 @@
+"""Which worker can take an automation, and in an operator's words why none has yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from opsicle.domain.templates import Phase, Template
+
+SUBPROCESS = "subprocess"
+CONTAINER = "container"
+
+
+class Requirements(msgspec.Struct, frozen=True, kw_only=True):
+    """What an automation asks of the worker that takes it. `image_phase` names the first phase that has an image."""
+
+    labels: dict[str, str] = {}
+    runtimes: frozenset[str] = frozenset({SUBPROCESS})
+    image_phase: str = ""
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server knows of a worker at this moment. `busy` of its `slots` are taken."""
+
+    name: str
+    labels: dict[str, str] = {}
+    runtimes: frozenset[str] = frozenset({SUBPROCESS})
+    slots: int = 1
+    busy: int = 0
+    is_connected: bool = True
+    is_draining: bool = False
+
+
+def requirements(template: Template) -> Requirements:
+    """Return what a template's automations ask of a worker."""
+    return phases_require(template.phases, template.runs_on)
+
+
+def phases_require(phases: Iterable[Phase], labels: dict[str, str]) -> Requirements:
+    """Return what these phases ask of a worker, together with the labels it must have."""
+    phases = tuple(phases)
+    with_image = [phase.name for phase in phases if phase.image is not None]
+    runtimes = {CONTAINER if phase.image is not None else SUBPROCESS for phase in phases}
+    return Requirements(labels=labels, runtimes=frozenset(runtimes), image_phase=with_image[0] if with_image else "")
+
+
+def can_take(asked: Requirements, candidate: Candidate) -> bool:
+    """Whether the worker could be handed such an automation right now."""
+    return (
+        candidate.is_connected
+        and not candidate.is_draining
+        and has_labels(asked.labels, candidate)
+        and asked.runtimes <= candidate.runtimes
+        and candidate.busy < candidate.slots
+    )
+
+
+def has_labels(labels: dict[str, str], candidate: Candidate) -> bool:
+    """Whether the worker has all these labels with these very values."""
+    return all(candidate.labels.get(key) == value for key, value in labels.items())
+
+
+def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
+    """Say why no worker has taken an automation yet; "" if one could right now.
+
+    The fleet is narrowed down one requirement at a time; the first that leaves nobody is the reason.
+    """
+    if not candidates:
+        return "no worker has enrolled yet"
+    left = [candidate for candidate in candidates if candidate.is_connected]
+    if not left:
+        return _disconnected(candidates)
+    for narrow in (_with_labels, _with_runtimes, _not_draining, _with_free_slot):
+        left, reason = narrow(asked, left)
+        if reason:
+            return reason
+    return ""
+
+
+_Narrowed = tuple[list[Candidate], str]
+_Narrow = Callable[[Requirements, list[Candidate]], _Narrowed]
+
+
+def _disconnected(candidates: Sequence[Candidate]) -> str:
+    if len(candidates) == 1:
+        return f"{candidates[0].name} is not connected"
+    return f"none of the {len(candidates)} workers is connected"
+
+
+def _with_labels(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
+    left = [candidate for candidate in candidates if has_labels(asked.labels, candidate)]
+    if left:
+        return left, ""
+    for key, value in asked.labels.items():
+        if not any(has_labels({key: value}, candidate) for candidate in candidates):
+            return [], f"no connected worker has label {key}={value}"
+    wanted = ", ".join(f"{key}={value}" for key, value in asked.labels.items())
+    return [], f"no connected worker has all of the labels {wanted}"
+
+
+def _with_runtimes(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
+    left = [candidate for candidate in candidates if asked.runtimes <= candidate.runtimes]
+    if left:
+        return left, ""
+    whose = "no connected worker" + (" with these labels" if asked.labels else "")
+    if not any(CONTAINER in candidate.runtimes for candidate in candidates) and CONTAINER in asked.runtimes:
+        return [], f"{whose} runs containers (phase `{asked.image_phase}` has an image)"
+    if len(asked.runtimes) > 1:
+        return [], f"{whose} runs both containers and subprocesses"
+    return [], f"{whose} runs subprocesses (phases without an image)"
+
+
+def _not_draining(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
+    left = [candidate for candidate in candidates if not candidate.is_draining]
+    if left:
+        return left, ""
+    if len(candidates) == 1:
+        return [], f"{candidates[0].name} is draining"
+    return [], f"all {len(candidates)} matching workers are draining"
+
+
+def _with_free_slot(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
+    left = [candidate for candidate in candidates if candidate.busy < candidate.slots]
+    if left:
+        return left, ""
+    slots = sum(candidate.slots for candidate in candidates)
+    busy = sum(candidate.busy for candidate in candidates)
+    taken = f"({busy} of {slots} slots)" if slots != 1 else "(its only slot)"
+    if len(candidates) == 1:
+        return [], f"{candidates[0].name} is busy {taken}"
+    return [], f"all {len(candidates)} matching workers are busy {taken}"

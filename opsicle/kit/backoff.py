@@ -1,0 +1,28 @@
+"""How long to wait before the next try, so that many who lost the same server do not all come back at once."""
+
+from __future__ import annotations
+
+import random
+
+
+class Backoff:
+    """Full jitter: each delay is drawn from the whole range up to a ceiling that doubles with every try.
+
+    `shortest` and `longest` are in seconds; no delay is outside them. After
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
+    """
+
+    def __init__(self, shortest: float = 0.1, longest: float = 30.0, *, source: random.Random | None = None) -> None:
+        self._shortest = shortest
+        self._longest = longest
+        self._source = source or random.SystemRandom()
+        self._ceiling = shortest
+
+    def next_delay(self) -> float:
+        """The seconds to wait now; the ceiling of the next one is twice as high."""
+        self._ceiling = min(self._longest, self._ceiling * 2)
+        return self._source.uniform(self._shortest, self._ceiling)
+
+    def reset(self) -> None:
+        """A try went well: begin again with short delays."""
+        self._ceiling = self._shortest

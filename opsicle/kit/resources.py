@@ -1,0 +1,40 @@
+"""The files that come with the program, and the program itself as a command.
+
+In a checkout `assets/` and `examples/` lie beside the package; the build puts them inside it. Either
+way they are ordinary files: the built program unpacks itself before it starts.
+"""
+
+import sys
+from pathlib import Path
+
+from opsicle.domain.errors import NotFound
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def asset(name: str) -> bytes:
+    """One file of the browser's application, such as `css/tokens.css`; raises NotFound for any other name."""
+    if name not in asset_names():
+        raise NotFound(f"there is no asset {name}")
+    return (_folder("assets") / name).read_bytes()
+
+
+def asset_names() -> list[str]:
+    """Every file of the browser's application, as relative paths with slashes, sorted."""
+    folder = _folder("assets")
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def examples() -> Path:
+    """The folder of sample templates."""
+    return _folder("examples")
+
+
+def program() -> list[str]:
+    """The command that starts this same program once more; append a subcommand to it."""
+    return [sys.executable, str(Path(sys.argv[0]).absolute())]
+
+
+def _folder(name: str) -> Path:
+    inside = PACKAGE / name
+    return inside if inside.is_dir() else PACKAGE.parent / name

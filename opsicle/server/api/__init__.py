@@ -1,0 +1,1 @@
+"""Routes: decode, one service call, encode."""

@@ -1,0 +1,173 @@
+"""The WSGI application: finds the route, asks whether the caller may, calls the handler, encodes what it says.
+
+The only file that imports bottle, of which it uses the router alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Protocol
+
+import msgspec
+from bottle import HTTPError, Router
+
+from opsicle.domain.access import Action
+from opsicle.domain.errors import Internal, InvalidInput, NotFound, OpsicleError
+from opsicle.server.api import authentication, problems
+from opsicle.server.api.event_stream import EventStreams
+from opsicle.server.api.http import MAX_BODY_BYTES, Reply, Request, Route
+from opsicle.server.api.request import JSON, MESSAGEPACK, Caller
+
+log = logging.getLogger(__name__)
+
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+
+SECURITY_HEADERS = (
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+        "manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+HSTS = ("Strict-Transport-Security", "max-age=31536000")
+_NO_STORE = ("Cache-Control", "no-store")
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+_BODILESS = frozenset({204, 304})
+
+
+class Observer(Protocol):
+    """Told of every request once it is answered, for the metrics."""
+
+    def __call__(self, route: str, method: str, status: int, seconds: float) -> None:
+        """`seconds` is until the answer was ready; a stream goes on after it."""
+        ...
+
+
+class Application:
+    """One listener's routes as a WSGI application. Bodies are JSON, or MessagePack where `is_binary`."""
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        authenticate: Callable[[Request], Caller],
+        *,
+        fallback: Callable[[Request], Reply],
+        streams: EventStreams,
+        observe: Observer,
+        is_binary: bool = False,
+    ) -> None:
+        """`fallback` answers paths that no route has."""
+        self.routes = tuple(routes)
+        self._authenticate = authenticate
+        self._fallback = fallback
+        self._streams = streams
+        self._observe = observe
+        self._encode = msgspec.msgpack.Encoder().encode if is_binary else msgspec.json.Encoder().encode
+        self._media_type = MESSAGEPACK if is_binary else JSON
+        self._access_level = logging.DEBUG if is_binary else logging.INFO
+        self._router = Router(strict=True)
+        for route in routes:
+            self._router.add(route.path, route.method, route)
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request; never raises."""
+        began = time.monotonic()
+        name, reply = self._answer(environ)
+        headers, body = self._encoded(reply, is_secure=environ["wsgi.url_scheme"] == "https")
+        seconds = time.monotonic() - began
+        self._observe(name, environ["REQUEST_METHOD"], reply.status, seconds)
+        self._log_access(environ, reply.status, seconds)
+        start_response(_STATUS_LINES[reply.status], headers)
+        return (b"",) if environ["REQUEST_METHOD"] == "HEAD" else body
+
+    def _answer(self, environ: dict[str, Any]) -> tuple[str, Reply]:
+        """The route's name and the answer, whatever happens."""
+        name = "unknown"
+        try:
+            route, arguments = self._match(environ)
+            if isinstance(route, Reply):
+                return name, route
+            name = route.name
+            return name, self._call(route, environ, arguments)
+        except OpsicleError as error:
+            return name, problems.reply_to(error)
+        except Exception:
+            incident = secrets.token_hex(6)
+            log.exception("request failed", extra={"incident": incident, "route": name})
+            return name, problems.reply_to(
+                Internal("the server made a mistake", hint=f"Its log has the details under {incident}.")
+            )
+
+    def _match(self, environ: dict[str, Any]) -> tuple[Route | Reply, Mapping[str, str]]:
+        environ["PATH_INFO"] = _decoded_path(environ["PATH_INFO"])
+        try:
+            route, arguments = self._router.match(environ)
+        except HTTPError as error:
+            if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+                return problems.method_not_allowed(error.headers["Allow"]), {}
+            return self._fallback(self._request(environ, MAX_BODY_BYTES)), {}
+        return route, arguments
+
+    def _call(self, route: Route, environ: dict[str, Any], arguments: Mapping[str, str]) -> Reply:
+        request = self._request(environ, route.max_body)
+        authentication.check_origin(request)
+        if isinstance(route.may, Action):
+            request.actor.require(route.may)
+        request.check_query(route.query)
+        return route.handler(request, **arguments)
+
+    def _request(self, environ: dict[str, Any], max_body: int) -> Request:
+        return Request(environ, self._authenticate, self._streams, max_body)
+
+    def _encoded(self, reply: Reply, *, is_secure: bool) -> tuple[list[tuple[str, str]], Iterable[bytes]]:
+        headers = [*SECURITY_HEADERS, *reply.headers]
+        if is_secure:
+            headers.append(HSTS)
+        if not any(name == "Cache-Control" for name, _ in reply.headers):
+            headers.append(_NO_STORE)
+        if reply.status in _BODILESS:
+            return headers, (b"",)
+        if reply.stream is not None:
+            headers.append(("Content-Type", reply.content_type))
+            return headers, reply.stream
+        content, media_type = (
+            (reply.raw, reply.content_type) if reply.raw is not None else (self._encode(reply.body), self._media_type)
+        )
+        headers += [("Content-Type", media_type), ("Content-Length", str(len(content)))]
+        return headers, (content,)
+
+    def _log_access(self, environ: Mapping[str, Any], status: int, seconds: float) -> None:
+        """One line a request, without query and headers: both may hold what is secret."""
+        if log.isEnabledFor(self._access_level):
+            extra = {
+                "method": environ["REQUEST_METHOD"],
+                "path": environ["PATH_INFO"],
+                "status": status,
+                "ms": round(seconds * 1000, 1),
+                "address": environ["REMOTE_ADDR"],
+            }
+            log.log(self._access_level, "request", extra=extra)
+
+
+def nothing_else(_request: Request) -> Reply:
+    """The fallback of a listener that has routes and nothing more."""
+    raise NotFound("there is nothing at this address", hint="See /api/openapi.json for what there is.")
+
+
+def _decoded_path(path: str) -> str:
+    """WSGI hands over the path's bytes as Latin-1 (PEP 3333)."""
+    try:
+        decoded = path.encode("latin-1").decode()
+    except UnicodeError as error:
+        raise InvalidInput("the path is not UTF-8") from error
+    if "\0" in decoded:
+        raise InvalidInput("the path has a NUL in it")
+    return decoded

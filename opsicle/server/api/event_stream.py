@@ -1,0 +1,96 @@
+"""Server-sent events: what changes, told while it happens (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+
+A stream is pulled by its own connection: the next event is made when the client has taken the last. So nothing piles
+up for a slow client; one that takes nothing for `connection.SEND_SECONDS` is cut off and comes back with Last-Event-ID.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import gevent
+import msgspec
+
+from opsicle.domain.errors import TooManyRequests
+from opsicle.server.api.http import Reply
+from opsicle.server.api.request import Request
+
+CONTENT_TYPE = "text/event-stream"
+MAX_STREAMS_PER_USER = 100
+MAX_STREAMS = 2000
+
+_HEARTBEAT = b": still here\n\n"
+_RETRY_MS = 1000
+"""How long a browser waits before it connects again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event; `data` becomes JSON. One without a name is a heartbeat, which only keeps the line open."""
+
+    name: str
+    data: object = None
+    id: str = ""
+
+
+class EventStreams:
+    """The streams that are open, so that they can be counted, bounded, and ended when the server stops."""
+
+    def __init__(self) -> None:
+        self._by_user: Counter[str] = Counter()
+        self._greenlets: set[gevent.Greenlet[..., object]] = set()
+
+    def __len__(self) -> int:
+        return len(self._greenlets)
+
+    def admit(self, user_id: str, parts: Iterator[bytes]) -> Iterator[bytes]:
+        """The stream, which ends when `close` is called. Raises TooManyRequests for one user's hundredth or so."""
+        if self._by_user[user_id] >= MAX_STREAMS_PER_USER or len(self) >= MAX_STREAMS:
+            raise TooManyRequests("too many event streams are open", retry_after=10, hint="Close some of them.")
+        return self._run(user_id, parts)
+
+    def close(self) -> None:
+        """End every open stream; their clients come back when there is a server again."""
+        for greenlet in list(self._greenlets):
+            greenlet.kill(_StreamsClosed(), block=False)
+
+    def _run(self, user_id: str, parts: Iterator[bytes]) -> Iterator[bytes]:
+        greenlet = cast("gevent.Greenlet[..., object]", gevent.getcurrent())
+        self._greenlets.add(greenlet)
+        self._by_user[user_id] += 1
+        try:
+            yield from parts
+        except _StreamsClosed:
+            return
+        finally:
+            self._greenlets.discard(greenlet)
+            self._by_user[user_id] -= 1
+            if not self._by_user[user_id]:
+                del self._by_user[user_id]
+
+
+class _StreamsClosed(ConnectionError):
+    """Thrown into a stream that waits. One that is just sending takes it for a connection that broke."""
+
+
+def event_stream(request: Request, events: Iterator[Event]) -> Reply:
+    """The answer that tells these events as they come, to the person who asks."""
+    parts = request.streams.admit(request.actor.user_id, _encoded(events))
+    return Reply(200, stream=parts, content_type=CONTENT_TYPE, headers=(("X-Accel-Buffering", "no"),))
+
+
+def encode(event: Event) -> bytes:
+    """The event as it crosses the wire. JSON has no line ends in it, so one `data` line is enough."""
+    if not event.name:
+        return _HEARTBEAT
+    identity = f"id: {event.id}\n".encode() if event.id else b""
+    return b"%bevent: %b\ndata: %b\n\n" % (identity, event.name.encode(), msgspec.json.encode(event.data))
+
+
+def _encoded(events: Iterator[Event]) -> Iterator[bytes]:
+    yield b"retry: %d\n\n" % _RETRY_MS
+    for event in events:
+        yield encode(event)

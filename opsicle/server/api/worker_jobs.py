@@ -1,0 +1,50 @@
+"""What workers call: `/worker/v1/…`, on the listener that asks for a client certificate."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from opsicle.server.api.http import Access, Reply, Request, Route
+from opsicle.server.services.dispatch import Dispatch
+from opsicle.server.services.jobs import Jobs
+from opsicle.wire.worker_api import (
+    Done,
+    FinishRequest,
+    LogReply,
+    LogRequest,
+    PollReply,
+    PollRequest,
+    StartRequest,
+)
+
+
+def routes(dispatch: Dispatch, jobs: Jobs) -> list[Route]:
+    """The routes by which work is handed out and reported."""
+    may = Access.WORKER
+    job = "/worker/v1/jobs/<job_id>"
+    return [
+        Route("POST", "/worker/v1/poll", partial(poll, dispatch), may, body=PollRequest, reply=PollReply),
+        Route("POST", f"{job}/start", partial(start, jobs), may, body=StartRequest, reply=Done),
+        Route("POST", f"{job}/log", partial(log, jobs), may, body=LogRequest, reply=LogReply),
+        Route("POST", f"{job}/finish", partial(finish, jobs), may, body=FinishRequest, reply=Done),
+    ]
+
+
+def poll(dispatch: Dispatch, request: Request) -> Reply:
+    """Ask for work; held open while there is nothing to say. Also the worker's heartbeat."""
+    return Reply(200, dispatch.poll(request.worker, request.body(PollRequest)))
+
+
+def start(jobs: Jobs, request: Request, job_id: str) -> Reply:
+    """Ask whether a leased job may begin."""
+    return Reply(200, jobs.start(request.worker, job_id, request.body(StartRequest).fence))
+
+
+def log(jobs: Jobs, request: Request, job_id: str) -> Reply:
+    """Send output of a running job."""
+    return Reply(200, jobs.log(request.worker, job_id, request.body(LogRequest)))
+
+
+def finish(jobs: Jobs, request: Request, job_id: str) -> Reply:
+    """Say how a job ended."""
+    return Reply(200, jobs.finish(request.worker, job_id, request.body(FinishRequest)))

@@ -1,0 +1,140 @@
+"""The folder that holds everything a server must keep: databases, its CA, and what it tells about itself."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, OpsicleError, Unavailable
+from opsicle.kit import files
+from opsicle.pki.authority import Authority
+
+
+class ServerFile(msgspec.Struct, kw_only=True):
+    """`D/server.json`: where a running server is to be found."""
+
+    url: str
+    worker_url: str
+    pid: int
+    ca_fingerprint: str
+
+
+class DataFolder:
+    """The server's own folder, mode 0700, used by one server at a time. Make it with `open`, give it up with `close`.
+
+    opsicle.db, logs.db    the databases
+    authority.pem          the CA's key and certificate: whoever has it can pretend to be this server
+    ca.pem                 the CA's certificate alone, to hand out
+    listener.pem           key and certificate of the listeners, made anew at every start
+    setup-token            until the server has been set up
+    server.json            while the server runs
+    lock                   held while the server runs
+    """
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self.path = path
+        self._lock = lock
+        self.state_database = path / "opsicle.db"
+        self.log_database = path / "logs.db"
+        self.listener_pem = path / "listener.pem"
+        self._authority_pem = path / "authority.pem"
+        self._ca_pem = path / "ca.pem"
+        self._setup_token = path / "setup-token"
+        self._server_json = path / "server.json"
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Take possession of a folder, made if absent.
+
+        Raises Conflict while another server has it, InvalidInput for a folder that is something else's, NotAllowed
+        or Unavailable if it cannot be written.
+        """
+        with explained(path):
+            path = path.absolute()
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not (path / "lock").exists() and any(path.iterdir()):
+                raise InvalidInput(
+                    f"{path} is not empty, and no data folder of Opsicle", hint="Choose a folder of its own."
+                )
+            path.chmod(0o700)
+            return cls(path, _take_lock(path))
+
+    def close(self) -> None:
+        """Give the folder up: take back `server.json`, release the lock."""
+        self._server_json.unlink(missing_ok=True)
+        os.close(self._lock)
+
+    def authority(self, now: datetime) -> Authority:
+        """The server's CA, created at the first start. Raises Unavailable if it was lost while the database was not."""
+        if not self._authority_pem.exists():
+            if self.state_database.exists():
+                raise Unavailable("the data folder has lost authority.pem", hint="Restore it from a backup.")
+            self._write(self._authority_pem, _both(Authority.create(now)))
+        text = self._authority_pem.read_text(encoding="ascii")
+        authority = Authority.load(text, text)
+        self._write(self._ca_pem, authority.cert_pem)
+        return authority
+
+    def write_listener_pem(self, certificate_pem: str, key_pem: str) -> None:
+        """Keep the listeners' certificate where TLS can load it from."""
+        self._write(self.listener_pem, key_pem + certificate_pem)
+
+    def setup_token(self) -> str:
+        """The setup token given out earlier, "" if there is none."""
+        return self._setup_token.read_text(encoding="ascii") if self._setup_token.exists() else ""
+
+    def write_setup_token(self, text: str) -> None:
+        """Keep the setup token for whoever installs the server."""
+        self._write(self._setup_token, f"{text}\n")
+
+    def remove_setup_token(self) -> None:
+        """Take the setup token away: it has been used."""
+        self._setup_token.unlink(missing_ok=True)
+
+    def write_server_file(self, content: ServerFile) -> None:
+        """Tell other programs on this machine where the server is."""
+        self._write(self._server_json, msgspec.json.format(msgspec.json.encode(content)).decode() + "\n")
+
+    def _write(self, path: Path, text: str) -> None:
+        with explained(self.path):
+            files.replace(path, text.encode("ascii"), mode=0o600)
+
+
+def _take_lock(folder: Path) -> int:
+    """The descriptor that holds the lock: the system takes it back from a process that dies, however it dies."""
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise Conflict(f"another server is using {folder}", hint="Stop it, or choose another data folder.") from error
+    return lock
+
+
+def _both(authority: Authority) -> str:
+    return authority.key_pem + authority.cert_pem
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn the system's refusals into errors that a person can act upon."""
+    try:
+        yield
+    except OSError as error:
+        raise _explanation(error, path) from error
+
+
+def _explanation(error: OSError, path: Path) -> OpsicleError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Unavailable(f"the disk under {path} is full", hint="Free some space.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return NotAllowed(f"{path} cannot be written", hint="Choose a data folder that this user owns.")
+    return InvalidInput(f"{path} cannot be used: {error.strerror or error}")

@@ -1,0 +1,203 @@
+"""The two sockets that the server listens on: people's and workers'."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+import ssl
+from collections import Counter
+from pathlib import Path
+from typing import Any, cast
+
+import gevent
+import gevent.pool
+from gevent.server import StreamServer
+
+from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated, OpsicleError
+from opsicle.pki import certificates
+from opsicle.server.listening.connection import Application, Connection, Peer
+from opsicle.server.settings import Address
+
+log = logging.getLogger(__name__)
+
+HANDSHAKE_SECONDS = 10
+MAX_CONNECTIONS = 4096
+MAX_CONNECTIONS_PER_ADDRESS = 1024
+"""On the users' listener only: a whole fleet of workers may sit behind one address."""
+
+_BACKLOG = 1024
+
+
+class Listener:
+    """Accepts connections and serves each in a greenlet of its own.
+
+    Without `context` it speaks plain HTTP. With `demands_certificate` every peer has shown a certificate of our CA in
+    the handshake. `trusts_proxy` takes address and scheme of a request from the proxy before us.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        application: Application,
+        *,
+        context: ssl.SSLContext | None = None,
+        trusts_proxy: bool = False,
+    ) -> None:
+        """Raises Conflict if the address is in use, NotAllowed or InvalidInput if it cannot be had."""
+        self._socket = _bind(address)
+        self._path = address.path
+        self.port: int = 0 if address.path else self._socket.getsockname()[1]
+        self._application = application
+        self._context = context
+        self._demands_certificate = context is not None and context.verify_mode is ssl.CERT_REQUIRED
+        self._trusts_proxy = trusts_proxy
+        self._connections: dict[Connection, str] = {}
+        self._by_address: Counter[str] = Counter()
+        self._greenlets = gevent.pool.Group()
+        self._server = StreamServer(self._socket, self._serve)
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._server.start()
+
+    def close(self) -> None:
+        """Accept no more, and close every connection as soon as the request under way on it is answered."""
+        self._server.close()
+        if self._path:
+            Path(self._path).unlink(missing_ok=True)
+        for connection in list(self._connections):
+            connection.end()
+
+    def join(self, seconds: float) -> None:
+        """Wait until all connections are closed; those that are not within `seconds` are broken off."""
+        if not self._greenlets.join(timeout=seconds):
+            log.warning("requests broken off", extra={"connections": len(self._connections)})
+        self._greenlets.kill(timeout=1)
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open, idle ones too."""
+        return len(self._connections)
+
+    def _serve(self, sock: socket.socket, address: Any) -> None:
+        """Run in the connection's own greenlet, so that a slow handshake keeps nobody waiting."""
+        self._greenlets.add(cast("gevent.Greenlet[..., object]", gevent.getcurrent()))
+        name = _address_name(address)
+        if not self._has_room(name):
+            log.warning("too many connections", extra={"address": name})
+            return
+        self._by_address[name] += 1
+        try:
+            if not self._path:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._serve_secured(sock, name)
+        except OSError as error:
+            log.debug("connection failed", extra={"address": name, "error": str(error)})
+        finally:
+            self._by_address[name] -= 1
+            if not self._by_address[name]:
+                del self._by_address[name]
+
+    def _serve_secured(self, sock: socket.socket, name: str) -> None:
+        if self._context is None:
+            self._serve_requests(sock, Peer(name, "http", is_trusted_proxy=self._trusts_proxy))
+            return
+        with gevent.Timeout(HANDSHAKE_SECONDS, TimeoutError("the TLS handshake took too long")):
+            secured = self._context.wrap_socket(sock, server_side=True)
+        with secured:
+            identity = _worker_identity(secured) if self._demands_certificate else None
+            self._serve_requests(secured, Peer(name, "https", identity))
+
+    def _serve_requests(self, sock: socket.socket, peer: Peer) -> None:
+        connection = Connection(sock, peer, self._application)
+        self._connections[connection] = peer.address
+        try:
+            connection.serve()
+        finally:
+            del self._connections[connection]
+
+    def _has_room(self, name: str) -> bool:
+        """Whether one more connection may be served, after closing the one that has been idle longest if need be."""
+        is_crowd = not (self._demands_certificate or self._trusts_proxy)
+        if is_crowd and self._by_address[name] >= MAX_CONNECTIONS_PER_ADDRESS:
+            return False
+        if len(self._greenlets) <= MAX_CONNECTIONS:
+            return True
+        idle = next((connection for connection in self._connections if connection.is_idle), None)
+        if idle:
+            idle.end()
+        return idle is not None
+
+
+def _worker_identity(sock: ssl.SSLSocket) -> certificates.WorkerIdentity | None:
+    """Who the verified client certificate names; None if it is a certificate of ours but no worker's."""
+    try:
+        return certificates.worker_identity(sock.getpeercert(binary_form=True) or b"")
+    except NotAuthenticated:
+        return None
+
+
+def _address_name(address: Any) -> str:
+    """The peer's IP address without the port, IPv4 always in its own form; `local` on a Unix socket."""
+    if not isinstance(address, tuple):
+        return "local"
+    host: str = address[0]
+    return host.removeprefix("::ffff:") if "." in host else host
+
+
+def _bind(address: Address) -> socket.socket:
+    try:
+        return _bind_unix(address.path) if address.path else _bind_tcp(address)
+    except OSError as error:
+        raise _explained(error, address) from error
+
+
+def _bind_tcp(address: Address) -> socket.socket:
+    family, kind, protocol, _, target = socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(target)
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_unix(path: str) -> socket.socket:
+    """Listen on a Unix socket for the owner and group; one that a dead server left behind is replaced."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if _is_abandoned(path):
+            Path(path).unlink()
+        sock.bind(path)
+        os.chmod(path, 0o660)  # noqa: PTH101
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _is_abandoned(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return Path(path).is_socket()
+        except OSError:
+            return False
+    return False
+
+
+def _explained(error: OSError, address: Address) -> OpsicleError:
+    if error.errno == errno.EADDRINUSE:
+        return Conflict(f"{address} is in use by another program", hint="Stop that program, or choose another port.")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return NotAllowed(f"{address} may not be listened on", hint="Ports below 1024 are root's: choose a higher one.")
+    return InvalidInput(f"{address} cannot be listened on: {error.strerror or error}")

@@ -1,0 +1,22 @@
+"""The server as a process. `opsicle server` calls `run`, and nothing of the server is imported before it."""
+
+from __future__ import annotations
+
+from opsicle.server.settings import ServerOptions
+
+
+def run(options: ServerOptions) -> None:
+    """Serve until SIGTERM or SIGINT; returns once everything is closed.
+
+    Raises what a person can put right: Conflict (address or data folder in use, database of a newer program),
+    InvalidInput (options), NotAllowed (folder, port), Unavailable (damaged files, full disk).
+    """
+    options.check()
+    # gevent replaces what blocks in the standard library, which must come before anything of it is used.
+    from gevent import monkey
+
+    monkey.patch_all()
+
+    from opsicle.server.lifetime import Lifetime
+
+    Lifetime(options).run()

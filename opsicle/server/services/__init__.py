@@ -1,0 +1,1 @@
+"""The rules: one transaction per public method; authorisation happens here."""

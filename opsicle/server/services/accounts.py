@@ -1,0 +1,254 @@
+"""The way in: setting up the server, logging in and out, who am I."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import apsw
+
+from opsicle.domain.access import PERMISSIONS, Role, may
+from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated, Problem
+from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
+from opsicle.pki import passwords, setup_token
+from opsicle.server.services.actor import Actor, Stranger
+from opsicle.server.services.login_throttle import LoginThrottle
+from opsicle.server.services.passwords import PasswordHasher
+from opsicle.server.services.sessions import Sessions
+from opsicle.server.store import audit, login_attempts, memberships, orgs, sessions, settings, users
+from opsicle.server.store.database import Database
+from opsicle.server.store.memberships import MemberRow, PlaceRow
+from opsicle.server.store.orgs import OrgRow
+from opsicle.server.store.users import UserRow
+from opsicle.version import __version__
+from opsicle.wire.user_api import LoginReply, LoginRequest, Me, OrgRef, Person, SetupRequest
+
+_ORG_CODE = re.compile(r"[a-z0-9][a-z0-9-]{1,31}")
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrg:
+    """An org to be created with its first admin; `password_hash` is used only if the admin has no account yet."""
+
+    code: str
+    email: str
+    password_hash: str
+
+
+class Accounts:
+    """Lets people in."""
+
+    def __init__(
+        self,
+        database: Database,
+        sessions: Sessions,
+        hasher: PasswordHasher,
+        throttle: LoginThrottle,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._sessions = sessions
+        self._hasher = hasher
+        self._throttle = throttle
+        self._clock = clock
+        self.on_set_up: Callable[[], None] = lambda: None
+        """Called once the server has been set up; whoever wrote the setup token to a file removes it."""
+
+    def setup_token(self, ca_fingerprint: str, current: str = "") -> str | None:
+        """The one-time token with which this server is set up; None once that is done.
+
+        `current` is one given out earlier: it stays if it is still good, else a new one takes its place.
+        """
+
+        def work(db: apsw.Connection) -> str | None:
+            if orgs.has_any(db):
+                return None
+            if _is_good(current, settings.find(db, settings.SETUP_TOKEN_HASH)):
+                return current
+            token = setup_token.new(ca_fingerprint)
+            settings.put(db, settings.SETUP_TOKEN_HASH, token.hash)
+            return token.text
+
+        return self._database.write(work)
+
+    def setup(self, request: SetupRequest, address: str) -> Me:
+        """Create the first org and its admin. Raises Conflict when that has been done.
+
+        The token is spent in the same transaction, so that of two people with it one alone becomes admin.
+        """
+        self._throttle.check_address(address)
+        stranger = Stranger(request.email[:254], address)
+        stored = self._database.read(lambda db: settings.find(db, settings.SETUP_TOKEN_HASH))
+        if stored is None:
+            raise Conflict("this server has been set up already", hint="Log in, or ask its admin for an account.")
+        if not setup_token.parse(request.token).matches(stored):
+            self._refuse_setup(stranger)
+        code, email = checked_org_code(request.org), checked_email(request.email)
+        passwords.check_password(request.password, email=email)
+        password_hash = self._hasher.hash(request.password)
+
+        def work(db: apsw.Connection) -> OrgRow:
+            if not settings.take(db, settings.SETUP_TOKEN_HASH, stored):
+                raise Conflict("this server has been set up already", hint="Log in, or ask its admin for an account.")
+            org = self._create_org(db, NewOrg(code, email, password_hash))
+            audit.append(db, self._clock.now(), org.id, stranger, "setup", f"orgs/{code}", {"email": email})
+            return org
+
+        org = self._database.write(work)
+        self.on_set_up()
+        person = self._database.read(lambda db: memberships.find(db, org.id, email))
+        assert person is not None
+        return _me(Person(person.user_id, person.email, person.name), OrgRef(org.code, org.name), person.role)
+
+    def create_org(self, code: str, email: str, password: str) -> None:
+        """Create an org with its first admin, who keeps their password if they have an account already.
+
+        Raises Conflict if there is such an org, InvalidInput for a code, address or password that cannot be used.
+        """
+        code, email = checked_org_code(code), checked_email(email)
+        passwords.check_password(password, email=email)
+        new = NewOrg(code, email, self._hasher.hash(password))
+        self._database.write(lambda db: self._create_org(db, new))
+
+    def _create_org(self, db: apsw.Connection, new: NewOrg) -> OrgRow:
+        now = self._clock.now()
+        if orgs.find_by_code(db, new.code):
+            raise Conflict(f"there is an org {new.code} already", hint="Choose another code.")
+        org = OrgRow(id=new_id(now), code=new.code, name=new.code)
+        orgs.insert(db, org, now)
+        user = users.find_by_email(db, new.email)
+        if user is None:
+            user = UserRow(new_id(now), new.email, new.email.partition("@")[0], new.password_hash)
+            users.insert(db, user, now)
+        admin = MemberRow(user.id, user.email, user.name, Role.ADMIN, None, None, is_disabled=False, created_at=now)
+        memberships.insert(db, org.id, admin)
+        return org
+
+    def _refuse_setup(self, stranger: Stranger) -> None:
+        def work(db: apsw.Connection) -> None:
+            self._throttle.note_refusal(db, stranger.address)
+            audit.append(db, self._clock.now(), None, stranger, "refuse_setup", "setup")
+
+        self._database.write(work)
+        raise NotAuthenticated("this is not the setup token of this server", hint="It stands in its data folder.")
+
+    def login(self, request: LoginRequest, address: str) -> LoginReply:
+        """Begin a session. The reply holds its token, which a browser gets as a cookie instead.
+
+        Raises TooManyRequests after too many wrong passwords; NotAuthenticated for a wrong password, an unknown
+        account and an org that they are no member of; InvalidInput where there are several orgs to choose from.
+        """
+        email = request.email.strip().lower()[:254]
+        attempt = self._throttle.begin(email, address)
+        user = self._database.read(lambda db: users.find_by_email(db, email))
+        is_right = self._hasher.verify(user.password_hash if user else None, request.password)
+        if user is None or not is_right:
+            self._refuse_login(user, Stranger(email, address))
+            raise NotAuthenticated("the e-mail address or the password is wrong", hint="Both are needed exactly.")
+        self._accept_password(user, request.password, attempt)
+        return self._database.write(lambda db: self._begin_session(db, user, request, address))
+
+    def _accept_password(self, user: UserRow, password: str, attempt: int) -> None:
+        """Forget the attempt, also if what follows is refused, and bring the hash up to date."""
+        new_hash = self._hasher.hash(password) if passwords.needs_rehash(user.password_hash) else ""
+
+        def work(db: apsw.Connection) -> None:
+            login_attempts.delete(db, attempt)
+            if new_hash:
+                users.rehash_password(db, user.id, user.password_hash, new_hash)
+
+        self._database.write(work)
+
+    def _refuse_login(self, user: UserRow | None, stranger: Stranger) -> None:
+        """Put a wrong password on the record of every org that it could have opened."""
+
+        def work(db: apsw.Connection) -> None:
+            places = memberships.list_of_user(db, user.id) if user else []
+            org_ids: list[str | None] = [place.org_id for place in places]
+            for org_id in org_ids or [None]:
+                resource = f"users/{user.id}" if user else "users"
+                audit.append(db, self._clock.now(), org_id, stranger, "refuse_login", resource)
+
+        self._database.write(work)
+
+    def _begin_session(self, db: apsw.Connection, user: UserRow, request: LoginRequest, address: str) -> LoginReply:
+        place = _choose(memberships.list_of_user(db, user.id), request.org.strip().lower())
+        token, session = self._sessions.begin(db, (place.org_id, user.id), request.kind, address)
+        me = _me(Person(user.id, user.email, user.name), OrgRef(place.org_code, place.org_name), place.role)
+        actor = Actor(
+            user.id, user.email, user.name, place.org_id, place.org_code, place.role, request.kind, address, session.id
+        )
+        audit.append(db, session.created_at, place.org_id, actor, "login", f"sessions/{session.id}")
+        return LoginReply(me=me, token=token, expires_at=session.expires_at)
+
+    def logout(self, actor: Actor) -> None:
+        """End the session that asks; again is harmless. An API token is not a session: it is deleted instead."""
+        if not actor.session_id:
+            raise InvalidInput("an API token cannot log out", hint="Delete it with `opsicle tokens delete`.")
+
+        def work(db: apsw.Connection) -> None:
+            if sessions.delete(db, actor.session_id):
+                resource = f"sessions/{actor.session_id}"
+                audit.append(db, self._clock.now(), actor.org_id, actor, "logout", resource)
+
+        self._database.write(work)
+        self._sessions.forget()
+
+    def whoami(self, actor: Actor) -> Me:
+        """Who asks, where, and what they may do there."""
+        org = self._database.read(lambda db: orgs.find(db, actor.org_id))
+        assert org is not None
+        return _me(Person(actor.user_id, actor.email, actor.name), OrgRef(org.code, org.name), actor.role)
+
+
+def checked_email(text: str) -> str:
+    """An e-mail address in the form in which it is kept. Raises InvalidInput."""
+    email = text.strip().lower()
+    if not _EMAIL.fullmatch(email):
+        raise invalid("email", "the e-mail address is not one", hint="As in ada@example.com.")
+    return email
+
+
+def checked_org_code(text: str) -> str:
+    """An org's code. Raises InvalidInput."""
+    if not _ORG_CODE.fullmatch(text):
+        raise invalid(
+            "org", "the org's code must be 2 to 32 of a-z, 0-9 and -, not beginning with -", hint="As in acme."
+        )
+    return text
+
+
+def invalid(path: str, message: str, *, hint: str = "") -> InvalidInput:
+    """The error for one field of a request."""
+    return InvalidInput(message, hint=hint, problems=(Problem(path, message),))
+
+
+def _is_good(text: str, stored_hash: str | None) -> bool:
+    if not text or stored_hash is None:
+        return False
+    try:
+        return setup_token.parse(text).matches(stored_hash)
+    except InvalidInput:
+        return False
+
+
+def _choose(places: list[PlaceRow], code: str) -> PlaceRow:
+    """The org to log in to, of those that this person belongs to: nobody hears of others."""
+    wanted = [place for place in places if place.org_code == code or not code]
+    enabled = [place for place in wanted if not place.is_disabled]
+    if not wanted:
+        raise NotAuthenticated("you are not a member of this org", hint="Ask its admin to add you.")
+    if not enabled:
+        raise NotAllowed("your account is disabled", hint="Ask an admin of your org.")
+    if len(enabled) > 1:
+        codes = ", ".join(place.org_code for place in enabled)
+        raise invalid("org", f"you belong to several orgs: {codes}", hint="Say which one with `org`.")
+    return enabled[0]
+
+
+def _me(user: Person, org: OrgRef, role: Role) -> Me:
+    permissions = [str(action) for action in PERMISSIONS if may(role, action)]
+    return Me(user=user, org=org, role=role, permissions=permissions, server_version=__version__)

@@ -1,0 +1,80 @@
+"""Who asks: made once per request from its proof, and handed to every service call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opsicle.domain.access import Action, Role, may
+from opsicle.domain.errors import NotAllowed
+from opsicle.server.store.audit import Author
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A user of an org, and how they came in. `channel` is browser, cli or token; `address` the peer's."""
+
+    user_id: str
+    email: str
+    name: str
+    org_id: str
+    org_code: str
+    role: Role
+    channel: str
+    address: str
+    session_id: str = ""
+
+    @property
+    def author(self) -> Author:
+        """How this actor stands in the audit record."""
+        return Author("user", self.user_id, self.email, self.channel, self.address)
+
+    def may(self, action: Action) -> bool:
+        """Whether this actor's role has the action."""
+        return may(self.role, action)
+
+    def require(self, action: Action) -> None:
+        """Raise NotAllowed unless this actor's role has the action."""
+        if not self.may(action):
+            raise NotAllowed(
+                f"the role {self.role} may not do this ({action})", hint="Ask an admin of your org for another role."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerActor:
+    """A worker, as its certificate and the database together say."""
+
+    worker_id: str
+    name: str
+    org_id: str
+    address: str
+
+    @property
+    def author(self) -> Author:
+        """How this worker stands in the audit record."""
+        return Author("worker", self.worker_id, self.name, "worker", self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class SystemActor:
+    """The server itself, for what no one asked for: leases that lapse, retention."""
+
+    name: str = "server"
+
+    @property
+    def author(self) -> Author:
+        """How the server stands in the audit record."""
+        return Author("system", "", self.name, "system", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Somebody who has not proven who they are; `claim` is who they say they are."""
+
+    claim: str
+    address: str
+
+    @property
+    def author(self) -> Author:
+        """How this stranger stands in the audit record."""
+        return Author("anonymous", "", self.claim, "anonymous", self.address)

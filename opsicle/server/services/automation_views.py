@@ -1,0 +1,134 @@
+"""What people see of an automation, put together from its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from opsicle.domain.automations import AutomationState
+from opsicle.domain.templates import Phase, Template, Value
+from opsicle.domain.workers import Candidate, Requirements, waiting_reason
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.jobs import JobRow
+from opsicle.wire.jobs import CommandReport, PhaseReport, StepState
+from opsicle.wire.user_api import Automation, AutomationSummary, Command, Job, Person, PhaseRun, WorkerRef
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An automation's rows as one transaction saw them; `tries` are its jobs, oldest first."""
+
+    row: AutomationRow
+    template: Template
+    tries: Sequence[JobRow]
+    log_bytes: int
+    candidates: Sequence[Candidate]
+
+    @property
+    def newest_job(self) -> JobRow | None:
+        """The attempt that counts."""
+        return self.tries[-1] if self.tries else None
+
+
+def summary(row: AutomationRow, candidates: Sequence[Candidate]) -> AutomationSummary:
+    """An automation as it stands in a list."""
+    return AutomationSummary(
+        id=row.id,
+        state=row.state,
+        template=row.template,
+        version=row.version,
+        requester=Person(row.requester_id, row.requester_email, row.requester_name),
+        worker=WorkerRef(row.worker_id, row.worker_name) if row.worker_id and row.worker_name else None,
+        reason=row.reason,
+        rerun_of=row.rerun_of,
+        exit_code=row.exit_code,
+        explanation=row.explanation,
+        waiting_reason=_waiting_reason(row, candidates),
+        is_cancel_requested=row.cancel_requested_at is not None,
+        created_at=row.created_at,
+        queued_at=row.queued_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
+def whole(snapshot: Snapshot) -> Automation:
+    """An automation with its phases, values and jobs."""
+    row, template = snapshot.row, snapshot.template
+    newest = snapshot.newest_job
+    reports = msgspec.json.decode(newest.phases, type=list[PhaseReport]) if newest else []
+    return Automation(
+        **msgspec.structs.asdict(summary(row, snapshot.candidates)),
+        display_name=template.display_name,
+        values=msgspec.json.decode(row.values_json, type=dict[str, Value]),
+        variables=list(template.variables),
+        runs_on=template.runs_on,
+        phases=_phases(template.phases, reports),
+        jobs=[_job(job) for job in snapshot.tries],
+        log_bytes=snapshot.log_bytes,
+    )
+
+
+def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate]) -> str:
+    if row.state != AutomationState.QUEUED:
+        return ""
+    if row.job_id:
+        return f"{row.worker_name} is about to start it"
+    return waiting_reason(msgspec.json.decode(row.requirements, type=Requirements), candidates)
+
+
+def _phases(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> list[PhaseRun]:
+    """Each phase of the template with what the worker said of it; a report that does not fit is passed over."""
+    if len(reports) != len(phases):
+        reports = [PhaseReport(name=phase.name) for phase in phases]
+    return [_phase(phase, report) for phase, report in zip(phases, reports, strict=True)]
+
+
+def _phase(phase: Phase, report: PhaseReport) -> PhaseRun:
+    has_times = len(report.commands) == len(phase.commands)
+    commands = report.commands if has_times else [CommandReport(state=report.state) for _ in phase.commands]
+    return PhaseRun(
+        name=phase.name,
+        state=report.state,
+        started_at=_time(report.started_at_ms),
+        finished_at=_time(report.finished_at_ms),
+        exit_code=report.exit_code,
+        tries=report.tries,
+        explanation=report.explanation,
+        timeout=phase.timeout,
+        when=phase.when,
+        has_command_times=has_times and report.state != StepState.PENDING,
+        commands=[_command(text, command) for text, command in zip(phase.commands, commands, strict=True)],
+    )
+
+
+def _command(text: str, report: CommandReport) -> Command:
+    return Command(
+        command=text,
+        state=report.state,
+        started_at=_time(report.started_at_ms),
+        finished_at=_time(report.finished_at_ms),
+        exit_code=report.exit_code,
+        log_offset=report.log_offset,
+    )
+
+
+def _job(row: JobRow) -> Job:
+    return Job(
+        id=row.id,
+        fence=row.fence,
+        state=row.state,
+        worker=WorkerRef(row.worker_id, row.worker_name),
+        leased_at=row.leased_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        exit_code=row.exit_code,
+        explanation=row.explanation,
+    )
+
+
+def _time(at_ms: int | None) -> datetime | None:
+    return datetime.fromtimestamp(at_ms / 1000, UTC) if at_ms is not None else None

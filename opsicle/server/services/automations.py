@@ -1,0 +1,218 @@
+"""Triggering, showing and cancelling automations."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import apsw
+import msgspec
+
+from opsicle.domain.access import Action
+from opsicle.domain.automations import AutomationState
+from opsicle.domain.errors import Conflict, NotAllowed
+from opsicle.domain.templates import Template, Value
+from opsicle.domain.unsupported import unsupported
+from opsicle.domain.variables import check_values
+from opsicle.domain.workers import Candidate, requirements
+from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
+from opsicle.server.services.actor import Actor
+from opsicle.server.services.automation_views import Snapshot, summary, whole
+from opsicle.server.services.dispatch import Dispatch
+from opsicle.server.services.fleet import Fleet
+from opsicle.server.services.job_logs import JobLogs
+from opsicle.server.services.signals import Signals, automation_topic, org_topic
+from opsicle.server.services.work import template_of
+from opsicle.server.store import audit, automations, idempotency, jobs, templates, workers
+from opsicle.server.store.automations import AutomationRow, Filter
+from opsicle.server.store.database import Database
+from opsicle.server.store.jobs import JobRow
+from opsicle.wire.pages import Page
+from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
+
+MOST_ABSENT_WORKERS = 100
+"""More than anybody wants to read of in one reason for waiting."""
+
+
+class Automations:
+    """What people do with automations; what workers do is in `jobs.py`."""
+
+    def __init__(
+        self,
+        database: Database,
+        job_logs: JobLogs,
+        dispatch: Dispatch,
+        fleet: Fleet,
+        signals: Signals,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._job_logs = job_logs
+        self._dispatch = dispatch
+        self._fleet = fleet
+        self._signals = signals
+        self._clock = clock
+
+    def create(self, actor: Actor, request: RunRequest, idempotency_key: str = "", rerun_of: str = "") -> Automation:
+        """Trigger an automation; it is queued and durable when this returns.
+
+        The same `idempotency_key` with the same request answers with the automation that the first call made.
+        Raises NotFound for an unknown template, InvalidInput for values that do not fit, Conflict for a template
+        that cannot run yet or a key that was used for another request.
+        """
+        actor.require(Action.AUTOMATIONS_CREATE)
+        version = self._database.read(
+            lambda db: templates.get_version(db, actor.org_id, request.template, request.version)
+        )
+        template = msgspec.json.decode(version.document, type=Template)
+        _require_runnable(template)
+        values = check_values(template.variables, request.values)
+        asked = requirements(template)
+        now = self._clock.now()
+        row = AutomationRow(
+            id=new_id(now),
+            org_id=actor.org_id,
+            template_id=version.template_id,
+            template=template.name,
+            version=version.version,
+            values_json=msgspec.json.encode(values).decode(),
+            requirements=msgspec.json.encode(asked, order="sorted").decode(),
+            on_worker_lost=template.on_worker_lost,
+            state=AutomationState.QUEUED,
+            requester_id=actor.user_id,
+            requester_email=actor.email,
+            requester_name=actor.name,
+            reason=request.reason,
+            rerun_of=rerun_of or None,
+            created_at=now,
+            queued_at=now,
+        )
+        stored = self._database.write(lambda db: self._insert(db, actor, row, request, idempotency_key))
+        if stored.id == row.id:
+            self._dispatch.wake_for(actor.org_id, asked)
+            self._signals.changed(org_topic(actor.org_id))
+            return whole(Snapshot(stored, template, [], 0, self._candidates(actor.org_id)))
+        return self.get(actor, stored.id)
+
+    def _insert(
+        self, db: apsw.Connection, actor: Actor, row: AutomationRow, request: RunRequest, key: str
+    ) -> AutomationRow:
+        if key:
+            digest = hashlib.sha256(msgspec.json.encode([request, row.rerun_of], order="sorted")).hexdigest()
+            earlier = idempotency.find(db, actor.org_id, actor.user_id, key)
+            if earlier and earlier.request_digest != digest:
+                raise Conflict(
+                    "this Idempotency-Key was used for another request", hint="Use a new key for a new request."
+                )
+            if earlier:
+                return automations.get(db, actor.org_id, earlier.resource)
+            made = idempotency.IdempotencyRow(digest, row.id)
+            idempotency.insert(db, actor.org_id, actor.user_id, key, made, row.created_at)
+        automations.insert(db, row)
+        data = {"template": row.template, "version": row.version, "values": request.values, "rerun_of": row.rerun_of}
+        audit.append(db, row.created_at, row.org_id, actor, "run", f"automations/{row.id}", data)
+        return row
+
+    def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:
+        """Trigger a new automation of the same version with the same values; it names the old one."""
+        actor.require(Action.AUTOMATIONS_CREATE)
+        old = self._database.read(lambda db: automations.get(db, actor.org_id, automation_id))
+        values = msgspec.json.decode(old.values_json, type=dict[str, Value])
+        request = RunRequest(template=old.template, version=old.version, values=values, reason=old.reason)
+        return self.create(actor, request, idempotency_key, rerun_of=old.id)
+
+    def get(self, actor: Actor, automation_id: str) -> Automation:
+        """One automation whole. Raises NotFound."""
+        actor.require(Action.AUTOMATIONS_VIEW)
+
+        def query(db: apsw.Connection) -> Snapshot:
+            row = automations.get(db, actor.org_id, automation_id)
+            template = template_of(db, row.template_id, row.version)
+            tries = jobs.list_of_automation(db, row.id)
+            return Snapshot(row, template, tries, 0, self._candidates(actor.org_id, db))
+
+        snapshot = self._database.read(query)
+        newest = snapshot.newest_job
+        return whole(replace(snapshot, log_bytes=self._job_logs.size(newest.id) if newest else 0))
+
+    def list_newest(self, actor: Actor, wanted: Filter, cursor: str, limit: int) -> Page[AutomationSummary]:
+        """A page of the org's automations, newest first."""
+        actor.require(Action.AUTOMATIONS_VIEW)
+
+        def query(db: apsw.Connection) -> tuple[list[AutomationRow], list[Candidate]]:
+            rows = automations.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
+            return rows, self._candidates(actor.org_id, db)
+
+        rows, candidates = self._database.read(query)
+        items = [summary(row, candidates) for row in rows[:limit]]
+        return Page(items, rows[limit - 1].id if len(rows) > limit else "")
+
+    def cancel(self, actor: Actor, automation_id: str) -> Automation:
+        """End a waiting automation, or ask the worker to stop a running one; asking twice is harmless.
+
+        Raises NotAllowed unless the caller triggered it or may cancel any; Conflict if it is over.
+        """
+        actor.require(Action.AUTOMATIONS_VIEW)
+        now = self._clock.now()
+
+        def work(db: apsw.Connection) -> JobRow | None:
+            row = automations.get(db, actor.org_id, automation_id)
+            if row.requester_id != actor.user_id and not actor.may(Action.AUTOMATIONS_CANCEL_ANY):
+                raise NotAllowed("you may only cancel what you triggered yourself", hint="Ask an operator.")
+            job = jobs.find(db, row.job_id) if row.job_id else None
+            if automations.cancel_waiting(db, row.id, actor.user_id, now):
+                if job:
+                    jobs.give_back(db, job.id, now)
+            elif not automations.request_cancel(db, row.id, actor.user_id, now):
+                if row.state != AutomationState.RUNNING:
+                    raise Conflict(f"this automation is already over: it {_ENDED[row.state]}")
+                return job
+            audit.append(db, now, row.org_id, actor, "cancel", f"automations/{row.id}")
+            return job
+
+        job = self._database.write(work)
+        if job:
+            self._dispatch.wake_worker(job.worker_id)
+        self._signals.changed(automation_topic(automation_id), org_topic(actor.org_id))
+        return self.get(actor, automation_id)
+
+    def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
+        """The newest attempt of an automation, None before the first. Raises NotFound."""
+        actor.require(Action.AUTOMATIONS_VIEW)
+
+        def query(db: apsw.Connection) -> JobRow | None:
+            automations.get(db, actor.org_id, automation_id)
+            tries = jobs.list_of_automation(db, automation_id)
+            return tries[-1] if tries else None
+
+        return self._database.read(query)
+
+    def _candidates(self, org_id: str, db: apsw.Connection | None = None) -> list[Candidate]:
+        """The org's workers, for saying why an automation waits; if none has polled yet, those that are away."""
+        connected = self._fleet.candidates(org_id)
+        if db is None or connected:
+            return connected
+        rows = workers.list_workers(db, org_id, "", MOST_ABSENT_WORKERS)
+        return [Candidate(name=row.name, is_connected=False) for row in rows if row.state != "revoked"]
+
+
+_ENDED = {
+    AutomationState.SUCCEEDED: "succeeded",
+    AutomationState.FAILED: "failed",
+    AutomationState.CANCELLED: "was cancelled",
+    AutomationState.TIMED_OUT: "timed out",
+    AutomationState.REJECTED: "was rejected",
+    AutomationState.EXPIRED: "expired",
+    AutomationState.UNKNOWN: "ended unknown, because its worker was lost",
+}
+
+
+def _require_runnable(template: Template) -> None:
+    problems = unsupported(template)
+    if problems:
+        raise Conflict(
+            f"template {template.name} cannot run: {problems[0].message}",
+            hint="It can be pushed and shown, but nothing of it is executed.",
+            problems=tuple(problems),
+        )

@@ -1,0 +1,208 @@
+"""What a worker says of a job it was handed: may I start, here is output, this is how it ended.
+
+Nothing here trusts a worker further than its own newest lease: a stale fence changes nothing. Every method may be
+called again with the same arguments, because the answer to the first call may have been lost on the way.
+"""
+
+from __future__ import annotations
+
+import apsw
+import msgspec
+
+from opsicle.domain.automations import JobState, WorkerLost
+from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete
+from opsicle.kit.clock import Clock
+from opsicle.server.services.actor import SystemActor, WorkerActor
+from opsicle.server.services.fleet import Fleet
+from opsicle.server.services.job_logs import JobLogs
+from opsicle.server.services.leases import Lease, Leases
+from opsicle.server.services.signals import Signals, automation_topic, org_topic
+from opsicle.server.store import audit, automations, jobs
+from opsicle.server.store.automations import Ending
+from opsicle.server.store.database import Database
+from opsicle.server.store.jobs import JobRow
+from opsicle.wire.jobs import Outcome
+from opsicle.wire.worker_api import Done, FinishRequest, LogReply, LogRequest
+
+_ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
+"""States in which output and the end of a job are still taken from the holder of the newest lease."""
+
+
+class Jobs:
+    """The life of a job between its lease and its end."""
+
+    def __init__(
+        self, database: Database, job_logs: JobLogs, fleet: Fleet, leases: Leases, signals: Signals, clock: Clock
+    ) -> None:
+        self._database = database
+        self._job_logs = job_logs
+        self._fleet = fleet
+        self._leases = leases
+        self._signals = signals
+        self._clock = clock
+
+    def recover(self) -> None:
+        """Give every job on lease one full term, because nobody could renew it while the server was away."""
+        for row in self._database.read(jobs.list_all_held):
+            self._leases.grant(Lease(row.id, row.automation_id, row.org_id, row.worker_id, row.fence, 0.0))
+
+    def start(self, worker: WorkerActor, job_id: str, fence: int) -> Done:
+        """Let a leased job begin; only after the answer may the worker execute anything.
+
+        Raises LeaseLost if the lease has lapsed or the automation was cancelled meanwhile.
+        """
+        now = self._clock.now()
+
+        def work(db: apsw.Connection) -> JobRow:
+            job = _get_own(db, worker, job_id, fence)
+            if job.state == JobState.RUNNING:
+                return job
+            if not (jobs.start(db, job_id, now) and automations.start(db, job.automation_id, job_id, now)):
+                raise _lease_lost(job_id)
+            audit.append(db, now, job.org_id, worker, "start", _resource(job), {"job": job_id})
+            return job
+
+        job = self._database.write(work)
+        self._changed(job)
+        return Done(JobState.RUNNING)
+
+    def log(self, worker: WorkerActor, job_id: str, request: LogRequest) -> LogReply:
+        """Keep output, and how far the phases are. Raises LeaseLost if the job is over or another's."""
+        job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
+        durable_to = self._job_logs.append(job_id, request.chunks)
+        if request.phases is not None:
+            phases = msgspec.json.encode(request.phases).decode()
+            self._database.write(lambda db: jobs.record_phases(db, job_id, phases))
+        self._signals.changed(automation_topic(job.automation_id))
+        return LogReply(durable_to)
+
+    def finish(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> Done:
+        """Record how a job ended, with the last of its output.
+
+        Raises LogIncomplete while part of the log is missing; LeaseLost when the lease has passed on, so that a
+        worker that was cut off can never overwrite its successor's result.
+        """
+        if request.chunks:
+            self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
+        durable_to = self._job_logs.append(job_id, request.chunks)
+        if durable_to < request.log_bytes:
+            raise LogIncomplete(f"the log is here up to byte {durable_to} of {request.log_bytes}")
+        job = self._database.write(lambda db: self._finish(db, worker, job_id, request))
+        self._leases.end(job_id)
+        self._free_slot(worker.worker_id)
+        self._changed(job)
+        return Done(job.state)
+
+    def _finish(self, db: apsw.Connection, worker: WorkerActor, job_id: str, request: FinishRequest) -> JobRow:
+        job = _get_own(db, worker, job_id, request.fence)
+        outcome = request.outcome
+        if job.state == outcome.state:
+            return job
+        if outcome.state == JobState.UNKNOWN:
+            self._lose(db, job, worker, outcome.explanation)
+        elif job.state in _ANSWERABLE and outcome.state in _TRUTHS:
+            self._end(db, job, worker, outcome)
+        else:
+            raise Conflict(f"job {job_id} is {job.state} and cannot become {outcome.state}", hint="Drop it.")
+        jobs.record_phases(db, job_id, msgspec.json.encode(outcome.phases).decode())
+        return _get_own_again(db, job_id)
+
+    def _end(self, db: apsw.Connection, job: JobRow, worker: WorkerActor, outcome: Outcome) -> None:
+        """Record a truth about a job that ran; it may replace `unknown`."""
+        ending = Ending(outcome.state, self._clock.now(), outcome.exit_code, outcome.explanation)
+        if not (jobs.finish(db, job.id, ending) and automations.finish(db, job.automation_id, job.id, ending)):
+            raise _lease_lost(job.id)
+        data = {"job": job.id, "state": outcome.state, "exit_code": outcome.exit_code}
+        audit.append(db, ending.at, job.org_id, worker, "finish", _resource(job), data)
+
+    def _lose(self, db: apsw.Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str) -> None:
+        """Record that nobody can say what became of a job; one that never started just waits again."""
+        now = self._clock.now()
+        data = {"job": job.id, "worker": job.worker_name, "explanation": explanation}
+        if job.state == JobState.LEASED:
+            jobs.give_back(db, job.id, now)
+            automations.give_back(db, job.automation_id, job.id)
+            verb = "return"
+        elif job.state == JobState.RUNNING:
+            ending = Ending(JobState.UNKNOWN, now, None, explanation)
+            jobs.finish(db, job.id, ending)
+            verb = "lose"
+            if job.on_worker_lost == WorkerLost.REQUEUE and not job.is_cancel_requested:
+                automations.requeue(db, job.automation_id, job.id, now)
+                verb = "requeue"
+            else:
+                automations.finish(db, job.automation_id, job.id, ending)
+        else:
+            return
+        audit.append(db, now, job.org_id, actor, verb, _resource(job), data)
+
+    def expire(self) -> int:
+        """Judge the leases whose time is over; answers how many jobs were lost or given back."""
+        lapsed = self._leases.lapsed()
+        for lease in lapsed:
+            self._expire(lease)
+        return len(lapsed)
+
+    def _expire(self, lease: Lease) -> None:
+        def work(db: apsw.Connection) -> JobRow | None:
+            job = jobs.find(db, lease.job_id)
+            if job and job.fence == lease.fence:
+                reason = f"worker {job.worker_name} was lost while the job ran; nobody can say what it did"
+                self._lose(db, job, SystemActor(), reason)
+            return job
+
+        job = self._database.write(work)
+        self._leases.end(lease.job_id)
+        if job:
+            self._free_slot(job.worker_id)
+            self._changed(job)
+            self._fleet.wake_org(job.org_id)
+
+    def give_back(self, db: apsw.Connection, job: JobRow) -> None:
+        """Inside a poll's transaction: let a job wait again of whose lease the worker never heard."""
+        self._lose(db, job, SystemActor(), "the worker did not receive it")
+
+    def _free_slot(self, worker_id: str) -> None:
+        """Let the worker's open poll hand out the slot that a job has left."""
+        presence = self._fleet.find(worker_id)
+        if presence:
+            presence.busy = max(0, presence.busy - 1)
+            presence.wake()
+
+    def _changed(self, job: JobRow) -> None:
+        self._signals.changed(automation_topic(job.automation_id), org_topic(job.org_id))
+
+
+_TRUTHS = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT})
+
+
+def _resource(job: JobRow) -> str:
+    return f"automations/{job.automation_id}"
+
+
+def _lease_lost(job_id: str) -> LeaseLost:
+    return LeaseLost(f"job {job_id} is no longer yours", hint="Stop it and drop it.")
+
+
+def _get_own(db: apsw.Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
+    """The job, if this worker holds or held its newest lease. Raises LeaseLost."""
+    job = jobs.find(db, job_id)
+    if job is None or job.worker_id != worker.worker_id or job.fence != fence or not job.is_newest:
+        raise _lease_lost(job_id)
+    if job.state == JobState.RETURNED:
+        raise _lease_lost(job_id)
+    return job
+
+
+def _get_own_again(db: apsw.Connection, job_id: str) -> JobRow:
+    job = jobs.find(db, job_id)
+    if job is None:
+        raise _lease_lost(job_id)
+    return job
+
+
+def _get_answerable(db: apsw.Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
+    job = _get_own(db, worker, job_id, fence)
+    if job.state not in _ANSWERABLE:
+        raise _lease_lost(job_id)
+    return job

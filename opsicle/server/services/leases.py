@@ -1,0 +1,56 @@
+"""Until when each job on lease belongs to its worker.
+
+Kept in memory: a poll renews leases without a write, and a server that has just started gives every lease one full
+term before it judges any, so what was forgotten costs no job (see docs/decisions/0002-leases-in-memory.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opsicle.kit.clock import Clock
+from opsicle.wire.worker_api import LEASE_SECONDS
+
+
+@dataclass(slots=True)
+class Lease:
+    """A worker's right to a job. `until` is in seconds of the monotonic clock."""
+
+    job_id: str
+    automation_id: str
+    org_id: str
+    worker_id: str
+    fence: int
+    until: float
+
+
+class Leases:
+    """The leases of all jobs that the database shows as leased or running."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._by_job: dict[str, Lease] = {}
+
+    def grant(self, lease: Lease) -> None:
+        """Begin a lease, with one full term to go."""
+        lease.until = self._clock.monotonic() + LEASE_SECONDS
+        self._by_job[lease.job_id] = lease
+
+    def renew(self, worker_id: str, job_id: str, fence: int) -> None:
+        """Give a lease another full term; nothing happens if it is not this worker's."""
+        lease = self._by_job.get(job_id)
+        if lease and lease.worker_id == worker_id and lease.fence == fence:
+            lease.until = self._clock.monotonic() + LEASE_SECONDS
+
+    def find(self, job_id: str) -> Lease | None:
+        """The lease of a job, or None."""
+        return self._by_job.get(job_id)
+
+    def end(self, job_id: str) -> None:
+        """Forget a lease; harmless if it is gone."""
+        self._by_job.pop(job_id, None)
+
+    def lapsed(self) -> list[Lease]:
+        """The leases whose time is over."""
+        now = self._clock.monotonic()
+        return [lease for lease in self._by_job.values() if lease.until < now]

@@ -1,0 +1,88 @@
+"""How often a password may be tried.
+
+At most `MAX_PER_ACCOUNT` wrong passwords of one account are checked in any `WINDOW`, wherever they come from. That
+alone would let a stranger lock a person out for as long as they care to go on, so strangers share a part of it; the
+rest is kept for addresses from which this person has logged in before. Attempts are noted before the password is
+checked, so that many at once cannot slip through, and forgotten if it was right.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import datetime, timedelta
+
+import apsw
+
+from opsicle.domain.errors import TooManyRequests
+from opsicle.kit.clock import Clock, from_text
+from opsicle.server.store import login_attempts, sessions
+from opsicle.server.store.database import Database
+
+WINDOW = timedelta(minutes=15)
+MAX_PER_ACCOUNT = 10
+MAX_FROM_STRANGERS = 6
+MAX_PER_ADDRESS = 50
+"""An office behind one address has many people, and each of them mistypes now and then."""
+
+_IPV6_NETWORK = 64
+"""Whoever has one IPv6 address usually has 2⁶⁴ of them."""
+
+
+class LoginThrottle:
+    """Counts what was tried and was wrong, by account and by address."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def begin(self, email: str, address: str) -> int:
+        """Note that a password is about to be checked; returns the attempt, to be deleted if it is right.
+
+        Raises TooManyRequests.
+        """
+        now = self._clock.now()
+
+        def work(db: apsw.Connection) -> int:
+            login_attempts.delete_until(db, now - WINDOW)
+            is_known = sessions.was_used_from(db, email, address)
+            limit = MAX_PER_ACCOUNT if is_known else MAX_FROM_STRANGERS
+            _check(login_attempts.times_of_account(db, email, now - WINDOW), limit, now)
+            _check(login_attempts.times_from_address(db, network(address), now - WINDOW), MAX_PER_ADDRESS, now)
+            return login_attempts.insert(db, email, network(address), now)
+
+        return self._database.write(work)
+
+    def check_address(self, address: str) -> None:
+        """Raise TooManyRequests if too much that came from here was wrong, passwords and other proofs alike."""
+        now = self._clock.now()
+        since = now - WINDOW
+        _check(
+            self._database.read(lambda db: login_attempts.times_from_address(db, network(address), since)),
+            MAX_PER_ADDRESS,
+            now,
+        )
+
+    def note_refusal(self, db: apsw.Connection, address: str) -> None:
+        """Count a proof that belongs to no account (a setup or join token) and was wrong."""
+        login_attempts.insert(db, "", network(address), self._clock.now())
+
+
+def network(address: str) -> str:
+    """What counts as one address: an IPv4 address, or an IPv6 network; any other text is itself."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv6Address):
+        return str(ip.ipv4_mapped or ipaddress.ip_network((int(ip), _IPV6_NETWORK), strict=False))
+    return str(ip)
+
+
+def _check(times: list[str], limit: int, now: datetime) -> None:
+    if len(times) >= limit:
+        free_at = from_text(times[-limit]) + WINDOW
+        raise TooManyRequests(
+            "too many wrong attempts",
+            retry_after=max(1, int((free_at - now).total_seconds()) + 1),
+            hint="Wait a few minutes. Sessions and API tokens that exist go on working.",
+        )

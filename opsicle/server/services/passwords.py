@@ -1,0 +1,52 @@
+"""Hashing passwords without holding anyone up: two at a time, in threads of their own, and never a long queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from gevent.threadpool import ThreadPool
+
+from opsicle.domain.errors import TooManyRequests
+from opsicle.pki import passwords
+
+T = TypeVar("T")
+
+THREADS = 2
+"""One hash takes about 0.1 s of a core and 46 MiB."""
+
+MAX_WAITING = 50
+"""So nobody waits longer than a few seconds for a login, however many ask for one."""
+
+
+class PasswordHasher:
+    """Makes and checks password hashes. May be called from any greenlet."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPool(THREADS)
+        self._waiting = 0
+
+    def hash(self, password: str) -> str:
+        """The text to store for a password. Raises TooManyRequests when too many wait."""
+        return self._run(passwords.hash_password, password)
+
+    def verify(self, stored: str | None, given: str) -> bool:
+        """Whether `given` is the password; `stored` None, for no such account, takes just as long.
+
+        Raises TooManyRequests when too many wait.
+        """
+        return self._run(passwords.verify_password, stored or passwords.DUMMY, given)
+
+    def _run(self, function: Callable[..., T], *arguments: Any) -> T:
+        if self._waiting >= MAX_WAITING:
+            raise TooManyRequests("too many people log in at this moment", retry_after=3, hint="Try again shortly.")
+        self._waiting += 1
+        try:
+            return self._threads.apply(function, arguments)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """Wait for what is under way and end the threads."""
+        self._threads.join()
+        self._threads.kill()

@@ -1,0 +1,118 @@
+"""Whose token this is: login sessions of browsers and command lines, and API tokens."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import apsw
+
+from opsicle.domain.errors import NotAuthenticated, Unavailable
+from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
+from opsicle.pki import api_tokens
+from opsicle.server.services.actor import Actor
+from opsicle.server.services.remembered import Remembered
+from opsicle.server.store import sessions, tokens
+from opsicle.server.store.database import Database
+from opsicle.server.store.sessions import BearerRow, SessionRow
+
+Kind = Literal["browser", "cli"]
+
+LIFE = {"browser": timedelta(hours=12), "cli": timedelta(days=30)}
+"""A session ends this long after its login, whatever happens."""
+
+IDLE = {"browser": timedelta(hours=2), "cli": timedelta(days=7)}
+"""It ends earlier when it was not used for so long. API tokens have only the end they were made with."""
+
+NOTE_USE_EVERY = timedelta(minutes=1)
+
+
+@dataclass(slots=True)
+class _Bearer:
+    """Who holds a token, and when it was used last."""
+
+    row: BearerRow
+    last_used_at: datetime | None
+    noted_at: datetime | None
+
+    def is_over(self, now: datetime) -> bool:
+        idle = IDLE.get(self.row.kind)
+        is_idle = idle is not None and self.last_used_at is not None and now - self.last_used_at > idle
+        return is_idle or (self.row.expires_at is not None and now >= self.row.expires_at)
+
+
+class Sessions:
+    """Begins and ends sessions, and says for every request whose it is."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._remembered: Remembered[str, _Bearer] = Remembered()
+
+    def authenticate(self, token: str, address: str, channel: str) -> Actor:
+        """Say who shows this token: as a cookie where `channel` is `browser`, else as a bearer token.
+
+        Raises NotAuthenticated for a token that is unknown, revoked, expired or came the wrong way, and for one of
+        somebody who has been disabled.
+        """
+        api_tokens.check_format(token)
+        token_hash = api_tokens.token_hash(token)
+        bearer = self._remembered.get(token_hash, lambda: self._find(token, token_hash))
+        now = self._clock.now()
+        if bearer is None or bearer.is_over(now) or (channel == "browser") != (bearer.row.kind == "browser"):
+            raise NotAuthenticated("this login or token is no longer valid", hint="Log in again.")
+        self._note_use(bearer, now)
+        row = bearer.row
+        return Actor(
+            user_id=row.user_id,
+            email=row.email,
+            name=row.name,
+            org_id=row.org_id,
+            org_code=row.org_code,
+            role=row.role,
+            channel=row.kind,
+            address=address,
+            session_id="" if row.kind == "token" else row.id,
+        )
+
+    def _find(self, token: str, token_hash: str) -> _Bearer | None:
+        store = sessions if token.startswith(api_tokens.SESSION_PREFIX) else tokens
+        row = self._database.read(lambda db: store.find_bearer(db, token_hash))
+        return _Bearer(row, row.last_used_at, row.last_used_at) if row else None
+
+    def _note_use(self, bearer: _Bearer, now: datetime) -> None:
+        """Keep when a token was used last; on disk only once a minute, as a write for every request costs too much."""
+        bearer.last_used_at = now
+        if bearer.noted_at is not None and now - bearer.noted_at < NOTE_USE_EVERY:
+            return
+        bearer.noted_at = now
+        row = bearer.row
+        store = tokens if row.kind == "token" else sessions
+        with suppress(Unavailable):  # reading goes on when the disk is full
+            self._database.write(lambda db: store.touch(db, row.id, now))
+
+    def begin(self, db: apsw.Connection, place: tuple[str, str], kind: Kind, address: str) -> tuple[str, SessionRow]:
+        """Begin a session of the org and user in `place`, as part of a transaction; returns its token too."""
+        now = self._clock.now()
+        token, token_hash = api_tokens.new_session_token()
+        org_id, user_id = place
+        row = SessionRow(
+            id=new_id(now),
+            org_id=org_id,
+            user_id=user_id,
+            kind=kind,
+            token_hash=token_hash,
+            address=address,
+            created_at=now,
+            expires_at=now + LIFE[kind],
+        )
+        sessions.delete_expired(db, now)
+        sessions.insert(db, row)
+        return token, row
+
+    def forget(self) -> None:
+        """Read anew who holds which token: to be called after every change to people, sessions and tokens."""
+        self._remembered.forget()

@@ -1,0 +1,64 @@
+"""Telling waiting greenlets that something has changed. Only an index: who is woken reads the truth from the store."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gevent.event import Event
+
+
+class Watch:
+    """One waiter's view of a topic: remembers a change that came while it was busy."""
+
+    def __init__(self) -> None:
+        self._event = Event()
+        self.is_waiting = False
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a change since the last call; False if none came in `seconds`."""
+        self.is_waiting = True
+        has_changed = bool(self._event.wait(seconds))
+        self.is_waiting = False
+        self._event.clear()
+        return has_changed
+
+    def wake(self) -> None:
+        """Let the waiter go on."""
+        self._event.set()
+
+
+class Signals:
+    """Topics that greenlets wait on: an automation's or an org's changes."""
+
+    def __init__(self) -> None:
+        self._watches: defaultdict[str, set[Watch]] = defaultdict(set)
+
+    @contextmanager
+    def watch(self, topic: str) -> Iterator[Watch]:
+        """Be told of every change of `topic` from now on. Read the state only after this has begun."""
+        watch = Watch()
+        self._watches[topic].add(watch)
+        try:
+            yield watch
+        finally:
+            self._watches[topic].discard(watch)
+            if not self._watches[topic]:
+                del self._watches[topic]
+
+    def changed(self, *topics: str) -> None:
+        """Wake all who watch one of these."""
+        for topic in topics:
+            for watch in self._watches.get(topic, ()):
+                watch.wake()
+
+
+def automation_topic(automation_id: str) -> str:
+    """The topic of one automation: its state, its phases, its log."""
+    return f"automation/{automation_id}"
+
+
+def org_topic(org_id: str) -> str:
+    """The topic of everything that a list of the org shows."""
+    return f"org/{org_id}"

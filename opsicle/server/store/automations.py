@@ -1,0 +1,261 @@
+"""SQL of automations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import apsw
+
+from opsicle.domain.automations import AutomationState
+from opsicle.domain.errors import NotFound
+from opsicle.kit.clock import to_text
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one
+
+
+class AutomationRow(Row, frozen=True, kw_only=True):
+    """One automation with the names that are shown with it."""
+
+    id: str
+    org_id: str
+    template_id: str
+    template: str
+    version: int
+    values_json: str
+    requirements: str
+    on_worker_lost: str
+    state: AutomationState
+    fence: int = 0
+    job_id: str | None = None
+    requester_id: str
+    requester_email: str
+    requester_name: str
+    reason: str
+    rerun_of: str | None = None
+    exit_code: int | None = None
+    explanation: str = ""
+    created_at: datetime
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    worker_id: str | None = None
+    worker_name: str | None = None
+
+
+_SELECT = """
+    SELECT a.id, a.org_id, a.template_id, a.template, a.version, a.values_json, a.requirements, a.on_worker_lost,
+           a.state, a.fence, a.job_id, a.requester_id, u.email, u.name, a.reason, a.rerun_of, a.exit_code,
+           a.explanation, a.created_at, a.queued_at, a.started_at, a.finished_at, a.cancel_requested_at,
+           w.id, w.name
+      FROM automations a
+      JOIN users u ON u.id = a.requester_id
+      LEFT JOIN jobs j ON j.id = a.job_id
+      LEFT JOIN workers w ON w.id = j.worker_id
+"""
+
+
+def insert(db: apsw.Connection, row: AutomationRow) -> None:
+    """Record a new automation; its job and worker are nobody's yet."""
+    db.execute(
+        """
+        INSERT INTO automations (id, org_id, template_id, template, version, values_json, requirements, on_worker_lost,
+                                 state, requester_id, reason, rerun_of, created_at, queued_at)
+        VALUES (:id, :org_id, :template_id, :template, :version, :values_json, :requirements, :on_worker_lost,
+                :state, :requester_id, :reason, :rerun_of, :created_at, :queued_at)
+        """,
+        {
+            "id": row.id,
+            "org_id": row.org_id,
+            "template_id": row.template_id,
+            "template": row.template,
+            "version": row.version,
+            "values_json": row.values_json,
+            "requirements": row.requirements,
+            "on_worker_lost": row.on_worker_lost,
+            "state": row.state,
+            "requester_id": row.requester_id,
+            "reason": row.reason,
+            "rerun_of": row.rerun_of,
+            "created_at": to_text(row.created_at),
+            "queued_at": to_text(row.queued_at) if row.queued_at else None,
+        },
+    )
+
+
+def find(db: apsw.Connection, org_id: str, automation_id: str) -> AutomationRow | None:
+    """One automation of this org, or None."""
+    parameters = {"org_id": org_id, "id": automation_id}
+    return fetch_one(db, _SELECT + "WHERE a.org_id = :org_id AND a.id = :id", parameters, AutomationRow)
+
+
+def get(db: apsw.Connection, org_id: str, automation_id: str) -> AutomationRow:
+    """One automation of this org. Raises NotFound for an absent and for another org's one alike."""
+    row = find(db, org_id, automation_id)
+    if row is None:
+        raise NotFound(f"there is no automation {automation_id}", hint="`opsicle automations list` shows them.")
+    return row
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list of automations is narrowed to; an empty string means any."""
+
+    state: str = ""
+    template: str = ""
+
+
+def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, limit: int) -> list[AutomationRow]:
+    """Newest first, older than the automation `before` (empty: from the newest)."""
+    return fetch_all(
+        db,
+        _SELECT
+        + """
+         WHERE a.org_id = :org_id
+           AND (:before = '' OR a.id < :before)
+           AND (:state = '' OR a.state = :state)
+           AND (:template = '' OR a.template = :template)
+         ORDER BY a.id DESC LIMIT :limit
+        """,
+        {"org_id": org_id, "before": before, "state": wanted.state, "template": wanted.template, "limit": limit},
+        AutomationRow,
+    )
+
+
+def list_waiting_requirements(db: apsw.Connection, org_id: str) -> list[str]:
+    """What the org's waiting automations ask of a worker, each combination once."""
+    return fetch_column(
+        db,
+        """
+        SELECT DISTINCT requirements FROM automations
+         WHERE org_id = :org_id AND state = 'queued' AND job_id IS NULL
+        """,
+        {"org_id": org_id},
+    )
+
+
+def list_waiting(db: apsw.Connection, org_id: str, requirements: str, limit: int) -> list[AutomationRow]:
+    """The oldest automations that wait for a worker with just these requirements."""
+    return fetch_all(
+        db,
+        _SELECT
+        + """
+         WHERE a.org_id = :org_id AND a.requirements = :requirements AND a.state = 'queued' AND a.job_id IS NULL
+         ORDER BY a.id LIMIT :limit
+        """,
+        {"org_id": org_id, "requirements": requirements, "limit": limit},
+        AutomationRow,
+    )
+
+
+def count_by_state(db: apsw.Connection) -> dict[str, int]:
+    """How many automations of the whole server are in each open state."""
+    rows = db.execute(
+        """
+        SELECT state, count(*) FROM automations
+         WHERE state IN ('awaiting_approval', 'queued', 'running') GROUP BY state
+        """
+    )
+    return {str(state): int(str(count)) for state, count in rows}
+
+
+def lease(db: apsw.Connection, automation_id: str, fence: int, job_id: str) -> bool:
+    """Give a waiting automation to a job. `fence` is the one before this lease. False if someone was first."""
+    db.execute(
+        """
+        UPDATE automations SET fence = fence + 1, job_id = :job_id
+         WHERE id = :id AND state = 'queued' AND job_id IS NULL AND fence = :fence
+        """,
+        {"id": automation_id, "fence": fence, "job_id": job_id},
+    )
+    return db.changes() == 1
+
+
+def give_back(db: apsw.Connection, automation_id: str, job_id: str) -> bool:
+    """Let an automation wait again whose lease lapsed before it started."""
+    db.execute(
+        "UPDATE automations SET job_id = NULL WHERE id = :id AND state = 'queued' AND job_id = :job_id",
+        {"id": automation_id, "job_id": job_id},
+    )
+    return db.changes() == 1
+
+
+def start(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) -> bool:
+    """Begin to run. False if it was cancelled, or its lease has passed on."""
+    db.execute(
+        """
+        UPDATE automations SET state = 'running', started_at = :at
+         WHERE id = :id AND state = 'queued' AND job_id = :job_id
+        """,
+        {"id": automation_id, "job_id": job_id, "at": to_text(at)},
+    )
+    return db.changes() == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an automation or a job ended, or that nobody can say (`unknown`)."""
+
+    state: str
+    at: datetime
+    exit_code: int | None = None
+    explanation: str = ""
+
+
+def finish(db: apsw.Connection, automation_id: str, job_id: str, ending: Ending) -> bool:
+    """Record the end that the holder of the newest lease reports; it may replace `unknown`."""
+    db.execute(
+        """
+        UPDATE automations
+           SET state = :state, finished_at = :at, exit_code = :exit_code, explanation = :explanation
+         WHERE id = :id AND job_id = :job_id
+           AND (state = 'running' OR (state = 'unknown' AND :state <> 'unknown'))
+        """,
+        {
+            "id": automation_id,
+            "job_id": job_id,
+            "state": ending.state,
+            "at": to_text(ending.at),
+            "exit_code": ending.exit_code,
+            "explanation": ending.explanation,
+        },
+    )
+    return db.changes() == 1
+
+
+def requeue(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) -> bool:
+    """Let an automation run again whose worker was lost; the raised fence shuts the old worker out."""
+    db.execute(
+        """
+        UPDATE automations
+           SET state = 'queued', job_id = NULL, fence = fence + 1, started_at = NULL, queued_at = :at
+         WHERE id = :id AND state = 'running' AND job_id = :job_id
+        """,
+        {"id": automation_id, "job_id": job_id, "at": to_text(at)},
+    )
+    return db.changes() == 1
+
+
+def cancel_waiting(db: apsw.Connection, automation_id: str, user_id: str, at: datetime) -> bool:
+    """End an automation that has not started. False if it has."""
+    db.execute(
+        """
+        UPDATE automations
+           SET state = 'cancelled', finished_at = :at, cancel_requested_at = :at, cancel_requested_by = :user_id
+         WHERE id = :id AND state IN ('awaiting_approval', 'queued')
+        """,
+        {"id": automation_id, "user_id": user_id, "at": to_text(at)},
+    )
+    return db.changes() == 1
+
+
+def request_cancel(db: apsw.Connection, automation_id: str, user_id: str, at: datetime) -> bool:
+    """Note that a running automation is to be cancelled. False if it no longer runs or that was noted before."""
+    db.execute(
+        """
+        UPDATE automations SET cancel_requested_at = :at, cancel_requested_by = :user_id
+         WHERE id = :id AND state = 'running' AND cancel_requested_at IS NULL
+        """,
+        {"id": automation_id, "user_id": user_id, "at": to_text(at)},
+    )
+    return db.changes() == 1

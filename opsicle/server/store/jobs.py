@@ -1,0 +1,127 @@
+"""SQL of jobs: the attempts to carry out an automation on a worker."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import apsw
+
+from opsicle.domain.automations import JobState
+from opsicle.kit.clock import to_text
+from opsicle.server.store.automations import Ending
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
+
+
+class JobRow(Row, frozen=True):
+    """One job. `automation_fence` tells whether its lease is still the newest."""
+
+    id: str
+    org_id: str
+    automation_id: str
+    worker_id: str
+    worker_name: str
+    fence: int
+    automation_fence: int
+    state: JobState
+    phases: str
+    exit_code: int | None
+    explanation: str
+    leased_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    is_cancel_requested: bool
+    on_worker_lost: str
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether no later lease of the automation was given."""
+        return self.fence == self.automation_fence
+
+
+_SELECT = """
+    SELECT j.id, j.org_id, j.automation_id, j.worker_id, w.name, j.fence, a.fence, j.state, j.phases, j.exit_code,
+           j.explanation, j.leased_at, j.started_at, j.finished_at, a.cancel_requested_at IS NOT NULL,
+           a.on_worker_lost
+      FROM jobs j
+      JOIN automations a ON a.id = j.automation_id
+      JOIN workers w ON w.id = j.worker_id
+"""
+
+
+def insert(db: apsw.Connection, job_id: str, automation_id: str, worker_id: str, at: datetime) -> None:
+    """Record a lease that the automation has just been given; org and fence are the automation's."""
+    db.execute(
+        """
+        INSERT INTO jobs (id, org_id, automation_id, worker_id, fence, state, leased_at)
+        SELECT :id, org_id, id, :worker_id, fence, 'leased', :at FROM automations WHERE id = :automation_id
+        """,
+        {"id": job_id, "automation_id": automation_id, "worker_id": worker_id, "at": to_text(at)},
+    )
+
+
+def find(db: apsw.Connection, job_id: str) -> JobRow | None:
+    """One job, or None."""
+    return fetch_one(db, _SELECT + "WHERE j.id = :id", {"id": job_id}, JobRow)
+
+
+def list_of_automation(db: apsw.Connection, automation_id: str) -> list[JobRow]:
+    """All attempts of one automation, oldest first."""
+    return fetch_all(db, _SELECT + "WHERE j.automation_id = :id ORDER BY j.fence", {"id": automation_id}, JobRow)
+
+
+def list_held(db: apsw.Connection, worker_id: str) -> list[JobRow]:
+    """The jobs that a worker has on lease, started or not."""
+    where = "WHERE j.worker_id = :worker_id AND j.state IN ('leased', 'running')"
+    return fetch_all(db, _SELECT + where, {"worker_id": worker_id}, JobRow)
+
+
+def list_all_held(db: apsw.Connection) -> list[JobRow]:
+    """Every job on lease of the whole server."""
+    return fetch_all(db, _SELECT + "WHERE j.state IN ('leased', 'running')", {}, JobRow)
+
+
+def count_held(db: apsw.Connection, worker_id: str) -> int:
+    """How many jobs a worker has on lease."""
+    sql = "SELECT count(*) FROM jobs WHERE worker_id = :worker_id AND state IN ('leased', 'running')"
+    return int(fetch_value(db, sql, {"worker_id": worker_id}))
+
+
+def start(db: apsw.Connection, job_id: str, at: datetime) -> bool:
+    """Record that a leased job begins. False if it is no longer on lease."""
+    db.execute(
+        "UPDATE jobs SET state = 'running', started_at = :at WHERE id = :id AND state = 'leased'",
+        {"id": job_id, "at": to_text(at)},
+    )
+    return db.changes() == 1
+
+
+def give_back(db: apsw.Connection, job_id: str, at: datetime) -> bool:
+    """End a lease that was never started. False if it was."""
+    db.execute(
+        "UPDATE jobs SET state = 'returned', finished_at = :at WHERE id = :id AND state = 'leased'",
+        {"id": job_id, "at": to_text(at)},
+    )
+    return db.changes() == 1
+
+
+def finish(db: apsw.Connection, job_id: str, ending: Ending) -> bool:
+    """Record how a job ended; the truth may replace `unknown`. False if it had ended before."""
+    db.execute(
+        """
+        UPDATE jobs SET state = :state, finished_at = :at, exit_code = :exit_code, explanation = :explanation
+         WHERE id = :id AND (state = 'running' OR (state = 'unknown' AND :state <> 'unknown'))
+        """,
+        {
+            "id": job_id,
+            "state": ending.state,
+            "at": to_text(ending.at),
+            "exit_code": ending.exit_code,
+            "explanation": ending.explanation,
+        },
+    )
+    return db.changes() == 1
+
+
+def record_phases(db: apsw.Connection, job_id: str, phases: str) -> None:
+    """Keep the worker's newest report of the phases, as JSON."""
+    db.execute("UPDATE jobs SET phases = :phases WHERE id = :id", {"id": job_id, "phases": phases})

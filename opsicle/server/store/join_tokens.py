@@ -1,0 +1,76 @@
+"""SQL of join tokens. `key` is derived from the token's secret, which itself is nowhere stored."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import apsw
+
+from opsicle.kit.clock import to_text
+from opsicle.server.store.rows import Row, fetch_one
+
+
+class JoinTokenRow(Row, frozen=True):
+    """One join token with the org that it leads to."""
+
+    id: str
+    org_id: str
+    org_code: str
+    key: bytes
+    expires_at: datetime
+    used_at: datetime | None
+
+
+class NewJoinTokenRow(Row, frozen=True):
+    """A join token to be stored."""
+
+    id: str
+    org_id: str
+    key: bytes
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+
+
+def insert(db: apsw.Connection, row: NewJoinTokenRow) -> None:
+    """Record a new join token."""
+    db.execute(
+        """
+        INSERT INTO join_tokens (id, org_id, key, created_by, created_at, expires_at)
+        VALUES (:id, :org_id, :key, :created_by, :created_at, :expires_at)
+        """,
+        {
+            "id": row.id,
+            "org_id": row.org_id,
+            "key": row.key,
+            "created_by": row.created_by,
+            "created_at": to_text(row.created_at),
+            "expires_at": to_text(row.expires_at),
+        },
+    )
+
+
+def find(db: apsw.Connection, token_id: str) -> JoinTokenRow | None:
+    """One join token of any org, used or not; or None."""
+    return fetch_one(
+        db,
+        """
+        SELECT t.id, t.org_id, o.code, t.key, t.expires_at, t.used_at
+          FROM join_tokens t JOIN orgs o ON o.id = t.org_id
+         WHERE t.id = :id
+        """,
+        {"id": token_id},
+        JoinTokenRow,
+    )
+
+
+def use(db: apsw.Connection, token_id: str, worker_id: str, at: datetime) -> bool:
+    """Spend a token on a worker. False if it has been spent or its time is over."""
+    db.execute(
+        """
+        UPDATE join_tokens SET used_at = :at, worker_id = :worker_id
+         WHERE id = :id AND used_at IS NULL AND expires_at > :at
+        """,
+        {"id": token_id, "worker_id": worker_id, "at": to_text(at)},
+    )
+    return db.changes() == 1

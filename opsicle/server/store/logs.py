@@ -1,0 +1,59 @@
+"""SQL of job logs, in a database file of their own."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import apsw
+import msgspec
+
+from opsicle.kit.clock import to_text
+from opsicle.server.store.rows import Row, fetch_all, fetch_value
+
+
+def size(db: apsw.Connection, job_id: str) -> int:
+    """The length of a job's log in bytes: the offset up to which all is there."""
+    sql = "SELECT start + size FROM segments WHERE job_id = :job_id ORDER BY start DESC LIMIT 1"
+    return fetch_value(db, sql, {"job_id": job_id}) or 0
+
+
+class Segment(Row, frozen=True):
+    """What one request brought: `size` bytes from offset `start` of the job's log, `chunks` as they are stored."""
+
+    job_id: str
+    start: int
+    size: int
+    chunks: bytes
+
+
+def append(db: apsw.Connection, segment: Segment, at: datetime) -> None:
+    """Add a segment; the caller has made sure that it begins where the log ends."""
+    db.execute(
+        """
+        INSERT INTO segments (job_id, start, size, chunks, created_at)
+        VALUES (:job_id, :start, :size, :chunks, :at)
+        """,
+        {**msgspec.structs.asdict(segment), "at": to_text(at)},
+    )
+
+
+def list_from(db: apsw.Connection, job_id: str, offset: int, limit: int) -> list[Segment]:
+    """Up to `limit` segments that hold bytes at or after `offset`, in order."""
+    return fetch_all(
+        db,
+        """
+        SELECT job_id, start, size, chunks FROM segments
+         WHERE job_id = :job_id AND start + size > :offset ORDER BY start LIMIT :limit
+        """,
+        {"job_id": job_id, "offset": offset, "limit": limit},
+        Segment,
+    )
+
+
+def delete_before(db: apsw.Connection, at: datetime, limit: int) -> int:
+    """Delete up to `limit` segments older than `at`; answers how many."""
+    db.execute(
+        "DELETE FROM segments WHERE rowid IN (SELECT rowid FROM segments WHERE created_at < :at LIMIT :limit)",
+        {"at": to_text(at), "limit": limit},
+    )
+    return db.changes()

@@ -1,0 +1,158 @@
+"""SQL of memberships: what a person is in an org, and who their manager is there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import apsw
+
+from opsicle.domain.access import Role
+from opsicle.kit.clock import to_text
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
+
+
+class MemberRow(Row, frozen=True):
+    """A person of an org, with their manager's address."""
+
+    user_id: str
+    email: str
+    name: str
+    role: Role
+    manager_id: str | None
+    manager: str | None
+    is_disabled: bool
+    created_at: datetime
+
+
+class PlaceRow(Row, frozen=True):
+    """One of the orgs that a person belongs to."""
+
+    org_id: str
+    org_code: str
+    org_name: str
+    role: Role
+    is_disabled: bool
+
+
+_SELECT = """
+    SELECT u.id, u.email, u.name, m.role, m.manager_id, manager.email, m.is_disabled, m.created_at
+      FROM memberships m
+      JOIN users u ON u.id = m.user_id
+      LEFT JOIN users manager ON manager.id = m.manager_id
+"""
+
+
+def insert(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
+    """Make a person a member."""
+    db.execute(
+        """
+        INSERT INTO memberships (org_id, user_id, role, manager_id, is_disabled, created_at)
+        VALUES (:org_id, :user_id, :role, :manager_id, :is_disabled, :created_at)
+        """,
+        {
+            "org_id": org_id,
+            "user_id": row.user_id,
+            "role": row.role,
+            "manager_id": row.manager_id,
+            "is_disabled": row.is_disabled,
+            "created_at": to_text(row.created_at),
+        },
+    )
+
+
+def find(db: apsw.Connection, org_id: str, id_or_email: str) -> MemberRow | None:
+    """A member by id or e-mail address, or None."""
+    where = "WHERE m.org_id = :org_id AND (u.id = :key OR u.email = :key)"
+    return fetch_one(db, _SELECT + where, {"org_id": org_id, "key": id_or_email}, MemberRow)
+
+
+def list_members(db: apsw.Connection, org_id: str, after_email: str, limit: int) -> list[MemberRow]:
+    """An org's members by address, from the first one after `after_email`."""
+    return fetch_all(
+        db,
+        _SELECT + "WHERE m.org_id = :org_id AND u.email > :after ORDER BY u.email LIMIT :limit",
+        {"org_id": org_id, "after": after_email, "limit": limit},
+        MemberRow,
+    )
+
+
+def list_of_user(db: apsw.Connection, user_id: str) -> list[PlaceRow]:
+    """The orgs of one person, by code."""
+    return fetch_all(
+        db,
+        """
+        SELECT o.id, o.code, o.name, m.role, m.is_disabled
+          FROM memberships m JOIN orgs o ON o.id = m.org_id
+         WHERE m.user_id = :user_id
+         ORDER BY o.code
+        """,
+        {"user_id": user_id},
+        PlaceRow,
+    )
+
+
+def count_other_admins(db: apsw.Connection, org_id: str, user_id: str) -> int:
+    """How many people besides this one can administer the org."""
+    return int(
+        fetch_value(
+            db,
+            """
+            SELECT count(*) FROM memberships
+             WHERE org_id = :org_id AND user_id <> :user_id AND role = 'admin' AND NOT is_disabled
+            """,
+            {"org_id": org_id, "user_id": user_id},
+        )
+    )
+
+
+def is_managed_by(db: apsw.Connection, org_id: str, user_id: str, manager_id: str) -> bool:
+    """Whether `manager_id` stands anywhere above `user_id`, or is the same person."""
+    return bool(
+        fetch_value(
+            db,
+            """
+            WITH RECURSIVE above (id) AS (
+                VALUES (:user_id)
+                UNION
+                SELECT m.manager_id FROM memberships m JOIN above ON m.user_id = above.id
+                 WHERE m.org_id = :org_id AND m.manager_id IS NOT NULL
+            )
+            SELECT EXISTS (SELECT 1 FROM above WHERE id = :manager_id)
+            """,
+            {"org_id": org_id, "user_id": user_id, "manager_id": manager_id},
+        )
+    )
+
+
+def update(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
+    """Change role, manager and whether the person may come in."""
+    db.execute(
+        """
+        UPDATE memberships SET role = :role, manager_id = :manager_id, is_disabled = :is_disabled
+         WHERE org_id = :org_id AND user_id = :user_id
+        """,
+        {
+            "org_id": org_id,
+            "user_id": row.user_id,
+            "role": row.role,
+            "manager_id": row.manager_id,
+            "is_disabled": row.is_disabled,
+        },
+    )
+
+
+def clear_manager(db: apsw.Connection, org_id: str, manager_id: str) -> None:
+    """Leave those without a manager whose manager goes."""
+    db.execute(
+        "UPDATE memberships SET manager_id = NULL WHERE org_id = :org_id AND manager_id = :manager_id",
+        {"org_id": org_id, "manager_id": manager_id},
+    )
+
+
+def delete(db: apsw.Connection, org_id: str, user_id: str) -> bool:
+    """End a membership. False if there was none."""
+    db.execute(
+        "DELETE FROM memberships WHERE org_id = :org_id AND user_id = :user_id",
+        {"org_id": org_id, "user_id": user_id},
+    )
+    return db.changes() == 1

@@ -1,0 +1,128 @@
+"""Bringing a database file to the schema of this program, one numbered file of SQL after the other.
+
+`PRAGMA user_version` says how many have been applied. Each is one transaction, its number included, so that a
+process that dies half-way leaves the old schema or the new one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from opsicle.domain.errors import Conflict, Unavailable
+
+STATE_MIGRATIONS = Path(__file__).parent / "migrations"
+LOG_MIGRATIONS = Path(__file__).parent / "log_migrations"
+
+OLDEST_SQLITE = (3, 51, 3)
+"""Older ones can corrupt a database when the WAL is reset while another connection commits."""
+
+_FILE_NAME = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One file. `number` counts from 1 without a gap."""
+
+    number: int
+    name: str
+    sql: str
+
+
+def check_sqlite() -> None:
+    """Raise Unavailable if the SQLite that this program runs with is too old to be trusted."""
+    version = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in version.split(".")) < OLDEST_SQLITE:
+        wanted = ".".join(map(str, OLDEST_SQLITE))
+        raise Unavailable(f"SQLite {version} is too old", hint=f"Opsicle needs {wanted} or later.")
+
+
+def migrations(folder: Path) -> list[Migration]:
+    """The migrations in a folder, in order."""
+    found: list[Migration] = []
+    for path in sorted(folder.glob("*.sql")):
+        match = _FILE_NAME.fullmatch(path.name)
+        if match is None or int(match[1]) != len(found) + 1:
+            raise ValueError(f"{path.name} is out of order: migrations are numbered from 0001 without a gap")
+        found.append(Migration(int(match[1]), path.name, path.read_text(encoding="utf-8")))
+    return found
+
+
+def migrate(database: Path, folder: Path) -> int:
+    """Bring a file, made if absent, to the newest schema; how many migrations that took.
+
+    Raises Conflict for a file that a newer program has written, Unavailable for one that is damaged.
+    """
+    known = migrations(folder)
+    connection = _open(database)
+    try:
+        version = _version(connection, database)
+        if version > len(known):
+            raise Conflict(
+                f"{database.name} was written by a newer Opsicle (schema {version}, this one knows {len(known)})",
+                hint="Start the newer program, or restore a backup.",
+            )
+        for migration in known[version:]:
+            _apply(connection, migration)
+    finally:
+        connection.close()
+    return len(known) - version
+
+
+def check_integrity(database: Path) -> None:
+    """Raise Unavailable unless SQLite finds the file sound and its references whole."""
+    connection = _open(database)
+    try:
+        found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
+        if found != ["ok"] or connection.execute("PRAGMA foreign_key_check").fetchone():
+            raise _damaged(database)
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise _damaged(database) from error
+    finally:
+        connection.close()
+
+
+def schema(database: Path) -> str:
+    """Every table, index and trigger of a file as SQL, sorted by name: what `schema.sql` holds."""
+    connection = _open(database)
+    try:
+        rows = connection.execute(
+            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY tbl_name, type DESC, name"
+        )
+        return "".join(f"{sql};\n\n" for (sql,) in rows).rstrip("\n") + "\n"
+    finally:
+        connection.close()
+
+
+def _open(database: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(database))
+    connection.set_busy_timeout(10_000)
+    return connection
+
+
+def _version(connection: apsw.Connection, database: Path) -> int:
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        return int(connection.pragma("user_version"))
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise _damaged(database) from error
+
+
+def _apply(connection: apsw.Connection, migration: Migration) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(migration.sql)
+        connection.execute(f"PRAGMA user_version = {migration.number}")
+        connection.execute("COMMIT")
+    except apsw.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _damaged(database: Path) -> Unavailable:
+    return Unavailable(f"{database.name} is damaged", hint="Restore a backup with `opsicle restore`.")

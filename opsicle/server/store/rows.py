@@ -1,0 +1,41 @@
+"""Reading rows: the few lines that every file of SQL shares.
+
+A row's type is a `Row` whose fields stand in the order of the SELECT; texts become times and enums, 0 and 1 booleans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import apsw
+import msgspec
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True):
+    """A result row with names."""
+
+
+R = TypeVar("R", bound=Row)
+
+
+def fetch_all(db: apsw.Connection, sql: str, parameters: Mapping[str, Any], kind: type[R]) -> list[R]:
+    """All rows of a query."""
+    return [msgspec.convert(row, kind, strict=False) for row in db.execute(sql, dict(parameters))]
+
+
+def fetch_one(db: apsw.Connection, sql: str, parameters: Mapping[str, Any], kind: type[R]) -> R | None:
+    """The first row of a query, or None."""
+    row = db.execute(sql, dict(parameters)).fetchone()
+    return msgspec.convert(row, kind, strict=False) if row is not None else None
+
+
+def fetch_value(db: apsw.Connection, sql: str, parameters: Mapping[str, Any]) -> Any:
+    """The first column of the first row, or None."""
+    row = db.execute(sql, dict(parameters)).fetchone()
+    return row[0] if row is not None else None
+
+
+def fetch_column(db: apsw.Connection, sql: str, parameters: Mapping[str, Any]) -> list[Any]:
+    """The first column of all rows."""
+    return [row[0] for row in db.execute(sql, dict(parameters))]

@@ -1,0 +1,95 @@
+"""SQL of API tokens, kept by their hash."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import apsw
+
+from opsicle.kit.clock import to_text
+from opsicle.server.store.rows import Row, fetch_all, fetch_one
+from opsicle.server.store.sessions import BearerRow
+
+
+class TokenRow(Row, frozen=True):
+    """One token, without its secret part."""
+
+    id: str
+    name: str
+    prefix: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+def insert(db: apsw.Connection, org_id: str, user_id: str, row: TokenRow, token_hash: str) -> None:
+    """Record a new token."""
+    db.execute(
+        """
+        INSERT INTO tokens (id, org_id, user_id, name, token_hash, prefix, created_at, expires_at)
+        VALUES (:id, :org_id, :user_id, :name, :token_hash, :prefix, :created_at, :expires_at)
+        """,
+        {
+            "id": row.id,
+            "org_id": org_id,
+            "user_id": user_id,
+            "name": row.name,
+            "token_hash": token_hash,
+            "prefix": row.prefix,
+            "created_at": to_text(row.created_at),
+            "expires_at": to_text(row.expires_at) if row.expires_at else None,
+        },
+    )
+
+
+def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
+    """Whose token this is, None if it is nobody's or that person is disabled."""
+    return fetch_one(
+        db,
+        """
+        SELECT t.id, 'token', t.expires_at, t.last_used_at, u.id, u.email, u.name, o.id, o.code, m.role
+          FROM tokens t
+          JOIN users u ON u.id = t.user_id
+          JOIN orgs o ON o.id = t.org_id
+          JOIN memberships m ON m.org_id = t.org_id AND m.user_id = t.user_id
+         WHERE t.token_hash = :token_hash AND NOT m.is_disabled
+        """,
+        {"token_hash": token_hash},
+        BearerRow,
+    )
+
+
+def list_of_member(db: apsw.Connection, org_id: str, user_id: str, before_id: str, limit: int) -> list[TokenRow]:
+    """One person's tokens in one org, newest first, older than `before_id` (empty: from the newest)."""
+    return fetch_all(
+        db,
+        """
+        SELECT id, name, prefix, created_at, expires_at, last_used_at
+          FROM tokens
+         WHERE org_id = :org_id AND user_id = :user_id AND (:before_id = '' OR id < :before_id)
+         ORDER BY id DESC LIMIT :limit
+        """,
+        {"org_id": org_id, "user_id": user_id, "before_id": before_id, "limit": limit},
+        TokenRow,
+    )
+
+
+def touch(db: apsw.Connection, token_id: str, at: datetime) -> None:
+    """Note that a token is in use."""
+    db.execute("UPDATE tokens SET last_used_at = :at WHERE id = :id", {"id": token_id, "at": to_text(at)})
+
+
+def delete(db: apsw.Connection, org_id: str, user_id: str, token_id: str) -> bool:
+    """End one of a person's tokens. False if they have no such token."""
+    db.execute(
+        "DELETE FROM tokens WHERE id = :id AND org_id = :org_id AND user_id = :user_id",
+        {"id": token_id, "org_id": org_id, "user_id": user_id},
+    )
+    return db.changes() == 1
+
+
+def delete_of_member(db: apsw.Connection, org_id: str, user_id: str) -> None:
+    """End all tokens of one person in one org."""
+    db.execute(
+        "DELETE FROM tokens WHERE org_id = :org_id AND user_id = :user_id", {"org_id": org_id, "user_id": user_id}
+    )

@@ -1,0 +1,181 @@
+"""SQL of workers."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+import apsw
+import msgspec
+
+from opsicle.domain.errors import NotAuthenticated, NotFound
+from opsicle.kit.clock import to_text
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
+from opsicle.wire.worker_api import PollRequest
+
+WorkerState = Literal["active", "draining", "revoked"]
+
+SEEN_EVERY = timedelta(seconds=10)
+"""How exact `last_seen_at` is: 2,000 workers that poll must not mean as many writes each time."""
+
+
+class WorkerRow(Row, frozen=True, kw_only=True):
+    """One worker. `labels` and `runtimes` are JSON, as it said them last."""
+
+    id: str
+    org_id: str
+    org_code: str
+    name: str
+    state: WorkerState
+    labels: str
+    runtimes: str
+    slots: int
+    version: str
+    boot_id: str
+    certificate_serial: str
+    certificate_expires_at: datetime
+    created_at: datetime
+    last_seen_at: datetime | None
+    busy: int
+
+
+_SELECT = """
+    SELECT w.id, w.org_id, o.code, w.name, w.state, w.labels, w.runtimes, w.slots, w.version, w.boot_id,
+           w.certificate_serial, w.certificate_expires_at, w.created_at, w.last_seen_at,
+           (SELECT count(*) FROM jobs j WHERE j.worker_id = w.id AND j.state IN ('leased', 'running'))
+      FROM workers w
+      JOIN orgs o ON o.id = w.org_id
+"""
+
+
+class NewWorker(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a worker when it enrols."""
+
+    id: str
+    org_id: str
+    name: str
+    labels: dict[str, str]
+    slots: int
+    certificate_serial: str
+    certificate_expires_at: datetime
+
+
+def insert(db: apsw.Connection, new: NewWorker, at: datetime) -> None:
+    """Record a worker that has just been given its identity."""
+    db.execute(
+        """
+        INSERT INTO workers (id, org_id, name, state, labels, runtimes, slots, version, boot_id,
+                             certificate_serial, certificate_expires_at, created_at)
+        VALUES (:id, :org_id, :name, 'active', :labels, '[]', :slots, '', '', :serial, :expires_at, :at)
+        """,
+        {
+            "id": new.id,
+            "org_id": new.org_id,
+            "name": new.name,
+            "labels": _json(new.labels),
+            "slots": new.slots,
+            "serial": new.certificate_serial,
+            "expires_at": to_text(new.certificate_expires_at),
+            "at": to_text(at),
+        },
+    )
+
+
+def find_by_id(db: apsw.Connection, worker_id: str) -> WorkerRow | None:
+    """One worker of any org, or None."""
+    return fetch_one(db, _SELECT + "WHERE w.id = :id", {"id": worker_id}, WorkerRow)
+
+
+def find(db: apsw.Connection, org_id: str, id_or_name: str) -> WorkerRow | None:
+    """A worker by id or name, or None. A name is a revoked worker's only if no other bears it."""
+    where = """
+     WHERE w.org_id = :org_id AND (w.id = :key OR w.name = :key)
+     ORDER BY w.id = :key DESC, w.state = 'revoked', w.id DESC LIMIT 1
+    """
+    return fetch_one(db, _SELECT + where, {"org_id": org_id, "key": id_or_name}, WorkerRow)
+
+
+def get(db: apsw.Connection, org_id: str, id_or_name: str) -> WorkerRow:
+    """Like `find`. Raises NotFound for an absent and for another org's one alike."""
+    row = find(db, org_id, id_or_name)
+    if row is None:
+        raise NotFound(f"there is no worker {id_or_name}", hint="`opsicle workers list` shows them.")
+    return row
+
+
+def list_workers(db: apsw.Connection, org_id: str, after_id: str, limit: int) -> list[WorkerRow]:
+    """An org's workers in the order in which they enrolled, from the first one after `after_id`."""
+    return fetch_all(
+        db,
+        _SELECT + "WHERE w.org_id = :org_id AND w.id > :after ORDER BY w.id LIMIT :limit",
+        {"org_id": org_id, "after": after_id, "limit": limit},
+        WorkerRow,
+    )
+
+
+def is_name_taken(db: apsw.Connection, org_id: str, name: str) -> bool:
+    """Whether a worker of the org that is not revoked bears this name."""
+    return bool(
+        fetch_value(
+            db,
+            "SELECT EXISTS (SELECT 1 FROM workers WHERE org_id = :org_id AND name = :name AND state <> 'revoked')",
+            {"org_id": org_id, "name": name},
+        )
+    )
+
+
+def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: datetime) -> bool:
+    """Keep what a worker says of itself, and that it lives; True if it is to drain.
+
+    Nothing is written when it says the same as before and was seen less than `SEEN_EVERY` ago.
+    Raises NotAuthenticated if it has been revoked since this poll was let in.
+    """
+    state = fetch_value(db, "SELECT state FROM workers WHERE id = :id", {"id": worker_id})
+    if state not in ("active", "draining"):
+        raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
+    db.execute(
+        """
+        UPDATE workers
+           SET labels = :labels, runtimes = :runtimes, slots = :slots, version = :version, boot_id = :boot_id,
+               last_seen_at = :at
+         WHERE id = :id
+           AND (last_seen_at IS NULL OR last_seen_at < :seen_before
+                OR (labels, runtimes, slots, version, boot_id)
+                   IS NOT (:labels, :runtimes, :slots, :version, :boot_id))
+        """,
+        {
+            "id": worker_id,
+            "labels": _json(poll.labels),
+            "runtimes": _json(poll.runtimes),
+            "slots": poll.slots,
+            "version": poll.version,
+            "boot_id": poll.boot_id,
+            "at": to_text(at),
+            "seen_before": to_text(at - SEEN_EVERY),
+        },
+    )
+    return bool(state == "draining")
+
+
+def change_state(db: apsw.Connection, worker_id: str, old: WorkerState, new: WorkerState) -> bool:
+    """Move a worker from one state to another. False if it was not in the old one."""
+    db.execute(
+        "UPDATE workers SET state = :new WHERE id = :id AND state = :old", {"id": worker_id, "old": old, "new": new}
+    )
+    return db.changes() == 1
+
+
+def renew(db: apsw.Connection, worker_id: str, serial: str, expires_at: datetime) -> bool:
+    """Keep which certificate a worker has now. False if it has been revoked."""
+    db.execute(
+        """
+        UPDATE workers SET certificate_serial = :serial, certificate_expires_at = :expires_at
+         WHERE id = :id AND state <> 'revoked'
+        """,
+        {"id": worker_id, "serial": serial, "expires_at": to_text(expires_at)},
+    )
+    return db.changes() == 1
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value, order="sorted").decode()

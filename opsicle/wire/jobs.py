@@ -1,0 +1,84 @@
+"""What a worker is handed to do, and what it says of how that went.
+
+The same two messages serve `opsicle run FILE`, which has a runner but no server.
+Times are Unix milliseconds in UTC by the worker's clock; durations are theirs to subtract.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from opsicle.domain.automations import JobState
+from opsicle.domain.templates import Phase, VolumeMount
+
+STDOUT = 1
+STDERR = 2
+
+
+class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Everything a runner needs to carry out one automation, and nothing it has to look up.
+
+    `variables` are environment variables by their full name (`OPSICLE_VAR_SERVICE`), values already text.
+    `timeout` bounds the whole job in seconds; None leaves it to the phases' own.
+    """
+
+    automation_id: str
+    job_id: str
+    fence: int
+    template: str
+    requester: str
+    phases: tuple[Phase, ...]
+    variables: dict[str, str] = {}
+    volume_mounts: tuple[VolumeMount, ...] = ()
+    timeout: int | None = None
+
+
+class StepState(StrEnum):
+    """Where a phase or a command of it stands. `skipped`: its `when` did not hold, or an earlier one failed."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    SKIPPED = "skipped"
+    UNKNOWN = "unknown"
+
+
+class CommandReport(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One command of a phase. `log_offset` is the job's log offset at which its output begins."""
+
+    state: StepState = StepState.PENDING
+    started_at_ms: int | None = None
+    finished_at_ms: int | None = None
+    exit_code: int | None = None
+    log_offset: int | None = None
+
+
+class PhaseReport(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One phase of a job; `commands` stand in the template's order. `tries` counts its attempts.
+
+    `explanation` says what happened where the state alone does not ("timed out after 60 s").
+    Where the commands' borders cannot be told apart (one `if` over several lines), `commands` is empty.
+    """
+
+    name: str
+    state: StepState = StepState.PENDING
+    started_at_ms: int | None = None
+    finished_at_ms: int | None = None
+    exit_code: int | None = None
+    tries: int = 0
+    explanation: str = ""
+    commands: list[CommandReport] = []
+
+
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """How a job ended. `exit_code` is that of the phase that decided it."""
+
+    state: JobState
+    phases: tuple[PhaseReport, ...]
+    exit_code: int | None = None
+    explanation: str = ""

@@ -1,0 +1,383 @@
+"""What browsers, the command line and other programs say to the server and hear from it, as JSON.
+
+Requests are named for what they ask (`RunRequest`), replies for what they show (`Automation`). Times are RFC 3339
+in UTC. Lists come in pages: `{"items": […], "next_cursor": "…"}`, where an empty cursor means the end.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from opsicle.domain.access import Role
+from opsicle.domain.automations import AutomationState, JobState
+from opsicle.domain.errors import Problem
+from opsicle.domain.templates import Owner, Phase, Value, Variable
+from opsicle.wire.jobs import StepState
+
+
+class Health(msgspec.Struct):
+    """Whether the server lives (`/healthz`) or takes requests (`/readyz`)."""
+
+    status: Literal["ok", "starting", "draining"]
+
+
+# People and sessions
+
+
+class SetupRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The first org and its admin; `token` is the one-time setup token."""
+
+    token: str
+    org: str
+    email: str
+    password: str
+
+
+class LoginRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """`kind` decides what comes back: a cookie for a browser, a token for the command line."""
+
+    email: str
+    password: str
+    kind: Literal["browser", "cli"] = "cli"
+    org: str = ""
+
+
+class Person(msgspec.Struct):
+    """A user, as far as others in the org see them."""
+
+    id: str
+    email: str
+    name: str
+
+
+class OrgRef(msgspec.Struct):
+    """An org by its code."""
+
+    code: str
+    name: str
+
+
+class Me(msgspec.Struct, kw_only=True):
+    """Who is logged in. A browser sends `csrf_token` back in `Opsicle-CSRF` with every change."""
+
+    user: Person
+    org: OrgRef
+    role: Role
+    permissions: list[str]
+    csrf_token: str = ""
+    server_version: str = ""
+
+
+class LoginReply(msgspec.Struct, kw_only=True):
+    """The new session. `token` is empty for a browser, which gets a cookie."""
+
+    me: Me
+    token: str = ""
+    expires_at: datetime
+
+
+class User(msgspec.Struct, kw_only=True):
+    """A person of the org."""
+
+    id: str
+    email: str
+    name: str
+    role: Role
+    manager: str | None = None
+    is_disabled: bool = False
+    created_at: datetime
+
+
+class CreateUserRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Adds a person to the org; `manager` is an e-mail address."""
+
+    email: str
+    password: str
+    role: Role
+    name: str = ""
+    manager: str | None = None
+
+
+class UpdateUserRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Only what is given changes."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    role: Role | msgspec.UnsetType = msgspec.UNSET
+    manager: str | msgspec.UnsetType | None = msgspec.UNSET
+    is_disabled: bool | msgspec.UnsetType = msgspec.UNSET
+    password: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class ApiToken(msgspec.Struct, kw_only=True):
+    """A token for programs, never with its secret part."""
+
+    id: str
+    name: str
+    prefix: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+class CreateApiTokenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`expires_in_days` None: never."""
+
+    name: str
+    expires_in_days: int | None = 90
+
+
+class NewApiToken(msgspec.Struct, kw_only=True):
+    """The only time the token itself is shown."""
+
+    token: str
+    details: ApiToken
+
+
+# Templates
+
+
+class SourceRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A template's document as text."""
+
+    source: str
+
+
+class Validation(msgspec.Struct, kw_only=True):
+    """A document that is fine; `warnings` do not keep it from running, `unsupported` does."""
+
+    name: str
+    type: str
+    digest: str
+    warnings: list[Problem]
+    unsupported: list[Problem]
+
+
+class Pushed(msgspec.Struct, kw_only=True):
+    """What a push did; `is_new` is false where the newest version already had this content."""
+
+    name: str
+    version: int
+    digest: str
+    is_new: bool
+    warnings: list[Problem]
+    unsupported: list[Problem]
+
+
+class TemplateSummary(msgspec.Struct, kw_only=True):
+    """A template in a list, in its newest version."""
+
+    name: str
+    version: int
+    display_name: str
+    description: str
+    labels: dict[str, str]
+    owners: list[Owner]
+    needs_approval: bool
+    updated_at: datetime
+    created_at: datetime
+
+
+class TemplateVersionSummary(msgspec.Struct, kw_only=True):
+    """One version in a list."""
+
+    version: int
+    digest: str
+    pushed_by: Person
+    pushed_at: datetime
+
+
+class TemplateVersion(msgspec.Struct, kw_only=True):
+    """One version whole: `source` is the document as it was pushed."""
+
+    name: str
+    version: int
+    latest_version: int
+    digest: str
+    display_name: str
+    description: str
+    labels: dict[str, str]
+    owners: list[Owner]
+    variables: list[Variable]
+    phases: list[Phase]
+    runs_on: dict[str, str]
+    timeout: int | None
+    needs_approval: bool
+    warnings: list[Problem]
+    unsupported: list[Problem]
+    source: str
+    pushed_by: Person
+    pushed_at: datetime
+
+
+class TemplateDiff(msgspec.Struct, kw_only=True):
+    """How two versions' documents differ, as a unified diff."""
+
+    name: str
+    from_version: int
+    to_version: int
+    diff: str
+
+
+# Automations
+
+
+class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Triggers an automation; `version` None means the newest."""
+
+    template: str
+    version: int | None = None
+    values: dict[str, Value] = {}
+    reason: str = ""
+
+
+class WorkerRef(msgspec.Struct):
+    """A worker by name."""
+
+    id: str
+    name: str
+
+
+class Command(msgspec.Struct, kw_only=True):
+    """One command of a phase and how it went."""
+
+    command: str
+    state: StepState
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    log_offset: int | None = None
+
+
+class PhaseRun(msgspec.Struct, kw_only=True):
+    """One phase and how it went. `has_command_times` is false where commands cannot be told apart."""
+
+    name: str
+    state: StepState
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    tries: int = 0
+    explanation: str = ""
+    timeout: int
+    when: str
+    has_command_times: bool = False
+    commands: list[Command] = []
+
+
+class Job(msgspec.Struct, kw_only=True):
+    """One attempt on one worker."""
+
+    id: str
+    fence: int
+    state: JobState
+    worker: WorkerRef
+    leased_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    explanation: str = ""
+
+
+class AutomationSummary(msgspec.Struct, kw_only=True):
+    """An automation in a list. `waiting_reason` says why a queued one does not run yet."""
+
+    id: str
+    state: AutomationState
+    template: str
+    version: int
+    requester: Person
+    worker: WorkerRef | None = None
+    reason: str = ""
+    rerun_of: str | None = None
+    exit_code: int | None = None
+    explanation: str = ""
+    waiting_reason: str = ""
+    is_cancel_requested: bool = False
+    created_at: datetime
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class Automation(AutomationSummary, kw_only=True):
+    """An automation whole. `log_bytes` is the length of the newest job's log so far."""
+
+    display_name: str = ""
+    values: dict[str, Value]
+    variables: list[Variable]
+    runs_on: dict[str, str]
+    phases: list[PhaseRun]
+    jobs: list[Job]
+    log_bytes: int = 0
+
+
+class LogChunk(msgspec.Struct):
+    """A piece of a log in an event stream; `data` is base64, because logs are bytes."""
+
+    offset: int
+    phase: int
+    stream: int
+    at: datetime
+    data: str
+
+
+class LogEvent(msgspec.Struct):
+    """What a `log` event carries: the next chunks of a job's log."""
+
+    job_id: str
+    chunks: list[LogChunk]
+
+
+# Workers
+
+
+class CreateJoinTokenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`ttl_seconds` from 60 to 86,400; 15 minutes unless told."""
+
+    ttl_seconds: int = 900
+
+
+class NewJoinToken(msgspec.Struct, kw_only=True):
+    """The one-time secret with which a worker enrols, shown once."""
+
+    token: str
+    id: str
+    expires_at: datetime
+
+
+class Worker(msgspec.Struct, kw_only=True):
+    """A worker as the server knows it. `busy` is the number of jobs that it holds."""
+
+    id: str
+    name: str
+    state: Literal["active", "draining", "revoked"]
+    is_connected: bool
+    labels: dict[str, str]
+    runtimes: list[str]
+    slots: int
+    busy: int
+    version: str
+    certificate_expires_at: datetime
+    created_at: datetime
+    last_seen_at: datetime | None = None
+
+
+# The record
+
+
+class AuditEntry(msgspec.Struct, kw_only=True):
+    """One line of the record. `actor_kind` is user, worker or system."""
+
+    seq: int
+    at: datetime
+    actor_kind: str
+    actor_id: str
+    actor_name: str
+    channel: str
+    address: str
+    verb: str
+    resource: str
+    data: dict[str, object]

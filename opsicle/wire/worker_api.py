@@ -1,0 +1,140 @@
+"""What worker and server say to each other, in the order of the calls.
+
+    POST /api/v1/enrol              EnrolRequest  → EnrolReply    once, on the user listener, as JSON
+    POST /worker/v1/poll            PollRequest   → PollReply     held open while there is nothing to say
+    POST /worker/v1/jobs/ID/start   StartRequest  → Done          or `lease_lost`: drop the job
+    POST /worker/v1/jobs/ID/log     LogRequest    → LogReply      acknowledged bytes may leave the spool
+    POST /worker/v1/jobs/ID/finish  FinishRequest → Done          the same call again gives the same answer
+    POST /worker/v1/renew           RenewRequest  → RenewReply    at half the certificate's life
+
+All but the first go over mutual TLS with MessagePack bodies (`application/msgpack`); errors are
+RFC 9457 problems as JSON everywhere. The certificate says who the worker is; no message does.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from opsicle.domain.automations import JobState
+from opsicle.wire.jobs import Outcome, PhaseReport, Work
+
+LEASE_SECONDS = 30
+POLL_SECONDS = 30
+MAX_CHUNK_BYTES = 64 * 1024
+MAX_LOG_REQUEST_BYTES = 1024 * 1024
+"""The most log bytes in one request: the worker splits, the server refuses more."""
+
+Chunk = tuple[int, int, int, int, bytes]
+"""offset in the job's log, phase index, stream (1 stdout, 2 stderr), at_ms, bytes; chunks stand in offset order."""
+
+
+class EnrolRequest(msgspec.Struct, kw_only=True):
+    """A worker's one-time introduction. `mac` is base64 (see `pki/join_token.py` for what it covers)."""
+
+    token_id: str
+    csr_pem: str
+    name: str
+    labels: dict[str, str]
+    slots: int
+    mac: str
+
+
+class EnrolReply(msgspec.Struct, kw_only=True):
+    """The identity that the server chose. `body` is the JSON of an `Enrolment`, `mac` its proof, base64."""
+
+    body: str
+    mac: str
+
+
+class Enrolment(msgspec.Struct, kw_only=True):
+    """What `EnrolReply.body` holds: all the worker needs from now on."""
+
+    worker_id: str
+    org: str
+    name: str
+    certificate_pem: str
+    ca_pem: str
+    worker_url: str
+    request_digest: str
+
+
+class RunningJob(msgspec.Struct, frozen=True):
+    """A job that the worker holds, leased or running."""
+
+    job_id: str
+    fence: int
+
+
+class PollRequest(msgspec.Struct, kw_only=True):
+    """What the worker is and has. This is also its heartbeat: it renews the lease of every job in `jobs`."""
+
+    boot_id: str
+    version: str
+    labels: dict[str, str]
+    slots: int
+    free_slots: int
+    runtimes: tuple[str, ...]
+    jobs: tuple[RunningJob, ...] = ()
+    is_draining: bool = False
+    wait_seconds: int = POLL_SECONDS
+
+
+class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """New work; jobs to cancel (a person asked); jobs to drop (their lease is gone); whether to take no more."""
+
+    work: tuple[Work, ...] = ()
+    cancel: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    drain: bool = False
+    log_interval_ms: int = 100
+
+
+class StartRequest(msgspec.Struct):
+    """May I begin? Only after the answer is anything executed."""
+
+    fence: int
+
+
+class LogRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Output, and how far the phases are where that changed."""
+
+    fence: int
+    chunks: tuple[Chunk, ...] = ()
+    phases: tuple[PhaseReport, ...] | None = None
+
+
+class LogReply(msgspec.Struct):
+    """The offset up to which all is durable."""
+
+    durable_to: int
+
+
+class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """How it ended. `log_bytes` is the whole log's length: the server refuses to finish with a part missing.
+
+    The last chunks may ride along, so that a short job needs no log call of its own.
+    """
+
+    fence: int
+    outcome: Outcome
+    log_bytes: int
+    chunks: tuple[Chunk, ...] = ()
+
+
+class Done(msgspec.Struct):
+    """It is recorded. `state` is the job's state after the call."""
+
+    state: JobState
+
+
+class RenewRequest(msgspec.Struct):
+    """A request for a new certificate for the same identity, over the old one."""
+
+    csr_pem: str
+
+
+class RenewReply(msgspec.Struct):
+    """The new certificate, and the CA's (which may have been renewed too)."""
+
+    certificate_pem: str
+    ca_pem: str

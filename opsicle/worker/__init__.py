@@ -1,0 +1,1 @@
+"""The agent that takes jobs and carries them out."""

@@ -1,0 +1,206 @@
+"""One try of one phase: its shell from start to end, with all that can come between."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from opsicle.wire.jobs import STDERR, STDOUT, CommandReport, PhaseReport, StepState
+from opsicle.worker.output import Output, now_ms
+from opsicle.worker.process import Child
+from opsicle.worker.process_tree import JobTree, TreeStop, end_tree
+from opsicle.worker.script import read_borders
+from opsicle.worker.waiting import Cancellation, Waiter
+
+
+class Marks:
+    """The named pipe through which shells tell of their commands' borders; made when it is first needed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd: int | None = None
+
+    def open(self) -> int:
+        """The descriptor to read from. Raises OSError."""
+        if self._fd is None:
+            self.path.unlink(missing_ok=True)
+            os.mkfifo(self.path, 0o600)
+            # Opened for both, it never reports an end, and no shell ever waits for a reader.
+            self._fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        return self._fd
+
+    def read(self) -> bytes:
+        """What was written since the last time."""
+        try:
+            return os.read(self._fd, 65536) if self._fd is not None else b""
+        except BlockingIOError:
+            return b""
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self._fd is not None:
+            os.close(self._fd)
+
+
+class Surroundings(NamedTuple):
+    """What the tries of a job share."""
+
+    waiter: Waiter
+    output: Output
+    marks: Marks
+    tree: JobTree
+    cancellation: Cancellation
+    grace_seconds: float
+    on_child: Callable[[int, str], None]
+    tell: Callable[[], None]
+    """Called when a phase or a command has started or ended."""
+
+
+class Limits(NamedTuple):
+    """By when a try must be over (monotonic seconds), what to say if it is not, and whether a cancel ends it."""
+
+    deadline: float
+    explanation: str
+    heeds_cancel: bool
+
+
+class Attempt:
+    """Follows one running shell and keeps the phase's report up to date. `number` counts all tries of the job."""
+
+    def __init__(self, around: Surroundings, report: PhaseReport, number: int) -> None:
+        self._around = around
+        self._report = report
+        self._number = number
+        self._exit_code: int | None = None
+        self._current = 0
+
+    def begin_commands(self, count: int) -> None:
+        """Note that the first of `count` commands begins; 0 where their borders cannot be told apart.
+
+        Before the shell starts. Raises OSError.
+        """
+        self._report.commands = [CommandReport() for _ in range(count)]
+        if count:
+            self._begin_command(0)
+        if count > 1:
+            self._around.waiter.watch(self._around.marks.open(), self._pass_borders)
+
+    def refuse(self, explanation: str, exit_code: int) -> None:
+        """Record that the shell could not even be started."""
+        for command in self._report.commands:
+            command.state = StepState.SKIPPED
+            command.started_at_ms = command.log_offset = None
+        self._report.state = StepState.FAILED
+        self._report.exit_code = exit_code
+        self._report.explanation = explanation
+
+    def run(self, child: Child, phase_index: int, limits: Limits) -> None:
+        """Follow the shell until it has ended, or until its whole tree has been ended; the report says how.
+
+        Whatever is raised by those we tell of it, nothing of the job is alive when this is left.
+        """
+        around = self._around
+        around.tree.sessions.add(child.pid)
+        for fd, stream in ((child.stdout, STDOUT), (child.stderr, STDERR)):
+            around.output.add(fd, phase_index, stream)
+        around.waiter.watch(child.pidfd, lambda: self._collect(child))
+        try:
+            around.on_child(child.pid, child.started)
+            around.tell()
+            self._follow(child, limits)
+        except BaseException:
+            if end_tree(around.tree, grace_seconds=0) == 0:
+                self._collect(child)
+            raise
+
+    def _follow(self, child: Child, limits: Limits) -> None:
+        around = self._around
+        while self._exit_code is None:
+            now = time.monotonic()
+            if limits.heeds_cancel and around.cancellation.requested:
+                self._stop(child, StepState.CANCELLED, "cancelled")
+                return
+            if now >= limits.deadline:
+                self._stop(child, StepState.TIMED_OUT, limits.explanation)
+                return
+            around.waiter.turn(min(limits.deadline, around.output.turn(now)))
+        self._close(StepState.SUCCEEDED if self._exit_code == 0 else StepState.FAILED, _why(self._exit_code))
+
+    def _stop(self, child: Child, state: StepState, explanation: str) -> None:
+        survivors = stop_tree(self._around)
+        if survivors:
+            explanation += f"; {survivors} of its processes could not be ended"
+        else:
+            self._collect(child)
+        self._close(state, explanation)
+
+    def _collect(self, child: Child) -> None:
+        """Take the shell's exit code and last words; harmless to call again."""
+        if self._exit_code is None:
+            self._around.waiter.unwatch(child.pidfd)
+            self._exit_code = child.wait()
+            self._pass_borders()
+            self._around.output.drain()
+
+    def _pass_borders(self) -> None:
+        written = self._around.marks.read()
+        borders = [border for border in read_borders(written, self._number) if self._is_next(border.next_command)]
+        if not borders:
+            return
+        self._around.output.drain()  # what is there was printed before the border, or hardly after it
+        for border in borders:
+            self._end_command(StepState.SUCCEEDED, border.exit_code)
+            self._begin_command(border.next_command)
+        self._around.tell()
+
+    def _is_next(self, number: int) -> bool:
+        return self._current < number < len(self._report.commands)
+
+    def _begin_command(self, number: int) -> None:
+        self._current = number
+        command = self._report.commands[number]
+        command.state = StepState.RUNNING
+        command.started_at_ms = now_ms()
+        command.log_offset = self._around.output.offset
+
+    def _end_command(self, state: StepState, exit_code: int | None) -> None:
+        command = self._report.commands[self._current]
+        command.state = state
+        command.finished_at_ms = now_ms()
+        command.exit_code = exit_code
+
+    def _close(self, state: StepState, explanation: str) -> None:
+        report = self._report
+        if report.commands:
+            self._end_command(state, self._exit_code)
+            for command in report.commands[self._current + 1 :]:
+                command.state = StepState.SKIPPED
+        report.state = state
+        report.exit_code = self._exit_code
+        report.explanation = explanation
+
+
+def stop_tree(around: Surroundings, *, in_sessions: bool = False) -> int:
+    """End the job's processes (TERM, grace, KILL) and take their last words. Returns how many could not be ended.
+
+    `in_sessions` spares those that made a session of their own, as daemons do.
+    """
+    stop = TreeStop(around.tree, around.grace_seconds, in_sessions=in_sessions)
+    while (look_at := stop.turn(time.monotonic())) is not None:
+        around.waiter.turn(min(look_at, around.output.turn(time.monotonic())))
+    around.output.drain()
+    return stop.survivors
+
+
+def _why(exit_code: int) -> str:
+    """Explain an exit code that says more than "failed"."""
+    if exit_code > 128:
+        try:
+            return f"ended by {signal.Signals(exit_code - 128).name}"
+        except ValueError:
+            return ""
+    return ""

@@ -1,0 +1,344 @@
+"""The worker's calls to its server: MessagePack over mutual TLS 1.3, on kept-alive connections.
+
+The standard library's HTTP client, not urllib3: a held poll must be let go from another thread, which needs the socket,
+and every job costs two calls, so that a lighter client shows.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import select
+import socket
+import ssl
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from opsicle.domain import errors
+from opsicle.domain.errors import Internal, NotAuthenticated, OpsicleError, TooLarge, TooManyRequests, Unreachable
+from opsicle.kit.backoff import Backoff
+from opsicle.worker.identity import Identity, has_expired
+
+Reply = TypeVar("Reply")
+
+CONNECT_SECONDS = 10
+CALL_SECONDS = 30
+"""A server that takes longer for anything but a poll is taken for dead."""
+
+_MAX_REPLY_BYTES = 64 * 1024 * 1024
+_KEPT_CONNECTIONS = 4
+_KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 30_000}
+"""So that a held poll whose server or network went away without a word ends within 30 s (the last is in ms)."""
+
+AWAY = (Unreachable, errors.Unavailable, TooManyRequests, Internal)
+"""The server cannot answer now: the same call may go well later."""
+
+_HEADERS = {"Content-Type": "application/msgpack", "User-Agent": "opsicle-worker"}
+
+
+class Connection:
+    """The way to one server. Safe to use from any thread; each call takes a kept connection, or makes one."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._lock = threading.Lock()
+        self._idle: deque[_Channel] = deque()
+        self._polling: _Channel | None = None
+        self._reached = threading.Condition()
+        self.times_reached = 0
+        self._is_away = False
+        self.use(identity)
+
+    def use(self, identity: Identity) -> None:
+        """Go on as this identity: connections that were made with an older certificate are used no more."""
+        context = _tls_context(identity)
+        with self._lock:
+            self._identity, self._context = identity, context
+            stale = list(self._idle)
+            self._idle.clear()
+        for channel in stale:
+            channel.close()
+
+    def call(self, path: str, message: msgspec.Struct, reply: type[Reply]) -> Reply:
+        """Ask once. Raises what the server's problem says, Unreachable, or NotAuthenticated if TLS says who is wrong."""
+        with self._borrowed(self._newest) as channel:
+            return self._ask(channel, path, msgspec.msgpack.encode(message), reply)
+
+    def poll(self, path: str, ask: Callable[[], msgspec.Struct], reply: type[Reply], hold_seconds: int) -> Reply | None:
+        """Ask a question that the server may leave open for `hold_seconds`. None if `interrupt_poll` ended it.
+
+        `ask` is called after the point from which on an interruption counts, so that none is missed. The poll takes
+        the connection that has rested longest: so none grows cold, and the one on which work arrived is free to start it.
+        """
+        with self._borrowed(self._oldest) as channel:
+            with self._lock:
+                self._polling = channel
+            try:
+                message = msgspec.msgpack.encode(ask())
+                return self._ask(channel, path, message, reply, hold_seconds + CALL_SECONDS)
+            except OpsicleError:
+                if channel.is_aborted:
+                    return None
+                raise
+            finally:
+                with self._lock:
+                    self._polling = None
+
+    def interrupt_poll(self) -> None:
+        """End the open poll, if there is one, at once."""
+        with self._lock:
+            if self._polling:
+                self._polling.abort()
+
+    def insist(self, path: str, message: msgspec.Struct, reply: type[Reply], *, until: Callable[[], bool]) -> Reply:
+        """Ask until the server answers, or until `until()`: then the last failure is raised. Others are raised at once.
+
+        Only for calls that are safe to repeat.
+        """
+        backoff = Backoff()
+        while True:
+            seen = self.times_reached
+            try:
+                return self.call(path, message, reply)
+            except AWAY:
+                if until():
+                    raise
+                self.wait_for_return(backoff, seen, until=until)
+
+    def wait_for_return(self, backoff: Backoff, seen: int, *, until: Callable[[], bool]) -> None:
+        """Wait for as long as `backoff` says (up to 30 s), but no longer than until anybody reaches the server.
+
+        `seen` is what `times_reached` was before the call that failed. Ends early, too, when `until()` holds.
+        """
+        with self._reached:
+            if self._reached.wait_for(lambda: until() or self.times_reached != seen, backoff.next_delay()):
+                backoff.reset()
+
+    def wake(self) -> None:
+        """Let those who `insist` look at their `until` now."""
+        with self._reached:
+            self._reached.notify_all()
+
+    def close(self) -> None:
+        """Close what is idle; calls that are under way end by themselves."""
+        self.wake()
+        with self._lock:
+            for channel in self._idle:
+                channel.close()
+            self._idle.clear()
+
+    def _note_reached(self) -> None:
+        with self._reached:
+            self._is_away = False
+            self.times_reached += 1
+            self._reached.notify_all()
+
+    def _newest(self) -> _Channel:
+        return self._idle.pop()
+
+    def _oldest(self) -> _Channel:
+        return self._idle.popleft()
+
+    @contextmanager
+    def _borrowed(self, choose: Callable[[], _Channel]) -> Iterator[_Channel]:
+        channel = self._take(choose)
+        try:
+            yield channel
+        except BaseException:
+            if channel.is_in_use:
+                channel.close()
+            raise
+        finally:
+            self._give_back(channel)
+
+    def _take(self, choose: Callable[[], _Channel]) -> _Channel:
+        with self._lock:
+            while self._idle:
+                channel = choose()
+                if channel.is_alive():
+                    return channel
+                channel.close()
+            return _Channel(self._identity, self._context, self._note_reached)
+
+    def _give_back(self, channel: _Channel) -> None:
+        with self._lock:
+            is_kept = (
+                channel.sock is not None
+                and not channel.is_aborted
+                and channel.made_with is self._context
+                and len(self._idle) < _KEPT_CONNECTIONS
+            )
+            if is_kept:
+                self._idle.append(channel)
+        if not is_kept:
+            channel.close()
+
+    def _ask(
+        self, channel: _Channel, path: str, body: bytes, reply: type[Reply], seconds: float = CALL_SECONDS
+    ) -> Reply:
+        was_kept = channel.sock is not None
+        try:
+            try:
+                status, content = channel.exchange(path, body, seconds)
+            except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
+                if not was_kept or channel.is_aborted:
+                    raise
+                # The server closed a kept connection just as we used it. Every call may be made twice.
+                channel.close()
+                status, content = channel.exchange(path, body, seconds)
+        except (http.client.HTTPException, OSError) as error:
+            self._is_away = True
+            raise self._explained(error) from error
+        if status != http.client.OK:
+            problem = _problem(status, content)
+            self._is_away = isinstance(problem, AWAY)
+            raise problem
+        if self._is_away:
+            self._note_reached()
+        try:
+            return msgspec.msgpack.decode(content, type=reply)
+        except msgspec.DecodeError as error:
+            raise Internal(
+                "the server's answer cannot be read", hint="Server and worker may be of different versions."
+            ) from error
+
+    def _explained(self, error: Exception) -> OpsicleError:
+        url = self._identity.worker_url
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return NotAuthenticated(
+                f"what answers at {url} is not this worker's server: {error.verify_message}",
+                hint="Its certificate does not come from the CA with which this worker enrolled. Was the server set up "
+                "anew? Then enrol again in a new data folder.",
+            )
+        is_refusal = isinstance(error, ssl.SSLError | ConnectionResetError | http.client.RemoteDisconnected)
+        if is_refusal and has_expired(self._identity):
+            return NotAuthenticated(
+                f"this worker's certificate expired on {self._identity.expires_at:%Y-%m-%d %H:%M} UTC",
+                hint="Enrol again with a new join token (`opsicle workers token`).",
+            )
+        return Unreachable(f"the server at {url} cannot be reached: {_reason(error)}", hint="Trying again by itself.")
+
+
+class _Channel(http.client.HTTPSConnection):
+    """One connection. `is_in_use`: a request was sent whose answer is not read, so that it cannot carry another."""
+
+    def __init__(self, identity: Identity, context: ssl.SSLContext, on_connected: Callable[[], None]) -> None:
+        parts = urlsplit(identity.worker_url)
+        super().__init__(parts.hostname or "", parts.port or 443, timeout=CONNECT_SECONDS, context=context)
+        self._server_name = identity.server_name
+        self._on_connected = on_connected
+        self.made_with = context
+        self.is_in_use = False
+        self.is_aborted = False
+
+    def connect(self) -> None:
+        """Connect and shake hands. The certificate must be for the server's name, whatever its address is."""
+        plain = socket.create_connection((self.host, self.port), CONNECT_SECONDS)
+        try:
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in _KEEPALIVE.items():
+                plain.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+            self.sock = self.made_with.wrap_socket(plain, server_hostname=self._server_name)
+        except BaseException:
+            plain.close()
+            raise
+        if self.is_aborted:
+            raise ConnectionAbortedError("interrupted")
+        self._on_connected()
+
+    def exchange(self, path: str, body: bytes, seconds: float) -> tuple[int, bytes]:
+        """Send a request and read the whole answer."""
+        self.is_in_use = True
+        if self.sock is None:
+            self.connect()
+        self.sock.settimeout(seconds)
+        self.request("POST", path, body, _HEADERS)
+        response = self.getresponse()
+        content = response.read(_MAX_REPLY_BYTES + 1)
+        if len(content) > _MAX_REPLY_BYTES:
+            raise TooLarge("the server's answer is larger than a worker takes")
+        self.is_in_use = not response.isclosed()
+        return response.status, content
+
+    def is_alive(self) -> bool:
+        """Whether the server has kept this connection open: nothing is said on it while nobody asks."""
+        if self.sock is None:
+            return False
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return not poll.poll(0)
+
+    def abort(self) -> None:
+        """End whatever another thread waits for on this connection."""
+        self.is_aborted = True
+        if self.sock is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # not SSLSocket's, which is for its own thread
+
+
+class _Problem(msgspec.Struct):
+    """RFC 9457, as far as a worker needs it."""
+
+    title: str = ""
+    code: str = ""
+    detail: str = ""
+    hint: str = ""
+
+
+_BY_CODE = {
+    kind.code: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, OpsicleError) and kind is not TooManyRequests
+}
+_BY_STATUS: dict[int, type[OpsicleError]] = {
+    401: NotAuthenticated,
+    403: errors.NotAllowed,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    413: TooLarge,
+    503: errors.Unavailable,
+}
+
+
+def _problem(status: int, content: bytes) -> OpsicleError:
+    try:
+        problem = msgspec.json.decode(content, type=_Problem)
+    except msgspec.DecodeError:
+        problem = _Problem()
+    message = problem.detail or problem.title or f"the server answered with HTTP status {status}"
+    if status == http.client.TOO_MANY_REQUESTS:
+        return TooManyRequests(message, retry_after=1, hint=problem.hint)
+    fallback = errors.InvalidInput if 400 <= status < 500 else Internal
+    return (_BY_CODE.get(problem.code) or _BY_STATUS.get(status, fallback))(message, hint=problem.hint)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
+    if isinstance(error, ssl.SSLError):
+        return error.reason or str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error) or type(error).__name__
+
+
+def _tls_context(identity: Identity) -> ssl.SSLContext:
+    """TLS 1.3 with our certificate, trusting the one CA with which we enrolled and no other."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    context.load_verify_locations(cadata=identity.ca_pem)
+    # OpenSSL takes our key from a file only. This one is in memory, so that the key lies on no disk a second time.
+    fd = os.memfd_create("opsicle-identity", os.MFD_CLOEXEC)
+    try:
+        os.write(fd, (identity.key_pem + identity.certificate_pem).encode())
+        context.load_cert_chain(f"/proc/self/fd/{fd}")
+    finally:
+        os.close(fd)
+    return context

@@ -1,0 +1,127 @@
+"""The worker's data folder: who it is, what it was about to do, and output that the server does not have yet.
+
+    D/lock           held while a worker runs, so that a second one refuses
+    D/identity.json  key, certificate, CA and address of the server: one file, so that it is whole or absent
+    D/journal        see journal.py
+    D/spool/         see spool.py
+    D/workspaces/    the working folders of jobs
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from opsicle.domain.errors import Conflict, InvalidInput, OpsicleError, Unavailable
+from opsicle.kit import files
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who this worker is, and whom it takes for its server.
+
+    `server_name` is the name that the server's certificate must have, whatever address it is reached by.
+    `joined_url` is where the worker enrolled.
+    """
+
+    worker_id: str
+    org: str
+    name: str
+    worker_url: str
+    joined_url: str
+    server_name: str
+    key_pem: str
+    certificate_pem: str
+    ca_pem: str
+    issued_at: datetime
+    expires_at: datetime
+
+
+class DataFolder:
+    """A worker's data folder, locked for this process until `close`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.journal = path / "journal"
+        self.spool = path / "spool"
+        self.workspaces = path / "workspaces"
+        self._identity = path / "identity.json"
+        self._lock_fd = -1
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Make the folder if need be and lock it.
+
+        Raises Conflict if another worker runs on it, InvalidInput if it cannot be used, Unavailable if the disk is full.
+        """
+        folder = cls(path)
+        with storage_errors(path):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.chmod(0o700)
+            folder._lock()  # noqa: SLF001 - our own
+            for inner in (folder.spool, folder.workspaces):
+                inner.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    def close(self) -> None:
+        """Let another worker have the folder."""
+        os.close(self._lock_fd)
+
+    def load_identity(self) -> Identity | None:
+        """Who the worker is, or None if it never enrolled. Raises InvalidInput for a file that cannot be read."""
+        with storage_errors(self.path):
+            try:
+                content = self._identity.read_bytes()
+            except FileNotFoundError:
+                return None
+        try:
+            return msgspec.json.decode(content, type=Identity)
+        except msgspec.DecodeError as error:
+            raise InvalidInput(
+                f"{self._identity} is damaged", hint="Remove it, and enrol again with a new join token."
+            ) from error
+
+    def save_identity(self, identity: Identity) -> None:
+        """Put this identity in the place of the old one, durably and whole. Raises as `open` does."""
+        with storage_errors(self.path):
+            files.replace(self._identity, msgspec.json.encode(identity))
+
+    def _lock(self) -> None:
+        self._lock_fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock_fd)
+            raise Conflict(
+                f"another worker is running on {self.path}", hint="Stop it, or give this one a data folder of its own."
+            ) from None
+
+
+def has_expired(identity: Identity) -> bool:
+    """Whether the certificate's time is over by this machine's clock."""
+    return datetime.now(UTC) >= identity.expires_at
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses into an error that a person can act on."""
+    try:
+        yield
+    except OSError as error:
+        raise _explained(path, error) from error
+
+
+def _explained(path: Path, error: OSError) -> OpsicleError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Unavailable(f"the disk of {path} is full", hint="Make room, and start the worker again.")
+    reason = (error.strerror or str(error)).lower()
+    return InvalidInput(
+        f"the data folder {path} cannot be used: {reason}", hint="It must be a folder that the worker may write to."
+    )

@@ -1,0 +1,297 @@
+"""The jobs that this worker holds, each from the poll that brought it until the server knows how it ended."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from opsicle.domain.automations import JobState
+from opsicle.domain.errors import LeaseLost, NotAllowed, NotAuthenticated, OpsicleError
+from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
+from opsicle.wire.worker_api import Done, FinishRequest, LogReply, LogRequest, RunningJob, StartRequest
+from opsicle.worker.connection import AWAY, Connection
+from opsicle.worker.identity import DataFolder
+from opsicle.worker.journal import ChildProcess, JobEntry, Journal
+from opsicle.worker.log_shipper import JobLog, LogShipper
+from opsicle.worker.runner import Cancellation, Host, Runner, kill_leftovers
+from opsicle.worker.spool import Room, Spool
+
+log = logging.getLogger(__name__)
+
+Reply = TypeVar("Reply")
+
+_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # it names files; the server's own are shorter
+
+
+class Job:
+    """One job that this worker holds. `is_dropped`: the server wants to hear no more of it."""
+
+    def __init__(self, job_id: str, fence: int, spool: Spool, shipper: LogShipper, journal: Journal) -> None:
+        self.id = job_id
+        self.fence = fence
+        self.cancellation = Cancellation()
+        self.is_dropped = False
+        self.spool = spool
+        self.log = JobLog(fence, spool, shipper, journal, self.refused)
+
+    def drop(self, reason: str) -> None:
+        """Stop it, and forget what it says: it is somebody else's now, or over."""
+        if not self.is_dropped:
+            log.warning("job dropped", extra={"job_id": self.id, "reason": reason})
+        self.is_dropped = True
+        self.cancellation.cancel()
+        self.spool.discard()
+
+    def refused(self, error: OpsicleError) -> None:
+        """The server takes no more of its output."""
+        if isinstance(error, LeaseLost):
+            self.drop(error.message)
+            return
+        log.error("the server refuses a job's output", extra={"job_id": self.id, "reason": error.message})
+        self.spool.discard()
+
+
+class Jobs:
+    """The table of held jobs, and what is done with each. Safe to use from any thread.
+
+    `on_rejected` is told when the server no longer accepts this worker at all; `on_idle` when the last job is gone.
+    """
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        connection: Connection,
+        journal: Journal,
+        room: Room,
+        on_rejected: Callable[[OpsicleError], None],
+        on_idle: Callable[[], None],
+    ) -> None:
+        self._folder = folder
+        self._connection = connection
+        self._journal = journal
+        self._room = room
+        self._on_rejected = on_rejected
+        self._on_idle = on_idle
+        self.shipper = LogShipper(connection)
+        self._changed = threading.Condition()
+        self._held: dict[str, Job] = {}
+        self._is_ending = False
+
+    def held(self) -> tuple[RunningJob, ...]:
+        """The jobs held now, for a poll."""
+        with self._changed:
+            return tuple(RunningJob(job.id, job.fence) for job in self._held.values())
+
+    def take(self, work: Work) -> None:
+        """Begin a job that a poll brought; harmless if it is held already."""
+        if not _JOB_ID.fullmatch(work.job_id):
+            log.error("a job's id cannot be used", extra={"job_id": work.job_id})
+            return
+        spool = Spool(self._folder.spool, work.job_id, self._room)
+        job = self._hold(work.job_id, work.fence, spool)
+        if job:
+            self._begin(lambda: self._carry_out(job, work), job)
+
+    def resume(self) -> None:
+        """Bring to an end what an earlier life of the worker left, as far as anybody can say how it ended."""
+        for entry in self._journal.open_jobs():
+            spool = Spool.recover(self._folder.spool, entry.job_id, self._room)
+            job = self._hold(entry.job_id, entry.fence, spool)
+            if job:
+                self._begin(lambda job=job, entry=entry: self._settle(job, entry), job)  # type: ignore[misc]
+
+    def cancel(self, job_id: str) -> None:
+        """A person wants this job to stop; its clean-up phases still run, and its end is reported."""
+        job = self._find(job_id)
+        if job and not job.cancellation.requested:
+            log.info("job is being cancelled", extra={"job_id": job_id})
+            job.cancellation.cancel()
+
+    def drop(self, job_id: str) -> None:
+        """The lease of this job is gone: stop it and forget it."""
+        job = self._find(job_id)
+        if job:
+            job.drop("the server says that its lease is gone")
+            self._connection.wake()
+
+    def cancel_all(self) -> None:
+        """The worker must end soon: cancel every job."""
+        for job in self._all():
+            self.cancel(job.id)
+
+    def drop_all(self, reason: str) -> None:
+        """The server wants nothing from this worker any more: stop every job."""
+        for job in self._all():
+            job.drop(reason)
+        self._connection.wake()
+
+    def wait_until_idle(self, seconds: float) -> bool:
+        """Wait until no job is held. False if some still are after `seconds`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._held, seconds)
+
+    def end(self) -> None:
+        """Give up waiting for the server, and kill what still runs; the journal tells the next life."""
+        self._is_ending = True
+        self._connection.wake()
+        for job in self._all():
+            kill_leftovers(job.id, grace_seconds=0)
+
+    def _hold(self, job_id: str, fence: int, spool: Spool) -> Job | None:
+        with self._changed:
+            if job_id in self._held:
+                return None
+            job = self._held[job_id] = Job(job_id, fence, spool, self.shipper, self._journal)
+            return job
+
+    def _begin(self, task: Callable[[], None], job: Job) -> None:
+        def run() -> None:
+            try:
+                task()
+            except Exception:
+                log.exception("the worker failed at a job", extra={"job_id": job.id})
+            finally:
+                self._let_go(job)
+
+        threading.Thread(target=run, name=f"job-{job.id}", daemon=True).start()
+
+    def _let_go(self, job: Job) -> None:
+        with self._changed:
+            self._held.pop(job.id, None)
+            is_idle = not self._held
+            self._changed.notify_all()
+        if is_idle:
+            self._on_idle()
+
+    def _find(self, job_id: str) -> Job | None:
+        with self._changed:
+            return self._held.get(job_id)
+
+    def _all(self) -> list[Job]:
+        with self._changed:
+            return list(self._held.values())
+
+    def _carry_out(self, job: Job, work: Work) -> None:
+        """From the lease to the acknowledged end. Nothing is executed before the journal and the server know."""
+        if not self._may_start(job):
+            return
+        log.info("job started", extra={"job_id": job.id, "automation": work.automation_id, "template": work.template})
+        began_at = time.monotonic()
+        outcome = self._run(job, work)
+        seconds = round(time.monotonic() - began_at, 3)
+        log.info("job ended", extra={"job_id": job.id, "state": outcome.state, "seconds": seconds})
+        self.shipper.detach(job.log)
+        if job.is_dropped:
+            self._close(job)
+            return
+        self._note_end(job, outcome)
+        self._report(job, outcome, job.spool.end)
+
+    def _may_start(self, job: Job) -> bool:
+        try:
+            self._journal.starting(job.id, job.fence)
+        except OSError as error:
+            # Never asked for, so never begun: the lease lapses, and whoever has room for a journal gets the job.
+            log.error("the journal cannot be written: job not begun", extra={"job_id": job.id, "reason": str(error)})  # noqa: TRY400
+            return False
+        return self._told(job, lambda: self._insist(job, "start", StartRequest(job.fence), Done)) is not None
+
+    def _run(self, job: Job, work: Work) -> Outcome:
+        host = Host(workspace_root=self._folder.workspaces, on_child=lambda pid, life: self._note_child(job, pid, life))
+        try:
+            return Runner(work, job.log, host, job.cancellation).run()
+        except Exception:
+            log.exception("the runner failed at a job", extra={"job_id": job.id})
+            kill_leftovers(job.id)
+            return Outcome(state=JobState.UNKNOWN, phases=(), explanation="the worker failed while it ran the job")
+
+    def _settle(self, job: Job, entry: JobEntry) -> None:
+        """An earlier life of the worker ended in the midst of this job: report what can be said of it."""
+        child = entry.children[-1] if entry.children else None
+        survivors = kill_leftovers(job.id, *((child.pid, child.life) if child else ()))
+        if survivors:
+            log.error("processes of a lost job cannot be ended", extra={"job_id": job.id, "count": survivors})
+        outcome, log_bytes = entry.outcome, entry.log_bytes
+        if outcome is None:
+            outcome, log_bytes = _unknown(entry.phases), job.spool.end
+            self._note_end(job, outcome)
+        log.warning("job of an earlier life is reported", extra={"job_id": job.id, "state": outcome.state})
+        self._report(job, outcome, log_bytes)
+
+    def _note_child(self, job: Job, pid: int, life: str) -> None:
+        try:
+            self._journal.child(job.id, ChildProcess(pid, life))
+        except OSError as error:  # its processes can be found by their marks, too
+            log.warning("the journal cannot be written", extra={"job_id": job.id, "reason": str(error)})
+
+    def _note_end(self, job: Job, outcome: Outcome) -> None:
+        try:
+            job.spool.sync()
+            self._journal.finished(job.id, outcome, job.spool.end)
+        except OSError as error:  # the server is told all the same; only a crash before that would lose the outcome
+            log.warning("the journal cannot be written", extra={"job_id": job.id, "reason": str(error)})
+
+    def _report(self, job: Job, outcome: Outcome, log_bytes: int) -> None:
+        """Deliver the rest of the log and the outcome, however long the server is away."""
+        if self._told(job, lambda: self._deliver(job, outcome, log_bytes)) is not None:
+            self._close(job)
+
+    def _deliver(self, job: Job, outcome: Outcome, log_bytes: int) -> Done:
+        while True:
+            chunks = tuple(job.spool.read())
+            if not chunks or chunks[-1][0] + len(chunks[-1][4]) >= log_bytes:
+                finish = FinishRequest(fence=job.fence, outcome=outcome, log_bytes=log_bytes, chunks=chunks)
+                return self._insist(job, "finish", finish, Done)
+            request = LogRequest(fence=job.fence, chunks=chunks)
+            job.log.acknowledge(request, self._insist(job, "log", request, LogReply))
+
+    def _insist(self, job: Job, call: str, message: msgspec.Struct, reply: type[Reply]) -> Reply:
+        path = f"/worker/v1/jobs/{job.id}/{call}"
+        return self._connection.insist(path, message, reply, until=lambda: job.is_dropped or self._is_ending)
+
+    def _told(self, job: Job, tell: Callable[[], Done]) -> Done | None:
+        """Tell the server something of a job; None if it has, or wants, nothing to do with it."""
+        try:
+            return tell()
+        except AWAY as error:
+            if job.is_dropped:
+                self._close(job)
+            else:
+                log.warning("left for the next start of this worker", extra={"job_id": job.id, "reason": error.message})
+        except (NotAuthenticated, NotAllowed) as error:
+            self._on_rejected(error)
+        except LeaseLost as error:
+            job.drop(error.message)
+            self._close(job)
+        except OpsicleError as error:
+            log.error("the server refuses a job", extra={"job_id": job.id, "reason": error.message})  # noqa: TRY400
+            self._close(job)
+        return None
+
+    def _close(self, job: Job) -> None:
+        """Nothing is left to do: the journal first, so that a crash here leaves files at most, never a second report."""
+        try:
+            self._journal.closed(job.id)
+        except OSError as error:
+            log.warning("the journal cannot be written", extra={"job_id": job.id, "reason": str(error)})
+        job.spool.discard()
+
+
+def _unknown(phases: tuple[PhaseReport, ...]) -> Outcome:
+    """Of a job whose worker died while it ran, nobody can say how it ended."""
+    for phase in phases:
+        steps = [phase, *phase.commands]
+        for step in steps:
+            if step.state == StepState.RUNNING:
+                step.state = StepState.UNKNOWN
+    return Outcome(
+        state=JobState.UNKNOWN,
+        phases=phases,
+        explanation="the worker ended while the job ran, so that nobody can say what it did",
+    )

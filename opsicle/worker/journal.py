@@ -1,0 +1,212 @@
+"""What the worker is about to do, written down before it does it, so that its next life knows what this one left.
+
+An append-only file of lines, each `crc32 as 8 hex digits, space, JSON`. A line that was torn by a crash does not
+match its checksum and is passed over. A job's lines, in order:
+
+    starting   before the server is asked whether the job may begin
+    child      a process of the job exists (its `life` tells it from a later owner of the same id)
+    progress   how far the phases were when that was last told to the server
+    finished   how it ended, before the server is told
+    closed     the server knows, or does not want to know: nothing is left to do
+
+`starting` and `finished` are on the disk when the call returns; one fsync serves all who wait for it. The others need
+only outlive this process, which what was written always does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import zlib
+from pathlib import Path
+
+import msgspec
+
+from opsicle.kit import files
+from opsicle.wire.jobs import Outcome, PhaseReport
+
+log = logging.getLogger(__name__)
+
+COMPACT_BYTES = 1024 * 1024
+"""Beyond this size (and twice what it was after the last time) the journal is written anew with what still matters."""
+
+
+class ChildProcess(msgspec.Struct, frozen=True):
+    """A process that a job started. `life` tells this one from a later owner of its id."""
+
+    pid: int
+    life: str
+
+
+class JobEntry(msgspec.Struct):
+    """All that the journal knows of one job. `outcome` is None until it ended."""
+
+    job_id: str
+    fence: int
+    children: list[ChildProcess] = []
+    phases: tuple[PhaseReport, ...] = ()
+    outcome: Outcome | None = None
+    log_bytes: int = 0
+
+
+class _Starting(msgspec.Struct, tag="starting", frozen=True):
+    job_id: str
+    fence: int
+
+
+class _Child(msgspec.Struct, tag="child", frozen=True):
+    job_id: str
+    child: ChildProcess
+
+
+class _Progress(msgspec.Struct, tag="progress", frozen=True):
+    job_id: str
+    phases: tuple[PhaseReport, ...]
+
+
+class _Finished(msgspec.Struct, tag="finished", frozen=True):
+    job_id: str
+    outcome: Outcome
+    log_bytes: int
+
+
+class _Closed(msgspec.Struct, tag="closed", frozen=True):
+    job_id: str
+
+
+_Line = _Starting | _Child | _Progress | _Finished | _Closed
+_decode = msgspec.json.Decoder(_Line).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Journal:
+    """The worker's journal. Safe to call from any thread; every method that writes raises OSError when it cannot."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._open: dict[str, JobEntry] = _read(path)
+        self._lock = threading.Lock()
+        self._sync_lock = threading.Lock()
+        self._lines_written = 0
+        self._lines_synced = 0
+        self._rewrite()
+
+    def open_jobs(self) -> list[JobEntry]:
+        """The jobs that are not closed; at the start of a life, what the last one left."""
+        with self._lock:
+            return list(self._open.values())
+
+    def starting(self, job_id: str, fence: int) -> None:
+        """Note that the server will be asked whether this job may begin. Durable when it returns."""
+        self._sync(self._append(_Starting(job_id, fence)))
+
+    def child(self, job_id: str, child: ChildProcess) -> None:
+        """Note a process of the job."""
+        self._append(_Child(job_id, child))
+
+    def progress(self, job_id: str, phases: tuple[PhaseReport, ...]) -> None:
+        """Note how far the phases are."""
+        self._append(_Progress(job_id, phases))
+
+    def finished(self, job_id: str, outcome: Outcome, log_bytes: int) -> None:
+        """Note how the job ended, and how long its log is. Durable when it returns."""
+        self._sync(self._append(_Finished(job_id, outcome, log_bytes)))
+
+    def closed(self, job_id: str) -> None:
+        """Note that nothing is left to do for this job."""
+        self._append(_Closed(job_id))
+        if self._size > self._compact_at:
+            with self._sync_lock, self._lock:
+                self._rewrite()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._sync_lock, self._lock:
+            os.close(self._fd)
+
+    def _append(self, line: _Line) -> int:
+        """Write one line; returns its number, for `_sync`."""
+        content = _sealed(line)
+        with self._lock:
+            try:
+                files.write_all(self._fd, content)
+            except OSError:
+                os.ftruncate(self._fd, self._size)  # half a line would spoil the next one
+                raise
+            self._size += len(content)
+            self._lines_written += 1
+            _apply(self._open, line)
+            return self._lines_written
+
+    def _sync(self, number: int) -> None:
+        with self._sync_lock:
+            if self._lines_synced >= number:
+                return  # whoever had the lock before did it for us
+            with self._lock:
+                written = self._lines_written
+            os.fdatasync(self._fd)
+            self._lines_synced = written
+
+    def _rewrite(self) -> None:
+        content = b"".join(_sealed(line) for entry in self._open.values() for line in _lines_of(entry))
+        files.replace(self._path, content)
+        if self._lines_written:
+            os.close(self._fd)
+        self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self._size = len(content)
+        self._compact_at = max(COMPACT_BYTES, 2 * self._size)
+        self._lines_synced = self._lines_written
+
+
+def _sealed(line: _Line) -> bytes:
+    content = _encode(line)
+    return b"%08x %s\n" % (zlib.crc32(content), content)
+
+
+def _read(path: Path) -> dict[str, JobEntry]:
+    entries: dict[str, JobEntry] = {}
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return entries
+    damaged = 0
+    for line in lines:
+        try:
+            checksum, content = line[:8], line[9:]
+            if int(checksum, 16) != zlib.crc32(content):
+                raise ValueError("torn")
+            _apply(entries, _decode(content))
+        except ValueError:  # also what msgspec raises
+            damaged += 1
+    if damaged:
+        log.warning("damaged lines of the journal were passed over", extra={"count": damaged})
+    return entries
+
+
+def _apply(entries: dict[str, JobEntry], line: _Line) -> None:
+    """Bring what is known of the job up to this line."""
+    if isinstance(line, _Starting):
+        entries[line.job_id] = JobEntry(line.job_id, line.fence)
+        return
+    entry = entries.get(line.job_id)
+    if entry is None:
+        return  # its `starting` was damaged: the server will find the job lost
+    if isinstance(line, _Child):
+        entry.children.append(line.child)
+    elif isinstance(line, _Progress):
+        entry.phases = line.phases
+    elif isinstance(line, _Finished):
+        entry.outcome, entry.log_bytes = line.outcome, line.log_bytes
+    else:
+        del entries[line.job_id]
+
+
+def _lines_of(entry: JobEntry) -> list[_Line]:
+    lines: list[_Line] = [_Starting(entry.job_id, entry.fence)]
+    lines += [_Child(entry.job_id, child) for child in entry.children]
+    if entry.phases:
+        lines.append(_Progress(entry.job_id, entry.phases))
+    if entry.outcome:
+        lines.append(_Finished(entry.job_id, entry.outcome, entry.log_bytes))
+    return lines

@@ -1,0 +1,179 @@
+"""Carrying jobs' output from their spools to the server, about every 100 ms while there is any.
+
+One thread sends for all jobs in turn, a request at a time. What the server has acknowledged as durable leaves the
+spool; after any failure the next request begins where the last acknowledged one ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from opsicle.domain.errors import LogIncomplete, OpsicleError
+from opsicle.kit.backoff import Backoff
+from opsicle.wire.jobs import PhaseReport
+from opsicle.wire.worker_api import MAX_LOG_REQUEST_BYTES, LogReply, LogRequest
+from opsicle.worker.connection import AWAY, Connection
+from opsicle.worker.journal import Journal
+from opsicle.worker.spool import Spool
+
+log = logging.getLogger(__name__)
+
+_decode_phases = msgspec.msgpack.Decoder(tuple[PhaseReport, ...]).decode
+
+
+class JobLog:
+    """What one job says: its output and how far its phases are. The runner's `Sink`.
+
+    `on_refused` is called by the shipper when the server takes no more of it, with the reason.
+    """
+
+    def __init__(
+        self, fence: int, spool: Spool, shipper: LogShipper, journal: Journal, on_refused: Callable[[OpsicleError], None]
+    ) -> None:
+        self.fence = fence
+        self.spool = spool
+        self.on_refused = on_refused
+        self._shipper = shipper
+        self._journal = journal
+        self._phases = b""
+
+    def write(self, phase: int, stream: int, at_ms: int, data: bytes) -> int | None:
+        """Take up to 64 KiB of output; see `Sink`."""
+        end = self.spool.write(phase, stream, at_ms, data)
+        self._shipper.schedule(self)
+        return end
+
+    def progress(self, phases: Sequence[PhaseReport]) -> None:
+        """Take note of how far the phases are; see `Sink`."""
+        self._phases = msgspec.msgpack.encode(phases)
+        self._shipper.schedule(self)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is anything that the server does not know."""
+        return bool(self.spool.pending or self._phases) and not self.spool.is_discarded
+
+    def next_request(self) -> LogRequest:
+        """What to send next. The phases are noted in the journal, for a next life that may have to report them."""
+        encoded, self._phases = self._phases, b""
+        phases = _decode_phases(encoded) if encoded else None
+        if phases:
+            try:
+                self._journal.progress(self.spool.job_id, phases)
+            except OSError as error:
+                log.warning("the journal cannot be written", extra={"reason": str(error)})
+        return LogRequest(fence=self.fence, chunks=tuple(self.spool.read()), phases=phases)
+
+    def acknowledge(self, request: LogRequest, reply: LogReply) -> None:
+        """Let go of what the server has.
+
+        Raises LogIncomplete if the server misses what it acknowledged before: that is not here any more.
+        """
+        if request.chunks and reply.durable_to < request.chunks[0][0]:
+            raise LogIncomplete(f"the server has lost the log from byte {reply.durable_to} on")
+        self.spool.acknowledge(reply.durable_to)
+
+    def not_sent(self, request: LogRequest) -> None:
+        """A request failed: its phases are to be told again, unless there is something newer."""
+        if request.phases and not self._phases:
+            self._phases = msgspec.msgpack.encode(request.phases)
+
+
+class LogShipper:
+    """The thread that sends. `interval` in seconds is how long output waits for more to go with it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.interval = 0.1
+        self._connection = connection
+        self._changed = threading.Condition()
+        self._due: dict[JobLog, float] = {}
+        self._sending: JobLog | None = None
+        self._is_stopping = False
+        self._backoff = Backoff()
+        self._thread = threading.Thread(target=self._run, name="log-shipper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the request that is under way; what is not sent stays in the spools."""
+        with self._changed:
+            self._is_stopping = True
+            self._changed.notify_all()
+        self._connection.wake()
+
+    def schedule(self, job_log: JobLog) -> None:
+        """There is news: send it one interval from now, or at once if it fills a request."""
+        is_full = job_log.spool.pending >= MAX_LOG_REQUEST_BYTES
+        if job_log in self._due and not is_full:
+            return
+        with self._changed:
+            self._schedule(job_log, is_full)
+
+    def detach(self, job_log: JobLog) -> None:
+        """Send no more of this job's; waits for the request that is under way."""
+        with self._changed:
+            self._due.pop(job_log, None)
+            self._changed.wait_for(lambda: self._sending is not job_log)
+            self._due.pop(job_log, None)
+
+    def _schedule(self, job_log: JobLog, is_full: bool) -> None:
+        now = time.monotonic()
+        due = self._due.get(job_log)
+        wanted = now if is_full else now + self.interval
+        if due is None or wanted < due:
+            self._due[job_log] = wanted
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while job_log := self._next():
+            seen = self._connection.times_reached
+            try:
+                is_away = not self._send(job_log)
+            except Exception:
+                log.exception("the log shipper failed at a job", extra={"job_id": job_log.spool.job_id})
+                is_away = True
+            self._sent(job_log)
+            if is_away:
+                self._connection.wait_for_return(self._backoff, seen, until=lambda: self._is_stopping)
+
+    def _next(self) -> JobLog | None:
+        """Wait until something is due; None when stopping."""
+        with self._changed:
+            while not self._is_stopping:
+                first = min(self._due, key=self._due.__getitem__, default=None)
+                left = self._due[first] - time.monotonic() if first else None
+                if first and left is not None and left <= 0:
+                    del self._due[first]
+                    self._sending = first
+                    return first
+                self._changed.wait(left)
+        return None
+
+    def _send(self, job_log: JobLog) -> bool:
+        """Send one request. False if the server is away."""
+        request = job_log.next_request()
+        try:
+            reply = self._connection.call(f"/worker/v1/jobs/{job_log.spool.job_id}/log", request, LogReply)
+            job_log.acknowledge(request, reply)
+        except AWAY as error:
+            log.debug("output waits for the server", extra={"job_id": job_log.spool.job_id, "reason": error.message})
+            job_log.not_sent(request)
+            return False
+        except OpsicleError as error:
+            job_log.on_refused(error)
+        self._backoff.reset()
+        return True
+
+    def _sent(self, job_log: JobLog) -> None:
+        with self._changed:
+            self._sending = None
+            if job_log.has_news:
+                self._schedule(job_log, job_log.spool.pending >= MAX_LOG_REQUEST_BYTES)
+            self._changed.notify_all()

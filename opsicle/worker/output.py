@@ -1,0 +1,148 @@
+"""From the pipes that a job's processes print to, into whatever keeps the log."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from opsicle.wire.jobs import PhaseReport
+from opsicle.worker.waiting import Waiter
+
+CHUNK_BYTES = 64 * 1024
+
+_GATHER_SECONDS = 0.004  # a pipe that has just been read is left alone so long: many small writes make one chunk
+_SPOOL_FULL_SECONDS = 0.05  # until data that was not taken is offered again
+_STEPS_AT_ONCE = 32  # 1 MiB read and taken, more than a pipe holds; who never stops printing cannot hold us up
+
+
+class Sink(Protocol):
+    """Takes what a job prints and how it gets on. Called by the runner's thread only."""
+
+    def write(self, phase: int, stream: int, at_ms: int, data: bytes) -> int | None:
+        """Take up to 64 KiB that `phase` (its index) printed to `stream`, read at `at_ms` (Unix milliseconds).
+
+        Returns the job's log offset just behind it, at which the next data will begin. None means that there is no
+        room: nothing was taken, and the runner offers the same again a little later, with the pipe left unread, so
+        that the command pauses. It should not block for long: cancelling and time limits wait meanwhile.
+        """
+        ...
+
+    def progress(self, phases: Sequence[PhaseReport]) -> None:
+        """Learn that a phase or a command has started or ended. The reports change later: encode or copy them now."""
+        ...
+
+
+class _Pipe:
+    """One end to read from. `held` was read but not taken yet; `due` is when to look again, 0 while it is watched."""
+
+    def __init__(self, fd: int, phase: int, stream: int) -> None:
+        self.fd = fd
+        self.phase = phase
+        self.stream = stream
+        self.held = b""
+        self.read_at_ms = 0
+        self.due = 0.0
+
+
+class Output:
+    """All pipes of a job. They stay open beyond their phase, for as long as something of it may print.
+
+    `offset` is the job's log offset at which the next data will begin.
+    """
+
+    def __init__(self, sink: Sink, waiter: Waiter) -> None:
+        self.offset = 0
+        self._sink = sink
+        self._waiter = waiter
+        self._pipes: dict[int, _Pipe] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything could still print, or has printed what was not taken yet."""
+        return bool(self._pipes)
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether something was printed that the sink has had no room for."""
+        return any(pipe.held for pipe in self._pipes.values())
+
+    def add(self, fd: int, phase: int, stream: int) -> None:
+        """Carry what comes from `fd`, a non-blocking pipe that is closed when its other end is."""
+        pipe = self._pipes[fd] = _Pipe(fd, phase, stream)
+        self._watch(pipe)
+
+    def turn(self, now: float) -> float:
+        """Look again at the pipes that were left alone; the monotonic time by which to call again."""
+        next_due = float("inf")
+        for pipe in list(self._pipes.values()):
+            if pipe.due and pipe.due <= now:
+                self._take(pipe)
+            if pipe.due:
+                next_due = min(next_due, pipe.due)
+        return next_due
+
+    def drain(self) -> None:
+        """Take all that has been printed up to now."""
+        for pipe in list(self._pipes.values()):
+            self._take(pipe)
+
+    def close(self) -> None:
+        """Stop listening; what still prints gets SIGPIPE."""
+        for pipe in list(self._pipes.values()):
+            self._drop(pipe)
+
+    def _take(self, pipe: _Pipe) -> None:
+        took = False
+        for _ in range(_STEPS_AT_ONCE):
+            if pipe.held:
+                if not self._offer(pipe):
+                    self._leave_alone(pipe, _SPOOL_FULL_SECONDS)
+                    return
+                took = True
+            elif not self._read(pipe):
+                break
+        if pipe.fd not in self._pipes:  # its other end was closed
+            return
+        if took:
+            self._leave_alone(pipe, _GATHER_SECONDS)
+        elif pipe.due:
+            pipe.due = 0.0
+            self._watch(pipe)
+
+    def _read(self, pipe: _Pipe) -> bool:
+        """Read what is there. False if nothing is, for now or for ever."""
+        try:
+            pipe.held = os.read(pipe.fd, CHUNK_BYTES)
+        except BlockingIOError:
+            return False
+        pipe.read_at_ms = now_ms()
+        if not pipe.held:
+            self._drop(pipe)
+        return bool(pipe.held)
+
+    def _offer(self, pipe: _Pipe) -> bool:
+        offset = self._sink.write(pipe.phase, pipe.stream, pipe.read_at_ms, pipe.held)
+        if offset is None:
+            return False
+        self.offset = offset
+        pipe.held = b""
+        return True
+
+    def _watch(self, pipe: _Pipe) -> None:
+        self._waiter.watch(pipe.fd, lambda: self._take(pipe))
+
+    def _leave_alone(self, pipe: _Pipe, seconds: float) -> None:
+        pipe.due = time.monotonic() + seconds
+        self._waiter.unwatch(pipe.fd)
+
+    def _drop(self, pipe: _Pipe) -> None:
+        self._waiter.unwatch(pipe.fd)
+        os.close(pipe.fd)
+        del self._pipes[pipe.fd]
+
+
+def now_ms() -> int:
+    """Unix milliseconds by this machine's clock."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,188 @@
+"""Starting child processes and collecting how they ended; the only place that does.
+
+The worker is a *sub-reaper*: when a process of a job dies, the children that it leaves behind become the worker's own
+instead of init's. So every process of a job stays a descendant of the worker, however often it forks, and can be found.
+
+Each job's processes also carry the job's *tag*: the soft limit on file locks (`RLIMIT_LOCKS`), which Linux has not
+looked at since 2.4 but still hands on over fork and exec. Unlike an environment variable, a session or a parent, a
+process does not lose it by clearing its environment, by `setsid`, or by forking twice.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+_PR_SET_CHILD_SUBREAPER = 36
+_RLIMIT_LOCKS = 10
+_PIPE_BYTES = 256 * 1024  # room for what a busy command prints while the reader gathers; see output.py
+_CHECK_TIMEOUT_SECONDS = 5
+
+_lock = threading.Lock()
+"""Held while a child is made and noted, so that the collecting of orphans never takes one for an orphan."""
+_own_children: set[int] = set()
+
+
+class Child:
+    """A started process that leads a session of its own, with the pipes that it prints to.
+
+    `pidfd` becomes readable when it has ended. `stdout` and `stderr` are non-blocking; whoever takes them closes them.
+    `started` names this life of the process id (see `life_of`).
+    """
+
+    def __init__(self, popen: subprocess.Popen[bytes], stdout: int, stderr: int) -> None:
+        self._popen = popen
+        self.pid = popen.pid
+        self.stdout = stdout
+        self.stderr = stderr
+        self.pidfd = os.pidfd_open(popen.pid)
+        self.started = life_of(popen.pid) or ""
+
+    def wait(self) -> int:
+        """Collect the exit code once `pidfd` is readable; death by signal N counts as 128 + N, as in shells."""
+        code = self._popen.wait()
+        os.close(self.pidfd)
+        with _lock:
+            _own_children.discard(self.pid)
+        return code if code >= 0 else 128 - code
+
+
+def spawn(argv: Sequence[bytes], environment: Mapping[bytes, bytes], folder: Path, tag: int) -> Child:
+    """Start a process in a new session, with nothing on stdin, in `folder`.
+
+    The program is looked up in the `PATH` of `environment`. Raises OSError when it cannot be started (no such
+    program, too much in argv and environment, no more processes) and ValueError for a NUL byte.
+    """
+    _become_subreaper()
+    stdout, stdout_child = _pipe()
+    stderr, stderr_child = _pipe()
+    popen: subprocess.Popen[bytes] | None = None
+    try:
+        with _lock, _Tagged(tag):
+            popen = subprocess.Popen(  # noqa: S603 - running what the template says is what a worker is for
+                argv,
+                env=environment,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout_child,
+                stderr=stderr_child,
+                start_new_session=True,
+            )
+            _own_children.add(popen.pid)
+        return Child(popen, stdout, stderr)
+    except BaseException:
+        if popen is not None:  # no file descriptor was left to watch it with
+            popen.kill()
+            popen.wait()
+        os.close(stdout)
+        os.close(stderr)
+        raise
+    finally:
+        os.close(stdout_child)
+        os.close(stderr_child)
+
+
+def succeeds(argv: Sequence[bytes]) -> bool:
+    """Whether a short check without input, output or environment exits with 0 (False if it cannot be run)."""
+    try:
+        with _lock:
+            popen = subprocess.Popen(  # noqa: S603
+                argv,
+                env={},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            _own_children.add(popen.pid)
+    except (OSError, ValueError):
+        return False
+    try:
+        return popen.wait(_CHECK_TIMEOUT_SECONDS) == 0
+    except subprocess.TimeoutExpired:
+        popen.kill()
+        popen.wait()
+        return False
+    finally:
+        with _lock:
+            _own_children.discard(popen.pid)
+
+
+def collect_orphans() -> list[int]:
+    """Reap the dead among the processes that jobs left to us, and return the ids of the living ones.
+
+    Never touches a child that was started here. Cheap where nothing was left: it reads one small file per thread.
+    """
+    alive = []
+    with _lock:
+        for pid in _children() - _own_children:
+            with suppress(ChildProcessError):
+                if os.waitpid(pid, os.WNOHANG) == (0, 0):
+                    alive.append(pid)
+    return alive
+
+
+def life_of(pid: int) -> str | None:
+    """What tells this life of a process id from every other one: the boot, and the clock tick of its start.
+
+    None when there is no such process.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    return f"{_boot_id()}/{stat.rpartition(b')')[2].split()[19].decode()}"
+
+
+class _Tagged:
+    """While inside, what this process starts carries the tag. Needs `_lock`: a limit belongs to the whole process."""
+
+    def __init__(self, tag: int) -> None:
+        self._tag = tag
+
+    def __enter__(self) -> None:
+        self._before = resource.getrlimit(_RLIMIT_LOCKS)
+        # Where a lower hard limit stands in the way, the environment and the ancestry must do.
+        with suppress(ValueError, OSError):
+            resource.setrlimit(_RLIMIT_LOCKS, (self._tag, self._before[1]))
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(_RLIMIT_LOCKS, self._before)
+
+
+def _pipe() -> tuple[int, int]:
+    import fcntl
+
+    read_end, write_end = os.pipe()
+    os.set_blocking(read_end, False)
+    with suppress(OSError):  # the user's share of pipe memory is used up: the usual 64 KiB are enough to work
+        fcntl.fcntl(read_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    return read_end, write_end
+
+
+def _children() -> set[int]:
+    """The ids of all children of this process, orphans included, dead ones too."""
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # the thread has just ended; another one has its children now
+            found.update(int(pid) for pid in (task / "children").read_bytes().split())
+    return found
+
+
+@cache
+def _become_subreaper() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "cannot become a sub-reaper")
+
+
+@cache
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

@@ -1,0 +1,199 @@
+"""Finding and ending every process of a job, whatever it did to get away.
+
+A process belongs to a job if it carries the job's tag (see process.py), or names the job in its environment, or
+descends from one that does. `sudo` and the like may strip the first two, so those once found are remembered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from opsicle.worker import process
+
+GRACE_SECONDS = 10.0
+"""How long a tree that was told to end (TERM) may take before it is killed."""
+
+_KILL_SECONDS = 5.0  # what is not dead so long after KILL hangs in the kernel; waiting longer would not help
+_FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.005, 0.2
+_TAG_BITS = 60
+
+
+class _Process(NamedTuple):
+    """One line of the process table. `start` is in clock ticks since boot."""
+
+    pid: int
+    parent: int
+    session: int
+    start: int
+
+
+class JobTree:
+    """All processes of one job on this machine. `sessions` are those that its phases' shells lead."""
+
+    def __init__(self, job_id: str) -> None:
+        self.tag = int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8], "big") >> (64 - _TAG_BITS)
+        self.sessions: set[int] = set()
+        self._tag_text = b" %d " % self.tag
+        self._environment_line = b"OPSICLE_JOB_ID=" + job_id.encode()
+        self._known: set[tuple[int, int]] = set()
+
+    def send(self, number: signal.Signals, *, in_sessions: bool = False) -> int:
+        """Send a signal to every living process of the job (`in_sessions`: that stayed in a phase's session).
+
+        Returns how many there were. Call again until it is 0: a tree may grow while it is being cut.
+        """
+        found = 0
+        for member in self._members():
+            if in_sessions and member.session not in self.sessions:
+                continue
+            found += self._signal_one(member, number)
+        return found
+
+    def count(self, *, in_sessions: bool = False) -> int:
+        """How many processes of the job are alive."""
+        return sum(1 for member in self._members() if not in_sessions or member.session in self.sessions)
+
+    def left_something(self) -> bool:
+        """Whether a process whose parent has ended still runs in a phase's session. Cheap where there is none."""
+        return any(self._carries_mark(pid) and _session_of(pid) in self.sessions for pid in process.collect_orphans())
+
+    def remember(self, pid: int, life: str) -> None:
+        """Count a process in by its id, provided that it is still in that life (`process.life_of`)."""
+        if process.life_of(pid) == life:
+            self._known.add((pid, int(life.rpartition("/")[2])))
+
+    def _members(self) -> list[_Process]:
+        everyone = {entry.pid: entry for entry in _process_table()}
+        children: dict[int, list[int]] = {}
+        for entry in everyone.values():
+            children.setdefault(entry.parent, []).append(entry.pid)
+        unseen = [pid for pid, entry in everyone.items() if self._is_root(entry)]
+        members: dict[int, _Process] = {}
+        while unseen:
+            pid = unseen.pop()
+            if pid not in members and pid != os.getpid():
+                members[pid] = everyone[pid]
+                unseen += children.get(pid, [])
+        self._known = {(entry.pid, entry.start) for entry in members.values()}
+        return list(members.values())
+
+    def _is_root(self, entry: _Process) -> bool:
+        return (entry.pid, entry.start) in self._known or self._carries_mark(entry.pid)
+
+    def _carries_mark(self, pid: int) -> bool:
+        with suppress(OSError):
+            if self._tag_text in Path(f"/proc/{pid}/limits").read_bytes():
+                return True
+            return self._environment_line in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return False
+
+    @staticmethod
+    def _signal_one(member: _Process, number: signal.Signals) -> bool:
+        """Send it unless the process is gone; a later process with the same id is never hit."""
+        try:
+            handle = os.pidfd_open(member.pid)
+        except OSError:
+            return False
+        try:
+            now = _read_process(member.pid)
+            if now is None or now.start != member.start:
+                return False
+            signal.pidfd_send_signal(handle, number)
+            if number == signal.SIGTERM:
+                signal.pidfd_send_signal(handle, signal.SIGCONT)  # one that is stopped would never hear of it
+        except ProcessLookupError:
+            return False
+        except PermissionError:  # it runs as another user now; it counts, so that it is told of
+            return True
+        else:
+            return True
+        finally:
+            os.close(handle)
+
+
+class TreeStop:
+    """Ends a job's processes over time without ever blocking: TERM to all, a grace, then KILL until none is left.
+
+    `in_sessions` spares what made a session of its own, as a daemon does. `survivors` says, once it is over, how
+    many could not be ended.
+    """
+
+    def __init__(self, tree: JobTree, grace_seconds: float, *, in_sessions: bool = False) -> None:
+        now = time.monotonic()
+        self.survivors = 0
+        self._tree = tree
+        self._in_sessions = in_sessions
+        self._kill_at = now + grace_seconds
+        self._give_up_at = self._kill_at + _KILL_SECONDS
+        self._pause = _FIRST_LOOK_SECONDS
+        self._next_look = now + self._pause
+        tree.send(signal.SIGTERM, in_sessions=in_sessions)
+
+    def turn(self, now: float) -> float | None:
+        """Do what is due at `now` (monotonic seconds); the time to call again, or None when it is over."""
+        if now < self._next_look:
+            return self._next_look
+        process.collect_orphans()
+        killing = now >= self._kill_at
+        alive = self._look(killing)
+        if alive == 0 or now >= self._give_up_at:
+            self.survivors = alive
+            return None
+        self._pause = _FIRST_LOOK_SECONDS if killing else min(self._pause * 2, _LONGEST_LOOK_SECONDS)
+        self._next_look = now + self._pause if killing else min(now + self._pause, self._kill_at)
+        return self._next_look
+
+    def _look(self, killing: bool) -> int:
+        if killing:
+            return self._tree.send(signal.SIGKILL, in_sessions=self._in_sessions)
+        return self._tree.count(in_sessions=self._in_sessions)
+
+
+def kill_leftovers(job_id: str, pid: int | None = None, life: str = "", grace_seconds: float = GRACE_SECONDS) -> int:
+    """End what is left of a job that a former life of this worker ran, and wait until it is gone.
+
+    `pid` and `life` are what the runner's `on_child` told of its last child; a process that has merely got the same
+    id since is left alone. Blocks up to `grace_seconds` + 5 s. Returns how many processes could not be ended.
+    """
+    tree = JobTree(job_id)
+    if pid is not None:
+        tree.remember(pid, life)
+    return end_tree(tree, grace_seconds)
+
+
+def end_tree(tree: JobTree, grace_seconds: float) -> int:
+    """End a job's processes and block until they are gone. Returns how many could not be ended."""
+    stop = TreeStop(tree, grace_seconds)
+    while (look_at := stop.turn(time.monotonic())) is not None:
+        time.sleep(max(0.0, look_at - time.monotonic()))
+    return stop.survivors
+
+
+def _process_table() -> Iterator[_Process]:
+    with os.scandir("/proc") as entries:
+        for entry in entries:
+            if entry.name.isdigit() and (found := _read_process(int(entry.name))):
+                yield found
+
+
+def _read_process(pid: int) -> _Process | None:
+    """None for a process that is gone, or dead and only waiting to be collected."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    if fields[0] in {b"Z", b"X"} and int(fields[17]) <= 1:  # else only its first thread has ended
+        return None
+    return _Process(pid, parent=int(fields[1]), session=int(fields[3]), start=int(fields[19]))
+
+
+def _session_of(pid: int) -> int | None:
+    found = _read_process(pid)
+    return found.session if found else None

@@ -1,0 +1,252 @@
+"""Carrying out one job on this machine: its phases in order, each in one shell.
+
+Which phases run. Until one has not succeeded, those with `when: success` and `always`; after that, those with
+`failure` and `always`. What first went wrong decides the job's state; a failed clean-up phase fails a job that went
+well until then. A cancel or the job's own time limit ends a `when: success` phase, never a clean-up phase, which has
+only its own `timeout`. If a job is cancelled before anything of it ran, nothing of it runs. Only a failed phase is
+tried again, not one that timed out: it was cut off in the middle of something.
+
+What is left behind. A background process may live on while later phases run, and what it prints is logged. At the
+job's end what still runs in a phase's session is ended (TERM, grace, KILL). What made a session of its own, as a
+daemon does, is left alone, so that a runbook can start a service; it dies too if the job is cancelled or times out.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from opsicle.domain.automations import JobState
+from opsicle.domain.templates import Phase, When
+from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
+from opsicle.worker.attempt import Attempt, Limits, Marks, Surroundings, stop_tree
+from opsicle.worker.output import Output, Sink, now_ms
+from opsicle.worker.process_tree import GRACE_SECONDS, JobTree, end_tree, kill_leftovers
+from opsicle.worker.runtimes.subprocess import CannotStart, base_environment, phase_environment, start
+from opsicle.worker.script import make_script
+from opsicle.worker.waiting import Cancellation, Waiter
+from opsicle.worker.workspace import Workspace
+
+__all__ = ["Cancellation", "Host", "Runner", "Sink", "kill_leftovers"]
+
+_LAST_WORDS_SECONDS = 0.5  # for `> >(tee …)` and the like, which end a little after their shell
+
+_BAD = {
+    StepState.FAILED: JobState.FAILED,
+    StepState.CANCELLED: JobState.CANCELLED,
+    StepState.TIMED_OUT: JobState.TIMED_OUT,
+}
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """What a runner needs to know of its machine. `workspace_root` holds a private folder per running job.
+
+    `on_child` is called with process id and life (`kill_leftovers` takes both) right after a shell has been started.
+    """
+
+    workspace_root: Path
+    environment: Mapping[str, str] = msgspec.field(default_factory=base_environment)
+    grace_seconds: float = GRACE_SECONDS
+    on_child: Callable[[int, str], None] = lambda _pid, _life: None
+
+
+class Runner:
+    """Carries out one job, once."""
+
+    def __init__(self, work: Work, sink: Sink, host: Host, cancellation: Cancellation) -> None:
+        self._work = work
+        self._sink = sink
+        self._host = host
+        self._reports = tuple(PhaseReport(name=phase.name) for phase in work.phases)
+        self._workspace = Workspace(host.workspace_root, work.job_id)
+        self._attempts = 0
+        self._deadline = float("inf")
+        self._verdict: JobState | None = None
+        self._explanation = ""
+        self._exit_code: int | None = None
+        waiter = Waiter()
+        self._around = Surroundings(
+            waiter=waiter,
+            output=Output(sink, waiter),
+            marks=Marks(self._workspace.beside("marks")),
+            tree=JobTree(work.job_id),
+            cancellation=cancellation,
+            grace_seconds=host.grace_seconds,
+            on_child=host.on_child,
+            tell=lambda: sink.progress(self._reports),
+        )
+
+    def run(self) -> Outcome:
+        """Run the job to its end. Whatever goes wrong with it is in the outcome, not raised.
+
+        Raises only what a defect in the sink raises; nothing of the job is alive then either.
+        """
+        problem = self._prepare()
+        if problem:
+            self._decide(JobState.FAILED, problem)
+            self._settle_rest()
+            return self._outcome()
+        with ExitStack() as stack:
+            stack.callback(self._clean_up)
+            try:
+                self._listen_for_cancel(stack)
+                self._run_phases()
+                self._end_leftovers()
+            except OSError as failure:  # a full disk, mostly: the spool, the journal or the workspace
+                self._decide(JobState.FAILED, f"the worker could not go on: {failure.strerror or failure}")
+                end_tree(self._around.tree, grace_seconds=0)
+            except BaseException:
+                end_tree(self._around.tree, grace_seconds=0)
+                raise
+            self._settle_rest()
+        return self._outcome()
+
+    def _prepare(self) -> str:
+        """Make the workspace. Returns what stands in the way of the job, or an empty string."""
+        for phase in self._work.phases:
+            if phase.image is not None:
+                return f"phase {phase.name} needs a container ({phase.image}), and this worker runs no containers"
+        try:
+            self._workspace.make()
+        except (OSError, ValueError) as problem:
+            reason = problem.strerror if isinstance(problem, OSError) else str(problem)
+            return f"the workspace could not be made: {reason}"
+        return ""
+
+    def _listen_for_cancel(self, stack: ExitStack) -> None:
+        wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        stack.callback(os.close, wake)
+        stack.callback(self._around.cancellation.wake_through, None)
+        self._around.cancellation.wake_through(wake)
+        self._around.waiter.watch(wake, lambda: os.eventfd_read(wake))
+
+    def _run_phases(self) -> None:
+        if self._work.timeout is not None:
+            self._deadline = time.monotonic() + self._work.timeout
+        if self._around.cancellation.requested:
+            self._decide(JobState.CANCELLED, "cancelled before it began")
+        else:
+            for index, phase in enumerate(self._work.phases):
+                if self._should_run(phase):
+                    self._run_phase(index)
+
+    def _should_run(self, phase: Phase) -> bool:
+        if phase.when is When.ALWAYS:
+            return True
+        if phase.when is When.FAILURE:
+            return self._verdict is not None
+        if self._verdict is None and self._around.cancellation.requested:
+            self._decide(JobState.CANCELLED, f"cancelled before phase {phase.name}")
+        if self._verdict is None and time.monotonic() >= self._deadline:
+            self._decide(JobState.TIMED_OUT, f"timed out after {self._work.timeout} s, before phase {phase.name}")
+        return self._verdict is None
+
+    def _run_phase(self, index: int) -> None:
+        phase, report = self._work.phases[index], self._reports[index]
+        report.started_at_ms = now_ms()
+        tries_allowed = 1 + (phase.retries.limit if phase.retries else 0)
+        while True:
+            report.tries += 1
+            report.state = StepState.RUNNING
+            self._try_phase(index)
+            if report.state is not StepState.FAILED or report.tries >= tries_allowed or not self._await_retry(phase):
+                break
+        report.finished_at_ms = now_ms()
+        if report.state in _BAD:
+            self._decide(_BAD[report.state], _sentence(report), report.exit_code)
+        self._around.tell()
+
+    def _try_phase(self, index: int) -> None:
+        phase, report = self._work.phases[index], self._reports[index]
+        self._attempts += 1
+        script = make_script(phase.shell, phase.commands, self._workspace.beside("marks"), self._attempts)
+        environment = phase_environment(self._work, index, self._host.environment, self._workspace)
+        attempt = Attempt(self._around, report, self._attempts)
+        attempt.begin_commands(len(phase.commands) if script.has_borders else 0)
+        limits = self._limits(phase)
+        try:
+            child = start(phase, script, environment, self._workspace, self._around.tree.tag)
+        except CannotStart as problem:
+            attempt.refuse(str(problem), problem.exit_code)
+        else:
+            attempt.run(child, index, limits)
+
+    def _limits(self, phase: Phase) -> Limits:
+        heeds_job = phase.when is When.SUCCESS
+        deadline = time.monotonic() + phase.timeout
+        if heeds_job and self._deadline < deadline:
+            return Limits(self._deadline, f"timed out: the whole job may take {self._work.timeout} s", heeds_job)
+        return Limits(deadline, f"timed out after {phase.timeout} s", heeds_job)
+
+    def _await_retry(self, phase: Phase) -> bool:
+        """Let the delay between two tries pass. False if the job was cancelled or ran out of time meanwhile."""
+        around = self._around
+        around.tell()
+        if around.tree.left_something():
+            stop_tree(around, in_sessions=True)
+        give_up_at = self._deadline if phase.when is When.SUCCESS else float("inf")
+        retry_at = time.monotonic() + (phase.retries.delay if phase.retries else 0)
+        while True:
+            now = time.monotonic()
+            if now >= give_up_at or (phase.when is When.SUCCESS and around.cancellation.requested):
+                return False
+            if now >= retry_at:
+                return True
+            around.waiter.turn(min(retry_at, give_up_at, around.output.turn(now)))
+
+    def _end_leftovers(self) -> None:
+        self._hear_out(_LAST_WORDS_SECONDS)
+        if self._around.tree.left_something():
+            stop_tree(self._around, in_sessions=True)
+        self._hear_out(0)
+
+    def _hear_out(self, seconds: float) -> None:
+        """Take what is still printed, for so long; and all that was printed, for as long as the sink has no room."""
+        output = self._around.output
+        until = time.monotonic() + seconds
+        while True:
+            now = time.monotonic()
+            next_due = output.turn(now)
+            if not output.is_held_up and (not output.is_open or now >= until):
+                return
+            self._around.waiter.turn(min(next_due, until) if now < until else next_due)
+
+    def _clean_up(self) -> None:
+        self._around.output.close()
+        self._around.marks.close()
+        if problem := self._workspace.remove():
+            self._explanation = "; ".join(filter(None, (self._explanation, problem)))
+
+    def _settle_rest(self) -> None:
+        """Nothing is pending or running any more."""
+        for report in self._reports:
+            if report.state is StepState.PENDING:
+                report.state = StepState.SKIPPED
+            elif report.state is StepState.RUNNING:  # the worker could not go on
+                report.state = StepState.FAILED
+                report.finished_at_ms = now_ms()
+
+    def _decide(self, state: JobState, explanation: str, exit_code: int | None = None) -> None:
+        """Settle the job's state, unless something before has."""
+        if self._verdict is None:
+            self._verdict, self._explanation, self._exit_code = state, explanation, exit_code
+
+    def _outcome(self) -> Outcome:
+        succeeded = self._verdict is None
+        return Outcome(
+            state=self._verdict or JobState.SUCCEEDED,
+            phases=self._reports,
+            exit_code=0 if succeeded else self._exit_code,
+            explanation=self._explanation,
+        )
+
+
+def _sentence(report: PhaseReport) -> str:
+    if report.explanation:
+        return f"phase {report.name}: {report.explanation}"
+    return f"phase {report.name} failed with exit code {report.exit_code}"

@@ -1,0 +1,97 @@
+"""Running a phase as a plain child process of the worker, under the worker's own account."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+from collections.abc import Mapping
+from contextlib import suppress
+
+from opsicle.domain.templates import Phase
+from opsicle.wire.jobs import Work
+from opsicle.worker import process
+from opsicle.worker.script import Script, is_posix_shell
+from opsicle.worker.workspace import Workspace
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_LONGEST_ARGUMENT = 100_000  # bytes; the kernel takes 128 KiB (MAX_ARG_STRLEN)
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126  # the exit codes that shells use
+
+
+class CannotStart(Exception):
+    """A phase's shell could not be started; the text says why, `exit_code` is what a shell would have said."""
+
+    def __init__(self, reason: str, exit_code: int = _NOT_EXECUTABLE) -> None:
+        super().__init__(reason)
+        self.exit_code = exit_code
+
+
+def base_environment() -> dict[str, str]:
+    """What commands get of the worker's own surroundings, and nothing else does: PATH, HOME, LANG, TZ.
+
+    `HOME` is that of the account, whatever the worker was started with; `TZ` is absent where the worker has none.
+    """
+    base = {"PATH": os.environ.get("PATH") or DEFAULT_PATH, "LANG": os.environ.get("LANG") or "C.UTF-8"}
+    base["HOME"] = os.environ.get("HOME") or "/"
+    with suppress(KeyError):  # an account that has only a number
+        base["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
+    if "TZ" in os.environ:
+        base["TZ"] = os.environ["TZ"]
+    return base
+
+
+def phase_environment(work: Work, phase: int, base: Mapping[str, str], workspace: Workspace) -> dict[str, str]:
+    """The whole environment of a phase, as the template format promises it. What tells of the job always wins."""
+    return {
+        **base,
+        **work.variables,
+        **work.phases[phase].env,
+        "OPSICLE_AUTOMATION_ID": work.automation_id,
+        "OPSICLE_JOB_ID": work.job_id,
+        "OPSICLE_TEMPLATE": work.template,
+        "OPSICLE_PHASE": work.phases[phase].name,
+        "OPSICLE_REQUESTER": work.requester,
+        "OPSICLE_WORKSPACE": str(workspace.path),
+        "OPSICLE_OUTPUT": str(workspace.beside(f"output-{phase}")),
+    }
+
+
+def start(
+    phase: Phase, script: Script, environment: Mapping[str, str], workspace: Workspace, tag: int
+) -> process.Child:
+    """Start a phase's shell with its script. Raises CannotStart."""
+    try:
+        folder = workspace.folder_for(phase.working_directory)
+        argv = _argv(phase, script, workspace)
+        encoded = {_bytes(name): _bytes(value) for name, value in environment.items()}
+        return process.spawn(argv, encoded, folder, tag)
+    except ValueError as problem:
+        reason = "a command or a variable contains a NUL byte" if "null byte" in str(problem) else str(problem)
+        raise CannotStart(reason) from None
+    except OSError as problem:
+        raise _explain(phase, problem) from None
+
+
+def _argv(phase: Phase, script: Script, workspace: Workspace) -> list[bytes]:
+    shell = phase.shell.encode()
+    if not is_posix_shell(phase.shell):
+        return [shell, os.fsencode(workspace.write_script(script.text))]
+    if len(script.text) > _LONGEST_ARGUMENT:
+        return [shell, b"-e", os.fsencode(workspace.write_script(script.text))]
+    return [shell, b"-e", b"-c", script.text, phase.name.encode()]  # the name is $0: messages begin with it
+
+
+def _explain(phase: Phase, problem: OSError) -> CannotStart:
+    if isinstance(problem, FileNotFoundError):
+        return CannotStart(f"the shell {phase.shell} was not found on the worker", _NOT_FOUND)
+    if isinstance(problem, PermissionError):
+        return CannotStart(f"the worker may not execute the shell {phase.shell}")
+    if problem.errno == errno.E2BIG:
+        return CannotStart("the variables are together larger than this system hands to a process")
+    return CannotStart(f"the shell {phase.shell} could not be started: {problem.strerror}")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")

@@ -1,0 +1,113 @@
+"""Making one shell script of a phase's commands, with borders between them that only the worker sees.
+
+The script means exactly what the commands mean when they stand under each other. Between two of them it writes
+`<try> <number of the next command> <exit code>` into a named pipe, with nothing but builtins of the shell; `$?`, the
+line numbers of messages, `set -e`, `set -x`, every variable and every file descriptor stay what they would be.
+Where a border cannot be drawn (one `if` over several commands), or could be noticed, the script has none.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from opsicle.worker import process
+
+_MARKING_SHELLS = {"sh", "dash", "bash", "ash"}
+_POSIX_SHELLS = _MARKING_SHELLS | {"ksh", "ksh93", "mksh", "zsh"}
+
+_COULD_NOTICE = re.compile(
+    r"""PIPESTATUS | BASH_COMMAND | \$_\b | \$\{_\b          # what the last command was
+      | \bset\s+[-+]\w*v | \bset\b[^\n]*\bverbose\b          # shows every line that is read
+      | \btrap\b[^\n]*\b(?:DEBUG|RETURN)\b                   # runs around every command
+      | \balias\b | \becho\s*\( | \bfunction\s+echo\b        # can give a word, or `echo`, another meaning
+    """,
+    re.VERBOSE,
+)
+"""In a phase that has this in it, a border could be noticed."""
+
+_RESERVED = "if then elif else fi for select while until do done case esac in function time coproc"
+_WORD = r"\w./=:@%+,^*?~\[\]-"
+_ITEM = rf"""(?:
+      '[^']*' | "(?:[^"\\`$]|\\.|\$\w+|\$\{{\w+\}}|\$[?$!\#*@])*+"       # quoted, nothing nested in it
+    | \$\w+ | \$\{{\w+\}} | \$[?$!*@] | \\[^\n] | \{{\}}                 # a variable, an escape, find's {{}}
+    | (?!(?:{_RESERVED.replace(" ", "|")})(?![{_WORD}])|\[\[)[{_WORD}]++  # a word that opens or closes nothing
+    | [0-9]?(?:>>?|<(?!<))(?:&[0-9](?!\w)|[ \t]*(?=[\w./$'"-]))          # a redirection, no here-document
+)"""
+_SIMPLE = rf"[ \t]*+{_ITEM}(?:[ \t]*+{_ITEM})*+[ \t]*+"
+_PLAIN = re.compile(rf"{_SIMPLE}(?:(?:;|&&|\|\|?|\n){_SIMPLE})*+[;&]?", re.VERBOSE)
+"""Surely complete by itself. What does not match may be as well: then the shell is asked, which costs a process."""
+
+
+class Script(NamedTuple):
+    """A phase's commands as one text; `has_borders` says whether it tells when one ends and the next begins."""
+
+    text: bytes
+    has_borders: bool
+
+
+class Border(NamedTuple):
+    """What the script says between two commands."""
+
+    attempt: int
+    next_command: int
+    exit_code: int
+
+
+def make_script(shell: str, commands: Sequence[str], marks: Path, attempt: int) -> Script:
+    """Make a phase's script for `shell`, with borders written to the named pipe `marks` where they can be drawn.
+
+    A single command needs none: it begins and ends with the shell. May ask the shell whether a command is complete.
+    """
+    if len(commands) < 2 or not _can_have_borders(shell, commands):
+        return Script("\n".join(commands).encode(), has_borders=len(commands) == 1)
+    # The redirections of `_opsicle_mark` and `:` keep `set -x` from showing them; `&&` keeps `set -e` from ending the
+    # script here, where `$?` may be that of a failed condition; `<>` opens a pipe without waiting for its reader.
+    mark = f'_opsicle_mark() {{ echo "{attempt} $1 $2" 1<>{shlex.quote(str(marks))}; return "$2"; }}; '
+    lines = [mark + commands[0]]
+    for number, command in enumerate(commands[1:], start=1):
+        border = f'{{ _opsicle_mark {number} "$?"; }} 2>/dev/null && {{ :; }} 2>/dev/null; '
+        lines.append(border + command)
+    return Script("\n".join(lines).encode(), has_borders=True)
+
+
+def is_posix_shell(shell: str) -> bool:
+    """Whether `shell` understands `-e` and `-c` (by its name; python3 and the like do not)."""
+    return PurePath(shell).name in _POSIX_SHELLS
+
+
+def read_borders(written: bytes, attempt: int) -> list[Border]:
+    """What stands in bytes read from the named pipe, without what anybody else may have written there."""
+    borders = []
+    for line in written.splitlines():
+        fields = line.split()
+        if len(fields) == 3 and all(field.isdigit() and len(field) < 10 for field in fields):
+            border = Border(*map(int, fields))
+            if border.attempt == attempt:
+                borders.append(border)
+    return borders
+
+
+def _can_have_borders(shell: str, commands: Sequence[str]) -> bool:
+    if PurePath(shell).name not in _MARKING_SHELLS or any(_COULD_NOTICE.search(command) for command in commands):
+        return False
+    return all(_PLAIN.fullmatch(command) or _is_complete(shell, command) for command in commands)
+
+
+@lru_cache(maxsize=256)
+def _is_complete(shell: str, command: str) -> bool:
+    """Ask the shell whether the command neither needs nor swallows what follows it."""
+    if command.endswith("\\"):
+        return False
+    if not _parses(shell, command):
+        return False
+    # A here-document whose end is missing parses, but it would swallow the bracket, which is a mistake otherwise.
+    return "<<" not in command or not _parses(shell, command + "\n)")
+
+
+def _parses(shell: str, text: str) -> bool:
+    return process.succeeds([shell.encode(), b"-n", b"-c", text.encode()])

@@ -1,0 +1,132 @@
+"""The private folder of one job: made before its first phase, gone after its last.
+
+<workspace root>/<job id>/            0700, the worker's own
+    workspace/                        what the commands see as OPSICLE_WORKSPACE, and start in
+    marks, script, output-0, …        between the worker and the commands
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class Workspace:
+    """The folder of one job at `path`, and the few files beside it."""
+
+    def __init__(self, root: Path, job_id: str) -> None:
+        self._job_id = job_id
+        self.path = root.absolute() / job_id
+        self._beside: dict[str, Path] = {}
+
+    def make(self) -> None:
+        """Make the folder. Raises OSError if that cannot be done, ValueError for an id that is no file name."""
+        if not _SAFE_NAME.fullmatch(self._job_id):
+            raise ValueError("the job's id cannot be the name of a folder")
+        try:
+            self.path.mkdir(mode=0o700)
+        except FileNotFoundError:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700)
+        except FileExistsError:  # a former life of the worker left it
+            if problem := remove_folder(self.path):
+                raise ValueError(problem) from None
+            self.path.mkdir(mode=0o700)
+
+    def beside(self, suffix: str) -> Path:
+        """A file of this job that is not in its commands' way; `remove` removes it too."""
+        path = self._beside[suffix] = self.path.with_name(f"{self._job_id}.{suffix}")
+        return path
+
+    def write_script(self, text: bytes) -> Path:
+        """Put a phase's script where its interpreter can read it."""
+        path = self.beside("script")
+        path.unlink(missing_ok=True)  # one that is still being read stays as it is
+        path.touch(mode=0o600)
+        path.write_bytes(text)
+        return path
+
+    def folder_for(self, working_directory: str | None) -> Path:
+        """Where a phase starts. Raises ValueError, saying why, if that is absent or not within the workspace."""
+        if working_directory is None:
+            return self.path
+        try:
+            folder = (self.path / working_directory).resolve(strict=True)
+        except (OSError, RuntimeError, ValueError):
+            raise ValueError(f"there is no folder {working_directory!r} in the workspace") from None
+        if not folder.is_relative_to(self.path.resolve()):
+            raise ValueError(f"the working directory {working_directory!r} is not within the workspace")
+        if not folder.is_dir():
+            raise ValueError(f"the working directory {working_directory!r} is not a folder")
+        return folder
+
+    def remove(self) -> str:
+        """Remove all of it. Returns why something is still there, or an empty string."""
+        for path in self._beside.values():
+            with suppress(OSError):
+                path.unlink()
+        return remove_folder(self.path)
+
+
+def remove_stale(root: Path) -> list[str]:
+    """Empty the workspace root when no job runs, as after a crash. Returns what stood in the way."""
+    problems: list[str] = []
+    for entry in root.iterdir() if root.is_dir() else ():
+        if entry.is_dir() and not entry.is_symlink():
+            problems += filter(None, [remove_folder(entry)])
+        else:
+            entry.unlink(missing_ok=True)
+    return problems
+
+
+def remove_folder(folder: Path) -> str:
+    """Remove a workspace, write-protected parts too, without following a link out of it.
+
+    Nothing is touched if a file system is mounted within: it could be anybody's files. Returns what stood in the
+    way, or an empty string.
+    """
+    with suppress(OSError):  # mostly there is nothing in it
+        folder.rmdir()
+        return ""
+    if _has_mount_within(folder):
+        return "a file system is still mounted in the workspace, so it was left in place"
+    problems: list[str] = []
+
+    def make_way(function: Callable[..., object], path: str, failure: tuple[object, BaseException, object]) -> None:
+        if not problems and isinstance(failure[1], OSError) and not isinstance(failure[1], FileNotFoundError):
+            problems.append(failure[1].strerror or "unknown reason")
+
+    _make_writable(folder)
+    shutil.rmtree(folder, onerror=make_way)
+    return f"the workspace could not be removed: {problems[0]}" if problems else ""
+
+
+def _make_writable(folder: Path) -> None:
+    """Let the owner into every folder below: without that, not even the owner can empty it."""
+    if os.geteuid() == 0:
+        return
+    for parent, names, _ in os.walk(folder):
+        for name in names:
+            path = Path(parent, name)
+            with suppress(OSError):
+                mode = path.lstat().st_mode
+                if stat.S_ISDIR(mode) and mode & stat.S_IRWXU != stat.S_IRWXU:
+                    path.chmod(mode | stat.S_IRWXU)
+
+
+def _has_mount_within(folder: Path) -> bool:
+    """Bind mounts of the same file system count too, which `os.path.ismount` does not see."""
+    try:
+        table = Path("/proc/self/mountinfo").read_bytes()
+    except OSError:
+        return False
+    inside = os.fsencode(folder) + b"/"
+    inside = inside.replace(b" ", rb"\040").replace(b"\t", rb"\011").replace(b"\n", rb"\012")
+    return any(line.split(b" ", 5)[4].startswith(inside) for line in table.splitlines())

@@ -1,0 +1,61 @@
+"""The built file, started as a stranger would start it: cut off from the network, in a cache of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from building import zipapp
+
+Start = Callable[..., subprocess.CompletedProcess[str]]
+
+UNSHARE = ["unshare", "--net", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net", "--mount"]
+
+
+@pytest.fixture(scope="session")
+def built() -> Path:
+    """dist/opsicle, built from the sources as they are."""
+    return zipapp.build(zipapp.host_platform(), anew=False)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """Where the program will unpack itself; not there yet."""
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def environment(cache: Path) -> dict[str, str]:
+    """The least that a program finds around it."""
+    return {"PATH": os.environ["PATH"], "OPSICLE_CACHE_DIR": str(cache)}
+
+
+@pytest.fixture
+def start(built: Path, environment: dict[str, str]) -> Start:
+    """Runs the built file to its end without a network, `before` being shell commands run in its mount namespace."""
+
+    def start(
+        *arguments: str, python: str = sys.executable, before: str = "true", env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        inside = ["sh", "-c", f'{before} && exec "$@"', "sh", python, str(built), *arguments]
+        found = environment if env is None else env
+        return subprocess.run([*UNSHARE, *inside], env=found, check=False, capture_output=True, text=True, timeout=60)
+
+    return start
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Path]:
+    """A copy of everything that goes into the build, with the fetched wheels but nothing built."""
+    copy = tmp_path / "one"
+    copy.mkdir()
+    for name in ("opsicle", "assets", "examples", "building", "requirements"):
+        shutil.copytree(zipapp.ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("build.py", "LICENSE", "pyproject.toml", ".gitignore"):
+        shutil.copy(zipapp.ROOT / name, copy)
+    yield copy
+    shutil.rmtree(copy)

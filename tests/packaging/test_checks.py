@@ -1,0 +1,85 @@
+"""`python3 build.py check` finds what it is there to find."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from building import asset_checks, checks
+
+
+@pytest.fixture
+def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small browser application that passes every check."""
+    monkeypatch.setattr(asset_checks, "ASSETS", tmp_path)
+    monkeypatch.setattr(asset_checks, "ROOT", tmp_path)
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "index.html").write_text(
+        '<link rel="icon" href="data:,">\n<script type="module" src="/assets/app.js">\n'
+    )
+    (tmp_path / "app.js").write_text('import { text } from "./lib/dom.js";\nconst page = import("./lib/dom.js");\n')
+    (tmp_path / "lib" / "dom.js").write_text('const SVG = "http://www.w3.org/2000/svg"; // from "another" place\n')
+    return tmp_path
+
+
+def problems(assets: Path) -> list[str]:
+    found: tuple[Callable[[], Iterator[str]], ...] = (
+        asset_checks.references_resolve,
+        asset_checks.nothing_comes_from_elsewhere,
+        asset_checks.nothing_is_inline,
+    )
+    return [problem for check in found for problem in check()]
+
+
+def test_a_sound_application_passes(assets: Path) -> None:
+    assert problems(assets) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("app.js", 'import { text } from "./lib/missing.js";'),
+        ("app.js", 'import "./missing.js";'),
+        ("app.js", 'const page = import("./pages/missing.js");'),
+        ("app.js", 'import { html } from "lit";'),
+        ("index.html", '<link rel="stylesheet" href="css/missing.css">'),
+        ("app.css", '@import "missing.css";'),
+        ("app.css", "body { background: url(missing.svg); }"),
+        ("index.html", '<script src="https://cdn.example/a.js"></script>'),
+        ("app.css", "@font-face { src: url(//fonts.example/a.woff2); }"),
+        ("app.js", 'fetch("https://example.com/");'),
+        ("docs/page.md", "![badge](https://img.example/badge.svg)"),
+        ("app.js", "node.innerHTML = text;"),
+        ("app.js", 'node.setAttribute("onclick", code);'),
+        ("app.js", 'node.insertAdjacentHTML("beforeend", text);'),
+        ("index.html", '<p style="color: red">'),
+        ("index.html", '<button onclick="go()">'),
+        ("index.html", "<script>go()</script>"),
+    ],
+)
+def test_in_the_browsers_application_it_finds(assets: Path, file: str, line: str) -> None:
+    path = assets / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"{path.read_text() if path.exists() else ''}{line}\n")
+
+    assert any(problem.startswith(file) for problem in problems(assets))
+
+
+@pytest.mark.parametrize("call", ["os.system('ls')", "os.popen('ls')", "os.fork()", "os.execvp('ls', ['ls'])"])
+def test_a_process_started_outside_the_worker_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    monkeypatch.setattr(checks, "ROOT", tmp_path)
+    (tmp_path / "opsicle").mkdir()
+    (tmp_path / "opsicle" / "anywhere.py").write_text(f"import os\n{call}\n")
+
+    assert next(checks.only_the_worker_starts_processes()).startswith("opsicle/anywhere.py:2:")
+
+
+def test_a_file_that_is_too_long_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "ROOT", tmp_path)
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "long.js").write_text("\n" * (checks.LONGEST_FILE + 1))
+    (tmp_path / "assets" / "short.js").write_text("\n" * checks.LONGEST_FILE)
+
+    assert [problem.split(":")[0] for problem in checks.no_file_is_too_long()] == ["assets/long.js"]

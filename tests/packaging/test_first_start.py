@@ -1,0 +1,140 @@
+"""The built file unpacks itself at its first start: into a safe place, once, and all or nothing."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from building import launcher
+from tests.packaging.conftest import Start
+from tests.support import wait_until
+
+pytestmark = pytest.mark.packaging
+
+EMPTY_VAR_TMP = "mount -t tmpfs tmpfs /var/tmp"
+READ_ONLY_HOME = 'home=$(eval echo ~$(id -un)) && mount --bind "$home" "$home" && mount -o remount,bind,ro "$home"'
+
+
+@pytest.mark.parametrize("home", [None, "", "/nonexistent", "/proc"], ids=["missing", "empty", "absent", "unwritable"])
+def test_it_starts_without_a_home_to_write_to(start: Start, environment: dict[str, str], home: str | None) -> None:
+    del environment["OPSICLE_CACHE_DIR"]
+    if home is not None:
+        environment["HOME"] = home
+
+    result = start("--version", before=f"{READ_ONLY_HOME} && {EMPTY_VAR_TMP}")
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("opsicle ")
+
+
+def test_it_unpacks_under_home_where_nobody_else_can_read(
+    start: Start, environment: dict[str, str], tmp_path: Path
+) -> None:
+    del environment["OPSICLE_CACHE_DIR"]
+    result = start("--version", env=environment | {"HOME": str(tmp_path)})
+
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / ".cache" / "opsicle").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702], ids=oct)
+def test_a_folder_that_others_can_write_is_refused(start: Start, cache: Path, mode: int) -> None:
+    cache.mkdir()
+    cache.chmod(mode)
+
+    refused(start("--version"), "only this user can write")
+    assert list(cache.iterdir()) == []
+
+
+def test_a_folder_from_which_modules_cannot_be_loaded_is_refused(start: Start, cache: Path) -> None:
+    cache.mkdir(mode=0o700)
+    refused(start("--version", before=f"mount -t tmpfs -o noexec,mode=700 tmpfs {cache}"), "OPSICLE_CACHE_DIR")
+
+
+def test_a_link_that_somebody_left_in_the_shared_tmp_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+
+    assert launcher.is_safe(str(tmp_path / "real"))
+    assert not launcher.is_safe(str(tmp_path / "link"))
+
+
+def test_a_folder_of_another_user_is_not_used(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 65534, 65534)
+        assert not launcher.is_safe(str(tmp_path))
+    else:
+        assert not launcher.is_safe("/usr")
+
+
+def test_a_full_disk_is_said_in_one_line(start: Start, cache: Path) -> None:
+    cache.mkdir(mode=0o700)
+    refused(start("--version", before=f"mount -t tmpfs -o size=5m,mode=700 tmpfs {cache}"), "No space left on device")
+
+
+def test_starts_at_the_same_moment_unpack_once_and_all_succeed(
+    built: Path, environment: dict[str, str], cache: Path
+) -> None:
+    command = [sys.executable, built, "--version"]
+    starts = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+
+    outputs = {process.communicate(timeout=60)[0] for process in starts}
+    assert [process.returncode for process in starts] == [0, 0, 0, 0]
+    assert len(outputs) == 1
+    assert len(builds_in(cache)) == 1
+
+
+def test_after_a_start_that_was_killed_half_way_the_next_one_works(
+    built: Path, environment: dict[str, str], cache: Path, start: Start
+) -> None:
+    process = subprocess.Popen([sys.executable, built, "--version"], env=environment, stdout=subprocess.DEVNULL)
+    wait_until(lambda: list(cache.glob(".unpacking/files.tmp/site-packages/c*")), what="the first files")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    assert builds_in(cache) == []
+    assert start("--version").returncode == 0
+    assert not (cache / ".unpacking").exists()
+
+
+def test_a_folder_that_lost_files_to_a_cleaner_is_unpacked_anew(start: Start, cache: Path) -> None:
+    start("--version")
+    (unpacked,) = builds_in(cache)
+    (unpacked / "unpacked").unlink()
+    (unpacked / "files" / "site-packages" / "opsicle" / "__init__.py").unlink()
+
+    assert start("--version").returncode == 0
+
+
+def test_older_builds_are_removed_save_two_and_those_in_use(start: Start, cache: Path) -> None:
+    cache.mkdir(mode=0o700)
+    for age in range(1, 6):
+        older = cache / f"build-{age}"
+        older.mkdir()
+        os.utime(older, (1_000_000_000 - age, 1_000_000_000 - age))
+    in_use = os.open(cache / "build-4", os.O_RDONLY)
+    fcntl.flock(in_use, fcntl.LOCK_SH)
+
+    assert start("--version").returncode == 0
+    os.close(in_use)
+
+    left = {path.name for path in builds_in(cache) if path.name.startswith("build-")}
+    assert left == {"build-1", "build-2", "build-4"}
+
+
+def refused(result: subprocess.CompletedProcess[str], reason: str) -> None:
+    """It ended with one line that says why."""
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert result.stderr.startswith("opsicle: ")
+    assert reason in result.stderr
+
+
+def builds_in(cache: Path) -> list[Path]:
+    """The unpacked builds, without what is unfinished."""
+    return [path for path in cache.iterdir() if path.is_dir() and not path.name.startswith(".")]

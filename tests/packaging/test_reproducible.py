@@ -1,0 +1,61 @@
+"""B1: the same commit gives the same bytes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from building import zipapp
+
+pytestmark = pytest.mark.packaging
+
+LONG_AGO = 1_000_000_000
+WHO = ["-c", "user.name=Alice", "-c", "user.email=alice@example.com"]
+
+
+def test_two_builds_of_one_commit_in_different_folders_and_times_are_byte_identical(
+    built: Path, checkout: Path, tmp_path: Path
+) -> None:
+    git(checkout, "init", "--quiet", ".")
+    git(checkout, "add", ".")
+    git(checkout, *WHO, "commit", "--quiet", "--message", "one")
+    git(tmp_path, "clone", "--quiet", str(checkout), "a folder elsewhere")
+    for path in checkout.rglob("*"):
+        os.utime(path, (LONG_AGO, LONG_AGO))
+
+    first = build(checkout, umask=0o022, TZ="UTC", LC_ALL="C")
+    second = build(tmp_path / "a folder elsewhere", umask=0o077, TZ="Pacific/Auckland", PYTHONHASHSEED="7")
+
+    assert first.read_bytes() == second.read_bytes()
+    commit = git(checkout, "rev-parse", "--short=10", "HEAD")
+    assert version(first, tmp_path).endswith(f"+g{commit}")
+
+
+def test_without_git_the_build_works_and_the_version_names_no_commit(
+    built: Path, checkout: Path, tmp_path: Path
+) -> None:
+    assert "+" not in version(build(checkout), tmp_path)
+
+
+def build(folder: Path, umask: int = 0o022, **environment: str) -> Path:
+    """Build in a folder that shares with this checkout only what was fetched for it."""
+    cache = folder / ".cache"
+    cache.mkdir()
+    for name in ("wheels", "build-env"):
+        (cache / name).symlink_to(zipapp.CACHE / name)
+    command = [sys.executable, "build.py"]
+    subprocess.run(command, cwd=folder, env=os.environ | environment, umask=umask, check=True, timeout=100)
+    return folder / "dist" / "opsicle"
+
+
+def version(file: Path, tmp_path: Path) -> str:
+    env = {"PATH": os.environ["PATH"], "OPSICLE_CACHE_DIR": str(tmp_path / "cache")}
+    result = subprocess.run([sys.executable, file, "--version"], env=env, check=True, capture_output=True, text=True)
+    return result.stdout.strip()
+
+
+def git(folder: Path, *arguments: str) -> str:
+    result = subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return result.stdout.strip()

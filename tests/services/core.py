@@ -1,0 +1,198 @@
+"""The services around automations on a real database, with people, a template and workers to play with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gevent
+import msgspec
+
+from opsicle.domain.access import Role
+from opsicle.domain.template_parser import parse_template
+from opsicle.domain.templates import Template
+from opsicle.kit.ids import new_id
+from opsicle.server.services.actor import Actor, WorkerActor
+from opsicle.server.services.automations import Automations
+from opsicle.server.services.dispatch import Dispatch
+from opsicle.server.services.fleet import Fleet
+from opsicle.server.services.following import Following
+from opsicle.server.services.job_logs import JobLogs
+from opsicle.server.services.jobs import Jobs
+from opsicle.server.services.leases import Leases
+from opsicle.server.services.signals import Signals
+from opsicle.server.store import memberships, orgs, templates, users, workers
+from opsicle.server.store.database import Database
+from opsicle.wire.jobs import Outcome, Work
+from opsicle.wire.user_api import Automation, RunRequest
+from opsicle.wire.worker_api import FinishRequest, PollReply, PollRequest, RunningJob
+from tests.services.clocks import HandClock
+
+STORE = Path(__file__).parents[2] / "opsicle/server/store"
+
+HELLO = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: hello}
+spec:
+  variables: [{id: who, type: string, default: world}]
+  template:
+    phases: [{name: greet, commands: ["echo hello \\"$OPSICLE_VAR_WHO\\""]}]
+"""
+
+
+def open_database(folder: Path, name: str, migrations: str) -> Database:
+    """A database with its schema, as the first migration makes it."""
+    path = folder / name
+    is_new = not path.exists()
+    database = Database(path, on_fatal=_raise)
+    if is_new:
+        schema = (STORE / migrations / "0001_initial.sql").read_text()
+        database.write(lambda db: db.execute(schema).fetchall())
+    return database
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+@dataclass
+class Core:
+    """Everything built as the server builds it, save for sockets. `restart` is a server that comes back."""
+
+    folder: Path
+    clock: HandClock = field(default_factory=HandClock)
+
+    def __post_init__(self) -> None:
+        self.database = open_database(self.folder, "opsicle.db", "migrations")
+        self.logs_database = open_database(self.folder, "logs.db", "log_migrations")
+        self.signals = Signals()
+        self.leases = Leases(self.clock)
+        self.fleet = Fleet(self.clock)
+        self.job_logs = JobLogs(self.logs_database, self.clock)
+        self.jobs = Jobs(self.database, self.job_logs, self.fleet, self.leases, self.signals, self.clock)
+        self.jobs.recover()
+        self.dispatch = Dispatch(self.database, self.jobs, self.fleet, self.leases, self.signals, self.clock)
+        self.automations = Automations(
+            self.database, self.job_logs, self.dispatch, self.fleet, self.signals, self.clock
+        )
+        self.following = Following(self.automations, self.job_logs, self.signals)
+
+    def restart(self) -> Core:
+        self.close()
+        return Core(self.folder, self.clock)
+
+    def close(self) -> None:
+        self.dispatch.close()
+        self.database.close()
+        self.logs_database.close()
+
+    def org(self, code: str) -> str:
+        org_id = new_id(self.clock.now())
+        self.database.write(lambda db: orgs.insert(db, orgs.OrgRow(org_id, code, code), self.clock.now()))
+        return org_id
+
+    def person(self, org_id: str, name: str, role: Role) -> Actor:
+        now, user_id = self.clock.now(), new_id(self.clock.now())
+        user = users.UserRow(user_id, f"{name}@example.com", name, "-")
+        member = memberships.MemberRow(user_id, user.email, name, role, None, None, False, now)
+
+        def work(db):
+            users.insert(db, user, now)
+            memberships.insert(db, org_id, member)
+
+        self.database.write(work)
+        return Actor(user_id, user.email, name, org_id, "org", role, "cli", "127.0.0.1")
+
+    def push(self, actor: Actor, source: str = HELLO) -> Template:
+        template = parse_template(source.encode())
+        now, template_id = self.clock.now(), new_id(self.clock.now())
+        document = msgspec.json.encode(template).decode()
+        version = templates.VersionRow(
+            template_id, template.name, 1, 1, "-", source, document, actor.user_id, "", "", now
+        )
+
+        def work(db):
+            templates.insert(db, actor.org_id, template_id, template.name, now)
+            templates.insert_version(db, actor.org_id, version)
+            templates.advance(db, template_id, 1, now)
+
+        self.database.write(work)
+        return template
+
+    def worker(self, org_id: str, name: str, slots: int = 1, **labels: str) -> TestWorker:
+        now, worker_id = self.clock.now(), new_id(self.clock.now())
+        new = workers.NewWorker(
+            id=worker_id,
+            org_id=org_id,
+            name=name,
+            labels=labels,
+            slots=slots,
+            certificate_serial="1",
+            certificate_expires_at=now,
+        )
+        self.database.write(lambda db: workers.insert(db, new, now))
+        return TestWorker(self, WorkerActor(worker_id, name, org_id, "127.0.0.1"), slots, labels)
+
+    def run(self, actor: Actor, template: str = "hello", **values: object) -> Automation:
+        return self.automations.create(actor, RunRequest(template=template, values=values))
+
+    def state(self, actor: Actor, automation: Automation) -> str:
+        return self.automations.get(actor, automation.id).state
+
+
+@dataclass
+class TestWorker:
+    """Speaks for a worker. `held` is what it would list in its next poll."""
+
+    __test__ = False
+
+    core: Core
+    actor: WorkerActor
+    slots: int
+    labels: dict[str, str]
+    held: dict[str, Work] = field(default_factory=dict)
+    boot_id: str = "boot-1"
+    runtimes: tuple[str, ...] = ("subprocess",)
+
+    def poll(self, wait_seconds: int = 0) -> PollReply:
+        """What the server answers; the work in it counts as received."""
+        reply = self.core.dispatch.poll(self.actor, self.request(wait_seconds))
+        self.held.update({work.job_id: work for work in reply.work})
+        return reply
+
+    def poll_in_background(self, wait_seconds: int = 30) -> gevent.Greenlet:
+        """A poll that is held open meanwhile."""
+        greenlet = gevent.spawn(self.poll, wait_seconds)
+        while self.core.fleet.find(self.actor.worker_id) is None or not self._is_waiting():
+            gevent.sleep(0)
+            if greenlet.ready():
+                break
+        return greenlet
+
+    def _is_waiting(self) -> bool:
+        presence = self.core.fleet.find(self.actor.worker_id)
+        return presence is not None and presence.is_holding
+
+    def request(self, wait_seconds: int) -> PollRequest:
+        return PollRequest(
+            boot_id=self.boot_id,
+            version="0",
+            labels=self.labels,
+            slots=self.slots,
+            free_slots=self.slots - len(self.held),
+            runtimes=self.runtimes,
+            jobs=tuple(RunningJob(work.job_id, work.fence) for work in self.held.values()),
+            wait_seconds=wait_seconds,
+        )
+
+    def start(self, work: Work) -> None:
+        self.core.jobs.start(self.actor, work.job_id, work.fence)
+
+    def finish(self, work: Work, state: str = "succeeded", exit_code: int | None = 0) -> str:
+        request = FinishRequest(
+            fence=work.fence, outcome=Outcome(state=state, phases=(), exit_code=exit_code), log_bytes=0
+        )
+        done = self.core.jobs.finish(self.actor, work.job_id, request)
+        self.held.pop(work.job_id, None)
+        return done.state

@@ -1,0 +1,368 @@
+"""Leases, fences and the states that follow from them. Alice runs; Bob may not touch what is hers."""
+
+from __future__ import annotations
+
+import gevent
+import pytest
+
+from opsicle.domain.access import Role
+from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, NotAllowed, NotAuthenticated, NotFound
+from opsicle.server.services.actor import Actor
+from opsicle.server.store.automations import Filter
+from opsicle.wire.jobs import Outcome
+from opsicle.wire.user_api import RunRequest
+from opsicle.wire.worker_api import LEASE_SECONDS, FinishRequest, LogRequest
+from tests.services.core import HELLO, Core
+
+REQUEUE = HELLO.replace("  template:", "  onWorkerLost: requeue\n  template:")
+ELSEWHERE = HELLO.replace("  template:", "  runsOn: {labels: {site: ams}}\n  template:")
+
+
+@pytest.fixture
+def alice(core: Core) -> Actor:
+    alice = core.person(core.org("acme"), "alice", Role.OPERATOR)
+    core.push(alice)
+    return alice
+
+
+def test_an_automation_goes_to_a_polling_worker_runs_and_succeeds(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice, who="you")
+    assert automation.state == "queued"
+    [work] = worker.poll().work
+    assert work.variables == {"OPSICLE_VAR_WHO": "you"}
+    worker.start(work)
+    assert core.state(alice, automation) == "running"
+    assert worker.finish(work) == "succeeded"
+    assert core.state(alice, automation) == "succeeded"
+
+
+def test_a_held_poll_is_answered_as_soon_as_there_is_work(core: Core, alice: Actor) -> None:
+    poll = core.worker(alice.org_id, "w1").poll_in_background()
+    core.run(alice)
+    assert len(poll.get(timeout=5).work) == 1
+
+
+def test_a_full_worker_gets_the_next_automation_when_a_job_ends(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1", slots=1)
+    core.run(alice)
+    second = core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    poll = worker.poll_in_background()
+    assert not poll.ready()
+    worker.finish(work)
+    assert [w.automation_id for w in poll.get(timeout=5).work] == [second.id]
+
+
+def test_no_worker_gets_more_jobs_than_it_has_slots(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1", slots=3)
+    for _ in range(5):
+        core.run(alice)
+    assert len(worker.poll().work) == 3
+    assert worker.poll().work == ()
+
+
+def test_one_automation_is_leased_to_one_worker_only(core: Core, alice: Actor) -> None:
+    workers = [core.worker(alice.org_id, f"w{n}", slots=4) for n in range(4)]
+    for _ in range(8):
+        core.run(alice)
+    replies = [gevent.spawn(worker.poll) for worker in workers]
+    gevent.joinall(replies, raise_error=True)
+    leased = [work.automation_id for reply in replies for work in reply.value.work]
+    assert len(leased) == 8
+    assert len(set(leased)) == 8
+
+
+def test_work_left_by_one_worker_wakes_the_next(core: Core, alice: Actor) -> None:
+    first, second = (core.worker(alice.org_id, name).poll_in_background() for name in ("w1", "w2"))
+    core.run(alice)
+    core.run(alice)
+    gevent.joinall([first, second], timeout=5)
+    assert len(first.value.work) == len(second.value.work) == 1
+
+
+def test_another_orgs_worker_gets_nothing(core: Core, alice: Actor) -> None:
+    stranger = core.worker(core.org("globex"), "w1")
+    core.run(alice)
+    assert stranger.poll().work == ()
+
+
+def test_only_a_worker_with_the_labels_gets_the_work_and_the_reason_says_so(core: Core, alice: Actor) -> None:
+    core.push(alice, ELSEWHERE.replace("hello}", "elsewhere}"))
+    here = core.worker(alice.org_id, "here")
+    automation = core.run(alice, "elsewhere")
+    assert core.automations.get(alice, automation.id).waiting_reason == "here is not connected"
+    assert here.poll().work == ()
+    reason = core.automations.get(alice, automation.id).waiting_reason
+    assert reason == "no connected worker has label site=ams"
+    assert len(core.worker(alice.org_id, "there", site="ams").poll().work) == 1
+
+
+def test_a_lease_that_lapses_before_the_start_goes_back_to_the_queue(core: Core, alice: Actor) -> None:
+    first, second = core.worker(alice.org_id, "w1"), core.worker(alice.org_id, "w2")
+    automation = core.run(alice)
+    [lost] = first.poll().work
+    core.clock.advance(LEASE_SECONDS + 1)
+    assert core.jobs.expire() == 1
+    [work] = second.poll().work
+    assert work.automation_id == automation.id
+    assert work.fence > lost.fence
+    with pytest.raises(LeaseLost):
+        first.start(lost)
+
+
+def test_a_lease_is_renewed_by_every_poll_that_lists_the_job(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    for _ in range(5):
+        core.clock.advance(LEASE_SECONDS - 1)
+        worker.poll()
+        assert core.jobs.expire() == 0
+
+
+def test_a_running_job_of_a_lost_worker_becomes_unknown(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice)
+    worker.start(worker.poll().work[0])
+    core.clock.advance(LEASE_SECONDS + 1)
+    core.jobs.expire()
+    shown = core.automations.get(alice, automation.id)
+    assert shown.state == "unknown"
+    assert "w1 was lost" in shown.explanation
+    assert core.worker(alice.org_id, "w2").poll().work == ()
+
+
+def test_unknown_gives_way_to_the_truth_of_the_newest_fence(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    core.clock.advance(LEASE_SECONDS + 1)
+    core.jobs.expire()
+    assert worker.poll().drop == ()
+    worker.finish(work, "failed", 3)
+    assert core.state(alice, automation) == "failed"
+
+
+def test_a_requeued_automation_runs_again_and_the_lost_worker_is_shut_out(core: Core, alice: Actor) -> None:
+    core.push(alice, REQUEUE.replace("hello}", "again}"))
+    first, second = core.worker(alice.org_id, "w1"), core.worker(alice.org_id, "w2")
+    automation = core.run(alice, "again")
+    [lost] = first.poll().work
+    first.start(lost)
+    core.clock.advance(LEASE_SECONDS + 1)
+    core.jobs.expire()
+    assert core.state(alice, automation) == "queued"
+    assert lost.job_id in first.poll().drop
+    del first.held[lost.job_id]
+    [work] = second.poll().work
+    second.start(work)
+    for call in (
+        lambda: first.finish(lost),
+        lambda: first.start(lost),
+        lambda: core.jobs.log(first.actor, lost.job_id, LogRequest(fence=lost.fence, chunks=((0, 0, 1, 0, b"x"),))),
+    ):
+        with pytest.raises(LeaseLost):
+            call()
+    second.finish(work)
+    assert core.state(alice, automation) == "succeeded"
+
+
+def test_a_server_that_comes_back_gives_every_lease_one_full_term(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    core.clock.advance(10 * LEASE_SECONDS)
+    core = core.restart()
+    core.clock.advance(LEASE_SECONDS - 1)
+    assert core.jobs.expire() == 0
+    worker.core = core
+    worker.finish(work)
+    assert core.state(alice, automation) == "succeeded"
+    core.close()
+
+
+def test_work_whose_reply_got_lost_is_handed_out_again_at_the_next_poll(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    core.run(alice)
+    [lost] = worker.poll().work
+    worker.held.clear()
+    [work] = worker.poll().work
+    assert work.automation_id == lost.automation_id
+    assert work.fence > lost.fence
+
+
+def test_start_and_finish_may_be_asked_twice(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    worker.start(work)
+    assert worker.finish(work) == worker.finish(work) == "succeeded"
+
+
+def test_a_finished_job_cannot_end_otherwise(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    worker.finish(work)
+    with pytest.raises(Conflict):
+        worker.finish(work, "failed", 1)
+    assert core.state(alice, automation) == "succeeded"
+
+
+def test_a_job_that_was_not_started_cannot_finish(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice)
+    [work] = worker.poll().work
+    with pytest.raises(Conflict):
+        worker.finish(work)
+    assert core.state(alice, automation) == "queued"
+
+
+def test_another_worker_cannot_speak_for_the_job(core: Core, alice: Actor) -> None:
+    worker, thief = core.worker(alice.org_id, "w1"), core.worker(alice.org_id, "w2")
+    core.run(alice)
+    [work] = worker.poll().work
+    with pytest.raises(LeaseLost):
+        thief.start(work)
+
+
+def test_cancelling_before_the_start_means_it_never_starts(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice)
+    [work] = worker.poll().work
+    assert core.automations.cancel(alice, automation.id).state == "cancelled"
+    with pytest.raises(LeaseLost):
+        worker.start(work)
+    assert work.job_id in worker.poll().drop
+
+
+def test_cancelling_a_running_automation_reaches_the_worker_through_its_open_poll(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    poll = worker.poll_in_background()
+    assert core.automations.cancel(alice, automation.id).is_cancel_requested
+    assert poll.get(timeout=5).cancel == (work.job_id,)
+    worker.finish(work, "cancelled", None)
+    assert core.state(alice, automation) == "cancelled"
+
+
+def test_a_cancel_is_repeated_in_later_polls_without_making_them_spin(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    core.automations.cancel(alice, automation.id)
+    assert worker.poll(30).cancel == (work.job_id,)
+    held = worker.poll_in_background()
+    assert not held.ready()
+    core.dispatch.close()
+    assert held.get(timeout=5).cancel == (work.job_id,)
+
+
+def test_what_is_over_cannot_be_cancelled(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    worker.finish(work)
+    with pytest.raises(Conflict, match="already over: it succeeded"):
+        core.automations.cancel(alice, automation.id)
+
+
+def test_a_member_cancels_only_what_is_theirs_and_an_operator_anything(core: Core, alice: Actor) -> None:
+    mallory = core.person(alice.org_id, "mallory", Role.MEMBER)
+    hers, his = core.run(alice), core.run(mallory)
+    with pytest.raises(NotAllowed):
+        core.automations.cancel(mallory, hers.id)
+    assert core.automations.cancel(mallory, his.id).state == "cancelled"
+    assert core.automations.cancel(alice, hers.id).state == "cancelled"
+
+
+def test_an_automation_of_another_org_looks_absent(core: Core, alice: Actor) -> None:
+    mallory = core.person(core.org("globex"), "mallory", Role.ADMIN)
+    automation = core.run(alice)
+    for call in (core.automations.get, core.automations.cancel, core.automations.rerun, core.automations.newest_job):
+        with pytest.raises(NotFound):
+            call(mallory, automation.id)
+
+
+def test_a_revoked_worker_loses_its_open_poll_at_once(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    poll = worker.poll_in_background()
+    core.dispatch.on_revoked(worker.actor.worker_id)
+    with pytest.raises(NotAuthenticated):
+        poll.get(timeout=5)
+
+
+def test_a_draining_worker_gets_no_more_work(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    poll = worker.poll_in_background()
+    core.dispatch.on_drain_changed(worker.actor.worker_id, True)
+    assert poll.get(timeout=5).drain
+    core.run(alice)
+    assert core.fleet.find(worker.actor.worker_id).is_draining
+
+
+def test_a_newer_poll_of_the_same_worker_ends_the_older_one(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    older = worker.poll_in_background()
+    newer = worker.poll_in_background()
+    assert older.get(timeout=5).work == ()
+    core.run(alice)
+    assert len(newer.get(timeout=5).work) == 1
+
+
+def test_a_job_cannot_finish_while_part_of_its_log_is_missing(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    outcome = Outcome(state="succeeded", phases=(), exit_code=0)
+    with pytest.raises(LogIncomplete):
+        core.jobs.finish(worker.actor, work.job_id, FinishRequest(fence=work.fence, outcome=outcome, log_bytes=5))
+    chunks = ((0, 0, 1, 0, b"hello"),)
+    request = FinishRequest(fence=work.fence, outcome=outcome, log_bytes=5, chunks=chunks)
+    assert core.jobs.finish(worker.actor, work.job_id, request).state == "succeeded"
+
+
+def test_a_worker_that_says_unknown_about_what_never_started_gives_it_back(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice)
+    [work] = worker.poll().work
+    worker.finish(work, "unknown", None)
+    assert core.state(alice, automation) == "queued"
+    assert len(worker.poll().work) == 1
+
+
+def test_the_same_idempotency_key_triggers_once(core: Core, alice: Actor) -> None:
+    request = RunRequest(template="hello", values={"who": "a"})
+    first = core.automations.create(alice, request, "key-1")
+    assert core.automations.create(alice, request, "key-1").id == first.id
+    with pytest.raises(Conflict):
+        core.automations.create(alice, RunRequest(template="hello", values={"who": "b"}), "key-1")
+
+
+def test_a_template_that_asks_for_approval_never_runs_unapproved(core: Core, alice: Actor) -> None:
+    asks = HELLO.replace("name: hello", "name: careful").replace(
+        "  variables", "  approvalPolicy: {policyRef: p}\n  variables"
+    )
+    core.push(alice, asks)
+    with pytest.raises(Conflict, match="approval"):
+        core.run(alice, "careful")
+    assert core.automations.list_newest(alice, Filter(), "", 10).items == []
+
+
+def test_a_rerun_is_a_new_automation_that_names_the_old_one(core: Core, alice: Actor) -> None:
+    old = core.run(alice, who="you")
+    new = core.automations.rerun(alice, old.id)
+    assert (new.rerun_of, new.values, new.version) == (old.id, {"who": "you"}, old.version)
+    assert new.id != old.id

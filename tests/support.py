@@ -1,0 +1,24 @@
+"""What every kind of test here needs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def wait_until(condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
+    """Ask `condition` again and again until its answer is true, and return that answer.
+
+    Fails the test after `timeout` seconds, naming `what` was waited for.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout} s in vain for {what or condition}")
+        time.sleep(0.01)

@@ -1,0 +1,113 @@
+"""Patterns agree with Python's `re` wherever both take them, and cost no more than linear time."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opsicle.domain.patterns import MAX_MATCHED_CHARACTERS, BadPattern, Pattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matching", "others"),
+    [
+        ("", [""], ["a"]),
+        ("abc", ["abc"], ["ab", "abcd", "ABC", ""]),
+        ("^abc$", ["abc"], ["^abc$", "abc\n"]),
+        ("a|bc|", ["a", "bc", ""], ["abc", "b"]),
+        ("[a-z0-9-]{1,3}", ["a", "a-9"], ["", "abcd", "A"]),
+        ("[^/]+", ["a b"], ["a/b", ""]),
+        (r"\d+(\.\d+)?", ["1", "1.25"], ["1.", ".5", "٣"]),
+        (r"[\w.+-]+@[\w-]+(\.[\w-]+)+", ["ada@example.com"], ["ada@example", "@a.b"]),
+        ("(ab){2,}", ["abab", "ababab"], ["ab", "aba"]),
+        ("(?:a?b){0,2}", ["", "b", "ab", "bab", "abab"], ["a", "ababb"]),
+        ("a{2}", ["aa"], ["a", "aaa"]),
+        ("a.c", ["abc", "a\tc"], ["a\nc", "ac"]),
+        (r"\(\*\)\\", ["(*)\\"], ["(*)"]),
+        (r"[\]\-\d]+", ["]-1"], ["a"]),
+        ("a+?b*?", ["a", "aab"], ["b"]),
+        ("[é-ü]", ["ö"], ["o"]),
+        (r"\S+\s\S+", ["a b"], ["a  b", "ab"]),
+        ("-", ["-"], []),
+        ("[a-]", ["a", "-"], ["b"]),
+    ],
+)
+def test_a_pattern_stands_for_the_whole_text(pattern: str, matching: list[str], others: list[str]) -> None:
+    assert [text for text in matching if not Pattern(pattern).matches(text)] == []
+    assert [text for text in others if Pattern(pattern).matches(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("(a", "a `(` has no `)`"),
+        ("a)", "a `)` has no `(`"),
+        ("[a", "a `[` has no `]`"),
+        ("[]", "a `[]` is empty"),
+        ("[z-a]", "runs backwards"),
+        (r"[\d-z]", "runs backwards or has no clear end"),
+        (r"[\D]", "not taken inside"),
+        ("*a", "a `*` stands where it means nothing"),
+        ("a**", "two repetitions stand side by side"),
+        ("a{,3}", "a repetition is written"),
+        ("a{x}", "a repetition is written"),
+        ("a{3", "a `{` has no `}`"),
+        ("a{3,2}", "runs backwards"),
+        ("a{1000}", "numbers up to 999"),
+        ("a{501}", "more than 500 characters"),
+        ("(a{50}){50}", "more than 500 characters"),
+        ("((()*{999}){999}){999}".replace("*{", "{"), "more than 500 characters"),
+        ("a^b", "a `^` stands where it means nothing"),
+        ("a$b", "a `$` stands where it means nothing"),
+        (r"\1", r"`\1` is not taken"),
+        (r"\b", r"`\b` is not taken"),
+        ("a\\", "a lone"),
+        ("(?=a)", "groups that begin with `(?` are not taken"),
+        ("(?P<n>a)", "groups that begin with `(?` are not taken"),
+        ("(?i)a", "groups that begin with `(?` are not taken"),
+        ("(" * 100 + ")" * 100, "nested deeper than 30"),
+        ("}", "a `}` stands where it means nothing"),
+    ],
+)
+def test_what_is_no_pattern_is_refused_with_the_reason(pattern: str, message: str) -> None:
+    with pytest.raises(BadPattern) as caught:
+        Pattern(pattern)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(a+)+b", "(a|a)*b", "(a|aa)+b", "(.*)*b", "a*a*a*a*a*a*b", "(a?){250}b", "((a{0,9}){0,9}){0,5}b"]
+)
+def test_a_pattern_that_would_take_years_by_backtracking_takes_no_time(pattern: str) -> None:
+    compiled = Pattern(pattern)
+    started_at = time.process_time()
+    assert not compiled.matches("a" * MAX_MATCHED_CHARACTERS)
+    assert time.process_time() - started_at < 0.5
+
+
+ATOMS = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", r"\d", r"\w", "(a|b)", "(?:ab)", "(b|)", "1", r"\."])
+TIMES = st.sampled_from(["", "", "*", "+", "?", "{2}", "{0,2}", "{1,}", "*?"])
+PIECES = st.tuples(ATOMS, TIMES).map("".join)
+PATTERNS = st.recursive(
+    st.lists(PIECES, max_size=4).map("".join),
+    lambda inner: st.builds("({}|{}){}".format, inner, inner, TIMES) | st.builds("{}{}".format, inner, inner),
+    max_leaves=4,
+)
+
+
+@given(PATTERNS, st.text(alphabet="ab1.\n", max_size=8))
+def test_patterns_agree_with_python(pattern: str, text: str) -> None:
+    assert Pattern(pattern).matches(text) == bool(re.fullmatch(pattern, text, re.ASCII))
+
+
+@given(st.text(alphabet=r"ab[](){}*+?|^$\.-,0129dwDZ:=!<é", max_size=30))
+def test_any_text_is_a_pattern_that_python_takes_too_or_is_refused(text: str) -> None:
+    try:
+        pattern = Pattern(text)
+    except BadPattern:
+        return
+    pattern.matches("ab01")

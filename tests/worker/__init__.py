@@ -1,0 +1,1 @@
+"""Tests of carrying out jobs on one machine."""

@@ -1,0 +1,99 @@
+"""Carrying out small jobs in tests: phases in, outcome and log out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from opsicle.domain.templates import Phase
+from opsicle.kit.ids import new_id
+from opsicle.kit.clock import SystemClock
+from opsicle.wire.jobs import STDERR, STDOUT, Outcome, PhaseReport, Work
+from opsicle.worker.runner import Cancellation, Host, Runner
+
+
+class Log:
+    """A sink in memory. `has_room` can be set to False to see what happens when the spool is full."""
+
+    def __init__(self) -> None:
+        self.chunks: list[tuple[int, int, int, bytes]] = []
+        self.length = 0
+        self.has_room = True
+        self.states: list[str] = []
+        self.offered = 0
+
+    def write(self, phase: int, stream: int, at_ms: int, data: bytes) -> int | None:
+        self.offered += 1
+        if not self.has_room:
+            return None
+        self.chunks.append((phase, stream, at_ms, data))
+        self.length += len(data)
+        return self.length
+
+    def progress(self, phases: Sequence[PhaseReport]) -> None:
+        self.states.append(" ".join(f"{phase.name}={phase.state}" for phase in phases))
+
+    @property
+    def everything(self) -> bytes:
+        return b"".join(chunk[3] for chunk in self.chunks)
+
+    def of(self, phase: int | None = None, stream: int | None = None) -> bytes:
+        return b"".join(
+            data for at, of, _, data in self.chunks if phase in {None, at} and stream in {None, of}
+        )
+
+    @property
+    def stdout(self) -> bytes:
+        return self.of(stream=STDOUT)
+
+    @property
+    def stderr(self) -> bytes:
+        return self.of(stream=STDERR)
+
+
+class Machine:
+    """A place to run jobs on, with a short grace so that stubborn processes do not hold the tests up."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.log = Log()
+        self.cancellation = Cancellation()
+        self.children: list[tuple[int, str]] = []
+        self.seconds = 0.0
+        self.environment = {"PATH": os.environ["PATH"], "HOME": "/home/of-worker", "LANG": "C.UTF-8"}
+        self.on_child: Callable[[int, str], None] = lambda pid, life: self.children.append((pid, life))
+
+    def work(self, *phases: Phase, **more: Any) -> Work:
+        job_id = more.pop("job_id", None) or new_id(SystemClock().now())
+        return Work(
+            automation_id="automation-1", job_id=job_id, fence=1, template="t", requester="alice", phases=phases, **more
+        )
+
+    def run(self, *phases: Phase, grace_seconds: float = 0.5, **more: Any) -> Outcome:
+        work = self.work(*phases, **more)
+        host = Host(
+            workspace_root=self.root,
+            environment=self.environment,
+            grace_seconds=grace_seconds,
+            on_child=self.on_child,
+        )
+        began = time.monotonic()
+        outcome = Runner(work, self.log, host, self.cancellation).run()
+        self.seconds = time.monotonic() - began
+        return outcome
+
+
+def phase(*commands: str, name: str = "work", **more: Any) -> Phase:
+    """A phase; `timeout` may be a fraction of a second here."""
+    return Phase(name=name, commands=commands, **more)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process exists and is more than a dead entry of the process table."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
+    except OSError:
+        return False
