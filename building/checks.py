@@ -17,7 +17,7 @@ TOOLS = (
     ("ruff", "format", "--check", "--quiet", "."),
     ("ruff", "check", "--quiet", "."),
     ("mypy", "--no-error-summary"),
-    ("lint-imports", "--no-cache"),
+    ("lint-imports", "--no-logo", "--no-cache"),
 )
 
 LONGEST_FILE = 400
@@ -37,7 +37,7 @@ def run_all(arguments: Sequence[str]) -> int:
         say("check takes no arguments")
         return 2
     python = development_environment()
-    failed = [tool[0] for tool in TOOLS if not _passes(python.parent / tool[0], *tool[1:])]
+    failed = [" ".join(tool[:2]) for tool in TOOLS if not _passes(python.parent / tool[0], *tool[1:])]
     for check in CONSISTENCY:
         problems = list(check())
         for problem in problems:

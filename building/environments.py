@@ -42,7 +42,7 @@ def _environment(folder: Path, lock: Path) -> Path:
 def _works(python: Path) -> bool:
     """Whether this interpreter can still start: the one it was made from may have been removed or replaced."""
     try:
-        return subprocess.run([python, "-m", "pip", "--version"], check=False, capture_output=True).returncode == 0
+        return subprocess.run([python, "-c", "import pip"], check=False, capture_output=True).returncode == 0
     except OSError:
         return False
 

@@ -78,6 +78,10 @@ class Noun(click.Group):
 
     command_class = Command
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs in the order of the source."""
+        return list(self.commands)
+
 
 def _set_output(ctx: click.Context, _option: click.Parameter, value: str | None) -> None:
     invocation = ctx.find_root().obj
@@ -102,7 +106,13 @@ def _show_version(ctx: click.Context, _option: click.Parameter, value: bool) -> 
     "-o", "--output", type=click.Choice(OUTPUTS), default="table", help="How results are printed; `table` unless told."
 )
 @click.option(
-    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_show_version, help="Print the version."
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    allow_from_autoenv=False,
+    callback=_show_version,
+    help="Print the version.",
 )
 @click.pass_obj
 def root(invocation: Invocation, profile: str, output: str) -> None:

@@ -32,7 +32,6 @@ class _Lines(click.types.StringParamType):
 @click.argument("what", metavar="NAME|FILE")
 @click.option(
     "--var",
-    "texts",
     metavar="ID=VALUE",
     multiple=True,
     type=_Lines(),
@@ -43,13 +42,13 @@ class _Lines(click.types.StringParamType):
 @click.option("--version", type=click.IntRange(min=1), metavar="N", help="Which version; the newest unless told.")
 @click.option("--reason", metavar="TEXT", default="", help="Why; it is shown with the automation.")
 def run(
-    what: str, texts: Sequence[str], var_file: Path | None, *, follow: bool, version: int | None, reason: str
+    what: str, var: Sequence[str], var_file: Path | None, *, follow: bool, version: int | None, reason: str
 ) -> AutomationState | JobState | None:
     """Run a template.
 
     NAME is a template on the server. FILE, a path such as `./restart.yaml`, is run right here without any server.
     """
-    values = _Given(texts, var_file)
+    values = _Given(var, var_file)
     if is_file(what):
         if version is not None:
             raise click.UsageError("--version is for templates on the server; a file has none.")

@@ -9,6 +9,9 @@ import click
 
 from opsicle.cli.root import Command
 
+_FIELDS = {"name": "names", "verbose": "is_verbose"}
+"""Where an option is called otherwise than its field of `ServerOptions`."""
+
 
 @click.command(cls=Command)
 @click.option("--data-dir", metavar="D", type=Path, required=True, help="Folder for keys, databases and logs.")
@@ -16,7 +19,6 @@ from opsicle.cli.root import Command
 @click.option("--worker-listen", metavar="H:P", help="Where workers' requests arrive; 0.0.0.0:8444 unless told.")
 @click.option(
     "--name",
-    "names",
     metavar="NAME",
     multiple=True,
     help="A name or address under which the server is reached; the first one stands in its URLs. May be repeated.",
@@ -28,10 +30,11 @@ from opsicle.cli.root import Command
 @click.option(
     "--behind-proxy", is_flag=True, help="Speak plain HTTP to a proxy on this machine: loopback or unix:/path only."
 )
+@click.option("--plain-http", is_flag=True, hidden=True, help="For the demo: no TLS for people, on loopback only.")
 @click.option(
     "--log-retention-days", type=click.IntRange(min=1), metavar="DAYS", help="How long logs are kept; 90 unless told."
 )
-@click.option("--verbose", "is_verbose", is_flag=True, help="Log every request too.")
+@click.option("--verbose", is_flag=True, help="Log every request too.")
 def server(**given: Any) -> None:
     """Run the application server.
 
@@ -41,4 +44,5 @@ def server(**given: Any) -> None:
     from opsicle.server import main
     from opsicle.server.settings import ServerOptions
 
-    main.run(ServerOptions(**{name: value for name, value in given.items() if value is not None}))
+    given = {_FIELDS.get(option, option): value for option, value in given.items() if value is not None}
+    main.run(ServerOptions(**given))

@@ -70,7 +70,7 @@ def create(email: str, role: str, manager: str | None, name: str, password_file:
 @click.option("--role", type=click.Choice(ROLES), help="What they are in the org from now on.")
 @click.option("--manager", metavar="EMAIL", help="Who their manager is; an empty text for nobody.")
 @click.option("--name", metavar="N", help="Their name.")
-@click.option("--disable/--enable", "is_disabled", default=None, help="Whether they are shut out.")
+@click.option("--disable/--enable", default=None, help="Whether they are shut out.")
 @password_file
 def update(user: str, **changes: str | bool | None) -> None:
     """Change what is given of one person, by id or e-mail address."""
@@ -98,6 +98,8 @@ def _update_request(given: dict[str, str | bool]) -> UpdateUserRequest:
     changes: dict[str, str | bool | None] = dict(given)
     if "password_file" in given:
         changes["password"] = read_password(str(changes.pop("password_file")))
+    if "disable" in given:
+        changes["is_disabled"] = changes.pop("disable")
     if given.get("manager") == "":
         changes["manager"] = None
     return msgspec.convert(changes, UpdateUserRequest)

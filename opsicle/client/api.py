@@ -160,8 +160,9 @@ class Api:
                     for piece in stream.pieces:
                         offset, tries = offset + len(piece), 0
                         yield piece
-                if offset >= int(stream.headers.get("Opsicle-Log-Size", "0")):
-                    return
+                if offset < int(stream.headers.get("Opsicle-Log-Size", "0")):
+                    raise Unreachable("the log broke off")
+                return
             except Unreachable:
                 tries += 1
                 if tries >= LOG_TRIES or not offset:

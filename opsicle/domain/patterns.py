@@ -145,7 +145,7 @@ class _Automaton:
 
     def _build(self, tree: _Tree) -> _Fragment:
         self._steps += 1
-        if self._steps > _MAX_STEPS or len(self.places) > MAX_PLACES:
+        if self._steps > _MAX_STEPS or (isinstance(tree, _Chars) and len(self.places) == MAX_PLACES):
             raise BadPattern(f"it stands for more than {MAX_PLACES} characters; bound the length with `max` instead")
         if isinstance(tree, _Chars):
             self.places.append(tree)

@@ -109,10 +109,11 @@ _OPENED: dict[str, tuple[_Context, ...]] = {
     "$((": (_ARITHMETIC, _ARITHMETIC),
 }
 
+# `${#X}` (a length) and `${X:+…}` (something else instead) do not let the value through.
 _EXPANSIONS = r"""
       \\[\s\S]
     | \$\(\( | \$\(
-    | \$\{[\#!]?(?P<braced>\w*)
+    | \$\{(?:\#\w*|\w+:?\+|!?(?P<braced>\w*))
     | \$(?P<name>[A-Za-z_]\w*)
     | [`"()}]
 """
@@ -149,7 +150,7 @@ class _Scanner:
         while match := self._tokens().search(self._script, at):
             at = match.end()
             name = match["name"] or match["braced"]
-            if name and not match[0].startswith("${#"):  # a length is a number
+            if name:
                 yield Use(name, self._open[-1].place)
             self._enter_or_leave(match)
             if match[0] == "\n":

@@ -89,7 +89,7 @@ class DataFolder:
 
     def setup_token(self) -> str:
         """The setup token given out earlier, "" if there is none."""
-        return self._setup_token.read_text(encoding="ascii") if self._setup_token.exists() else ""
+        return self._setup_token.read_text(encoding="ascii").strip() if self._setup_token.exists() else ""
 
     def write_setup_token(self, text: str) -> None:
         """Keep the setup token for whoever installs the server."""

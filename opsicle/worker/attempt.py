@@ -44,6 +44,7 @@ class Marks:
         """Give the descriptor back."""
         if self._fd is not None:
             os.close(self._fd)
+            self._fd = None
 
 
 class Surroundings(NamedTuple):

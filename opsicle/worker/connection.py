@@ -65,15 +65,15 @@ class Connection:
             channel.close()
 
     def call(self, path: str, message: msgspec.Struct, reply: type[Reply]) -> Reply:
-        """Ask once. Raises what the server's problem says, Unreachable, or NotAuthenticated if TLS says who is wrong."""
+        """Ask once. Raises what the server's problem says, Unreachable, or NotAuthenticated if TLS refuses a side."""
         with self._borrowed(self._newest) as channel:
             return self._ask(channel, path, msgspec.msgpack.encode(message), reply)
 
     def poll(self, path: str, ask: Callable[[], msgspec.Struct], reply: type[Reply], hold_seconds: int) -> Reply | None:
         """Ask a question that the server may leave open for `hold_seconds`. None if `interrupt_poll` ended it.
 
-        `ask` is called after the point from which on an interruption counts, so that none is missed. The poll takes
-        the connection that has rested longest: so none grows cold, and the one on which work arrived is free to start it.
+        `ask` is called after the point from which on an interruption counts, so that none is missed. The poll takes the
+        connection that has rested longest: so none grows cold, and the one on which work arrived is free to start it.
         """
         with self._borrowed(self._oldest) as channel:
             with self._lock:
@@ -195,7 +195,7 @@ class Connection:
             self._is_away = True
             raise self._explained(error) from error
         if status != http.client.OK:
-            problem = _problem(status, content)
+            problem = problem_of(status, content)
             self._is_away = isinstance(problem, AWAY)
             raise problem
         if self._is_away:
@@ -221,7 +221,7 @@ class Connection:
                 f"this worker's certificate expired on {self._identity.expires_at:%Y-%m-%d %H:%M} UTC",
                 hint="Enrol again with a new join token (`opsicle workers token`).",
             )
-        return Unreachable(f"the server at {url} cannot be reached: {_reason(error)}", hint="Trying again by itself.")
+        return Unreachable(f"the server at {url} cannot be reached: {reason_of(error)}", hint="Trying again by itself.")
 
 
 class _Channel(http.client.HTTPSConnection):
@@ -306,7 +306,8 @@ _BY_STATUS: dict[int, type[OpsicleError]] = {
 }
 
 
-def _problem(status: int, content: bytes) -> OpsicleError:
+def problem_of(status: int, content: bytes) -> OpsicleError:
+    """The error that a server's answer stands for."""
     try:
         problem = msgspec.json.decode(content, type=_Problem)
     except msgspec.DecodeError:
@@ -318,7 +319,8 @@ def _problem(status: int, content: bytes) -> OpsicleError:
     return (_BY_CODE.get(problem.code) or _BY_STATUS.get(status, fallback))(message, hint=problem.hint)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Why a connection failed, in a few words."""
     if isinstance(error, TimeoutError):
         return "it does not answer"
     if isinstance(error, ssl.SSLError):

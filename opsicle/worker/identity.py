@@ -1,10 +1,10 @@
 """The worker's data folder: who it is, what it was about to do, and output that the server does not have yet.
 
-    D/lock           held while a worker runs, so that a second one refuses
-    D/identity.json  key, certificate, CA and address of the server: one file, so that it is whole or absent
-    D/journal        see journal.py
-    D/spool/         see spool.py
-    D/workspaces/    the working folders of jobs
+D/lock           held while a worker runs, so that a second one refuses
+D/identity.json  key, certificate, CA and address of the server: one file, so that it is whole or absent
+D/journal        see journal.py
+D/spool/         see spool.py
+D/workspaces/    the working folders of jobs
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ class DataFolder:
     def open(cls, path: Path) -> Self:
         """Make the folder if need be and lock it.
 
-        Raises Conflict if another worker runs on it, InvalidInput if it cannot be used, Unavailable if the disk is full.
+        Raises Conflict if another worker runs on it, InvalidInput if it cannot be used, Unavailable on a full disk.
         """
         folder = cls(path)
         with storage_errors(path):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.chmod(0o700)
-            folder._lock()  # noqa: SLF001 - our own
+            folder._lock()
             for inner in (folder.spool, folder.workspaces):
                 inner.mkdir(mode=0o700, exist_ok=True)
         return folder

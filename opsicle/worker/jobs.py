@@ -13,7 +13,7 @@ import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import LeaseLost, NotAllowed, NotAuthenticated, OpsicleError
-from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
+from opsicle.wire.jobs import CommandReport, Outcome, PhaseReport, StepState, Work
 from opsicle.wire.worker_api import Done, FinishRequest, LogReply, LogRequest, RunningJob, StartRequest
 from opsicle.worker.connection import AWAY, Connection
 from opsicle.worker.identity import DataFolder
@@ -21,6 +21,7 @@ from opsicle.worker.journal import ChildProcess, JobEntry, Journal
 from opsicle.worker.log_shipper import JobLog, LogShipper
 from opsicle.worker.runner import Cancellation, Host, Runner, kill_leftovers
 from opsicle.worker.spool import Room, Spool
+from opsicle.worker.workspace import remove_folder
 
 log = logging.getLogger(__name__)
 
@@ -217,6 +218,8 @@ class Jobs:
         survivors = kill_leftovers(job.id, *((child.pid, child.life) if child else ()))
         if survivors:
             log.error("processes of a lost job cannot be ended", extra={"job_id": job.id, "count": survivors})
+        if problem := remove_folder(self._folder.workspaces / job.id):
+            log.warning("the job's workspace is left", extra={"job_id": job.id, "reason": problem})
         outcome, log_bytes = entry.outcome, entry.log_bytes
         if outcome is None:
             outcome, log_bytes = _unknown(entry.phases), job.spool.end
@@ -275,7 +278,7 @@ class Jobs:
         return None
 
     def _close(self, job: Job) -> None:
-        """Nothing is left to do: the journal first, so that a crash here leaves files at most, never a second report."""
+        """Nothing is left to do. The journal first: a crash in between leaves files, never a second report."""
         try:
             self._journal.closed(job.id)
         except OSError as error:
@@ -285,11 +288,10 @@ class Jobs:
 
 def _unknown(phases: tuple[PhaseReport, ...]) -> Outcome:
     """Of a job whose worker died while it ran, nobody can say how it ended."""
-    for phase in phases:
-        steps = [phase, *phase.commands]
-        for step in steps:
-            if step.state == StepState.RUNNING:
-                step.state = StepState.UNKNOWN
+    steps: list[PhaseReport | CommandReport] = [*phases, *(command for phase in phases for command in phase.commands)]
+    for step in steps:
+        if step.state == StepState.RUNNING:
+            step.state = StepState.UNKNOWN
     return Outcome(
         state=JobState.UNKNOWN,
         phases=phases,

@@ -90,6 +90,7 @@ class Journal:
         self._sync_lock = threading.Lock()
         self._lines_written = 0
         self._lines_synced = 0
+        self._fd = -1
         self._rewrite()
 
     def open_jobs(self) -> list[JobEntry]:
@@ -151,7 +152,7 @@ class Journal:
     def _rewrite(self) -> None:
         content = b"".join(_sealed(line) for entry in self._open.values() for line in _lines_of(entry))
         files.replace(self._path, content)
-        if self._lines_written:
+        if self._fd >= 0:
             os.close(self._fd)
         self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         self._size = len(content)

@@ -33,7 +33,12 @@ class JobLog:
     """
 
     def __init__(
-        self, fence: int, spool: Spool, shipper: LogShipper, journal: Journal, on_refused: Callable[[OpsicleError], None]
+        self,
+        fence: int,
+        spool: Spool,
+        shipper: LogShipper,
+        journal: Journal,
+        on_refused: Callable[[OpsicleError], None],
     ) -> None:
         self.fence = fence
         self.spool = spool

@@ -50,6 +50,8 @@ class Room:
         An empty spool is always let in, so that one job with a full spool cannot silence another one for ever.
         """
         with self._lock:
+            if spool.is_discarded:
+                return True
             if spool.held and (spool.held + size > self._per_job or self._used + size > self._total):
                 return False
             self._used += size
@@ -57,10 +59,11 @@ class Room:
             return True
 
     def give_back(self, size: int, spool: Spool) -> None:
-        """Let others have these bytes."""
+        """Let others have these bytes, as far as the spool still held them."""
         with self._lock:
-            self._used -= size
-            spool.held -= size
+            freed = min(size, spool.held)
+            self._used -= freed
+            spool.held -= freed
 
 
 class _Segment:
@@ -163,25 +166,27 @@ class Spool:
     def write(self, phase: int, stream: int, at_ms: int, content: bytes) -> int | None:
         """Append up to 64 KiB of the job's output; returns the length of the log then.
 
-        None: there is no room, or the disk is full. Nothing was taken; offer it again later, for nothing may be dropped.
+        None: there is no room, or the disk is full. Nothing was taken; offer it again later: nothing may be dropped.
         After `discard` the bytes go nowhere, because nobody wants them.
         """
         body = _HEADER.pack(0, len(content), phase, stream, at_ms)[4:] + content
         record = zlib.crc32(body).to_bytes(4, "big") + body
         if not self._room.take(len(record), self):
-            return self._refuse("the worker's spool is full")
+            self._refuse("the worker's spool is full")
+            return None
         try:
             with self._lock:
                 if not self.is_discarded:
                     self._append(record, len(content))
         except OSError as error:
             self._room.give_back(len(record), self)
-            return self._refuse(str(error))
+            self._refuse(str(error))
+            return None
         self._is_refusing = False
         return self.end
 
     def read(self, limit: int = MAX_LOG_REQUEST_BYTES) -> list[Chunk]:
-        """The first chunks that are not acknowledged, up to `limit` bytes on the wire: the same again until they are."""
+        """The first chunks that are not acknowledged, up to `limit` bytes on the wire; the same until they are."""
         with self._lock:
             if not self.pending:
                 return []
@@ -207,8 +212,7 @@ class Spool:
             if self._unread.offset < self._read_to.offset <= self.acknowledged:
                 self._unread = self._read_to
             freed = self._drop_acknowledged_segments()
-        if freed:
-            self._room.give_back(freed, self)
+        self._room.give_back(freed, self)
 
     def sync(self) -> None:
         """Let what is not acknowledged outlive the machine too. Raises OSError."""

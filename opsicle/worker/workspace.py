@@ -42,7 +42,7 @@ class Workspace:
 
     def beside(self, suffix: str) -> Path:
         """A file of this job that is not in its commands' way; `remove` removes it too."""
-        path = self._beside[suffix] = self.path.with_name(f"{self._job_id}.{suffix}")
+        path = self._beside[suffix] = Path(f"{self.path}.{suffix}")
         return path
 
     def write_script(self, text: bytes) -> Path:

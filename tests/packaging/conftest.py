@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from building import zipapp
+from building.project import ROOT
 
 Start = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -34,8 +35,16 @@ def environment(cache: Path) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "OPSICLE_CACHE_DIR": str(cache)}
 
 
+@pytest.fixture(scope="session")
+def _namespaces() -> None:
+    """Fails in CI, and skips elsewhere, where the system does not let us cut the network off."""
+    if subprocess.run([*UNSHARE, "true"], check=False, capture_output=True).returncode != 0:
+        refuse = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        refuse("needs root, or user namespaces: sysctl -w kernel.unprivileged_userns_clone=1")
+
+
 @pytest.fixture
-def start(built: Path, environment: dict[str, str]) -> Start:
+def start(_namespaces: None, built: Path, environment: dict[str, str]) -> Start:
     """Runs the built file to its end without a network, `before` being shell commands run in its mount namespace."""
 
     def start(
@@ -54,8 +63,8 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
     copy = tmp_path / "one"
     copy.mkdir()
     for name in ("opsicle", "assets", "examples", "building", "requirements"):
-        shutil.copytree(zipapp.ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("build.py", "LICENSE", "pyproject.toml", ".gitignore"):
-        shutil.copy(zipapp.ROOT / name, copy)
+        shutil.copy(ROOT / name, copy)
     yield copy
     shutil.rmtree(copy)

@@ -79,7 +79,7 @@ def test_a_full_disk_is_said_in_one_line(start: Start, cache: Path) -> None:
 def test_starts_at_the_same_moment_unpack_once_and_all_succeed(
     built: Path, environment: dict[str, str], cache: Path
 ) -> None:
-    command = [sys.executable, built, "--version"]
+    command = [sys.executable, str(built), "--version"]
     starts = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(4)]
 
     outputs = {process.communicate(timeout=60)[0] for process in starts}

@@ -35,4 +35,4 @@ def test_two_wheels_that_disagree_about_a_file_are_an_error(tmp_path: Path) -> N
 
 
 def pins(lock: Path) -> set[tuple[str, str]]:
-    return {match.group(1, 2) for match in map(PIN.match, lock.read_text().splitlines()) if match}
+    return {(match[1], match[2]) for match in map(PIN.match, lock.read_text().splitlines()) if match}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from building import zipapp
+from building.project import CACHE
 
 pytestmark = pytest.mark.packaging
 
@@ -44,7 +44,7 @@ def build(folder: Path, umask: int = 0o022, **environment: str) -> Path:
     cache = folder / ".cache"
     cache.mkdir()
     for name in ("wheels", "build-env"):
-        (cache / name).symlink_to(zipapp.CACHE / name)
+        (cache / name).symlink_to(CACHE / name)
     command = [sys.executable, "build.py"]
     subprocess.run(command, cwd=folder, env=os.environ | environment, umask=umask, check=True, timeout=100)
     return folder / "dist" / "opsicle"

@@ -52,7 +52,7 @@ def test_many_writers_at_once_are_all_answered_with_their_own_result(database: D
 
 def test_many_writes_share_few_commits(database: Database) -> None:
     commits: list[int] = []
-    database.write(lambda db: db.set_commit_hook(lambda: commits.append(1) and False))
+    database.write(lambda db: db.set_commit_hook(lambda: bool(commits.append(1))))
     gevent.joinall([gevent.spawn(insert, database, n) for n in range(100)], raise_error=True)
     assert len(commits) < 10
 

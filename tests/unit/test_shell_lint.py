@@ -39,6 +39,7 @@ def warned(command: str) -> list[str]:
         'cat <<-EOF\n\t$OPSICLE_VAR_X\n\tEOF\necho "$OPSICLE_VAR_X"',
         "cat <<EOF\n$OPSICLE_VAR_X",
         "echo ${#OPSICLE_VAR_X}",
+        'ls ${OPSICLE_VAR_X:+--width "$OPSICLE_VAR_X"}',
         "echo $HOME ${PATH} $1 $? $$ $@",
         'echo it\\\'s "$OPSICLE_VAR_X"',
         "echo $'it\\'s' \"$OPSICLE_VAR_X\"",

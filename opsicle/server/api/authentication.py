@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Protocol
 
 from opsicle.domain.errors import NotAllowed, NotAuthenticated
-from opsicle.pki.certificates import WorkerIdentity
 from opsicle.server.api.request import Caller, Request
-from opsicle.server.services.actor import Actor, WorkerActor
+from opsicle.server.services.sessions import Sessions
+from opsicle.server.services.workers import Workers
 
 SECURE_COOKIE = "__Host-opsicle"
 PLAIN_COOKIE = "opsicle"
@@ -27,36 +26,20 @@ _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _BEARER = "Bearer "
 
 
-class Accounts(Protocol):
-    """What is asked of the service that knows the sessions and tokens."""
-
-    def authenticate(self, token: str, address: str, channel: str) -> Actor:
-        """Say whose token this is. Raises NotAuthenticated."""
-        ...
-
-
-class Workers(Protocol):
-    """What is asked of the service that knows the workers."""
-
-    def authenticate(self, identity: WorkerIdentity, address: str) -> WorkerActor:
-        """Say which worker this is. Raises NotAuthenticated for one that was revoked."""
-        ...
-
-
 class PersonAuthentication:
     """Finds the person behind a request on the users' listener."""
 
-    def __init__(self, accounts: Accounts) -> None:
-        self._accounts = accounts
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
 
     def __call__(self, request: Request) -> Caller:
         """Whose token or cookie came with the request. Raises NotAuthenticated or NotAllowed."""
         header = request.header("Authorization")
         if header:
             token = _bearer_token(header)
-            return Caller(self._accounts.authenticate(token, request.address, "token"))
+            return Caller(self._sessions.authenticate(token, request.address, "token"))
         token = _cookie_token(request)
-        actor = self._accounts.authenticate(token, request.address, "browser")
+        actor = self._sessions.authenticate(token, request.address, "browser")
         caller = Caller(actor, csrf_token(token))
         if request.method not in _SAFE_METHODS:
             _check_own_page_asks(request, caller.csrf_token)

@@ -1,65 +1,99 @@
-"""Figures about the server for Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/)."""
+"""Figures about the server for Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/).
+
+Counting is a few dictionary operations per request; the Prometheus library is needed, and so imported, only when
+somebody asks for the figures: it takes memory that a server which nobody watches need not spend.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
 
 
+@dataclass
+class _Latency:
+    """How often a route's answer took how long: one count per bucket, the last for all that took longer."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(_BUCKETS_SECONDS) + 1))
+    total_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Gauge:
+    name: str
+    meaning: str
+    label: str
+    read: Callable[[], Mapping[str, float]]
+
+
 class Metrics:
-    """Counts requests, and asks `gauges` by name for everything that is better read than counted."""
+    """Counts requests, and asks for everything that is better read than counted when it is shown."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "opsicle_requests", "Requests answered.", ("route", "method", "status"), registry=self._registry
-        )
-        self._seconds = Histogram(
-            "opsicle_request_seconds",
-            "Time until a request's answer was ready.",
-            ("route",),
-            buckets=_BUCKETS_SECONDS,
-            registry=self._registry,
-        )
+        self._requests: Counter[tuple[str, str, str]] = Counter()
+        self._latencies: defaultdict[str, _Latency] = defaultdict(_Latency)
+        self._gauges: list[_Gauge] = []
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count one request. `route` is a handler's name, never a path: paths are without number."""
-        self._requests.labels(route, method, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        """Count one request. `route` is a handler's name, never a path: of paths there is no end."""
+        self._requests[route, method, str(status)] += 1
+        latency = self._latencies[route]
+        latency.counts[bisect_left(_BUCKETS_SECONDS, seconds)] += 1
+        latency.total_seconds += seconds
 
     def add_gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
         """Show what `read` says at the moment of asking."""
-        self._registry.register(_Gauges(name, meaning, lambda: {"": read()}, label=""))
+        self._gauges.append(_Gauge(name, meaning, "", lambda: {"": read()}))
 
     def add_gauges(self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
-        """Show what `read` says by the values of one label."""
-        self._registry.register(_Gauges(name, meaning, read, label=label))
+        """Show what `read` says at the moment of asking, a figure for each value of a label."""
+        self._gauges.append(_Gauge(name, meaning, label, read))
 
     def render(self) -> bytes:
         """All of it as text."""
-        return generate_latest(self._registry)
+        from prometheus_client import CollectorRegistry, generate_latest
+
+        registry: Any = CollectorRegistry(auto_describe=False)
+        registry.register(self)
+        return generate_latest(registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Hand the figures to the Prometheus library, which calls this when it renders."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+        requests = CounterMetricFamily("opsicle_requests", "Requests answered.", labels=("route", "method", "status"))
+        for labels, count in self._requests.items():
+            requests.add_metric(labels, count)
+        yield requests
+
+        seconds = HistogramMetricFamily(
+            "opsicle_request_seconds", "Time until a request's answer was ready.", labels=("route",)
+        )
+        for route, latency in self._latencies.items():
+            seconds.add_metric((route,), _buckets(latency), latency.total_seconds)
+        yield seconds
+
+        for gauge in self._gauges:
+            family = GaugeMetricFamily(gauge.name, gauge.meaning, labels=(gauge.label,) if gauge.label else ())
+            for value, number in gauge.read().items():
+                family.add_metric((value,) if gauge.label else (), number)
+            yield family
 
 
-class _Gauges(Collector):
-    def __init__(self, name: str, meaning: str, read: Callable[[], Mapping[str, float]], *, label: str) -> None:
-        self._name = name
-        self._meaning = meaning
-        self._read = read
-        self._labels = [label] if label else []
-
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        family = GaugeMetricFamily(self._name, self._meaning, labels=self._labels)
-        for value, number in self._read().items():
-            family.add_metric([value] if self._labels else [], number)
-        yield family
-
-    def describe(self) -> Iterable[GaugeMetricFamily]:
-        """Without this, registering would read the gauge before the server is complete."""
-        return [GaugeMetricFamily(self._name, self._meaning)]
+def _buckets(latency: _Latency) -> list[tuple[str, float]]:
+    """Prometheus's buckets: each counts all that took no longer than its border."""
+    so_far, buckets = 0, []
+    for border, count in zip((*map(str, _BUCKETS_SECONDS), "+Inf"), latency.counts, strict=True):
+        so_far += count
+        buckets.append((border, float(so_far)))
+    return buckets

@@ -37,7 +37,9 @@ def document(table: Sequence[Route]) -> dict[str, Any]:
     """Describe every route of the table."""
     types = [problems.ProblemDocument]
     types += [kind for route in table for kind in (route.body, route.reply) if kind is not None]
-    schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    schemas, components = msgspec.json.schema_components(
+        types, ref_template="#/components/schemas/{name}", schema_hook=_any
+    )
     by_type = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
@@ -100,3 +102,10 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
 
 def _query_parameters(route: Route) -> list[dict[str, Any]]:
     return [{"name": name, "in": "query", "schema": {"type": _QUERY_TYPES[kind]}} for name, kind in route.query.items()]
+
+
+def _any(kind: type) -> dict[str, Any]:
+    """The schema of `object`, as which we type JSON that may be anything."""
+    if kind is not object:
+        raise NotImplementedError
+    return {}

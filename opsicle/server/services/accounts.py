@@ -67,7 +67,7 @@ class Accounts:
             if orgs.has_any(db):
                 return None
             if _is_good(current, settings.find(db, settings.SETUP_TOKEN_HASH)):
-                return current
+                return current.strip()
             token = setup_token.new(ca_fingerprint)
             settings.put(db, settings.SETUP_TOKEN_HASH, token.hash)
             return token.text

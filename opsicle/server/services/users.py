@@ -57,22 +57,168 @@ class Users:
         that cannot be used.
         """
         actor.require(Action.USERS_MANAGE)
-        email, name = checked_email(request.email), _checked_name(request.name)
+        email = checked_email(request.email)
+        name = _checked_name(request.name) or email.partition("@")[0]
         passwords.check_password(request.password, email=email, name=name)
         password_hash = self._hasher.hash(request.password)
         now = self._clock.now()
 
         def work(db: apsw.Connection) -> MemberRow:
-            user = _account(db, UserRow(new_id(now), email, name or email.partition("@")[0], password_hash))
-            if user is None:
-                raise Conflict(f"{email} cannot be added", hint="This address has an account on this server already.")
-            if user.password_hash != password_hash:
-                _take_over(db, user.id, name or user.name, password_hash)
-            elif not users.find_by_email(db, email):
-                users.insert(db, user, now)
-            member = MemberRow(user.id, email, name, request.role, None, None, is_disabled=False, created_at=now)
-            memberships.insert(db, actor.org_id, member)
-            _set_manager(db, actor.org_id, member, request.manager)
-            return _get(db, actor.org_id, user.id)
+            user_id = self._open_account(db, UserRow(new_id(now), email, name, password_hash))
+            manager = _find_manager(db, actor.org_id, request.manager)
+            manager_id = manager.user_id if manager else None
+            row = MemberRow(user_id, email, name, request.role, manager_id, None, is_disabled=False, created_at=now)
+            memberships.insert(db, actor.org_id, row)
+            data = {"email": email, "role": request.role, "manager": request.manager}
+            audit.append(db, now, actor.org_id, actor, "create", f"users/{user_id}", data)
+            return _get(db, actor.org_id, user_id)
 
         return _shown(self._database.write(work))
+
+    def _open_account(self, db: apsw.Connection, new: UserRow) -> str:
+        """Make an account, or open one anew that belongs to no org any more; returns its id."""
+        old = users.find_by_email(db, new.email)
+        if old is None:
+            users.insert(db, new, self._clock.now())
+            return new.id
+        if memberships.list_of_user(db, old.id):
+            raise Conflict(f"{new.email} cannot be added", hint="This address has an account on this server already.")
+        users.rename(db, old.id, new.name)
+        users.set_password(db, old.id, new.password_hash)
+        return old.id
+
+    def update(self, actor: Actor, id_or_email: str, request: UpdateUserRequest) -> User:
+        """Change what is given. Somebody who is disabled, or given another password, is logged out at once.
+
+        Raises NotFound; InvalidInput for a name, password or manager that cannot be used; Conflict where the org
+        would be left without an admin, or the account is not the org's alone.
+        """
+        actor.require(Action.USERS_MANAGE)
+        old = self._database.read(lambda db: _get(db, actor.org_id, id_or_email))
+        if request.name is not UNSET:
+            request.name = _checked_name(request.name)
+        password_hash = self._hash(request.password, old) if request.password is not UNSET else ""
+
+        def work(db: apsw.Connection) -> MemberRow:
+            old = _get(db, actor.org_id, id_or_email)
+            new = _changed(db, actor.org_id, old, request)
+            _check_admin_stays(db, actor.org_id, old, new)
+            memberships.update(db, actor.org_id, new)
+            _change_account(db, old, request, password_hash)
+            if new.is_disabled or password_hash:
+                sessions.delete_of_member(db, actor.org_id, old.user_id)
+            if new.is_disabled:
+                tokens.delete_of_member(db, actor.org_id, old.user_id)
+            resource = f"users/{old.user_id}"
+            audit.append(db, self._clock.now(), actor.org_id, actor, "update", resource, _recorded(request))
+            return _get(db, actor.org_id, old.user_id)
+
+        row = self._database.write(work)
+        self._sessions.forget()
+        return _shown(row)
+
+    def _hash(self, password: str, user: MemberRow) -> str:
+        passwords.check_password(password, email=user.email, name=user.name)
+        return self._hasher.hash(password)
+
+    def delete(self, actor: Actor, id_or_email: str) -> None:
+        """End a person's membership; their sessions and tokens in this org die at once.
+
+        Raises NotFound; Conflict where the org would be left without an admin.
+        """
+        actor.require(Action.USERS_MANAGE)
+
+        def work(db: apsw.Connection) -> None:
+            member = _get(db, actor.org_id, id_or_email)
+            _check_admin_stays(db, actor.org_id, member, None)
+            sessions.delete_of_member(db, actor.org_id, member.user_id)
+            tokens.delete_of_member(db, actor.org_id, member.user_id)
+            memberships.clear_manager(db, actor.org_id, member.user_id)
+            memberships.delete(db, actor.org_id, member.user_id)
+            data = {"email": member.email}
+            audit.append(db, self._clock.now(), actor.org_id, actor, "delete", f"users/{member.user_id}", data)
+
+        self._database.write(work)
+        self._sessions.forget()
+
+
+def _get(db: apsw.Connection, org_id: str, id_or_email: str) -> MemberRow:
+    member = memberships.find(db, org_id, id_or_email.strip().lower())
+    if member is None:
+        raise NotFound(f"there is no user {id_or_email}", hint="`opsicle users list` shows them.")
+    return member
+
+
+def _find_manager(db: apsw.Connection, org_id: str, email: str | None) -> MemberRow | None:
+    if email is None:
+        return None
+    manager = memberships.find(db, org_id, email.strip().lower())
+    if manager is None:
+        raise invalid("manager", f"the manager {email} is not in this org", hint="Add them first.")
+    return manager
+
+
+def _changed(db: apsw.Connection, org_id: str, old: MemberRow, request: UpdateUserRequest) -> MemberRow:
+    """The membership as the request wants it. Raises InvalidInput for a manager who cannot be one."""
+    manager_id = old.manager_id
+    if request.manager is not UNSET:
+        manager = _find_manager(db, org_id, request.manager)
+        manager_id = manager.user_id if manager else None
+        if manager_id and memberships.is_managed_by(db, org_id, manager_id, old.user_id):
+            raise invalid(
+                "manager",
+                f"{request.manager} cannot be the manager of {old.email}: nobody may stand above themselves",
+            )
+    return msgspec.structs.replace(
+        old,
+        role=old.role if request.role is UNSET else request.role,
+        manager_id=manager_id,
+        is_disabled=old.is_disabled if request.is_disabled is UNSET else request.is_disabled,
+    )
+
+
+def _change_account(db: apsw.Connection, old: MemberRow, request: UpdateUserRequest, password_hash: str) -> None:
+    if request.name is UNSET and not password_hash:
+        return
+    if len(memberships.list_of_user(db, old.user_id)) > 1:
+        raise Conflict(
+            f"the account {old.email} is not this org's alone", hint="Its name and password are not yours to change."
+        )
+    if request.name is not UNSET:
+        users.rename(db, old.user_id, request.name)
+    if password_hash:
+        users.set_password(db, old.user_id, password_hash)
+
+
+def _check_admin_stays(db: apsw.Connection, org_id: str, old: MemberRow, new: MemberRow | None) -> None:
+    """Raise Conflict if nobody could administer the org after this change."""
+    is_admin_after = new is not None and new.role == Role.ADMIN and not new.is_disabled
+    if is_admin_after or old.role != Role.ADMIN or old.is_disabled:
+        return
+    if memberships.count_other_admins(db, org_id, old.user_id) == 0:
+        raise Conflict(f"{old.email} is the last admin of this org", hint="Make somebody else an admin first.")
+
+
+def _checked_name(text: str) -> str:
+    name = text.strip()
+    if len(name) > 200 or has_control_characters(name):
+        raise invalid("name", "the name must be one line of at most 200 characters")
+    return name
+
+
+def _recorded(request: UpdateUserRequest) -> dict[str, object]:
+    """What the record says of a change: a new password only by name."""
+    changes: dict[str, object] = msgspec.to_builtins(request)
+    return changes | ({"password": "changed"} if request.password is not UNSET else {})
+
+
+def _shown(row: MemberRow) -> User:
+    return User(
+        id=row.user_id,
+        email=row.email,
+        name=row.name,
+        role=row.role,
+        manager=row.manager,
+        is_disabled=row.is_disabled,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,25 @@
+// Bytes: from base64, and in words.
+
+/** The bytes of a base64 text. */
+export function fromBase64(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+/** "312 B", "4.1 KiB", "20 MiB". */
+export function sizeText(bytes) {
+  let size = bytes;
+  for (const unit of ["B", "KiB", "MiB"]) {
+    if (size < 1024) return `${size < 10 && unit !== "B" ? size.toFixed(1) : Math.round(size)} ${unit}`;
+    size /= 1024;
+  }
+  return `${size.toFixed(1)} GiB`;
+}
+
+/** 128 random bits as text, for an Idempotency-Key or an id. */
+export function randomId() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,144 @@
+// Server-sent events over fetch(): unlike EventSource this sees the HTTP status, resumes where this page says, lets a
+// slow page slow the stream down, and gives its connection back while nobody looks (a browser has six per server).
+
+import { open } from "./api.js";
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 10_000;
+const SILENCE_MS = 40_000; // the server sends a heartbeat every 15 s
+const HIDDEN_GRACE_MS = 15_000;
+const BUSY_MS = 12; // then the page gets a turn to draw
+
+/**
+ * Follow a stream until `signal` says stop, the server says that this is for nobody here, or `on` returns false.
+ *
+ * `on(name, data, id)` gets each event; `status` is told "live", "waiting" or "closed". Connections that break are made
+ * anew after a pause, from the last id on. Errors that waiting does not mend go to `failed`.
+ */
+export async function follow(path, { on, status = () => {}, failed = () => {}, signal }) {
+  const position = { id: "" };
+  let pause = FIRST_PAUSE_MS;
+  while (!signal.aborted) {
+    await untilVisible(signal);
+    try {
+      const isOver = await followOnce(path, position, {
+        signal,
+        on: (...event) => {
+          pause = FIRST_PAUSE_MS;
+          status("live");
+          return on(...event);
+        },
+      });
+      if (isOver) break;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error.status >= 400 && error.status < 500 && error.status !== 429) {
+        failed(error);
+        break;
+      }
+    }
+    if (signal.aborted) return;
+    status("waiting");
+    if (document.visibilityState === "visible") await sleep(pause * (0.5 + Math.random() / 2), signal);
+    pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+  }
+  status("closed");
+}
+
+/** One connection. True when `on` had enough. */
+async function followOnce(path, position, { on, signal }) {
+  const connection = new AbortController();
+  const hangUp = () => connection.abort();
+  signal.addEventListener("abort", hangUp);
+  const stopWatching = whenHidden(hangUp);
+  let silence = setTimeout(hangUp, SILENCE_MS);
+  try {
+    const headers = { Accept: "text/event-stream", ...(position.id && { "Last-Event-ID": position.id }) };
+    const response = await open(path, { headers, signal: connection.signal });
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    const parser = new EventParser();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return false;
+      clearTimeout(silence);
+      silence = setTimeout(hangUp, SILENCE_MS);
+      if (await deliver(parser.feed(value), position, on)) return true;
+      if (signal.aborted) return false;
+    }
+  } finally {
+    clearTimeout(silence);
+    stopWatching();
+    signal.removeEventListener("abort", hangUp);
+    connection.abort();
+  }
+}
+
+async function deliver(events, position, on) {
+  let began = performance.now();
+  for (const { name, data, id } of events) {
+    const isEnough = on(name, JSON.parse(data), id) === false;
+    if (id) position.id = id;
+    if (isEnough) return true;
+    if (performance.now() - began > BUSY_MS) {
+      await new Promise((resume) => setTimeout(resume));
+      began = performance.now();
+    }
+  }
+  return false;
+}
+
+/** Takes the stream's text in pieces of any size; gives {name, data, id} for each event that is complete. */
+export class EventParser {
+  #rest = "";
+  #event = { name: "message", data: [], id: "" };
+
+  *feed(text) {
+    const lines = (this.#rest + text).split("\n");
+    this.#rest = lines.pop();
+    for (const line of lines) {
+      if (line === "" || line === "\r") {
+        if (this.#event.data.length) yield { ...this.#event, data: this.#event.data.join("\n") };
+        this.#event = { name: "message", data: [], id: "" };
+      } else this.#field(line.replace(/\r$/, ""));
+    }
+  }
+
+  #field(line) {
+    const colon = line.indexOf(":");
+    const name = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? "" : line.slice(colon + (line[colon + 1] === " " ? 2 : 1));
+    if (name === "event") this.#event.name = value;
+    else if (name === "data") this.#event.data.push(value);
+    else if (name === "id") this.#event.id = value;
+  }
+}
+
+function untilVisible(signal) {
+  if (document.visibilityState === "visible") return Promise.resolve();
+  return new Promise((resume) => {
+    document.addEventListener("visibilitychange", resume, { once: true });
+    signal.addEventListener("abort", resume, { once: true });
+  });
+}
+
+/** Call `then` once the page has been hidden for a while; gives back how to stop watching. */
+function whenHidden(then) {
+  let timer = 0;
+  const look = () => {
+    clearTimeout(timer);
+    if (document.visibilityState === "hidden") timer = setTimeout(then, HIDDEN_GRACE_MS);
+  };
+  look();
+  document.addEventListener("visibilitychange", look);
+  return () => {
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", look);
+  };
+}
+
+function sleep(milliseconds, signal) {
+  return new Promise((resume) => {
+    const timer = setTimeout(resume, milliseconds);
+    signal.addEventListener("abort", () => (clearTimeout(timer), resume()), { once: true });
+  });
+}

@@ -1,0 +1,75 @@
+// From the address to a page, and back. Links are ordinary links; this takes over those that stay inside.
+
+const routes = [];
+let unmount = () => {};
+let outlet = null;
+let afterMount = () => {};
+
+/** Say which page stands behind a path such as `/templates/:name`. The first that fits wins. */
+export function route(pattern, page) {
+  const names = [];
+  const source = pattern.replace(/:(\w+)/g, (_, name) => (names.push(name), "([^/]+)"));
+  routes.push({ expression: new RegExp(`^${source}/?$`), names, page });
+}
+
+/** Show pages in `element` from now on. `mounted(path)` is called after each change of page. */
+export function startRouter(element, mounted) {
+  outlet = element;
+  afterMount = mounted;
+  addEventListener("popstate", show);
+  document.addEventListener("click", takeOver);
+  show();
+}
+
+/** Go to another page. */
+export function navigate(path, { isReplacing = false } = {}) {
+  history[isReplacing ? "replaceState" : "pushState"](null, "", path);
+  show();
+}
+
+/** Change the query of the address without leaving the page. Empty parameters are left out. */
+export function setQuery(parameters) {
+  const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value));
+  history.replaceState(history.state, "", location.pathname + (query.size ? `?${query}` : ""));
+}
+
+/** Where the person is, to come back to after logging in. */
+export function here() {
+  return location.pathname + location.search + location.hash;
+}
+
+function show() {
+  unmount();
+  window.scrollTo(0, 0);
+  outlet.replaceChildren();
+  const { page, params } = match(location.pathname);
+  unmount = page.mount(outlet, { ...params, query: new URLSearchParams(location.search) }) ?? (() => {});
+  afterMount(location.pathname);
+}
+
+function match(path) {
+  for (const { expression, names, page } of routes) {
+    const found = expression.exec(path);
+    if (found) return { page, params: Object.fromEntries(names.map((name, i) => [name, decoded(found[i + 1])])) };
+  }
+  throw new Error("the last route must fit everything");
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function takeOver(event) {
+  const link = event.target.closest?.("a[href]");
+  const isPlain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
+  if (!link || !isPlain || event.defaultPrevented || link.target || link.hasAttribute("download")) return;
+  const target = new URL(link.href);
+  if (target.origin !== location.origin || target.pathname.startsWith("/api/")) return;
+  if (target.pathname === location.pathname && target.search === location.search && target.hash) return;
+  event.preventDefault();
+  navigate(target.pathname + target.search + target.hash);
+}

@@ -1,0 +1,83 @@
+"""A thin client of the HTTP API for measuring: one kept-alive TLS connection, nothing in between."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where the server is, whom to trust and who we are; can be handed to another process."""
+
+    url: str
+    ca_pem: str
+    token: str
+
+
+class Api:
+    """One connection, one caller at a time."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._headers = {"Authorization": f"Bearer {access.token}", "Content-Type": "application/json"}
+        self._connection = self._connect()
+
+    def _connect(self) -> http.client.HTTPSConnection:
+        parts = urlsplit(self._access.url)
+        context = ssl.create_default_context(cadata=self._access.ca_pem)
+        connection = http.client.HTTPSConnection(str(parts.hostname), parts.port, context=context, timeout=120)
+        connection.connect()
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def request(self, method: str, path: str, body: object = None) -> bytes:
+        """Send and wait for the whole answer."""
+        content = json.dumps(body).encode() if body is not None else None
+        self._connection.request(method, path, content, self._headers)
+        response = self._connection.getresponse()
+        answer = response.read()
+        if response.status >= 400:
+            raise RuntimeError(f"{method} {path}: {response.status} {answer.decode()}")
+        return answer
+
+    def json(self, method: str, path: str, body: object = None) -> Any:
+        """Send and decode the answer."""
+        return json.loads(self.request(method, path, body))
+
+    def run(self, template: str) -> str:
+        """Trigger an automation; answers its id."""
+        return str(self.json("POST", "/api/v1/automations", {"template": template})["id"])
+
+    def events(self, path: str) -> Iterator[tuple[str, Any]]:
+        """The server-sent events of a path, on a connection of their own."""
+        connection = self._connect()
+        connection.request("GET", path, headers=self._headers)
+        response = connection.getresponse()
+        name, data = "", ""
+        for raw in response:
+            line = raw.decode().rstrip("\n")
+            if line.startswith("event:"):
+                name = line[6:].strip()
+            elif line.startswith("data:"):
+                data = line[5:].strip()
+            elif not line and name:
+                yield name, json.loads(data)
+                name = ""
+        connection.close()
+
+    def wait_final(self, automation_id: str) -> Any:
+        """Follow an automation to its end; answers how it then looks."""
+        shown: Any = None
+        for name, data in self.events(f"/api/v1/automations/{automation_id}/events"):
+            if name == "automation":
+                shown = data
+            if name == "end":
+                return shown
+        raise RuntimeError("the event stream ended before the automation did")

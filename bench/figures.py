@@ -1,0 +1,180 @@
+"""The figures: each measured on the product as it is shipped, with its floor and its aim."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import floors
+from bench.api import Access, Api
+from tests.product import Installation, program
+
+LATENCY_RUNS = 100
+THROUGHPUT_RUNS = 500
+CLIENTS = 4
+WARM_UP = 10
+LOG_LINES = 200_000
+LINE = "x" * 99
+LOG_COMMAND = f"i=0; while [ $i -lt {LOG_LINES} ]; do echo {LINE}; i=$((i+1)); done"
+
+STAMP = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: stamp}
+spec: {template: {phases: [{name: stamp, commands: ["date +%s%N"]}]}}
+"""
+NOTHING = STAMP.replace("stamp", "nothing").replace("date +%s%N", ":")
+LONG_LOG = STAMP.replace("stamp", "long-log").replace('"date +%s%N"', repr(LOG_COMMAND)).replace(
+    "{name: long-log, commands", "{name: long-log, timeout: 600, commands"
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured value beside what it may be, both in `unit`. `is_floor`: more is better."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str
+    how: str
+    is_floor: bool = False
+
+    @property
+    def is_met(self) -> bool:
+        return self.value >= self.limit if self.is_floor else self.value <= self.limit
+
+
+def latencies(api: Api) -> list[Figure]:
+    """Trigger to the first command, and to the final state at a follower, on an idle system."""
+    starts, ends = [], []
+    for number in range(WARM_UP + LATENCY_RUNS):
+        sent = time.time()
+        automation_id = api.run("stamp")
+        api.wait_final(automation_id)
+        ended = time.time()
+        stamp = int(api.request("GET", f"/api/v1/automations/{automation_id}/log")) / 1e9
+        if number >= WARM_UP:
+            starts.append(stamp - sent)
+            ends.append(ended - sent)
+    date = floors.median_ms(floors.bare_date())
+    p50, p95 = floors.median_ms(starts), floors.p95_ms(starts)
+    final = floors.median_ms(ends)
+    return [
+        Figure("trigger → command started, p50", p50, 4 * date, "ms", f"4 × bare `sh -c date` ({date:.1f} ms)"),
+        Figure("trigger → command started, p95", p95, 2 * p50, "ms", "2 × p50"),
+        Figure("trigger → final state at a follower, p50", final, 2 * p50, "ms", "2 × trigger → started"),
+    ]
+
+
+def throughput(access: Access) -> Figure:
+    """No-op automations a second: all triggered by four clients, all final."""
+    floor = floors.forks_per_second()
+    began = time.perf_counter()
+    with multiprocessing.get_context("spawn").Pool(CLIENTS) as pool:
+        pool.map(_warm_up, [access] * CLIENTS)
+        began = time.perf_counter()
+        ids = [automation for some in pool.map(_trigger, [access] * CLIENTS) for automation in some]
+        api = Api(access)
+        while len(api.json("GET", "/api/v1/automations?template=nothing&state=succeeded&limit=200")["items"]) < 1:
+            time.sleep(0.001)
+        _wait_all(api, len(ids))
+        seconds = time.perf_counter() - began
+    how = f"12 % of bare fork+exec on 4 threads ({floor:.0f}/s)"
+    return Figure("no-op automations", len(ids) / seconds, 0.12 * floor, "/s", how, is_floor=True)
+
+
+def _warm_up(access: Access) -> None:
+    Api(access).json("GET", "/api/v1/whoami")
+
+
+def _trigger(access: Access) -> list[str]:
+    api = Api(access)
+    return [api.run("nothing") for _ in range(THROUGHPUT_RUNS // CLIENTS)]
+
+
+def _wait_all(api: Api, count: int) -> None:
+    """Until as many no-op automations have succeeded; the queue is drained in order, so the newest are last."""
+    while api.json("GET", "/api/v1/automations?template=nothing&state=queued&limit=1")["items"]:
+        time.sleep(0.005)
+    while api.json("GET", "/api/v1/automations?template=nothing&state=running&limit=1")["items"]:
+        time.sleep(0.002)
+    done, cursor = 0, ""
+    while True:
+        page = api.json("GET", f"/api/v1/automations?template=nothing&state=succeeded&limit=200&cursor={cursor}")
+        done, cursor = done + len(page["items"]), page["next_cursor"]
+        if not cursor:
+            break
+    if done != count:
+        raise RuntimeError(f"{done} of {count} automations succeeded")
+
+
+def long_log(api: Api, server_pid: int, worker_pid: int) -> list[Figure]:
+    """A 20 MB log from the trigger until all of it can be read back; and what memory that takes."""
+    floor, size = floors.pipe_seconds(LOG_COMMAND)
+    before = {pid: resident_mib(pid) for pid in (server_pid, worker_pid)}
+    began = time.perf_counter()
+    automation_id = api.run("long-log")
+    api.wait_final_state(automation_id)
+    log = api.request("GET", f"/api/v1/automations/{automation_id}/log")
+    seconds = time.perf_counter() - began
+    if log != f"{LINE}\n".encode() * LOG_LINES:
+        raise RuntimeError("the log that was read back is not the one that was written")
+    growth = {pid: peak_mib(pid) - before[pid] for pid in before}
+    how = f"3 × the same through a bare pipe ({floor:.2f} s, {size / 1e6:.0f} MB)"
+    return [
+        Figure("log of 200,000 lines, readable", seconds, 3 * floor, "s", how),
+        Figure("server's growth during it", growth[server_pid], 40, "MiB", "peak resident, less before"),
+        Figure("worker's growth during it", growth[worker_pid], 40, "MiB", "peak resident, less before"),
+    ]
+
+
+def idle_memory(server_pid: int, worker_pid: int) -> list[Figure]:
+    """Resident memory before any work."""
+    return [
+        Figure("server, idle", resident_mib(server_pid), 60, "MiB", "resident"),
+        Figure("worker, idle", resident_mib(worker_pid), 40, "MiB", "resident"),
+    ]
+
+
+def start_up(folder: Path) -> list[Figure]:
+    """`--version` of the warm built file, and a server from its start to its ready line."""
+    click = floors.median_ms([_run_seconds([sys.executable, "-c", "import click"]) for _ in range(20)])
+    version = floors.median_ms([_run_seconds([*program(), "--version"]) for _ in range(20)])
+    ready = []
+    for number in range(3):
+        began = time.perf_counter()
+        with Installation.unprepared(folder / f"start-{number}"):
+            ready.append(time.perf_counter() - began)
+    return [
+        Figure("`opsicle --version`", version, 2.5 * click, "ms", f"2.5 × `import click` ({click:.0f} ms)"),
+        Figure("server to ready, second start", min(ready), 1.0, "s", "1 s"),
+    ]
+
+
+def _run_seconds(command: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - began
+
+
+def resident_mib(pid: int) -> float:
+    """A process's resident memory now."""
+    return _status_mib(pid, "VmRSS")
+
+
+def peak_mib(pid: int) -> float:
+    """The most resident memory that a process has ever had."""
+    return _status_mib(pid, "VmHWM")
+
+
+def _status_mib(pid: int, name: str) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError(f"process {pid} is gone, or {os.uname().sysname} does not tell")

@@ -1,0 +1,137 @@
+"""`opsicle demo`: everything at once on this machine, thrown away afterwards."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import click
+
+from opsicle.cli.output import emit
+from opsicle.cli.root import Command
+from opsicle.cli.terminal import say, styled
+
+if TYPE_CHECKING:
+    from opsicle.cli.demo_processes import DemoProcesses
+    from opsicle.client.api import Api
+    from opsicle.client.sessions import Session
+    from opsicle.wire.user_api import Automation
+
+ORG = "demo"
+EMAIL = "demo@example.com"
+
+_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+@click.command(cls=Command)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    metavar="N",
+    help="Port of the page; a free one unless told.",
+)
+@click.option("--wait/--no-wait", default=True, help="Go on until Ctrl-C, or end with the last run.")
+def demo(port: int, *, wait: bool) -> None:
+    """Try it out: a server, a worker and sample templates on this machine only.
+
+    Each sample is run once, live. Ctrl-C removes everything.
+    """
+    with ExitStack() as stack:
+        _end_like_ctrl_c(stack)
+        processes = _processes(stack)
+        say(f"Starting a server and a worker in {processes.folder} …")
+        session, password = _set_up(processes, port)
+        ran = _run_samples(session, processes)
+        shown = {
+            "url": session.server,
+            "email": EMAIL,
+            "password": password,
+            "automations": ran,
+        }
+        fields = [("page", session.server), ("user", EMAIL), ("password", password)]
+        say("")
+        emit(shown, fields)
+        if wait:
+            _wait_for_ctrl_c(processes)
+
+
+def _processes(stack: ExitStack) -> DemoProcesses:
+    from opsicle.cli.demo_processes import DemoProcesses
+
+    return stack.enter_context(DemoProcesses())
+
+
+def _set_up(processes: DemoProcesses, port: int) -> tuple[Session, str]:
+    """Start the server and a worker; return the admin's session, kept for the command line too, and password."""
+    from opsicle.cli.sessions import connect
+    from opsicle.client.sessions import Session, Sessions
+    from opsicle.wire.user_api import SetupRequest
+
+    server = processes.start_server(port)
+    password = secrets.token_urlsafe(12)
+    api = connect(Session(server=server.url))
+    api.setup(SetupRequest(token=server.setup_token, org=ORG, email=EMAIL, password=password))
+    token = api.login(EMAIL, password).token
+    session = Session(server=server.url, org=ORG, email=EMAIL, token=token)
+    Sessions(processes.config_folder).save("default", session)
+    processes.start_worker(connect(session).create_join_token(ttl_seconds=60).token)
+    return session, password
+
+
+def _run_samples(session: Session, processes: DemoProcesses) -> list[Automation]:
+    """Push every sample, and run each that needs no answers, shown live."""
+    from opsicle.cli.following import show_live
+    from opsicle.cli.sessions import connect
+    from opsicle.domain.errors import OpsicleError
+    from opsicle.wire.user_api import RunRequest
+
+    api = connect(session)
+    ran = []
+    for name in _push_samples(api):
+        processes.check()
+        say(f"\n{styled('opsicle run', 'green')} {name} --follow")
+        try:
+            ran.append(show_live(api, api.run(RunRequest(template=name))))
+        except OpsicleError as error:
+            say(f"{name}: {error.message}")
+    return ran
+
+
+def _push_samples(api: Api) -> list[str]:
+    """Push the samples; return the names of those that can run without being told any value."""
+    from opsicle.kit.resources import examples
+
+    runnable = []
+    for path in sorted(examples().rglob("*.yaml")):
+        pushed = api.push(path.read_text(encoding="utf-8"))
+        template = api.template(pushed.name)
+        needs_values = any(variable.is_required and variable.default is None for variable in template.variables)
+        needs_containers = any(phase.image for phase in template.phases)
+        if not (pushed.unsupported or needs_values or needs_containers or template.runs_on):
+            runnable.append(pushed.name)
+    return runnable
+
+
+def _wait_for_ctrl_c(processes: DemoProcesses) -> None:
+    """Wait until somebody ends the demo. Raises Internal if the server or the worker ends before."""
+    say(f"\nThe command line, in another terminal:  export OPSICLE_CONFIG_DIR={processes.config_folder}")
+    say("Ctrl-C removes everything.")
+    try:
+        while True:
+            processes.check()
+            signal.sigtimedwait((), 1.0)
+    except KeyboardInterrupt:
+        say("\nRemoving everything …")
+
+
+def _end_like_ctrl_c(stack: ExitStack) -> None:
+    """Have TERM and a closed terminal do what Ctrl-C does, so that nothing is left behind then either."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in _ENDING_SIGNALS:
+        stack.callback(signal.signal, number, signal.signal(number, interrupt))

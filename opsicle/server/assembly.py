@@ -1,0 +1,99 @@
+"""Which service needs which other, and which routes there are: everything is put together here, by hand, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from opsicle.kit.clock import Clock
+from opsicle.pki.authority import Authority
+from opsicle.server.api import accounts, audit, automations, enrol, templates, tokens, users, worker_jobs, workers
+from opsicle.server.api.http import Route
+from opsicle.server.background.loop import Loop
+from opsicle.server.services.accounts import Accounts
+from opsicle.server.services.api_tokens import ApiTokens
+from opsicle.server.services.audit import Audit
+from opsicle.server.services.automations import Automations
+from opsicle.server.services.dispatch import Dispatch
+from opsicle.server.services.enrolments import Enrolments, Urls
+from opsicle.server.services.fleet import Fleet
+from opsicle.server.services.following import Following
+from opsicle.server.services.job_logs import JobLogs
+from opsicle.server.services.jobs import Jobs
+from opsicle.server.services.leases import Leases
+from opsicle.server.services.login_throttle import LoginThrottle
+from opsicle.server.services.passwords import PasswordHasher
+from opsicle.server.services.sessions import Sessions
+from opsicle.server.services.signals import Signals
+from opsicle.server.services.templates import Templates
+from opsicle.server.services.users import Users
+from opsicle.server.services.workers import Workers
+from opsicle.server.store.database import Database
+
+_PRUNE_LOGS_EVERY_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Core:
+    """What the services stand on."""
+
+    state: Database
+    logs: Database
+    authority: Authority
+    clock: Clock
+
+
+class Services:
+    """The services of a server, built from the bottom up."""
+
+    def __init__(self, core: Core) -> None:
+        clock, state = core.clock, core.state
+        self.core = core
+        self.signals = Signals()
+        self.fleet = Fleet(clock)
+        self.leases = Leases(clock)
+        self.urls = Urls()
+        self.hasher = PasswordHasher()
+        self.sessions = Sessions(state, clock)
+        throttle = LoginThrottle(state, clock)
+        self.accounts = Accounts(state, self.sessions, self.hasher, throttle, clock)
+        self.users = Users(state, self.sessions, self.hasher, clock)
+        self.tokens = ApiTokens(state, self.sessions, clock)
+        self.audit = Audit(state)
+        self.templates = Templates(state, clock)
+        self.job_logs = JobLogs(core.logs, clock)
+        self.jobs = Jobs(state, self.job_logs, self.fleet, self.leases, self.signals, clock)
+        self.dispatch = Dispatch(state, self.jobs, self.fleet, self.leases, self.signals, clock)
+        self.automations = Automations(state, self.job_logs, self.dispatch, self.fleet, self.signals, clock)
+        self.following = Following(self.automations, self.job_logs, self.signals)
+        self.enrolments = Enrolments(state, core.authority, self.urls, throttle, clock)
+        self.workers = Workers(state, self.fleet, clock)
+        self.workers.on_revoked = self.dispatch.on_revoked
+        self.workers.on_drain_changed = self.dispatch.on_drain_changed
+
+    def close(self) -> None:
+        """End what has threads of its own."""
+        self.hasher.close()
+
+    def user_routes(self) -> list[Route]:
+        """What the users' listener offers about orgs and what they have."""
+        return [
+            *accounts.routes(self.accounts),
+            *tokens.routes(self.tokens),
+            *users.routes(self.users),
+            *templates.routes(self.templates),
+            *automations.routes(self.automations, self.job_logs, self.following),
+            *workers.routes(self.workers, self.enrolments),
+            *audit.routes(self.audit),
+            *enrol.routes(self.enrolments),
+        ]
+
+    def worker_routes(self) -> list[Route]:
+        """What the workers' listener offers."""
+        return [*worker_jobs.routes(self.dispatch, self.jobs), *enrol.worker_routes(self.enrolments)]
+
+    def loops(self, keep_logs: timedelta) -> list[Loop]:
+        """What is to be done again and again."""
+        return [
+            Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.job_logs.prune(keep_logs)),
+        ]

@@ -1,0 +1,155 @@
+"""The life of the server process: one order in which it starts, one in which it stops."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from contextlib import closing, suppress
+from datetime import timedelta
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from opsicle.kit.clock import SystemClock
+from opsicle.kit.logging import configure
+from opsicle.pki.authority import Authority
+from opsicle.server.addresses import Addresses
+from opsicle.server.assembly import Core, Services
+from opsicle.server.background.loop import Loop
+from opsicle.server.data_folder import DataFolder, ServerFile
+from opsicle.server.frontage import Frontage
+from opsicle.server.listening.tls import Tls
+from opsicle.server.settings import ServerOptions
+from opsicle.server.store import migrations
+from opsicle.server.store.database import Database
+from opsicle.version import __version__
+
+log = logging.getLogger(__name__)
+
+FINISH_SECONDS = 7.0
+"""How long requests under way may take to end once the server is told to stop. All of stopping takes 10 s at most."""
+
+_LOOP_SECONDS = 1.0
+_RENEW_CERTIFICATES_EVERY_SECONDS = 3600.0
+_WANTED_DESCRIPTORS = 16384
+
+
+class Lifetime:
+    """Starts everything, waits to be told to stop, stops everything."""
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._options = options
+        self._clock = SystemClock()
+        self._stopping = Event()
+
+    def run(self) -> None:
+        """See `main.run`."""
+        configure(is_verbose=self._options.is_verbose)
+        os.umask(0o077)
+        _allow_many_connections()
+        _log_what_nobody_caught()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, self._stopping.set)
+        with closing(DataFolder.open(self._options.data_dir)) as folder:
+            self._prepare(folder)
+            authority = folder.authority(self._clock.now())
+            with (
+                closing(Database(folder.state_database, _die)) as state,
+                closing(Database(folder.log_database, _die)) as logs,
+                closing(Services(Core(state, logs, authority, self._clock))) as services,
+            ):
+                self._serve(folder, authority, services)
+        log.info("server stopped")
+
+    def _prepare(self, folder: DataFolder) -> None:
+        """Bring the databases up to date, and refuse ones that are damaged or from the future."""
+        migrations.check_sqlite()
+        is_new = not folder.state_database.exists()
+        folder.authority(self._clock.now())
+        for database, steps in (
+            (folder.state_database, migrations.STATE_MIGRATIONS),
+            (folder.log_database, migrations.LOG_MIGRATIONS),
+        ):
+            applied = migrations.migrate(database, steps)
+            if applied:
+                log.info("database migrated", extra={"database": database.name, "migrations": applied})
+        if not is_new:
+            migrations.check_integrity(folder.state_database)
+
+    def _serve(self, folder: DataFolder, authority: Authority, services: Services) -> None:
+        options, now = self._options, self._clock.now()
+        addresses = Addresses(options, socket.gethostname())
+        tls = Tls(folder, authority, addresses.certificate_names, now)
+        frontage = Frontage(options, services, tls, now)
+        urls = services.urls
+        urls.url, urls.worker_url = addresses.url(frontage.user_port), addresses.worker_url(frontage.worker_port)
+        services.jobs.recover()
+        loops = [
+            *services.loops(timedelta(days=options.log_retention_days)),
+            Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda: frontage.renew(self._clock.now())),
+        ]
+        for loop in loops:
+            loop.start()
+        frontage.start()
+        self._announce(folder, services)
+        gc.collect()
+        gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
+        self._stopping.wait()
+        log.info("server stopping")
+        frontage.stop(FINISH_SECONDS)
+        for loop in loops:
+            loop.stop(_LOOP_SECONDS)
+
+    def _announce(self, folder: DataFolder, services: Services) -> None:
+        """Tell programs by `server.json`, people by standard output, that and where the server serves."""
+        url, worker_url = services.urls.url, services.urls.worker_url
+        fingerprint = services.core.authority.fingerprint
+        lines = [f"opsicle server ready  {url}  workers: {worker_url}"]
+        token = services.accounts.setup_token(fingerprint, folder.setup_token())
+        if token:
+            services.accounts.on_set_up = folder.remove_setup_token
+            folder.write_setup_token(token)
+            lines.insert(0, f"Set this server up at {url}/setup#token={token}")
+        else:
+            folder.remove_setup_token()
+        folder.write_server_file(
+            ServerFile(url=url, worker_url=worker_url, pid=os.getpid(), ca_fingerprint=fingerprint)
+        )
+        with suppress(OSError):  # nobody may be reading any more
+            sys.stdout.write("".join(f"{line}\n" for line in lines))
+            sys.stdout.flush()
+        log.info("server ready", extra={"url": url, "worker_url": worker_url, "version": __version__})
+
+
+def _die(error: BaseException) -> None:
+    """End at once: after a failed write nobody knows what the file holds, until it is opened anew.
+
+    Called in the writer's thread; so it neither logs nor cleans up, both of which could wait for another thread.
+    """
+    os.write(2, f"opsicle server: the disk failed ({type(error).__name__}: {error}); exiting\n".encode())
+    os._exit(1)
+
+
+def _allow_many_connections() -> None:
+    """Raise the soft limit of open files, which is 1,024 on most systems, towards the hard one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _WANTED_DESCRIPTORS)
+    if soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _log_what_nobody_caught() -> None:
+    """Send what greenlets die of to our log, instead of tracebacks to standard error."""
+
+    def print_exception(_context: Any, kind: Any, value: Any, traceback: Any) -> None:
+        log.error("a greenlet failed", exc_info=(kind, value, traceback))
+
+    hub: Any = gevent.get_hub()
+    hub.print_exception = print_exception

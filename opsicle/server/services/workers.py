@@ -1,0 +1,113 @@
+"""The fleet of an org: who belongs to it, who drains, who is out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import apsw
+import msgspec
+
+from opsicle.domain.access import Action
+from opsicle.domain.errors import Conflict, NotAuthenticated
+from opsicle.kit.clock import Clock
+from opsicle.pki.certificates import WorkerIdentity
+from opsicle.server.services.actor import Actor, WorkerActor
+from opsicle.server.services.cursors import page_of
+from opsicle.server.services.fleet import Fleet
+from opsicle.server.services.remembered import Remembered
+from opsicle.server.store import audit, workers
+from opsicle.server.store.database import Database
+from opsicle.server.store.workers import WorkerRow, WorkerState
+from opsicle.wire.pages import Page
+from opsicle.wire.user_api import Worker
+
+
+class Workers:
+    """The workers of an org, and whose certificate this is."""
+
+    def __init__(self, database: Database, fleet: Fleet, clock: Clock) -> None:
+        self._database = database
+        self._fleet = fleet
+        self._clock = clock
+        self._remembered: Remembered[str, WorkerRow] = Remembered()
+        self.on_revoked: Callable[[str], None] = lambda _worker_id: None
+        """Called with the id of a worker that has just been revoked: its open poll must end."""
+        self.on_drain_changed: Callable[[str, bool], None] = lambda _worker_id, _is_draining: None
+        """Called when a worker is told to take no more work (True), or that it may again."""
+
+    def authenticate(self, identity: WorkerIdentity, address: str) -> WorkerActor:
+        """Say which worker shows this certificate, which the handshake has verified.
+
+        Raises NotAuthenticated for one that is unknown or revoked. An older certificate of the same worker is as good
+        as its newest one: the reply that brought the newest may have been lost.
+        """
+        worker_id = identity.worker_id
+        row = self._remembered.get(worker_id, lambda: self._database.read(lambda db: workers.find_by_id(db, worker_id)))
+        if row is None or row.org_code != identity.org:
+            raise NotAuthenticated("this worker is unknown here", hint="Enrol it with a new join token.")
+        if row.state == "revoked":
+            raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
+        return WorkerActor(worker_id=row.id, name=row.name, org_id=row.org_id, address=address)
+
+    def list_workers(self, actor: Actor, cursor: str, limit: int) -> Page[Worker]:
+        """The org's workers in the order in which they enrolled."""
+        actor.require(Action.WORKERS_VIEW)
+        rows = self._database.read(lambda db: workers.list_workers(db, actor.org_id, cursor, limit + 1))
+        return page_of(rows, limit, self._shown, lambda row: row.id)
+
+    def get(self, actor: Actor, id_or_name: str) -> Worker:
+        """One worker of the org. Raises NotFound."""
+        actor.require(Action.WORKERS_VIEW)
+        return self._shown(self._database.read(lambda db: workers.get(db, actor.org_id, id_or_name)))
+
+    def drain(self, actor: Actor, id_or_name: str) -> Worker:
+        """Let a worker finish what it has and take no more. Raises NotFound; Conflict for a revoked one."""
+        row = self._change(actor, id_or_name, "drain", "draining")
+        self.on_drain_changed(row.id, True)
+        return self._shown(row)
+
+    def undrain(self, actor: Actor, id_or_name: str) -> Worker:
+        """Let a draining worker take work again. Raises NotFound; Conflict for a revoked one."""
+        row = self._change(actor, id_or_name, "undrain", "active")
+        self.on_drain_changed(row.id, False)
+        return self._shown(row)
+
+    def revoke(self, actor: Actor, id_or_name: str) -> Worker:
+        """Shut a worker out for good: its next request is refused and its open poll ends. Raises NotFound."""
+        row = self._change(actor, id_or_name, "revoke", "revoked")
+        self.on_revoked(row.id)
+        return self._shown(row)
+
+    def _change(self, actor: Actor, id_or_name: str, verb: str, new: WorkerState) -> WorkerRow:
+        """Move a worker to a state; harmless if it is in it already."""
+        actor.require(Action.WORKERS_MANAGE)
+
+        def work(db: apsw.Connection) -> WorkerRow:
+            row = workers.get(db, actor.org_id, id_or_name)
+            if row.state == new:
+                return row
+            if row.state == "revoked" or not workers.change_state(db, row.id, row.state, new):
+                raise Conflict(f"the worker {row.name} was revoked", hint="Enrol it again with a new join token.")
+            data = {"name": row.name}
+            audit.append(db, self._clock.now(), actor.org_id, actor, verb, f"workers/{row.id}", data)
+            return workers.get(db, actor.org_id, row.id)
+
+        row = self._database.write(work)
+        self._remembered.forget()
+        return row
+
+    def _shown(self, row: WorkerRow) -> Worker:
+        return Worker(
+            id=row.id,
+            name=row.name,
+            state=row.state,
+            is_connected=row.state != "revoked" and self._fleet.is_connected(row.id),
+            labels=msgspec.json.decode(row.labels, type=dict[str, str]),
+            runtimes=msgspec.json.decode(row.runtimes, type=list[str]),
+            slots=row.slots,
+            busy=row.busy,
+            version=row.version,
+            certificate_expires_at=row.certificate_expires_at,
+            created_at=row.created_at,
+            last_seen_at=row.last_seen_at,
+        )

@@ -1,0 +1,249 @@
+"""Becoming a worker of a server, and staying one: the first certificate for a join token, the next ones for the old.
+
+What protects the enrolment is the token's secret, which both sides prove and neither sends (see `pki/join_token.py`).
+So the connection is taken as it is, and nothing of the answer is believed before its proof has been checked.
+`cryptography` is imported only here, and only when there is something to sign: it would double an idle worker's memory.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import random
+import ssl
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+from opsicle.domain.errors import Conflict, Internal, NotAuthenticated, OpsicleError, Unreachable
+from opsicle.kit.backoff import Backoff
+from opsicle.wire.worker_api import Enrolment, EnrolReply, EnrolRequest, RenewReply, RenewRequest
+from opsicle.worker.connection import Connection, problem_of, reason_of
+from opsicle.worker.identity import DataFolder, Identity, has_expired
+
+if TYPE_CHECKING:
+    from opsicle.pki.join_token import JoinToken
+
+log = logging.getLogger(__name__)
+
+_TIMEOUT_SECONDS = 30
+_MAX_REPLY_BYTES = 256 * 1024
+_TRIES = 4
+"""How often a request is sent whose answer was lost; it is the same one, so at most one of them counts."""
+
+_RENEWAL_RETRY_SECONDS = 60.0
+
+
+def obtain_identity(folder: DataFolder, token_text: str, name: str, labels: dict[str, str], slots: int) -> Identity:
+    """The identity in the data folder, or a new one for the join token if there is none or it has expired.
+
+    Raises Conflict if the folder belongs to a worker of another server, NotAuthenticated without a usable identity
+    or token, and what `enrol` raises.
+    """
+    identity = folder.load_identity()
+    if identity and not (token_text and has_expired(identity)):
+        if token_text:
+            _ignore(token_text, identity)
+        return identity
+    if not token_text:
+        raise NotAuthenticated(
+            f"{folder.path} holds no worker yet", hint="Enrol with `--join`, and a token of `opsicle workers token`."
+        )
+    identity = enrol(token_text, name, labels, slots)
+    folder.save_identity(identity)
+    log.info("enrolled", extra={"worker": identity.name, "org": identity.org, "worker_id": identity.worker_id})
+    return identity
+
+
+def enrol(token_text: str, name: str, labels: dict[str, str], slots: int) -> Identity:
+    """Exchange a join token for an identity; the private key is made here and never leaves.
+
+    Raises InvalidInput for a damaged token, NotAuthenticated for one that is spent or when somebody else answers,
+    Unreachable if there is no answer.
+    """
+    from opsicle.pki import certificates, join_token
+    from opsicle.pki.authority import SERVER_NAME
+
+    token = join_token.parse(token_text)
+    key_pem, csr_pem = certificates.make_key_and_csr()
+    request = join_token.make_request(token, csr_pem, name, labels, slots)
+    enrolment = join_token.open_reply(token, request, _ask(token, request))
+    return _identity(enrolment, key_pem, token.url, SERVER_NAME)
+
+
+class Renewal:
+    """Knows when this worker's certificate is to be renewed, and does it: at half its life, give or take a tenth."""
+
+    def __init__(self, folder: DataFolder, connection: Connection, identity: Identity) -> None:
+        self._folder = folder
+        self._connection = connection
+        self._plan(identity)
+
+    def turn(self) -> None:
+        """Renew if it is time. A failure is logged and tried again in a minute: there are days left."""
+        if not self._is_due():
+            return
+        try:
+            renewed = renew(self._connection, self._identity)
+            self._folder.save_identity(renewed)
+            self._connection.use(renewed)
+        except OpsicleError as error:
+            self._next_try = time.monotonic() + _RENEWAL_RETRY_SECONDS
+            log.warning("the certificate could not be renewed", extra={"reason": error.message})
+        else:
+            self._plan(renewed)
+            log.info("certificate renewed", extra={"expires_at": renewed.expires_at})
+
+    def _plan(self, identity: Identity) -> None:
+        """By both clocks: the one may be set wrong, the other does not run while the machine sleeps."""
+        self._identity = identity
+        life = identity.expires_at - identity.issued_at
+        wait = life * random.uniform(0.4, 0.6)  # noqa: S311 - so that a fleet enrolled at once does not renew at once
+        self._due_at = identity.issued_at + wait
+        self._due_in = time.monotonic() + wait.total_seconds()
+        self._next_try = 0.0
+
+    def _is_due(self) -> bool:
+        now = time.monotonic()
+        return now >= self._next_try and (now >= self._due_in or datetime.now(UTC) >= self._due_at)
+
+
+def renew(connection: Connection, identity: Identity) -> Identity:
+    """A new key and a certificate for it, asked for over the old one. Raises what the call raises."""
+    from opsicle.pki import certificates
+
+    key_pem, csr_pem = certificates.make_key_and_csr()
+    reply = connection.call("/worker/v1/renew", RenewRequest(csr_pem), RenewReply)
+    return _with_certificate(identity, key_pem, reply.certificate_pem, reply.ca_pem)
+
+
+def _ignore(token_text: str, identity: Identity) -> None:
+    """A token for a folder that has an identity: ignored, unless it is for another server."""
+    from opsicle.pki import join_token
+
+    url = join_token.parse(token_text).url
+    if url != identity.joined_url:
+        raise Conflict(
+            f"this data folder belongs to a worker of {identity.joined_url}, and the join token is for {url}",
+            hint="Use another data folder.",
+        )
+    log.info("already enrolled: the join token is ignored", extra={"worker": identity.name})
+
+
+def _identity(enrolment: Enrolment, key_pem: str, joined_url: str, server_name: str) -> Identity:
+    never = datetime.fromtimestamp(0, UTC)
+    identity = Identity(
+        worker_id=enrolment.worker_id,
+        org=enrolment.org,
+        name=enrolment.name,
+        worker_url=enrolment.worker_url,
+        joined_url=joined_url,
+        server_name=server_name,
+        key_pem="",
+        certificate_pem="",
+        ca_pem="",
+        issued_at=never,
+        expires_at=never,
+    )
+    return _with_certificate(identity, key_pem, enrolment.certificate_pem, enrolment.ca_pem)
+
+
+def _with_certificate(identity: Identity, key_pem: str, certificate_pem: str, ca_pem: str) -> Identity:
+    """The identity with a certificate that belongs to the key, and is valid now. Raises InvalidInput otherwise."""
+    from opsicle.pki import certificates
+
+    certificates.check_pair(certificate_pem, key_pem, datetime.now(UTC))
+    certificate = certificates.load_certificate(certificate_pem)
+    return msgspec.structs.replace(
+        identity,
+        key_pem=key_pem,
+        certificate_pem=certificate_pem,
+        ca_pem=ca_pem,
+        issued_at=certificate.not_valid_before_utc,
+        expires_at=certificate.not_valid_after_utc,
+    )
+
+
+def _ask(token: JoinToken, request: EnrolRequest) -> EnrolReply:
+    """Send the request until there is an answer to it."""
+    was_lost = False
+    backoff = Backoff(longest=2.0)
+    for is_last in (False,) * (_TRIES - 1) + (True,):
+        try:
+            status, content = _post(token.url, msgspec.json.encode(request))
+        except _AnswerLost as lost:
+            was_lost = True
+            if is_last:
+                raise _burnt(f"the server at {token.url} was asked, but its answer was lost: {lost}") from lost
+            time.sleep(backoff.next_delay())
+            continue
+        if status == http.client.OK:
+            return _decoded(content)
+        problem = problem_of(status, content)
+        if was_lost and isinstance(problem, NotAuthenticated | Conflict):
+            raise _burnt("the server has used up the join token, but its answer was lost") from problem
+        raise problem
+    raise Internal("unreachable")
+
+
+class _AnswerLost(Exception):
+    """The request may have reached the server; what became of it is not known."""
+
+
+def _post(url: str, body: bytes) -> tuple[int, bytes]:
+    """One request. Raises Unreachable if it was certainly not sent, `_AnswerLost` if nobody knows."""
+    parts = urlsplit(url)
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        connection = http.client.HTTPSConnection(
+            parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS, context=_any_certificate()
+        )
+    else:
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
+    try:
+        try:
+            connection.connect()
+        except OSError as error:
+            raise Unreachable(
+                f"the server at {url} cannot be reached: {reason_of(error)}",
+                hint="The join token names this address. Nothing was sent; the token can still be used.",
+            ) from error
+        try:
+            connection.request("POST", parts.path.rstrip("/") + "/api/v1/enrol", body, _HEADERS)
+            response = connection.getresponse()
+            return response.status, response.read(_MAX_REPLY_BYTES)
+        except (http.client.HTTPException, OSError) as error:
+            raise _AnswerLost(reason_of(error)) from error
+    finally:
+        connection.close()
+
+
+_HEADERS = {"Content-Type": "application/json", "User-Agent": "opsicle-worker"}
+
+
+def _any_certificate() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _decoded(content: bytes) -> EnrolReply:
+    try:
+        return msgspec.json.decode(content, type=EnrolReply)
+    except msgspec.DecodeError as error:
+        raise NotAuthenticated(
+            "what answers at the join token's address is not an Opsicle server",
+            hint="Nothing was trusted or stored. Is there a proxy in between?",
+        ) from error
+
+
+def _burnt(message: str) -> OpsicleError:
+    return Unreachable(
+        message,
+        hint="Take the join token for used up, and make a new one with `opsicle workers token`. "
+        "If `opsicle workers list` shows a worker that never connected, revoke it.",
+    )

@@ -1,0 +1,22 @@
+"""Files of jobs that are over, which an earlier life of the worker had no time to remove."""
+
+from __future__ import annotations
+
+import logging
+
+from opsicle.worker.identity import DataFolder
+from opsicle.worker.workspace import remove_folder
+
+log = logging.getLogger(__name__)
+
+
+def remove(folder: DataFolder, open_jobs: set[str]) -> None:
+    """Remove the spools and workspaces of all but the open jobs. Raises OSError if the folders cannot be read."""
+    for path in folder.spool.iterdir():
+        if path.name.partition(".")[0] not in open_jobs:
+            path.unlink(missing_ok=True)
+    for path in folder.workspaces.iterdir():
+        if path.name in open_jobs:
+            continue
+        if problem := remove_folder(path):
+            log.warning("a workspace of a past job cannot be removed", extra={"job_id": path.name, "reason": problem})

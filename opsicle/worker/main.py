@@ -1,0 +1,179 @@
+"""The worker process: builds all its parts, and ends them in one order.
+
+poller ──work──► jobs ──a thread each──► runner ──output──► spool ◄── log shipper ──► server
+                   └── journal: before each step, what it is about to do
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from opsicle.domain.errors import InvalidInput, OpsicleError
+from opsicle.kit.ids import new_id
+from opsicle.worker import leftovers
+from opsicle.worker.connection import Connection
+from opsicle.worker.enrolment import Renewal, obtain_identity
+from opsicle.worker.identity import DataFolder, Identity, storage_errors
+from opsicle.worker.jobs import Jobs
+from opsicle.worker.journal import Journal
+from opsicle.worker.poller import Poller, Presence
+from opsicle.worker.spool import Room
+
+log = logging.getLogger(__name__)
+
+READY = "opsicle worker ready"
+_CANCEL_SECONDS = 15.0
+"""For jobs that are cancelled because the worker must end: TERM, 10 s, KILL, and a little to report it."""
+
+_FAREWELL_SECONDS = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerOptions:
+    """What a worker is started with.
+
+    `join` is needed only for a data folder without an identity. `drain_seconds` bounds how long SIGTERM lets running
+    jobs go on. The spool's bounds are in bytes of disk, for one job and for all together.
+    """
+
+    data_folder: Path
+    join: str = ""
+    name: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    slots: int = 4
+    drain_seconds: float = 3600.0
+    spool_bytes_per_job: int = 64 * 1024 * 1024
+    spool_bytes: int = 1024 * 1024 * 1024
+
+
+def run(options: WorkerOptions) -> None:
+    """Enrol if need be, then work until SIGTERM or SIGINT; the first drains, a second one cancels what runs.
+
+    Prints `READY` on standard output when the server has answered the first poll. Raises an OpsicleError that tells
+    what to do if the folder cannot be used, enrolment fails, or the server accepts this worker no more.
+    """
+    if not 1 <= options.slots <= 1000:
+        raise InvalidInput(f"a worker cannot have {options.slots} slots", hint="Give it 1 to 1000.")
+    folder = DataFolder.open(options.data_folder)
+    try:
+        name = options.name or platform.node() or "worker"
+        identity = obtain_identity(folder, options.join, name, options.labels, options.slots)
+        Worker(options, folder, identity).run()
+    finally:
+        folder.close()
+
+
+class Worker:
+    """All parts of one worker, from start to end."""
+
+    def __init__(self, options: WorkerOptions, folder: DataFolder, identity: Identity) -> None:
+        self._options = options
+        self._events: queue.SimpleQueue[OpsicleError | int | None] = queue.SimpleQueue()
+        self._is_ready = False
+        with storage_errors(folder.path):
+            self._journal = Journal(folder.journal)
+            leftovers.remove(folder, {entry.job_id for entry in self._journal.open_jobs()})
+        self._connection = Connection(identity)
+        room = Room(options.spool_bytes_per_job, options.spool_bytes)
+        self._jobs = Jobs(folder, self._connection, self._journal, room, self._events.put, self._wake)
+        self._poller = Poller(
+            Presence(new_id(datetime.now(UTC)), options.labels, options.slots),
+            self._connection,
+            self._jobs,
+            on_answered=self._answered,
+            on_rejected=self._events.put,
+            between_polls=Renewal(folder, self._connection, identity).turn,
+        )
+
+    def run(self) -> None:
+        """Work until told to stop. Raises the server's rejection, after the jobs were ended."""
+        with _signals_to(self._events):
+            self._jobs.shipper.start()
+            self._jobs.resume()
+            self._poller.start()
+            try:
+                rejection = self._next_event(None)
+                if isinstance(rejection, OpsicleError):
+                    self._end_jobs(rejection)
+                    raise rejection
+                self._drain()
+            finally:
+                self._stop()
+
+    def _drain(self) -> None:
+        """Let running jobs end and be reported, for as long as the options allow or until a second signal."""
+        held = len(self._jobs.held())
+        log.info("draining: no more jobs are taken", extra={"running": held})
+        self._poller.drain()
+        deadline = time.monotonic() + self._options.drain_seconds
+        while not self._jobs.wait_until_idle(0):
+            event = self._next_event(deadline)
+            if event is None and self._jobs.wait_until_idle(0):
+                return
+            if event is not None or time.monotonic() >= deadline:
+                log.warning("the jobs that still run are cancelled")
+                self._jobs.cancel_all()
+                self._jobs.wait_until_idle(_CANCEL_SECONDS)
+                return
+
+    def _end_jobs(self, rejection: OpsicleError) -> None:
+        self._jobs.drop_all(rejection.message)
+        self._jobs.wait_until_idle(_CANCEL_SECONDS)
+
+    def _stop(self) -> None:
+        self._poller.stop(_FAREWELL_SECONDS)
+        self._jobs.end()
+        self._jobs.wait_until_idle(_FAREWELL_SECONDS)
+        self._jobs.shipper.stop()
+        self._connection.close()
+        self._journal.close()
+
+    def _next_event(self, deadline: float | None) -> OpsicleError | int | None:
+        """The next signal or rejection; None when a job has ended, or the deadline (monotonic seconds) has come."""
+        while True:
+            try:
+                event = self._events.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                return None
+            if event is not None or deadline is not None:
+                return event
+
+    def _answered(self, log_interval: float) -> None:
+        self._jobs.shipper.interval = log_interval
+        if not self._is_ready:
+            self._is_ready = True
+            sys.stdout.write(f"{READY}\n")
+            sys.stdout.flush()
+
+    def _wake(self) -> None:
+        self._events.put(None)
+
+
+@contextmanager
+def _signals_to(events: queue.SimpleQueue[OpsicleError | int | None]) -> Iterator[None]:
+    """Queue SIGTERM and SIGINT while inside. Only the main thread can; in any other, whoever owns the process does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def put(number: int, _frame: FrameType | None) -> None:
+        events.put(number)  # the one kind of queue that may be used in a signal handler
+
+    before = {number: signal.signal(number, put) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,194 @@
+"""Asking the server for work, for ever: the one loop by which it learns that this worker lives."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+import msgspec
+
+from opsicle.domain.errors import NotAllowed, NotAuthenticated, OpsicleError
+from opsicle.kit.backoff import Backoff
+from opsicle.version import __version__
+from opsicle.wire.jobs import Work
+from opsicle.wire.worker_api import POLL_SECONDS, PollReply, PollRequest, RunningJob
+from opsicle.worker.connection import AWAY, Connection
+
+log = logging.getLogger(__name__)
+
+RUNTIMES = ("subprocess",)
+LONGEST_DELAY_SECONDS = 4.0
+"""Between two tries to reach a server that is away: with the connecting, it is found within 5 s of its return, and
+2,000 workers, each at a moment of its own, come back over 4 s. All else that waits for the server goes on when the
+poll has reached it, and may so be far lazier (see `Connection.insist`)."""
+
+_AT_ONCE_SECONDS = 0.05
+"""An empty answer that is quicker than this was not held: the server is on its way out, and left in peace a little."""
+
+
+class Holder(Protocol):
+    """The jobs, as far as a poll concerns them."""
+
+    def held(self) -> tuple[RunningJob, ...]:
+        """The jobs held now."""
+        ...
+
+    def take(self, work: Work) -> None:
+        """Begin a job."""
+        ...
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job, as a person asked."""
+        ...
+
+    def drop(self, job_id: str) -> None:
+        """Stop a job and forget it."""
+        ...
+
+
+class Presence(msgspec.Struct, frozen=True):
+    """What the worker says of itself in every poll. `boot_id` names this life of its process."""
+
+    boot_id: str
+    labels: dict[str, str]
+    slots: int
+
+
+class Poller:
+    """The poll loop, in a thread of its own.
+
+    `on_answered` is called after every good answer, with the log interval in seconds; `on_rejected` once, when the
+    server (or TLS) says that this worker is none of its own: then the loop has ended.
+    """
+
+    def __init__(
+        self,
+        presence: Presence,
+        connection: Connection,
+        jobs: Holder,
+        on_answered: Callable[[float], None],
+        on_rejected: Callable[[OpsicleError], None],
+        between_polls: Callable[[], None],
+    ) -> None:
+        self._presence = presence
+        self._connection = connection
+        self._jobs = jobs
+        self._on_answered = on_answered
+        self._on_rejected = on_rejected
+        self._between_polls = between_polls
+        self._backoff = Backoff(longest=LONGEST_DELAY_SECONDS)
+        self._stopping = threading.Event()
+        self._is_draining = False
+        self._was_answered = False
+        self._is_away = False
+        self._was_told_to_drain = False
+        self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
+
+    def start(self) -> None:
+        """Begin to poll."""
+        self._thread.start()
+
+    def drain(self) -> None:
+        """Take no more jobs, and let the server know at once."""
+        self._is_draining = True
+        self._connection.interrupt_poll()
+
+    def stop(self, seconds: float) -> None:
+        """End, waiting at most so long for what is under way."""
+        self._stopping.set()
+        self._connection.interrupt_poll()
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._turn()
+                self._between_polls()
+            except Exception:
+                log.exception("the poller failed")
+                self._stopping.wait(self._backoff.next_delay())
+        if self._was_answered and not self._is_away:
+            self._say_farewell()
+
+    def _say_farewell(self) -> None:
+        """Let the server know that no poll follows, so that it does not lease a job to nobody."""
+        self._is_draining, self._was_answered = True, False
+        with suppress(OpsicleError):
+            self._connection.call("/worker/v1/poll", self._request(), PollReply)
+
+    def _turn(self) -> None:
+        began_at = time.monotonic()
+        try:
+            reply = self._connection.poll("/worker/v1/poll", self._request, PollReply, POLL_SECONDS)
+        except OpsicleError as error:
+            self._failed(error)
+            return
+        if reply is None:
+            return
+        self._apply(reply)
+        if not (reply.work or reply.cancel or reply.drop) and self._was_answered:
+            self._rest_unless_held(time.monotonic() - began_at)
+        else:
+            self._backoff.reset()
+        self._was_answered = True
+
+    def _request(self) -> PollRequest:
+        jobs = self._jobs.held()
+        free = 0 if self._is_draining else max(0, self._presence.slots - len(jobs))
+        return PollRequest(
+            boot_id=self._presence.boot_id,
+            version=__version__,
+            labels=self._presence.labels,
+            slots=self._presence.slots,
+            free_slots=free,
+            runtimes=RUNTIMES,
+            jobs=jobs,
+            is_draining=self._is_draining,
+            wait_seconds=POLL_SECONDS if self._was_answered else 0,
+        )
+
+    def _apply(self, reply: PollReply) -> None:
+        for work in reply.work:
+            self._jobs.take(work)
+        for job_id in reply.drop:
+            self._jobs.drop(job_id)
+        for job_id in reply.cancel:
+            self._jobs.cancel(job_id)
+        if self._is_away:
+            log.info("the server is back")
+            self._is_away = False
+        if reply.drain != self._was_told_to_drain:
+            log.info("the server lets this worker drain" if reply.drain else "the server lets this worker work again")
+            self._was_told_to_drain = reply.drain
+        self._on_answered(reply.log_interval_ms / 1000)
+
+    def _rest_unless_held(self, seconds: float) -> None:
+        if seconds < _AT_ONCE_SECONDS:
+            self._stopping.wait(self._backoff.next_delay())
+        else:
+            self._backoff.reset()
+
+    def _failed(self, error: OpsicleError) -> None:
+        if self._is_final(error):
+            self._was_answered = False
+            self._stopping.set()
+            self._on_rejected(error)
+            return
+        if not self._is_away:
+            log.warning("the server is away", extra={"reason": error.message, "hint": error.hint})
+            self._is_away = True
+        self._stopping.wait(self._backoff.next_delay())
+
+    def _is_final(self, error: OpsicleError) -> bool:
+        """Whether trying again is pointless. What once worked is given the benefit of the doubt, save a rejection.
+
+        A foreign certificate in the server's place may be a passing mistake of the network: never a reason to end jobs.
+        """
+        if isinstance(error, AWAY):
+            return False
+        is_from_server = error.__cause__ is None
+        return not self._was_answered or (is_from_server and isinstance(error, NotAuthenticated | NotAllowed))

@@ -1,0 +1,270 @@
+"""The product as its users have it: processes started by command line, in a place (a network namespace) or not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support import wait_until
+
+CHECKOUT = Path(__file__).parents[1]
+PASSWORD = "correct horse battery staple"
+START_SECONDS = 30.0
+"""A hang guard: starting takes well under a second."""
+
+
+def program() -> list[str]:
+    """What is tested: the file that `OPSICLE_UNDER_TEST` names, or else the checkout."""
+    built = os.environ.get("OPSICLE_UNDER_TEST")
+    return [sys.executable, built] if built else [sys.executable, str(CHECKOUT / "opsicle.py")]
+
+
+@dataclass
+class Process:
+    """One process of the product; its output is kept in files that `log` reads."""
+
+    arguments: Sequence[str]
+    folder: Path
+    name: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    popen: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._out, self._err = self.folder / f"{self.name}.out", self.folder / f"{self.name}.err"
+        with self._out.open("ab") as out, self._err.open("ab") as err:
+            self.popen = subprocess.Popen(
+                self.arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=clean_environment(self.environment),
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    def output(self) -> str:
+        return self._out.read_text(errors="replace")
+
+    def log(self) -> str:
+        return f"--- {self.name}, stdout\n{self.output()}\n--- {self.name}, stderr\n" + self._err.read_text(
+            errors="replace"
+        )
+
+    def wait_for(self, text: str, count: int = 1) -> None:
+        """Wait until `text` stands in the standard output `count` times; fail at once if the process ends first."""
+
+        def is_there() -> bool:
+            if self.output().count(text) >= count:
+                return True
+            assert self.popen.poll() is None, f"{self.name} ended with {self.popen.returncode}\n{self.log()}"
+            return False
+
+        try:
+            wait_until(is_there, START_SECONDS, f"{text!r} from {self.name}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log()}") from None
+
+    def stop(self, timeout: float = 30.0) -> int:
+        """SIGTERM, then wait; SIGKILL if that is not heeded, which fails the test."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGTERM)
+        try:
+            return self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.name} did not stop within {timeout} s\n{self.log()}") from None
+
+    def kill(self) -> None:
+        if self.popen.poll() is None:
+            self.popen.kill()
+        self.popen.wait()
+
+
+def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a user who has set nothing of ours."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPSICLE_")}
+    return {**kept, **extra}
+
+
+@dataclass
+class Place:
+    """Where things run: a prefix such as `ip netns exec NAME`, and the address that others reach it by."""
+
+    prefix: tuple[str, ...] = ()
+    address: str = "127.0.0.1"
+
+
+@dataclass
+class Server:
+    """A server process with its data folder."""
+
+    folder: Path
+    place: Place = field(default_factory=Place)
+    options: tuple[str, ...] = ()
+    process: Process = field(init=False)
+    starts: int = 0
+
+    def start(self) -> Server:
+        """Start it, on the same ports as the last time if there was one."""
+        known = self.facts if (self.folder / "data/server.json").exists() and self.starts else {}
+        listen = _host_port(known.get("url"), self.place.address)
+        worker_listen = _host_port(known.get("worker_url"), self.place.address)
+        self.process = Process(
+            [*self.place.prefix, *program(), "server", "--data-dir", str(self.folder / "data"),
+             "--listen", listen, "--worker-listen", worker_listen, *self.options],
+            self.folder,
+            "server",
+        )  # fmt: skip
+        self.starts += 1
+        self.process.wait_for("opsicle server ready", self.starts)
+        return self
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """`server.json`."""
+        facts: dict[str, Any] = json.loads((self.folder / "data/server.json").read_text())
+        return facts
+
+    @property
+    def url(self) -> str:
+        return str(self.facts["url"])
+
+    def setup(self, user: User, org: str = "acme") -> None:
+        """Make the first org, with `user` as its admin."""
+        token = (self.folder / "data/setup-token").read_text().strip()
+        user.cli(
+            "setup", "--server", self.url, "--token", token, "--org", org, "--email", user.email,
+            "--password-file", str(user.password_file),
+        )  # fmt: skip
+
+
+def _host_port(url: str | None, address: str) -> str:
+    return url.split("//")[1].rstrip("/") if url else f"{address}:0"
+
+
+@dataclass
+class User:
+    """A person at a terminal, with a config folder of their own."""
+
+    folder: Path
+    email: str
+    place: Place = field(default_factory=Place)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.password_file = self.folder / "password"
+        self.password_file.write_text(PASSWORD)
+        self.environment = {"OPSICLE_CONFIG_DIR": str(self.folder / "config"), "NO_COLOR": "1"}
+
+    def login(self, server: Server) -> None:
+        self.cli(
+            "login", "--server", server.url, "--email", self.email, "--password-file", str(self.password_file),
+            "--ca-fingerprint", server.facts["ca_fingerprint"],
+        )  # fmt: skip
+
+    def attempt(self, *arguments: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
+        """Run the command line tool, whatever comes of it."""
+        return subprocess.run(
+            [*self.place.prefix, *program(), *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            env=clean_environment(self.environment),
+            timeout=timeout,
+            check=False,
+        )
+
+    def cli(self, *arguments: str, timeout: float = 120.0) -> str:
+        """Run the command line tool; it must succeed. Answers its standard output."""
+        done = self.attempt(*arguments, timeout=timeout)
+        assert done.returncode == 0, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """Run the command line tool with `-o json`; answers the one value that it prints."""
+        return json.loads(self.cli("-o", "json", *arguments))
+
+    def start(self, name: str, *arguments: str) -> Process:
+        """Start a command that goes on meanwhile."""
+        return Process([*self.place.prefix, *program(), *arguments], self.folder, name, self.environment)
+
+
+@dataclass
+class Worker:
+    """A worker process with its data folder."""
+
+    folder: Path
+    place: Place = field(default_factory=Place)
+    options: tuple[str, ...] = ()
+    process: Process = field(init=False)
+    starts: int = 0
+
+    def start(self, join_token: str = "") -> Worker:
+        """Start it; the first time with a join token."""
+        join = ["--join", join_token] if join_token else []
+        self.process = Process(
+            [*self.place.prefix, *program(), "worker", *join, "--data-dir", str(self.folder / "data"), *self.options],
+            self.folder,
+            "worker",
+        )
+        self.starts += 1
+        self.process.wait_for("opsicle worker ready", self.starts)
+        return self
+
+
+@dataclass
+class Installation:
+    """A server with its admin logged in, and what is started later; all of it ends with the test."""
+
+    folder: Path
+    server_place: Place = field(default_factory=Place)
+    user_place: Place = field(default_factory=Place)
+    server_options: tuple[str, ...] = ()
+    processes: list[Server | Worker] = field(default_factory=list)
+
+    def __enter__(self) -> Installation:
+        self.server = Server(self.folder / "server", self.server_place, self.server_options)
+        self.processes.append(self.server)
+        self.server.start()
+        self.admin = User(self.folder / "admin", "alice@example.com", self.user_place)
+        self.server.setup(self.admin)
+        self.admin.login(self.server)
+        return self
+
+    def worker(self, name: str, place: Place | None = None, *options: str) -> Worker:
+        """Enrol and start a worker."""
+        token = self.admin.json("workers", "token")["token"]
+        worker = Worker(self.folder / name, place or Place(), ("--name", name, *options))
+        self.processes.append(worker)
+        return worker.start(token)
+
+    def person(self, email: str, role: str) -> User:
+        """Add somebody to the org and log them in."""
+        user = User(self.folder / email.split("@")[0], email, self.user_place)
+        self.admin.cli("users", "create", "--email", email, "--role", role, "--password-file", str(user.password_file))
+        user.login(self.server)
+        return user
+
+    def push(self, source: str) -> None:
+        """Push a template."""
+        path = self.folder / "template.yaml"
+        path.write_text(source)
+        self.admin.cli("templates", "push", str(path))
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        for thing in reversed(self.processes):
+            if hasattr(thing, "process"):
+                thing.process.kill()
+                if kind:
+                    print(thing.process.log())
