@@ -1,0 +1,1 @@
+"""Measurements of the product, each beside what the machine itself takes."""

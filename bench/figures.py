@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import floors
-from bench.api import Access, Api
-from tests.product import Installation, program
+from tests.product import Server, program
+from tests.thin_api import Access, Api
 
 LATENCY_RUNS = 100
 THROUGHPUT_RUNS = 500
@@ -29,8 +29,10 @@ metadata: {name: stamp}
 spec: {template: {phases: [{name: stamp, commands: ["date +%s%N"]}]}}
 """
 NOTHING = STAMP.replace("stamp", "nothing").replace("date +%s%N", ":")
-LONG_LOG = STAMP.replace("stamp", "long-log").replace('"date +%s%N"', repr(LOG_COMMAND)).replace(
-    "{name: long-log, commands", "{name: long-log, timeout: 600, commands"
+LONG_LOG = (
+    STAMP.replace("stamp", "long-log")
+    .replace('"date +%s%N"', repr(LOG_COMMAND))
+    .replace("{name: long-log, commands", "{name: long-log, timeout: 600, commands")
 )
 
 
@@ -47,6 +49,7 @@ class Figure:
 
     @property
     def is_met(self) -> bool:
+        """Whether the aim was reached."""
         return self.value >= self.limit if self.is_floor else self.value <= self.limit
 
 
@@ -81,8 +84,6 @@ def throughput(access: Access) -> Figure:
         began = time.perf_counter()
         ids = [automation for some in pool.map(_trigger, [access] * CLIENTS) for automation in some]
         api = Api(access)
-        while len(api.json("GET", "/api/v1/automations?template=nothing&state=succeeded&limit=200")["items"]) < 1:
-            time.sleep(0.001)
         _wait_all(api, len(ids))
         seconds = time.perf_counter() - began
     how = f"12 % of bare fork+exec on 4 threads ({floor:.0f}/s)"
@@ -120,7 +121,7 @@ def long_log(api: Api, server_pid: int, worker_pid: int) -> list[Figure]:
     before = {pid: resident_mib(pid) for pid in (server_pid, worker_pid)}
     began = time.perf_counter()
     automation_id = api.run("long-log")
-    api.wait_final_state(automation_id)
+    api.wait_final(automation_id)
     log = api.request("GET", f"/api/v1/automations/{automation_id}/log")
     seconds = time.perf_counter() - began
     if log != f"{LINE}\n".encode() * LOG_LINES:
@@ -146,15 +147,21 @@ def start_up(folder: Path) -> list[Figure]:
     """`--version` of the warm built file, and a server from its start to its ready line."""
     click = floors.median_ms([_run_seconds([sys.executable, "-c", "import click"]) for _ in range(20)])
     version = floors.median_ms([_run_seconds([*program(), "--version"]) for _ in range(20)])
-    ready = []
-    for number in range(3):
-        began = time.perf_counter()
-        with Installation.unprepared(folder / f"start-{number}"):
-            ready.append(time.perf_counter() - began)
+    server = Server(folder)
+    ready = floors.median_ms([_ready_seconds(server) for _ in range(5)]) / 1000
     return [
         Figure("`opsicle --version`", version, 2.5 * click, "ms", f"2.5 × `import click` ({click:.0f} ms)"),
-        Figure("server to ready, second start", min(ready), 1.0, "s", "1 s"),
+        Figure("server to ready", ready, 1.0, "s", "1 s"),
     ]
+
+
+def _ready_seconds(server: Server) -> float:
+    """From the start of a server to its ready line; all but the first on a data folder that it knows."""
+    began = time.perf_counter()
+    server.start()
+    seconds = time.perf_counter() - began
+    server.process.stop()
+    return seconds
 
 
 def _run_seconds(command: list[str]) -> float:

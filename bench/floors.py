@@ -22,7 +22,10 @@ def p95_ms(durations: list[float]) -> float:
 
 def bare_date(count: int = 200) -> list[float]:
     """Seconds that `sh -c date` takes, fork to exit."""
-    return [_timed(lambda: subprocess.run(["/bin/sh", "-c", "date"], stdout=subprocess.DEVNULL)) for _ in range(count)]
+    return [
+        _timed(lambda: subprocess.run(["/bin/sh", "-c", "date"], stdout=subprocess.DEVNULL, check=True))
+        for _ in range(count)
+    ]
 
 
 def forks_per_second(threads: int = 4, count: int = 500) -> float:
@@ -30,7 +33,7 @@ def forks_per_second(threads: int = 4, count: int = 500) -> float:
 
     def work() -> None:
         for _ in range(count // threads):
-            subprocess.run(["/bin/true"])
+            subprocess.run(["/bin/true"], check=True)
 
     workers = [threading.Thread(target=work) for _ in range(threads)]
     began = time.perf_counter()
@@ -57,7 +60,9 @@ def sync_ms(folder: Path, count: int = 100) -> float:
     path = folder / "floor"
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     try:
-        return median_ms([_timed(lambda: (os.write(descriptor, b"x" * 4096), os.fdatasync(descriptor))) for _ in range(count)])
+        return median_ms(
+            [_timed(lambda: (os.write(descriptor, b"x" * 4096), os.fdatasync(descriptor))) for _ in range(count)]
+        )
     finally:
         os.close(descriptor)
         path.unlink()

@@ -27,8 +27,6 @@ ONLY_PROCESS_STARTER = "opsicle/worker/process.py"
 STARTS_A_PROCESS = re.compile(r"os\.(system|popen|fork|forkpty|exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?|startfile)")
 
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
-BARE_SLEEP = re.compile(r"\btime\.sleep\(|\bfrom time import .*\bsleep\b")
-SLEEPS_FOR_ALL = "tests/support.py"
 
 
 def run_all(arguments: Sequence[str]) -> int:
@@ -37,7 +35,7 @@ def run_all(arguments: Sequence[str]) -> int:
         say("check takes no arguments")
         return 2
     python = development_environment()
-    failed = [" ".join(tool[:2]) for tool in TOOLS if not _passes(python.parent / tool[0], *tool[1:])]
+    failed = [" ".join(tool) for tool in TOOLS if not _passes(python.parent / tool[0], *tool[1:])]
     for check in CONSISTENCY:
         problems = list(check())
         for problem in problems:
@@ -80,8 +78,11 @@ def nothing_is_left_unfinished() -> Iterator[str]:
 
 def no_test_sleeps() -> Iterator[str]:
     """A sleep is too short on a slow machine and too long on a fast one: wait for what is expected."""
-    tests = (path for path in source_files(ROOT / "tests") if path.suffix == ".py" and _name(path) != SLEEPS_FOR_ALL)
-    yield from _lines_with(BARE_SLEEP, tests, "use wait_until")
+    for path in source_files(ROOT / "tests"):
+        if path.name.startswith("test_") and path.suffix == ".py":
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) in {"time.sleep", "sleep", "gevent.sleep"}:
+                    yield f"{_name(path)}:{node.lineno}: use wait_until instead of {ast.unparse(node)}"
 
 
 def _cli_reference_is_current(python: Path) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import wait_until
+from tests.thin_api import Access
 
 CHECKOUT = Path(__file__).parents[1]
 PASSWORD = "correct horse battery staple"
@@ -251,10 +252,15 @@ class Installation:
 
     def person(self, email: str, role: str) -> User:
         """Add somebody to the org and log them in."""
-        user = User(self.folder / email.split("@")[0], email, self.user_place)
+        user = User(self.folder / email.partition("@")[0], email, self.user_place)
         self.admin.cli("users", "create", "--email", email, "--role", role, "--password-file", str(user.password_file))
         user.login(self.server)
         return user
+
+    def access(self) -> Access:
+        """What a program needs to call the API as the admin."""
+        token = self.admin.json("tokens", "create", "--name", "test")["token"]
+        return Access(self.server.url, (self.server.folder / "data/ca.pem").read_text(), token)
 
     def push(self, source: str) -> None:
         """Push a template."""

@@ -93,6 +93,10 @@ export class EventParser {
   #event = { name: "message", data: [], id: "" };
 
   *feed(text) {
+    if (!text.includes("\n")) {
+      this.#rest += text; // a long event comes in many pieces: look at it once, when it is whole
+      return;
+    }
     const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop();
     for (const line of lines) {

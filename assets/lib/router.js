@@ -4,6 +4,7 @@ const routes = [];
 let unmount = () => {};
 let outlet = null;
 let afterMount = () => {};
+let shown = "";
 
 /** Say which page stands behind a path such as `/templates/:name`. The first that fits wins. */
 export function route(pattern, page) {
@@ -16,7 +17,7 @@ export function route(pattern, page) {
 export function startRouter(element, mounted) {
   outlet = element;
   afterMount = mounted;
-  addEventListener("popstate", show);
+  addEventListener("popstate", () => location.pathname + location.search === shown || show());
   document.addEventListener("click", takeOver);
   show();
 }
@@ -31,6 +32,7 @@ export function navigate(path, { isReplacing = false } = {}) {
 export function setQuery(parameters) {
   const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value));
   history.replaceState(history.state, "", location.pathname + (query.size ? `?${query}` : ""));
+  shown = location.pathname + location.search;
 }
 
 /** Where the person is, to come back to after logging in. */
@@ -42,6 +44,7 @@ function show() {
   unmount();
   window.scrollTo(0, 0);
   outlet.replaceChildren();
+  shown = location.pathname + location.search;
   const { page, params } = match(location.pathname);
   unmount = page.mount(outlet, { ...params, query: new URLSearchParams(location.search) }) ?? (() => {});
   afterMount(location.pathname);

@@ -45,12 +45,12 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no failure
-    code = run(sys.argv[1:])
+    code = execute(sys.argv[1:])
     _discard_broken_output()
     sys.exit(code)
 
 
-def run(arguments: list[str]) -> int:
+def execute(arguments: list[str]) -> int:
     """Run one command and return its exit code; whatever goes wrong is reported on stderr."""
     invocation = Invocation()
     try:

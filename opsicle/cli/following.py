@@ -21,6 +21,8 @@ def show_live(api: Api, automation: Automation) -> Automation:
     Ctrl-C ends only the watching: the automation goes on, and it is said how to cancel it.
     """
     narration = Narration([phase.name for phase in automation.phases], is_stdout_taken=current().wants_json)
+    told = _Told(narration)
+    told.tell(automation)
     try:
         for happened in follow(api, automation.id):
             if isinstance(happened, LogPiece):
@@ -28,8 +30,8 @@ def show_live(api: Api, automation: Automation) -> Automation:
             elif isinstance(happened, Away):
                 narration.show_status(f"the server is away, trying again ({happened.message})")
             else:
-                _show_state(narration, automation, happened)
                 automation = happened
+                told.tell(automation)
     except KeyboardInterrupt:
         narration.say(
             f"No longer watching; the automation goes on. `opsicle automations cancel {automation.id}` stops it, "
@@ -42,22 +44,29 @@ def show_live(api: Api, automation: Automation) -> Automation:
     return automation
 
 
-def _show_state(narration: Narration, before: Automation, now: Automation) -> None:
-    """Tell what is new: why it waits, or that it runs and where."""
-    if now.state is AutomationState.QUEUED:
-        narration.show_status(f"queued: {now.waiting_reason or 'waiting for a worker'}")
-        if now.waiting_reason and now.waiting_reason != before.waiting_reason:
-            narration.say(f"queued: {printable(now.waiting_reason)}")
-    elif now.state is AutomationState.RUNNING:
-        if before.state is not AutomationState.RUNNING and now.worker:
-            narration.say(f"running on {printable(now.worker.name)}")
-        _show_phases(narration, now)
+class _Told:
+    """What has been told of an automation's state, so that each news is told once."""
 
+    def __init__(self, narration: Narration) -> None:
+        self._narration = narration
+        self._said = ""
 
-def _show_phases(narration: Narration, now: Automation) -> None:
-    running = [i for i, phase in enumerate(now.phases) if phase.state == "running"]
-    if running:
-        narration.show_status(f"running: {now.phases[running[-1]].name}")
+    def tell(self, now: Automation) -> None:
+        """Say why it waits, or that it runs and where; below that, on a terminal, how it stands just now."""
+        running = [phase.name for phase in now.phases if phase.state == "running"]
+        if now.state is AutomationState.QUEUED:
+            reason = now.waiting_reason or "waiting for a worker"
+            if not now.jobs:  # with a job it is a worker's already, and begins the next moment
+                self._say(f"queued: {reason}")
+            self._narration.show_status(f"queued: {reason}")
+        elif now.state is AutomationState.RUNNING and now.worker:
+            self._say(f"running on {now.worker.name}")
+            self._narration.show_status(f"running: {running[-1]}" if running else "running")
+
+    def _say(self, text: str) -> None:
+        if text != self._said:
+            self._narration.say(printable(text))
+            self._said = text
 
 
 def _seconds(automation: Automation) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import BinaryIO
 
@@ -21,6 +22,7 @@ class Narration:
         self._phases = phases
         self._begun = -1
         self._ends_with_newline = True
+        self._is_one_place = is_stdout_taken or os.path.sameopenfile(sys.stdout.fileno(), sys.stderr.fileno())
         self._status = StatusLine()
         self._stdout: BinaryIO | None = sys.stderr.buffer if is_stdout_taken else sys.stdout.buffer
 
@@ -48,7 +50,7 @@ class Narration:
     def say(self, text: str) -> None:
         """Write a line of our own, on a line of its own."""
         self._status.clear()
-        if not self._ends_with_newline and sys.stdout.isatty():
+        if not self._ends_with_newline and self._is_one_place:
             say("")
         self._ends_with_newline = True
         say(text)

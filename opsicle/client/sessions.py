@@ -6,10 +6,12 @@ A profile's file outlives the logout without its token, because whom to trust wa
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+from urllib3.exceptions import InsecureRequestWarning
 
 from opsicle.client.api import Api
 from opsicle.client.connection import Connection, parse_server
@@ -104,7 +106,9 @@ def fetch_ca(server_url: str, fingerprint: str) -> str:
 
 def unverified_ca(server_url: str) -> str:
     """The certificates that the server says are to be trusted: worth nothing until a person has said so."""
-    return Api(Connection(parse_server(server_url), context=unverified_context())).ca()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InsecureRequestWarning)  # urllib3's, of what we do with open eyes
+        return Api(Connection(parse_server(server_url), context=unverified_context())).ca()
 
 
 def logged_in(session: Session | None) -> Session:

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -75,37 +74,28 @@ class Workspace:
         return remove_folder(self.path)
 
 
-def remove_stale(root: Path) -> list[str]:
-    """Empty the workspace root when no job runs, as after a crash. Returns what stood in the way."""
-    problems: list[str] = []
-    for entry in root.iterdir() if root.is_dir() else ():
-        if entry.is_dir() and not entry.is_symlink():
-            problems += filter(None, [remove_folder(entry)])
-        else:
-            entry.unlink(missing_ok=True)
-    return problems
-
-
 def remove_folder(folder: Path) -> str:
     """Remove a workspace, write-protected parts too, without following a link out of it.
 
-    Nothing is touched if a file system is mounted within: it could be anybody's files. Returns what stood in the
-    way, or an empty string.
+    Nothing is touched if a file system is mounted within: it could be anybody's files. What is no folder is just
+    unlinked. Returns what stood in the way, or an empty string.
     """
-    with suppress(OSError):  # mostly there is nothing in it
-        folder.rmdir()
-        return ""
-    if _has_mount_within(folder):
-        return "a file system is still mounted in the workspace, so it was left in place"
-    problems: list[str] = []
-
-    def make_way(function: Callable[..., object], path: str, failure: tuple[object, BaseException, object]) -> None:
-        if not problems and isinstance(failure[1], OSError) and not isinstance(failure[1], FileNotFoundError):
-            problems.append(failure[1].strerror or "unknown reason")
-
-    _make_writable(folder)
-    shutil.rmtree(folder, onerror=make_way)
-    return f"the workspace could not be removed: {problems[0]}" if problems else ""
+    try:
+        if folder.is_symlink() or not folder.is_dir():
+            folder.unlink(missing_ok=True)
+            return ""
+        with suppress(OSError):  # mostly there is nothing in it
+            folder.rmdir()
+            return ""
+        if _has_mount_within(folder):
+            return "a file system is still mounted in the workspace, so it was left in place"
+        _make_writable(folder)
+        shutil.rmtree(folder)
+    except OSError as problem:
+        shutil.rmtree(folder, ignore_errors=True)  # the rest of it
+        if folder.exists():
+            return f"the workspace could not be removed: {problem.strerror}"
+    return ""
 
 
 def _make_writable(folder: Path) -> None:

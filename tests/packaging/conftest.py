@@ -30,9 +30,9 @@ def cache(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def environment(cache: Path) -> dict[str, str]:
+def environment(cache: Path, tmp_path: Path) -> dict[str, str]:
     """The least that a program finds around it."""
-    return {"PATH": os.environ["PATH"], "OPSICLE_CACHE_DIR": str(cache)}
+    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "OPSICLE_CACHE_DIR": str(cache)}
 
 
 @pytest.fixture(scope="session")
@@ -47,12 +47,9 @@ def _namespaces() -> None:
 def start(_namespaces: None, built: Path, environment: dict[str, str]) -> Start:
     """Runs the built file to its end without a network, `before` being shell commands run in its mount namespace."""
 
-    def start(
-        *arguments: str, python: str = sys.executable, before: str = "true", env: dict[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        inside = ["sh", "-c", f'{before} && exec "$@"', "sh", python, str(built), *arguments]
-        found = environment if env is None else env
-        return subprocess.run([*UNSHARE, *inside], env=found, check=False, capture_output=True, text=True, timeout=60)
+    def start(*arguments: str, python: str = sys.executable, before: str = "true") -> subprocess.CompletedProcess[str]:
+        command = [*UNSHARE, "sh", "-c", f'{before} && exec "$@"', "sh", python, str(built), *arguments]
+        return subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=60)
 
     return start
 

@@ -83,3 +83,13 @@ def test_a_file_that_is_too_long_is_found(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "assets" / "short.js").write_text("\n" * checks.LONGEST_FILE)
 
     assert [problem.split(":")[0] for problem in checks.no_file_is_too_long()] == ["assets/long.js"]
+
+
+def test_a_sleep_in_a_test_is_found_and_one_in_a_script_that_it_runs_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "ROOT", tmp_path)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_it.py").write_text("SCRIPT = 'time.sleep(1)'\ntime.sleep(0.1)\n")
+
+    assert [problem.split(" ")[0] for problem in checks.no_test_sleeps()] == ["tests/test_it.py:2:"]

@@ -50,7 +50,7 @@ def test_an_unexpected_exception_becomes_one_line_and_a_file(
 ) -> None:
     monkeypatch.setenv("OPSICLE_CONFIG_DIR", str(tmp_path))
     monkeypatch.setattr(cli, "_invoke", lambda *_: {}["secret-looking key"])
-    assert cli.run([]) == 1
+    assert cli.execute([]) == 1
     shown = capfd.readouterr()
     assert shown.out == ""
     assert shown.err.startswith("error: internal error\n")
@@ -66,5 +66,5 @@ def test_ctrl_c_ends_quietly_with_130(
         raise interruption
 
     monkeypatch.setattr(cli, "_invoke", interrupted)
-    assert cli.run([]) == 130
+    assert cli.execute([]) == 130
     assert capfd.readouterr().err == ""

@@ -82,7 +82,7 @@ def test_the_output_format_may_stand_before_or_behind_the_command(arguments: lis
 
 
 def test_a_mistyped_command_is_told_the_nearest(capfd: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["tempaltes", "list"]) == 2
+    assert cli.execute(["tempaltes", "list"]) == 2
     assert "did you mean `templates`?" in capfd.readouterr().err
 
 
@@ -90,7 +90,7 @@ def test_a_mistyped_command_is_told_the_nearest(capfd: pytest.CaptureFixture[str
 def test_wrong_usage_is_explained_on_stderr_with_code_2(
     arguments: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.run(arguments) == 2
+    assert cli.execute(arguments) == 2
     shown = capfd.readouterr()
     assert shown.out == ""
     assert "--help" in shown.err
@@ -106,7 +106,7 @@ def test_nothing_is_asked_where_stdin_is_no_terminal(tmp_path: Path) -> None:
 
 def test_the_version_needs_none_of_the_heavy_imports() -> None:
     script = (
-        "import sys\nfrom opsicle import cli\ncli.run(['--version'])\n"
+        "import sys\nfrom opsicle import cli\ncli.execute(['--version'])\n"
         "print(*sorted({'msgspec', 'urllib3', 'ssl', 'rich', 'yaml', 'cryptography', 'gevent'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=CHECKOUT)

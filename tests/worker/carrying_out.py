@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from opsicle.domain.templates import Phase
-from opsicle.kit.ids import new_id
 from opsicle.kit.clock import SystemClock
+from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import STDERR, STDOUT, Outcome, PhaseReport, Work
 from opsicle.worker.runner import Cancellation, Host, Runner
 
@@ -41,9 +41,7 @@ class Log:
         return b"".join(chunk[3] for chunk in self.chunks)
 
     def of(self, phase: int | None = None, stream: int | None = None) -> bytes:
-        return b"".join(
-            data for at, of, _, data in self.chunks if phase in {None, at} and stream in {None, of}
-        )
+        return b"".join(data for at, of, _, data in self.chunks if phase in {None, at} and stream in {None, of})
 
     @property
     def stdout(self) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_a_phase_sees_exactly_the_promised_environment(machine: Machine, monkeyp
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the worker's own")
     program = "import json, os; print(json.dumps(dict(os.environ)))"
     machine.run(
-        phase(program, shell="/usr/bin/python3", env={"MODE": "fast", "OPSICLE_JOB_ID": "forged"}),
+        phase(program, shell=sys.executable, env={"MODE": "fast", "OPSICLE_JOB_ID": "forged"}),
         variables={"OPSICLE_VAR_SERVICE": "nginx; rm -rf /"},
         job_id="job-7",
     )
@@ -111,7 +112,8 @@ def test_of_the_workers_environment_only_four_variables_are_handed_on(monkeypatc
 
 def test_a_value_is_data_in_any_language_and_never_in_argv(machine: Machine) -> None:
     machine.run(
-        phase('printf "%s" "$OPSICLE_VAR_X"; tr "\\0" " " < /proc/$$/cmdline'), variables={"OPSICLE_VAR_X": "ü$(id)`'\"\n"}
+        phase('printf "%s" "$OPSICLE_VAR_X"; tr "\\0" " " < /proc/$$/cmdline'),
+        variables={"OPSICLE_VAR_X": "ü$(id)`'\"\n"},
     )
     value, _, argv = machine.log.stdout.decode().partition("/bin/sh")
     assert value == "ü$(id)`'\"\n"
@@ -214,7 +216,7 @@ def test_a_script_larger_than_an_argument_can_be_runs_all_the_same(machine: Mach
 
 
 def test_another_interpreter_gets_the_commands_as_its_program(machine: Machine) -> None:
-    outcome = machine.run(phase("x = 20", "print(x + 1)", "raise SystemExit(3)", shell="/usr/bin/python3"))
+    outcome = machine.run(phase("x = 20", "print(x + 1)", "raise SystemExit(3)", shell=sys.executable))
     assert (outcome.exit_code, machine.log.stdout) == (3, b"21\n")
     assert outcome.phases[0].commands == []
 

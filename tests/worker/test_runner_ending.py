@@ -131,9 +131,7 @@ def test_a_cancel_that_comes_in_the_last_clean_up_changes_nothing(machine: Machi
 
 
 def test_a_clean_up_is_bounded_by_its_own_time_limit(machine: Machine) -> None:
-    outcome = machine.run(
-        phase("exit 1", name="a"), phase("sleep 100", name="b", when=When.ALWAYS, timeout=0.2)
-    )
+    outcome = machine.run(phase("exit 1", name="a"), phase("sleep 100", name="b", when=When.ALWAYS, timeout=0.2))
     assert [str(report.state) for report in outcome.phases] == ["failed", "timed_out"]
     assert outcome.state is JobState.FAILED
     assert machine.seconds < 5
@@ -149,9 +147,7 @@ def test_a_phase_that_takes_too_long_is_ended_with_all_it_started(machine: Machi
 
 
 def test_the_jobs_time_limit_ends_a_phase_and_lets_clean_up_run(machine: Machine) -> None:
-    outcome = machine.run(
-        phase("sleep 100", name="a"), phase("echo tidied", name="b", when=When.ALWAYS), timeout=0.3
-    )
+    outcome = machine.run(phase("sleep 100", name="a"), phase("echo tidied", name="b", when=When.ALWAYS), timeout=0.3)
     assert outcome.state is JobState.TIMED_OUT
     assert "whole job" in outcome.explanation
     assert machine.log.stdout == b"tidied\n"

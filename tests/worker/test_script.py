@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -12,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opsicle.worker.attempt import Marks
-from opsicle.worker.script import Border, make_script, read_borders
+from opsicle.worker.script import Border, _is_complete, make_script, read_borders
 
-SHELLS = ["/bin/dash", "/bin/bash"]
+SHELLS = [found for name in ("dash", "bash", "ash") if (found := shutil.which(name))]
 
 
 @pytest.fixture
@@ -86,7 +88,7 @@ COMMANDS = [
     "cd sub 2>/dev/null || mkdir sub",
     "pwd | sed 's,.*/,,'",
     "trap 'echo bye $?' EXIT",
-    "trap 'echo hup' HUP; kill -HUP $$",
+    "trap 'echo hup' HUP",
     "set -- a b; echo $2",
     "shift",
     "echo() { printf 'mine %s\\n' \"$@\"; }",
@@ -135,8 +137,9 @@ def test_borders_change_nothing(tmp_path_factory: pytest.TempPathFactory, shell:
     plain = run(shell, "\n".join(commands).encode(), there)
     borders = read_borders(marks.read(), attempt=1)
     marks.close()
-    assert with_borders == plain
-    assert sorted(os.listdir(here)) == sorted(os.listdir(there))
+    # What runs side by side under `set -x` mixes its traces differently each time.
+    assert (with_borders[:2], sorted(with_borders[2])) == (plain[:2], sorted(plain[2]))
+    assert sorted(path.name for path in here.iterdir()) == sorted(path.name for path in there.iterdir())
     assert [border.next_command for border in borders] == list(range(1, len(borders) + 1))
     if script.has_borders and plain[0] == 0 and not any("exit" in command for command in commands):
         assert len(borders) == len(commands) - 1
@@ -175,9 +178,7 @@ def test_a_complete_command_gets_its_border(shell: str, command: str, marks: Mar
         'trap "date" DEBUG',
     ],
 )  # fmt: skip
-def test_no_border_is_drawn_where_it_would_not_be_between_two_commands(
-    shell: str, command: str, marks: Marks
-) -> None:
+def test_no_border_is_drawn_where_it_would_not_be_between_two_commands(shell: str, command: str, marks: Marks) -> None:
     assert not make_script(shell, [command, "true"], marks.path, 1).has_borders
 
 
@@ -191,8 +192,8 @@ def test_a_single_command_is_left_as_it_is(marks: Marks) -> None:
 
 
 def test_messages_of_the_shell_keep_their_line_numbers(marks: Marks, tmp_path: Path) -> None:
-    script = make_script("/bin/dash", ["true", "true", "nosuch"], marks.path, 1)
-    assert run("/bin/dash", script.text, tmp_path)[2] == b"check: 3: nosuch: not found\n"
+    script = make_script("/bin/sh", ["true", "true", "nosuch"], marks.path, 1)
+    assert re.match(rb"check: (line )?3: nosuch: ", run("/bin/sh", script.text, tmp_path)[2])
 
 
 def test_the_exit_code_of_each_command_is_told(marks: Marks, tmp_path: Path) -> None:
@@ -210,6 +211,13 @@ def test_a_shell_whose_worker_died_is_not_held_up_by_its_borders(marks: Marks, t
     script = make_script("/bin/sh", ["echo a", "echo b"], marks.path, 1)
     marks.close()
     assert run("/bin/sh", script.text, tmp_path) == (0, b"a\nb\n", b"")
+
+
+def test_telling_that_a_command_is_simple_costs_no_process(marks: Marks) -> None:
+    asked_before = _is_complete.cache_info().misses
+    commands = ["nginx -t", "systemctl reload nginx && sleep 1", 'echo "$OPSICLE_VAR_X" | grep -c x > out 2>&1', "a; b"]
+    assert make_script("/bin/sh", commands, marks.path, 1).has_borders
+    assert _is_complete.cache_info().misses == asked_before
 
 
 @pytest.mark.parametrize("text", ["a" * 50_000 + "(", "a b " * 20_000 + "(", "a;" * 20_000 + "'", "\\a" * 20_000 + '"'])

@@ -1,4 +1,4 @@
-"""A thin client of the HTTP API for measuring: one kept-alive TLS connection, nothing in between."""
+"""A thin client of the HTTP API, for measuring and for judging: one kept-alive TLS connection, nothing in between."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import http.client
 import json
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.support import wait_until
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,10 @@ class Access:
     token: str
 
 
+class Unavailable(Exception):
+    """The server is there but does not take requests just now."""
+
+
 class Api:
     """One connection, one caller at a time."""
 
@@ -28,6 +35,12 @@ class Api:
         self._access = access
         self._headers = {"Authorization": f"Bearer {access.token}", "Content-Type": "application/json"}
         self._connection = self._connect()
+
+    def __enter__(self) -> Api:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
 
     def _connect(self) -> http.client.HTTPSConnection:
         parts = urlsplit(self._access.url)
@@ -37,12 +50,15 @@ class Api:
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
-    def request(self, method: str, path: str, body: object = None) -> bytes:
-        """Send and wait for the whole answer."""
+    def request(self, method: str, path: str, body: object = None, key: str = "") -> bytes:
+        """Send and wait for the whole answer. `key` is the Idempotency-Key."""
         content = json.dumps(body).encode() if body is not None else None
-        self._connection.request(method, path, content, self._headers)
+        headers = {**self._headers, "Idempotency-Key": key} if key else self._headers
+        self._connection.request(method, path, content, headers)
         response = self._connection.getresponse()
         answer = response.read()
+        if response.status == 503:
+            raise Unavailable(answer.decode())
         if response.status >= 400:
             raise RuntimeError(f"{method} {path}: {response.status} {answer.decode()}")
         return answer
@@ -50,6 +66,26 @@ class Api:
     def json(self, method: str, path: str, body: object = None) -> Any:
         """Send and decode the answer."""
         return json.loads(self.request(method, path, body))
+
+    def insist(self, method: str, path: str, body: object = None, key: str = "", patience: float = 60.0) -> Any:
+        """Send until there is an answer, however often the server goes away meanwhile."""
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return json.loads(self.request(method, path, body, key))
+            except (OSError, http.client.HTTPException, Unavailable):
+                if time.monotonic() > deadline:
+                    raise
+            wait_until(self.reconnects, patience, "the server to be back")
+
+    def reconnects(self) -> bool:
+        """Whether the server takes a new connection, which is then used."""
+        self._connection.close()
+        try:
+            self._connection = self._connect()
+        except OSError:
+            return False
+        return True
 
     def run(self, template: str) -> str:
         """Trigger an automation; answers its id."""
@@ -61,16 +97,19 @@ class Api:
         connection.request("GET", path, headers=self._headers)
         response = connection.getresponse()
         name, data = "", ""
-        for raw in response:
-            line = raw.decode().rstrip("\n")
-            if line.startswith("event:"):
-                name = line[6:].strip()
-            elif line.startswith("data:"):
-                data = line[5:].strip()
-            elif not line and name:
-                yield name, json.loads(data)
-                name = ""
-        connection.close()
+        try:
+            for raw in response:
+                line = raw.decode().rstrip("\n")
+                if line.startswith("event:"):
+                    name = line[6:].strip()
+                elif line.startswith("data:"):
+                    data = line[5:].strip()
+                elif not line and name:
+                    yield name, json.loads(data)
+                    name = ""
+        finally:
+            response.close()
+            connection.close()
 
     def wait_final(self, automation_id: str) -> Any:
         """Follow an automation to its end; answers how it then looks."""

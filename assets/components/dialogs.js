@@ -1,0 +1,45 @@
+// Native <dialog>: it keeps the focus inside, closes with Esc and gives the focus back.
+
+import { flatten, h } from "../lib/dom.js";
+import { busyWhile, button } from "./buttons.js";
+import { problemBox } from "./problems.js";
+
+let count = 0;
+
+/**
+ * Ask something. Each action is { text, look, run }: `run` may take its time and throw, then the dialog says what went
+ * wrong and stays open. Closes after an action, or at once with "Back".
+ */
+export function ask({ title, content, actions, back = "Back", isWide = false, closed = () => {} }) {
+  const id = `dialog-${++count}`;
+  const trouble = h("div", {});
+  const form = h("form", { method: "dialog", class: "dialog-form", novalidate: true });
+  const dialog = h("dialog", { class: isWide ? "dialog wide" : "dialog", "aria-labelledby": id }, form);
+  const carryOut = async (element, run) => {
+    trouble.replaceChildren();
+    try {
+      const isKept = await busyWhile(element, run);
+      if (isKept !== false) dialog.close();
+    } catch (error) {
+      trouble.replaceChildren(problemBox(error));
+    }
+  };
+  const buttons = actions.map(({ text, look, run }, i) => {
+    const element = button(text, { look, type: i === actions.length - 1 ? "submit" : "button" });
+    if (element.type === "button") element.addEventListener("click", () => carryOut(element, run));
+    return element;
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (actions.length) carryOut(buttons.at(-1), actions.at(-1).run);
+  });
+  form.append(
+    h("h2", { id }, title),
+    ...flatten([content, trouble]),
+    h("div", { class: "dialog-actions" }, button(back, { onclick: () => dialog.close() }), buttons),
+  );
+  dialog.addEventListener("close", () => (dialog.remove(), closed()));
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}

@@ -1,0 +1,18 @@
+// A unified diff, readable without colours too: the signs stay.
+
+import { h } from "../lib/dom.js";
+import { visible } from "../lib/visible.js";
+
+const KINDS = { "+": "added", "-": "removed", "@": "place" };
+
+/** Show a unified diff; the two lines that name the files are left out. */
+export function diffView(diff) {
+  const lines = diff.replace(/\n$/, "").split("\n").filter((line) => !/^(?:---|\+\+\+) /.test(line));
+  if (!diff.trim()) return h("p", { class: "muted" }, "The two versions are the same.");
+  return h("div", { class: "source diff", tabindex: "0", role: "region", "aria-label": "Differences" }, lines.map(diffLine));
+}
+
+function diffLine(line) {
+  const kind = KINDS[line[0]] ?? "same";
+  return h("div", { class: `diff-line is-${kind}` }, visible(line) || " ");
+}

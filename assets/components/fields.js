@@ -1,0 +1,82 @@
+// Fields of a form: label, control, help and what is wrong with it, tied together for screen readers.
+
+import { h, replace } from "../lib/dom.js";
+import { icon } from "./icons.js";
+
+let count = 0;
+
+/**
+ * A field around one control. Gives { element, control, complain(text) }; complain("") says that all is well.
+ * `label` is a text; `help` a text or elements.
+ */
+export function field({ label, control, help, isRequired = false, path = "" }) {
+  const id = `field-${++count}`;
+  const complaint = h("p", { class: "complaint", id: `${id}-complaint` });
+  const note = help && h("p", { class: "help", id: `${id}-help` }, help);
+  control.id = id;
+  control.setAttribute("aria-describedby", [note && `${id}-help`, `${id}-complaint`].filter(Boolean).join(" "));
+  if (isRequired) control.setAttribute("aria-required", "true");
+  const element = h(
+    "div",
+    { class: "field", dataset: { path } },
+    h("label", { for: id }, label, isRequired && required()),
+    control,
+    note,
+    complaint,
+  );
+  return { element, control, path, complain: complainer(element, control, complaint) };
+}
+
+/** Like `field`, around several controls that belong together, such as the radio buttons of one choice. */
+export function fieldGroup({ label, controls, help, isRequired = false, path = "" }) {
+  const id = `field-${++count}`;
+  const complaint = h("p", { class: "complaint", id: `${id}-complaint` });
+  const element = h(
+    "fieldset",
+    { class: "field", "aria-describedby": `${id}-complaint`, dataset: { path } },
+    h("legend", {}, label, isRequired && required()),
+    h("div", { class: "choices" }, controls),
+    help && h("p", { class: "help" }, help),
+    complaint,
+  );
+  const first = element.querySelector("input");
+  return { element, control: first, path, complain: complainer(element, first, complaint) };
+}
+
+/** Let the fields complain of the problems that are theirs; gives back the others. Moves to the first complaint. */
+export function showProblems(fields, problems) {
+  for (const each of fields) each.complain("");
+  const others = [];
+  for (const problem of problems) {
+    const owner = fields.find((each) => problem.path === each.path || problem.path.startsWith(`${each.path}[`));
+    if (owner) owner.complain(problem.message);
+    else others.push(problem);
+  }
+  fields.find((each) => each.element.classList.contains("is-wrong"))?.control.focus();
+  return others;
+}
+
+/** A text input; `more` are further attributes. */
+export function input(more = {}) {
+  return h("input", { type: "text", class: "input", autocomplete: "off", spellcheck: "false", ...more });
+}
+
+/** A choice of one among many; options are [value, text]. */
+export function select(options, value, more = {}) {
+  const element = h("select", { class: "input", ...more }, options.map(([key, text]) => h("option", { value: key }, text)));
+  element.value = value;
+  return element;
+}
+
+function required() {
+  return h("span", { class: "required" }, "required");
+}
+
+function complainer(element, control, complaint) {
+  return (text) => {
+    element.classList.toggle("is-wrong", Boolean(text));
+    if (text) control?.setAttribute("aria-invalid", "true");
+    else control?.removeAttribute("aria-invalid");
+    replace(complaint, text && [icon("warning"), text]);
+  };
+}

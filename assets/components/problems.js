@@ -1,0 +1,35 @@
+// What went wrong, and what to do about it.
+
+import { h } from "../lib/dom.js";
+import { visible } from "../lib/visible.js";
+import { icon } from "./icons.js";
+
+/** An error (see lib/api.js) as a box that a screen reader announces. */
+export function problemBox(error) {
+  console.debug(error);
+  const title = error.title || "This page made a mistake";
+  const detail = error.detail || (error.title ? "" : error.message);
+  return h(
+    "div",
+    { class: "box box-bad", role: "alert" },
+    icon("warning"),
+    h("div", {}, h("strong", {}, title), detail && h("p", {}, visible(detail)), placesList(error.errors), error.hint && h("p", { class: "hint" }, error.hint)),
+  );
+}
+
+/** A calmer box: `tone` is "note", "warn" or "bad". */
+export function noticeBox(tone, ...children) {
+  return h("div", { class: `box box-${tone}` }, icon("warning"), h("div", {}, children));
+}
+
+/** Problems {path, line, message} as a list; a click on a line number calls `goTo(line)`. */
+export function placesList(problems, goTo) {
+  if (!problems?.length) return null;
+  return h("ul", { class: "places" }, problems.map((problem) => h("li", {}, place(problem, goTo), visible(problem.message))));
+}
+
+function place({ path, line }, goTo) {
+  const where = line ? `line ${line}` : "";
+  const link = where && goTo ? h("button", { type: "button", class: "link", onclick: () => goTo(line) }, where) : where;
+  return [link, where && path && " ", path && h("code", {}, visible(path)), (where || path) && ": "];
+}

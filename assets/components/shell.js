@@ -1,0 +1,81 @@
+// What surrounds every page: where one can go, whose org it is, who is logged in.
+
+import { h, replace } from "../lib/dom.js";
+import { may, whoAmI } from "../lib/session.js";
+import { currentTheme, toggleTheme } from "../lib/theme.js";
+import { announcer } from "./announcer.js";
+import { iconButton } from "./buttons.js";
+import { icon } from "./icons.js";
+
+const PLACES = [
+  { path: "/templates", text: "Templates", name: "templates" },
+  { path: "/automations", text: "Automations", name: "automations" },
+  { path: "/workers", text: "Workers", name: "workers" },
+  { path: "/people", text: "People", name: "people" },
+  { path: "/audit", text: "Audit", name: "audit", action: "audit.view" },
+];
+
+/** Build the page's frame in `body`; gives { outlet, refresh(path) }. */
+export function buildShell(body, { logOut }) {
+  const outlet = h("main", { id: "main", class: "main" });
+  const bar = h("header", { class: "bar" });
+  const skip = h("a", { class: "skip", href: "#main", onclick: (event) => skipTo(event, outlet) }, "Skip to content");
+  body.replaceChildren(skip, bar, outlet, ...announcer());
+  return { outlet, refresh: (path) => replace(bar, ...barFor(path, logOut)) };
+}
+
+function barFor(path, logOut) {
+  const me = whoAmI();
+  const logo = h("a", { class: "logo", href: "/templates", "aria-label": "Opsicle" }, h("img", { src: "/logo.svg", alt: "", width: "24", height: "24" }), h("span", {}, "Opsicle"));
+  if (!me) return [logo, h("span", { class: "grow" }), themeButton()];
+  return [
+    logo,
+    h("nav", { class: "places-nav", "aria-label": "Main" }, PLACES.filter((place) => !place.action || may(place.action)).map((place) => navLink(place, path))),
+    h("span", { class: "grow" }),
+    h("span", { class: "org", title: me.org.name || me.org.code }, me.org.code),
+    themeButton(),
+    userMenu(me, logOut),
+  ];
+}
+
+function navLink({ path, text, name }, current) {
+  const isHere = current === path || current.startsWith(`${path}/`);
+  return h("a", { href: path, "aria-current": isHere ? "page" : null }, icon(name), h("span", {}, text));
+}
+
+function themeButton() {
+  const name = () => (currentTheme() === "dark" ? "light" : "dark");
+  const element = iconButton(name(), "Switch between light and dark", () => {
+    toggleTheme();
+    element.replaceChildren(icon(name()));
+  });
+  return element;
+}
+
+function userMenu(me, logOut) {
+  const menu = h(
+    "details",
+    { class: "menu" },
+    h("summary", { class: "button quiet", "aria-label": `Account of ${me.user.email}` }, icon("user"), h("span", { class: "menu-name" }, me.user.name || me.user.email)),
+    h(
+      "div",
+      { class: "menu-list" },
+      h("p", {}, h("strong", {}, me.user.email), h("br", {}), h("span", { class: "muted" }, `${me.role} in ${me.org.code}`)),
+      h("a", { href: "/tokens" }, "API tokens"),
+      h("button", { type: "button", onclick: logOut }, "Log out"),
+      me.server_version && h("p", { class: "muted small" }, `Opsicle ${me.server_version}`),
+    ),
+  );
+  menu.addEventListener("focusout", (event) => menu.contains(event.relatedTarget) || (menu.open = false));
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    menu.firstChild.focus();
+  });
+  return menu;
+}
+
+function skipTo(event, outlet) {
+  event.preventDefault();
+  (outlet.querySelector("h1") ?? outlet).focus();
+}

@@ -1,0 +1,70 @@
+// Phases with their commands: as a template plans them, and as an automation carried them out.
+
+import { h } from "../lib/dom.js";
+import { duration, durationText } from "../lib/times.js";
+import { visible } from "../lib/visible.js";
+import { stateDot } from "./states.js";
+
+const MAX_OPEN_COMMANDS = 24; // beyond that, phases that went well are folded
+
+/** The phases of a template, in order, with what is special about each. */
+export function planView(phases) {
+  return h("ol", { class: "plan" }, phases.map((phase) => h("li", { class: "plan-phase" }, h("h3", {}, visible(phase.name), h("span", { class: "plan-facts" }, facts(phase))), commandList(phase.commands))));
+}
+
+function commandList(commands) {
+  return h("ol", { class: "commands" }, commands.map((command) => h("li", {}, h("code", { class: "command" }, visible(command)))));
+}
+
+function facts(phase) {
+  const all = [
+    phase.when && phase.when !== "success" && `when: ${phase.when}`,
+    phase.image && `image ${phase.image}`,
+    `at most ${durationText((phase.timeout ?? 60) * 1000).replace(".0 s", " s").replace(" 00 s", "").replace(" 00 min", "")}`,
+    phase.retries && `${phase.retries.limit} retries`,
+    phase.shell && phase.shell !== "/bin/sh" && phase.shell,
+    phase.working_directory && `in ${phase.working_directory}`,
+  ];
+  return all.filter(Boolean).map((fact) => h("span", { class: "fact" }, visible(fact)));
+}
+
+/**
+ * One phase of an automation. `goTo(phase, offset)` shows its place in the log; `offset` null: where the phase begins.
+ * `before` is the element that showed it until now, whose folding stays.
+ */
+export function phaseView(phase, index, { isLong, goTo, before }) {
+  const isInteresting = !["succeeded", "skipped", "pending"].includes(phase.state);
+  const isOpen = before && before.dataset.state === phase.state ? before.open : isInteresting || !isLong;
+  return h(
+    "details",
+    { class: "phase", open: isOpen, dataset: { state: phase.state } },
+    h(
+      "summary",
+      { dataset: { focus: `phase-${index}` } },
+      stateDot(phase.state),
+      h("span", { class: "phase-name" }, visible(phase.name)),
+      phase.tries > 1 && h("span", { class: "fact" }, `try ${phase.tries}`),
+      phase.when !== "success" && h("span", { class: "fact" }, `on ${phase.when}`),
+      phase.started_at && duration(phase.started_at, phase.finished_at),
+    ),
+    phase.explanation && h("p", { class: "phase-explanation" }, visible(phase.explanation)),
+    h("ol", { class: "steps" }, phase.commands.map((command, i) => commandView(phase, index, command, i, goTo))),
+  );
+}
+
+/** Whether an automation has so many commands that those which went well are better folded. */
+export function isLongPlan(phases) {
+  return phases.reduce((sum, phase) => sum + phase.commands.length, 0) > MAX_OPEN_COMMANDS;
+}
+
+function commandView(phase, index, command, i, goTo) {
+  const text = visible(command.command);
+  const canJump = phase.started_at && (command.log_offset !== null || i === 0);
+  const shown = h("code", { class: "command" }, text);
+  const exit = command.exit_code ? h("span", { class: "exit-code" }, `exit ${command.exit_code}`) : null;
+  const time = phase.has_command_times && command.started_at ? duration(command.started_at, command.finished_at) : null;
+  const inside = [stateDot(command.state), shown, h("span", { class: "step-facts" }, exit, time)];
+  if (!canJump) return h("li", { class: "step" }, h("span", { class: "step-line", title: text }, inside));
+  const jump = () => goTo(index, command.log_offset);
+  return h("li", { class: "step" }, h("button", { type: "button", class: "step-line", title: `${text}\n\nShow in the log`, onclick: jump, dataset: { focus: `command-${index}-${i}` } }, inside));
+}

@@ -1,0 +1,113 @@
+// A field for each variable of a template, fit for its type.
+
+import { h } from "../lib/dom.js";
+import { parseValue, typeOf, valueText, WrongValue } from "../lib/values.js";
+import { visible } from "../lib/visible.js";
+import { field, fieldGroup, input, select } from "./fields.js";
+
+const MAX_RADIOS = 5;
+
+/**
+ * The field of a variable, filled with `given` or else its default. Beyond what `field` gives: `value()`, which throws
+ * WrongValue, and `check()`, which complains instead and says whether all is well.
+ */
+export function variableField(variable, given, changed) {
+  const start = valueText(given ?? variable.default);
+  const { made, text } = build(variable, start);
+  const value = () => parseValue(variable, text());
+  const check = () => {
+    const problem = problemOf(value);
+    made.complain(problem);
+    return problem === "";
+  };
+  made.element.addEventListener("input", () => {
+    if (made.element.classList.contains("is-wrong")) check();
+    changed();
+  });
+  made.element.addEventListener("change", check);
+  return { ...made, variable, value, check };
+}
+
+function problemOf(value) {
+  try {
+    value();
+    return "";
+  } catch (error) {
+    if (!(error instanceof WrongValue)) throw error;
+    return error.message;
+  }
+}
+
+function build(variable, start) {
+  const type = typeOf(variable);
+  const shared = {
+    label: [visible(variable.label || variable.id)],
+    help: helpOf(variable),
+    isRequired: variable.is_required,
+    path: `values.${variable.id}`,
+  };
+  if (type === "enum" && variable.multiple) return checkboxes(variable, start, shared);
+  if (type === "enum") return oneOf(options(variable), variable, start, shared);
+  if (type === "bool" && !variable.multiple) return oneOf([["true", "yes"], ["false", "no"]], variable, start, shared);
+  const control = controlFor(variable, type, start);
+  return { made: field({ ...shared, control }), text: () => control.value };
+}
+
+function controlFor(variable, type, start) {
+  if (variable.multiple || type === "text") {
+    return h("textarea", { class: "input", rows: Math.min(12, Math.max(3, start.split("\n").length)), spellcheck: "false", value: start });
+  }
+  if (type === "date") return input({ type: "date", value: start });
+  if (type === "secret") return input({ type: "password", autocomplete: "new-password", value: start });
+  const mode = { number: "numeric", float: "decimal" }[type];
+  return input({ value: start, inputmode: mode, class: mode ? "input short" : "input" });
+}
+
+/** One of some options: radio buttons where they are few. */
+function oneOf(known, variable, start, shared) {
+  const isOptional = !variable.is_required && variable.default === undefined;
+  if (known.length > MAX_RADIOS) {
+    const control = select([...(start && !isOptional ? [] : [["", "choose…"]]), ...known], start);
+    return { made: field({ ...shared, control }), text: () => control.value };
+  }
+  const name = `choice-${variable.id}`;
+  const offered = isOptional ? [...known, ["", "not set"]] : known;
+  const radios = offered.map(([value, text]) => choice("radio", name, value, text, value === start));
+  const made = fieldGroup({ ...shared, controls: radios });
+  return { made, text: () => made.element.querySelector("input:checked")?.value ?? "" };
+}
+
+function checkboxes(variable, start, shared) {
+  const chosen = new Set(start.split("\n"));
+  const boxes = options(variable).map(([value, text]) => choice("checkbox", `choice-${variable.id}`, value, text, chosen.has(value)));
+  const made = fieldGroup({ ...shared, controls: boxes });
+  const text = () => [...made.element.querySelectorAll("input:checked")].map((box) => box.value).join("\n");
+  return { made, text };
+}
+
+function choice(type, name, value, text, checked) {
+  return h("label", { class: "choice" }, h("input", { type, name, value, checked }), h("span", {}, visible(text)));
+}
+
+function options(variable) {
+  return (variable.options ?? []).map((option) => [String(option), String(option)]);
+}
+
+function helpOf(variable) {
+  const rules = [
+    variable.multiple && typeOf(variable) !== "enum" && "one per line",
+    boundsText(variable),
+    variable.pattern && ["must match ", h("code", {}, visible(variable.pattern))],
+  ].filter(Boolean);
+  const parts = rules.flatMap((rule, i) => (i ? [" · ", rule] : [rule]));
+  const description = variable.description && h("span", {}, visible(variable.description));
+  return description || parts.length ? [description, description && parts.length ? " " : "", parts.length ? h("span", { class: "rules" }, parts) : ""] : null;
+}
+
+function boundsText({ min, max, ...variable }) {
+  const unit = ["number", "float"].includes(typeOf(variable)) ? "" : " characters";
+  const has = (bound) => bound !== undefined && bound !== null;
+  if (has(min) && has(max)) return `${min} to ${max}${unit}`;
+  if (has(min)) return `at least ${min}${unit}`;
+  return has(max) ? `at most ${max}${unit}` : "";
+}

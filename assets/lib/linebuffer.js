@@ -1,0 +1,255 @@
+// A log's bytes as lines. Each stream of each phase is read for itself, so that a colour or half a character of one
+// never leaks into another.
+
+import { AnsiParser, PLAIN } from "./ansi.js";
+
+const LINE_FEED = 10;
+const MAX_OVERWRITTEN = 4_096; // a `\r` in a longer line begins a new one: overwriting costs as much as the line is long
+const LIMITS = { lines: 500_000, characters: 150_000_000, lineCharacters: 16_000_000 };
+
+/**
+ * The lines of a log, oldest first.
+ *
+ * A line is { text, runs, stream, phase, at, offset, number, version }: `runs` is null or flat pairs of a start and the
+ * style from there on, `offset` the log's byte at which it begins, `version` grows when the text changes. A phase's
+ * first output has a line of `kind` "phase" before it. Beyond the limits the oldest lines are dropped.
+ */
+export class LineBuffer {
+  lines = [];
+  /** Lines dropped from the beginning so far. */
+  dropped = 0;
+  /** The lowest index that changed since the last `takeChanged`. */
+  #changedFrom = Infinity;
+  #channels = new Map();
+  #characters = 0;
+  #newestPhase = -1;
+  #count = 0;
+  #limits;
+
+  constructor(limits = {}) {
+    this.#limits = { ...LIMITS, ...limits };
+  }
+
+  /** Take the next piece of output: `at` is in Unix milliseconds, `bytes` a Uint8Array. */
+  append({ offset, phase, stream, at, bytes }) {
+    if (phase > this.#newestPhase) {
+      this.#newestPhase = phase;
+      this.#push({ kind: "phase", text: "", runs: null, stream: 0, phase, at, offset, number: 0, version: 0 });
+    }
+    this.#channel(phase, stream).append(offset, at, bytes);
+    this.#forgetOldest();
+  }
+
+  /** Say that nothing more comes: show what was half a character. */
+  finish() {
+    for (const channel of this.#channels.values()) channel.finish();
+  }
+
+  /** The lowest index of a line that is new or has changed since the last call; Infinity if none has. */
+  takeChanged() {
+    const from = this.#changedFrom;
+    this.#changedFrom = Infinity;
+    return from;
+  }
+
+  /** The index of the line in which the output at this byte of the log begins; -1 if there is none yet. */
+  indexAtOffset(offset) {
+    let low = 0;
+    let high = this.lines.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.lines[middle].offset < offset) low = middle + 1;
+      else high = middle;
+    }
+    return this.lines[low]?.offset === offset ? low : low - 1;
+  }
+
+  /** The index of the line with this number, or of the nearest. */
+  indexOfNumber(number) {
+    let low = 0;
+    let high = this.lines.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#numberUpTo(middle) < number) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** A phase's heading has no number: it counts as the line before it. */
+  #numberUpTo(index) {
+    return this.lines[index].number || (this.lines[index - 1]?.number ?? 0);
+  }
+
+  #channel(phase, stream) {
+    const key = phase * 4 + stream;
+    if (!this.#channels.has(key)) this.#channels.set(key, new Channel(this, phase, stream, this.#limits));
+    return this.#channels.get(key);
+  }
+
+  /** For channels only: begin a line. */
+  begin(line) {
+    line.number = ++this.#count;
+    return this.#push(line);
+  }
+
+  /** For channels only: say that a line of theirs has `characters` more now. */
+  touch(line, characters) {
+    line.version++;
+    this.#characters += characters;
+    this.#changedFrom = Math.min(this.#changedFrom, Math.max(0, line.index - this.dropped));
+  }
+
+  #push(line) {
+    line.index = this.dropped + this.lines.length;
+    this.#changedFrom = Math.min(this.#changedFrom, this.lines.length);
+    this.lines.push(line);
+    return line;
+  }
+
+  #forgetOldest() {
+    const { lines, characters } = this.#limits;
+    if (this.lines.length <= lines && this.#characters <= characters) return;
+    const excess = Math.ceil(this.lines.length / 10);
+    for (const line of this.lines.splice(0, excess)) this.#characters -= line.text.length;
+    this.dropped += excess;
+    this.#changedFrom = 0;
+  }
+}
+
+/** One stream of one phase. */
+class Channel {
+  #buffer;
+  #phase;
+  #stream;
+  #limits;
+  #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  #parser = new AnsiParser(this);
+  #line = null;
+  #column = 0;
+  /** Where in the log the lines of the piece at hand begin. */
+  #starts = [];
+  #next = 0;
+  #at = 0;
+
+  constructor(buffer, phase, stream, limits) {
+    this.#buffer = buffer;
+    this.#phase = phase;
+    this.#stream = stream;
+    this.#limits = limits;
+  }
+
+  append(offset, at, bytes) {
+    this.#at = at;
+    this.#starts = [offset];
+    this.#next = 0;
+    for (let end = bytes.indexOf(LINE_FEED); end >= 0; end = bytes.indexOf(LINE_FEED, end + 1)) {
+      this.#starts.push(offset + end + 1);
+    }
+    this.#parser.feed(this.#decoder.decode(bytes, { stream: true }));
+  }
+
+  finish() {
+    const rest = this.#decoder.decode();
+    if (rest) this.#parser.feed(rest);
+  }
+
+  // What the parser says
+
+  write(text, style) {
+    if (this.#column === 0 && this.#isTooLongToOverwrite()) this.#line = null;
+    const line = (this.#line ??= this.#begin());
+    const before = line.text.length;
+    if (this.#column >= before) this.#appendText(line, text, style);
+    else overwrite(line, this.#column, text, style);
+    this.#column += text.length;
+    this.#buffer.touch(line, line.text.length - before);
+    if (line.text.length > this.#limits.lineCharacters) this.#end();
+  }
+
+  newLine() {
+    if (!this.#line) this.#begin();
+    this.#end();
+    this.#next++;
+  }
+
+  moveTo(column) {
+    this.#column = Math.min(column, this.#line?.text.length ?? 0);
+  }
+
+  moveBack(columns) {
+    this.#column = Math.max(0, this.#column - columns);
+  }
+
+  erase(what) {
+    const line = this.#line;
+    if (!line || this.#isTooLongToOverwrite()) return;
+    const before = line.text.length;
+    if (what !== "left") cut(line, what === "line" ? 0 : this.#column);
+    else overwrite(line, 0, " ".repeat(this.#column), PLAIN);
+    this.#column = Math.min(this.#column, line.text.length);
+    this.#buffer.touch(line, line.text.length - before);
+  }
+
+  #begin() {
+    return this.#buffer.begin({
+      kind: "text",
+      text: "",
+      runs: null,
+      stream: this.#stream,
+      phase: this.#phase,
+      at: this.#at,
+      offset: this.#starts[Math.min(this.#next, this.#starts.length - 1)],
+      version: 0,
+    });
+  }
+
+  #end() {
+    this.#line = null;
+    this.#column = 0;
+  }
+
+  #isTooLongToOverwrite() {
+    return this.#line !== null && this.#line.text.length > MAX_OVERWRITTEN;
+  }
+
+  #appendText(line, text, style) {
+    const last = line.runs ? line.runs[line.runs.length - 1] : PLAIN;
+    if (style !== last) (line.runs ??= [0, PLAIN]).push(line.text.length, style);
+    line.text += text;
+  }
+}
+
+/** The style at a place of a line. */
+function styleAt(line, column) {
+  let style = PLAIN;
+  const runs = line.runs ?? [];
+  for (let i = 0; i < runs.length && runs[i] <= column; i += 2) style = runs[i + 1];
+  return style;
+}
+
+function overwrite(line, column, text, style) {
+  const end = column + text.length;
+  const after = styleAt(line, end);
+  if (line.runs || style !== PLAIN) {
+    const runs = line.runs ?? [0, PLAIN];
+    const kept = [];
+    const later = [];
+    for (let i = 0; i < runs.length; i += 2) {
+      if (runs[i] < column) kept.push(runs[i], runs[i + 1]);
+      else if (runs[i] > end) later.push(runs[i], runs[i + 1]);
+    }
+    kept.push(column, style);
+    if (end < line.text.length) kept.push(end, after);
+    line.runs = [...kept, ...later];
+  }
+  line.text = line.text.slice(0, column) + text + line.text.slice(end);
+}
+
+function cut(line, column) {
+  line.text = line.text.slice(0, column);
+  const runs = line.runs ?? [];
+  let keep = 0;
+  while (keep < runs.length && runs[keep] < column) keep += 2;
+  line.runs = keep ? runs.slice(0, keep) : null;
+}

@@ -1,0 +1,51 @@
+// Logging in.
+
+import { busyWhile, button } from "../components/buttons.js";
+import { field, input } from "../components/fields.js";
+import { setTitle } from "../components/headings.js";
+import { problemBox } from "../components/problems.js";
+import { logIn } from "../lib/api.js";
+import { h } from "../lib/dom.js";
+import { here, navigate } from "../lib/router.js";
+import { remember, remembered } from "../lib/storage.js";
+
+export function mount(root, { query }) {
+  setTitle("Log in");
+  const known = remembered("email", "");
+  const email = field({ label: "E-mail", control: input({ type: "email", name: "email", autocomplete: "username", value: known }) });
+  const password = field({ label: "Password", control: input({ type: "password", name: "password", autocomplete: "current-password" }) });
+  const submit = button("Log in", { look: "primary wide", type: "submit" });
+  const trouble = h("div", {});
+  const form = h("form", { class: "card", novalidate: true }, h("h1", { tabindex: "-1" }, "Log in"), email.element, password.element, trouble, submit);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (isComplete(email, password)) busyWhile(submit, () => tryIt(email.control.value.trim(), password.control.value, trouble, target(query)));
+  });
+  root.append(h("div", { class: "entrance" }, h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" }), form));
+  (known ? password : email).control.focus();
+}
+
+async function tryIt(email, password, trouble, next) {
+  trouble.replaceChildren();
+  try {
+    await logIn(email, password);
+  } catch (error) {
+    trouble.replaceChildren(problemBox(error));
+    return;
+  }
+  remember("email", email);
+  navigate(next, { isReplacing: true });
+}
+
+function isComplete(...fields) {
+  for (const each of fields) each.complain(each.control.value ? "" : "is required");
+  const wrong = fields.find((each) => !each.control.value);
+  wrong?.control.focus();
+  return !wrong;
+}
+
+/** Where the person wanted to go; only ever an address of ours. */
+function target(query) {
+  const next = location.pathname === "/login" ? query.get("next") ?? "/" : here();
+  return /^\/(?![/\\])/.test(next) ? next : "/";
+}

@@ -1,0 +1,214 @@
+"""A whole server in this process, but for its sockets: real databases, two orgs with people, clients of its API.
+
+The listeners themselves need gevent's patches, which no test process should have; processes test them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from opsicle.domain.access import Role
+from opsicle.kit.clock import SystemClock
+from opsicle.kit.ids import new_id
+from opsicle.pki import join_token
+from opsicle.pki.certificates import make_key_and_csr
+from opsicle.server.api.app import Application
+from opsicle.server.assembly import Core, Services
+from opsicle.server.data_folder import DataFolder
+from opsicle.server.frontage import Frontage
+from opsicle.server.listening.tls import Tls
+from opsicle.server.services.actor import Actor
+from opsicle.server.settings import ServerOptions
+from opsicle.server.store import memberships, migrations, users
+from opsicle.server.store.database import Database
+from opsicle.server.store.memberships import MemberRow
+from opsicle.server.store.users import UserRow
+from opsicle.wire.user_api import CreateJoinTokenRequest, SetupRequest
+from opsicle.wire.worker_api import Enrolment, EnrolRequest
+
+PASSWORD = "correct horse battery staple"
+HOST = "ops.example.com"
+ORIGIN = f"https://{HOST}"
+ADMINS = {"acme": "alice@example.com", "globex": "gina@example.com"}
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock, moved forward by whatever a test says. Certificates need one that is about right."""
+
+    def __init__(self) -> None:
+        self.shift = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.shift
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.shift.total_seconds()
+
+    def advance(self, **time: float) -> None:
+        self.shift += timedelta(**time)
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content) if self.content else None
+
+    @property
+    def code(self) -> str:
+        """The problem's code, "" if there is none."""
+        return str(self.json.get("code", "")) if isinstance(self.json, dict) else ""
+
+
+@dataclass
+class Client:
+    """Somebody who calls the API; `headers` say who."""
+
+    application: Application
+    headers: dict[str, str] = field(default_factory=dict)
+    address: str = "127.0.0.1"
+
+    def call(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
+        """Call the application as the listener does. A stream is read up to its first piece."""
+        content = b"" if body is None else json.dumps(body).encode()
+        path, _, query = path.partition("?")
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+            "QUERY_STRING": query,
+            "CONTENT_TYPE": "application/json",
+            "CONTENT_LENGTH": str(len(content)),
+            "REMOTE_ADDR": self.address,
+            "wsgi.url_scheme": "https",
+            "wsgi.input": io.BytesIO(content),
+        }
+        for name, value in {"Host": HOST, **self.headers, **headers}.items():
+            environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
+        began: list[Any] = []
+        pieces = iter(self.application(environ, lambda status, headers: began.extend((status, headers))))
+        status, answered = began
+        answer = Answer(int(status.split()[0]), dict(answered), b"")
+        if "Content-Length" in answer.headers or answer.status in (204, 304):
+            answer.content = b"".join(pieces)
+        else:
+            answer.content = next(pieces, b"")
+            pieces.close() if hasattr(pieces, "close") else None
+        return answer
+
+    def get(self, path: str) -> Answer:
+        return self.call("GET", path)
+
+    def post(self, path: str, body: object = None) -> Answer:
+        return self.call("POST", path, body)
+
+    def patch(self, path: str, body: object) -> Answer:
+        return self.call("PATCH", path, body)
+
+    def delete(self, path: str) -> Answer:
+        return self.call("DELETE", path)
+
+
+class House:
+    """The server. Alice is the admin of acme, Gina that of globex."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = ShiftedClock()
+        self.folder = DataFolder.open(folder)
+        authority = self.folder.authority(self.clock.now())
+        migrations.migrate(self.folder.state_database, migrations.STATE_MIGRATIONS)
+        migrations.migrate(self.folder.log_database, migrations.LOG_MIGRATIONS)
+        self.state = Database(self.folder.state_database, _raise)
+        self.logs = Database(self.folder.log_database, _raise)
+        self.services = Services(Core(self.state, self.logs, authority, self.clock))
+        options = ServerOptions(data_dir=folder, listen="127.0.0.1:0", worker_listen="127.0.0.1:0")
+        tls = Tls(self.folder, authority, ("127.0.0.1",), self.clock.now())
+        self.frontage = Frontage(options, self.services, tls, self.clock.now())
+        self.services.urls.url = ORIGIN
+        self.services.urls.worker_url = "https://ops.example.com:8444"
+        self.application: Application = self.frontage._users._application
+
+    def close(self) -> None:
+        self.frontage.stop(5)
+        self.services.close()
+        self.state.close()
+        self.logs.close()
+        self.folder.close()
+
+    def setup_token(self) -> str:
+        token = self.services.accounts.setup_token(self.services.core.authority.fingerprint)
+        assert token is not None
+        return token
+
+    def set_up(self) -> None:
+        """Make acme with Alice and globex with Gina."""
+        self.services.accounts.setup(
+            SetupRequest(self.setup_token(), "acme", "alice@example.com", PASSWORD), "127.0.0.1"
+        )
+        self.services.accounts.create_org("globex", "gina@example.com", PASSWORD)
+
+    def client(self, token: str = "") -> Client:
+        return Client(self.application, {"Authorization": f"Bearer {token}"} if token else {})
+
+    def login(self, email: str, **more: str) -> Client:
+        """Log somebody in as the command line does."""
+        answer = self.client().post("/api/v1/login", {"email": email, "password": PASSWORD, **more})
+        assert answer.status == 200, answer.content
+        return self.client(answer.json["token"])
+
+    def person(self, org: str, name: str, role: Role) -> Client:
+        """Add somebody who has no password, and begin a session of theirs."""
+        now, user_id = self.clock.now(), new_id(self.clock.now())
+        admin = self.actor(ADMINS[org])
+        user = UserRow(user_id, f"{name}@example.com", name, "-")
+        member = MemberRow(user_id, user.email, name, role, None, None, is_disabled=False, created_at=now)
+
+        def work(db: Any) -> None:
+            users.insert(db, user, now)
+            memberships.insert(db, admin.org_id, member)
+
+        self.state.write(work)
+        return self.session(user.email)
+
+    def session(self, email: str) -> Client:
+        """A new session of somebody who belongs to one org, without the time that checking a password takes."""
+
+        def work(db: Any) -> str:
+            user = users.find_by_email(db, email)
+            assert user is not None
+            (place,) = memberships.list_of_user(db, user.id)
+            return self.services.sessions.begin(db, (place.org_id, user.id), "cli", "127.0.0.1")[0]
+
+        return self.client(self.state.write(work))
+
+    def actor(self, email: str) -> Actor:
+        """The same for calls past the API."""
+        token = self.session(email).headers["Authorization"].removeprefix("Bearer ")
+        return self.services.sessions.authenticate(token, "127.0.0.1", "token")
+
+    def join_request(self, org: str = "acme", name: str = "web", **changes: Any) -> tuple[EnrolRequest, Any]:
+        """What a worker sends that was given a new join token, and that token."""
+        made = self.services.enrolments.create_join_token(self.actor(ADMINS[org]), CreateJoinTokenRequest())
+        token = join_token.parse(made.token)
+        facts: dict[str, Any] = {"csr_pem": make_key_and_csr()[1], "labels": {"site": "ams"}, "slots": 2} | changes
+        return join_token.make_request(token, name=name, **facts), token
+
+    def worker(self, org: str = "acme", name: str = "web") -> Enrolment:
+        """Enrol a worker."""
+        request, token = self.join_request(org, name)
+        return join_token.open_reply(token, request, self.services.enrolments.enrol(request, "10.0.0.1"))
+
+
+def _raise(error: BaseException) -> None:
+    raise error

@@ -1,0 +1,255 @@
+"""Setting up, logging in and out."""
+
+from __future__ import annotations
+
+import time
+
+import gevent
+import pytest
+
+from opsicle.domain.access import Role
+from opsicle.domain.errors import Conflict, NotAuthenticated, TooManyRequests
+from opsicle.server.services.login_throttle import network
+from opsicle.wire.user_api import LoginRequest, SetupRequest
+from tests.api.house import ORIGIN, PASSWORD, Client, House
+
+HOME, ABROAD = "192.0.2.1", "203.0.113.9"
+
+
+def attempt(house: House, email: str, password: str, address: str = ABROAD) -> str:
+    """What comes of a login: a token, or the class of the error."""
+    try:
+        return house.services.accounts.login(LoginRequest(email, password), address).token
+    except (NotAuthenticated, TooManyRequests) as error:
+        return type(error).__name__
+
+
+def test_setup_makes_the_first_org_and_its_admin(new_house: House) -> None:
+    body = {"token": new_house.setup_token(), "org": "acme", "email": " Alice@Example.com ", "password": PASSWORD}
+    answer = new_house.client().post("/api/v1/setup", body)
+    assert answer.status == 200
+    assert answer.json["user"]["email"] == "alice@example.com"
+    assert answer.json["role"] == "admin"
+    me = new_house.login("alice@example.com").get("/api/v1/whoami").json
+    assert (me["org"]["code"], "users.manage" in me["permissions"]) == ("acme", True)
+
+
+def test_of_two_setups_with_one_token_at_once_one_succeeds(new_house: House) -> None:
+    token, outcomes = new_house.setup_token(), []
+
+    def set_up(org: str) -> None:
+        try:
+            new_house.services.accounts.setup(SetupRequest(token, org, f"a@{org}.com", PASSWORD), HOME)
+            outcomes.append("done")
+        except Conflict:
+            outcomes.append("conflict")
+
+    gevent.joinall([gevent.spawn(set_up, org) for org in ("acme", "globex")], raise_error=True)
+    assert sorted(outcomes) == ["conflict", "done"]
+
+
+def test_the_setup_token_file_is_told_to_go_once_it_is_used(new_house: House) -> None:
+    used = []
+    new_house.services.accounts.on_set_up = lambda: used.append(True)
+    new_house.set_up()
+    assert used == [True]
+    assert new_house.services.accounts.setup_token("sha256:" + "0" * 64) is None
+
+
+def test_a_setup_token_given_out_earlier_stays_good_after_a_restart(new_house: House) -> None:
+    first, fingerprint = new_house.setup_token(), new_house.services.core.authority.fingerprint
+    assert new_house.services.accounts.setup_token(fingerprint, first + "\n") == first
+    second = new_house.services.accounts.setup_token(fingerprint, "opst1.nonsense")
+    assert second not in (None, first)
+
+
+def test_another_servers_setup_token_is_refused(new_house: House) -> None:
+    old, _ = new_house.setup_token(), new_house.setup_token()
+    body = {"token": old, "org": "acme", "email": "alice@example.com", "password": PASSWORD}
+    assert new_house.client().post("/api/v1/setup", body).status == 401
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("org", "Acme Inc"), ("org", "a"), ("org", "-x"), ("email", "alice"), ("password", "short"), ("token", "x")],
+)
+def test_setup_with_bad_input_says_what_is_wrong_and_leaves_the_token_good(
+    new_house: House, field: str, value: str
+) -> None:
+    good = {"token": new_house.setup_token(), "org": "acme", "email": "alice@example.com", "password": PASSWORD}
+    refused = new_house.client().post("/api/v1/setup", {**good, field: value})
+    assert (refused.status, refused.code) == (400, "invalid_input")
+    assert new_house.client().post("/api/v1/setup", good).status == 200
+
+
+def test_a_wrong_password_and_an_unknown_account_get_the_same_answer(house: House) -> None:
+    client = house.client()
+    wrong = client.post("/api/v1/login", {"email": "alice@example.com", "password": "wrong"})
+    unknown = client.post("/api/v1/login", {"email": "nobody@example.com", "password": "wrong"})
+    assert wrong.status == unknown.status == 401
+    assert wrong.content == unknown.content
+
+
+def test_an_unknown_account_takes_as_long_as_a_wrong_password(house: House) -> None:
+    def seconds(email: str) -> float:
+        began = time.perf_counter()
+        attempt(house, email, "wrong")
+        return time.perf_counter() - began
+
+    known = min(seconds("alice@example.com") for _ in range(3))
+    assert min(seconds(f"nobody{n}@example.com") for n in range(3)) > known / 2
+
+
+def test_of_a_thousand_wrong_passwords_at_most_ten_are_checked(house: House) -> None:
+    house.services.accounts.login(LoginRequest("alice@example.com", PASSWORD), HOME)
+    addresses = [HOME, *(f"203.0.113.{n}" for n in range(200))]
+    outcomes = [attempt(house, "alice@example.com", "wrong", addresses[n % 201]) for n in range(1000)]
+    assert 0 < outcomes.count("NotAuthenticated") <= 10
+    assert set(outcomes) == {"NotAuthenticated", "TooManyRequests"}
+
+
+def test_wrong_passwords_at_once_cannot_slip_past_the_count(house: House) -> None:
+    jobs = [gevent.spawn(attempt, house, "alice@example.com", "wrong", f"203.0.113.{n}") for n in range(30)]
+    gevent.joinall(jobs, raise_error=True)
+    assert [job.value for job in jobs].count("NotAuthenticated") <= 10
+
+
+def test_a_stranger_cannot_lock_somebody_out_where_they_usually_are(house: House) -> None:
+    assert attempt(house, "alice@example.com", PASSWORD, HOME).startswith("opss_")
+    for n in range(50):
+        attempt(house, "alice@example.com", "wrong", f"203.0.113.{n}")
+    assert attempt(house, "alice@example.com", PASSWORD, ABROAD) == "TooManyRequests"
+    assert attempt(house, "alice@example.com", PASSWORD, HOME).startswith("opss_")
+
+
+def test_the_throttle_says_when_to_come_back_and_means_it(house: House) -> None:
+    for _ in range(6):
+        attempt(house, "alice@example.com", "wrong")
+    answer = house.client().post("/api/v1/login", {"email": "alice@example.com", "password": PASSWORD})
+    assert (answer.status, answer.code) == (429, "too_many_requests")
+    house.clock.advance(seconds=int(answer.headers["Retry-After"]))
+    assert house.login("alice@example.com")
+
+
+def test_right_passwords_are_not_counted(house: House) -> None:
+    assert all(attempt(house, "alice@example.com", PASSWORD).startswith("opss_") for _ in range(12))
+
+
+def test_one_address_cannot_try_a_password_on_everybody(house: House) -> None:
+    outcomes = [attempt(house, f"person{n}@example.com", "wrong", ABROAD) for n in range(60)]
+    assert outcomes.count("NotAuthenticated") == 50
+
+
+def test_an_ipv6_network_counts_as_one_address() -> None:
+    assert network("2001:db8::1") == network("2001:db8::ffff:1") != network("2001:db8:0:1::1")
+    assert network("::ffff:192.0.2.1") == "192.0.2.1"
+
+
+def test_who_belongs_to_several_orgs_chooses_one_and_hears_of_no_other(house: House) -> None:
+    house.services.accounts.create_org("initech", "alice@example.com", PASSWORD)
+    login = {"email": "alice@example.com", "password": PASSWORD}
+    undecided = house.client().post("/api/v1/login", login)
+    assert undecided.status == 400
+    assert "acme, initech" in undecided.json["detail"]
+    assert "globex" not in undecided.json["detail"]
+    assert house.login("alice@example.com", org="initech").get("/api/v1/whoami").json["org"]["code"] == "initech"
+    foreign, absent = (house.client().post("/api/v1/login", {**login, "org": org}) for org in ("globex", "nowhere"))
+    assert (foreign.status, foreign.content) == (absent.status, absent.content)
+
+
+def test_a_session_ends_at_logout_at_once(house: House) -> None:
+    alice = house.login("alice@example.com")
+    assert alice.post("/api/v1/logout").status == 204
+    assert alice.get("/api/v1/whoami").status == 401
+
+
+def test_a_session_ends_when_it_is_not_used(house: House) -> None:
+    alice = house.login("alice@example.com")
+    house.clock.advance(days=6)
+    assert alice.get("/api/v1/whoami").status == 200
+    house.clock.advance(days=8)
+    assert alice.get("/api/v1/whoami").status == 401
+
+
+def test_a_session_ends_after_thirty_days_however_busy_it_is(house: House) -> None:
+    alice = house.login("alice@example.com")
+    for _ in range(5):
+        house.clock.advance(days=6)
+        last = alice.get("/api/v1/whoami")
+    assert last.status == 401
+
+
+def browser(house: House) -> Client:
+    """Alice in her browser."""
+    answer = house.client().call(
+        "POST", "/api/v1/login", {"email": "alice@example.com", "password": PASSWORD, "kind": "browser"}
+    )
+    assert answer.json["token"] == ""
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-opsicle=opss_")
+    assert all(part in cookie for part in ("HttpOnly", "Secure", "SameSite=Strict", "Path=/"))
+    return Client(house.application, {"Cookie": cookie.split(";")[0]})
+
+
+def test_a_browser_changes_things_only_from_our_own_page(house: House) -> None:
+    alice = browser(house)
+    csrf = alice.get("/api/v1/whoami").json["csrf_token"]
+    assert alice.post("/api/v1/logout").status == 403
+    assert alice.call("POST", "/api/v1/logout", Origin=ORIGIN).status == 403
+    assert alice.call("POST", "/api/v1/logout", Origin="https://evil.example", Opsicle_CSRF=csrf).status == 403
+    assert alice.call("POST", "/api/v1/logout", Origin=ORIGIN, Opsicle_CSRF="x" * 64).status == 403
+    assert alice.call("POST", "/api/v1/logout", Origin=ORIGIN, Opsicle_CSRF=csrf).status == 204
+
+
+def test_a_browsers_session_ends_after_two_idle_hours(house: House) -> None:
+    alice = browser(house)
+    house.clock.advance(hours=1.9)
+    assert alice.get("/api/v1/whoami").status == 200
+    house.clock.advance(hours=2.1)
+    assert alice.get("/api/v1/whoami").status == 401
+
+
+def test_a_browsers_cookie_is_no_bearer_token(house: House) -> None:
+    token = browser(house).headers["Cookie"].split("=", 1)[1]
+    assert house.client(token).get("/api/v1/whoami").status == 401
+
+
+def test_an_api_token_works_until_it_is_deleted(house: House) -> None:
+    alice = house.session("alice@example.com")
+    made = alice.post("/api/v1/tokens", {"name": "ci"})
+    assert made.status == 201
+    robot = house.client(made.json["token"])
+    assert robot.get("/api/v1/whoami").json["user"]["email"] == "alice@example.com"
+    listed = alice.get("/api/v1/tokens").json["items"]
+    assert [token["name"] for token in listed] == ["ci"]
+    assert made.json["token"] not in str(listed)
+    assert listed[0]["last_used_at"] is not None
+    assert alice.delete(f"/api/v1/tokens/{listed[0]['id']}").status == 204
+    assert robot.get("/api/v1/whoami").status == 401
+
+
+def test_an_api_token_ends_when_it_was_made_to(house: House) -> None:
+    alice = house.session("alice@example.com")
+    robot = house.client(alice.post("/api/v1/tokens", {"name": "ci", "expires_in_days": 3}).json["token"])
+    house.clock.advance(days=2)
+    assert robot.get("/api/v1/whoami").status == 200
+    house.clock.advance(days=2)
+    assert robot.get("/api/v1/whoami").status == 401
+
+
+def test_an_api_token_cannot_make_another(house: House) -> None:
+    robot = house.client(house.session("alice@example.com").post("/api/v1/tokens", {"name": "ci"}).json["token"])
+    assert robot.post("/api/v1/tokens", {"name": "for ever", "expires_in_days": None}).status == 403
+
+
+def test_nobody_sees_or_ends_anothers_tokens(house: House) -> None:
+    bob = house.person("acme", "bob", Role.MEMBER)
+    token_id = bob.post("/api/v1/tokens", {"name": "bob's"}).json["details"]["id"]
+    alice = house.session("alice@example.com")
+    assert alice.get("/api/v1/tokens").json["items"] == []
+    assert alice.delete(f"/api/v1/tokens/{token_id}").status == 404
+
+
+@pytest.mark.parametrize("body", [{"name": ""}, {"name": "x" * 65}, {"name": "x", "expires_in_days": 0}])
+def test_a_token_that_makes_no_sense_is_refused(house: House, body: dict[str, object]) -> None:
+    assert house.session("alice@example.com").post("/api/v1/tokens", body).status == 400

@@ -1,0 +1,364 @@
+"""The commands that speak to a server, against a real one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.product import PASSWORD, Installation, User, clean_environment, program
+from tests.support import wait_until
+
+TEMPLATE = """\
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: NAME}
+spec:
+  variables:
+    - {id: seconds, type: number, default: 0}
+    - {id: code, type: number, default: 0}
+    - {id: who, default: nobody}
+    - {id: tags, multiple: true}
+  template:
+    phases:
+      - name: greet
+        timeout: 20
+        commands: ['echo "hello $OPSICLE_VAR_WHO" $OPSICLE_VAR_TAGS', 'echo oops >&2']
+      - name: work
+        timeout: 20
+        commands: ['sleep "$OPSICLE_VAR_SECONDS"', 'exit "$OPSICLE_VAR_CODE"']
+"""
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with Installation(tmp_path_factory.mktemp("commands")) as installation:
+        installation.worker("w1", None, "--label", "site=ams")
+        installation.push(TEMPLATE.replace("NAME", "hello"))
+        yield installation
+
+
+@pytest.fixture
+def alice(installation: Installation) -> User:
+    """The admin, logged in."""
+    return installation.admin
+
+
+# Who one is
+
+
+def test_a_session_is_readable_by_its_owner_alone(alice: User) -> None:
+    folder = Path(alice.environment["OPSICLE_CONFIG_DIR"]) / "sessions"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "default.json").stat().st_mode) == 0o600
+
+
+def test_whoami_says_who_and_where(alice: User, installation: Installation) -> None:
+    me = alice.json("whoami")
+    assert me["user"]["email"] == "alice@example.com"
+    assert me["org"]["code"] == "acme"
+    assert me["role"] == "admin"
+    assert me["server"] == installation.server.url
+
+
+def test_an_unknown_ca_is_never_accepted_silently(installation: Installation, tmp_path: Path) -> None:
+    eve = User(tmp_path, "alice@example.com")
+    done = eve.attempt(
+        "login", "--server", installation.server.url, "--email", eve.email, "--password-file", str(eve.password_file)
+    )
+    assert done.returncode == 2
+    assert "--ca-fingerprint" in done.stderr
+    assert eve.attempt("whoami").returncode == 3
+
+
+def test_a_wrong_fingerprint_is_refused_before_the_password_is_sent(installation: Installation, tmp_path: Path) -> None:
+    user = User(tmp_path, "alice@example.com")
+    done = user.attempt(
+        "login", "--server", installation.server.url, "--email", user.email,
+        "--password-file", str(user.password_file), "--ca-fingerprint", "sha256:" + "0" * 64,
+    )  # fmt: skip
+    assert done.returncode == 6
+    assert "fingerprint" in done.stderr
+
+
+def test_a_wrong_password_is_refused(installation: Installation, tmp_path: Path) -> None:
+    user = User(tmp_path, "nobody@example.com")
+    done = user.attempt(
+        "login", "--server", installation.server.url, "--email", user.email,
+        "--password-file", str(user.password_file), "--ca-fingerprint", installation.server.facts["ca_fingerprint"],
+    )  # fmt: skip
+    assert done.returncode == 3
+
+
+def test_logging_out_ends_the_session_and_keeps_the_trust(installation: Installation) -> None:
+    bob = installation.person("bob@example.com", "operator")
+    bob.cli("logout")
+    assert bob.attempt("whoami").returncode == 3
+    bob.cli("login", "--email", bob.email, "--password-file", str(bob.password_file))
+    assert bob.json("whoami")["role"] == "operator"
+
+
+def test_profiles_are_sessions_of_their_own(installation: Installation, alice: User) -> None:
+    assert alice.attempt("--profile", "other", "whoami").returncode == 3
+    assert alice.attempt("--profile", "../x", "whoami").returncode == 2
+
+
+def test_a_token_in_the_environment_replaces_the_login(installation: Installation, alice: User, tmp_path: Path) -> None:
+    token = alice.json("tokens", "create", "--name", "ci")
+    robot = User(tmp_path, "robot@example.com")
+    robot.environment |= {"OPSICLE_SERVER": installation.server.url, "OPSICLE_TOKEN": token["token"]}
+    assert robot.attempt("whoami").returncode == 6
+    robot.environment["OPSICLE_CA_FINGERPRINT"] = installation.server.facts["ca_fingerprint"]
+    assert robot.json("whoami")["user"]["email"] == "alice@example.com"
+    del robot.environment["OPSICLE_CA_FINGERPRINT"]
+    robot.environment["OPSICLE_CA_FILE"] = str(installation.server.folder / "data/ca.pem")
+    assert robot.json("whoami")["user"]["email"] == "alice@example.com"
+    alice.cli("tokens", "delete", token["details"]["id"])
+    assert robot.attempt("whoami").returncode == 3
+    del robot.environment["OPSICLE_SERVER"]
+    assert robot.attempt("whoami").returncode == 2
+
+
+def test_a_server_that_is_away_is_said_to_be(tmp_path: Path) -> None:
+    user = User(tmp_path, "a@example.com")
+    user.environment |= {"OPSICLE_SERVER": "https://127.0.0.1:1", "OPSICLE_TOKEN": "opsu_x"}
+    done = user.attempt("automations", "list")
+    assert done.returncode == 6
+    assert "refuses the connection" in done.stderr
+    error = json.loads(user.attempt("-o", "json", "automations", "list").stderr)
+    assert error["code"] == "unreachable"
+
+
+def at_a_terminal(user: User, *arguments: str, answers: list[tuple[str, str]]) -> tuple[int, str]:
+    """Run the tool with a terminal on all three streams and type each answer when its question has been shown."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [*program(), *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=clean_environment({**user.environment, "TERM": "xterm"}),
+        start_new_session=True,
+    )
+    os.close(theirs)
+    os.set_blocking(ours, False)
+    shown = b""
+
+    def read() -> bytes:
+        nonlocal shown
+        try:
+            shown += os.read(ours, 65536)
+        except (BlockingIOError, OSError):
+            pass
+        return shown
+
+    try:
+        asked = 0
+        for question, answer in answers:
+            asked = wait_until(
+                lambda q=question, at=asked: read().find(q.encode(), at) + 1, 30, f"{question} in {shown!r}"
+            )
+            os.write(ours, answer.encode() + b"\n")
+        wait_until(lambda: read() is not None and process.poll() is not None, 30)
+        read()
+        return process.returncode, shown.decode()
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def test_at_a_terminal_the_ca_is_shown_and_the_password_hidden(installation: Installation, tmp_path: Path) -> None:
+    user = User(tmp_path, "alice@example.com")
+    code, shown = at_a_terminal(
+        user, "login", "--server", installation.server.url, "--email", user.email,
+        answers=[("Are they the same?", "y"), ("Password", PASSWORD)],
+    )  # fmt: skip
+    assert code == 0, shown
+    assert installation.server.facts["ca_fingerprint"] in shown
+    assert PASSWORD not in shown
+    assert user.json("whoami")["user"]["email"] == user.email
+
+
+def test_at_a_terminal_a_refused_ca_gets_no_password(installation: Installation, tmp_path: Path) -> None:
+    user = User(tmp_path, "alice@example.com")
+    code, shown = at_a_terminal(
+        user, "login", "--server", installation.server.url, "--email", user.email, answers=[("Are they the same?", "n")]
+    )
+    assert code == 3, shown
+    assert "nothing was sent" in shown
+
+
+# People
+
+
+def test_users_are_added_shown_changed_and_removed(alice: User) -> None:
+    password = str(alice.password_file)
+    made = alice.json(
+        "users", "create", "--email", "carol@example.com", "--role", "member", "--manager", alice.email,
+        "--name", "Carol", "--password-file", password,
+    )  # fmt: skip
+    assert made["manager"] == alice.email
+    assert alice.json("users", "show", "carol@example.com") == made
+    assert made in alice.json("users", "list")
+    changed = alice.json("users", "update", "carol@example.com", "--role", "reporter", "--manager", "", "--disable")
+    assert (changed["role"], changed["manager"], changed["is_disabled"]) == ("reporter", None, True)
+    assert alice.attempt("users", "update", "carol@example.com").returncode == 2
+    again = alice.attempt(
+        "users", "create", "--email", "carol@example.com", "--role", "member", "--password-file", password
+    )
+    assert again.returncode == 5
+    alice.cli("users", "delete", "carol@example.com")
+    assert alice.attempt("users", "show", "carol@example.com").returncode == 4
+
+
+def test_a_member_may_not_do_what_is_for_operators(installation: Installation) -> None:
+    mallory = installation.person("mallory@example.com", "member")
+    assert mallory.attempt("workers", "token").returncode == 3
+    assert mallory.attempt("users", "delete", "alice@example.com").returncode == 3
+
+
+def test_a_list_can_be_limited_and_spans_pages(alice: User) -> None:
+    entries = alice.json("audit", "list")
+    assert [entry["seq"] for entry in entries] == sorted((entry["seq"] for entry in entries), reverse=True)
+    assert len(alice.json("audit", "list", "--limit", "2")) == 2
+    for n in range(120):
+        if len(entries) + n > 110:
+            break
+        alice.json("workers", "token")
+    assert len(alice.json("audit", "list")) > 100
+
+
+# Templates
+
+
+def test_templates_are_pushed_listed_compared_and_deleted(alice: User, tmp_path: Path) -> None:
+    file = tmp_path / "t.yaml"
+    file.write_text(TEMPLATE.replace("NAME", "pages"))
+    assert alice.json("templates", "push", str(file))["version"] == 1
+    file.write_text(TEMPLATE.replace("NAME", "pages").replace("oops", "ouch"))
+    assert alice.json("templates", "push", str(file))["is_new"] is True
+    assert alice.json("templates", "push", str(file))["is_new"] is False
+    assert [version["version"] for version in alice.json("templates", "versions", "pages")] == [2, 1]
+    assert "pages" in [template["name"] for template in alice.json("templates", "list")]
+    assert alice.cli("templates", "show", "pages", "--source") == file.read_text()
+    diff = alice.cli("templates", "diff", "pages", "1", "2")
+    assert any(line.startswith("+") and "ouch" in line for line in diff.splitlines())
+    alice.cli("templates", "delete", "pages")
+    assert alice.attempt("templates", "show", "pages").returncode == 4
+
+
+def test_a_wrong_template_is_refused_with_its_file_and_lines(alice: User, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(TEMPLATE.replace("NAME", "wrong").replace("timeout", "timout"))
+    done = alice.attempt("templates", "push", str(file))
+    assert done.returncode == 2
+    assert str(file) in done.stderr
+    assert "spec.template.phases[0].timout (line 13): unknown field" in done.stderr
+
+
+# Automations
+
+
+def test_a_followed_run_shows_the_log_live_and_ends_with_the_state(alice: User) -> None:
+    done = alice.attempt("run", "hello", "--var", "who=the world", "--var", "tags=a", "--var", "tags=b", "--follow")
+    assert done.returncode == 0
+    assert done.stdout == "hello the world a b\n"
+    assert "oops\n" in done.stderr
+    assert "── work" in done.stderr
+
+
+def test_a_followed_run_as_json_prints_the_final_automation(alice: User, tmp_path: Path) -> None:
+    values = tmp_path / "values.json"
+    values.write_text('{"who": "file", "code": 3}')
+    done = alice.attempt("-o", "json", "run", "hello", "--var-file", str(values), "--follow", "--reason", "because")
+    assert done.returncode == 1
+    automation = json.loads(done.stdout)
+    assert automation["state"] == "failed"
+    assert automation["reason"] == "because"
+    assert automation["values"]["who"] == "file"
+    assert "hello file\n" in done.stderr
+
+
+def test_an_automation_that_was_not_followed_can_be_watched_shown_and_run_again(alice: User) -> None:
+    automation = alice.json("run", "hello", "--var", "who=later")
+    log = alice.cli("logs", automation["id"], "--follow")
+    assert log == "hello later\noops\n"
+    assert alice.cli("logs", automation["id"]) == log
+    assert base64.b64decode(alice.json("logs", automation["id"])["data"]).decode() == log
+    shown = alice.json("automations", "show", automation["id"])
+    assert shown["state"] == "succeeded"
+    assert [phase["name"] for phase in shown["phases"]] == ["greet", "work"]
+    again = alice.json("automations", "rerun", automation["id"])
+    assert again["rerun_of"] == automation["id"]
+    listed = alice.json("automations", "list", "--template", "hello", "--state", "succeeded")
+    assert automation["id"] in [one["id"] for one in listed]
+
+
+def test_a_cancelled_automation_ends_its_follower_with_11(alice: User) -> None:
+    follower = alice.start("follower", "run", "hello", "--var", "seconds=15", "--follow")
+    follower.wait_for("hello")
+    running = alice.json("automations", "list", "--state", "running")
+    alice.cli("automations", "cancel", running[0]["id"])
+    assert follower.popen.wait(30) == 11
+
+
+def test_ctrl_c_ends_the_watching_and_not_the_automation(alice: User) -> None:
+    follower = alice.start("detached", "run", "hello", "--var", "seconds=2", "--var", "who=detached", "--follow")
+    follower.wait_for("hello detached")
+    follower.popen.send_signal(signal.SIGINT)
+    assert follower.popen.wait(10) == 130
+    assert "opsicle automations cancel" in follower.log()
+    newest = alice.json("automations", "list", "--limit", "1")[0]["id"]
+    alice.cli("logs", newest, "--follow")
+    assert alice.json("automations", "show", newest)["state"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["run", "absent"], 4, "absent"),
+        (["run", "hello", "--version", "99"], 4, "99"),
+        (["run", "hello", "--var", "seconds=soon"], 2, "values.seconds"),
+        (["run", "hello", "--var", "sekonds=1"], 2, "did you mean `seconds`"),
+        (["run", "hello", "--var", "seconds"], 2, "id=value"),
+        (["automations", "show", "absent"], 4, "absent"),
+        (["logs", "absent"], 4, "absent"),
+        (["logs", "absent", "--follow"], 4, "absent"),
+        (["workers", "show", "absent"], 4, "absent"),
+        (["templates", "diff", "hello", "1", "9"], 4, "9"),
+    ],
+)
+def test_what_cannot_be_done_is_explained(alice: User, arguments: list[str], code: int, said: str) -> None:
+    done = alice.attempt(*arguments)
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert said in done.stderr
+
+
+# Workers
+
+
+def test_a_worker_is_shown_drained_and_given_work_again(alice: User) -> None:
+    worker = alice.json("workers", "show", "w1")
+    assert worker["labels"]["site"] == "ams"
+    assert worker["id"] in [one["id"] for one in alice.json("workers", "list")]
+    assert alice.json("workers", "drain", "w1")["state"] == "draining"
+    waiting = alice.start("waiting", "run", "hello", "--follow")
+    try:
+        wait_until(lambda: "queued:" in waiting.log(), 10, "the reason for waiting")
+    finally:
+        assert alice.json("workers", "undrain", "w1")["state"] == "active"
+    assert waiting.popen.wait(30) == 0
+
+
+def test_a_join_token_is_shown_with_the_command_to_paste(alice: User) -> None:
+    assert "opsicle worker --join " in alice.cli("workers", "token", "--ttl", "60")
+    assert alice.attempt("workers", "token", "--ttl", "5").returncode == 2

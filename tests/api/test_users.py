@@ -1,0 +1,157 @@
+"""The people of an org."""
+
+from __future__ import annotations
+
+import pytest
+
+from opsicle.domain.access import Role
+from tests.api.house import PASSWORD, Client, House
+
+
+@pytest.fixture
+def alice(house: House) -> Client:
+    return house.session("alice@example.com")
+
+
+def add(admin: Client, who: str, **more: object) -> dict[str, object]:
+    body = {"email": f"{who}@example.com", "password": PASSWORD, "role": "member", **more}
+    answer = admin.post("/api/v1/users", body)
+    assert answer.status == 201, answer.content
+    return dict(answer.json)
+
+
+def test_a_new_person_can_log_in_and_has_their_role_and_manager(house: House, alice: Client) -> None:
+    bob = add(alice, "bob", name="Bob", manager="ALICE@example.com")
+    assert (bob["name"], bob["role"], bob["manager"]) == ("Bob", "member", "alice@example.com")
+    me = house.login("bob@example.com").get("/api/v1/whoami").json
+    assert me["role"] == "member"
+    assert "users.manage" not in me["permissions"]
+
+
+def test_people_are_found_by_id_and_by_address(alice: Client) -> None:
+    bob = add(alice, "bob")
+    assert alice.get("/api/v1/users/Bob@example.com").json == alice.get(f"/api/v1/users/{bob['id']}").json == bob
+
+
+def test_lists_come_in_pages(alice: Client) -> None:
+    for name in ("dave", "bob", "carol"):
+        add(alice, name)
+    first = alice.get("/api/v1/users?limit=3").json
+    second = alice.get(f"/api/v1/users?limit=3&cursor={first['next_cursor']}").json
+    emails = [user["email"] for user in first["items"] + second["items"]]
+    assert emails == [f"{name}@example.com" for name in ("alice", "bob", "carol", "dave")]
+    assert second["next_cursor"] == ""
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", "nobody"),
+        ("password", "short"),
+        ("password", "bob@example.com"),
+        ("role", "king"),
+        ("manager", "nobody@example.com"),
+        ("manager", "gina@example.com"),
+        ("name", "two\nlines"),
+    ],
+)
+def test_a_person_who_cannot_be_added_is_refused_with_the_field(alice: Client, field: str, value: str) -> None:
+    body = {"email": "bob@example.com", "password": PASSWORD, "role": "member", field: value}
+    answer = alice.post("/api/v1/users", body)
+    assert answer.status == 400
+    assert [problem["path"] for problem in answer.json["errors"]] == [field]
+    assert alice.get("/api/v1/users/bob@example.com").status == 404
+
+
+def test_an_address_that_has_an_account_cannot_be_added_again(alice: Client) -> None:
+    for email in ("alice@example.com", "gina@example.com"):
+        body = {"email": email, "password": PASSWORD, "role": "member"}
+        assert alice.post("/api/v1/users", body).status == 409
+
+
+def test_nobody_can_stand_above_themselves(alice: Client) -> None:
+    add(alice, "bob", manager="alice@example.com")
+    add(alice, "carol", manager="bob@example.com")
+    for manager in ("carol@example.com", "bob@example.com", "alice@example.com"):
+        answer = alice.patch("/api/v1/users/alice@example.com", {"manager": manager})
+        assert answer.status == 400, manager
+    assert alice.patch("/api/v1/users/carol@example.com", {"manager": None}).json["manager"] is None
+    assert alice.patch("/api/v1/users/alice@example.com", {"manager": "carol@example.com"}).status == 200
+
+
+@pytest.mark.parametrize("change", [{"role": "operator"}, {"is_disabled": True}])
+def test_the_last_admin_stays_one(house: House, alice: Client, change: dict[str, object]) -> None:
+    add(alice, "bob", role="admin")
+    assert alice.patch("/api/v1/users/bob@example.com", {"is_disabled": True}).status == 200
+    assert alice.patch("/api/v1/users/alice@example.com", change).status == 409
+    assert alice.delete("/api/v1/users/alice@example.com").status == 409
+    assert alice.patch("/api/v1/users/bob@example.com", {"is_disabled": False}).status == 200
+    assert alice.patch("/api/v1/users/alice@example.com", change).status == 200
+
+
+def test_who_is_disabled_is_out_at_once_and_cannot_come_back(house: House, alice: Client) -> None:
+    add(alice, "bob")
+    bob = house.login("bob@example.com")
+    robot = house.client(bob.post("/api/v1/tokens", {"name": "ci"}).json["token"])
+    assert robot.get("/api/v1/whoami").status == 200
+    assert alice.patch("/api/v1/users/bob@example.com", {"is_disabled": True}).status == 200
+    assert (bob.get("/api/v1/whoami").status, robot.get("/api/v1/whoami").status) == (401, 401)
+    login = house.client().post("/api/v1/login", {"email": "bob@example.com", "password": PASSWORD})
+    assert login.status == 403
+    assert alice.patch("/api/v1/users/bob@example.com", {"is_disabled": False}).status == 200
+    assert robot.get("/api/v1/whoami").status == 401
+    assert house.login("bob@example.com")
+
+
+def test_who_is_removed_is_out_at_once_and_can_be_added_again(house: House, alice: Client) -> None:
+    add(alice, "bob")
+    add(alice, "carol", manager="bob@example.com")
+    bob = house.login("bob@example.com")
+    assert alice.delete("/api/v1/users/bob@example.com").status == 204
+    assert bob.get("/api/v1/whoami").status == 401
+    assert alice.get("/api/v1/users/bob@example.com").status == 404
+    assert alice.get("/api/v1/users/carol@example.com").json["manager"] is None
+    add(alice, "bob", role="reporter")
+    assert bob.get("/api/v1/whoami").status == 401
+    assert house.login("bob@example.com").get("/api/v1/whoami").json["role"] == "reporter"
+
+
+def test_another_role_holds_from_the_next_request_on(house: House, alice: Client) -> None:
+    bob = house.person("acme", "bob", Role.MEMBER)
+    assert bob.post("/api/v1/workers/tokens", {}).status == 403
+    assert alice.patch("/api/v1/users/bob@example.com", {"role": "operator"}).status == 200
+    assert bob.post("/api/v1/workers/tokens", {}).status == 201
+
+
+def test_another_password_ends_every_session(house: House, alice: Client) -> None:
+    add(alice, "bob")
+    bob = house.login("bob@example.com")
+    assert alice.patch("/api/v1/users/bob@example.com", {"password": "quite another one"}).status == 200
+    assert bob.get("/api/v1/whoami").status == 401
+    old = house.client().post("/api/v1/login", {"email": "bob@example.com", "password": PASSWORD})
+    new = house.client().post("/api/v1/login", {"email": "bob@example.com", "password": "quite another one"})
+    assert (old.status, new.status) == (401, 200)
+
+
+def test_an_admin_cannot_take_over_an_account_that_belongs_to_another_org_too(house: House, alice: Client) -> None:
+    house.services.accounts.create_org("initech", "alice@example.com", PASSWORD)
+    for change in ({"password": "quite another one"}, {"name": "Mallory"}):
+        assert alice.patch("/api/v1/users/alice@example.com", change).status == 409
+
+
+def test_being_disabled_in_one_org_leaves_the_other_alone(house: House, alice: Client) -> None:
+    add(alice, "bob")
+    house.services.accounts.create_org("initech", "bob@example.com", PASSWORD)
+    bob = house.login("bob@example.com", org="initech")
+    assert alice.patch("/api/v1/users/bob@example.com", {"is_disabled": True}).status == 200
+    assert bob.get("/api/v1/whoami").status == 200
+    assert house.login("bob@example.com").get("/api/v1/whoami").json["org"]["code"] == "initech"
+
+
+def test_passwords_stand_in_no_audit_entry(alice: Client) -> None:
+    add(alice, "bob")
+    alice.patch("/api/v1/users/bob@example.com", {"password": "quite another one", "name": "Bob"})
+    entries = alice.get("/api/v1/audit").content.decode()
+    assert "quite another one" not in entries
+    assert PASSWORD not in entries
+    assert '"password":"changed"' in entries

@@ -1,0 +1,123 @@
+"""Output reaches the sink whole, in order, at once when it is rare and in large pieces when it is much."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opsicle.domain.automations import JobState
+from opsicle.wire.jobs import STDERR, STDOUT
+from opsicle.worker.output import CHUNK_BYTES, Output
+from opsicle.worker.waiting import Waiter
+from tests.worker.carrying_out import Log, Machine, phase
+
+TWENTY_MEGABYTES = (
+    "yes 123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+)
+
+
+class Printed:
+    """A pipe between the test and an Output."""
+
+    def __init__(self) -> None:
+        self.log = Log()
+        self.waiter = Waiter()
+        self.output = Output(self.log, self.waiter)
+        read_end, self.write_end = os.pipe()
+        os.set_blocking(read_end, False)
+        self.output.add(read_end, 0, STDOUT)
+
+    def turn_for(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.waiter.turn(min(until, self.output.turn(time.monotonic())))
+
+    def close(self) -> None:
+        os.close(self.write_end)
+        self.output.drain()
+
+
+@pytest.fixture
+def printed():
+    printed = Printed()
+    yield printed
+    printed.output.close()
+
+
+def test_a_log_of_two_hundred_thousand_lines_arrives_whole_and_in_few_chunks(machine: Machine) -> None:
+    outcome = machine.run(phase(f"{TWENTY_MEGABYTES} | head -n 200000"))
+    assert outcome.state is JobState.SUCCEEDED
+    assert machine.log.length == 20_000_000
+    assert len(set(machine.log.everything.splitlines())) == 1
+    assert max(len(chunk[3]) for chunk in machine.log.chunks) <= CHUNK_BYTES
+    assert len(machine.log.chunks) < 2000
+
+
+def test_many_small_writes_are_gathered(machine: Machine) -> None:
+    machine.run(phase("i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i + 1)); done"))
+    assert machine.log.stdout == b"".join(b"line %d\n" % number for number in range(20000))
+    assert len(machine.log.chunks) < 1000
+
+
+def test_a_rare_line_is_not_held_back(printed: Printed) -> None:
+    os.write(printed.write_end, b"first\n")
+    printed.waiter.turn(time.monotonic() + 5)
+    assert printed.log.everything == b"first\n"
+    printed.close()
+
+
+def test_what_the_sink_has_no_room_for_is_offered_again_and_blocks_the_writer_meanwhile(printed: Printed) -> None:
+    os.set_blocking(printed.write_end, False)
+    printed.log.has_room = False
+    written = 0
+    for _ in range(50):
+        try:
+            written += os.write(printed.write_end, b"x" * 4096)
+        except BlockingIOError:
+            printed.turn_for(0.005)
+    assert written <= 64 * 1024 * 3  # what the pipe and one chunk hold
+    assert printed.output.is_held_up
+    printed.log.has_room = True
+    printed.turn_for(0.2)
+    printed.close()
+    assert printed.log.everything == b"x" * written
+    assert not printed.output.is_open
+
+
+def test_after_being_read_a_quiet_pipe_is_waited_for_without_spinning(printed: Printed) -> None:
+    os.write(printed.write_end, b"first\n")
+    used = time.process_time()
+    printed.turn_for(0.5)
+    assert time.process_time() - used < 0.1
+    os.write(printed.write_end, b"second\n")
+    printed.waiter.turn(time.monotonic() + 5)
+    assert printed.log.everything == b"first\nsecond\n"
+    printed.close()
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([0, 1]), st.binary(min_size=1, max_size=300), st.booleans()), max_size=30))
+def test_each_stream_is_byte_equal_whatever_the_sink_takes_when(writes: list[tuple[int, bytes, bool]]) -> None:
+    log, waiter = Log(), Waiter()
+    output = Output(log, waiter)
+    write_ends = []
+    for stream in (STDOUT, STDERR):
+        read_end, write_end = os.pipe()
+        os.set_blocking(read_end, False)
+        output.add(read_end, 0, stream)
+        write_ends.append(write_end)
+    for which, data, log.has_room in writes:
+        os.write(write_ends[which], data)
+        output.drain()
+    log.has_room = True
+    for write_end in write_ends:
+        os.close(write_end)
+    output.drain()
+    assert log.stdout == b"".join(data for which, data, _ in writes if which == 0)
+    assert log.stderr == b"".join(data for which, data, _ in writes if which == 1)
+    assert output.offset == log.length
+    assert not output.is_open

@@ -1,0 +1,125 @@
+"""Starting processes: what they inherit, and who collects whom."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from opsicle.worker import process
+from tests.support import wait_until
+from tests.worker.carrying_out import is_alive
+
+ENVIRONMENT = {b"PATH": os.environb[b"PATH"]}
+
+
+def start(script: str, tag: int = 7) -> process.Child:
+    return process.spawn([b"/bin/sh", b"-c", script.encode()], ENVIRONMENT, Path("/"), tag)
+
+
+def finish(child: process.Child) -> tuple[int, bytes]:
+    """Wait for its end; its exit code and what it printed."""
+    select.select([child.pidfd], [], [])
+    code = child.wait()
+    os.set_blocking(child.stdout, True)
+    printed = b"".join(iter(lambda: os.read(child.stdout, 65536), b""))
+    os.close(child.stdout)
+    os.close(child.stderr)
+    return code, printed
+
+
+def test_the_tag_passes_to_every_descendant_and_not_to_the_worker() -> None:
+    _, printed = finish(start("env -i setsid sh -c '(cat /proc/self/limits)'", tag=123456789))
+    assert b" 123456789 " in printed
+    assert b" 123456789 " not in Path("/proc/self/limits").read_bytes()
+
+
+def test_a_child_leads_its_own_session() -> None:
+    child = start("cut -d' ' -f1,5,6 /proc/$$/stat")
+    assert finish(child)[1].split() == [str(child.pid).encode()] * 3
+
+
+def test_exit_codes_are_as_in_shells() -> None:
+    assert finish(start("exit 200"))[0] == 200
+    assert finish(start("kill -15 $$"))[0] == 143
+
+
+def test_signals_that_python_ignores_work_in_a_child() -> None:
+    assert finish(start("kill -PIPE $$"))[0] == 141
+
+
+def test_what_cannot_be_started_leaves_no_open_file() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(FileNotFoundError):
+        process.spawn([b"/absent"], {}, Path("/"), 7)
+    with pytest.raises(OSError, match="Argument list too long"):
+        process.spawn([b"/bin/true", b"x" * 200_000], {}, Path("/"), 7)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_orphans_are_adopted_listed_while_they_live_and_collected_when_dead() -> None:
+    _, printed = finish(start("(setsid sleep 1000 >/dev/null 2>&1 & echo $!)"))
+    orphan = int(printed)
+    assert orphan in process.collect_orphans()
+    os.kill(orphan, 9)
+    wait_until(lambda: not is_alive(orphan))
+    assert orphan not in process.collect_orphans()
+    assert not Path(f"/proc/{orphan}").exists()
+
+
+def test_collecting_orphans_never_takes_another_threads_exit_code() -> None:
+    codes: list[int] = []
+    done = threading.Event()
+
+    def collect() -> None:
+        while not done.is_set():
+            process.collect_orphans()
+
+    def spawn() -> None:
+        for number in range(40):
+            code, _ = finish(start(f"(sleep 0.001 &) ; exit {number + 1}"))
+            codes.append(code)
+
+    collector = threading.Thread(target=collect)
+    spawners = [threading.Thread(target=spawn) for _ in range(3)]
+    for thread in [collector, *spawners]:
+        thread.start()
+    for thread in spawners:
+        thread.join()
+    done.set()
+    collector.join()
+    assert sorted(codes) == sorted(list(range(1, 41)) * 3)
+
+
+def test_each_job_of_several_at_once_gets_its_own_tag() -> None:
+    seen: dict[int, bytes] = {}
+
+    def spawn(tag: int) -> None:
+        seen[tag] = finish(start("cat /proc/self/limits", tag))[1]
+
+    threads = [threading.Thread(target=spawn, args=(1_000_000 + number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(b" %d " % tag in limits for tag, limits in seen.items())
+
+
+def test_a_life_is_told_from_another_one_of_the_same_id() -> None:
+    first = subprocess.Popen(["sleep", "100"])
+    life = process.life_of(first.pid)
+    assert life == process.life_of(first.pid)
+    assert life != process.life_of(1)
+    first.kill()
+    first.wait()
+    assert process.life_of(first.pid) is None
+
+
+def test_a_check_that_cannot_run_has_not_succeeded() -> None:
+    assert process.succeeds([b"/bin/true"])
+    assert not process.succeeds([b"/bin/false"])
+    assert not process.succeeds([b"/absent"])
