@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from opsicle.cli.demo_processes import DemoProcesses
     from opsicle.client.api import Api
     from opsicle.client.sessions import Session
+    from opsicle.domain.templates import Value
     from opsicle.wire.user_api import Automation
 
 ORG = "demo"
 EMAIL = "demo@example.com"
+
+_FIRST = "hello"
+_VALUES: dict[str, dict[str, Value]] = {"long-task": {"steps": 5}}
+"""What the samples are run with where their defaults would keep a person waiting."""
 
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -94,7 +99,7 @@ def _run_samples(session: Session, processes: DemoProcesses) -> list[Automation]
         processes.check()
         say(f"\n{styled('opsicle run', 'green')} {name} --follow")
         try:
-            ran.append(show_live(api, api.run(RunRequest(template=name))))
+            ran.append(show_live(api, api.run(RunRequest(template=name, values=_VALUES.get(name, {})))))
         except OpsicleError as error:
             say(f"{name}: {error.message}")
     return ran
@@ -112,7 +117,7 @@ def _push_samples(api: Api) -> list[str]:
         needs_containers = any(phase.image for phase in template.phases)
         if not (pushed.unsupported or needs_values or needs_containers or template.runs_on):
             runnable.append(pushed.name)
-    return runnable
+    return sorted(runnable, key=lambda name: (name != _FIRST, name))
 
 
 def _wait_for_ctrl_c(processes: DemoProcesses) -> None:

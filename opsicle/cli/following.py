@@ -40,6 +40,7 @@ def show_live(api: Api, automation: Automation) -> Automation:
         raise
     if not is_final(automation.state):
         automation = api.automation(automation.id)
+        told.tell(automation)
     narration.end(automation.state, automation.explanation, _seconds(automation))
     return automation
 
@@ -53,12 +54,12 @@ class _Told:
 
     def tell(self, now: Automation) -> None:
         """Say why it waits, or that it runs and where; below that, on a terminal, how it stands just now."""
+        self._narration.note_phases(phase.state for phase in now.phases)
         running = [phase.name for phase in now.phases if phase.state == "running"]
         if now.state is AutomationState.QUEUED:
-            reason = now.waiting_reason or "waiting for a worker"
-            if not now.jobs:  # with a job it is a worker's already, and begins the next moment
-                self._say(f"queued: {reason}")
-            self._narration.show_status(f"queued: {reason}")
+            if now.waiting_reason and not now.jobs:  # with a job it is a worker's already, and begins any moment
+                self._say(f"queued: {now.waiting_reason}")
+            self._narration.show_status(f"queued: {now.waiting_reason}")
         elif now.state is AutomationState.RUNNING and now.worker:
             self._say(f"running on {now.worker.name}")
             self._narration.show_status(f"running: {running[-1]}" if running else "running")

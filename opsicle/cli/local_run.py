@@ -160,6 +160,7 @@ class _Shown:
 
     def progress(self, phases: Sequence[PhaseReport]) -> None:
         """Show that a phase has begun, even if it prints nothing."""
+        self._narration.note_phases(report.state for report in phases)
         for index, report in enumerate(phases):
             if report.state is StepState.RUNNING:
                 self._narration.begin_phase(index)

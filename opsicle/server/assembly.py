@@ -30,6 +30,8 @@ from opsicle.server.services.users import Users
 from opsicle.server.services.workers import Workers
 from opsicle.server.store.database import Database
 
+_EXPIRE_LEASES_EVERY_SECONDS = 1.0
+_FORGET_REQUESTS_EVERY_SECONDS = 3600.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 
 
@@ -95,5 +97,7 @@ class Services:
     def loops(self, keep_logs: timedelta) -> list[Loop]:
         """What is to be done again and again."""
         return [
+            Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.expire),
+            Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, self.automations.forget_requests),
             Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.job_logs.prune(keep_logs)),
         ]

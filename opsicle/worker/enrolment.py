@@ -52,6 +52,7 @@ def obtain_identity(folder: DataFolder, token_text: str, name: str, labels: dict
         raise NotAuthenticated(
             f"{folder.path} holds no worker yet", hint="Enrol with `--join`, and a token of `opsicle workers token`."
         )
+    folder.check_room()
     identity = enrol(token_text, name, labels, slots)
     folder.save_identity(identity)
     log.info("enrolled", extra={"worker": identity.name, "org": identity.org, "worker_id": identity.worker_id})

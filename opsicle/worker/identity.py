@@ -24,6 +24,9 @@ from opsicle.domain.errors import Conflict, InvalidInput, OpsicleError, Unavaila
 from opsicle.kit import files
 
 
+_IDENTITY_BYTES = 16 * 1024  # more than any needs: it is about 3 KiB
+
+
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Who this worker is, and whom it takes for its server.
 
@@ -87,6 +90,13 @@ class DataFolder:
             raise InvalidInput(
                 f"{self._identity} is damaged", hint="Remove it, and enrol again with a new join token."
             ) from error
+
+    def check_room(self) -> None:
+        """Make sure that an identity could be saved, before a token is spent on one. Raises as `open` does."""
+        probe = self.path / "probe"
+        with storage_errors(self.path):
+            files.replace(probe, b"\0" * _IDENTITY_BYTES)
+            probe.unlink()
 
     def save_identity(self, identity: Identity) -> None:
         """Put this identity in the place of the old one, durably and whole. Raises as `open` does."""

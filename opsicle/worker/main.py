@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import logging
 import platform
-import queue
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 from opsicle.domain.errors import InvalidInput, OpsicleError
 from opsicle.kit.ids import new_id
 from opsicle.worker import leftovers
 from opsicle.worker.connection import Connection
 from opsicle.worker.enrolment import Renewal, obtain_identity
+from opsicle.worker.events import IDLE, Events, signals_to
 from opsicle.worker.identity import DataFolder, Identity, storage_errors
 from opsicle.worker.jobs import Jobs
 from opsicle.worker.journal import Journal
@@ -80,7 +75,7 @@ class Worker:
 
     def __init__(self, options: WorkerOptions, folder: DataFolder, identity: Identity) -> None:
         self._options = options
-        self._events: queue.SimpleQueue[OpsicleError | int | None] = queue.SimpleQueue()
+        self._events = Events()
         self._is_ready = False
         with storage_errors(folder.path):
             self._journal = Journal(folder.journal)
@@ -99,34 +94,39 @@ class Worker:
 
     def run(self) -> None:
         """Work until told to stop. Raises the server's rejection, after the jobs were ended."""
-        with _signals_to(self._events):
+        with signals_to(self._events):
             self._jobs.shipper.start()
             self._jobs.resume()
             self._poller.start()
             try:
-                rejection = self._next_event(None)
-                if isinstance(rejection, OpsicleError):
+                event = self._events.get(None)
+                while event == IDLE:
+                    event = self._events.get(None)
+                rejection = event if isinstance(event, OpsicleError) else self._drain()
+                if rejection:
                     self._end_jobs(rejection)
                     raise rejection
-                self._drain()
             finally:
                 self._stop()
 
-    def _drain(self) -> None:
-        """Let running jobs end and be reported, for as long as the options allow or until a second signal."""
-        held = len(self._jobs.held())
-        log.info("draining: no more jobs are taken", extra={"running": held})
+    def _drain(self) -> OpsicleError | None:
+        """Let running jobs end and be reported, for as long as the options allow or until a second signal.
+
+        Returns the server's rejection if one comes meanwhile.
+        """
+        log.info("draining: no more jobs are taken", extra={"running": len(self._jobs.held())})
         self._poller.drain()
         deadline = time.monotonic() + self._options.drain_seconds
-        while not self._jobs.wait_until_idle(0):
-            event = self._next_event(deadline)
-            if event is None and self._jobs.wait_until_idle(0):
-                return
-            if event is not None or time.monotonic() >= deadline:
+        while self._jobs.held():
+            event = self._events.get(max(0.0, deadline - time.monotonic()))
+            if isinstance(event, OpsicleError):
+                return event
+            if event != IDLE:
                 log.warning("the jobs that still run are cancelled")
                 self._jobs.cancel_all()
                 self._jobs.wait_until_idle(_CANCEL_SECONDS)
-                return
+                break
+        return None
 
     def _end_jobs(self, rejection: OpsicleError) -> None:
         self._jobs.drop_all(rejection.message)
@@ -140,16 +140,6 @@ class Worker:
         self._connection.close()
         self._journal.close()
 
-    def _next_event(self, deadline: float | None) -> OpsicleError | int | None:
-        """The next signal or rejection; None when a job has ended, or the deadline (monotonic seconds) has come."""
-        while True:
-            try:
-                event = self._events.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                return None
-            if event is not None or deadline is not None:
-                return event
-
     def _answered(self, log_interval: float) -> None:
         self._jobs.shipper.interval = log_interval
         if not self._is_ready:
@@ -158,22 +148,4 @@ class Worker:
             sys.stdout.flush()
 
     def _wake(self) -> None:
-        self._events.put(None)
-
-
-@contextmanager
-def _signals_to(events: queue.SimpleQueue[OpsicleError | int | None]) -> Iterator[None]:
-    """Queue SIGTERM and SIGINT while inside. Only the main thread can; in any other, whoever owns the process does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def put(number: int, _frame: FrameType | None) -> None:
-        events.put(number)  # the one kind of queue that may be used in a signal handler
-
-    before = {number: signal.signal(number, put) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        self._events.put(IDLE)

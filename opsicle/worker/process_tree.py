@@ -70,6 +70,7 @@ class JobTree:
             self._known.add((pid, int(life.rpartition("/")[2])))
 
     def _members(self) -> list[_Process]:
+        """The living, oldest first: a shell is to hear of its own end before it sees its command die and goes on."""
         everyone = {entry.pid: entry for entry in _process_table()}
         children: dict[int, list[int]] = {}
         for entry in everyone.values():
@@ -82,7 +83,7 @@ class JobTree:
                 members[pid] = everyone[pid]
                 unseen += children.get(pid, [])
         self._known = {(entry.pid, entry.start) for entry in members.values()}
-        return list(members.values())
+        return sorted(members.values(), key=lambda entry: (entry.start, entry.pid))
 
     def _is_root(self, entry: _Process) -> bool:
         return (entry.pid, entry.start) in self._known or self._carries_mark(entry.pid)

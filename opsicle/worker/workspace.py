@@ -1,8 +1,8 @@
 """The private folder of one job: made before its first phase, gone after its last.
 
-<workspace root>/<job id>/            0700, the worker's own
-    workspace/                        what the commands see as OPSICLE_WORKSPACE, and start in
-    marks, script, output-0, …        between the worker and the commands
+`<workspace root>/JOB/` (0700) is what the commands see as OPSICLE_WORKSPACE, and start in. Beside it stand the files
+between worker and commands, made where they are needed: `JOB.marks`, `JOB.script`, `JOB.output-0`. Most jobs leave
+nothing at all, so most cost one `mkdir` and one `rmdir`: either of them waits if the disk is busy.
 """
 
 from __future__ import annotations

@@ -79,6 +79,7 @@ class Client:
     application: Application
     headers: dict[str, str] = field(default_factory=dict)
     address: str = "127.0.0.1"
+    environ: dict[str, Any] = field(default_factory=dict)
 
     def call(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
         """Call the application as the listener does. A stream is read up to its first piece."""
@@ -93,6 +94,7 @@ class Client:
             "REMOTE_ADDR": self.address,
             "wsgi.url_scheme": "https",
             "wsgi.input": io.BytesIO(content),
+            **self.environ,
         }
         for name, value in {"Host": HOST, **self.headers, **headers}.items():
             environ[f"HTTP_{name.upper().replace('-', '_')}"] = value

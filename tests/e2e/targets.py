@@ -16,6 +16,7 @@ import pytest
 from tests.product import Place
 from tests.support import wait_until
 
+_TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 POSTGRES_USER = "postgres"
 
 
@@ -29,7 +30,9 @@ def need(tool: str | None, package: str) -> str:
 
 @dataclass
 class Nginx:
-    """An nginx whose pages and configuration lie in `folder`; it serves at the place's address."""
+    """An nginx whose pages and configuration lie in `folder`. It serves on all addresses of its place, so that the
+    worker can check the configuration in its own, where the target's address does not exist.
+    """
 
     folder: Path
     place: Place
@@ -70,11 +73,11 @@ class Nginx:
 
     def site(self, directives: str) -> str:
         """A server block with these directives."""
-        return f"server {{ listen {self.place.address}:{self.port}; {directives} }}\n"
+        return f"server {{ listen {self.port}; {directives} }}\n"
 
-    def page(self) -> str:
+    def page(self, url: str = "") -> str:
         """What is served, as a client in the target's own place sees it; "" if nothing is."""
-        code = f"import urllib.request as u; print(u.urlopen({self.url!r}, timeout=5).read().decode(), end='')"
+        code = f"import urllib.request as u; print(u.urlopen({url or self.url!r}, timeout=5).read().decode(), end='')"
         done = subprocess.run([*self.place.prefix, "python3", "-c", code], capture_output=True, text=True, check=False)
         return done.stdout
 

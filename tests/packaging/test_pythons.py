@@ -53,6 +53,12 @@ assert all("/cache/" in module.__file__ for module in (apsw, gevent, msgspec, ya
 """
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for every Python here, as when a machine changes its `python3`."""
+    return tmp_path_factory.mktemp("unpacked") / "cache"
+
+
 @pytest.mark.parametrize("version", INTERPRETERS)
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_it_runs_without_network_on(start: Start, version: str, option: str) -> None:

@@ -228,6 +228,8 @@ class EnrolmentPeer:
         self.bodies: list[bytes] = []
         self.is_used = False
         self.forge: Callable[[Enrolment], Enrolment] = lambda enrolment: enrolment
+        self.proves_what_it_forged = False
+        self.checks_requests = True
         self._server = _listener(self, 0, None)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.token = join_token.new(self.url)
@@ -240,7 +242,8 @@ class EnrolmentPeer:
     def handle(self, _path: str, body: bytes, _serial: str) -> msgspec.Struct:
         self.bodies.append(body)
         request = msgspec.json.decode(body, type=EnrolRequest)
-        join_token.check_request(self.key, request)
+        if self.checks_requests:
+            join_token.check_request(self.key, request)
         if self.is_used:
             raise Refusal(409, "conflict", "this join token has been used")
         self.is_used = True
@@ -256,6 +259,8 @@ class EnrolmentPeer:
             worker_url=self.worker_url,
             request_digest="",
         )
+        if self.proves_what_it_forged:
+            return join_token.make_reply(self.key, request, self.forge(enrolment))
         reply = join_token.make_reply(self.key, request, enrolment)
         reply.body = msgspec.json.encode(self.forge(msgspec.json.decode(reply.body, type=Enrolment))).decode()
         return reply

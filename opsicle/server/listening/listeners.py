@@ -5,15 +5,16 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import socket
-import ssl
 from collections import Counter
 from pathlib import Path
+from ssl import CERT_REQUIRED
 from typing import Any, cast
 
 import gevent
 import gevent.pool
+from gevent import socket
 from gevent.server import StreamServer
+from gevent.ssl import SSLContext, SSLSocket
 
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated, OpsicleError
 from opsicle.pki import certificates
@@ -42,7 +43,7 @@ class Listener:
         address: Address,
         application: Application,
         *,
-        context: ssl.SSLContext | None = None,
+        context: SSLContext | None = None,
         trusts_proxy: bool = False,
     ) -> None:
         """Raises Conflict if the address is in use, NotAllowed or InvalidInput if it cannot be had."""
@@ -51,7 +52,7 @@ class Listener:
         self.port: int = 0 if address.path else self._socket.getsockname()[1]
         self._application = application
         self._context = context
-        self._demands_certificate = context is not None and context.verify_mode is ssl.CERT_REQUIRED
+        self._demands_certificate = context is not None and context.verify_mode == CERT_REQUIRED
         self._trusts_proxy = trusts_proxy
         self._connections: dict[Connection, str] = {}
         self._by_address: Counter[str] = Counter()
@@ -131,7 +132,7 @@ class Listener:
         return idle is not None
 
 
-def _worker_identity(sock: ssl.SSLSocket) -> certificates.WorkerIdentity | None:
+def _worker_identity(sock: SSLSocket) -> certificates.WorkerIdentity | None:
     """Who the verified client certificate names; None if it is a certificate of ours but no worker's."""
     try:
         return certificates.worker_identity(sock.getpeercert(binary_form=True) or b"")

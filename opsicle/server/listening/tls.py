@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import ssl
 from datetime import datetime, timedelta
 from pathlib import Path
+from ssl import CERT_REQUIRED, PROTOCOL_TLS_SERVER, TLSVersion
+
+from gevent.ssl import SSLContext
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.pki import certificates
@@ -65,20 +67,20 @@ class GivenCertificate:
         return _split(text)
 
 
-def _user_context(certificate: Path, key: Path | None = None) -> ssl.SSLContext:
+def _user_context(certificate: Path, key: Path | None = None) -> SSLContext:
     """TLS for browsers and the command line: 1.2 and up."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.minimum_version = TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     context.load_cert_chain(certificate, key)
     return context
 
 
-def _worker_context(certificate_and_key: Path, ca_pem: str) -> ssl.SSLContext:
+def _worker_context(certificate_and_key: Path, ca_pem: str) -> SSLContext:
     """TLS for workers: 1.3, and only with a certificate of our own CA."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_mode = ssl.CERT_REQUIRED
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.minimum_version = TLSVersion.TLSv1_3
+    context.verify_mode = CERT_REQUIRED
     context.load_verify_locations(cadata=ca_pem)
     context.load_cert_chain(certificate_and_key)
     context.num_tickets = 0  # every connection proves itself anew

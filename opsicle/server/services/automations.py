@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from datetime import timedelta
 
 import apsw
 import msgspec
@@ -33,6 +34,9 @@ from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
 
 MOST_ABSENT_WORKERS = 100
 """More than anybody wants to read of in one reason for waiting."""
+
+
+REQUESTS_REMEMBERED = timedelta(days=7)
 
 
 class Automations:
@@ -187,6 +191,11 @@ class Automations:
             return tries[-1] if tries else None
 
         return self._database.read(query)
+
+    def forget_requests(self) -> None:
+        """Drop idempotency keys that are so old that nobody will send them again."""
+        before = self._clock.now() - REQUESTS_REMEMBERED
+        self._database.write(lambda db: idempotency.delete_before(db, before))
 
     def _candidates(self, org_id: str, db: apsw.Connection | None = None) -> list[Candidate]:
         """The org's workers, for saying why an automation waits; if none has polled yet, those that are away."""

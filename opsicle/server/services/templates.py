@@ -37,8 +37,8 @@ from opsicle.wire.user_api import (
 
 T = TypeVar("T")
 
-MAX_DIFF_LINES = 20_000
-"""Of both documents together: beyond it a comparison can take minutes."""
+MAX_DIFF_LINES = 10_000
+"""Of both documents together: comparing so many takes up to a second, and the time grows with their square."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,81 @@
+// One row of a log as elements: number, time, and the text in its colours. Text nodes only, whatever it says.
+
+import { PLAIN } from "../lib/ansi.js";
+import { h } from "../lib/dom.js";
+import { clockTime } from "../lib/times.js";
+
+const STDERR = 2;
+
+/** Draw a piece of a line as lib/rows.js gives it. `look`: { selected, expression, isTimed, phaseNames }. */
+export function drawRow(piece, look) {
+  const { line, index } = piece;
+  if (line.kind === "phase") return h("div", { class: "log-row is-phase", dataset: { index } }, h("span", { class: "log-number" }), look.phaseNames[line.phase] ?? `phase ${line.phase + 1}`);
+  const isSelected = look.selected && line.number >= look.selected.from && line.number <= look.selected.to;
+  return h(
+    "div",
+    { class: ["log-row", line.stream === STDERR && "is-stderr", isSelected && "is-selected"].filter(Boolean).join(" "), dataset: { index } },
+    h("span", { class: "log-number", title: line.stream === STDERR ? "stderr" : null }, piece.isFirst ? String(line.number) : ""),
+    look.isTimed && h("span", { class: "log-time" }, piece.isFirst ? clockTime(line.at) : ""),
+    piece.hidden > 0 ? more(piece.hidden) : h("span", { class: "log-text" }, pieces(line, piece.start, piece.end, look.expression)),
+  );
+}
+
+function more(hidden) {
+  return h("button", { type: "button", class: "log-more" }, `${hidden.toLocaleString("en")} more characters: show`);
+}
+
+/** The text from `start` to `end`, cut where its style changes and where a match of the search begins or ends. */
+function pieces(line, start, end, expression) {
+  const text = line.text.slice(start, end);
+  const runs = stylesWithin(line.runs, start, end);
+  const matches = expression ? [...text.matchAll(expression)].map((match) => [match.index, match.index + match[0].length]) : [];
+  const made = [];
+  for (const [from, to, style] of runs) {
+    let at = from - start;
+    for (const [first, last] of matches) {
+      const cut = [Math.max(first, at), Math.min(last, to - start)];
+      if (cut[0] >= cut[1]) continue;
+      made.push(styled(text.slice(at, cut[0]), style), h("mark", {}, styled(text.slice(...cut), style)));
+      at = cut[1];
+    }
+    made.push(styled(text.slice(at, to - start), style));
+  }
+  return made;
+}
+
+function stylesWithin(runs, start, end) {
+  if (!runs) return [[start, end, PLAIN]];
+  const found = [];
+  for (let i = firstRun(runs, start); i < runs.length && runs[i] < end; i += 2) {
+    found.push([Math.max(runs[i], start), Math.min(runs[i + 2] ?? end, end), runs[i + 1]]);
+  }
+  return found;
+}
+
+/** The place in `runs` of the one that reaches into `start`. */
+function firstRun(runs, start) {
+  let low = 0;
+  let high = runs.length / 2 - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (runs[middle * 2] <= start) low = middle;
+    else high = middle - 1;
+  }
+  return low * 2;
+}
+
+function styled(text, style) {
+  if (!text || style === PLAIN) return text;
+  const names = ["bold", "dim", "italic", "underline", "strike"].filter((name) => style[name]).map((name) => `ansi-${name}`);
+  const [fg, bg] = style.inverse ? [style.bg ?? "back", style.fg ?? "fore"] : [style.fg, style.bg];
+  const colours = {};
+  if (isNamed(fg)) names.push(`ansi-fg-${fg}`);
+  else if (fg) colours.color = fg;
+  if (isNamed(bg)) names.push(`ansi-bg-${bg}`);
+  else if (bg) colours["background-color"] = bg;
+  return h("span", { class: names.join(" ") || null, style: colours }, text);
+}
+
+function isNamed(colour) {
+  return typeof colour === "number" || colour === "back" || colour === "fore";
+}

@@ -1,0 +1,149 @@
+// One automation: how it stands, what it does, and its log as it grows.
+
+import { announce } from "../components/announcer.js";
+import { automationActions } from "../components/automation-actions.js";
+import { pageHeading, setTitle } from "../components/headings.js";
+import { liveMark } from "../components/live.js";
+import { LogPanel } from "../components/log-panel.js";
+import { noticeBox, problemBox } from "../components/problems.js";
+import { isFinal, stateBadge, stateText } from "../components/states.js";
+import { isLongPlan, phaseView } from "../components/steps.js";
+import { get } from "../lib/api.js";
+import { h, replace } from "../lib/dom.js";
+import { follow } from "../lib/events.js";
+import { showList } from "../lib/keyed.js";
+import { ago, duration } from "../lib/times.js";
+import { environmentName, valueText } from "../lib/values.js";
+import { visible } from "../lib/visible.js";
+
+const HIDDEN_LOOK_MS = 10_000; // how often the tab's title is brought up to date while nobody looks at the page
+
+export function mount(root, { id }) {
+  const page = new AbortController();
+  const path = `/automations/${encodeURIComponent(id)}`;
+  const mark = liveMark();
+  const parts = {
+    head: h("div", {}, pageHeading("Automation")),
+    trouble: h("div", {}),
+    phases: h("div", { class: "phases" }),
+    facts: h("div", {}),
+    log: new LogPanel({ path, mark: mark.element, signal: page.signal }),
+  };
+  root.append(
+    parts.head,
+    parts.trouble,
+    h("div", { class: "automation" }, h("div", { class: "automation-side" }, h("section", {}, h("h2", {}, "Phases"), parts.phases), parts.facts), parts.log.element),
+  );
+  root.classList.add("is-wide");
+  let shown = null;
+  const show = (automation) => {
+    showAutomation(parts, automation, shown);
+    shown = automation;
+  };
+  follow(`${path}/events`, {
+    on: (name, data) => {
+      if (name === "automation") show(data);
+      else if (name === "log") parts.log.append(data);
+      else if (name === "end") parts.log.finish();
+      return name !== "end";
+    },
+    status: (status) => {
+      mark.show(status);
+      if (status === "closed" && shown && isFinal(shown.state)) parts.log.finish();
+    },
+    failed: (error) => replace(parts.trouble, problemBox(error)),
+    signal: page.signal,
+  });
+  const stopLooking = lookWhileHidden(path, page.signal, () => shown);
+  return () => {
+    stopLooking();
+    page.abort();
+    root.classList.remove("is-wide");
+  };
+}
+
+/** The stream rests while the page is hidden; its title in the row of tabs must still say how things stand. */
+function lookWhileHidden(path, signal, shown) {
+  const timer = setInterval(async () => {
+    if (document.visibilityState === "visible" || !shown() || isFinal(shown().state)) return;
+    try {
+      titleFor(await get(path, { signal }));
+    } catch {
+      // the page says what is wrong when somebody looks at it
+    }
+  }, HIDDEN_LOOK_MS);
+  return () => clearInterval(timer);
+}
+
+function showAutomation(parts, automation, before) {
+  if (before?.state !== automation.state) announce(`${automation.template}: ${stateText(automation.state)}`);
+  showHead(parts.head, automation, before === null);
+  const isLong = isLongPlan(automation.phases);
+  const goTo = (phase, offset) => parts.log.goTo(phase, offset);
+  const phases = automation.phases.map((phase, index) => ({ ...phase, index }));
+  showList(parts.phases, phases, (phase) => phase.index, (phase, old) => phaseView(phase, phase.index, { isLong, goTo, before: old }));
+  showList(parts.facts, [factsOf(automation)], () => "facts", factsView);
+  parts.log.describe(automation);
+}
+
+function titleFor(automation) {
+  setTitle(`${stateText(automation.state)}: ${automation.template}`);
+}
+
+function showHead(head, automation, isFirst) {
+  const hadFocus = head.querySelector("h1") === document.activeElement;
+  replace(
+    head,
+    pageHeading(visible(automation.display_name || automation.template), {
+      above: [h("a", { href: "/automations" }, "Automations"), " / ", h("a", { href: `/templates/${automation.template}` }, automation.template), ` version ${automation.version}`],
+      beside: stateBadge(automation.state, automation.is_cancel_requested && !isFinal(automation.state) ? "(cancelling)" : ""),
+      actions: automationActions(automation),
+      below: h("p", { class: "muted facts-line" }, factsLine(automation)),
+    }),
+    remarks(automation),
+  );
+  titleFor(automation);
+  if (isFirst || hadFocus) head.querySelector("h1").focus({ preventScroll: true });
+}
+
+function factsLine(automation) {
+  return [
+    h("span", {}, "by ", visible(automation.requester.name || automation.requester.email)),
+    ago(automation.created_at),
+    automation.worker && h("span", {}, "on ", visible(automation.worker.name)),
+    automation.started_at && h("span", {}, automation.finished_at ? "took " : "for ", duration(automation.started_at, automation.finished_at)),
+    automation.exit_code !== null && h("span", {}, `exit code ${automation.exit_code}`),
+    automation.rerun_of && h("a", { href: `/automations/${automation.rerun_of}` }, "rerun of an earlier one"),
+  ];
+}
+
+function remarks(automation) {
+  const { state, waiting_reason: waiting, explanation } = automation;
+  return [
+    automation.reason && h("p", { class: "lead" }, "“", visible(automation.reason), "”"),
+    waiting && noticeBox("note", h("strong", {}, "Waiting: "), visible(waiting), " ", h("a", { href: "/workers" }, "See the workers")),
+    state === "unknown" && noticeBox("warn", h("strong", {}, "Nobody can say what it did. "), "The worker was lost while the job ran. Look at the target before you run it again; if the worker comes back, its word replaces this."),
+    explanation && state !== "succeeded" && noticeBox(state === "cancelled" ? "note" : "bad", visible(explanation)),
+  ];
+}
+
+function factsOf({ id, values, variables, runs_on: runsOn, jobs, created_at: created, rerun_of: rerunOf }) {
+  return { id, values, variables, runsOn, jobs, created, rerunOf };
+}
+
+function factsView({ id, values, variables, runsOn, jobs }) {
+  const given = variables.filter((variable) => variable.id in values);
+  const labels = Object.entries(runsOn);
+  return h(
+    "div",
+    {},
+    given.length > 0 && h("section", {}, h("h2", {}, "Values"), h("dl", { class: "values" }, given.map((variable) => [h("dt", { title: environmentName(variable.id) }, visible(variable.label || variable.id)), h("dd", {}, h("code", {}, visible(valueText(values[variable.id]))))]))),
+    labels.length > 0 && h("section", {}, h("h2", {}, "Runs on"), labels.map(([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`)))),
+    jobs.length > 0 && h("section", {}, h("h2", {}, jobs.length > 1 ? `Jobs (${jobs.length} attempts)` : "Job"), h("ol", { class: "jobs" }, jobs.map(jobView))),
+    h("p", { class: "muted small" }, "id ", h("code", {}, id)),
+  );
+}
+
+function jobView(job) {
+  return h("li", {}, stateBadge(job.state), " on ", visible(job.worker.name), " ", job.started_at && duration(job.started_at, job.finished_at), job.explanation && h("p", { class: "muted" }, visible(job.explanation)));
+}

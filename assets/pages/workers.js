@@ -1,0 +1,128 @@
+// The fleet: who is there, who is busy, and how to get one more.
+
+import { busyWhile, button, copyButton } from "../components/buttons.js";
+import { ask } from "../components/dialogs.js";
+import { emptyState, loading, pageHeading } from "../components/headings.js";
+import { keepFresh } from "../components/live.js";
+import { problemBox } from "../components/problems.js";
+import { getAll, post } from "../lib/api.js";
+import { h, replace } from "../lib/dom.js";
+import { showList } from "../lib/keyed.js";
+import { may } from "../lib/session.js";
+import { ago, countdown } from "../lib/times.js";
+import { visible } from "../lib/visible.js";
+
+const SOON_MS = 24 * 3_600_000; // a certificate of 7 days is renewed at half its life: by then something is wrong
+
+export function mount(root) {
+  const page = new AbortController();
+  const list = h("ul", { class: "cards" });
+  const gone = h("details", { class: "gone", hidden: true });
+  const message = h("div", {}, loading());
+  const trouble = h("div", {});
+  let live = null;
+  const reload = async () => {
+    const workers = await getAll("/workers", page);
+    const revoked = workers.filter((worker) => worker.state === "revoked");
+    const active = workers.filter((worker) => worker.state !== "revoked");
+    showList(list, active, (worker) => worker.id, (worker) => card(worker, live));
+    gone.hidden = !revoked.length;
+    replace(gone, h("summary", {}, `${revoked.length} revoked`), h("ul", {}, revoked.map((worker) => h("li", {}, visible(worker.name), h("span", { class: "muted" }, " · last seen ", ago(worker.last_seen_at, "never"))))));
+    replace(message, active.length ? [] : nothingYet());
+  };
+  live = keepFresh(reload, { trouble, signal: page.signal });
+  const join = may("workers.manage") && button("Add a worker…", { look: "primary", name: "plus", onclick: openJoin });
+  root.append(pageHeading("Workers", { beside: live.mark, actions: join }), trouble, list, message, gone);
+  return () => page.abort();
+}
+
+function card(worker, live) {
+  const isGone = !worker.is_connected;
+  return h(
+    "li",
+    { class: `card worker ${isGone ? "is-away" : ""}` },
+    h("div", { class: "worker-head" }, h("h2", {}, visible(worker.name)), presence(worker)),
+    slots(worker),
+    h("div", { class: "worker-labels" }, Object.entries(worker.labels).map(([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`)))),
+    h(
+      "p",
+      { class: "row-facts" },
+      `version ${visible(worker.version) || "?"} · runs ${worker.runtimes.join(", ") || "nothing"}`,
+      h("br", {}),
+      isGone && ["last seen ", ago(worker.last_seen_at, "never"), " · "],
+      certificate(worker),
+    ),
+    may("workers.manage") && h("div", { class: "worker-actions" }, actions(worker, live)),
+  );
+}
+
+function presence(worker) {
+  if (!worker.is_connected) return h("span", { class: "presence is-away" }, "not connected");
+  return worker.state === "draining" ? h("span", { class: "presence is-draining" }, "draining") : h("span", { class: "presence is-here" }, "connected");
+}
+
+function slots({ busy, slots: count }) {
+  const shown = Math.min(count, 16);
+  const boxes = Array.from({ length: shown }, (_, i) => h("span", { class: i < (busy / count) * shown ? "slot is-busy" : "slot" }));
+  return h("div", { class: "slots" }, h("span", { class: "slot-bar", "aria-hidden": "true" }, boxes), h("span", {}, `${busy} of ${count} slots busy`));
+}
+
+function certificate({ certificate_expires_at: expires }) {
+  const isSoon = Date.parse(expires) - Date.now() < SOON_MS;
+  return h("span", { class: isSoon ? "bad-text" : null }, "certificate until ", ago(expires));
+}
+
+function actions(worker, live) {
+  const path = `/workers/${worker.id}`;
+  const change = (verb) => async () => {
+    await post(`${path}/${verb}`);
+    live.refresh();
+  };
+  const drain = () =>
+    ask({
+      title: `Drain ${worker.name}?`,
+      content: h("p", {}, "It finishes what it runs and takes no more, until you let it again."),
+      actions: [{ text: "Drain", look: "primary", run: change("drain") }],
+    });
+  const revoke = () =>
+    ask({
+      title: `Revoke ${worker.name}?`,
+      content: h("p", {}, worker.busy ? "It is shut out at once and for good. What it runs now can no longer be followed and becomes “unknown”." : "It is shut out at once and for good. To come back it must join anew."),
+      actions: [{ text: "Revoke for good", look: "danger", run: change("revoke") }],
+    });
+  const more = worker.state === "draining" ? button("Take work again", { look: "quiet", onclick: (event) => busyWhile(event.currentTarget, change("undrain")) }) : button("Drain…", { look: "quiet", onclick: drain });
+  return [more, button("Revoke…", { look: "quiet danger-text", onclick: revoke })];
+}
+
+function nothingYet() {
+  if (!may("workers.manage")) return emptyState("No workers yet", h("p", {}, "Automations wait until an operator adds one."));
+  return emptyState(
+    "No workers yet",
+    h("p", {}, "A worker carries out automations where their targets are. It needs only a way out to this server: nothing has to reach it."),
+    button("Add a worker…", { look: "primary", name: "plus", onclick: openJoin }),
+  );
+}
+
+async function openJoin() {
+  const place = h("div", {}, loading());
+  ask({ title: "Add a worker", content: place, actions: [], back: "Close", isWide: true });
+  const make = async () => {
+    try {
+      const { token, expires_at: expires } = await post("/workers/tokens", {});
+      replace(place, instructions(token, expires, make));
+    } catch (error) {
+      replace(place, problemBox(error));
+    }
+  };
+  await make();
+}
+
+function instructions(token, expires, makeAnother) {
+  const command = `opsicle worker --data-dir ./opsicle-worker --join ${token}`;
+  return [
+    h("p", {}, "On the machine that is to carry out automations, with the ", h("code", {}, "opsicle"), " file there, run:"),
+    h("pre", { class: "command-line", tabindex: "0" }, command),
+    h("p", { class: "dialog-actions" }, h("span", { class: "muted grow" }, "Works once, for ", countdown(expires)), button("Make another", { look: "quiet", onclick: makeAnother }), copyButton(() => command, "Copy", "primary")),
+    h("p", { class: "muted" }, "Add ", h("code", {}, "--label site=ams"), " for each label that templates may ask for, and ", h("code", {}, "--slots 4"), " to let it run several at once. It shows up in the list as soon as it has joined."),
+  ];
+}

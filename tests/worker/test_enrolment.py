@@ -1,0 +1,260 @@
+"""Enrolment gives exactly one identity to whoever knows the join token's secret, through anything in between."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from opsicle.domain.errors import Conflict, InvalidInput, NotAuthenticated, Unreachable
+from opsicle.kit import files
+from opsicle.pki import certificates, join_token
+from opsicle.pki.authority import SERVER_NAME, Authority
+from opsicle.wire.worker_api import Enrolment, PollReply, PollRequest
+from opsicle.worker.connection import Connection
+from opsicle.worker.enrolment import obtain_identity
+from opsicle.worker.identity import DataFolder, Identity
+from tests.worker.peer import EnrolmentPeer, Peer
+from tests.worker.working import run_worker
+
+
+@pytest.fixture
+def peer() -> Iterator[EnrolmentPeer]:
+    peer = EnrolmentPeer()
+    yield peer
+    peer.stop()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[DataFolder]:
+    folder = DataFolder.open(tmp_path / "worker")
+    yield folder
+    folder.close()
+
+
+def obtain(folder: DataFolder, token: str) -> Identity:
+    return obtain_identity(folder, token, "worker-1", {"zone": "north"}, 4)
+
+
+def test_a_join_token_gives_an_identity_that_is_kept(peer: EnrolmentPeer, folder: DataFolder) -> None:
+    identity = obtain(folder, peer.token.text)
+    assert (identity.worker_id, identity.org, identity.name) == ("w1", "acme", "worker-1")
+    assert (identity.ca_pem, identity.server_name) == (peer.authority.cert_pem, SERVER_NAME)
+    assert identity.expires_at == certificates.expires_at(identity.certificate_pem)
+    assert obtain(folder, "") == identity
+    assert peer.calls["enrol"] == 1
+
+
+def test_the_identity_is_for_the_owners_eyes_only(peer: EnrolmentPeer, folder: DataFolder) -> None:
+    obtain(folder, peer.token.text)
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+    for path in folder.path.iterdir():
+        assert path.is_dir() or path.stat().st_mode & 0o077 == 0, path.name
+
+
+def test_the_secret_never_goes_over_the_wire(peer: EnrolmentPeer, folder: DataFolder) -> None:
+    identity = obtain(folder, peer.token.text)
+    sent = b"".join(peer.bodies)
+    secret = peer.token.secret
+    for form in (secret, base64.b64encode(secret), base64.urlsafe_b64encode(secret), secret.hex().encode()):
+        assert form not in sent
+    assert b"PRIVATE KEY" not in sent
+    assert peer.token.text.encode() not in sent
+    assert identity.key_pem.encode() not in sent
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda e: msgspec.structs.replace(e, ca_pem=Authority.create(datetime.now(UTC)).cert_pem),
+        lambda e: msgspec.structs.replace(e, worker_url="https://mallory.example"),
+        lambda e: msgspec.structs.replace(e, request_digest="0" * 64),
+        lambda e: msgspec.structs.replace(e, org="other"),
+    ],
+    ids=["another CA", "another address", "another request", "another org"],
+)
+def test_an_answer_that_was_altered_on_the_way_is_refused_and_nothing_kept(peer, folder, change) -> None:
+    peer.forge = change
+    with pytest.raises(NotAuthenticated, match="somebody stands between"):
+        obtain(folder, peer.token.text)
+    assert folder.load_identity() is None
+
+
+def test_somebody_without_the_secret_cannot_answer_in_the_servers_place(peer, folder: DataFolder) -> None:
+    peer.key, peer.checks_requests = b"\0" * 32, False
+    with pytest.raises(NotAuthenticated, match="somebody stands between"):
+        obtain(folder, peer.token.text)
+    assert folder.load_identity() is None
+
+
+def test_a_token_works_once(peer: EnrolmentPeer, folder: DataFolder, tmp_path: Path) -> None:
+    obtain(folder, peer.token.text)
+    second = DataFolder.open(tmp_path / "second")
+    with pytest.raises(Conflict, match="has been used"):
+        obtain(second, peer.token.text)
+    assert second.load_identity() is None
+    second.close()
+
+
+def test_a_request_that_was_lost_is_sent_again(peer: EnrolmentPeer, folder: DataFolder) -> None:
+    peer.faults["enrol"] += ["before", "before"]
+    assert obtain(folder, peer.token.text).worker_id == "w1"
+    assert len({bytes(body) for body in peer.bodies}) == 1
+
+
+def test_a_lost_answer_is_told_with_the_way_out_because_the_token_is_spent(peer, folder: DataFolder) -> None:
+    peer.faults["enrol"] += ["after"]
+    with pytest.raises(Unreachable, match="used up the join token, but its answer was lost") as caught:
+        obtain(folder, peer.token.text)
+    assert "opsicle workers token" in caught.value.hint
+    assert folder.load_identity() is None
+
+
+def test_a_server_that_is_away_leaves_the_token_usable(folder: DataFolder) -> None:
+    token = join_token.new("http://127.0.0.1:9")
+    with pytest.raises(Unreachable, match="refused") as caught:
+        obtain(folder, token.text)
+    assert "can still be used" in caught.value.hint
+
+
+def test_a_damaged_token_is_told_before_anybody_is_asked(peer: EnrolmentPeer, folder: DataFolder) -> None:
+    with pytest.raises(InvalidInput, match="damaged"):
+        obtain(folder, peer.token.text[:-3] + "abc")
+    assert not peer.calls
+
+
+def test_without_identity_and_token_the_worker_says_how_to_enrol(folder: DataFolder) -> None:
+    with pytest.raises(NotAuthenticated, match="holds no worker yet") as caught:
+        obtain(folder, "")
+    assert "--join" in caught.value.hint
+
+
+def test_a_token_for_another_server_is_not_quietly_ignored(peer: EnrolmentPeer, folder: DataFolder) -> None:
+    obtain(folder, peer.token.text)
+    with pytest.raises(Conflict, match="belongs to a worker of"):
+        obtain(folder, join_token.new("https://other.example").text)
+
+
+def test_an_enrolled_worker_ignores_the_token_it_is_started_with_again(peer: EnrolmentPeer, folder: DataFolder) -> None:
+    first = obtain(folder, peer.token.text)
+    assert obtain(folder, peer.token.text) == first
+    assert peer.calls["enrol"] == 1
+
+
+def test_an_expired_identity_gives_way_to_a_new_token(peer: EnrolmentPeer, folder: DataFolder) -> None:
+    old = msgspec.structs.replace(
+        obtain(folder, peer.token.text), worker_id="old", expires_at=datetime.now(UTC) - timedelta(seconds=1)
+    )
+    folder.save_identity(old)
+    peer.is_used = False
+    assert obtain(folder, peer.token.text).worker_id == "w1"
+
+
+def test_an_answer_with_a_certificate_for_another_key_is_refused(peer: EnrolmentPeer, folder: DataFolder) -> None:
+    def other_key(enrolment: Enrolment) -> Enrolment:
+        key = certificates.load_csr(certificates.make_key_and_csr()[1])
+        pem = peer.authority.issue_worker(key, "acme", "w1", datetime.now(UTC)).pem
+        return msgspec.structs.replace(enrolment, certificate_pem=pem)
+
+    peer.forge = other_key
+    peer.proves_what_it_forged = True
+    with pytest.raises(InvalidInput, match="does not belong to the certificate"):
+        obtain(folder, peer.token.text)
+    assert folder.load_identity() is None
+
+
+def test_a_crash_while_the_identity_is_written_leaves_the_old_one_or_the_new(tmp_path: Path) -> None:
+    """The process is killed at each system call of the replacement in turn."""
+    code = """
+import os, pathlib, sys
+from opsicle.kit import files
+left = int(sys.argv[2])
+def dying(call):
+    def wrapper(*arguments, **options):
+        global left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), 9)
+        return call(*arguments, **options)
+    return wrapper
+for name in ("open", "write", "fsync", "replace", "close"):
+    setattr(os, name, dying(getattr(os, name)))
+files.replace(pathlib.Path(sys.argv[1]), b"new" * 1000)
+"""
+    path = tmp_path / "identity.json"
+    seen = set()
+    for calls in range(12):
+        path.write_bytes(b"old" * 1000)
+        ended = subprocess.run([sys.executable, "-c", code, str(path), str(calls)], check=False).returncode
+        content = path.read_bytes()
+        assert content in {b"old" * 1000, b"new" * 1000}
+        seen.add((ended, content[:3]))
+    assert (-9, b"old") in seen
+    assert (0, b"new") in seen
+
+
+def test_half_an_identity_on_the_way_is_no_identity(folder: DataFolder) -> None:
+    (folder.path / ".identity.json.new").write_bytes(b'{"worker_id": "w')
+    assert folder.load_identity() is None
+    files.replace(folder.path / "identity.json", b"{}")
+    with pytest.raises(InvalidInput, match="damaged"):
+        folder.load_identity()
+
+
+def test_two_workers_cannot_share_a_data_folder(folder: DataFolder) -> None:
+    with pytest.raises(Conflict, match="another worker is running"):
+        DataFolder.open(folder.path)
+
+
+def test_a_data_folder_that_is_a_file_is_told_without_a_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    ended = run_worker(path, "--join", join_token.new("http://127.0.0.1:9").text)
+    assert ended.returncode == 2
+    assert "cannot be used" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.namespaces
+def test_a_full_disk_is_told_without_a_traceback(tmp_path: Path, peer: EnrolmentPeer) -> None:
+    if os.geteuid() != 0:
+        message = "needs root, to mount a small file system"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    mount = tmp_path / "small"
+    mount.mkdir()
+    script = 'mount -t tmpfs -o size=64k none "$1" && (cat /dev/zero > "$1/filler" 2>/dev/null; shift; exec "$@")'
+    command = [sys.executable, str(Path(__file__).parents[2] / "opsicle.py"), "worker"]
+    arguments = ["--data-dir", str(mount / "worker"), "--join", peer.token.text]
+    ended = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script, "sh", str(mount), *command, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert "is full" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not peer.calls, "the token was spent though its answer could not be kept"
+
+
+def test_a_new_identity_is_used_for_the_next_call(tmp_path: Path) -> None:
+    peer = Peer(tmp_path)
+    peer.start()
+    try:
+        request = PollRequest(boot_id="b", version="1", labels={}, slots=1, free_slots=1, runtimes=(), wait_seconds=0)
+        connection = Connection(peer.identity())
+        connection.call("/worker/v1/poll", request, PollReply)
+        connection.use(peer.identity())
+        connection.call("/worker/v1/poll", request, PollReply)
+        assert len(set(peer.serials)) == 2
+        connection.close()
+    finally:
+        peer.stop()
