@@ -11,6 +11,9 @@ PACKAGES = {
     "postgresql": "/usr/lib/postgresql/*/bin/postgres",
     "chromium": "/usr/bin/chromium",
     "iproute2": "/usr/sbin/ip",
+    "nftables": "/usr/sbin/nft",
+    "curl": "/usr/bin/curl",
+    "openssl": "/usr/bin/openssl",
 }
 """Debian package → the file by which its presence is known."""
 

@@ -9,6 +9,7 @@ Start time counts: what is not needed by every command is imported inside the fu
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -20,6 +21,8 @@ from opsicle.cli.invocation import Invocation
 
 if TYPE_CHECKING:
     from opsicle.domain.errors import OpsicleError
+
+_REFUSED_OUTPUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -116,13 +119,15 @@ def _explained(error: Exception) -> OpsicleError:
         return UsageError(error.format_message(), hint=f"`{command} --help` shows what it takes.")
     if isinstance(error, click.ClickException):
         return UsageError(error.format_message())
+    if isinstance(error, OSError) and error.errno in _REFUSED_OUTPUT:
+        return OpsicleError(f"the output could not be written: {error.strerror}")
     return Internal("internal error", hint=keep_details(error))
 
 
 def _discard_broken_output() -> None:
-    """Let the interpreter's last flush go nowhere if the reader has left, instead of complaining."""
+    """Let the interpreter's last flush go nowhere if nobody takes it, instead of complaining."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (BrokenPipeError, ValueError):
+        except (OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

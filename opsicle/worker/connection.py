@@ -52,6 +52,7 @@ class Connection:
         self._reached = threading.Condition()
         self.times_reached = 0
         self._is_away = False
+        self._is_closed = False
         self.use(identity)
 
     def use(self, identity: Identity) -> None:
@@ -125,9 +126,10 @@ class Connection:
             self._reached.notify_all()
 
     def close(self) -> None:
-        """Close what is idle; calls that are under way end by themselves."""
+        """Close what is idle now, and what is under way when its call has ended."""
         self.wake()
         with self._lock:
+            self._is_closed = True
             for channel in self._idle:
                 channel.close()
             self._idle.clear()
@@ -169,7 +171,7 @@ class Connection:
         with self._lock:
             is_kept = (
                 channel.sock is not None
-                and not channel.is_aborted
+                and not (channel.is_aborted or self._is_closed)
                 and channel.made_with is self._context
                 and len(self._idle) < _KEPT_CONNECTIONS
             )

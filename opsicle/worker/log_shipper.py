@@ -50,7 +50,8 @@ class JobLog:
     def write(self, phase: int, stream: int, at_ms: int, data: bytes) -> int | None:
         """Take up to 64 KiB of output; see `Sink`."""
         end = self.spool.write(phase, stream, at_ms, data)
-        self._shipper.schedule(self)
+        if self.has_news:
+            self._shipper.schedule(self)
         return end
 
     def progress(self, phases: Sequence[PhaseReport]) -> None:
@@ -106,12 +107,13 @@ class LogShipper:
         """Begin to send."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End after the request that is under way; what is not sent stays in the spools."""
+    def stop(self, seconds: float) -> None:
+        """End after the request that is under way, for which it waits so long; the rest stays in the spools."""
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()
         self._connection.wake()
+        self._thread.join(seconds)
 
     def schedule(self, job_log: JobLog) -> None:
         """There is news: send it one interval from now, or at once if it fills a request."""
@@ -163,6 +165,8 @@ class LogShipper:
 
     def _send(self, job_log: JobLog) -> bool:
         """Send one request. False if the server is away."""
+        if not job_log.has_news:
+            return True
         request = job_log.next_request()
         try:
             reply = self._connection.call(f"/worker/v1/jobs/{job_log.spool.job_id}/log", request, LogReply)

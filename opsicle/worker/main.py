@@ -136,7 +136,7 @@ class Worker:
         self._poller.stop(_FAREWELL_SECONDS)
         self._jobs.end()
         self._jobs.wait_until_idle(_FAREWELL_SECONDS)
-        self._jobs.shipper.stop()
+        self._jobs.shipper.stop(_FAREWELL_SECONDS)
         self._connection.close()
         self._journal.close()
 

@@ -30,8 +30,10 @@ def need(tool: str | None, package: str) -> str:
 
 @dataclass
 class Nginx:
-    """An nginx whose pages and configuration lie in `folder`. It serves on all addresses of its place, so that the
-    worker can check the configuration in its own, where the target's address does not exist.
+    """An nginx whose pages and configuration lie in `folder`.
+
+    It listens on all addresses of its place, so that a worker can check the configuration in a place of its own, where
+    the target's address does not exist; save for loopback, which is the same everywhere.
     """
 
     folder: Path
@@ -73,7 +75,11 @@ class Nginx:
 
     def site(self, directives: str) -> str:
         """A server block with these directives."""
-        return f"server {{ listen {self.port}; {directives} }}\n"
+        return f"server {{ listen {self.listen(self.port)}; {directives} }}\n"
+
+    def listen(self, port: int) -> str:
+        """What nginx's directive says for a port."""
+        return f"127.0.0.1:{port}" if self.place.address == "127.0.0.1" else str(port)
 
     def page(self, url: str = "") -> str:
         """What is served, as a client in the target's own place sees it; "" if nothing is."""
@@ -122,8 +128,8 @@ class Postgres:
     def sql(self, database: str, statement: str, *, check: bool = True) -> str:
         """Run SQL in the target's own place; answers the first column of the first row."""
         done = subprocess.run(
-            [*self.place.prefix, "psql", "-h", self.place.address, "-p", str(self.port), "-U", "postgres", "-d", database,
-             "-v", "ON_ERROR_STOP=1", "-Atqc", statement],
+            [*self.place.prefix, "psql", "-h", self.place.address, "-p", str(self.port), "-U", "postgres",
+             "-d", database, "-v", "ON_ERROR_STOP=1", "-Atqc", statement],
             capture_output=True,
             text=True,
             check=False,

@@ -33,7 +33,9 @@ spec:
     phases:
       - name: act
         commands:
-          - printf '%s\\n' "$OPSICLE_AUTOMATION_ID" | dd of="$OPSICLE_VAR_JUDGE" oflag=append conv=notrunc,fsync status=none
+          - |
+            echo "$OPSICLE_AUTOMATION_ID" |
+              dd of="$OPSICLE_VAR_JUDGE" oflag=append conv=notrunc,fsync status=none
           - sleep 0.PAUSE
           - echo done
 """

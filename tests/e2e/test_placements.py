@@ -38,7 +38,7 @@ class NginxJobs:
         self.nginx = nginx
         self.site_url = f"http://{nginx.place.address}:8081/"
         self._common = {
-            "listen": "8081",
+            "listen": nginx.listen(8081),
             "url": self.site_url,
             "site": str(nginx.folder / "conf.d/opsicle-page.conf"),
             "pages": str(nginx.folder / "pages"),

@@ -9,6 +9,7 @@ from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import TooManyRequests
 from opsicle.pki import passwords
+from opsicle.server.threads import run_in
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ class PasswordHasher:
             raise TooManyRequests("too many people log in at this moment", retry_after=3, hint="Try again shortly.")
         self._waiting += 1
         try:
-            return self._threads.apply(function, arguments)
+            return run_in(self._threads, function, *arguments)
         finally:
             self._waiting -= 1
 

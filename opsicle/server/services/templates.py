@@ -24,6 +24,7 @@ from opsicle.server.services.cursors import page_of, position
 from opsicle.server.store import audit, templates
 from opsicle.server.store.database import Database
 from opsicle.server.store.templates import TemplateRow, VersionRow, VersionSummaryRow
+from opsicle.server.threads import run_in
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import (
     Person,
@@ -188,7 +189,7 @@ class Templates:
 
 def _in_thread(function: Callable[..., T], *arguments: Any) -> T:
     """Do what can take some 100 ms for the largest documents where it holds up nobody else."""
-    return gevent.get_hub().threadpool.apply(function, arguments)
+    return run_in(gevent.get_hub().threadpool, function, *arguments)
 
 
 def _read(source: str) -> _Document:

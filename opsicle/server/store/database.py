@@ -21,6 +21,7 @@ from gevent.queue import SimpleQueue
 from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import Unavailable
+from opsicle.server.threads import run_in
 
 T = TypeVar("T")
 Unit = Callable[[apsw.Connection], Any]
@@ -102,7 +103,7 @@ class Database:
             raise Unavailable("the server is shutting down")
         connection = self._idle_readers.get()
         try:
-            return cast("T", self._readers.apply(_in_snapshot, (connection, query)))
+            return run_in(self._readers, _in_snapshot, connection, query)
         finally:
             self._idle_readers.put(connection)
 
