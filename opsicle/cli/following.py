@@ -59,7 +59,7 @@ class _Told:
         if now.state is AutomationState.QUEUED:
             if now.waiting_reason and not now.jobs:  # with a job it is a worker's already, and begins any moment
                 self._say(f"queued: {now.waiting_reason}")
-            self._narration.show_status(f"queued: {now.waiting_reason}")
+            self._narration.show_status(f"queued: {now.waiting_reason or 'waiting for a worker'}")
         elif now.state is AutomationState.RUNNING and now.worker:
             self._say(f"running on {now.worker.name}")
             self._narration.show_status(f"running: {running[-1]}" if running else "running")

@@ -23,7 +23,6 @@ import msgspec
 from opsicle.domain.errors import Conflict, InvalidInput, OpsicleError, Unavailable
 from opsicle.kit import files
 
-
 _IDENTITY_BYTES = 16 * 1024  # more than any needs: it is about 3 KiB
 
 

@@ -247,9 +247,7 @@ class EnrolmentPeer:
         if self.is_used:
             raise Refusal(409, "conflict", "this join token has been used")
         self.is_used = True
-        issued = self.authority.issue_worker(
-            certificates.load_csr(request.csr_pem), "acme", "w1", datetime.now(UTC)
-        )
+        issued = self.authority.issue_worker(certificates.load_csr(request.csr_pem), "acme", "w1", datetime.now(UTC))
         enrolment = Enrolment(
             worker_id="w1",
             org="acme",

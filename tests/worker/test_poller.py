@@ -133,7 +133,9 @@ def test_a_rejection_ends_the_loop_and_is_told_once(polling: Polling, peer: Peer
     assert peer.calls["poll"] == calls
 
 
-def test_a_foreign_certificate_in_the_servers_place_ends_no_worker_that_once_worked(polling: Polling, peer: Peer) -> None:
+def test_a_foreign_certificate_in_the_servers_place_ends_no_worker_that_once_worked(
+    polling: Polling, peer: Peer
+) -> None:
     wait_until(lambda: len(peer.polls) == 2)
     own = peer.authority
     peer.stop()

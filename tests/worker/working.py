@@ -95,5 +95,3 @@ def is_alive(pid: int) -> bool:
 
 def lines(path: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
-
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from opsicle.domain.errors import InvalidInput, TooLarge
@@ -115,6 +116,7 @@ class Body:
         self._is_chunked = request.length is None
         self._left = request.length or 0
         self._before_reading = send_continue if request.expects_continue else None
+        self._is_broken = False
         self.is_done = request.length == 0
 
     def read(self, limit: int) -> bytes:
@@ -128,21 +130,22 @@ class Body:
             self._before_reading()
             self._before_reading = None
         self._incoming.allow(BODY_SECONDS + limit / BODY_BYTES_PER_SECOND)
+        self._is_broken = True  # unless all goes well
         try:
-            return self._read(limit)
+            content = self._read(limit)
         except TimeoutError as error:
             raise InvalidInput("the body did not arrive in time") from error
         except OSError as error:
             raise InvalidInput("the connection ended in the middle of the body") from error
+        self._is_broken = False
+        return content
 
     def discard(self, limit: int) -> bool:
-        """Read what the handler left, if that is not more than `limit` bytes; whether nothing is left then."""
-        if self._before_reading or self._left > limit:
-            return self.is_done
-        try:
-            self.read(limit)
-        except InvalidInput:
-            return False
+        """Take in what the handler left, if that is not more than `limit` bytes; whether nothing is left then."""
+        is_little = not self._is_chunked and self._left <= limit
+        if not self.is_done and is_little and not (self._is_broken or self._before_reading):
+            with suppress(InvalidInput):
+                self.read(limit)
         return self.is_done
 
     def _read(self, limit: int) -> bytes:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import apsw
 
 from opsicle.domain.access import PERMISSIONS, Role, may
-from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated, Problem
+from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.pki import passwords, setup_token
+from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor, Stranger
 from opsicle.server.services.login_throttle import LoginThrottle
 from opsicle.server.services.passwords import PasswordHasher
@@ -24,9 +24,6 @@ from opsicle.server.store.orgs import OrgRow
 from opsicle.server.store.users import UserRow
 from opsicle.version import __version__
 from opsicle.wire.user_api import LoginReply, LoginRequest, Me, OrgRef, Person, SetupRequest
-
-_ORG_CODE = re.compile(r"[a-z0-9][a-z0-9-]{1,31}")
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +83,7 @@ class Accounts:
             raise Conflict("this server has been set up already", hint="Log in, or ask its admin for an account.")
         if not setup_token.parse(request.token).matches(stored):
             self._refuse_setup(stranger)
-        code, email = checked_org_code(request.org), checked_email(request.email)
+        code, email = fields.org_code(request.org), fields.email_address(request.email)
         passwords.check_password(request.password, email=email)
         password_hash = self._hasher.hash(request.password)
 
@@ -108,7 +105,7 @@ class Accounts:
 
         Raises Conflict if there is such an org, InvalidInput for a code, address or password that cannot be used.
         """
-        code, email = checked_org_code(code), checked_email(email)
+        code, email = fields.org_code(code), fields.email_address(email)
         passwords.check_password(password, email=email)
         new = NewOrg(code, email, self._hasher.hash(password))
         self._database.write(lambda db: self._create_org(db, new))
@@ -204,28 +201,6 @@ class Accounts:
         return _me(Person(actor.user_id, actor.email, actor.name), OrgRef(org.code, org.name), actor.role)
 
 
-def checked_email(text: str) -> str:
-    """An e-mail address in the form in which it is kept. Raises InvalidInput."""
-    email = text.strip().lower()
-    if not _EMAIL.fullmatch(email):
-        raise invalid("email", "the e-mail address is not one", hint="As in ada@example.com.")
-    return email
-
-
-def checked_org_code(text: str) -> str:
-    """An org's code. Raises InvalidInput."""
-    if not _ORG_CODE.fullmatch(text):
-        raise invalid(
-            "org", "the org's code must be 2 to 32 of a-z, 0-9 and -, not beginning with -", hint="As in acme."
-        )
-    return text
-
-
-def invalid(path: str, message: str, *, hint: str = "") -> InvalidInput:
-    """The error for one field of a request."""
-    return InvalidInput(message, hint=hint, problems=(Problem(path, message),))
-
-
 def _is_good(text: str, stored_hash: str | None) -> bool:
     if not text or stored_hash is None:
         return False
@@ -245,7 +220,7 @@ def _choose(places: list[PlaceRow], code: str) -> PlaceRow:
         raise NotAllowed("your account is disabled", hint="Ask an admin of your org.")
     if len(enabled) > 1:
         codes = ", ".join(place.org_code for place in enabled)
-        raise invalid("org", f"you belong to several orgs: {codes}", hint="Say which one with `org`.")
+        raise fields.invalid("org", f"you belong to several orgs: {codes}", hint="Say which one with `org`.")
     return enabled[0]
 
 

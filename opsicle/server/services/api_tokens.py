@@ -8,11 +8,10 @@ import apsw
 
 from opsicle.domain.access import Action
 from opsicle.domain.errors import NotAllowed, NotFound
-from opsicle.domain.names import has_control_characters
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.pki import api_tokens
-from opsicle.server.services.accounts import invalid
+from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.sessions import Sessions
@@ -23,6 +22,7 @@ from opsicle.wire.pages import Page
 from opsicle.wire.user_api import ApiToken, CreateApiTokenRequest, NewApiToken
 
 MAX_DAYS = 3650
+MAX_NAME_LENGTH = 64
 _SHOWN_CHARACTERS = len(api_tokens.API_PREFIX) + 4
 """Enough of a token to tell it from others, too little to be of use."""
 
@@ -82,15 +82,15 @@ class ApiTokens:
 
 
 def _checked_name(text: str) -> str:
-    name = text.strip()
-    if not name or len(name) > 64 or has_control_characters(name):
-        raise invalid("name", "the token's name must have 1 to 64 characters", hint="Say what will use it.")
+    name = fields.name(text, MAX_NAME_LENGTH)
+    if not name:
+        raise fields.invalid("name", "a token needs a name", hint="Say what will use it.")
     return name
 
 
 def _checked_days(days: int | None) -> int | None:
     if days is not None and not 1 <= days <= MAX_DAYS:
-        raise invalid("expires_in_days", f"a token lives from 1 to {MAX_DAYS} days, or for ever (null)")
+        raise fields.invalid("expires_in_days", f"a token lives from 1 to {MAX_DAYS} days, or for ever (null)")
     return days
 
 

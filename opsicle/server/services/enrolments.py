@@ -21,7 +21,7 @@ from opsicle.kit.ids import new_id
 from opsicle.pki import join_token
 from opsicle.pki.authority import Authority, IssuedCertificate
 from opsicle.pki.certificates import WorkerPublicKey, load_csr
-from opsicle.server.services.accounts import invalid
+from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor, Stranger, WorkerActor
 from opsicle.server.services.login_throttle import LoginThrottle
 from opsicle.server.store import audit, join_tokens, workers
@@ -67,7 +67,7 @@ class Enrolments:
         """Make a one-time secret with which a worker of the caller's org enrols. It is shown only now."""
         actor.require(Action.WORKERS_MANAGE)
         if request.ttl_seconds not in _TTL_SECONDS:
-            raise invalid("ttl_seconds", "a join token lives from 60 to 86,400 seconds")
+            raise fields.invalid("ttl_seconds", "a join token lives from 60 to 86,400 seconds")
         token = join_token.new(self._urls.url)
         now = self._clock.now()
         row = NewJoinTokenRow(

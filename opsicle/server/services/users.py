@@ -13,11 +13,10 @@ from msgspec import UNSET
 
 from opsicle.domain.access import Action, Role
 from opsicle.domain.errors import Conflict, NotFound
-from opsicle.domain.names import has_control_characters
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.pki import passwords
-from opsicle.server.services.accounts import checked_email, invalid
+from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.passwords import PasswordHasher
@@ -28,6 +27,8 @@ from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.users import UserRow
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import CreateUserRequest, UpdateUserRequest, User
+
+MAX_NAME_LENGTH = 200
 
 
 class Users:
@@ -57,8 +58,8 @@ class Users:
         that cannot be used.
         """
         actor.require(Action.USERS_MANAGE)
-        email = checked_email(request.email)
-        name = _checked_name(request.name) or email.partition("@")[0]
+        email = fields.email_address(request.email)
+        name = fields.name(request.name, MAX_NAME_LENGTH) or email.partition("@")[0]
         passwords.check_password(request.password, email=email, name=name)
         password_hash = self._hasher.hash(request.password)
         now = self._clock.now()
@@ -96,7 +97,7 @@ class Users:
         actor.require(Action.USERS_MANAGE)
         old = self._database.read(lambda db: _get(db, actor.org_id, id_or_email))
         if request.name is not UNSET:
-            request.name = _checked_name(request.name)
+            request.name = fields.name(request.name, MAX_NAME_LENGTH)
         password_hash = self._hash(request.password, old) if request.password is not UNSET else ""
 
         def work(db: apsw.Connection) -> MemberRow:
@@ -154,7 +155,7 @@ def _find_manager(db: apsw.Connection, org_id: str, email: str | None) -> Member
         return None
     manager = memberships.find(db, org_id, email.strip().lower())
     if manager is None:
-        raise invalid("manager", f"the manager {email} is not in this org", hint="Add them first.")
+        raise fields.invalid("manager", f"the manager {email} is not in this org", hint="Add them first.")
     return manager
 
 
@@ -165,7 +166,7 @@ def _changed(db: apsw.Connection, org_id: str, old: MemberRow, request: UpdateUs
         manager = _find_manager(db, org_id, request.manager)
         manager_id = manager.user_id if manager else None
         if manager_id and memberships.is_managed_by(db, org_id, manager_id, old.user_id):
-            raise invalid(
+            raise fields.invalid(
                 "manager",
                 f"{request.manager} cannot be the manager of {old.email}: nobody may stand above themselves",
             )
@@ -197,13 +198,6 @@ def _check_admin_stays(db: apsw.Connection, org_id: str, old: MemberRow, new: Me
         return
     if memberships.count_other_admins(db, org_id, old.user_id) == 0:
         raise Conflict(f"{old.email} is the last admin of this org", hint="Make somebody else an admin first.")
-
-
-def _checked_name(text: str) -> str:
-    name = text.strip()
-    if len(name) > 200 or has_control_characters(name):
-        raise invalid("name", "the name must be one line of at most 200 characters")
-    return name
 
 
 def _recorded(request: UpdateUserRequest) -> dict[str, object]:

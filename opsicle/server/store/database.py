@@ -103,7 +103,7 @@ class Database:
             raise Unavailable("the server is shutting down")
         connection = self._idle_readers.get()
         try:
-            return run_in(self._readers, _in_snapshot, connection, query)
+            return cast("T", run_in(self._readers, _in_snapshot, connection, query))
         finally:
             self._idle_readers.put(connection)
 

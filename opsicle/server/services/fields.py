@@ -1,0 +1,41 @@
+"""Checking single fields of a request. What is wrong is named with the field's path."""
+
+from __future__ import annotations
+
+import re
+
+from opsicle.domain.errors import InvalidInput, Problem
+from opsicle.domain.names import has_control_characters
+
+_ORG_CODE = re.compile(r"[a-z0-9][a-z0-9-]{1,31}")
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
+
+
+def invalid(path: str, message: str, *, hint: str = "") -> InvalidInput:
+    """The error for one field."""
+    return InvalidInput(message, hint=hint, problems=(Problem(path, message),))
+
+
+def email_address(text: str) -> str:
+    """An e-mail address in the form in which it is kept. Raises InvalidInput."""
+    email = text.strip().lower()
+    if not _EMAIL.fullmatch(email):
+        raise invalid("email", "the e-mail address is not one", hint="As in ada@example.com.")
+    return email
+
+
+def org_code(text: str) -> str:
+    """An org's code. Raises InvalidInput."""
+    if not _ORG_CODE.fullmatch(text):
+        raise invalid(
+            "org", "the org's code must be 2 to 32 of a-z, 0-9 and -, not beginning with -", hint="As in acme."
+        )
+    return text
+
+
+def name(text: str, limit: int) -> str:
+    """A name that people give: one line, "" if there is nothing in it. Raises InvalidInput."""
+    stripped = text.strip()
+    if len(stripped) > limit or has_control_characters(stripped):
+        raise invalid("name", f"the name must be one line of at most {limit} characters")
+    return stripped

@@ -1,0 +1,94 @@
+"""What is printed for people, and what is kept for them."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import pytest
+
+from opsicle.cli.invocation import Invocation
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.terminal import printable
+from opsicle.client.sessions import Session, Sessions
+from opsicle.domain.errors import InvalidInput, UsageError
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+COLUMNS = [Column("name", lambda item: item[0]), Column("at", lambda item: item[1])]
+
+
+@pytest.fixture
+def invocation() -> Invocation:
+    return Invocation()
+
+
+def in_context(invocation: Invocation) -> click.Context:
+    return click.Context(click.Command("any"), obj=invocation)
+
+
+def test_a_table_is_aligned_and_one_line_an_item(invocation: Invocation, capsys: pytest.CaptureFixture[str]) -> None:
+    with in_context(invocation):
+        emit_list([("a", AT), ("long name", AT)], COLUMNS, limit=None)
+    assert capsys.readouterr().out == (
+        "NAME       AT\na          2026-01-02T03:04:05Z\nlong name  2026-01-02T03:04:05Z\n"
+    )
+
+
+def test_a_table_that_is_cut_short_says_so(invocation: Invocation, capsys: pytest.CaptureFixture[str]) -> None:
+    with in_context(invocation):
+        emit_list([("a", AT)] * 5, COLUMNS, limit=None, table_limit=2)
+    shown = capsys.readouterr()
+    assert len(shown.out.splitlines()) == 3
+    assert "--limit" in shown.err
+
+
+def test_json_is_never_cut_short(invocation: Invocation, capsys: pytest.CaptureFixture[str]) -> None:
+    invocation.output = "json"
+    with in_context(invocation):
+        emit_list([("a", AT)] * 5, COLUMNS, limit=None, table_limit=2)
+    assert json.loads(capsys.readouterr().out) == [["a", "2026-01-02T03:04:05Z"]] * 5
+
+
+def test_an_empty_list_is_an_empty_array(invocation: Invocation, capsys: pytest.CaptureFixture[str]) -> None:
+    invocation.output = "json"
+    with in_context(invocation):
+        emit_list([], COLUMNS, limit=None)
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_what_is_not_there_takes_no_line(invocation: Invocation, capsys: pytest.CaptureFixture[str]) -> None:
+    with in_context(invocation):
+        emit({}, [("name", "x"), ("reason", ""), ("worker", None), ("disabled", False), ("exit code", 0)])
+    assert capsys.readouterr().out == "name       x\ndisabled   no\nexit code  0\n"
+
+
+@pytest.mark.parametrize("text", ["\x1b[31mred", "a\rb", "\x1b]0;title\x07", "a\u202eb", "\x9b31m"])
+def test_a_name_cannot_play_terminal(text: str) -> None:
+    assert printable(text).isprintable()
+
+
+def test_a_session_is_kept_whole_and_private(tmp_path: Path) -> None:
+    sessions = Sessions(tmp_path / "config")
+    session = Session(server="https://a", token="t", ca_pem="p")
+    assert sessions.find("default") is None
+    sessions.save("default", session)
+    assert sessions.find("default") == session
+    file = tmp_path / "config/sessions/default.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(file.parent) == ["default.json"]  # noqa: PTH208 - hidden files too
+
+
+def test_a_damaged_session_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions/default.json").write_text('{"server": 1}')
+    with pytest.raises(InvalidInput, match="default"):
+        Sessions(tmp_path).find("default")
+
+
+@pytest.mark.parametrize("profile", ["", "../x", "a/b", "a b", "x" * 65])
+def test_a_profile_cannot_name_another_file(tmp_path: Path, profile: str) -> None:
+    with pytest.raises(UsageError):
+        Sessions(tmp_path).find(profile)
