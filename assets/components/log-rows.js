@@ -69,11 +69,18 @@ function styled(text, style) {
   const names = ["bold", "dim", "italic", "underline", "strike"].filter((name) => style[name]).map((name) => `ansi-${name}`);
   const [fg, bg] = style.inverse ? [style.bg ?? "back", style.fg ?? "fore"] : [style.fg, style.bg];
   const colours = {};
-  if (isNamed(fg)) names.push(`ansi-fg-${fg}`);
-  else if (fg) colours.color = fg;
+  const shownFg = isNamed(bg) ? readableOn(bg, fg) : fg;
+  if (isNamed(shownFg)) names.push(`ansi-fg-${shownFg}`);
+  else if (shownFg) colours.color = shownFg;
   if (isNamed(bg)) names.push(`ansi-bg-${bg}`);
   else if (bg) colours["background-color"] = bg;
   return h("span", { class: names.join(" ") || null, style: colours }, text);
+}
+
+/** Grey for black is right on a dark ground only, and light text on a light one is none. */
+function readableOn(bg, fg) {
+  const isLight = bg === 7 || bg === 15 || bg === "fore";
+  return fg === 0 || (fg === null && isLight) ? "back" : fg;
 }
 
 function isNamed(colour) {

@@ -7,14 +7,14 @@ const TAGS = "\\u{e0000}-\\u{e0fff}";
 const HIDDEN = new RegExp(`[${C0}${C1}${INVISIBLE}${TAGS}]`, "gu");
 const PLAIN = /^[\t\n\x20-\x7e]*$/;
 
-/** The text with every hidden character replaced by a visible sign, such as ␛ or ⟨U+202E⟩. Tabs and line ends stay. */
+/** The text with every hidden character replaced by a visible sign, such as ^G or ⟨U+202E⟩. Tabs and line ends stay. */
 export function visible(text) {
   return PLAIN.test(text) ? text : text.replace(HIDDEN, sign);
 }
 
 function sign(character) {
   const code = character.codePointAt(0);
-  if (code < 0x20) return String.fromCharCode(0x2400 + code);
-  if (code === 0x7f) return "\u2421";
+  if (code < 0x20) return `^${String.fromCharCode(code + 0x40)}`; // as `cat -v` shows it
+  if (code === 0x7f) return "^?";
   return `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
 }

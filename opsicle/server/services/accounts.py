@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import apsw
+import msgspec
 
 from opsicle.domain.access import PERMISSIONS, Role, may
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated
@@ -76,29 +77,38 @@ class Accounts:
 
         The token is spent in the same transaction, so that of two people with it one alone becomes admin.
         """
-        self._throttle.check_address(address)
         stranger = Stranger(request.email[:254], address)
-        stored = self._database.read(lambda db: settings.find(db, settings.SETUP_TOKEN_HASH))
-        if stored is None:
-            raise Conflict("this server has been set up already", hint="Log in, or ask its admin for an account.")
-        if not setup_token.parse(request.token).matches(stored):
-            self._refuse_setup(stranger)
+        stored = self._check_setup_token(request.token, stranger)
         code, email = fields.org_code(request.org), fields.email_address(request.email)
         passwords.check_password(request.password, email=email)
         password_hash = self._hasher.hash(request.password)
 
-        def work(db: apsw.Connection) -> OrgRow:
+        def work(db: apsw.Connection) -> tuple[OrgRow, UserRow]:
             if not settings.take(db, settings.SETUP_TOKEN_HASH, stored):
-                raise Conflict("this server has been set up already", hint="Log in, or ask its admin for an account.")
-            org = self._create_org(db, NewOrg(code, email, password_hash))
+                raise _already_set_up()
+            org, admin = self._create_org(db, NewOrg(code, email, password_hash))
             audit.append(db, self._clock.now(), org.id, stranger, "setup", f"orgs/{code}", {"email": email})
-            return org
+            return org, admin
 
-        org = self._database.write(work)
+        org, admin = self._database.write(work)
         self.on_set_up()
-        person = self._database.read(lambda db: memberships.find(db, org.id, email))
-        assert person is not None
-        return _me(Person(person.user_id, person.email, person.name), OrgRef(org.code, org.name), person.role)
+        return _me(Person(admin.id, admin.email, admin.name), OrgRef(org.code, org.name), Role.ADMIN)
+
+    def _check_setup_token(self, text: str, stranger: Stranger) -> str:
+        """The hash under which this token is stored. Raises NotAuthenticated if it is another's."""
+        self._throttle.check_address(stranger.address)
+        stored = self._database.read(lambda db: settings.find(db, settings.SETUP_TOKEN_HASH))
+        if stored is None:
+            raise _already_set_up()
+        if setup_token.parse(text).matches(stored):
+            return stored
+
+        def work(db: apsw.Connection) -> None:
+            self._throttle.note_refusal(db, stranger.address)
+            audit.append(db, self._clock.now(), None, stranger, "refuse_setup", "setup")
+
+        self._database.write(work)
+        raise NotAuthenticated("this is not the setup token of this server", hint="It stands in its data folder.")
 
     def create_org(self, code: str, email: str, password: str) -> None:
         """Create an org with its first admin, who keeps their password if they have an account already.
@@ -110,7 +120,7 @@ class Accounts:
         new = NewOrg(code, email, self._hasher.hash(password))
         self._database.write(lambda db: self._create_org(db, new))
 
-    def _create_org(self, db: apsw.Connection, new: NewOrg) -> OrgRow:
+    def _create_org(self, db: apsw.Connection, new: NewOrg) -> tuple[OrgRow, UserRow]:
         now = self._clock.now()
         if orgs.find_by_code(db, new.code):
             raise Conflict(f"there is an org {new.code} already", hint="Choose another code.")
@@ -122,15 +132,7 @@ class Accounts:
             users.insert(db, user, now)
         admin = MemberRow(user.id, user.email, user.name, Role.ADMIN, None, None, is_disabled=False, created_at=now)
         memberships.insert(db, org.id, admin)
-        return org
-
-    def _refuse_setup(self, stranger: Stranger) -> None:
-        def work(db: apsw.Connection) -> None:
-            self._throttle.note_refusal(db, stranger.address)
-            audit.append(db, self._clock.now(), None, stranger, "refuse_setup", "setup")
-
-        self._database.write(work)
-        raise NotAuthenticated("this is not the setup token of this server", hint="It stands in its data folder.")
+        return org, user
 
     def login(self, request: LoginRequest, address: str) -> LoginReply:
         """Begin a session. The reply holds its token, which a browser gets as a cookie instead.
@@ -145,19 +147,21 @@ class Accounts:
         if user is None or not is_right:
             self._refuse_login(user, Stranger(email, address))
             raise NotAuthenticated("the e-mail address or the password is wrong", hint="Both are needed exactly.")
-        self._accept_password(user, request.password, attempt)
+        user = self._accept_password(user, request.password, attempt)
         return self._database.write(lambda db: self._begin_session(db, user, request, address))
 
-    def _accept_password(self, user: UserRow, password: str, attempt: int) -> None:
+    def _accept_password(self, user: UserRow, password: str, attempt: int) -> UserRow:
         """Forget the attempt, also if what follows is refused, and bring the hash up to date."""
-        new_hash = self._hasher.hash(password) if passwords.needs_rehash(user.password_hash) else ""
+        is_current = not passwords.needs_rehash(user.password_hash)
+        new = user if is_current else msgspec.structs.replace(user, password_hash=self._hasher.hash(password))
 
         def work(db: apsw.Connection) -> None:
             login_attempts.delete(db, attempt)
-            if new_hash:
-                users.rehash_password(db, user.id, user.password_hash, new_hash)
+            if new is not user:
+                users.rehash_password(db, user.id, user.password_hash, new.password_hash)
 
         self._database.write(work)
+        return new
 
     def _refuse_login(self, user: UserRow | None, stranger: Stranger) -> None:
         """Put a wrong password on the record of every org that it could have opened."""
@@ -172,6 +176,8 @@ class Accounts:
         self._database.write(work)
 
     def _begin_session(self, db: apsw.Connection, user: UserRow, request: LoginRequest, address: str) -> LoginReply:
+        if users.find_by_email(db, user.email) != user:
+            raise Conflict("the account has just been changed", hint="Log in again.")
         place = _choose(memberships.list_of_user(db, user.id), request.org.strip().lower())
         token, session = self._sessions.begin(db, (place.org_id, user.id), request.kind, address)
         me = _me(Person(user.id, user.email, user.name), OrgRef(place.org_code, place.org_name), place.role)
@@ -199,6 +205,10 @@ class Accounts:
         org = self._database.read(lambda db: orgs.find(db, actor.org_id))
         assert org is not None
         return _me(Person(actor.user_id, actor.email, actor.name), OrgRef(org.code, org.name), actor.role)
+
+
+def _already_set_up() -> Conflict:
+    return Conflict("this server has been set up already", hint="Log in, or ask its admin for an account.")
 
 
 def _is_good(text: str, stored_hash: str | None) -> bool:

@@ -82,16 +82,23 @@ class Jobs:
         Raises LogIncomplete while part of the log is missing; LeaseLost when the lease has passed on, so that a
         worker that was cut off can never overwrite its successor's result.
         """
-        if request.chunks:
-            self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
-        durable_to = self._job_logs.append(job_id, request.chunks)
-        if durable_to < request.log_bytes:
-            raise LogIncomplete(f"the log is here up to byte {durable_to} of {request.log_bytes}")
+        if request.log_bytes:
+            self._keep_last(worker, job_id, request)
         job = self._database.write(lambda db: self._finish(db, worker, job_id, request))
         self._leases.end(job_id)
         self._free_slot(worker.worker_id)
         self._changed(job)
         return Done(job.state)
+
+    def _keep_last(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> None:
+        """Keep the last of a log. Raises LogIncomplete if something is missing before it."""
+        if request.chunks:
+            self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
+            durable_to = self._job_logs.append(job_id, request.chunks)
+        else:
+            durable_to = self._job_logs.size(job_id)
+        if durable_to < request.log_bytes:
+            raise LogIncomplete(f"the log is here up to byte {durable_to} of {request.log_bytes}")
 
     def _finish(self, db: apsw.Connection, worker: WorkerActor, job_id: str, request: FinishRequest) -> JobRow:
         job = _get_own(db, worker, job_id, request.fence)

@@ -60,7 +60,7 @@ class _Shown(msgspec.Struct):
     description: str = ""
     labels: dict[str, str] = {}
     owners: list[Owner] = []
-    approval_policy: msgspec.Raw | None = None
+    approval_policy: dict[str, object] | None = None
 
 
 class Templates:

@@ -90,7 +90,7 @@ def schema(database: Path) -> str:
     connection = _open(database)
     try:
         rows = connection.execute(
-            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY tbl_name, type DESC, name"
+            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY tbl_name, type <> 'table', name"
         )
         return "".join(f"{sql};\n\n" for (sql,) in rows).rstrip("\n") + "\n"
     finally:

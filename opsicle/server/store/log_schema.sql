@@ -1,0 +1,10 @@
+CREATE TABLE segments (
+    job_id     TEXT NOT NULL,
+    start      INTEGER NOT NULL,
+    size       INTEGER NOT NULL,
+    chunks     BLOB NOT NULL,
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (job_id, start)
+) STRICT;
+
+CREATE INDEX segments_by_age ON segments (created_at);

@@ -1,0 +1,217 @@
+CREATE TABLE audit_entries (
+    seq        INTEGER PRIMARY KEY,
+    org_id     TEXT,
+    at         TEXT NOT NULL,
+    actor_kind TEXT NOT NULL,
+    actor_id   TEXT NOT NULL,
+    actor_name TEXT NOT NULL,
+    channel    TEXT NOT NULL,
+    address    TEXT NOT NULL,
+    verb       TEXT NOT NULL,
+    resource   TEXT NOT NULL,
+    data       TEXT NOT NULL
+) STRICT;
+
+CREATE TRIGGER audit_entries_are_immutable BEFORE UPDATE ON audit_entries
+BEGIN
+    SELECT RAISE(ABORT, 'an audit entry never changes');
+END;
+
+CREATE INDEX audit_entries_by_org ON audit_entries (org_id, seq);
+
+CREATE TABLE automations (
+    id                  TEXT PRIMARY KEY,
+    org_id              TEXT NOT NULL REFERENCES orgs (id),
+    template_id         TEXT NOT NULL,
+    template            TEXT NOT NULL,
+    version             INTEGER NOT NULL,
+    values_json         TEXT NOT NULL,
+    requirements        TEXT NOT NULL,
+    on_worker_lost      TEXT NOT NULL CHECK (on_worker_lost IN ('unknown', 'requeue')),
+    state               TEXT NOT NULL CHECK (state IN ('awaiting_approval', 'queued', 'running', 'succeeded', 'failed',
+                                                       'cancelled', 'timed_out', 'unknown', 'rejected', 'expired')),
+    fence               INTEGER NOT NULL DEFAULT 0,
+    job_id              TEXT,
+    requester_id        TEXT NOT NULL REFERENCES users (id),
+    reason              TEXT NOT NULL,
+    rerun_of            TEXT REFERENCES automations (id),
+    exit_code           INTEGER,
+    explanation         TEXT NOT NULL DEFAULT '',
+    created_at          TEXT NOT NULL,
+    queued_at           TEXT,
+    started_at          TEXT,
+    finished_at         TEXT,
+    cancel_requested_at TEXT,
+    cancel_requested_by TEXT REFERENCES users (id),
+    FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX automations_by_org ON automations (org_id, id);
+
+CREATE INDEX automations_by_template ON automations (org_id, template, id);
+
+CREATE INDEX automations_open ON automations (state) WHERE state IN ('awaiting_approval', 'queued', 'running');
+
+CREATE INDEX automations_queued ON automations (org_id, requirements, id) WHERE state = 'queued' AND job_id IS NULL;
+
+CREATE TABLE idempotency_keys (
+    org_id         TEXT NOT NULL REFERENCES orgs (id),
+    user_id        TEXT NOT NULL REFERENCES users (id),
+    key            TEXT NOT NULL,
+    request_digest TEXT NOT NULL,
+    resource       TEXT NOT NULL,
+    created_at     TEXT NOT NULL,
+    PRIMARY KEY (org_id, user_id, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE jobs (
+    id            TEXT PRIMARY KEY,
+    org_id        TEXT NOT NULL REFERENCES orgs (id),
+    automation_id TEXT NOT NULL REFERENCES automations (id),
+    worker_id     TEXT NOT NULL REFERENCES workers (id),
+    fence         INTEGER NOT NULL,
+    state         TEXT NOT NULL CHECK (state IN ('leased', 'running', 'succeeded', 'failed', 'cancelled', 'timed_out',
+                                                 'unknown', 'returned')),
+    phases        TEXT NOT NULL DEFAULT '[]',
+    exit_code     INTEGER,
+    explanation   TEXT NOT NULL DEFAULT '',
+    leased_at     TEXT NOT NULL,
+    started_at    TEXT,
+    finished_at   TEXT,
+    UNIQUE (automation_id, fence)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX jobs_held ON jobs (worker_id) WHERE state IN ('leased', 'running');
+
+CREATE TABLE join_tokens (
+    id         TEXT PRIMARY KEY,
+    org_id     TEXT NOT NULL REFERENCES orgs (id),
+    key        BLOB NOT NULL,
+    created_by TEXT NOT NULL REFERENCES users (id),
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    used_at    TEXT,
+    worker_id  TEXT REFERENCES workers (id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE login_attempts (
+    id      INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    address TEXT NOT NULL,
+    at      TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX login_attempts_by_account ON login_attempts (account, at);
+
+CREATE INDEX login_attempts_by_address ON login_attempts (address, at);
+
+CREATE INDEX login_attempts_by_time ON login_attempts (at);
+
+CREATE TABLE memberships (
+    org_id      TEXT NOT NULL REFERENCES orgs (id),
+    user_id     TEXT NOT NULL REFERENCES users (id),
+    role        TEXT NOT NULL CHECK (role IN ('admin', 'operator', 'member', 'reporter')),
+    manager_id  TEXT REFERENCES users (id),
+    is_disabled INTEGER NOT NULL DEFAULT 0,
+    created_at  TEXT NOT NULL,
+    PRIMARY KEY (org_id, user_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX memberships_by_user ON memberships (user_id);
+
+CREATE TABLE orgs (
+    id         TEXT PRIMARY KEY,
+    code       TEXT NOT NULL UNIQUE,
+    name       TEXT NOT NULL,
+    created_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+    id           TEXT PRIMARY KEY,
+    org_id       TEXT NOT NULL REFERENCES orgs (id),
+    user_id      TEXT NOT NULL REFERENCES users (id),
+    kind         TEXT NOT NULL CHECK (kind IN ('browser', 'cli')),
+    token_hash   TEXT NOT NULL UNIQUE,
+    address      TEXT NOT NULL,
+    created_at   TEXT NOT NULL,
+    last_used_at TEXT NOT NULL,
+    expires_at   TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sessions_by_user ON sessions (user_id);
+
+CREATE TABLE settings (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE template_versions (
+    org_id      TEXT NOT NULL REFERENCES orgs (id),
+    template_id TEXT NOT NULL REFERENCES templates (id),
+    version     INTEGER NOT NULL,
+    digest      TEXT NOT NULL,
+    source      TEXT NOT NULL,
+    document    TEXT NOT NULL,
+    pushed_by   TEXT NOT NULL REFERENCES users (id),
+    pushed_at   TEXT NOT NULL,
+    PRIMARY KEY (template_id, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER template_versions_are_immutable BEFORE UPDATE ON template_versions
+BEGIN
+    SELECT RAISE(ABORT, 'a template version never changes');
+END;
+
+CREATE TABLE templates (
+    id             TEXT PRIMARY KEY,
+    org_id         TEXT NOT NULL REFERENCES orgs (id),
+    name           TEXT NOT NULL,
+    latest_version INTEGER NOT NULL,
+    created_at     TEXT NOT NULL,
+    updated_at     TEXT NOT NULL,
+    deleted_at     TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX templates_by_name ON templates (org_id, name) WHERE deleted_at IS NULL;
+
+CREATE TABLE tokens (
+    id           TEXT PRIMARY KEY,
+    org_id       TEXT NOT NULL REFERENCES orgs (id),
+    user_id      TEXT NOT NULL REFERENCES users (id),
+    name         TEXT NOT NULL,
+    token_hash   TEXT NOT NULL UNIQUE,
+    prefix       TEXT NOT NULL,
+    created_at   TEXT NOT NULL,
+    expires_at   TEXT,
+    last_used_at TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tokens_by_user ON tokens (org_id, user_id);
+
+CREATE TABLE users (
+    id            TEXT PRIMARY KEY,
+    email         TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    name          TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    created_at    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE workers (
+    id                     TEXT PRIMARY KEY,
+    org_id                 TEXT NOT NULL REFERENCES orgs (id),
+    name                   TEXT NOT NULL,
+    state                  TEXT NOT NULL CHECK (state IN ('active', 'draining', 'revoked')),
+    labels                 TEXT NOT NULL,
+    runtimes               TEXT NOT NULL,
+    slots                  INTEGER NOT NULL,
+    version                TEXT NOT NULL,
+    boot_id                TEXT NOT NULL,
+    certificate_serial     TEXT NOT NULL,
+    certificate_expires_at TEXT NOT NULL,
+    created_at             TEXT NOT NULL,
+    last_seen_at           TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX workers_by_name ON workers (org_id, name) WHERE state <> 'revoked';
+
+CREATE INDEX workers_by_org ON workers (org_id, id);

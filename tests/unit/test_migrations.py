@@ -1,0 +1,180 @@
+"""Bringing databases to the schema of today: complete, in order, all or nothing (trust.md, D4)."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+
+from opsicle.domain.errors import Conflict, Unavailable
+from opsicle.server.store import migrations
+from opsicle.server.store.migrations import LOG_MIGRATIONS, STATE_MIGRATIONS, check_integrity, migrate, schema
+from tests.support import wait_until
+
+STORE = STATE_MIGRATIONS.parent
+SCALE = int(os.environ.get("OPSICLE_TEST_SCALE", "1"))
+
+SNAPSHOTS = [(STATE_MIGRATIONS, STORE / "schema.sql"), (LOG_MIGRATIONS, STORE / "log_schema.sql")]
+
+
+@pytest.fixture
+def steps(tmp_path: Path) -> Path:
+    """Two migrations; the second takes a while."""
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "0001_first.sql").write_text("CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (1);")
+    (folder / "0002_second.sql").write_text(
+        "CREATE TABLE b (x INTEGER) STRICT;"
+        "INSERT INTO b WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 300000) SELECT x FROM n;"
+        "DROP TABLE a;"
+    )
+    return folder
+
+
+def version(database: Path) -> int:
+    connection = apsw.Connection(str(database))
+    try:
+        return int(connection.pragma("user_version"))
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(("folder", "snapshot"), SNAPSHOTS, ids=["state", "logs"])
+def test_the_migrations_make_the_schema_that_is_committed(tmp_path: Path, folder: Path, snapshot: Path) -> None:
+    """After adding a migration, write the snapshot anew: OPSICLE_WRITE_SCHEMA=1 pytest tests/unit/test_migrations.py."""
+    migrate(tmp_path / "new.db", folder)
+    made = schema(tmp_path / "new.db")
+    if os.environ.get("OPSICLE_WRITE_SCHEMA"):
+        snapshot.write_text(made)
+    assert made == snapshot.read_text()
+
+
+def test_every_table_is_strict(tmp_path: Path) -> None:
+    for folder, _ in SNAPSHOTS:
+        database = tmp_path / f"{folder.name}.db"
+        migrate(database, folder)
+        tables = apsw.Connection(str(database)).execute("PRAGMA table_list").fetchall()
+        assert [row for row in tables if not row[1].startswith("sqlite_") and not row[5]] == []
+
+
+def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
+    assert migrate(tmp_path / "a.db", STATE_MIGRATIONS) > 0
+    before = (tmp_path / "a.db").read_bytes()
+    assert migrate(tmp_path / "a.db", STATE_MIGRATIONS) == 0
+    assert (tmp_path / "a.db").read_bytes() == before
+
+
+def test_only_what_is_missing_is_applied(tmp_path: Path, steps: Path) -> None:
+    second = steps / "0002_second.sql"
+    waiting = second.rename(tmp_path / "later.sql")
+    assert migrate(tmp_path / "a.db", steps) == 1
+    waiting.rename(second)
+    assert migrate(tmp_path / "a.db", steps) == 1
+    assert version(tmp_path / "a.db") == 2
+
+
+def test_a_database_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path, steps: Path) -> None:
+    migrate(tmp_path / "a.db", steps)
+    (steps / "0002_second.sql").unlink()
+    before = (tmp_path / "a.db").read_bytes()
+
+    with pytest.raises(Conflict, match="newer") as refusal:
+        migrate(tmp_path / "a.db", steps)
+
+    assert refusal.value.hint
+    assert (tmp_path / "a.db").read_bytes() == before
+
+
+def test_a_migration_that_fails_leaves_the_schema_before_it(tmp_path: Path, steps: Path) -> None:
+    (steps / "0002_second.sql").write_text("CREATE TABLE b (x INTEGER) STRICT; DROP TABLE a; SELECT nonsense;")
+
+    with pytest.raises(apsw.SQLError, match="nonsense"):
+        migrate(tmp_path / "a.db", steps)
+
+    assert version(tmp_path / "a.db") == 1
+    assert schema(tmp_path / "a.db") == "CREATE TABLE a (x INTEGER) STRICT;\n"
+
+
+def test_a_process_that_is_killed_half_way_leaves_the_old_schema_or_the_new(tmp_path: Path, steps: Path) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    program = f"""
+from pathlib import Path
+from opsicle.server.store.migrations import migrate
+migrate(Path({str(tmp_path / "a.db")!r}), Path({str(steps)!r}))
+"""
+    found = {"CREATE TABLE a (x INTEGER) STRICT;\n": 1, "CREATE TABLE b (x INTEGER) STRICT;\n": 2}
+    for _ in range(6 * SCALE):
+        for left in tmp_path.glob("a.db*"):
+            left.unlink()
+        process = subprocess.Popen([sys.executable, "-c", program], cwd=STORE.parents[2])
+        wal = tmp_path / "a.db-wal"
+        threshold = chance.randrange(1, 3_000_000)
+        wait_until(lambda: process.poll() is not None or _size(wal) >= threshold)  # noqa: B023
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if not (tmp_path / "a.db").exists() or version(tmp_path / "a.db") == 0:
+            continue
+        assert found[schema(tmp_path / "a.db")] == version(tmp_path / "a.db")
+        check_integrity(tmp_path / "a.db")
+        migrate(tmp_path / "a.db", steps)
+        assert version(tmp_path / "a.db") == 2
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+@pytest.mark.parametrize("name", ["0001-first.sql", "0002_first.sql", "1_first.sql", "0001_First.sql"])
+def test_a_migration_out_of_order_is_a_mistake_of_ours(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("SELECT 1;")
+    with pytest.raises(ValueError, match="out of order"):
+        migrations.migrations(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"this is no database at all" * 100, b"SQLite format 3\x00" + b"\xff" * 8000])
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.db").write_bytes(content)
+    with pytest.raises(Unavailable, match="damaged"):
+        migrate(tmp_path / "a.db", STATE_MIGRATIONS)
+
+
+def test_a_damaged_page_is_found(tmp_path: Path) -> None:
+    migrate(tmp_path / "a.db", STATE_MIGRATIONS)
+    check_integrity(tmp_path / "a.db")
+    content = bytearray((tmp_path / "a.db").read_bytes())
+    content[3 * 4096 : 3 * 4096 + 200] = b"\xff" * 200
+    (tmp_path / "a.db").write_bytes(content)
+
+    with pytest.raises(Unavailable, match="damaged"):
+        check_integrity(tmp_path / "a.db")
+
+
+def test_a_reference_to_nothing_is_found(tmp_path: Path) -> None:
+    migrate(tmp_path / "a.db", STATE_MIGRATIONS)
+    connection = apsw.Connection(str(tmp_path / "a.db"))
+    connection.execute("PRAGMA foreign_keys = OFF")
+    connection.execute(
+        "INSERT INTO memberships (org_id, user_id, role, created_at) VALUES ('none', 'nobody', 'admin', '')"
+    )
+    connection.close()
+
+    with pytest.raises(Unavailable, match="damaged"):
+        check_integrity(tmp_path / "a.db")
+
+
+def test_the_sqlite_that_we_run_with_is_new_enough() -> None:
+    migrations.check_sqlite()
+
+
+def test_an_older_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: "3.51.2")
+    with pytest.raises(Unavailable, match=r"3\.51\.2 is too old"):
+        migrations.check_sqlite()
