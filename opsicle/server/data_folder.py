@@ -73,10 +73,10 @@ class DataFolder:
         os.close(self._lock)
 
     def authority(self, now: datetime) -> Authority:
-        """The server's CA, created at the first start. Raises Unavailable if it was lost while the database was not."""
+        """The server's CA, created at the first start. Raises Conflict if it was lost while the database was not."""
         if not self._authority_pem.exists():
             if self.state_database.exists():
-                raise Unavailable("the data folder has lost authority.pem", hint="Restore it from a backup.")
+                raise Conflict("the data folder has lost authority.pem", hint="Restore it from a backup.")
             self._write(self._authority_pem, _both(Authority.create(now)))
         text = self._authority_pem.read_text(encoding="ascii")
         authority = Authority.load(text, text)

@@ -8,8 +8,8 @@ from opsicle.server.settings import ServerOptions
 def run(options: ServerOptions) -> None:
     """Serve until SIGTERM or SIGINT; returns once everything is closed.
 
-    Raises what a person can put right: Conflict (address or data folder in use, database of a newer program),
-    InvalidInput (options), NotAllowed (folder, port), Unavailable (damaged files, full disk).
+    Raises what a person can put right: Conflict (address or data folder in use, files damaged or of a newer program),
+    InvalidInput (options), NotAllowed (folder, port), Unavailable (full disk).
     """
     options.check()
     # gevent replaces what blocks in the standard library, which must come before anything of it is used.

@@ -47,7 +47,7 @@ def version(database: Path) -> int:
 
 @pytest.mark.parametrize(("folder", "snapshot"), SNAPSHOTS, ids=["state", "logs"])
 def test_the_migrations_make_the_schema_that_is_committed(tmp_path: Path, folder: Path, snapshot: Path) -> None:
-    """After adding a migration, write the snapshot anew: OPSICLE_WRITE_SCHEMA=1 pytest tests/unit/test_migrations.py."""
+    """Write the snapshot anew, after adding a migration, with OPSICLE_WRITE_SCHEMA=1 in the environment."""
     migrate(tmp_path / "new.db", folder)
     made = schema(tmp_path / "new.db")
     if os.environ.get("OPSICLE_WRITE_SCHEMA"):
@@ -142,7 +142,7 @@ def test_a_migration_out_of_order_is_a_mistake_of_ours(tmp_path: Path, name: str
 @pytest.mark.parametrize("content", [b"this is no database at all" * 100, b"SQLite format 3\x00" + b"\xff" * 8000])
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.db").write_bytes(content)
-    with pytest.raises(Unavailable, match="damaged"):
+    with pytest.raises(Conflict, match="damaged"):
         migrate(tmp_path / "a.db", STATE_MIGRATIONS)
 
 
@@ -153,7 +153,7 @@ def test_a_damaged_page_is_found(tmp_path: Path) -> None:
     content[3 * 4096 : 3 * 4096 + 200] = b"\xff" * 200
     (tmp_path / "a.db").write_bytes(content)
 
-    with pytest.raises(Unavailable, match="damaged"):
+    with pytest.raises(Conflict, match="damaged"):
         check_integrity(tmp_path / "a.db")
 
 
@@ -166,7 +166,7 @@ def test_a_reference_to_nothing_is_found(tmp_path: Path) -> None:
     )
     connection.close()
 
-    with pytest.raises(Unavailable, match="damaged"):
+    with pytest.raises(Conflict, match="damaged"):
         check_integrity(tmp_path / "a.db")
 
 

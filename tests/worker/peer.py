@@ -5,11 +5,13 @@ It speaks real mutual TLS 1.3 and real MessagePack, keeps what it is told, and c
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -276,8 +278,8 @@ def work(job_id: str, *commands: str, fence: int = 1, timeout: int = 60) -> Work
 
 
 def _listener(peer: Any, port: int, context: ssl.SSLContext | None) -> ThreadingHTTPServer:
-    server = _Server(("127.0.0.1", port), _handler(peer))
-    server.context = context
+    server = _Server(("127.0.0.1", port), _Handler)
+    server.peer, server.context = peer, context
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     return server
 
@@ -286,6 +288,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
     context: ssl.SSLContext | None
+    peer: Any
 
     def __init__(self, *args: Any) -> None:
         self.connections: set[Any] = set()
@@ -305,55 +308,53 @@ class _Server(ThreadingHTTPServer):
         """A broken connection is what these tests are about."""
 
 
-def _hang_up(connection: Any) -> None:
-    import socket
-    from contextlib import suppress
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
 
+    def do_POST(self) -> None:
+        peer = self.server.peer
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        call = self.path.rpartition("/")[2]
+        peer.calls[call] += 1
+        fault = peer.faults[call].popleft() if peer.faults[call] else ""
+        if fault == "before":
+            self._vanish()
+            return
+        status, content = self._answer(body)
+        if fault == "after":
+            self._vanish()
+            return
+        if fault == "slow":
+            time.sleep(0.3)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _answer(self, body: bytes) -> tuple[int, bytes]:
+        encode = msgspec.json.encode if "enrol" in self.path else msgspec.msgpack.encode
+        try:
+            return 200, encode(self.server.peer.handle(self.path, body, self._serial()))
+        except Refusal as refusal:
+            return refusal.status, refusal.body
+
+    def _serial(self) -> str:
+        if not isinstance(self.connection, ssl.SSLSocket):
+            return ""
+        return str((self.connection.getpeercert() or {}).get("serialNumber", ""))
+
+    def _vanish(self) -> None:
+        self.close_connection = True
+        _hang_up(self.connection)
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+def _hang_up(connection: Any) -> None:
     with suppress(OSError):
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
     with suppress(OSError):
         connection.close()
-
-
-def _handler(peer: Any) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            call = self.path.rpartition("/")[2]
-            peer.calls[call] += 1
-            fault = peer.faults[call].popleft() if peer.faults[call] else ""
-            if fault == "before":
-                self._vanish()
-                return
-            is_json = "enrol" in self.path
-            try:
-                encode = msgspec.json.encode if is_json else msgspec.msgpack.encode
-                status, content = 200, encode(peer.handle(self.path, body, self._serial()))
-            except Refusal as refusal:
-                status, content = refusal.status, refusal.body
-            if fault == "after":
-                self._vanish()
-                return
-            if fault == "slow":
-                time.sleep(0.3)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def _serial(self) -> str:
-            if not isinstance(self.connection, ssl.SSLSocket):
-                return ""
-            return str((self.connection.getpeercert() or {}).get("serialNumber", ""))
-
-        def _vanish(self) -> None:
-            self.close_connection = True
-            _hang_up(self.connection)
-
-        def log_message(self, *_: Any) -> None:
-            """Quiet."""
-
-    return Handler

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from opsicle.worker.log_shipper import JobLog, LogShipper
 from opsicle.worker.spool import Room, Spool
 from tests.support import wait_until
 from tests.worker.peer import Peer, Refusal
+from tests.worker.working import let_pass
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_any_loss_on_the_way_leaves_the_log_byte_equal(logs: Logs, peer: Peer) -
         content += piece
         log.write(source.randrange(2), source.randrange(1, 3), source.randrange(1000), piece)
         if source.random() < 0.1:
-            wait_until(lambda until=time.monotonic() + 0.01: time.monotonic() > until)
+            let_pass(0.01)
     wait_until(lambda: log.spool.pending == 0, 60)
     assert bytes(peer.logs["job"]) == content
 
@@ -174,7 +174,7 @@ def test_after_detaching_nothing_is_sent_and_nothing_is_under_way(logs: Logs, pe
     log.write(0, 1, 0, b"second")
     logs.shipper.detach(log)
     assert log.spool.acknowledged == 5, "it returned while a request was under way"
-    wait_until(lambda until=time.monotonic() + 0.2: time.monotonic() > until)
+    let_pass(0.2)
     assert peer.calls["log"] == 1
     assert [chunk[4] for chunk in log.spool.read()] == [b"second"]
 
@@ -184,7 +184,7 @@ def test_a_server_that_is_away_is_not_hammered(logs: Logs, peer: Peer) -> None:
     peer.refusals["log"] = Refusal(503, "unavailable", "starting")
     log = logs.open()
     log.write(0, 1, 0, b"hello")
-    wait_until(lambda until=time.monotonic() + 1.5: time.monotonic() > until)
+    let_pass(1.5)
     assert 1 <= peer.calls["log"] < 15
     del peer.refusals["log"]
     wait_until(lambda: bytes(peer.logs["job"]) == b"hello", 30)

@@ -16,9 +16,8 @@ from opsicle.domain.automations import JobState
 from opsicle.pki.authority import Authority
 from opsicle.wire.jobs import StepState
 from opsicle.worker.identity import DataFolder, Identity
-from tests.support import wait_until
 from tests.worker.peer import Peer, Refusal, work
-from tests.worker.working import Working, is_alive, lines, run_worker
+from tests.worker.working import Working, is_alive, let_pass, lines, run_worker
 
 
 @pytest.fixture
@@ -150,7 +149,7 @@ def test_a_server_that_was_away_is_found_within_five_seconds(worker: Working, pe
     for _ in range(2):
         peer.stop()
         time_away = random.uniform(0.5, 4)
-        wait_until(lambda until=time.monotonic() + time_away: time.monotonic() > until, 10)
+        let_pass(time_away)
         polls = len(peer.polls)
         peer.start()
         back_at = time.monotonic()
@@ -244,7 +243,7 @@ def test_random_kills_run_nothing_twice_and_end_everything(worker: Working, peer
     jobs = [f"r{number}" for number in range(12)]
     for round_number in range(4):
         peer.give(*(work(job, f"echo {job} >> {judge}; sleep 0.2") for job in jobs[round_number * 3 :][:3]))
-        wait_until(lambda until=time.monotonic() + source.uniform(0, 0.4): time.monotonic() > until, 5)
+        let_pass(source.uniform(0, 0.4))
         worker.kill()
         worker.start()
     worker.wait(lambda: not peer.polls[-1].jobs, "a worker that holds nothing", timeout=60)

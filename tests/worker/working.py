@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from opsicle.worker.identity import DataFolder
@@ -95,3 +96,9 @@ def is_alive(pid: int) -> bool:
 
 def lines(path: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
+
+
+def let_pass(seconds: float) -> None:
+    """Wait for nothing in particular: for faults at a random moment, and to see that something does not happen."""
+    until = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() >= until, seconds + 10, f"{seconds} s to pass")

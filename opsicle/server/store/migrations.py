@@ -54,7 +54,7 @@ def migrations(folder: Path) -> list[Migration]:
 def migrate(database: Path, folder: Path) -> int:
     """Bring a file, made if absent, to the newest schema; how many migrations that took.
 
-    Raises Conflict for a file that a newer program has written, Unavailable for one that is damaged.
+    Raises Conflict for a file that a newer program has written, and for one that is damaged.
     """
     known = migrations(folder)
     connection = _open(database)
@@ -73,7 +73,7 @@ def migrate(database: Path, folder: Path) -> int:
 
 
 def check_integrity(database: Path) -> None:
-    """Raise Unavailable unless SQLite finds the file sound and its references whole."""
+    """Raise Conflict unless SQLite finds the file sound and its references whole."""
     connection = _open(database)
     try:
         found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
@@ -124,5 +124,5 @@ def _apply(connection: apsw.Connection, migration: Migration) -> None:
         raise
 
 
-def _damaged(database: Path) -> Unavailable:
-    return Unavailable(f"{database.name} is damaged", hint="Restore a backup with `opsicle restore`.")
+def _damaged(database: Path) -> Conflict:
+    return Conflict(f"{database.name} is damaged", hint="Restore a backup with `opsicle restore`.")
