@@ -44,7 +44,7 @@ export function phaseView(phase, index, { isLong, goTo, before }) {
       stateDot(phase.state),
       h("span", { class: "phase-name" }, visible(phase.name)),
       phase.tries > 1 && h("span", { class: "fact" }, `try ${phase.tries}`),
-      phase.when !== "success" && h("span", { class: "fact" }, `on ${phase.when}`),
+      phase.when !== "success" && h("span", { class: "fact" }, phase.when === "always" ? "always" : `on ${phase.when}`),
       phase.started_at && duration(phase.started_at, phase.finished_at),
     ),
     phase.explanation && h("p", { class: "phase-explanation" }, visible(phase.explanation)),

@@ -26,7 +26,7 @@ export function mount(root, { id }) {
     head: h("div", {}, pageHeading("Automation")),
     trouble: h("div", {}),
     phases: h("div", { class: "phases" }),
-    facts: h("div", {}),
+    facts: h("div", { class: "automation-facts" }),
     log: new LogPanel({ path, mark: mark.element, signal: page.signal }),
   };
   root.append(
@@ -120,7 +120,7 @@ function factsLine(automation) {
 function remarks(automation) {
   const { state, waiting_reason: waiting, explanation } = automation;
   return [
-    automation.reason && h("p", { class: "lead" }, "“", visible(automation.reason), "”"),
+    automation.reason && h("p", { class: "lead reason" }, "“", visible(automation.reason), "”"),
     waiting && noticeBox("note", h("strong", {}, "Waiting: "), visible(waiting), " ", h("a", { href: "/workers" }, "See the workers")),
     state === "unknown" && noticeBox("warn", h("strong", {}, "Nobody can say what it did. "), "The worker was lost while the job ran. Look at the target before you run it again; if the worker comes back, its word replaces this."),
     explanation && state !== "succeeded" && noticeBox(state === "cancelled" ? "note" : "bad", visible(explanation)),

@@ -116,7 +116,7 @@ function variablesTable(variables) {
       "div",
       { class: "variable" },
       h("dt", {}, visible(variable.label || variable.id), " ", h("code", { class: "muted" }, environmentName(variable.id))),
-      h("dd", {}, h("span", { class: "fact" }, typeOf(variable) + (variable.multiple ? ", several" : "")), variable.is_required && h("span", { class: "fact" }, "required"), variable.default !== undefined && variable.default !== null && h("span", { class: "fact" }, "default ", h("code", {}, visible(valueText(variable.default)))), variable.description && h("p", {}, visible(variable.description))),
+      h("dd", {}, h("span", { class: "fact" }, typeOf(variable) + (variable.multiple ? ", several" : "")), variable.is_required && h("span", { class: "fact" }, "required"), variable.options?.length > 0 && h("span", { class: "fact" }, visible(variable.options.join(" | "))), variable.default !== undefined && variable.default !== null && h("span", { class: "fact" }, "default ", h("code", {}, visible(valueText(variable.default)))), variable.description && h("p", {}, visible(variable.description))),
     ),
   );
   return h("dl", { class: "variables" }, rows);

@@ -69,7 +69,7 @@ function slots({ busy, slots: count }) {
 
 function certificate({ certificate_expires_at: expires }) {
   const isSoon = Date.parse(expires) - Date.now() < SOON_MS;
-  return h("span", { class: isSoon ? "bad-text" : null }, "certificate until ", ago(expires));
+  return h("span", { class: isSoon ? "bad-text" : null }, "certificate runs out ", ago(expires));
 }
 
 function actions(worker, live) {

@@ -1,4 +1,4 @@
-"""What people get wrong, as they get it wrong: each ends with a clear message, the agreed exit code and no traceback."""
+"""What people get wrong, as they do: each ends with a clear message, the agreed exit code and no traceback."""
 
 from __future__ import annotations
 
@@ -58,8 +58,10 @@ def ended(process: Process, *said: str) -> int:
 def test_a_template_with_mistakes_is_refused_with_the_line_of_each(installation: Installation, tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text(TYPED.replace("commands", "comands").replace("min: 1", "min: one"))
-    for command in ("validate", "push"):
-        refused(installation.admin.attempt("templates", command, str(bad)), 2, "comands", "commands", ":11", ":7")
+    refused(installation.admin.attempt("templates", "validate", str(bad)), 2, "did you mean `commands`", ":10:", ":7:")
+    refused(
+        installation.admin.attempt("templates", "push", str(bad)), 2, "did you mean `commands`", "line 10", "line 7"
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,7 @@ def test_a_token_that_was_cut_off_is_told_from_a_wrong_one(tmp_path: Path) -> No
 
 def test_a_revoked_worker_ends_and_says_why(installation: Installation) -> None:
     worker = installation.worker("short-lived")
-    installation.admin.cli("workers", "revoke", "short-lived", "--yes")
+    installation.admin.cli("workers", "revoke", "short-lived")
     assert ended(worker.process, "revoked") == 3
     listed = {row["name"]: row for row in installation.admin.json("workers", "list")}
     assert listed["short-lived"]["state"] == "revoked"

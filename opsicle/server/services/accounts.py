@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import apsw
 import msgspec
 
 from opsicle.domain.access import PERMISSIONS, Role, may
@@ -19,7 +18,7 @@ from opsicle.server.services.login_throttle import LoginThrottle
 from opsicle.server.services.passwords import PasswordHasher
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.store import audit, login_attempts, memberships, orgs, sessions, settings, users
-from opsicle.server.store.database import Database
+from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.memberships import MemberRow, PlaceRow
 from opsicle.server.store.orgs import OrgRow
 from opsicle.server.store.users import UserRow
@@ -61,7 +60,7 @@ class Accounts:
         `current` is one given out earlier: it stays if it is still good, else a new one takes its place.
         """
 
-        def work(db: apsw.Connection) -> str | None:
+        def work(db: Connection) -> str | None:
             if orgs.has_any(db):
                 return None
             if _is_good(current, settings.find(db, settings.SETUP_TOKEN_HASH)):
@@ -83,7 +82,7 @@ class Accounts:
         passwords.check_password(request.password, email=email)
         password_hash = self._hasher.hash(request.password)
 
-        def work(db: apsw.Connection) -> tuple[OrgRow, UserRow]:
+        def work(db: Connection) -> tuple[OrgRow, UserRow]:
             if not settings.take(db, settings.SETUP_TOKEN_HASH, stored):
                 raise _already_set_up()
             org, admin = self._create_org(db, NewOrg(code, email, password_hash))
@@ -103,7 +102,7 @@ class Accounts:
         if setup_token.parse(text).matches(stored):
             return stored
 
-        def work(db: apsw.Connection) -> None:
+        def work(db: Connection) -> None:
             self._throttle.note_refusal(db, stranger.address)
             audit.append(db, self._clock.now(), None, stranger, "refuse_setup", "setup")
 
@@ -120,7 +119,7 @@ class Accounts:
         new = NewOrg(code, email, self._hasher.hash(password))
         self._database.write(lambda db: self._create_org(db, new))
 
-    def _create_org(self, db: apsw.Connection, new: NewOrg) -> tuple[OrgRow, UserRow]:
+    def _create_org(self, db: Connection, new: NewOrg) -> tuple[OrgRow, UserRow]:
         now = self._clock.now()
         if orgs.find_by_code(db, new.code):
             raise Conflict(f"there is an org {new.code} already", hint="Choose another code.")
@@ -155,7 +154,7 @@ class Accounts:
         is_current = not passwords.needs_rehash(user.password_hash)
         new = user if is_current else msgspec.structs.replace(user, password_hash=self._hasher.hash(password))
 
-        def work(db: apsw.Connection) -> None:
+        def work(db: Connection) -> None:
             login_attempts.delete(db, attempt)
             if new is not user:
                 users.rehash_password(db, user.id, user.password_hash, new.password_hash)
@@ -166,7 +165,7 @@ class Accounts:
     def _refuse_login(self, user: UserRow | None, stranger: Stranger) -> None:
         """Put a wrong password on the record of every org that it could have opened."""
 
-        def work(db: apsw.Connection) -> None:
+        def work(db: Connection) -> None:
             places = memberships.list_of_user(db, user.id) if user else []
             org_ids: list[str | None] = [place.org_id for place in places]
             for org_id in org_ids or [None]:
@@ -175,7 +174,7 @@ class Accounts:
 
         self._database.write(work)
 
-    def _begin_session(self, db: apsw.Connection, user: UserRow, request: LoginRequest, address: str) -> LoginReply:
+    def _begin_session(self, db: Connection, user: UserRow, request: LoginRequest, address: str) -> LoginReply:
         if users.find_by_email(db, user.email) != user:
             raise Conflict("the account has just been changed", hint="Log in again.")
         place = _choose(memberships.list_of_user(db, user.id), request.org.strip().lower())
@@ -192,7 +191,7 @@ class Accounts:
         if not actor.session_id:
             raise InvalidInput("an API token cannot log out", hint="Delete it with `opsicle tokens delete`.")
 
-        def work(db: apsw.Connection) -> None:
+        def work(db: Connection) -> None:
             if sessions.delete(db, actor.session_id):
                 resource = f"sessions/{actor.session_id}"
                 audit.append(db, self._clock.now(), actor.org_id, actor, "logout", resource)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import apsw
-
 from opsicle.domain.access import Action
 from opsicle.domain.errors import NotAllowed, NotFound
 from opsicle.kit.clock import Clock
@@ -16,7 +14,7 @@ from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.store import audit, tokens
-from opsicle.server.store.database import Database
+from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.tokens import TokenRow
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import ApiToken, CreateApiTokenRequest, NewApiToken
@@ -54,7 +52,7 @@ class ApiTokens:
             expires_at=now + timedelta(days=days) if days is not None else None,
         )
 
-        def work(db: apsw.Connection) -> None:
+        def work(db: Connection) -> None:
             tokens.insert(db, actor.org_id, actor.user_id, row, token_hash)
             data = {"name": row.name, "expires_in_days": days}
             audit.append(db, now, actor.org_id, actor, "create", f"tokens/{row.id}", data)
@@ -72,7 +70,7 @@ class ApiTokens:
         """End one of the caller's own tokens; it is refused from the next request on. Raises NotFound."""
         actor.require(Action.ACCOUNT_USE)
 
-        def work(db: apsw.Connection) -> None:
+        def work(db: Connection) -> None:
             if not tokens.delete(db, actor.org_id, actor.user_id, token_id):
                 raise NotFound(f"you have no token {token_id}", hint="`opsicle tokens list` shows them.")
             audit.append(db, self._clock.now(), actor.org_id, actor, "delete", f"tokens/{token_id}")

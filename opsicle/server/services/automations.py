@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import replace
 from datetime import timedelta
 
-import apsw
 import msgspec
 
 from opsicle.domain.access import Action
@@ -27,7 +26,7 @@ from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.work import template_of
 from opsicle.server.store import audit, automations, idempotency, jobs, templates, workers
 from opsicle.server.store.automations import AutomationRow, Filter
-from opsicle.server.store.database import Database
+from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
@@ -99,9 +98,7 @@ class Automations:
             return whole(Snapshot(stored, template, [], 0, self._candidates(actor.org_id)))
         return self.get(actor, stored.id)
 
-    def _insert(
-        self, db: apsw.Connection, actor: Actor, row: AutomationRow, request: RunRequest, key: str
-    ) -> AutomationRow:
+    def _insert(self, db: Connection, actor: Actor, row: AutomationRow, request: RunRequest, key: str) -> AutomationRow:
         if key:
             digest = hashlib.sha256(msgspec.json.encode([request, row.rerun_of], order="sorted")).hexdigest()
             earlier = idempotency.find(db, actor.org_id, actor.user_id, key)
@@ -130,7 +127,7 @@ class Automations:
         """One automation whole. Raises NotFound."""
         actor.require(Action.AUTOMATIONS_VIEW)
 
-        def query(db: apsw.Connection) -> Snapshot:
+        def query(db: Connection) -> Snapshot:
             row = automations.get(db, actor.org_id, automation_id)
             template = template_of(db, row.template_id, row.version)
             tries = jobs.list_of_automation(db, row.id)
@@ -144,7 +141,7 @@ class Automations:
         """A page of the org's automations, newest first."""
         actor.require(Action.AUTOMATIONS_VIEW)
 
-        def query(db: apsw.Connection) -> tuple[list[AutomationRow], list[Candidate]]:
+        def query(db: Connection) -> tuple[list[AutomationRow], list[Candidate]]:
             rows = automations.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
             return rows, self._candidates(actor.org_id, db)
 
@@ -160,7 +157,7 @@ class Automations:
         actor.require(Action.AUTOMATIONS_VIEW)
         now = self._clock.now()
 
-        def work(db: apsw.Connection) -> JobRow | None:
+        def work(db: Connection) -> JobRow | None:
             row = automations.get(db, actor.org_id, automation_id)
             if row.requester_id != actor.user_id and not actor.may(Action.AUTOMATIONS_CANCEL_ANY):
                 raise NotAllowed("you may only cancel what you triggered yourself", hint="Ask an operator.")
@@ -185,7 +182,7 @@ class Automations:
         """The newest attempt of an automation, None before the first. Raises NotFound."""
         actor.require(Action.AUTOMATIONS_VIEW)
 
-        def query(db: apsw.Connection) -> JobRow | None:
+        def query(db: Connection) -> JobRow | None:
             automations.get(db, actor.org_id, automation_id)
             tries = jobs.list_of_automation(db, automation_id)
             return tries[-1] if tries else None
@@ -197,7 +194,7 @@ class Automations:
         before = self._clock.now() - REQUESTS_REMEMBERED
         self._database.write(lambda db: idempotency.delete_before(db, before))
 
-    def _candidates(self, org_id: str, db: apsw.Connection | None = None) -> list[Candidate]:
+    def _candidates(self, org_id: str, db: Connection | None = None) -> list[Candidate]:
         """The org's workers, for saying why an automation waits; if none has polled yet, those that are away."""
         connected = self._fleet.candidates(org_id)
         if db is None or connected:

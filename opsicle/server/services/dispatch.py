@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import apsw
 import msgspec
 
 from opsicle.domain.automations import JobState
@@ -17,13 +16,14 @@ from opsicle.domain.workers import Requirements, can_take
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import WorkerActor
+from opsicle.server.services.enrolments import check_facts
 from opsicle.server.services.fleet import Fleet, Presence
 from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Lease, Leases
 from opsicle.server.services.signals import Signals, Watch, automation_topic, org_topic
 from opsicle.server.services.work import WorkOrders
 from opsicle.server.store import automations, jobs, workers
-from opsicle.server.store.database import Database
+from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import POLL_SECONDS, PollReply, PollRequest
@@ -80,8 +80,13 @@ class Dispatch:
                 presence.is_waiting = False
 
     def _arrive(self, worker: WorkerActor, request: PollRequest) -> Presence:
-        """Note what the worker says of itself, renew its leases, end a poll that this one replaces."""
+        """Note what the worker says of itself, renew its leases, end a poll that this one replaces.
+
+        Raises InvalidInput for labels or slots that no worker can have.
+        """
         presence = self._fleet.find(worker.worker_id)
+        if presence is None or (presence.poll.labels, presence.poll.slots) != (request.labels, request.slots):
+            check_facts(request.labels, request.slots)
         if presence is None:
             presence = Presence(worker.worker_id, worker.name, worker.org_id, request, 0.0)
             self._fleet.add(presence)
@@ -126,7 +131,7 @@ class Dispatch:
                 self._fleet.wake_one(presence.org_id, wanted)
         return sight
 
-    def _compare_and_lease(self, db: apsw.Connection, presence: Presence, has_just_arrived: bool) -> _Sight:
+    def _compare_and_lease(self, db: Connection, presence: Presence, has_just_arrived: bool) -> _Sight:
         sight = _Sight()
         request = presence.poll
         held = jobs.list_held(db, presence.worker_id)
@@ -146,7 +151,7 @@ class Dispatch:
         sight.busy = len(held) + len(sight.leased)
         return sight
 
-    def _lease(self, db: apsw.Connection, presence: Presence, free: int, sight: _Sight) -> None:
+    def _lease(self, db: Connection, presence: Presence, free: int, sight: _Sight) -> None:
         """Lease up to `free` of the oldest automations that this worker can take."""
         me = self._fleet.candidate(presence, busy=0)
         waiting = [_decode(text) for text in automations.list_waiting_requirements(db, presence.org_id)]
@@ -202,7 +207,7 @@ def _capacity(request: PollRequest) -> int:
     return min(request.slots, request.free_slots + len(request.jobs))
 
 
-def _to_drop(db: apsw.Connection, worker_id: str, listed: dict[str, int], held: list[JobRow]) -> list[str]:
+def _to_drop(db: Connection, worker_id: str, listed: dict[str, int], held: list[JobRow]) -> list[str]:
     """Jobs that the worker lists and should not carry on with: a newer lease was given, or it was taken back.
 
     One that is `unknown` but still the newest may go on, and one that has ended meanwhile needs no word.
@@ -213,7 +218,7 @@ def _to_drop(db: apsw.Connection, worker_id: str, listed: dict[str, int], held: 
     ]
 
 
-def _is_lost(db: apsw.Connection, worker_id: str, job_id: str, fence: int) -> bool:
+def _is_lost(db: Connection, worker_id: str, job_id: str, fence: int) -> bool:
     job = jobs.find(db, job_id)
     if job is None or job.worker_id != worker_id or job.fence != fence:
         return True

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-import apsw
-
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict, NotAuthenticated, OpsicleError
 from opsicle.domain.names import LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_VALUE_RULE
@@ -25,7 +23,7 @@ from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor, Stranger, WorkerActor
 from opsicle.server.services.login_throttle import LoginThrottle
 from opsicle.server.store import audit, join_tokens, workers
-from opsicle.server.store.database import Database
+from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.join_tokens import JoinTokenRow, NewJoinTokenRow
 from opsicle.server.store.workers import NewWorker
 from opsicle.wire.user_api import CreateJoinTokenRequest, NewJoinToken
@@ -79,7 +77,7 @@ class Enrolments:
             expires_at=now + timedelta(seconds=request.ttl_seconds),
         )
 
-        def work(db: apsw.Connection) -> None:
+        def work(db: Connection) -> None:
             join_tokens.insert(db, row)
             data = {"ttl_seconds": request.ttl_seconds}
             audit.append(db, now, actor.org_id, actor, "create", f"join_tokens/{row.id}", data)
@@ -109,7 +107,7 @@ class Enrolments:
         return join_token.make_reply(token.key, request, enrolment)
 
     def _enrol(
-        self, db: apsw.Connection, request: EnrolRequest, public_key: WorkerPublicKey, stranger: Stranger
+        self, db: Connection, request: EnrolRequest, public_key: WorkerPublicKey, stranger: Stranger
     ) -> Enrolment:
         """Spend the token and record the worker, or neither. The certificate is signed only for the one that does."""
         now = self._clock.now()
@@ -145,7 +143,7 @@ class Enrolments:
         resource = f"join_tokens/{token.id if token else request.token_id[:64]}"
         data = {"code": error.code, "reason": error.message}
 
-        def work(db: apsw.Connection) -> None:
+        def work(db: Connection) -> None:
             self._throttle.note_refusal(db, stranger.address)
             audit.append(db, self._clock.now(), org_id, stranger, "refuse_enrol", resource, data)
 
@@ -159,7 +157,7 @@ class Enrolments:
         public_key = load_csr(request.csr_pem)
         now = self._clock.now()
 
-        def work(db: apsw.Connection) -> IssuedCertificate:
+        def work(db: Connection) -> IssuedCertificate:
             row = workers.get(db, worker.org_id, worker.worker_id)
             certificate = self._authority.issue_worker(public_key, row.org_code, worker.worker_id, now)
             if not workers.renew(db, worker.worker_id, certificate.serial, certificate.not_after):
@@ -200,7 +198,7 @@ def _new_worker(
     )
 
 
-def _free_name(db: apsw.Connection, org_id: str, wanted: str) -> str:
+def _free_name(db: Connection, org_id: str, wanted: str) -> str:
     """The name that a worker asks for, in the form that ours have, with a number behind it if another has it."""
     base = _NOT_IN_A_NAME.sub("-", wanted.lower())[:_NAME_LENGTH].strip("-.") or "worker"
     name, number = base, 1

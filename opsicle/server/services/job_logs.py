@@ -6,13 +6,12 @@ import zlib
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-import apsw
 import msgspec
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.kit.clock import Clock
 from opsicle.server.store import logs
-from opsicle.server.store.database import Database
+from opsicle.server.store.database import Connection, Database
 from opsicle.wire.worker_api import MAX_CHUNK_BYTES, MAX_LOG_REQUEST_BYTES, Chunk
 
 SEGMENTS_PER_READ = 16
@@ -40,7 +39,7 @@ class JobLogs:
         """
         _check(chunks)
 
-        def work(db: apsw.Connection) -> int:
+        def work(db: Connection) -> int:
             end = logs.size(db, job_id)
             fresh = _not_before(chunks, end)
             if not fresh or fresh[0][0] != end:

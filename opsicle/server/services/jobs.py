@@ -6,7 +6,6 @@ called again with the same arguments, because the answer to the first call may h
 
 from __future__ import annotations
 
-import apsw
 import msgspec
 
 from opsicle.domain.automations import JobState, WorkerLost
@@ -19,7 +18,7 @@ from opsicle.server.services.leases import Lease, Leases
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.store import audit, automations, jobs
 from opsicle.server.store.automations import Ending
-from opsicle.server.store.database import Database
+from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import Outcome
 from opsicle.wire.worker_api import Done, FinishRequest, LogReply, LogRequest
@@ -53,7 +52,7 @@ class Jobs:
         """
         now = self._clock.now()
 
-        def work(db: apsw.Connection) -> JobRow:
+        def work(db: Connection) -> JobRow:
             job = _get_own(db, worker, job_id, fence)
             if job.state == JobState.RUNNING:
                 return job
@@ -100,7 +99,7 @@ class Jobs:
         if durable_to < request.log_bytes:
             raise LogIncomplete(f"the log is here up to byte {durable_to} of {request.log_bytes}")
 
-    def _finish(self, db: apsw.Connection, worker: WorkerActor, job_id: str, request: FinishRequest) -> JobRow:
+    def _finish(self, db: Connection, worker: WorkerActor, job_id: str, request: FinishRequest) -> JobRow:
         job = _get_own(db, worker, job_id, request.fence)
         outcome = request.outcome
         if job.state == outcome.state:
@@ -114,7 +113,7 @@ class Jobs:
         jobs.record_phases(db, job_id, msgspec.json.encode(outcome.phases).decode())
         return _get_own_again(db, job_id)
 
-    def _end(self, db: apsw.Connection, job: JobRow, worker: WorkerActor, outcome: Outcome) -> None:
+    def _end(self, db: Connection, job: JobRow, worker: WorkerActor, outcome: Outcome) -> None:
         """Record a truth about a job that ran; it may replace `unknown`."""
         ending = Ending(outcome.state, self._clock.now(), outcome.exit_code, outcome.explanation)
         if not (jobs.finish(db, job.id, ending) and automations.finish(db, job.automation_id, job.id, ending)):
@@ -122,7 +121,7 @@ class Jobs:
         data = {"job": job.id, "state": outcome.state, "exit_code": outcome.exit_code}
         audit.append(db, ending.at, job.org_id, worker, "finish", _resource(job), data)
 
-    def _lose(self, db: apsw.Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str) -> None:
+    def _lose(self, db: Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str) -> None:
         """Record that nobody can say what became of a job; one that never started just waits again."""
         now = self._clock.now()
         data = {"job": job.id, "worker": job.worker_name, "explanation": explanation}
@@ -151,7 +150,7 @@ class Jobs:
         return len(lapsed)
 
     def _expire(self, lease: Lease) -> None:
-        def work(db: apsw.Connection) -> JobRow | None:
+        def work(db: Connection) -> JobRow | None:
             job = jobs.find(db, lease.job_id)
             if job and job.fence == lease.fence:
                 reason = f"worker {job.worker_name} was lost while the job ran; nobody can say what it did"
@@ -165,7 +164,7 @@ class Jobs:
             self._changed(job)
             self._fleet.wake_org(job.org_id)
 
-    def give_back(self, db: apsw.Connection, job: JobRow) -> None:
+    def give_back(self, db: Connection, job: JobRow) -> None:
         """Inside a poll's transaction: let a job wait again of whose lease the worker never heard."""
         self._lose(db, job, SystemActor(), "the worker did not receive it")
 
@@ -191,7 +190,7 @@ def _lease_lost(job_id: str) -> LeaseLost:
     return LeaseLost(f"job {job_id} is no longer yours", hint="Stop it and drop it.")
 
 
-def _get_own(db: apsw.Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
+def _get_own(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
     """The job, if this worker holds or held its newest lease. Raises LeaseLost."""
     job = jobs.find(db, job_id)
     if job is None or job.worker_id != worker.worker_id or job.fence != fence or not job.is_newest:
@@ -201,14 +200,14 @@ def _get_own(db: apsw.Connection, worker: WorkerActor, job_id: str, fence: int) 
     return job
 
 
-def _get_own_again(db: apsw.Connection, job_id: str) -> JobRow:
+def _get_own_again(db: Connection, job_id: str) -> JobRow:
     job = jobs.find(db, job_id)
     if job is None:
         raise _lease_lost(job_id)
     return job
 
 
-def _get_answerable(db: apsw.Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
+def _get_answerable(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
     job = _get_own(db, worker, job_id, fence)
     if job.state not in _ANSWERABLE:
         raise _lease_lost(job_id)

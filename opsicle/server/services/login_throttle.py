@@ -11,12 +11,10 @@ from __future__ import annotations
 import ipaddress
 from datetime import datetime, timedelta
 
-import apsw
-
 from opsicle.domain.errors import TooManyRequests
 from opsicle.kit.clock import Clock, from_text
 from opsicle.server.store import login_attempts, sessions
-from opsicle.server.store.database import Database
+from opsicle.server.store.database import Connection, Database
 
 WINDOW = timedelta(minutes=15)
 MAX_PER_ACCOUNT = 10
@@ -42,7 +40,7 @@ class LoginThrottle:
         """
         now = self._clock.now()
 
-        def work(db: apsw.Connection) -> int:
+        def work(db: Connection) -> int:
             login_attempts.delete_until(db, now - WINDOW)
             is_known = sessions.was_used_from(db, email, address)
             limit = MAX_PER_ACCOUNT if is_known else MAX_FROM_STRANGERS
@@ -62,7 +60,7 @@ class LoginThrottle:
             now,
         )
 
-    def note_refusal(self, db: apsw.Connection, address: str) -> None:
+    def note_refusal(self, db: Connection, address: str) -> None:
         """Count a proof that belongs to no account (a setup or join token) and was wrong."""
         login_attempts.insert(db, "", network(address), self._clock.now())
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-import apsw
-
 from opsicle.domain.errors import NotAuthenticated, Unavailable
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -16,7 +14,7 @@ from opsicle.pki import api_tokens
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.remembered import Remembered
 from opsicle.server.store import sessions, tokens
-from opsicle.server.store.database import Database
+from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.sessions import BearerRow, SessionRow
 
 Kind = Literal["browser", "cli"]
@@ -94,7 +92,7 @@ class Sessions:
         with suppress(Unavailable):  # reading goes on when the disk is full
             self._database.write(lambda db: store.touch(db, row.id, now))
 
-    def begin(self, db: apsw.Connection, place: tuple[str, str], kind: Kind, address: str) -> tuple[str, SessionRow]:
+    def begin(self, db: Connection, place: tuple[str, str], kind: Kind, address: str) -> tuple[str, SessionRow]:
         """Begin a session of the org and user in `place`, as part of a transaction; returns its token too."""
         now = self._clock.now()
         token, token_hash = api_tokens.new_session_token()

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import apsw
 import gevent
 import msgspec
 
@@ -22,7 +21,7 @@ from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of, position
 from opsicle.server.store import audit, templates
-from opsicle.server.store.database import Database
+from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.templates import TemplateRow, VersionRow, VersionSummaryRow
 from opsicle.server.threads import run_in
 from opsicle.wire.pages import Page
@@ -91,7 +90,7 @@ class Templates:
         actor.require(Action.TEMPLATES_PUSH)
         document = _in_thread(_read, source)
 
-        def work(db: apsw.Connection) -> tuple[int, bool]:
+        def work(db: Connection) -> tuple[int, bool]:
             newest = templates.find(db, actor.org_id, document.template.name)
             if newest and newest.digest == document.digest:
                 return newest.latest_version, False
@@ -107,7 +106,7 @@ class Templates:
             unsupported=document.unsupported,
         )
 
-    def _add_version(self, db: apsw.Connection, actor: Actor, newest: TemplateRow | None, document: _Document) -> int:
+    def _add_version(self, db: Connection, actor: Actor, newest: TemplateRow | None, document: _Document) -> int:
         now = self._clock.now()
         name = document.template.name
         template_id = newest.id if newest else new_id(now)
@@ -150,7 +149,7 @@ class Templates:
         actor.require(Action.TEMPLATES_VIEW)
         before = position(cursor)
 
-        def query(db: apsw.Connection) -> list[VersionSummaryRow]:
+        def query(db: Connection) -> list[VersionSummaryRow]:
             if templates.find(db, actor.org_id, name) is None:
                 raise templates.not_found(name)
             return templates.list_versions(db, actor.org_id, name, before, limit + 1)
@@ -164,7 +163,7 @@ class Templates:
         """
         actor.require(Action.TEMPLATES_VIEW)
 
-        def query(db: apsw.Connection) -> tuple[VersionRow, VersionRow]:
+        def query(db: Connection) -> tuple[VersionRow, VersionRow]:
             return (
                 templates.get_version(db, actor.org_id, name, from_version),
                 templates.get_version(db, actor.org_id, name, to_version),
@@ -179,7 +178,7 @@ class Templates:
         actor.require(Action.TEMPLATES_DELETE)
         now = self._clock.now()
 
-        def work(db: apsw.Connection) -> None:
+        def work(db: Connection) -> None:
             if not templates.delete(db, actor.org_id, name, now):
                 raise templates.not_found(name)
             audit.append(db, now, actor.org_id, actor, "delete", f"templates/{name}")

@@ -7,7 +7,6 @@ org could take over somebody's account in another.
 
 from __future__ import annotations
 
-import apsw
 import msgspec
 from msgspec import UNSET
 
@@ -22,7 +21,7 @@ from opsicle.server.services.cursors import page_of
 from opsicle.server.services.passwords import PasswordHasher
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.store import audit, memberships, sessions, tokens, users
-from opsicle.server.store.database import Database
+from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.users import UserRow
 from opsicle.wire.pages import Page
@@ -64,7 +63,7 @@ class Users:
         password_hash = self._hasher.hash(request.password)
         now = self._clock.now()
 
-        def work(db: apsw.Connection) -> MemberRow:
+        def work(db: Connection) -> MemberRow:
             user_id = self._open_account(db, UserRow(new_id(now), email, name, password_hash))
             manager = _find_manager(db, actor.org_id, request.manager)
             manager_id = manager.user_id if manager else None
@@ -76,7 +75,7 @@ class Users:
 
         return _shown(self._database.write(work))
 
-    def _open_account(self, db: apsw.Connection, new: UserRow) -> str:
+    def _open_account(self, db: Connection, new: UserRow) -> str:
         """Make an account, or open one anew that belongs to no org any more; returns its id."""
         old = users.find_by_email(db, new.email)
         if old is None:
@@ -100,7 +99,7 @@ class Users:
             request.name = fields.name(request.name, MAX_NAME_LENGTH)
         password_hash = self._hash(request.password, old) if request.password is not UNSET else ""
 
-        def work(db: apsw.Connection) -> MemberRow:
+        def work(db: Connection) -> MemberRow:
             old = _get(db, actor.org_id, id_or_email)
             new = _changed(db, actor.org_id, old, request)
             _check_admin_stays(db, actor.org_id, old, new)
@@ -129,7 +128,7 @@ class Users:
         """
         actor.require(Action.USERS_MANAGE)
 
-        def work(db: apsw.Connection) -> None:
+        def work(db: Connection) -> None:
             member = _get(db, actor.org_id, id_or_email)
             _check_admin_stays(db, actor.org_id, member, None)
             sessions.delete_of_member(db, actor.org_id, member.user_id)
@@ -143,14 +142,14 @@ class Users:
         self._sessions.forget()
 
 
-def _get(db: apsw.Connection, org_id: str, id_or_email: str) -> MemberRow:
+def _get(db: Connection, org_id: str, id_or_email: str) -> MemberRow:
     member = memberships.find(db, org_id, id_or_email.strip().lower())
     if member is None:
         raise NotFound(f"there is no user {id_or_email}", hint="`opsicle users list` shows them.")
     return member
 
 
-def _find_manager(db: apsw.Connection, org_id: str, email: str | None) -> MemberRow | None:
+def _find_manager(db: Connection, org_id: str, email: str | None) -> MemberRow | None:
     if email is None:
         return None
     manager = memberships.find(db, org_id, email.strip().lower())
@@ -159,7 +158,7 @@ def _find_manager(db: apsw.Connection, org_id: str, email: str | None) -> Member
     return manager
 
 
-def _changed(db: apsw.Connection, org_id: str, old: MemberRow, request: UpdateUserRequest) -> MemberRow:
+def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserRequest) -> MemberRow:
     """The membership as the request wants it. Raises InvalidInput for a manager who cannot be one."""
     manager_id = old.manager_id
     if request.manager is not UNSET:
@@ -178,7 +177,7 @@ def _changed(db: apsw.Connection, org_id: str, old: MemberRow, request: UpdateUs
     )
 
 
-def _change_account(db: apsw.Connection, old: MemberRow, request: UpdateUserRequest, password_hash: str) -> None:
+def _change_account(db: Connection, old: MemberRow, request: UpdateUserRequest, password_hash: str) -> None:
     if request.name is UNSET and not password_hash:
         return
     if len(memberships.list_of_user(db, old.user_id)) > 1:
@@ -191,7 +190,7 @@ def _change_account(db: apsw.Connection, old: MemberRow, request: UpdateUserRequ
         users.set_password(db, old.user_id, password_hash)
 
 
-def _check_admin_stays(db: apsw.Connection, org_id: str, old: MemberRow, new: MemberRow | None) -> None:
+def _check_admin_stays(db: Connection, org_id: str, old: MemberRow, new: MemberRow | None) -> None:
     """Raise Conflict if nobody could administer the org after this change."""
     is_admin_after = new is not None and new.role == Role.ADMIN and not new.is_disabled
     if is_admin_after or old.role != Role.ADMIN or old.is_disabled:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import apsw
 import msgspec
 
 from opsicle.domain.templates import Template, Value
@@ -10,12 +9,13 @@ from opsicle.domain.variables import environment
 from opsicle.server.services.leases import Lease
 from opsicle.server.store import templates
 from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
 from opsicle.wire.jobs import Work
 
 CACHED_VERSIONS = 200
 
 
-def template_of(db: apsw.Connection, template_id: str, version: int) -> Template:
+def template_of(db: Connection, template_id: str, version: int) -> Template:
     """The template that an automation runs, even if its name has been given to another one since."""
     return msgspec.json.decode(templates.get_document(db, template_id, version), type=Template)
 
@@ -26,7 +26,7 @@ class WorkOrders:
     def __init__(self) -> None:
         self._templates: dict[tuple[str, int], Template] = {}
 
-    def make(self, db: apsw.Connection, row: AutomationRow, lease: Lease) -> Work:
+    def make(self, db: Connection, row: AutomationRow, lease: Lease) -> Work:
         """All that the worker needs to carry out this automation under this lease."""
         template = self._template(db, row.template_id, row.version)
         values = msgspec.json.decode(row.values_json, type=dict[str, Value])
@@ -42,7 +42,7 @@ class WorkOrders:
             timeout=template.timeout,
         )
 
-    def _template(self, db: apsw.Connection, template_id: str, version: int) -> Template:
+    def _template(self, db: Connection, template_id: str, version: int) -> Template:
         key = (template_id, version)
         if key not in self._templates:
             if len(self._templates) >= CACHED_VERSIONS:

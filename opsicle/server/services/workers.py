@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import apsw
 import msgspec
 
 from opsicle.domain.access import Action
@@ -16,7 +15,7 @@ from opsicle.server.services.cursors import page_of
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.remembered import Remembered
 from opsicle.server.store import audit, workers
-from opsicle.server.store.database import Database
+from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.workers import WorkerRow, WorkerState
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Worker
@@ -82,7 +81,7 @@ class Workers:
         """Move a worker to a state; harmless if it is in it already."""
         actor.require(Action.WORKERS_MANAGE)
 
-        def work(db: apsw.Connection) -> WorkerRow:
+        def work(db: Connection) -> WorkerRow:
             row = workers.get(db, actor.org_id, id_or_name)
             if row.state == new:
                 return row

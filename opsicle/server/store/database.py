@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 
 import apsw
 import gevent
+from apsw import Connection
 from gevent.event import AsyncResult
 from gevent.queue import SimpleQueue
 from gevent.threadpool import ThreadPool
@@ -23,8 +24,10 @@ from gevent.threadpool import ThreadPool
 from opsicle.domain.errors import Unavailable
 from opsicle.server.threads import run_in
 
+__all__ = ["Connection", "Database"]
+
 T = TypeVar("T")
-Unit = Callable[[apsw.Connection], Any]
+Unit = Callable[[Connection], Any]
 
 READERS = 3
 MAX_BATCH = 200
@@ -40,7 +43,7 @@ class Database:
         self._on_fatal = on_fatal
         self._writer = ThreadPool(1)
         self._readers = ThreadPool(READERS)
-        self._idle_readers: SimpleQueue[apsw.Connection] = SimpleQueue()
+        self._idle_readers: SimpleQueue[Connection] = SimpleQueue()
         self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
         self._is_committing = False
         self._is_closed = False
@@ -48,7 +51,7 @@ class Database:
         for _ in range(READERS):
             self._idle_readers.put(_open(path, is_reader=True))
 
-    def write(self, work: Callable[[apsw.Connection], T]) -> T:
+    def write(self, work: Callable[[Connection], T]) -> T:
         """Run a unit of work and answer once it is durable.
 
         What `work` raises reaches the caller after its own changes alone were undone. Raises Unavailable when the
@@ -97,7 +100,7 @@ class Database:
             return [(None, error) for _ in units]
         return outcomes
 
-    def read(self, query: Callable[[apsw.Connection], T]) -> T:
+    def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query on a snapshot of its own, in another thread; it never waits for the writer."""
         if self._is_closed:
             raise Unavailable("the server is shutting down")
@@ -121,9 +124,9 @@ class Database:
         self._readers.kill()
 
 
-def _open(path: Path, *, is_reader: bool = False) -> apsw.Connection:
+def _open(path: Path, *, is_reader: bool = False) -> Connection:
     """Open with the pragmas that durability and speed depend on."""
-    connection = apsw.Connection(str(path))
+    connection = Connection(str(path))
     connection.set_busy_timeout(10_000)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -134,7 +137,7 @@ def _open(path: Path, *, is_reader: bool = False) -> apsw.Connection:
     return connection
 
 
-def _run(connection: apsw.Connection, unit: Unit) -> tuple[Any, BaseException | None]:
+def _run(connection: Connection, unit: Unit) -> tuple[Any, BaseException | None]:
     """Run one unit in a savepoint; only I/O trouble may end the others' transaction."""
     connection.execute("SAVEPOINT unit")
     try:
@@ -149,18 +152,18 @@ def _run(connection: apsw.Connection, unit: Unit) -> tuple[Any, BaseException | 
     return value, None
 
 
-def _roll_back(connection: apsw.Connection) -> None:
+def _roll_back(connection: Connection) -> None:
     if connection.in_transaction:
         connection.execute("ROLLBACK")
 
 
-def _in_snapshot(connection: apsw.Connection, query: Callable[[apsw.Connection], T]) -> T:
+def _in_snapshot(connection: Connection, query: Callable[[Connection], T]) -> T:
     with _transaction(connection):
         return query(connection)
 
 
 @contextmanager
-def _transaction(connection: apsw.Connection) -> Iterator[None]:
+def _transaction(connection: Connection) -> Iterator[None]:
     connection.execute("BEGIN")
     try:
         yield
