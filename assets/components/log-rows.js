@@ -28,7 +28,7 @@ function more(hidden) {
 function pieces(line, start, end, expression) {
   const text = line.text.slice(start, end);
   const runs = stylesWithin(line.runs, start, end);
-  const matches = expression ? [...text.matchAll(expression)].map((match) => [match.index, match.index + match[0].length]) : [];
+  const matches = matchesIn(text, expression);
   const made = [];
   for (const [from, to, style] of runs) {
     let at = from - start;
@@ -41,6 +41,12 @@ function pieces(line, start, end, expression) {
     made.push(styled(text.slice(at, to - start), style));
   }
   return made;
+}
+
+function matchesIn(text, expression) {
+  if (!expression) return [];
+  expression.lastIndex = 0; // matchAll begins there
+  return [...text.matchAll(expression)].map((match) => [match.index, match.index + match[0].length]);
 }
 
 function stylesWithin(runs, start, end) {

@@ -5,7 +5,7 @@ import { emptyState, loading, pageHeading } from "../components/headings.js";
 import { buttonLink } from "../components/buttons.js";
 import { keepFresh } from "../components/live.js";
 import { isFinal, stateBadge, stateDot, STATES, stateText } from "../components/states.js";
-import { get, withQuery } from "../lib/api.js";
+import { get, getAll, withQuery } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { showList } from "../lib/keyed.js";
 import { setQuery } from "../lib/router.js";
@@ -38,7 +38,7 @@ export function mount(root, { query }) {
   };
   root.append(
     pageHeading("Automations", { beside: live.mark, actions: buttonLink("Run a template", "/templates", { look: "primary", name: "run" }) }),
-    h("div", { class: "toolbar" }, stateFilter(filter, changed), templateFilter(filter, changed)),
+    h("div", { class: "toolbar" }, stateFilter(filter, changed), templateFilter(filter, changed, page)),
     trouble,
     list,
     message,
@@ -59,14 +59,19 @@ function stateFilter(filter, changed) {
   return group;
 }
 
-function templateFilter(filter, changed) {
-  const element = input({ type: "search", placeholder: "Template, by its exact name", "aria-label": "Template", value: filter.template, class: "input medium" });
+function templateFilter(filter, changed, page) {
+  const names = h("datalist", { id: "template-names" });
+  const element = input({ type: "search", placeholder: "Any template", "aria-label": "Template, by its whole name", value: filter.template, class: "input medium", list: names.id });
+  getAll("/templates", page).then(
+    (templates) => replace(names, templates.map(({ name }) => h("option", { value: name }))),
+    () => {}, // one can still type the name
+  );
   let timer = 0;
   element.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(() => ((filter.template = element.value.trim()), changed()), PAUSE_MS);
   });
-  return element;
+  return [element, names];
 }
 
 function row(automation) {
@@ -102,7 +107,7 @@ function remark({ waiting_reason: waiting, explanation }) {
 }
 
 function empty(filter) {
-  if (filter.state || filter.template) return emptyState("No automation fits", h("p", {}, "Choose another state or template."));
+  if (filter.state || filter.template) return emptyState("No automation fits", h("p", {}, "Choose another state, or another template by its whole name."));
   return emptyState("Nothing has run yet", h("p", {}, "Choose a template and run it; what it does shows up here, live."), buttonLink("To the templates", "/templates", { look: "primary" }));
 }
 

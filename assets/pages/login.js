@@ -7,10 +7,15 @@ import { problemBox } from "../components/problems.js";
 import { logIn } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { here, navigate } from "../lib/router.js";
+import { whoAmI } from "../lib/session.js";
 import { remember, remembered } from "../lib/storage.js";
 
 export function mount(root, { query }) {
   setTitle("Log in");
+  if (whoAmI()) {
+    queueMicrotask(() => navigate(target(query), { isReplacing: true }));
+    return;
+  }
   const known = remembered("email", "");
   const email = field({ label: "E-mail", control: input({ type: "email", name: "email", autocomplete: "username", value: known }) });
   const password = field({ label: "Password", control: input({ type: "password", name: "password", autocomplete: "current-password" }) });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,6 +29,7 @@ from opsicle.server.services.signals import Signals
 from opsicle.server.services.templates import Templates
 from opsicle.server.services.users import Users
 from opsicle.server.services.workers import Workers
+from opsicle.server.store.automations import count_by_state
 from opsicle.server.store.database import Database
 
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
@@ -93,6 +95,10 @@ class Services:
     def worker_routes(self) -> list[Route]:
         """What the workers' listener offers."""
         return [*worker_jobs.routes(self.dispatch, self.jobs), *enrol.worker_routes(self.enrolments)]
+
+    def open_automations(self) -> Mapping[str, int]:
+        """How many automations of all orgs are in each state that is not final, for the metrics."""
+        return self.core.state.read(count_by_state)
 
     def loops(self, keep_logs: timedelta) -> list[Loop]:
         """What is to be done again and again."""

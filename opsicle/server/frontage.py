@@ -105,6 +105,12 @@ class Frontage:
         add("opsicle_worker_connections", "Open connections of workers.", lambda: self._workers.open_connections)
         add("opsicle_event_streams", "Open event streams.", lambda: len(self._streams))
         add("opsicle_connected_workers", "Workers that are connected.", self._services.fleet.connected_count)
+        self._metrics.add_gauges(
+            "opsicle_open_automations",
+            "Automations that are not over yet.",
+            "state",
+            self._services.open_automations,
+        )
 
 
 def _given_certificate(options: ServerOptions, now: datetime) -> GivenCertificate | None:

@@ -293,7 +293,7 @@ class _Problem(msgspec.Struct):
     hint: str = ""
 
 
-_BY_CODE = {
+KIND_BY_CODE = {
     kind.code: kind
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, OpsicleError) and kind is not TooManyRequests
@@ -318,7 +318,7 @@ def problem_of(status: int, content: bytes) -> OpsicleError:
     if status == http.client.TOO_MANY_REQUESTS:
         return TooManyRequests(message, retry_after=1, hint=problem.hint)
     fallback = errors.InvalidInput if 400 <= status < 500 else Internal
-    return (_BY_CODE.get(problem.code) or _BY_STATUS.get(status, fallback))(message, hint=problem.hint)
+    return (KIND_BY_CODE.get(problem.code) or _BY_STATUS.get(status, fallback))(message, hint=problem.hint)
 
 
 def reason_of(error: Exception) -> str:

@@ -2,14 +2,13 @@
 
 What protects the enrolment is the token's secret, which both sides prove and neither sends (see `pki/join_token.py`).
 So the connection is taken as it is, and nothing of the answer is believed before its proof has been checked.
-`cryptography` is imported only here, and only when there is something to sign: it would double an idle worker's memory.
+What is here runs in a process of its own (see signing.py).
 """
 
 from __future__ import annotations
 
+import hashlib
 import http.client
-import logging
-import random
 import ssl
 import time
 from datetime import UTC, datetime
@@ -22,41 +21,15 @@ from opsicle.domain.errors import Conflict, Internal, NotAuthenticated, OpsicleE
 from opsicle.kit.backoff import Backoff
 from opsicle.wire.worker_api import Enrolment, EnrolReply, EnrolRequest, RenewReply, RenewRequest
 from opsicle.worker.connection import Connection, problem_of, reason_of
-from opsicle.worker.identity import DataFolder, Identity, has_expired
+from opsicle.worker.identity import Identity
 
 if TYPE_CHECKING:
     from opsicle.pki.join_token import JoinToken
-
-log = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS = 30
 _MAX_REPLY_BYTES = 256 * 1024
 _TRIES = 4
 """How often a request is sent whose answer was lost; it is the same one, so at most one of them counts."""
-
-_RENEWAL_RETRY_SECONDS = 60.0
-
-
-def obtain_identity(folder: DataFolder, token_text: str, name: str, labels: dict[str, str], slots: int) -> Identity:
-    """The identity in the data folder, or a new one for the join token if there is none or it has expired.
-
-    Raises Conflict if the folder belongs to a worker of another server, NotAuthenticated without a usable identity
-    or token, and what `enrol` raises.
-    """
-    identity = folder.load_identity()
-    if identity and not (token_text and has_expired(identity)):
-        if token_text:
-            _ignore(token_text, identity)
-        return identity
-    if not token_text:
-        raise NotAuthenticated(
-            f"{folder.path} holds no worker yet", hint="Enrol with `--join`, and a token of `opsicle workers token`."
-        )
-    folder.check_room()
-    identity = enrol(token_text, name, labels, slots)
-    folder.save_identity(identity)
-    log.info("enrolled", extra={"worker": identity.name, "org": identity.org, "worker_id": identity.worker_id})
-    return identity
 
 
 def enrol(token_text: str, name: str, labels: dict[str, str], slots: int) -> Identity:
@@ -72,44 +45,9 @@ def enrol(token_text: str, name: str, labels: dict[str, str], slots: int) -> Ide
     key_pem, csr_pem = certificates.make_key_and_csr()
     request = join_token.make_request(token, csr_pem, name, labels, slots)
     enrolment = join_token.open_reply(token, request, _ask(token, request))
-    return _identity(enrolment, key_pem, token.url, SERVER_NAME)
-
-
-class Renewal:
-    """Knows when this worker's certificate is to be renewed, and does it: at half its life, give or take a tenth."""
-
-    def __init__(self, folder: DataFolder, connection: Connection, identity: Identity) -> None:
-        self._folder = folder
-        self._connection = connection
-        self._plan(identity)
-
-    def turn(self) -> None:
-        """Renew if it is time. A failure is logged and tried again in a minute: there are days left."""
-        if not self._is_due():
-            return
-        try:
-            renewed = renew(self._connection, self._identity)
-            self._folder.save_identity(renewed)
-            self._connection.use(renewed)
-        except OpsicleError as error:
-            self._next_try = time.monotonic() + _RENEWAL_RETRY_SECONDS
-            log.warning("the certificate could not be renewed", extra={"reason": error.message})
-        else:
-            self._plan(renewed)
-            log.info("certificate renewed", extra={"expires_at": renewed.expires_at})
-
-    def _plan(self, identity: Identity) -> None:
-        """By both clocks: the one may be set wrong, the other does not run while the machine sleeps."""
-        self._identity = identity
-        life = identity.expires_at - identity.issued_at
-        wait = life * random.uniform(0.4, 0.6)  # noqa: S311 - so that a fleet enrolled at once does not renew at once
-        self._due_at = identity.issued_at + wait
-        self._due_in = time.monotonic() + wait.total_seconds()
-        self._next_try = 0.0
-
-    def _is_due(self) -> bool:
-        now = time.monotonic()
-        return now >= self._next_try and (now >= self._due_in or datetime.now(UTC) >= self._due_at)
+    return _with_certificate(
+        _identity(enrolment, token_text, token.url, SERVER_NAME), key_pem, enrolment.certificate_pem, enrolment.ca_pem
+    )
 
 
 def renew(connection: Connection, identity: Identity) -> Identity:
@@ -121,27 +59,21 @@ def renew(connection: Connection, identity: Identity) -> Identity:
     return _with_certificate(identity, key_pem, reply.certificate_pem, reply.ca_pem)
 
 
-def _ignore(token_text: str, identity: Identity) -> None:
-    """A token for a folder that has an identity: ignored, unless it is for another server."""
-    from opsicle.pki import join_token
-
-    url = join_token.parse(token_text).url
-    if url != identity.joined_url:
-        raise Conflict(
-            f"this data folder belongs to a worker of {identity.joined_url}, and the join token is for {url}",
-            hint="Use another data folder.",
-        )
-    log.info("already enrolled: the join token is ignored", extra={"worker": identity.name})
+def token_digest(token_text: str) -> str:
+    """By which a token is recognised that has been used already."""
+    return hashlib.sha256(token_text.strip().encode()).hexdigest()
 
 
-def _identity(enrolment: Enrolment, key_pem: str, joined_url: str, server_name: str) -> Identity:
+def _identity(enrolment: Enrolment, token_text: str, joined_url: str, server_name: str) -> Identity:
+    """What the enrolment says, without the certificate."""
     never = datetime.fromtimestamp(0, UTC)
-    identity = Identity(
+    return Identity(
         worker_id=enrolment.worker_id,
         org=enrolment.org,
         name=enrolment.name,
         worker_url=enrolment.worker_url,
         joined_url=joined_url,
+        joined_with=token_digest(token_text),
         server_name=server_name,
         key_pem="",
         certificate_pem="",
@@ -149,7 +81,6 @@ def _identity(enrolment: Enrolment, key_pem: str, joined_url: str, server_name: 
         issued_at=never,
         expires_at=never,
     )
-    return _with_certificate(identity, key_pem, enrolment.certificate_pem, enrolment.ca_pem)
 
 
 def _with_certificate(identity: Identity, key_pem: str, certificate_pem: str, ca_pem: str) -> Identity:

@@ -30,7 +30,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Who this worker is, and whom it takes for its server.
 
     `server_name` is the name that the server's certificate must have, whatever address it is reached by.
-    `joined_url` is where the worker enrolled.
+    `joined_url` is where the worker enrolled, `joined_with` the digest of the token that it used.
     """
 
     worker_id: str
@@ -38,6 +38,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     worker_url: str
     joined_url: str
+    joined_with: str
     server_name: str
     key_pem: str
     certificate_pem: str

@@ -18,7 +18,7 @@ from opsicle.domain.errors import InvalidInput, OpsicleError
 from opsicle.kit.ids import new_id
 from opsicle.worker import leftovers
 from opsicle.worker.connection import Connection
-from opsicle.worker.enrolment import Renewal, obtain_identity
+from opsicle.worker.credentials import Renewal, obtain_identity
 from opsicle.worker.events import IDLE, Events, signals_to
 from opsicle.worker.identity import DataFolder, Identity, storage_errors
 from opsicle.worker.jobs import Jobs

@@ -18,6 +18,7 @@ import pytest
 from opsicle.pki import setup_token
 from tests.http.client import Client
 from tests.http.conftest import client_of, data_folder, log_in, set_up
+from tests.http.test_strictness import slow_client
 from tests.product import Process, Server, program
 from tests.support import wait_until
 
@@ -171,6 +172,21 @@ def test_stopping_ends_event_streams_and_idle_connections_at_once(own: Server) -
     assert [event["event"] for event in events] in ([], ["changed"])
     assert idle.recv(1) == b""
     idle.close()
+
+
+def test_clients_that_never_finish_cannot_keep_it_from_stopping(own: Server) -> None:
+    stranger = client_of(own.start())
+    crowd = [slow_client(stranger, kind) for kind in ("silent", "head", "handshake")]
+    began = time.monotonic()
+    assert own.process.stop() == 0
+    assert time.monotonic() - began < 5
+
+    crowd.append(slow_client(client_of(own.start()), "body"))
+    began = time.monotonic()
+    assert own.process.stop() == 0
+    assert time.monotonic() - began < 10
+    for sock in crowd:
+        sock.close()
 
 
 def test_a_second_server_on_the_same_data_folder_is_refused(begin: Begin) -> None:

@@ -132,7 +132,13 @@ def test_every_answer_carries_the_security_headers(stranger: Client, alice: Clie
         assert "unsafe" not in policy
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
-        assert answer.headers["Strict-Transport-Security"]
+
+
+@pytest.mark.parametrize(
+    ("host", "is_ours"), [("ops.example.com", True), ("ops.example.com:8443", False), ("localhost", False)]
+)
+def test_https_is_demanded_of_a_host_that_is_ours_alone(stranger: Client, host: str, is_ours: bool) -> None:
+    assert ("Strict-Transport-Security" in stranger.get("/", Host=host).headers) is is_ours
 
 
 def test_answers_of_the_api_are_not_kept_by_anyone(alice: Client) -> None:
@@ -151,13 +157,14 @@ def test_many_requests_share_one_connection(server: Server, alice: Client) -> No
     assert len(ports) == 1
 
 
-def test_the_log_has_a_line_for_a_request_but_no_query_and_no_token(server: Server, alice: Client) -> None:
-    alice.get("/api/v1/automations?template=secret-in-the-query")
+def test_the_log_has_a_line_for_a_request_that_failed_but_no_query_and_no_token(server: Server, alice: Client) -> None:
+    alice.get("/api/v1/automations/no-such-thing/log?offset=31415926")
     token = alice.headers["Authorization"].partition(" ")[2]
 
     log = server.process.log()
+    assert '"path":"/api/v1/automations/no-such-thing/log","status":404' in log
     assert token not in log
-    assert "secret-in-the-query" not in log
+    assert "31415926" not in log
 
 
 def test_the_metrics_count_requests_by_route(stranger: Client) -> None:
@@ -167,6 +174,7 @@ def test_the_metrics_count_requests_by_route(stranger: Client) -> None:
     assert 'opsicle_requests_total{method="GET",route="health.readyz",status="200"}' in text
     assert 'opsicle_request_seconds_bucket{le="+Inf",route="health.readyz"}' in text
     assert "opsicle_connected_workers 0.0" in text
+    assert "# TYPE opsicle_open_automations gauge" in text
 
 
 def test_the_ca_is_there_for_clients_to_compare_and_trust(server: Server, stranger: Client) -> None:

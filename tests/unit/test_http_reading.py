@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +29,7 @@ class Pieces:
 
     def __init__(self, content: bytes, cuts: list[int]) -> None:
         borders = [0, *sorted({cut % (len(content) + 1) for cut in cuts}), len(content)]
-        self._pieces = [content[start:end] for start, end in zip(borders, borders[1:], strict=False) if end > start]
+        self._pieces = [content[start:end] for start, end in itertools.pairwise(borders) if end > start]
 
     def recv(self, _size: int, /) -> bytes:
         return self._pieces.pop(0) if self._pieces else b""

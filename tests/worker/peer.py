@@ -107,6 +107,7 @@ class Peer:
             name="worker-1",
             worker_url=f"https://127.0.0.1:{self.port}",
             joined_url="http://127.0.0.1:1",
+            joined_with="",
             server_name=SERVER_NAME,
             key_pem=key_pem,
             certificate_pem=issued.pem,

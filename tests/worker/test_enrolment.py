@@ -19,7 +19,7 @@ from opsicle.pki import certificates, join_token
 from opsicle.pki.authority import SERVER_NAME, Authority
 from opsicle.wire.worker_api import Enrolment, PollReply, PollRequest
 from opsicle.worker.connection import Connection
-from opsicle.worker.enrolment import obtain_identity
+from opsicle.worker.credentials import obtain_identity
 from opsicle.worker.identity import DataFolder, Identity
 from tests.worker.peer import EnrolmentPeer, Peer
 from tests.worker.working import run_worker

@@ -72,7 +72,6 @@ class Application:
         self._observe = observe
         self._encode = msgspec.msgpack.Encoder().encode if is_binary else msgspec.json.Encoder().encode
         self._media_type = MESSAGEPACK if is_binary else JSON
-        self._access_level = logging.DEBUG if is_binary else logging.INFO
         self._router = Router(strict=True)
         for route in routes:
             self._router.add(route.path, route.method, route)
@@ -81,7 +80,7 @@ class Application:
         """Answer one request; never raises."""
         began = time.monotonic()
         name, reply = self._answer(environ)
-        headers, body = self._encoded(reply, is_secure=environ["wsgi.url_scheme"] == "https")
+        headers, body = self._encoded(reply, is_host_ours=_is_host_ours(environ))
         seconds = time.monotonic() - began
         self._observe(name, environ["REQUEST_METHOD"], reply.status, seconds)
         self._log_access(environ, reply.status, seconds)
@@ -127,9 +126,9 @@ class Application:
     def _request(self, environ: dict[str, Any], max_body: int) -> Request:
         return Request(environ, self._authenticate, self._streams, max_body)
 
-    def _encoded(self, reply: Reply, *, is_secure: bool) -> tuple[list[tuple[str, str]], Iterable[bytes]]:
+    def _encoded(self, reply: Reply, *, is_host_ours: bool) -> tuple[list[tuple[str, str]], Iterable[bytes]]:
         headers = [*SECURITY_HEADERS, *reply.headers]
-        if is_secure:
+        if is_host_ours:
             headers.append(HSTS)
         if not any(name == "Cache-Control" for name, _ in reply.headers):
             headers.append(_NO_STORE)
@@ -145,8 +144,9 @@ class Application:
         return headers, (content,)
 
     def _log_access(self, environ: Mapping[str, Any], status: int, seconds: float) -> None:
-        """One line a request, without query and headers: both may hold what is secret."""
-        if log.isEnabledFor(self._access_level):
+        """One line a request, always if it failed; without query and headers, for both may hold what is secret."""
+        level = logging.INFO if status >= HTTPStatus.BAD_REQUEST else logging.DEBUG
+        if log.isEnabledFor(level):
             extra = {
                 "method": environ["REQUEST_METHOD"],
                 "path": environ["PATH_INFO"],
@@ -154,12 +154,18 @@ class Application:
                 "ms": round(seconds * 1000, 1),
                 "address": environ["REMOTE_ADDR"],
             }
-            log.log(self._access_level, "request", extra=extra)
+            log.log(level, "request", extra=extra)
 
 
 def nothing_else(_request: Request) -> Reply:
     """The fallback of a listener that has routes and nothing more."""
     raise NotFound("there is nothing at this address", hint="See /api/openapi.json for what there is.")
+
+
+def _is_host_ours(environ: Mapping[str, Any]) -> bool:
+    """Whether HTTPS may be demanded of a whole host: not if we have one port of it, and others have theirs."""
+    host = environ.get("HTTP_HOST", "localhost")
+    return environ["wsgi.url_scheme"] == "https" and ":" not in host and host != "localhost"
 
 
 def _decoded_path(path: str) -> str:

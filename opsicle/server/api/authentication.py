@@ -19,7 +19,7 @@ from opsicle.server.services.workers import Workers
 
 SECURE_COOKIE = "__Host-opsicle"
 PLAIN_COOKIE = "opsicle"
-"""Over plain HTTP on loopback, as the demo serves it, browsers refuse the prefix."""
+"""Over plain HTTP on loopback, as the demo serves it: not every browser keeps a `Secure` cookie there."""
 
 CSRF_HEADER = "Opsicle-CSRF"
 _SAFE_METHODS = frozenset({"GET", "HEAD"})

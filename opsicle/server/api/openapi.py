@@ -107,5 +107,5 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
 def _any(kind: type) -> dict[str, Any]:
     """The schema of `object`, as which we type JSON that may be anything."""
     if kind is not object:
-        raise NotImplementedError
+        raise TypeError(f"no schema for {kind}")
     return {"description": "Any JSON."}

@@ -45,7 +45,7 @@ class Peer:
 
 
 class Connection:
-    """Serves one connection in the greenlet that calls `serve`. `is_idle` while it waits for a request."""
+    """Serves one connection in the greenlet that calls `serve`. `is_idle` until the head of a request is complete."""
 
     def __init__(self, sock: socket.socket, peer: Peer, application: Application) -> None:
         self.is_idle = True
@@ -60,7 +60,6 @@ class Connection:
         """Answer request after request until either side has had enough. Leaves the socket for the caller to close."""
         try:
             while not self._is_last and self._incoming.wait_for_request():
-                self.is_idle = False
                 self._serve_one()
                 self.is_idle = True
         except OSError as error:  # the peer has gone, or takes nothing of what we send
@@ -78,6 +77,7 @@ class Connection:
         except (InvalidInput, TooLarge) as error:
             self._refuse(error)
             return
+        self.is_idle = False
         self._sock.settimeout(SEND_SECONDS)
         body = Body(self._incoming, request, self._send_continue)
         answer = Answer(

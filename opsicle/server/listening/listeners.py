@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import resource
 from collections import Counter
 from pathlib import Path
 from ssl import CERT_REQUIRED
@@ -57,6 +58,8 @@ class Listener:
         self._connections: dict[Connection, str] = {}
         self._by_address: Counter[str] = Counter()
         self._greenlets = gevent.pool.Group()
+        self._handshakes = gevent.pool.Group()
+        self._most_connections = min(MAX_CONNECTIONS, _descriptors() // 2)
         self._server = StreamServer(self._socket, self._serve)
 
     def start(self) -> None:
@@ -68,6 +71,7 @@ class Listener:
         self._server.close()
         if self._path:
             Path(self._path).unlink(missing_ok=True)
+        self._handshakes.kill(block=False)
         for connection in list(self._connections):
             connection.end()
 
@@ -84,7 +88,7 @@ class Listener:
 
     def _serve(self, sock: socket.socket, address: Any) -> None:
         """Run in the connection's own greenlet, so that a slow handshake keeps nobody waiting."""
-        self._greenlets.add(cast("gevent.Greenlet[..., object]", gevent.getcurrent()))
+        self._greenlets.add(_current())
         name = _address_name(address)
         if not self._has_room(name):
             log.warning("too many connections", extra={"address": name})
@@ -105,11 +109,17 @@ class Listener:
         if self._context is None:
             self._serve_requests(sock, Peer(name, "http", is_trusted_proxy=self._trusts_proxy))
             return
-        with gevent.Timeout(HANDSHAKE_SECONDS, TimeoutError("the TLS handshake took too long")):
-            secured = self._context.wrap_socket(sock, server_side=True)
-        with secured:
+        with self._shake_hands(sock, self._context) as secured:
             identity = _worker_identity(secured) if self._demands_certificate else None
             self._serve_requests(secured, Peer(name, "https", identity))
+
+    def _shake_hands(self, sock: socket.socket, context: SSLContext) -> SSLSocket:
+        self._handshakes.add(_current())
+        try:
+            with gevent.Timeout(HANDSHAKE_SECONDS, TimeoutError("the TLS handshake took too long")):
+                return context.wrap_socket(sock, server_side=True)
+        finally:
+            self._handshakes.discard(_current())
 
     def _serve_requests(self, sock: socket.socket, peer: Peer) -> None:
         connection = Connection(sock, peer, self._application)
@@ -124,7 +134,7 @@ class Listener:
         is_crowd = not (self._demands_certificate or self._trusts_proxy)
         if is_crowd and self._by_address[name] >= MAX_CONNECTIONS_PER_ADDRESS:
             return False
-        if len(self._greenlets) <= MAX_CONNECTIONS:
+        if len(self._greenlets) <= self._most_connections:
             return True
         idle = next((connection for connection in self._connections if connection.is_idle), None)
         if idle:
@@ -138,6 +148,15 @@ def _worker_identity(sock: SSLSocket) -> certificates.WorkerIdentity | None:
         return certificates.worker_identity(sock.getpeercert(binary_form=True) or b"")
     except NotAuthenticated:
         return None
+
+
+def _current() -> gevent.Greenlet[..., object]:
+    return cast("gevent.Greenlet[..., object]", gevent.getcurrent())
+
+
+def _descriptors() -> int:
+    """How many files and sockets this process may have open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def _address_name(address: Any) -> str:

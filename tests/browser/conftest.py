@@ -1,0 +1,115 @@
+"""A real server and worker, and a real Chromium in which every page must keep to its rules."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.browser import templates
+from tests.browser.reading import log_in
+from tests.product import Installation
+
+CHROMIUM = os.environ.get("OPSICLE_TEST_CHROMIUM", "/usr/bin/chromium")
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PATIENCE_MS = 30_000
+"""A hang guard for what a page is waited for; nothing here is measured by it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("browser")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not shutil.which(CHROMIUM):
+        message = f"there is no Chromium at {CHROMIUM}; install the package chromium"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A server with its admin alice, a worker `edge` and the templates of these tests."""
+    with Installation(tmp_path_factory.mktemp("installation")) as made:
+        made.worker("edge", None, "--label", "site=ams", "--slots", "4")
+        for source in templates.ALL:
+            made.push(source)
+        yield made
+
+
+@pytest.fixture(scope="session")
+def session(browser: Browser, installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cookie of alice, who has logged in as a person does."""
+    path = tmp_path_factory.mktemp("session") / "state.json"
+    context = browser.new_context(ignore_https_errors=True, base_url=installation.server.url)
+    page = context.new_page()
+    page.goto("/login")
+    log_in(page, installation.admin.email)
+    page.get_by_role("heading", name="Templates", exact=True).wait_for(timeout=PATIENCE_MS)
+    context.storage_state(path=path)
+    context.close()
+    return path
+
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, installation: Installation, session: Path) -> Iterator[OpenPage]:
+    """Opens pages as alice, or as nobody with `is_known=False`; no page may complain or ask anybody else for anything."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def open_one(path: str, *, is_known: bool = True, url: str = "", width: int = 1280, theme: str = "light") -> Page:
+        context = browser.new_context(
+            ignore_https_errors=True,  # the server's own CA; that it is checked is what other tests show
+            base_url=url or installation.server.url,
+            storage_state=session if is_known else None,
+            viewport={"width": width, "height": 800},
+            color_scheme="dark" if theme == "dark" else "light",
+        )
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        page = context.new_page()
+        _collect_complaints(page, url or installation.server.url, complaints)
+        page.goto(path)
+        page.get_by_role("heading", level=1).first.wait_for()
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _collect_complaints(page: Page, url: str, complaints: list[str]) -> None:
+    def on_console(message: ConsoleMessage) -> None:
+        # Chromium itself notes every answer of 400 and above; what a page makes of those is asserted where it matters.
+        if message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource"):
+            complaints.append(f"console: {message.text}")
+
+    def on_request(request: Request) -> None:
+        if urlsplit(request.url).netloc != urlsplit(url).netloc:
+            complaints.append(f"asked another server: {request.url}")
+
+    def on_dialog(dialog: object) -> None:
+        complaints.append(f"a script ran: {dialog}")
+
+    page.on("console", on_console)
+    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    page.on("request", on_request)
+    page.on("dialog", on_dialog)

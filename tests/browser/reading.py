@@ -1,0 +1,46 @@
+"""What a person does and sees on the pages."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page
+
+from tests.product import PASSWORD
+from tests.support import wait_until
+
+
+def log_in(page: Page, email: str, password: str = PASSWORD) -> None:
+    """Fill in the log-in form."""
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
+def run_now(page: Page) -> None:
+    """Send the run form and wait for the automation's page."""
+    page.get_by_role("button", name="Run now").click()
+    page.wait_for_url("**/automations/*")
+
+
+def wait_for_state(page: Page, state: str) -> None:
+    """Wait until the automation's heading says so."""
+    page.locator(".page-title .state", has_text=state).wait_for()
+
+
+def log_text(page: Page) -> str:
+    """The lines of the log that are in the document, in order."""
+    rows = page.locator(".log-row").evaluate_all(
+        """rows => rows.map(row => [new DOMMatrix(getComputedStyle(row).transform).f, row.querySelector('.log-text')])
+              .sort((a, b) => a[0] - b[0]).map(([, text]) => text ? text.textContent : '')"""
+    )
+    return "\n".join(rows)
+
+
+def wait_for_log(page: Page, text: str, timeout: float = 30.0) -> None:
+    """Wait until the text stands in the part of the log that is in the document."""
+    wait_until(lambda: text in log_text(page), timeout, f"{text!r} in the log")
+
+
+def has_no_horizontal_scroll(page: Page) -> bool:
+    """Whether the page is no wider than the window."""
+    is_narrow: bool = page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    return is_narrow

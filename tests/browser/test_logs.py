@@ -1,0 +1,122 @@
+"""Long and hostile logs: the page stays harmless and answers."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.reading import log_text, run_now, wait_for_log, wait_for_state
+from tests.product import Installation
+from tests.support import wait_until
+
+ANSWER_SECONDS = 10.0
+"""A hang guard: what a person does answers in well under a second."""
+
+MOST_ROWS = 200
+
+
+@pytest.fixture(scope="module")
+def long_log(installation: Installation) -> str:
+    """The path of an automation's page whose log has 200,000 lines and one of 10 MB."""
+    done = installation.admin.json("run", "long-log", "--follow")
+    return f"/automations/{done['id']}"
+
+
+def test_hostile_output_is_shown_as_text_and_does_nothing(open_page: OpenPage) -> None:
+    page = open_page("/templates/hostile/run")
+    run_now(page)
+    wait_for_state(page, "succeeded")
+    wait_for_log(page, "the end")
+    lines = log_text(page).split("\n")
+    assert '<script>alert(1)</script><img src="https://example.com/x.png" onerror="alert(2)">' in lines
+    assert "link behind" in lines
+    assert "after the title" in lines
+    assert "bidi ⟨U+202E⟩ turned⟨U+202C⟩ zero⟨U+200B⟩width" in lines
+    assert "bad \ufffd\ufffd bytes" in lines
+    assert "still there" in lines
+    assert "control ^A^K^? ⟨U+009B⟩ signs" in lines
+    assert "3000" in lines
+    assert '"><script>alert(1)</script>' in lines
+    assert page.title().startswith("succeeded: hostile")
+    assert page.locator("main :is(script, img, iframe, b, i)").count() == 0
+    assert page.locator(".log-canvas a").count() == 0
+    _answers(page)
+
+
+def test_a_very_long_log_stays_responsive_and_draws_only_what_is_in_sight(open_page: OpenPage, long_log: str) -> None:
+    page = open_page(long_log)
+    wait_for_log(page, "the end", timeout=90)
+    assert page.locator(".log-row").count() < MOST_ROWS
+    began = time.monotonic()
+    page.locator(".log-scroller").evaluate("element => { element.scrollTop = element.scrollHeight / 3 }")
+    wait_until(lambda: "line 06" in log_text(page), ANSWER_SECONDS, "the middle of the log")
+    page.get_by_label("Search the log").fill("line 150000")
+    expect(page.locator(".log-count")).to_have_text("1 of 1", timeout=ANSWER_SECONDS * 1000)
+    wait_for_log(page, "line 150000", ANSWER_SECONDS)
+    assert page.locator(".log-text mark").inner_text() == "line 150000"
+    page.get_by_role("button", name="Wrap").click()
+    wait_for_log(page, "line 150000", ANSWER_SECONDS)
+    assert time.monotonic() - began < 3 * ANSWER_SECONDS
+    assert page.locator(".log-row").count() < MOST_ROWS
+    _answers(page)
+
+
+def test_a_line_of_ten_megabytes_is_cut_until_one_asks_for_more(open_page: OpenPage, long_log: str) -> None:
+    page = open_page(long_log)
+    wait_for_log(page, "the end", timeout=90)
+    more = page.locator(".log-more")
+    assert more.inner_text() == "10,483,760 more characters: show"
+    page.get_by_role("button", name="Follow").click()
+    more.click()
+    expect(page.locator(".log-more")).to_have_count(0)
+    assert page.locator(".log-row").count() < MOST_ROWS
+    page.locator(".log-scroller").evaluate("element => { element.scrollTop = element.scrollHeight }")
+    wait_for_log(page, "the end", ANSWER_SECONDS)
+    _answers(page)
+
+
+def test_a_command_leads_to_its_place_in_the_log_and_the_address_to_a_line(
+    open_page: OpenPage, long_log: str
+) -> None:
+    page = open_page(long_log)
+    wait_for_log(page, "the end", timeout=90)
+    page.get_by_title("head -c 10485760").click()
+    wait_until(lambda: "x" * 20 in log_text(page), ANSWER_SECONDS, "the command's output")
+    assert urlsplit(page.url).fragment == "L200001"
+    page = open_page(f"{long_log}#L4711-L4713")
+    wait_until(lambda: page.locator(".log-row.is-selected").count() == 3, 90, "the lines of the address")
+    assert page.locator(".log-row.is-selected").first.inner_text().startswith("4711\nline 004711")
+
+
+def test_scrolling_up_lets_go_of_the_end_and_follow_goes_back_to_it(open_page: OpenPage, long_log: str) -> None:
+    page = open_page(long_log)
+    wait_for_log(page, "the end", timeout=90)
+    follow = page.get_by_role("button", name="Follow")
+    expect(follow).to_have_attribute("aria-pressed", "true")
+    page.locator(".log-scroller").hover()
+    page.mouse.wheel(0, -5000)
+    expect(follow).to_have_attribute("aria-pressed", "false")
+    wait_until(lambda: "the end" not in log_text(page), ANSWER_SECONDS, "another part of the log")
+    follow.click()
+    wait_for_log(page, "the end", ANSWER_SECONDS)
+
+
+def test_the_raw_log_is_downloaded_byte_by_byte(open_page: OpenPage, installation: Installation) -> None:
+    page = open_page("/templates/hostile/run")
+    run_now(page)
+    wait_for_state(page, "succeeded")
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Raw").click()
+    content = started.value.path().read_bytes()
+    assert b"bad \xff\xfe bytes\n" in content and content.endswith(b"the end\n")
+
+
+def _answers(page: Page) -> None:
+    """A frame is drawn within the hang guard."""
+    began = time.monotonic()
+    page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    assert time.monotonic() - began < ANSWER_SECONDS

@@ -1,0 +1,170 @@
+"""Every page: its heading, its width on a telephone, both themes, and that it complains of nothing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.reading import has_no_horizontal_scroll
+from tests.product import PASSWORD, Installation, Server
+
+PAGES = {
+    "/templates": "Templates",
+    "/templates/greet": "Greet somebody",
+    "/templates/greet?view=source": "Greet somebody",
+    "/templates/greet?view=versions": "Greet somebody",
+    "/templates/greet/run": "Run Greet somebody",
+    "/templates/greet/push": "New version of greet",
+    "/push": "Push a template",
+    "/automations": "Automations",
+    "/workers": "Workers",
+    "/people": "People",
+    "/tokens": "API tokens",
+    "/audit": "Audit",
+    "/nowhere": "Nothing here",
+}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_has_its_heading_and_fits_every_width_in_both_themes(open_page: OpenPage, path: str) -> None:
+    page = open_page(path)
+    expect(page.get_by_role("heading", level=1)).to_have_text(PAGES[path])
+    expect(page.locator("main .loading")).to_have_count(0)
+    expect(page.locator("main .box-bad")).to_have_count(0)
+    assert page.title().endswith("acme · Opsicle")
+    for theme in ("dark", "light"):
+        page.emulate_media(color_scheme=theme)
+        expect(page.locator("html")).to_have_attribute("data-theme", theme)
+        for width in (1280, 390, 360):
+            page.set_viewport_size({"width": width, "height": 740})
+            assert has_no_horizontal_scroll(page), f"{path} is wider than {width} pixels"
+
+
+def test_every_control_has_a_name_and_every_page_one_heading(open_page: OpenPage) -> None:
+    page = open_page("/templates/greet/run")
+    for path in PAGES:
+        page.goto(path)
+        expect(page.locator("main .loading")).to_have_count(0)
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)
+        nameless = page.locator("button, a, input, select, textarea").evaluate_all(
+            """elements => elements.filter(element => !(element.textContent.trim() || element.labels?.length
+                  || element.getAttribute('aria-label'))).map(element => element.outerHTML)"""
+        )
+        assert nameless == [], path
+
+
+def test_moving_between_pages_moves_the_focus_to_the_heading(open_page: OpenPage) -> None:
+    page = open_page("/templates")
+    page.get_by_role("link", name="Workers").click()
+    expect(page.get_by_role("heading", level=1, name="Workers")).to_be_focused()
+    page.go_back()
+    expect(page.get_by_role("heading", level=1, name="Templates")).to_be_focused()
+
+
+def test_the_chosen_theme_is_remembered(open_page: OpenPage) -> None:
+    page = open_page("/templates")
+    page.get_by_role("button", name="Switch between light and dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_templates_are_found_by_owner_and_the_search_stays_in_the_address(open_page: OpenPage) -> None:
+    page = open_page("/templates")
+    page.get_by_label("Search templates").fill("ada")
+    expect(page.locator(".template-rows .row")).to_have_count(1)
+    page.reload()
+    expect(page.locator(".template-rows .row")).to_have_count(1)
+
+
+def test_a_template_is_pushed_after_its_mistakes_were_shown_beside_their_lines(open_page: OpenPage) -> None:
+    page = open_page("/push")
+    editor = page.get_by_label("Template (YAML)")
+    good = editor.input_value().replace("restart-web", "pushed-here")
+    editor.fill(good.replace("commands:", "comands:"))
+    expect(page.locator(".editor-numbers .is-wrong").first).to_be_visible()
+    page.get_by_role("button", name="Push").click()
+    expect(page.locator(".findings")).to_contain_text("comands")
+    page.locator(".findings").get_by_role("button", name=re.compile("line")).first.click()
+    expect(editor).to_be_focused()
+    editor.fill(good)
+    page.get_by_role("button", name="Push").click()
+    page.wait_for_url("**/templates/pushed-here")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Restart the web tier")
+
+
+def test_two_versions_are_compared(open_page: OpenPage, installation: Installation) -> None:
+    for word in ("first", "second"):
+        installation.push(
+            "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: changing}\nspec:\n  template:\n    phases:\n"
+            f"      - name: say\n        commands: [echo {word}]\n"
+        )
+    page = open_page("/templates/changing?view=versions")
+    expect(page.locator(".diff-line.is-removed")).to_contain_text("echo first")
+    expect(page.locator(".diff-line.is-added")).to_contain_text("echo second")
+
+
+def test_the_workers_page_shows_how_to_join_and_drains(open_page: OpenPage) -> None:
+    page = open_page("/workers")
+    card = page.locator(".worker", has_text="edge")
+    expect(card).to_contain_text("connected")
+    expect(card).to_contain_text("site=ams")
+    page.get_by_role("button", name="Add a worker…").click()
+    command = page.get_by_role("dialog").locator(".command-line")
+    expect(command).to_contain_text("opsicle worker --data-dir ./opsicle-worker --join ")
+    expect(page.get_by_role("dialog")).to_contain_text("Works once, for 14 min")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    card.get_by_role("button", name="Drain…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Drain", exact=True).click()
+    card.get_by_role("button", name="Take work again").click()
+    expect(card.get_by_role("button", name="Drain…")).to_be_visible()
+
+
+def test_an_admin_adds_a_person_and_mistakes_stand_at_their_fields(open_page: OpenPage) -> None:
+    page = open_page("/people")
+    page.get_by_role("button", name="Add a person…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("E-mail", exact=True).fill("carol@example.com")
+    dialog.get_by_label("First password").fill("short")
+    dialog.get_by_role("button", name="Add the person").click()
+    expect(dialog.locator(".field.is-wrong")).to_have_count(1)
+    dialog.get_by_label("First password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Add the person").click()
+    expect(page.locator("tr", has_text="carol@example.com")).to_contain_text("member")
+
+
+def test_an_api_token_is_shown_once(open_page: OpenPage) -> None:
+    page = open_page("/tokens")
+    page.get_by_role("button", name="New token…").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("nightly")
+    page.get_by_role("button", name="Make the token").click()
+    expect(page.locator(".command-line")).to_contain_text("opsu_")
+    page.reload()
+    expect(page.locator("tr", has_text="nightly")).to_have_count(1)
+    expect(page.locator(".command-line")).to_have_count(0)
+
+
+def test_a_new_server_is_set_up_in_the_browser_and_says_what_to_do_next(open_page: OpenPage, tmp_path: Path) -> None:
+    server = Server(tmp_path / "new").start()
+    try:
+        token = (tmp_path / "new/data/setup-token").read_text().strip()
+        page = open_page(f"/setup#token={token}", is_known=False, url=server.url)
+        assert token not in page.url
+        page.get_by_label("Code of your org").fill("fresh")
+        page.get_by_label("Your e-mail").fill("dan@example.com")
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_label("Password again").fill(PASSWORD)
+        page.get_by_role("button", name="Create the org").click()
+        expect(page.get_by_role("heading", name="No templates yet")).to_be_visible()
+        page.get_by_role("link", name="Automations").click()
+        expect(page.get_by_role("heading", name="Nothing has run yet")).to_be_visible()
+        page.get_by_role("link", name="Workers").click()
+        expect(page.get_by_role("heading", name="No workers yet")).to_be_visible()
+        page.close()
+    finally:
+        server.process.kill()

@@ -1,0 +1,139 @@
+"""The main job in a browser: log in, run a template, watch it, cancel it."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.reading import log_in, log_text, run_now, wait_for_log, wait_for_state
+from tests.product import Installation
+from tests.support import wait_until
+
+
+def test_a_person_logs_in_runs_a_template_through_its_form_and_watches_the_log_arrive(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    page = open_page("/", is_known=False)
+    log_in(page, installation.admin.email)
+    page.get_by_role("link", name="Run Greet somebody").click()
+    page.get_by_label("Who").fill("Ada")
+    page.get_by_label("Days").fill("2026-01-31\n2026-02-01")
+    page.get_by_text("rude").click()
+    page.get_by_text("yes", exact=True).click()
+    page.get_by_label("Reason").fill("to see whether it works")
+    run_now(page)
+    wait_for_state(page, "succeeded")
+    wait_for_log(page, "goodbye")
+    assert log_text(page).split("\n") == ["", "rude, Ada", "rude, Ada", "to stderr", "", "goodbye"]
+    assert page.locator(".log-row.is-stderr").inner_text() == "3\nto stderr"
+    assert page.locator(".log-text .ansi-fg-2").first.inner_text() == "rude"
+    facts = page.locator(".automation-facts").inner_text()
+    assert "2026-01-31\n2026-02-01" in facts and "edge" in facts
+    assert "to see whether it works" in page.locator("main").inner_text()
+    assert "succeeded: greet" in page.title()
+
+
+def test_the_log_of_a_running_automation_arrives_live_and_cancelling_asks_first(open_page: OpenPage) -> None:
+    page = open_page("/templates/count/run")
+    run_now(page)
+    wait_for_log(page, "number 1")
+    wait_for_log(page, "number 3")
+    assert page.locator(".page-title .state").inner_text() == "running"
+    page.get_by_role("button", name="Cancel…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Let it run").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name="Cancel…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the automation").click()
+    wait_for_state(page, "cancelled")
+    wait_for_log(page, "cleaned up")
+    expect(page.get_by_role("button", name="Cancel…")).to_have_count(0)
+
+
+def test_mistakes_are_shown_at_their_fields_and_the_first_gets_the_focus(open_page: OpenPage) -> None:
+    page = open_page("/templates/greet/run")
+    page.get_by_label("How often").fill("ten")
+    page.get_by_role("button", name="Run now").click()
+    complaints = page.locator(".field.is-wrong")
+    assert [text.split("\n")[-1] for text in complaints.all_inner_texts()] == [
+        "is required", "“ten” is not a whole number", "is required",
+    ]  # fmt: skip
+    assert page.evaluate("document.activeElement.labels[0].textContent") == "Whorequired"
+    assert urlsplit(page.url).path == "/templates/greet/run"
+
+
+def test_what_only_the_server_finds_wrong_is_shown_at_the_field_too(open_page: OpenPage) -> None:
+    page = open_page("/templates/greet/run")
+    page.get_by_label("Who").fill("ada")
+    page.get_by_text("yes", exact=True).click()
+    page.get_by_role("button", name="Run now").click()
+    field = page.locator(".field.is-wrong")
+    expect(field).to_have_count(1)
+    assert "does not match the pattern" in field.inner_text()
+    assert page.get_by_label("Who").get_attribute("aria-invalid") == "true"
+    page.get_by_label("Who").fill("Ada")
+    run_now(page)
+    wait_for_state(page, "succeeded")
+
+
+def test_a_double_click_triggers_once(open_page: OpenPage, installation: Installation) -> None:
+    page = open_page("/templates/count/run")
+    reason = "clicked twice"
+    page.get_by_label("Reason").fill(reason)
+    page.get_by_role("button", name="Run now").dblclick()
+    page.wait_for_url("**/automations/*")
+    wait_for_log(page, "number 1")
+    listed = installation.admin.json("automations", "list")
+    assert [each["reason"] for each in listed].count(reason) == 1
+    installation.admin.cli("automations", "cancel", urlsplit(page.url).path.rsplit("/", 1)[1])
+
+
+def test_the_address_that_one_came_for_is_shown_after_logging_in(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    page = open_page("/templates/greet?view=source", is_known=False)
+    page.get_by_role("heading", name="Log in").wait_for()
+    log_in(page, installation.admin.email, "not the password")
+    expect(page.get_by_role("alert")).to_contain_text(re.compile("password", re.IGNORECASE))
+    log_in(page, installation.admin.email)
+    page.get_by_role("tab", name="Source", selected=True).wait_for()
+
+
+def test_a_session_that_ended_elsewhere_asks_to_log_in_again(open_page: OpenPage, installation: Installation) -> None:
+    page = open_page("/automations", is_known=False)
+    log_in(page, installation.admin.email)
+    page.get_by_role("heading", name="Automations").wait_for()
+    page.context.clear_cookies()
+    page.get_by_role("link", name="People").click()
+    page.get_by_role("heading", name="Log in").wait_for()
+    log_in(page, installation.admin.email)
+    page.get_by_role("heading", name="People").wait_for()
+
+
+def test_a_rerun_can_be_changed_before_it_starts(open_page: OpenPage) -> None:
+    page = open_page("/templates/greet/run")
+    page.get_by_label("Who").fill("Grace")
+    page.get_by_text("no", exact=True).click()
+    run_now(page)
+    wait_for_state(page, "succeeded")
+    page.get_by_role("button", name="Run again…").click()
+    page.get_by_role("button", name="Change values first").click()
+    page.wait_for_url("**/run?from=*")
+    expect(page.get_by_label("Who")).to_have_value("Grace")
+    expect(page.get_by_label("no", exact=True)).to_be_checked()
+    page.get_by_label("How often").fill("1")
+    run_now(page)
+    wait_for_state(page, "succeeded")
+    wait_until(lambda: log_text(page).count("polite, Grace") == 1, 30, "the one greeting")
+
+
+def test_the_list_of_automations_shows_a_change_without_reloading(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    page = open_page("/automations?template=greet")
+    before = page.locator(".automation-rows .row").count()
+    installation.admin.cli("run", "greet", "--var", "who=Bob", "--var", "sure=yes", "--follow")
+    expect(page.locator(".automation-rows .row")).to_have_count(before + 1)
+    expect(page.locator(".automation-rows .row").first).to_contain_text("succeeded")
