@@ -1,6 +1,7 @@
 // A field for each variable of a template, fit for its type.
 
 import { h } from "../lib/dom.js";
+import { afterClick } from "../lib/pointer.js";
 import { parseValue, typeOf, valueText, WrongValue } from "../lib/values.js";
 import { visible } from "../lib/visible.js";
 import { field, fieldGroup, input, select } from "./fields.js";
@@ -24,7 +25,7 @@ export function variableField(variable, given, changed) {
     if (made.element.classList.contains("is-wrong")) check();
     changed();
   });
-  made.element.addEventListener("change", check);
+  made.element.addEventListener("change", () => afterClick(check));
   return { ...made, variable, value, check };
 }
 

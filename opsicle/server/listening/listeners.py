@@ -55,7 +55,8 @@ class Listener:
         self._context = context
         self._demands_certificate = context is not None and context.verify_mode == CERT_REQUIRED
         self._trusts_proxy = trusts_proxy
-        self._connections: dict[Connection, str] = {}
+        self._is_closed = False
+        self._connections: dict[Connection, None] = {}  # in the order in which they came
         self._by_address: Counter[str] = Counter()
         self._greenlets = gevent.pool.Group()
         self._handshakes = gevent.pool.Group()
@@ -68,6 +69,7 @@ class Listener:
 
     def close(self) -> None:
         """Accept no more, and close every connection as soon as the request under way on it is answered."""
+        self._is_closed = True
         self._server.close()
         if self._path:
             Path(self._path).unlink(missing_ok=True)
@@ -88,6 +90,8 @@ class Listener:
 
     def _serve(self, sock: socket.socket, address: Any) -> None:
         """Run in the connection's own greenlet, so that a slow handshake keeps nobody waiting."""
+        if self._is_closed:  # accepted just before
+            return
         self._greenlets.add(_current())
         name = _address_name(address)
         if not self._has_room(name):
@@ -123,14 +127,14 @@ class Listener:
 
     def _serve_requests(self, sock: socket.socket, peer: Peer) -> None:
         connection = Connection(sock, peer, self._application)
-        self._connections[connection] = peer.address
+        self._connections[connection] = None
         try:
             connection.serve()
         finally:
             del self._connections[connection]
 
     def _has_room(self, name: str) -> bool:
-        """Whether one more connection may be served, after closing the one that has been idle longest if need be."""
+        """Whether one more connection may be served, if need be after closing the oldest idle one."""
         is_crowd = not (self._demands_certificate or self._trusts_proxy)
         if is_crowd and self._by_address[name] >= MAX_CONNECTIONS_PER_ADDRESS:
             return False
