@@ -102,9 +102,9 @@ def _trigger(access: Access) -> list[str]:
 def _wait_all(api: Api, count: int) -> None:
     """Until as many no-op automations have succeeded; the queue is drained in order, so the newest are last."""
     while api.json("GET", "/api/v1/automations?template=nothing&state=queued&limit=1")["items"]:
-        time.sleep(0.005)
+        time.sleep(0.02)
     while api.json("GET", "/api/v1/automations?template=nothing&state=running&limit=1")["items"]:
-        time.sleep(0.002)
+        time.sleep(0.01)
     done, cursor = 0, ""
     while True:
         page = api.json("GET", f"/api/v1/automations?template=nothing&state=succeeded&limit=200&cursor={cursor}")

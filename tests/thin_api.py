@@ -35,12 +35,15 @@ class Api:
         self._access = access
         self._headers = {"Authorization": f"Bearer {access.token}", "Content-Type": "application/json"}
         self._connection = self._connect()
+        self._events: http.client.HTTPSConnection | None = None
 
     def __enter__(self) -> Api:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
+        if self._events:
+            self._events.close()
 
     def _connect(self) -> http.client.HTTPSConnection:
         parts = urlsplit(self._access.url)
@@ -92,31 +95,38 @@ class Api:
         return str(self.json("POST", "/api/v1/automations", {"template": template})["id"])
 
     def events(self, path: str) -> Iterator[tuple[str, Any]]:
-        """The server-sent events of a path, on a connection of their own."""
-        connection = self._connect()
-        connection.request("GET", path, headers=self._headers)
-        response = connection.getresponse()
-        name, data = "", ""
+        """The server-sent events of a path, on a connection of their own, which is kept for the next time."""
+        self._events = self._events or self._connect()
         try:
-            for raw in response:
-                line = raw.decode().rstrip("\n")
-                if line.startswith("event:"):
-                    name = line[6:].strip()
-                elif line.startswith("data:"):
-                    data = line[5:].strip()
-                elif not line and name:
-                    yield name, json.loads(data)
-                    name = ""
-        finally:
-            response.close()
-            connection.close()
+            self._events.request("GET", path, headers=self._headers)
+            with self._events.getresponse() as response:
+                yield from _parsed(response)
+                response.read()
+        except BaseException:
+            self._events.close()
+            self._events = None
+            raise
 
     def wait_final(self, automation_id: str) -> Any:
         """Follow an automation to its end; answers how it then looks."""
         shown: Any = None
+        has_ended = False
         for name, data in self.events(f"/api/v1/automations/{automation_id}/events"):
-            if name == "automation":
-                shown = data
-            if name == "end":
-                return shown
-        raise RuntimeError("the event stream ended before the automation did")
+            shown = data if name == "automation" else shown
+            has_ended = has_ended or name == "end"
+        if not has_ended:
+            raise RuntimeError("the event stream ended before the automation did")
+        return shown
+
+
+def _parsed(response: http.client.HTTPResponse) -> Iterator[tuple[str, Any]]:
+    name, data = "", ""
+    for raw in response:
+        line = raw.decode().rstrip("\n")
+        if line.startswith("event:"):
+            name = line[6:].strip()
+        elif line.startswith("data:"):
+            data = line[5:].strip()
+        elif not line and name:
+            yield name, json.loads(data)
+            name = ""

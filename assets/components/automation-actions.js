@@ -16,16 +16,31 @@ export function automationActions(automation) {
     const isMine = automation.requester.id === whoAmI().user.id;
     if (!isMine && !may("automations.cancel_any")) return [];
     const isAsked = automation.is_cancel_requested;
-    return [button(isAsked ? "Cancelling…" : "Cancel…", { look: "danger", name: "cancelled", disabled: isAsked, onclick: () => confirmCancel(automation) })];
+    return [
+      button(isAsked ? "Cancelling…" : "Cancel…", {
+        look: "danger",
+        name: "cancelled",
+        disabled: isAsked,
+        onclick: () => confirmCancel(automation),
+      }),
+    ];
   }
-  return may("automations.create") ? [button("Run again…", { name: "again", onclick: () => confirmRerun(automation) })] : [];
+  return may("automations.create")
+    ? [button("Run again…", { name: "again", onclick: () => confirmRerun(automation) })]
+    : [];
 }
 
 function confirmCancel(automation) {
   const isRunning = automation.state === "running";
   ask({
     title: `Cancel ${automation.template}?`,
-    content: h("p", {}, isRunning ? "Its commands are told to stop and killed 10 seconds later. What they have done up to then stays done; phases with “when: always” still run." : "It has not started, so nothing was done."),
+    content: h(
+      "p",
+      {},
+      isRunning
+        ? "Its commands are told to stop and killed 10 seconds later. What they have done up to then stays done; phases with “when: always” still run."
+        : "It has not started, so nothing was done.",
+    ),
     back: isRunning ? "Let it run" : "Let it wait",
     actions: [
       {
@@ -46,12 +61,18 @@ function confirmRerun(automation) {
     title: `Run ${automation.template} again?`,
     content: h("p", {}, `The same values and the same version (${automation.version}) as before, as a new automation.`),
     actions: [
-      { text: "Change values first", look: "", run: () => navigate(`/templates/${automation.template}/run?from=${automation.id}`) },
+      {
+        text: "Change values first",
+        look: "",
+        run: () => navigate(`/templates/${automation.template}/run?from=${automation.id}`),
+      },
       {
         text: "Run it now",
         look: "primary",
         run: async () => {
-          const rerun = await post(`/automations/${automation.id}/rerun`, undefined, { headers: { "Idempotency-Key": key } });
+          const rerun = await post(`/automations/${automation.id}/rerun`, undefined, {
+            headers: { "Idempotency-Key": key },
+          });
           navigate(`/automations/${rerun.id}`);
         },
       },

@@ -16,7 +16,11 @@ export function buttonLink(text, href, { look = "", name = "", ...more } = {}) {
 
 /** A button with an icon alone; `text` is what a screen reader says and the title shows. */
 export function iconButton(name, text, onclick, more = {}) {
-  return h("button", { type: "button", class: "button quiet icon-only", title: text, "aria-label": text, onclick, ...more }, icon(name));
+  return h(
+    "button",
+    { type: "button", class: "button quiet icon-only", title: text, "aria-label": text, onclick, ...more },
+    icon(name),
+  );
 }
 
 /** Run `action` with the button switched off, so that a second click does nothing. */

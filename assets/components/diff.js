@@ -7,9 +7,16 @@ const KINDS = { "+": "added", "-": "removed", "@": "place" };
 
 /** Show a unified diff; the two lines that name the files are left out. */
 export function diffView(diff) {
-  const lines = diff.replace(/\n$/, "").split("\n").filter((line) => !/^(?:---|\+\+\+) /.test(line));
+  const lines = diff
+    .replace(/\n$/, "")
+    .split("\n")
+    .filter((line) => !/^(?:---|\+\+\+) /.test(line));
   if (!diff.trim()) return h("p", { class: "muted" }, "The two versions are the same.");
-  return h("div", { class: "source diff", tabindex: "0", role: "region", "aria-label": "Differences" }, lines.map(diffLine));
+  return h(
+    "div",
+    { class: "source diff", tabindex: "0", role: "region", "aria-label": "Differences" },
+    lines.map(diffLine),
+  );
 }
 
 function diffLine(line) {

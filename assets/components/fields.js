@@ -63,7 +63,11 @@ export function input(more = {}) {
 
 /** A choice of one among many; options are [value, text]. */
 export function select(options, value, more = {}) {
-  const element = h("select", { class: "input", ...more }, options.map(([key, text]) => h("option", { value: key }, text)));
+  const element = h(
+    "select",
+    { class: "input", ...more },
+    options.map(([key, text]) => h("option", { value: key }, text)),
+  );
   element.value = value;
   return element;
 }

@@ -10,7 +10,13 @@ export function pageHeading(title, { above, beside, actions, below } = {}) {
     "header",
     { class: "page-head" },
     above && h("div", { class: "crumbs" }, above),
-    h("div", { class: "page-title" }, h("h1", { tabindex: "-1" }, title), beside, h("div", { class: "actions" }, actions)),
+    h(
+      "div",
+      { class: "page-title" },
+      h("h1", { tabindex: "-1" }, title),
+      beside,
+      h("div", { class: "actions" }, actions),
+    ),
     below && h("div", { class: "page-below" }, below),
   );
 }

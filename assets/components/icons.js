@@ -21,10 +21,14 @@ const SHAPES = {
   templates: ["M3 2.5h10v11H3zM5.5 5.5h5M5.5 8h5M5.5 10.5h3"],
   automations: ["M2 8h2.8l1.7-4.5l3 9L11.2 8H14"],
   workers: ["M2.5 3h11v4h-11zM2.5 9h11v4h-11zM5 5h.01M5 11h.01"],
-  people: ["M6 8a2.5 2.5 0 1 0 0-5a2.5 2.5 0 0 0 0 5zM1.5 13.5c0-2.5 2-4 4.5-4s4.5 1.5 4.5 4M10.5 3.3a2.4 2.4 0 0 1 0 4.5M12 9.8c1.6.5 2.5 1.8 2.5 3.7"],
+  people: [
+    "M6 8a2.5 2.5 0 1 0 0-5a2.5 2.5 0 0 0 0 5zM1.5 13.5c0-2.5 2-4 4.5-4s4.5 1.5 4.5 4M10.5 3.3a2.4 2.4 0 0 1 0 4.5M12 9.8c1.6.5 2.5 1.8 2.5 3.7",
+  ],
   audit: ["M4 1.5h5.5L13 5v9.5H4zM9.5 1.5V5H13M6.5 8.5h4M6.5 11h4"],
   user: ["M8 8a3 3 0 1 0 0-6a3 3 0 0 0 0 6zM2.5 14.5c0-3 2.4-4.7 5.5-4.7s5.5 1.7 5.5 4.7"],
-  light: ["M8 5a3 3 0 1 1 0 6a3 3 0 1 1 0-6M8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1.1 1.1M11.9 11.9L13 13M3 13l1.1-1.1M11.9 4.1L13 3"],
+  light: [
+    "M8 5a3 3 0 1 1 0 6a3 3 0 1 1 0-6M8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1.1 1.1M11.9 11.9L13 13M3 13l1.1-1.1M11.9 4.1L13 3",
+  ],
   dark: ["M13.5 9.7A6 6 0 0 1 6.3 2.5a6 6 0 1 0 7.2 7.2z"],
   run: ["M4.5 2.5v11L13 8z"],
   search: ["M7 2.5a4.5 4.5 0 1 1 0 9a4.5 4.5 0 1 1 0-9M10.4 10.4L14 14"],
@@ -41,5 +45,9 @@ const SHAPES = {
 /** An icon by name; it says nothing to a screen reader, as a text stands beside it. */
 export function icon(name) {
   const paths = (SHAPES[name] ?? SHAPES.unknown).map((d) => svg("path", { d }));
-  return svg("svg", { class: `icon icon-${name}`, viewBox: "0 0 16 16", "aria-hidden": "true", focusable: "false" }, paths);
+  return svg(
+    "svg",
+    { class: `icon icon-${name}`, viewBox: "0 0 16 16", "aria-hidden": "true", focusable: "false" },
+    paths,
+  );
 }

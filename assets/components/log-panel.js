@@ -29,11 +29,26 @@ export class LogPanel {
     this.#view.onSearched = searched;
     const copy = copyButton(() => this.#view.selectedText() || this.#view.wholeText());
     copy.title = "Copy the selected lines, or all. Click a line number to select, with Shift for more.";
-    const download = buttonLink("Raw", apiAddress(`${path}/log`), { name: "download", download: `${path.split("/").pop()}.log`, title: "Download the log’s bytes as they are" });
+    const download = buttonLink("Raw", apiAddress(`${path}/log`), {
+      name: "download",
+      download: `${path.split("/").pop()}.log`,
+      title: "Download the log’s bytes as they are",
+    });
     this.element = h(
       "section",
       { class: "log-panel", "aria-label": "Log" },
-      h("div", { class: "log-bar" }, h("h2", {}, "Log"), mark, this.#size, h("span", { class: "grow" }), bar, toggles(this.#view), copy, download),
+      h(
+        "div",
+        { class: "log-bar" },
+        h("h2", {}, "Log"),
+        mark,
+        this.#size,
+        h("span", { class: "grow" }),
+        bar,
+        toggles(this.#view),
+        copy,
+        download,
+      ),
       h("div", { class: "log-frame" }, this.#view.element, this.#empty),
     );
   }
@@ -55,7 +70,11 @@ export class LogPanel {
   /** Learn what the automation's phases are called, and why there may be no log. */
   describe(automation) {
     this.#view.phaseNames = automation.phases.map((phase) => phase.name);
-    this.#empty.textContent = isFinal(automation.state) ? "It printed nothing." : automation.state === "running" ? "Nothing printed yet." : "The log begins when a worker starts it.";
+    this.#empty.textContent = isFinal(automation.state)
+      ? "It printed nothing."
+      : automation.state === "running"
+        ? "Nothing printed yet."
+        : "The log begins when a worker starts it.";
   }
 
   /** Say that the log is complete. */
@@ -66,7 +85,10 @@ export class LogPanel {
 
   /** Show where a phase's output begins, or that of one of its commands, which begins at this byte of the log. */
   goTo(phase, offset) {
-    const index = offset === null || offset === undefined ? this.#buffer.lines.findIndex((line) => line.phase >= phase) : this.#buffer.indexAtOffset(offset);
+    const index =
+      offset === null || offset === undefined
+        ? this.#buffer.lines.findIndex((line) => line.phase >= phase)
+        : this.#buffer.indexAtOffset(offset);
     if (index < 0) announce("It has printed nothing");
     else this.#view.goToLine(index);
   }
@@ -80,8 +102,16 @@ export class LogPanel {
 }
 
 function toggles(view) {
-  const wrap = toggle("Wrap", remembered("log.wrap", true), (isOn) => (remember("log.wrap", isOn), view.setWrapped(isOn)));
-  const times = toggle("Times", remembered("log.times", false), (isOn) => (remember("log.times", isOn), view.setTimed(isOn)));
+  const wrap = toggle(
+    "Wrap",
+    remembered("log.wrap", true),
+    (isOn) => (remember("log.wrap", isOn), view.setWrapped(isOn)),
+  );
+  const times = toggle(
+    "Times",
+    remembered("log.times", false),
+    (isOn) => (remember("log.times", isOn), view.setTimed(isOn)),
+  );
   const follow = toggle("Follow", true, (isOn) => view.setFollowing(isOn));
   view.onFollowing = (isOn) => follow.setAttribute("aria-pressed", String(isOn));
   return [wrap, times, follow];
@@ -99,7 +129,12 @@ function toggle(text, isOn, changed) {
 }
 
 function searchBar(view) {
-  const field = input({ type: "search", placeholder: "Search the log", "aria-label": "Search the log", class: "input small" });
+  const field = input({
+    type: "search",
+    placeholder: "Search the log",
+    "aria-label": "Search the log",
+    class: "input small",
+  });
   const count = h("span", { class: "log-count", role: "status" });
   let timer = 0;
   field.addEventListener("input", () => {
@@ -112,8 +147,21 @@ function searchBar(view) {
     view.step(event.shiftKey ? -1 : 1);
   });
   const searched = ({ isSearching, place, total, isBusy }) => {
-    count.textContent = !isSearching ? "" : total ? `${place + 1} of ${total.toLocaleString("en")}${isBusy ? "…" : ""}` : isBusy ? "…" : "none";
+    count.textContent = !isSearching
+      ? ""
+      : total
+        ? `${place + 1} of ${total.toLocaleString("en")}${isBusy ? "…" : ""}`
+        : isBusy
+          ? "…"
+          : "none";
   };
-  const bar = h("div", { class: "log-search" }, field, count, iconButton("up", "Previous match (Shift+Enter)", () => view.step(-1)), iconButton("down", "Next match (Enter)", () => view.step(1)));
+  const bar = h(
+    "div",
+    { class: "log-search" },
+    field,
+    count,
+    iconButton("up", "Previous match (Shift+Enter)", () => view.step(-1)),
+    iconButton("down", "Next match (Enter)", () => view.step(1)),
+  );
   return { bar, searched };
 }

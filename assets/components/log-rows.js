@@ -9,14 +9,29 @@ const STDERR = 2;
 /** Draw a piece of a line as lib/rows.js gives it. `look`: { selected, expression, isTimed, phaseNames }. */
 export function drawRow(piece, look) {
   const { line, index } = piece;
-  if (line.kind === "phase") return h("div", { class: "log-row is-phase", dataset: { index } }, h("span", { class: "log-number" }), look.phaseNames[line.phase] ?? `phase ${line.phase + 1}`);
+  if (line.kind === "phase")
+    return h(
+      "div",
+      { class: "log-row is-phase", dataset: { index } },
+      h("span", { class: "log-number" }),
+      look.phaseNames[line.phase] ?? `phase ${line.phase + 1}`,
+    );
   const isSelected = look.selected && line.number >= look.selected.from && line.number <= look.selected.to;
   return h(
     "div",
-    { class: ["log-row", line.stream === STDERR && "is-stderr", isSelected && "is-selected"].filter(Boolean).join(" "), dataset: { index } },
-    h("span", { class: "log-number", title: line.stream === STDERR ? "stderr" : null }, piece.isFirst ? String(line.number) : ""),
+    {
+      class: ["log-row", line.stream === STDERR && "is-stderr", isSelected && "is-selected"].filter(Boolean).join(" "),
+      dataset: { index },
+    },
+    h(
+      "span",
+      { class: "log-number", title: line.stream === STDERR ? "stderr" : null },
+      piece.isFirst ? String(line.number) : "",
+    ),
     look.isTimed && h("span", { class: "log-time" }, piece.isFirst ? clockTime(line.at) : ""),
-    piece.hidden > 0 ? more(piece.hidden) : h("span", { class: "log-text" }, pieces(line, piece.start, piece.end, look.expression)),
+    piece.hidden > 0
+      ? more(piece.hidden)
+      : h("span", { class: "log-text" }, pieces(line, piece.start, piece.end, look.expression)),
   );
 }
 
@@ -72,7 +87,9 @@ function firstRun(runs, start) {
 
 function styled(text, style) {
   if (!text || style === PLAIN) return text;
-  const names = ["bold", "dim", "italic", "underline", "strike"].filter((name) => style[name]).map((name) => `ansi-${name}`);
+  const names = ["bold", "dim", "italic", "underline", "strike"]
+    .filter((name) => style[name])
+    .map((name) => `ansi-${name}`);
   const [fg, bg] = style.inverse ? [style.bg ?? "back", style.fg ?? "fore"] : [style.fg, style.bg];
   const colours = {};
   const shownFg = isNamed(bg) ? readableOn(bg, fg) : fg;

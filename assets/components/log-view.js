@@ -34,7 +34,12 @@ export class LogView {
   #ruler = h("span", { class: "log-ruler", "aria-hidden": "true" }, "0".repeat(100));
 
   constructor({ signal }) {
-    this.element = h("div", { class: "log-scroller", tabindex: "0", role: "group", "aria-label": "Log lines" }, this.#canvas, this.#ruler);
+    this.element = h(
+      "div",
+      { class: "log-scroller", tabindex: "0", role: "group", "aria-label": "Log lines" },
+      this.#canvas,
+      this.#ruler,
+    );
     this.element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.element.addEventListener("click", (event) => this.#clicked(event));
     this.#watchForLettingGo();
@@ -122,6 +127,7 @@ export class LogView {
     const row = this.#rows.rowOf(index, character);
     this.#layOut();
     this.#size();
+    this.#isOwnScroll = true;
     this.element.scrollTop = Math.max(0, row * ROW_HEIGHT - this.element.clientHeight / 3);
     this.#redraw();
   }
@@ -143,11 +149,18 @@ export class LogView {
   }
 
   #tellSearch() {
-    this.onSearched({ isSearching: this.#search.expression !== null, place: this.#place, total: this.#search.matches.length, isBusy: this.#search.isBusy });
+    this.onSearched({
+      isSearching: this.#search.expression !== null,
+      place: this.#place,
+      total: this.#search.matches.length,
+      isBusy: this.#search.isBusy,
+    });
   }
 
   #keepingPlace(change) {
-    const top = this.#rows?.count ? this.#rows.at(Math.min(this.#rows.count - 1, Math.floor(this.element.scrollTop / ROW_HEIGHT))) : null;
+    const top = this.#rows?.count
+      ? this.#rows.at(Math.min(this.#rows.count - 1, Math.floor(this.element.scrollTop / ROW_HEIGHT)))
+      : null;
     change();
     if (top && !this.#isFollowing) {
       this.#layOut();
@@ -160,16 +173,16 @@ export class LogView {
   #scrolled() {
     const { scrollTop, clientHeight, scrollHeight } = this.element;
     const isAtEnd = scrollTop + clientHeight >= scrollHeight - NEAR_END;
-    if (isAtEnd !== this.#isFollowing && !this.#isCatchingUp) {
+    if (isAtEnd !== this.#isFollowing && !this.#isOwnScroll) {
       this.#isFollowing = isAtEnd;
       this.onFollowing(isAtEnd);
     }
-    this.#isCatchingUp = false;
+    this.#isOwnScroll = false;
     this.#ask();
   }
 
   /** Set while our own scrolling, not the person's, is what the next scroll event tells of. */
-  #isCatchingUp = false;
+  #isOwnScroll = false;
 
   #clicked(event) {
     const row = event.target.closest(".log-row");
@@ -184,7 +197,9 @@ export class LogView {
   #select(from, to, isMore) {
     const number = this.#buffer.lines[from].number || (this.#buffer.lines[to + 1]?.number ?? 1);
     const old = isMore ? this.#selected : null;
-    this.#selected = old ? { from: Math.min(old.from, number), to: Math.max(old.to, number) } : { from: number, to: number };
+    this.#selected = old
+      ? { from: Math.min(old.from, number), to: Math.max(old.to, number) }
+      : { from: number, to: number };
     const { from: first, to: last } = this.#selected;
     history.replaceState(history.state, "", `#L${first}${last > first ? `-L${last}` : ""}`);
     this.#redraw();
@@ -210,8 +225,16 @@ export class LogView {
     this.#catchUp();
     this.#searchOn();
     const first = Math.max(0, Math.floor(this.element.scrollTop / ROW_HEIGHT) - MARGIN_ROWS);
-    const last = Math.min(this.#rows.count, Math.ceil((this.element.scrollTop + this.element.clientHeight) / ROW_HEIGHT) + MARGIN_ROWS);
-    const look = { selected: this.#selected, expression: this.#search.expression, isTimed: this.#isTimed, phaseNames: this.phaseNames };
+    const last = Math.min(
+      this.#rows.count,
+      Math.ceil((this.element.scrollTop + this.element.clientHeight) / ROW_HEIGHT) + MARGIN_ROWS,
+    );
+    const look = {
+      selected: this.#selected,
+      expression: this.#search.expression,
+      isTimed: this.#isTimed,
+      phaseNames: this.phaseNames,
+    };
     const drawn = new Map();
     for (let row = first; row < last; row++) drawn.set(row, this.#element(row, look));
     for (const [row, { element }] of this.#drawn) if (drawn.get(row)?.element !== element) element.remove();
@@ -249,7 +272,7 @@ export class LogView {
     if (!this.#isFollowing) return;
     const { scrollTop, clientHeight, scrollHeight } = this.element;
     if (scrollTop + clientHeight >= scrollHeight - 1) return;
-    this.#isCatchingUp = true;
+    this.#isOwnScroll = true;
     this.element.scrollTop = scrollHeight;
   }
 
@@ -264,7 +287,9 @@ export class LogView {
   }
 
   #indexInView() {
-    return this.#rows.count ? this.#rows.at(Math.min(this.#rows.count - 1, Math.floor(this.element.scrollTop / ROW_HEIGHT))).index : 0;
+    return this.#rows.count
+      ? this.#rows.at(Math.min(this.#rows.count - 1, Math.floor(this.element.scrollTop / ROW_HEIGHT))).index
+      : 0;
   }
 
   #isPastView() {
@@ -273,7 +298,10 @@ export class LogView {
 }
 
 function textOf(lines) {
-  return lines.filter((line) => line.kind === "text").map((line) => line.text).join("\n");
+  return lines
+    .filter((line) => line.kind === "text")
+    .map((line) => line.text)
+    .join("\n");
 }
 
 function selectionFrom(hash) {

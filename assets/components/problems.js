@@ -13,7 +13,14 @@ export function problemBox(error) {
     "div",
     { class: "box box-bad", role: "alert" },
     icon("warning"),
-    h("div", {}, h("strong", {}, title), detail && h("p", {}, visible(detail)), placesList(error.errors), error.hint && h("p", { class: "hint" }, error.hint)),
+    h(
+      "div",
+      {},
+      h("strong", {}, title),
+      detail && h("p", {}, visible(detail)),
+      placesList(error.errors),
+      error.hint && h("p", { class: "hint" }, error.hint),
+    ),
   );
 }
 
@@ -25,7 +32,11 @@ export function noticeBox(tone, ...children) {
 /** Problems {path, line, message} as a list; a click on a line number calls `goTo(line)`. */
 export function placesList(problems, goTo) {
   if (!problems?.length) return null;
-  return h("ul", { class: "places" }, problems.map((problem) => h("li", {}, place(problem, goTo), visible(problem.message))));
+  return h(
+    "ul",
+    { class: "places" },
+    problems.map((problem) => h("li", {}, place(problem, goTo), visible(problem.message))),
+  );
 }
 
 function place({ path, line }, goTo) {

@@ -26,11 +26,20 @@ export function buildShell(body, { logOut }) {
 
 function barFor(path, logOut) {
   const me = whoAmI();
-  const logo = h("a", { class: "logo", href: "/templates", "aria-label": "Opsicle" }, h("img", { src: "/logo.svg", alt: "", width: "24", height: "24" }), h("span", {}, "Opsicle"));
+  const logo = h(
+    "a",
+    { class: "logo", href: "/templates", "aria-label": "Opsicle" },
+    h("img", { src: "/logo.svg", alt: "", width: "24", height: "24" }),
+    h("span", {}, "Opsicle"),
+  );
   if (!me) return [logo, h("span", { class: "grow" }), themeButton()];
   return [
     logo,
-    h("nav", { class: "places-nav", "aria-label": "Main" }, PLACES.filter((place) => !place.action || may(place.action)).map((place) => navLink(place, path))),
+    h(
+      "nav",
+      { class: "places-nav", "aria-label": "Main" },
+      PLACES.filter((place) => !place.action || may(place.action)).map((place) => navLink(place, path)),
+    ),
     h("span", { class: "grow" }),
     h("span", { class: "org", title: me.org.name || me.org.code }, me.org.code),
     themeButton(),
@@ -56,11 +65,22 @@ function userMenu(me, logOut) {
   const menu = h(
     "details",
     { class: "menu" },
-    h("summary", { class: "button quiet", "aria-label": `Account of ${me.user.email}` }, icon("user"), h("span", { class: "menu-name" }, me.user.name || me.user.email)),
+    h(
+      "summary",
+      { class: "button quiet", "aria-label": `Account of ${me.user.email}` },
+      icon("user"),
+      h("span", { class: "menu-name" }, me.user.name || me.user.email),
+    ),
     h(
       "div",
       { class: "menu-list" },
-      h("p", {}, h("strong", {}, me.user.email), h("br", {}), h("span", { class: "muted" }, `${me.role} in ${me.org.code}`)),
+      h(
+        "p",
+        {},
+        h("strong", {}, me.user.email),
+        h("br", {}),
+        h("span", { class: "muted" }, `${me.role} in ${me.org.code}`),
+      ),
       h("a", { href: "/tokens" }, "API tokens"),
       h("button", { type: "button", onclick: logOut }, "Log out"),
       me.server_version && h("p", { class: "muted small" }, `Opsicle ${me.server_version}`),

@@ -5,7 +5,10 @@ import { visible } from "../lib/visible.js";
 
 /** The text with its line numbers; `problems` {line, message} stand under their lines. `goTo(line)` scrolls there. */
 export function sourceView(text, problems = []) {
-  const byLine = Map.groupBy(problems.filter((problem) => problem.line), (problem) => problem.line);
+  const byLine = Map.groupBy(
+    problems.filter((problem) => problem.line),
+    (problem) => problem.line,
+  );
   const lines = text.replace(/\n$/, "").split("\n");
   const rows = lines.map((line, i) => row(i + 1, line, byLine.get(i + 1) ?? []));
   const element = h("div", { class: "source", tabindex: "0", role: "region", "aria-label": "Source" }, rows);
@@ -18,8 +21,18 @@ export function sourceView(text, problems = []) {
 }
 
 function row(number, text, problems) {
-  const content = h("div", { class: "source-text" }, colour(visible(text)), problems.map((problem) => h("p", { class: "source-problem" }, visible(problem.message))));
-  return h("div", { class: problems.length ? "source-line is-wrong" : "source-line" }, h("span", { class: "source-number" }, String(number)), content);
+  const content = h(
+    "div",
+    { class: "source-text" },
+    colour(visible(text)),
+    problems.map((problem) => h("p", { class: "source-problem" }, visible(problem.message))),
+  );
+  return h(
+    "div",
+    { class: problems.length ? "source-line is-wrong" : "source-line" },
+    h("span", { class: "source-number" }, String(number)),
+    content,
+  );
 }
 
 /** Just enough colour to find one's way in YAML: keys and comments. */

@@ -5,7 +5,16 @@ import { icon } from "./icons.js";
 
 /** The states an automation can be in, in the order in which a filter offers them. */
 export const STATES = [
-  "queued", "running", "succeeded", "failed", "cancelled", "timed_out", "unknown", "awaiting_approval", "rejected", "expired",
+  "queued",
+  "running",
+  "succeeded",
+  "failed",
+  "cancelled",
+  "timed_out",
+  "unknown",
+  "awaiting_approval",
+  "rejected",
+  "expired",
 ];
 
 const UNFINISHED = new Set(["awaiting_approval", "queued", "running"]);
@@ -22,10 +31,20 @@ export function stateText(state) {
 
 /** A state as a badge; `detail` follows its text. */
 export function stateBadge(state, detail = "") {
-  return h("span", { class: `state state-${state}` }, icon(state), h("span", {}, stateText(state), detail && ` ${detail}`));
+  return h(
+    "span",
+    { class: `state state-${state}` },
+    icon(state),
+    h("span", {}, stateText(state), detail && ` ${detail}`),
+  );
 }
 
 /** A state as a shape alone, with its text for screen readers. */
 export function stateDot(state) {
-  return h("span", { class: `state-dot state-${state}`, title: stateText(state) }, icon(state), h("span", { class: "unseen" }, stateText(state)));
+  return h(
+    "span",
+    { class: `state-dot state-${state}`, title: stateText(state) },
+    icon(state),
+    h("span", { class: "unseen" }, stateText(state)),
+  );
 }

@@ -9,18 +9,36 @@ const MAX_OPEN_COMMANDS = 24; // beyond that, phases that went well are folded
 
 /** The phases of a template, in order, with what is special about each. */
 export function planView(phases) {
-  return h("ol", { class: "plan" }, phases.map((phase) => h("li", { class: "plan-phase" }, h("h3", {}, visible(phase.name), h("span", { class: "plan-facts" }, facts(phase))), commandList(phase.commands))));
+  return h(
+    "ol",
+    { class: "plan" },
+    phases.map((phase) =>
+      h(
+        "li",
+        { class: "plan-phase" },
+        h("h3", {}, visible(phase.name), h("span", { class: "plan-facts" }, facts(phase))),
+        commandList(phase.commands),
+      ),
+    ),
+  );
 }
 
 function commandList(commands) {
-  return h("ol", { class: "commands" }, commands.map((command) => h("li", {}, h("code", { class: "command" }, visible(command)))));
+  return h(
+    "ol",
+    { class: "commands" },
+    commands.map((command) => h("li", {}, h("code", { class: "command" }, visible(command)))),
+  );
 }
 
 function facts(phase) {
   const all = [
     phase.when && phase.when !== "success" && `when: ${phase.when}`,
     phase.image && `image ${phase.image}`,
-    `at most ${durationText((phase.timeout ?? 60) * 1000).replace(".0 s", " s").replace(" 00 s", "").replace(" 00 min", "")}`,
+    `at most ${durationText((phase.timeout ?? 60) * 1000)
+      .replace(".0 s", " s")
+      .replace(" 00 s", "")
+      .replace(" 00 min", "")}`,
     phase.retries && `${phase.retries.limit} retries`,
     phase.shell && phase.shell !== "/bin/sh" && phase.shell,
     phase.working_directory && `in ${phase.working_directory}`,
@@ -48,7 +66,11 @@ export function phaseView(phase, index, { isLong, goTo, before }) {
       phase.started_at && duration(phase.started_at, phase.finished_at),
     ),
     phase.explanation && h("p", { class: "phase-explanation" }, visible(phase.explanation)),
-    h("ol", { class: "steps" }, phase.commands.map((command, i) => commandView(phase, index, command, i, goTo))),
+    h(
+      "ol",
+      { class: "steps" },
+      phase.commands.map((command, i) => commandView(phase, index, command, i, goTo)),
+    ),
   );
 }
 
@@ -66,5 +88,19 @@ function commandView(phase, index, command, i, goTo) {
   const inside = [stateDot(command.state), shown, h("span", { class: "step-facts" }, exit, time)];
   if (!canJump) return h("li", { class: "step" }, h("span", { class: "step-line", title: text }, inside));
   const jump = () => goTo(index, command.log_offset);
-  return h("li", { class: "step" }, h("button", { type: "button", class: "step-line", title: `${text}\n\nShow in the log`, onclick: jump, dataset: { focus: `command-${index}-${i}` } }, inside));
+  return h(
+    "li",
+    { class: "step" },
+    h(
+      "button",
+      {
+        type: "button",
+        class: "step-line",
+        title: `${text}\n\nShow in the log`,
+        onclick: jump,
+        dataset: { focus: `command-${index}-${i}` },
+      },
+      inside,
+    ),
+  );
 }

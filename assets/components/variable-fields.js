@@ -49,14 +49,28 @@ function build(variable, start) {
   };
   if (type === "enum" && variable.multiple) return checkboxes(variable, start, shared);
   if (type === "enum") return oneOf(options(variable), variable, start, shared);
-  if (type === "bool" && !variable.multiple) return oneOf([["true", "yes"], ["false", "no"]], variable, start, shared);
+  if (type === "bool" && !variable.multiple)
+    return oneOf(
+      [
+        ["true", "yes"],
+        ["false", "no"],
+      ],
+      variable,
+      start,
+      shared,
+    );
   const control = controlFor(variable, type, start);
   return { made: field({ ...shared, control }), text: () => control.value };
 }
 
 function controlFor(variable, type, start) {
   if (variable.multiple || type === "text") {
-    return h("textarea", { class: "input", rows: Math.min(12, Math.max(3, start.split("\n").length)), spellcheck: "false", value: start });
+    return h("textarea", {
+      class: "input",
+      rows: Math.min(12, Math.max(3, start.split("\n").length)),
+      spellcheck: "false",
+      value: start,
+    });
   }
   if (type === "date") return input({ type: "date", value: start });
   if (type === "secret") return input({ type: "password", autocomplete: "new-password", value: start });
@@ -80,7 +94,9 @@ function oneOf(known, variable, start, shared) {
 
 function checkboxes(variable, start, shared) {
   const chosen = new Set(start.split("\n"));
-  const boxes = options(variable).map(([value, text]) => choice("checkbox", `choice-${variable.id}`, value, text, chosen.has(value)));
+  const boxes = options(variable).map(([value, text]) =>
+    choice("checkbox", `choice-${variable.id}`, value, text, chosen.has(value)),
+  );
   const made = fieldGroup({ ...shared, controls: boxes });
   const text = () => [...made.element.querySelectorAll("input:checked")].map((box) => box.value).join("\n");
   return { made, text };
@@ -102,7 +118,9 @@ function helpOf(variable) {
   ].filter(Boolean);
   const parts = rules.flatMap((rule, i) => (i ? [" · ", rule] : [rule]));
   const description = variable.description && h("span", {}, visible(variable.description));
-  return description || parts.length ? [description, description && parts.length ? " " : "", parts.length ? h("span", { class: "rules" }, parts) : ""] : null;
+  return description || parts.length
+    ? [description, description && parts.length ? " " : "", parts.length ? h("span", { class: "rules" }, parts) : ""]
+    : null;
 }
 
 function boundsText({ min, max, ...variable }) {

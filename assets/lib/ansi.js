@@ -8,11 +8,22 @@ const NOT_TEXT = /[\x07\x08\n\r\x1b]/g;
 const STRING_ENDS = /[\x07\x18\x1a\x1b\n]/g; // a line end too, so that one unclosed title cannot swallow the log
 const MAX_SEQUENCE = 256;
 const MAX_STYLES = 4_096;
-const GROUND = 0, ESCAPED = 1, CSI = 2, STRING = 3, CHARSET = 4;
+const GROUND = 0,
+  ESCAPED = 1,
+  CSI = 2,
+  STRING = 3,
+  CHARSET = 4;
 
 /** How a piece of text looks. Colours are 0–15 for the theme's palette, "rgb(…)" for any other, null for none. */
 export const PLAIN = Object.freeze({
-  fg: null, bg: null, bold: false, dim: false, italic: false, underline: false, strike: false, inverse: false,
+  fg: null,
+  bg: null,
+  bold: false,
+  dim: false,
+  italic: false,
+  underline: false,
+  strike: false,
+  inverse: false,
 });
 
 /**
@@ -35,7 +46,12 @@ export class AnsiParser {
   feed(text) {
     let at = 0;
     while (at < text.length) {
-      at = this.#state === GROUND ? this.#text(text, at) : this.#state === STRING ? this.#string(text, at) : this.#step(text, at);
+      at =
+        this.#state === GROUND
+          ? this.#text(text, at)
+          : this.#state === STRING
+            ? this.#string(text, at)
+            : this.#step(text, at);
     }
   }
 
@@ -125,9 +141,21 @@ export function restyled(style, parameters) {
 }
 
 const SWITCHES = {
-  0: PLAIN, 1: { bold: true }, 2: { dim: true }, 3: { italic: true }, 4: { underline: true }, 7: { inverse: true },
-  9: { strike: true }, 21: { underline: true }, 22: { bold: false, dim: false }, 23: { italic: false },
-  24: { underline: false }, 27: { inverse: false }, 29: { strike: false }, 39: { fg: null }, 49: { bg: null },
+  0: PLAIN,
+  1: { bold: true },
+  2: { dim: true },
+  3: { italic: true },
+  4: { underline: true },
+  7: { inverse: true },
+  9: { strike: true },
+  21: { underline: true },
+  22: { bold: false, dim: false },
+  23: { italic: false },
+  24: { underline: false },
+  27: { inverse: false },
+  29: { strike: false },
+  39: { fg: null },
+  49: { bg: null },
 }; // 8, "concealed", is left out on purpose: a log hides nothing
 
 function change(code) {

@@ -25,7 +25,9 @@ export function replace(element, ...children) {
 
 /** Make children ready for append(): flat, without gaps, texts as they are. */
 export function flatten(children) {
-  return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false && child !== "");
+  return children
+    .flat(Infinity)
+    .filter((child) => child !== null && child !== undefined && child !== false && child !== "");
 }
 
 function fill(element, properties, children) {

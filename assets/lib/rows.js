@@ -3,7 +3,8 @@
 const SHOWN_CHARACTERS = 2_000;
 const MAX_ROWS = 1_500_000; // taller than that, browsers get scrolling wrong
 const ASCII = /^[\x20-\x7e]*$/;
-const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
 const ZERO_WIDTH = /[\p{Mn}\p{Me}\u200d\ufe0f]/u;
 const TAB = 8;
 
@@ -63,7 +64,14 @@ export class Rows {
     const shown = this.#shown(line);
     const breaks = this.#pieces(line, shown);
     if (piece >= breaks.count) return { index: low, line, start: shown, end: shown, hidden: line.text.length - shown };
-    return { index: low, line, start: breaks.start(piece), end: breaks.start(piece + 1), isFirst: piece === 0, hidden: 0 };
+    return {
+      index: low,
+      line,
+      start: breaks.start(piece),
+      end: breaks.start(piece + 1),
+      isFirst: piece === 0,
+      hidden: 0,
+    };
   }
 
   /** The row that shows a character of a line; a long line is expanded if the character is beyond what is shown. */

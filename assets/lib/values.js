@@ -32,7 +32,10 @@ export function parseValue(variable, text) {
   const isEmpty = isText && !variable.multiple ? text === "" : text.trim() === "";
   if (isEmpty) return whenEmpty(variable, isText);
   if (!variable.multiple) return checked(variable, typed(variable, text), text);
-  return text.split(/\r?\n/).filter(Boolean).map((line) => checked(variable, typed(variable, line), line));
+  return text
+    .split(/\r?\n/)
+    .filter(Boolean)
+    .map((line) => checked(variable, typed(variable, line), line));
 }
 
 function whenEmpty(variable, isText) {

@@ -2,7 +2,8 @@
 
 const C0 = "\\u0000-\\u0008\\u000b-\\u001f\\u007f";
 const C1 = "\\u0080-\\u009f";
-const INVISIBLE = "\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\ufff9-\\ufffb";
+const INVISIBLE =
+  "\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180e\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\ufff9-\\ufffb";
 const TAGS = "\\u{e0000}-\\u{e0fff}";
 const HIDDEN = new RegExp(`[${C0}${C1}${INVISIBLE}${TAGS}]`, "gu");
 const PLAIN = /^[\t\n\x20-\x7e]*$/;

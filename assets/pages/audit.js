@@ -38,10 +38,32 @@ function row(entry) {
     "tr",
     {},
     h("td", { dataset: { label: "When" } }, ago(entry.at), h("div", { class: "muted small" }, exactTime(entry.at))),
-    h("td", { dataset: { label: "Who" } }, visible(entry.actor_name), " ", entry.actor_kind !== "user" && h("span", { class: "fact" }, entry.actor_kind)),
+    h(
+      "td",
+      { dataset: { label: "Who" } },
+      visible(entry.actor_name),
+      " ",
+      entry.actor_kind !== "user" && h("span", { class: "fact" }, entry.actor_kind),
+    ),
     h("td", { dataset: { label: "Did" } }, h("strong", {}, visible(entry.verb))),
-    h("td", { dataset: { label: "To what" } }, resource(entry.resource), details.length > 0 && h("div", { class: "audit-data" }, details.map(([key, value]) => h("span", {}, `${key} `, h("code", {}, visible(typeof value === "string" ? value : JSON.stringify(value))))))),
-    h("td", { class: "muted", dataset: { label: "From" } }, visible([entry.channel, entry.address].filter(Boolean).join(" "))),
+    h(
+      "td",
+      { dataset: { label: "To what" } },
+      resource(entry.resource),
+      details.length > 0 &&
+        h(
+          "div",
+          { class: "audit-data" },
+          details.map(([key, value]) =>
+            h("span", {}, `${key} `, h("code", {}, visible(typeof value === "string" ? value : JSON.stringify(value)))),
+          ),
+        ),
+    ),
+    h(
+      "td",
+      { class: "muted", dataset: { label: "From" } },
+      visible([entry.channel, entry.address].filter(Boolean).join(" ")),
+    ),
   );
 }
 

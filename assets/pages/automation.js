@@ -32,7 +32,12 @@ export function mount(root, { id }) {
   root.append(
     parts.head,
     parts.trouble,
-    h("div", { class: "automation" }, h("div", { class: "automation-side" }, h("section", {}, h("h2", {}, "Phases"), parts.phases), parts.facts), parts.log.element),
+    h(
+      "div",
+      { class: "automation" },
+      h("div", { class: "automation-side" }, h("section", {}, h("h2", {}, "Phases"), parts.phases), parts.facts),
+      parts.log.element,
+    ),
   );
   root.classList.add("is-wide");
   let shown = null;
@@ -81,7 +86,12 @@ function showAutomation(parts, automation, before) {
   const isLong = isLongPlan(automation.phases);
   const goTo = (phase, offset) => parts.log.goTo(phase, offset);
   const phases = automation.phases.map((phase, index) => ({ ...phase, index }));
-  showList(parts.phases, phases, (phase) => phase.index, (phase, old) => phaseView(phase, phase.index, { isLong, goTo, before: old }));
+  showList(
+    parts.phases,
+    phases,
+    (phase) => phase.index,
+    (phase, old) => phaseView(phase, phase.index, { isLong, goTo, before: old }),
+  );
   showList(parts.facts, [factsOf(automation)], () => "facts", factsView);
   parts.log.describe(automation);
 }
@@ -95,8 +105,16 @@ function showHead(head, automation, isFirst) {
   replace(
     head,
     pageHeading(visible(automation.display_name || automation.template), {
-      above: [h("a", { href: "/automations" }, "Automations"), " / ", h("a", { href: `/templates/${automation.template}` }, automation.template), ` version ${automation.version}`],
-      beside: stateBadge(automation.state, automation.is_cancel_requested && !isFinal(automation.state) ? "(cancelling)" : ""),
+      above: [
+        h("a", { href: "/automations" }, "Automations"),
+        " / ",
+        h("a", { href: `/templates/${automation.template}` }, automation.template),
+        ` version ${automation.version}`,
+      ],
+      beside: stateBadge(
+        automation.state,
+        automation.is_cancel_requested && !isFinal(automation.state) ? "(cancelling)" : "",
+      ),
       actions: automationActions(automation),
       below: h("p", { class: "muted facts-line" }, factsLine(automation)),
     }),
@@ -111,7 +129,8 @@ function factsLine(automation) {
     h("span", {}, "by ", visible(automation.requester.name || automation.requester.email)),
     ago(automation.created_at),
     automation.worker && h("span", {}, "on ", visible(automation.worker.name)),
-    automation.started_at && h("span", {}, automation.finished_at ? "took " : "for ", duration(automation.started_at, automation.finished_at)),
+    automation.started_at &&
+      h("span", {}, automation.finished_at ? "took " : "for ", duration(automation.started_at, automation.finished_at)),
     automation.exit_code !== null && h("span", {}, `exit code ${automation.exit_code}`),
     automation.rerun_of && h("a", { href: `/automations/${automation.rerun_of}` }, "rerun of an earlier one"),
   ];
@@ -121,8 +140,20 @@ function remarks(automation) {
   const { state, waiting_reason: waiting, explanation } = automation;
   return [
     automation.reason && h("p", { class: "lead reason" }, "“", visible(automation.reason), "”"),
-    waiting && noticeBox("note", h("strong", {}, "Waiting: "), visible(waiting), " ", h("a", { href: "/workers" }, "See the workers")),
-    state === "unknown" && noticeBox("warn", h("strong", {}, "Nobody can say what it did. "), "The worker was lost while the job ran. Look at the target before you run it again; if the worker comes back, its word replaces this."),
+    waiting &&
+      noticeBox(
+        "note",
+        h("strong", {}, "Waiting: "),
+        visible(waiting),
+        " ",
+        h("a", { href: "/workers" }, "See the workers"),
+      ),
+    state === "unknown" &&
+      noticeBox(
+        "warn",
+        h("strong", {}, "Nobody can say what it did. "),
+        "The worker was lost while the job ran. Look at the target before you run it again; if the worker comes back, its word replaces this.",
+      ),
     explanation && state !== "succeeded" && noticeBox(state === "cancelled" ? "note" : "bad", visible(explanation)),
   ];
 }
@@ -137,13 +168,47 @@ function factsView({ id, values, variables, runsOn, jobs }) {
   return h(
     "div",
     {},
-    given.length > 0 && h("section", {}, h("h2", {}, "Values"), h("dl", { class: "values" }, given.map((variable) => [h("dt", { title: environmentName(variable.id) }, visible(variable.label || variable.id)), h("dd", {}, h("code", {}, visible(valueText(values[variable.id]))))]))),
-    labels.length > 0 && h("section", {}, h("h2", {}, "Runs on"), labels.map(([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`)))),
-    jobs.length > 0 && h("section", {}, h("h2", {}, jobs.length > 1 ? `Jobs (${jobs.length} attempts)` : "Job"), h("ol", { class: "jobs" }, jobs.map(jobView))),
+    given.length > 0 &&
+      h(
+        "section",
+        {},
+        h("h2", {}, "Values"),
+        h(
+          "dl",
+          { class: "values" },
+          given.map((variable) => [
+            h("dt", { title: environmentName(variable.id) }, visible(variable.label || variable.id)),
+            h("dd", {}, h("code", {}, visible(valueText(values[variable.id])))),
+          ]),
+        ),
+      ),
+    labels.length > 0 &&
+      h(
+        "section",
+        {},
+        h("h2", {}, "Runs on"),
+        labels.map(([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`))),
+      ),
+    jobs.length > 0 &&
+      h(
+        "section",
+        {},
+        h("h2", {}, jobs.length > 1 ? `Jobs (${jobs.length} attempts)` : "Job"),
+        h("ol", { class: "jobs" }, jobs.map(jobView)),
+      ),
     h("p", { class: "muted small" }, "id ", h("code", {}, id)),
   );
 }
 
 function jobView(job) {
-  return h("li", {}, stateBadge(job.state), " on ", visible(job.worker.name), " ", job.started_at && duration(job.started_at, job.finished_at), job.explanation && h("p", { class: "muted" }, visible(job.explanation)));
+  return h(
+    "li",
+    {},
+    stateBadge(job.state),
+    " on ",
+    visible(job.worker.name),
+    " ",
+    job.started_at && duration(job.started_at, job.finished_at),
+    job.explanation && h("p", { class: "muted" }, visible(job.explanation)),
+  );
 }

@@ -17,7 +17,11 @@ const PAUSE_MS = 300;
 
 export function mount(root, { query }) {
   const page = new AbortController();
-  const filter = { state: query.get("state") ?? "", template: query.get("template") ?? "", cursor: query.get("cursor") ?? "" };
+  const filter = {
+    state: query.get("state") ?? "",
+    template: query.get("template") ?? "",
+    cursor: query.get("cursor") ?? "",
+  };
   const list = h("ul", { class: "rows automation-rows" });
   const message = h("div", {}, loading());
   const pager = h("nav", { class: "pager", "aria-label": "Pages" });
@@ -37,7 +41,10 @@ export function mount(root, { query }) {
     live.refresh();
   };
   root.append(
-    pageHeading("Automations", { beside: live.mark, actions: buttonLink("Run a template", "/templates", { look: "primary", name: "run" }) }),
+    pageHeading("Automations", {
+      beside: live.mark,
+      actions: buttonLink("Run a template", "/templates", { look: "primary", name: "run" }),
+    }),
     h("div", { class: "toolbar" }, stateFilter(filter, changed), templateFilter(filter, changed, page)),
     trouble,
     list,
@@ -53,7 +60,12 @@ function stateFilter(filter, changed) {
     for (const chip of group.children) chip.setAttribute("aria-pressed", String(chip.dataset.state === filter.state));
   };
   const chip = (state) =>
-    h("button", { type: "button", class: "chip", dataset: { state }, onclick: () => ((filter.state = state), draw(), changed()) }, state && stateDot(state), h("span", { "aria-hidden": state ? "true" : null }, state ? stateText(state) : "all"));
+    h(
+      "button",
+      { type: "button", class: "chip", dataset: { state }, onclick: () => ((filter.state = state), draw(), changed()) },
+      state && stateDot(state),
+      h("span", { "aria-hidden": state ? "true" : null }, state ? stateText(state) : "all"),
+    );
   replace(group, chip(""), OFFERED.map(chip));
   draw();
   return group;
@@ -61,9 +73,20 @@ function stateFilter(filter, changed) {
 
 function templateFilter(filter, changed, page) {
   const names = h("datalist", { id: "template-names" });
-  const element = input({ type: "search", placeholder: "Any template", "aria-label": "Template, by its whole name", value: filter.template, class: "input medium", list: names.id });
+  const element = input({
+    type: "search",
+    placeholder: "Any template",
+    "aria-label": "Template, by its whole name",
+    value: filter.template,
+    class: "input medium",
+    list: names.id,
+  });
   getAll("/templates", page).then(
-    (templates) => replace(names, templates.map(({ name }) => h("option", { value: name }))),
+    (templates) =>
+      replace(
+        names,
+        templates.map(({ name }) => h("option", { value: name })),
+      ),
     () => {}, // one can still type the name
   );
   let timer = 0;
@@ -93,7 +116,11 @@ function row(automation) {
       h("span", {}, visible(automation.requester.name || automation.requester.email)),
       automation.worker && h("span", {}, "on ", visible(automation.worker.name)),
       ago(automation.created_at),
-      h("span", { class: "row-duration" }, automation.started_at ? duration(automation.started_at, automation.finished_at) : ""),
+      h(
+        "span",
+        { class: "row-duration" },
+        automation.started_at ? duration(automation.started_at, automation.finished_at) : "",
+      ),
     ),
   );
 }
@@ -107,8 +134,13 @@ function remark({ waiting_reason: waiting, explanation }) {
 }
 
 function empty(filter) {
-  if (filter.state || filter.template) return emptyState("No automation fits", h("p", {}, "Choose another state, or another template by its whole name."));
-  return emptyState("Nothing has run yet", h("p", {}, "Choose a template and run it; what it does shows up here, live."), buttonLink("To the templates", "/templates", { look: "primary" }));
+  if (filter.state || filter.template)
+    return emptyState("No automation fits", h("p", {}, "Choose another state, or another template by its whole name."));
+  return emptyState(
+    "Nothing has run yet",
+    h("p", {}, "Choose a template and run it; what it does shows up here, live."),
+    buttonLink("To the templates", "/templates", { look: "primary" }),
+  );
 }
 
 function pages(filter, older) {

@@ -17,16 +17,33 @@ export function mount(root, { query }) {
     return;
   }
   const known = remembered("email", "");
-  const email = field({ label: "E-mail", control: input({ type: "email", name: "email", autocomplete: "username", value: known }) });
-  const password = field({ label: "Password", control: input({ type: "password", name: "password", autocomplete: "current-password" }) });
+  const email = field({
+    label: "E-mail",
+    control: input({ type: "email", name: "email", autocomplete: "username", value: known }),
+  });
+  const password = field({
+    label: "Password",
+    control: input({ type: "password", name: "password", autocomplete: "current-password" }),
+  });
   const submit = button("Log in", { look: "primary wide", type: "submit" });
   const trouble = h("div", {});
-  const form = h("form", { class: "card", novalidate: true }, h("h1", { tabindex: "-1" }, "Log in"), email.element, password.element, trouble, submit);
+  const form = h(
+    "form",
+    { class: "card", novalidate: true },
+    h("h1", { tabindex: "-1" }, "Log in"),
+    email.element,
+    password.element,
+    trouble,
+    submit,
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (isComplete(email, password)) busyWhile(submit, () => tryIt(email.control.value.trim(), password.control.value, trouble, target(query)));
+    if (isComplete(email, password))
+      busyWhile(submit, () => tryIt(email.control.value.trim(), password.control.value, trouble, target(query)));
   });
-  root.append(h("div", { class: "entrance" }, h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" }), form));
+  root.append(
+    h("div", { class: "entrance" }, h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" }), form),
+  );
   (known ? password : email).control.focus();
 }
 
@@ -51,6 +68,6 @@ function isComplete(...fields) {
 
 /** Where the person wanted to go; only ever an address of ours. */
 function target(query) {
-  const next = location.pathname === "/login" ? query.get("next") ?? "/" : here();
+  const next = location.pathname === "/login" ? (query.get("next") ?? "/") : here();
   return /^\/(?![/\\])/.test(next) ? next : "/";
 }

@@ -21,8 +21,16 @@ const ROLES = [
 export function mount(root) {
   const page = new AbortController();
   const list = h("div", {});
-  const reload = () => loadInto(list, page.signal, () => getAll("/users", page), (users) => replace(list, table(users, reload)));
-  const add = may("users.manage") && button("Add a person…", { look: "primary", name: "plus", onclick: () => openForm(null, reload) });
+  const reload = () =>
+    loadInto(
+      list,
+      page.signal,
+      () => getAll("/users", page),
+      (users) => replace(list, table(users, reload)),
+    );
+  const add =
+    may("users.manage") &&
+    button("Add a person…", { look: "primary", name: "plus", onclick: () => openForm(null, reload) });
   root.append(pageHeading("People", { actions: add }), list);
   reload();
   return () => page.abort();
@@ -31,7 +39,24 @@ export function mount(root) {
 function table(users, reload) {
   const emails = new Map(users.map((user) => [user.id, user.email]));
   const heads = ["Person", "Role", "Manager", "Since", may("users.manage") && ""].filter((text) => text !== false);
-  return h("table", { class: "table" }, h("thead", {}, h("tr", {}, heads.map((text) => h("th", { scope: "col" }, text || h("span", { class: "unseen" }, "Actions"))))), h("tbody", {}, users.map((user) => row(user, emails, reload))));
+  return h(
+    "table",
+    { class: "table" },
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        heads.map((text) => h("th", { scope: "col" }, text || h("span", { class: "unseen" }, "Actions"))),
+      ),
+    ),
+    h(
+      "tbody",
+      {},
+      users.map((user) => row(user, emails, reload)),
+    ),
+  );
 }
 
 function row(user, emails, reload) {
@@ -39,26 +64,58 @@ function row(user, emails, reload) {
   return h(
     "tr",
     { class: user.is_disabled ? "is-off" : null },
-    h("td", {}, h("strong", {}, visible(user.name || user.email)), user.name && [h("br", {}), visible(user.email)], user.is_disabled && h("span", { class: "fact" }, "disabled"), user.id === whoAmI().user.id && h("span", { class: "fact" }, "you")),
+    h(
+      "td",
+      {},
+      h("strong", {}, visible(user.name || user.email)),
+      user.name && [h("br", {}), visible(user.email)],
+      user.is_disabled && h("span", { class: "fact" }, "disabled"),
+      user.id === whoAmI().user.id && h("span", { class: "fact" }, "you"),
+    ),
     h("td", { dataset: { label: "Role" } }, user.role),
     h("td", { dataset: { label: "Manager" } }, manager ? visible(manager) : h("span", { class: "muted" }, "none")),
     h("td", { dataset: { label: "Since" } }, ago(user.created_at)),
-    may("users.manage") && h("td", { class: "table-actions" }, button("Change…", { look: "quiet", "aria-label": `Change ${user.email}`, onclick: () => openForm({ ...user, manager }, reload) })),
+    may("users.manage") &&
+      h(
+        "td",
+        { class: "table-actions" },
+        button("Change…", {
+          look: "quiet",
+          "aria-label": `Change ${user.email}`,
+          onclick: () => openForm({ ...user, manager }, reload),
+        }),
+      ),
   );
 }
 
 function openForm(user, reload) {
   const fields = {
-    email: field({ label: "E-mail", path: "email", control: input({ type: "email", value: user?.email ?? "", disabled: user !== null }) }),
+    email: field({
+      label: "E-mail",
+      path: "email",
+      control: input({ type: "email", value: user?.email ?? "", disabled: user !== null }),
+    }),
     name: field({ label: "Name", path: "name", control: input({ value: user?.name ?? "" }) }),
     role: field({ label: "Role", path: "role", control: select(ROLES, user?.role ?? "member") }),
-    manager: field({ label: "Manager’s e-mail", path: "manager", help: "Approves what this person runs, where a template asks for it.", control: input({ type: "email", value: user?.manager ?? "" }) }),
-    password: field({ label: user ? "New password" : "First password", path: "password", help: user ? "Leave it empty to keep the old one." : null, control: input({ type: "password", autocomplete: "new-password" }) }),
+    manager: field({
+      label: "Manager’s e-mail",
+      path: "manager",
+      help: "Approves what this person runs, where a template asks for it.",
+      control: input({ type: "email", value: user?.manager ?? "" }),
+    }),
+    password: field({
+      label: user ? "New password" : "First password",
+      path: "password",
+      help: user ? "Leave it empty to keep the old one." : null,
+      control: input({ type: "password", autocomplete: "new-password" }),
+    }),
   };
   const save = async () => {
     const typed = Object.fromEntries(Object.entries(fields).map(([name, each]) => [name, each.control.value]));
     try {
-      await (user ? patch(`/users/${user.id}`, changes(user, typed)) : post("/users", { ...typed, manager: typed.manager || null }));
+      await (user
+        ? patch(`/users/${user.id}`, changes(user, typed))
+        : post("/users", { ...typed, manager: typed.manager || null }));
     } catch (error) {
       if (!error.errors?.length) throw error;
       const others = showProblems(Object.values(fields), error.errors);
@@ -71,7 +128,10 @@ function openForm(user, reload) {
   ask({
     title: user ? user.email : "Add a person",
     content: Object.values(fields).map((each) => each.element),
-    actions: [...(user && user.id !== whoAmI().user.id ? moreActions(user, reload) : []), { text: user ? "Save" : "Add the person", look: "primary", run: save }],
+    actions: [
+      ...(user && user.id !== whoAmI().user.id ? moreActions(user, reload) : []),
+      { text: user ? "Save" : "Add the person", look: "primary", run: save },
+    ],
   });
 }
 
@@ -82,7 +142,11 @@ function moreActions(user, reload) {
   };
   return [
     { text: "Remove from the org", look: "danger-text quiet", run: then(() => remove(`/users/${user.id}`)) },
-    { text: user.is_disabled ? "Enable" : "Disable", look: "quiet", run: then(() => patch(`/users/${user.id}`, { is_disabled: !user.is_disabled })) },
+    {
+      text: user.is_disabled ? "Enable" : "Disable",
+      look: "quiet",
+      run: then(() => patch(`/users/${user.id}`, { is_disabled: !user.is_disabled })),
+    },
   ];
 }
 

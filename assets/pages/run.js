@@ -32,11 +32,25 @@ export function mount(root, { name, query }) {
 function show(content, template, earlier, path) {
   const environment = h("div", {});
   const drawEnvironment = () => replace(environment, environmentView(fields));
-  const fields = template.variables.map((variable) => variableField(variable, earlier?.values[variable.id], drawEnvironment));
-  const reason = field({ label: "Reason", path: "reason", help: "Why you run it: a ticket, an alert. Stays in the record.", control: input({ maxlength: 500, value: earlier?.reason ?? "" }) });
+  const fields = template.variables.map((variable) =>
+    variableField(variable, earlier?.values[variable.id], drawEnvironment),
+  );
+  const reason = field({
+    label: "Reason",
+    path: "reason",
+    help: "Why you run it: a ticket, an alert. Stays in the record.",
+    control: input({ maxlength: 500, value: earlier?.reason ?? "" }),
+  });
   const submit = button("Run now", { look: "primary", name: "run", type: "submit" });
   const trouble = h("div", {});
-  const form = h("form", { class: "form", novalidate: true }, fields.map((each) => each.element), reason.element, trouble, h("div", { class: "form-actions" }, submit, buttonLink("Back", path, { look: "quiet" })));
+  const form = h(
+    "form",
+    { class: "form", novalidate: true },
+    fields.map((each) => each.element),
+    reason.element,
+    trouble,
+    h("div", { class: "form-actions" }, submit, buttonLink("Back", path, { look: "quiet" })),
+  );
   const send = sender(template);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -47,37 +61,71 @@ function show(content, template, earlier, path) {
   replace(
     content,
     heading(template, path),
-    earlier && noticeBox("note", h("p", {}, "Filled with the values of ", h("a", { href: `/automations/${earlier.id}` }, "an earlier run"), earlier.version !== template.version && `, which ran version ${earlier.version}; this is version ${template.version}`, ".")),
+    earlier &&
+      noticeBox(
+        "note",
+        h(
+          "p",
+          {},
+          "Filled with the values of ",
+          h("a", { href: `/automations/${earlier.id}` }, "an earlier run"),
+          earlier.version !== template.version &&
+            `, which ran version ${earlier.version}; this is version ${template.version}`,
+          ".",
+        ),
+      ),
     cannot
       ? noticeBox("bad", h("strong", {}, "This template cannot run yet"), placesList(template.unsupported))
-      : h("div", { class: "columns run" }, h("section", {}, !fields.length && h("p", { class: "muted" }, "It asks for nothing."), form), whatHappens(template, environment)),
+      : h(
+          "div",
+          { class: "columns run" },
+          h("section", {}, !fields.length && h("p", { class: "muted" }, "It asks for nothing."), form),
+          whatHappens(template, environment),
+        ),
   );
   const first = [...fields.map((each) => each.control), reason.control].find((control) => control && !control.value);
-  (cannot ? content.querySelector("h1") : first ?? submit).focus({ preventScroll: true });
+  (cannot ? content.querySelector("h1") : (first ?? submit)).focus({ preventScroll: true });
 }
 
 function heading(template, path) {
   return pageHeading(`Run ${visible(template.display_name || template.name)}`, {
     above: [h("a", { href: "/templates" }, "Templates"), " / ", h("a", { href: path }, template.name)],
-    below: h("p", { class: "muted" }, template.description ? `${visible(template.description)} · ` : "", `version ${template.version}`, template.version !== template.latest_version && ` (the newest is ${template.latest_version})`),
+    below: h(
+      "p",
+      { class: "muted" },
+      template.description ? `${visible(template.description)} · ` : "",
+      `version ${template.version}`,
+      template.version !== template.latest_version && ` (the newest is ${template.latest_version})`,
+    ),
   });
 }
 
 function whatHappens(template, environment) {
-  return h("section", { class: "aside" }, h("h2", {}, "What will run"), planView(template.phases), h("h2", {}, "What the commands see"), environment);
+  return h(
+    "section",
+    { class: "aside" },
+    h("h2", {}, "What will run"),
+    planView(template.phases),
+    h("h2", {}, "What the commands see"),
+    environment,
+  );
 }
 
 /** The values as the commands will see them: data in the environment, never part of a command. */
 function environmentView(fields) {
   if (!fields.length) return h("p", { class: "muted" }, "No variables.");
-  const lines = fields.map((each) => h("div", {}, h("span", { class: "yaml-key" }, environmentName(each.variable.id)), "=", shownValue(each)));
+  const lines = fields.map((each) =>
+    h("div", {}, h("span", { class: "yaml-key" }, environmentName(each.variable.id)), "=", shownValue(each)),
+  );
   return h("div", { class: "source environment" }, lines);
 }
 
 function shownValue({ variable, value }) {
   try {
     const now = value() ?? variable.default;
-    return now === undefined || now === null ? h("span", { class: "muted" }, " not set") : visible(valueText(now)).replaceAll("\n", "⏎");
+    return now === undefined || now === null
+      ? h("span", { class: "muted" }, " not set")
+      : visible(valueText(now)).replaceAll("\n", "⏎");
   } catch (error) {
     if (!(error instanceof WrongValue)) throw error;
     return h("span", { class: "muted" }, ` ${error.message}`);
@@ -91,7 +139,9 @@ async function trigger({ fields, reason, trouble, send }) {
     wrong[0].control.focus();
     return;
   }
-  const values = Object.fromEntries(fields.map((each) => [each.variable.id, each.value()]).filter(([, value]) => value !== undefined));
+  const values = Object.fromEntries(
+    fields.map((each) => [each.variable.id, each.value()]).filter(([, value]) => value !== undefined),
+  );
   try {
     const automation = await send(values, reason.control.value.trim());
     navigate(`/automations/${automation.id}`);

@@ -49,9 +49,16 @@ export function mount(root, { name }) {
   });
   root.append(
     pageHeading(name ? `New version of ${name}` : "Push a template", {
-      above: [h("a", { href: "/templates" }, "Templates"), name && [" / ", h("a", { href: `/templates/${encodeURIComponent(name)}` }, name)]],
+      above: [
+        h("a", { href: "/templates" }, "Templates"),
+        name && [" / ", h("a", { href: `/templates/${encodeURIComponent(name)}` }, name)],
+      ],
       actions: [h("label", { class: "button", for: "file" }, "Open a file…"), file, push],
-      below: h("p", { class: "muted" }, "Each push makes a version that never changes. What is the same as the newest version makes none."),
+      below: h(
+        "p",
+        { class: "muted" },
+        "Each push makes a version that never changes. What is the same as the newest version makes none.",
+      ),
     }),
     findings,
     editor.element,
@@ -78,13 +85,24 @@ async function start(name, editor, findings, signal) {
 /** A text field with line numbers, some of them marked. */
 function buildEditor() {
   const numbers = h("div", { class: "editor-numbers", "aria-hidden": "true" });
-  const text = h("textarea", { class: "editor-text", "aria-label": "Template (YAML)", spellcheck: "false", autocapitalize: "off", wrap: "off" });
+  const text = h("textarea", {
+    class: "editor-text",
+    "aria-label": "Template (YAML)",
+    spellcheck: "false",
+    autocapitalize: "off",
+    wrap: "off",
+  });
   const element = h("div", { class: "editor" }, numbers, text);
   let wrong = new Map();
   const draw = () => {
     const count = text.value.split("\n").length;
     text.rows = count + 1;
-    replace(numbers, Array.from({ length: count }, (_, i) => h("div", wrong.has(i + 1) ? { class: "is-wrong", title: wrong.get(i + 1) } : {}, String(i + 1))));
+    replace(
+      numbers,
+      Array.from({ length: count }, (_, i) =>
+        h("div", wrong.has(i + 1) ? { class: "is-wrong", title: wrong.get(i + 1) } : {}, String(i + 1)),
+      ),
+    );
   };
   text.addEventListener("input", draw);
   text.addEventListener("keydown", (event) => {
@@ -94,7 +112,10 @@ function buildEditor() {
     element,
     text,
     fill: (content) => ((text.value = content), draw()),
-    mark: (problems) => ((wrong = new Map(problems.filter((each) => each.line).map((each) => [each.line, each.message]))), draw()),
+    mark: (problems) => (
+      (wrong = new Map(problems.filter((each) => each.line).map((each) => [each.line, each.message]))),
+      draw()
+    ),
     goTo: (line) => {
       const lines = text.value.split("\n");
       const from = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0);
@@ -108,7 +129,10 @@ function buildEditor() {
 async function readFile(file, editor, findings) {
   if (!file) return;
   if (file.size > MAX_CHARACTERS) {
-    replace(findings, problemBox(new ApiError({ title: "The file is too large", detail: "A template has at most 1 MiB." })));
+    replace(
+      findings,
+      problemBox(new ApiError({ title: "The file is too large", detail: "A template has at most 1 MiB." })),
+    );
     return;
   }
   editor.fill(await file.text());
@@ -128,7 +152,11 @@ async function check(editor, findings, signal) {
 async function send(editor, findings) {
   try {
     const pushed = await post("/templates", { source: editor.text.value });
-    note(pushed.is_new ? `Pushed ${pushed.name}, version ${pushed.version}` : `Nothing new: version ${pushed.version} of ${pushed.name} says the same`);
+    note(
+      pushed.is_new
+        ? `Pushed ${pushed.name}, version ${pushed.version}`
+        : `Nothing new: version ${pushed.version} of ${pushed.name} says the same`,
+    );
     navigate(`/templates/${encodeURIComponent(pushed.name)}`);
   } catch (error) {
     showMistakes(error, editor, findings);
@@ -138,8 +166,14 @@ async function send(editor, findings) {
 
 function verdict(found, editor) {
   return [
-    found.unsupported.length > 0 && noticeBox("warn", h("strong", {}, "It can be pushed, but cannot run yet"), placesList(found.unsupported, editor.goTo)),
-    found.warnings.length > 0 && noticeBox("warn", h("strong", {}, "Worth a look"), placesList(found.warnings, editor.goTo)),
+    found.unsupported.length > 0 &&
+      noticeBox(
+        "warn",
+        h("strong", {}, "It can be pushed, but cannot run yet"),
+        placesList(found.unsupported, editor.goTo),
+      ),
+    found.warnings.length > 0 &&
+      noticeBox("warn", h("strong", {}, "Worth a look"), placesList(found.warnings, editor.goTo)),
     !found.unsupported.length && !found.warnings.length && h("p", { class: "good" }, `No mistakes in ${found.name}.`),
   ];
 }

@@ -17,7 +17,11 @@ import { ago } from "../lib/times.js";
 import { environmentName, typeOf, valueText } from "../lib/values.js";
 import { visible } from "../lib/visible.js";
 
-const VIEWS = [["plan", "What it does"], ["source", "Source"], ["versions", "Versions"]];
+const VIEWS = [
+  ["plan", "What it does"],
+  ["source", "Source"],
+  ["versions", "Versions"],
+];
 
 export function mount(root, { name, query }) {
   const page = new AbortController();
@@ -42,37 +46,62 @@ function heading(template, path) {
     actions: [
       may("templates.push") && buttonLink("New version", `${path}/push`),
       buttonLink("Runs", withQuery("/automations", { template: template.name }), { name: "automations" }),
-      may("automations.create") && !template.unsupported.length && buttonLink("Run", runPath, { look: "primary", name: "run" }),
+      may("automations.create") &&
+        !template.unsupported.length &&
+        buttonLink("Run", runPath, { look: "primary", name: "run" }),
     ],
     below: [
       template.description && h("p", { class: "lead" }, visible(template.description)),
-      h("p", { class: "muted" }, `version ${template.version}`, isOld && ` of ${template.latest_version}`, ", pushed by ", visible(template.pushed_by.name || template.pushed_by.email), " ", ago(template.pushed_at), ownersText(template.owners)),
+      h(
+        "p",
+        { class: "muted" },
+        `version ${template.version}`,
+        isOld && ` of ${template.latest_version}`,
+        ", pushed by ",
+        visible(template.pushed_by.name || template.pushed_by.email),
+        " ",
+        ago(template.pushed_at),
+        ownersText(template.owners),
+      ),
     ],
   });
 }
 
 function ownersText(owners) {
   if (!owners.length) return null;
-  return [" · ask ", owners.map((owner, i) => [i ? ", " : "", owner.email ? h("a", { href: `mailto:${owner.email}` }, visible(owner.name || owner.email)) : visible(owner.name ?? "")])];
+  return [
+    " · ask ",
+    owners.map((owner, i) => [
+      i ? ", " : "",
+      owner.email
+        ? h("a", { href: `mailto:${owner.email}` }, visible(owner.name || owner.email))
+        : visible(owner.name ?? ""),
+    ]),
+  ];
 }
 
 function notices(template, path) {
   return [
-    template.version !== template.latest_version && noticeBox("note", h("p", {}, "This is an older version. ", h("a", { href: path }, "Show the newest"))),
-    template.unsupported.length > 0 && noticeBox("bad", h("strong", {}, "This version cannot run yet"), placesList(template.unsupported)),
+    template.version !== template.latest_version &&
+      noticeBox("note", h("p", {}, "This is an older version. ", h("a", { href: path }, "Show the newest"))),
+    template.unsupported.length > 0 &&
+      noticeBox("bad", h("strong", {}, "This version cannot run yet"), placesList(template.unsupported)),
     template.warnings.length > 0 && noticeBox("warn", h("strong", {}, "Worth a look"), placesList(template.warnings)),
   ];
 }
 
 function views(template, path, query, page) {
   const panel = h("div", { class: "panel", role: "tabpanel", tabindex: "-1" });
-  const tabs = VIEWS.map(([key, text]) => h("button", { type: "button", role: "tab", class: "tab", dataset: { key } }, text));
+  const tabs = VIEWS.map(([key, text]) =>
+    h("button", { type: "button", role: "tab", class: "tab", dataset: { key } }, text),
+  );
   const show = (key) => {
     for (const tab of tabs) {
       tab.setAttribute("aria-selected", String(tab.dataset.key === key));
       tab.tabIndex = tab.dataset.key === key ? 0 : -1;
     }
-    if (key === "source") replace(panel, sourceView(template.source, [...template.warnings, ...template.unsupported]).element);
+    if (key === "source")
+      replace(panel, sourceView(template.source, [...template.warnings, ...template.unsupported]).element);
     else if (key === "versions") versionsPanel(panel, template, path, query, page);
     else replace(panel, planPanel(template));
   };
@@ -102,9 +131,20 @@ function planPanel(template) {
       "section",
       {},
       h("h2", {}, "Variables"),
-      template.variables.length ? variablesTable(template.variables) : h("p", { class: "muted" }, "It asks for nothing."),
+      template.variables.length
+        ? variablesTable(template.variables)
+        : h("p", { class: "muted" }, "It asks for nothing."),
       h("h2", {}, "Where it runs"),
-      h("p", {}, labels.length ? ["On a worker with ", labels.map(([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`)))] : "On any worker."),
+      h(
+        "p",
+        {},
+        labels.length
+          ? [
+              "On a worker with ",
+              labels.map(([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`))),
+            ]
+          : "On any worker.",
+      ),
       template.needs_approval && h("p", {}, "Someone must approve each run."),
     ),
   );
@@ -115,31 +155,79 @@ function variablesTable(variables) {
     h(
       "div",
       { class: "variable" },
-      h("dt", {}, visible(variable.label || variable.id), " ", h("code", { class: "muted" }, environmentName(variable.id))),
-      h("dd", {}, h("span", { class: "fact" }, typeOf(variable) + (variable.multiple ? ", several" : "")), variable.is_required && h("span", { class: "fact" }, "required"), variable.options?.length > 0 && h("span", { class: "fact" }, visible(variable.options.join(" | "))), variable.default !== undefined && variable.default !== null && h("span", { class: "fact" }, "default ", h("code", {}, visible(valueText(variable.default)))), variable.description && h("p", {}, visible(variable.description))),
+      h(
+        "dt",
+        {},
+        visible(variable.label || variable.id),
+        " ",
+        h("code", { class: "muted" }, environmentName(variable.id)),
+      ),
+      h(
+        "dd",
+        {},
+        h("span", { class: "fact" }, typeOf(variable) + (variable.multiple ? ", several" : "")),
+        variable.is_required && h("span", { class: "fact" }, "required"),
+        variable.options?.length > 0 && h("span", { class: "fact" }, visible(variable.options.join(" | "))),
+        variable.default !== undefined &&
+          variable.default !== null &&
+          h("span", { class: "fact" }, "default ", h("code", {}, visible(valueText(variable.default)))),
+        variable.description && h("p", {}, visible(variable.description)),
+      ),
     ),
   );
   return h("dl", { class: "variables" }, rows);
 }
 
 function versionsPanel(panel, template, path, query, page) {
-  loadInto(panel, page.signal, () => getAll(`${path}/versions`, page), (versions) => {
-    const numbers = versions.map((each) => [String(each.version), `version ${each.version}`]);
-    const from = select(numbers, String(Math.max(1, template.version - 1)), { "aria-label": "Compare from" });
-    const to = select(numbers, String(template.version), { "aria-label": "Compare to" });
-    const result = h("div", {});
-    const compare = () => loadInto(result, page.signal, () => get(`${path}/diff?from=${from.value}&to=${to.value}`, page), ({ diff }) => replace(result, diffView(diff)));
-    from.addEventListener("change", compare);
-    to.addEventListener("change", compare);
-    const comparison = versions.length > 1 && [h("h2", {}, "Compare"), h("div", { class: "toolbar" }, from, h("span", {}, "→"), to), result];
-    replace(panel, versionList(versions, path), comparison, may("templates.delete") && deletion(template, path));
-    if (comparison) compare();
-  });
+  loadInto(
+    panel,
+    page.signal,
+    () => getAll(`${path}/versions`, page),
+    (versions) => {
+      const numbers = versions.map((each) => [String(each.version), `version ${each.version}`]);
+      const from = select(numbers, String(Math.max(1, template.version - 1)), { "aria-label": "Compare from" });
+      const to = select(numbers, String(template.version), { "aria-label": "Compare to" });
+      const result = h("div", {});
+      const compare = () =>
+        loadInto(
+          result,
+          page.signal,
+          () => get(`${path}/diff?from=${from.value}&to=${to.value}`, page),
+          ({ diff }) => replace(result, diffView(diff)),
+        );
+      from.addEventListener("change", compare);
+      to.addEventListener("change", compare);
+      const comparison = versions.length > 1 && [
+        h("h2", {}, "Compare"),
+        h("div", { class: "toolbar" }, from, h("span", {}, "→"), to),
+        result,
+      ];
+      replace(panel, versionList(versions, path), comparison, may("templates.delete") && deletion(template, path));
+      if (comparison) compare();
+    },
+  );
 }
 
 function versionList(versions, path) {
   const items = versions.map((each) =>
-    h("li", { class: "row" }, h("div", { class: "row-main" }, h("a", { class: "row-title", href: `${path}?version=${each.version}` }, `version ${each.version}`), h("p", { class: "row-facts" }, visible(each.pushed_by.name || each.pushed_by.email), ", ", ago(each.pushed_at), " · ", h("code", { title: each.digest }, each.digest.replace("sha256:", "").slice(0, 12))))),
+    h(
+      "li",
+      { class: "row" },
+      h(
+        "div",
+        { class: "row-main" },
+        h("a", { class: "row-title", href: `${path}?version=${each.version}` }, `version ${each.version}`),
+        h(
+          "p",
+          { class: "row-facts" },
+          visible(each.pushed_by.name || each.pushed_by.email),
+          ", ",
+          ago(each.pushed_at),
+          " · ",
+          h("code", { title: each.digest }, each.digest.replace("sha256:", "").slice(0, 12)),
+        ),
+      ),
+    ),
   );
   return h("ul", { class: "rows" }, items);
 }
@@ -155,5 +243,9 @@ function deletion(template, path) {
       content: h("p", {}, "Nobody can run it any more. Automations that ran it stay, with the version that they ran."),
       actions: [{ text: "Delete the template", look: "danger", run }],
     });
-  return h("p", { class: "danger-zone" }, button("Delete this template…", { look: "quiet danger-text", onclick: open }));
+  return h(
+    "p",
+    { class: "danger-zone" },
+    button("Delete this template…", { look: "quiet danger-text", onclick: open }),
+  );
 }

@@ -15,7 +15,12 @@ import { visible } from "../lib/visible.js";
 
 export function mount(root, { query }) {
   const page = new AbortController();
-  const search = input({ type: "search", placeholder: "Search by name, text, owner or label", "aria-label": "Search templates", value: query.get("q") ?? "" });
+  const search = input({
+    type: "search",
+    placeholder: "Search by name, text, owner or label",
+    "aria-label": "Search templates",
+    value: query.get("q") ?? "",
+  });
   const list = h("ul", { class: "rows template-rows" });
   const message = h("div", {}, loading());
   const trouble = h("div", {});
@@ -38,7 +43,13 @@ export function mount(root, { query }) {
     show();
   });
   const push = may("templates.push") && buttonLink("Push a template", "/push", { name: "plus" });
-  root.append(pageHeading("Templates", { beside: live.mark, actions: push }), h("div", { class: "toolbar" }, search), trouble, list, message);
+  root.append(
+    pageHeading("Templates", { beside: live.mark, actions: push }),
+    h("div", { class: "toolbar" }, search),
+    trouble,
+    list,
+    message,
+  );
   return () => page.abort();
 }
 
@@ -56,10 +67,22 @@ function row({ template, run }) {
       title !== template.name && h("code", { class: "muted" }, template.name),
       template.needs_approval && h("span", { class: "fact" }, "needs approval"),
       description && h("p", { class: "row-text" }, visible(description)),
-      h("p", { class: "row-facts" }, owners(template.owners), `version ${template.version}, `, ago(template.updated_at)),
+      h(
+        "p",
+        { class: "row-facts" },
+        owners(template.owners),
+        `version ${template.version}, `,
+        ago(template.updated_at),
+      ),
     ),
     h("div", { class: "row-side" }, lastRun(run)),
-    may("automations.create") && buttonLink("Run", `${path}/run`, { look: "primary", name: "run", "aria-label": `Run ${title}`, dataset: { focus: `run-${template.name}` } }),
+    may("automations.create") &&
+      buttonLink("Run", `${path}/run`, {
+        look: "primary",
+        name: "run",
+        "aria-label": `Run ${title}`,
+        dataset: { focus: `run-${template.name}` },
+      }),
   );
 }
 
@@ -71,8 +94,13 @@ function owners(people) {
 function fits(template, wanted) {
   const labels = Object.entries(template.labels).flat();
   const people = template.owners.flatMap((owner) => [owner.name, owner.email]);
-  const text = [template.name, template.display_name, template.description, ...labels, ...people].join(" ").toLowerCase();
-  return wanted.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+  const text = [template.name, template.display_name, template.description, ...labels, ...people]
+    .join(" ")
+    .toLowerCase();
+  return wanted
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
 }
 
 function nothingFound() {
@@ -81,7 +109,11 @@ function nothingFound() {
 
 function nothingYet() {
   const how = may("templates.push")
-    ? [h("p", {}, "A template is a runbook as a YAML file. Push your first one here, or from a terminal:"), h("pre", {}, "opsicle templates push FILE"), buttonLink("Push a template", "/push", { look: "primary", name: "plus" })]
+    ? [
+        h("p", {}, "A template is a runbook as a YAML file. Push your first one here, or from a terminal:"),
+        h("pre", {}, "opsicle templates push FILE"),
+        buttonLink("Push a template", "/push", { look: "primary", name: "plus" }),
+      ]
     : h("p", {}, "Ask an operator of your org to push one.");
   return emptyState("No templates yet", how);
 }

@@ -11,22 +11,49 @@ import { h, replace } from "../lib/dom.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
-const LIVES = [["30", "30 days"], ["90", "90 days"], ["365", "a year"], ["", "for ever"]];
+const LIVES = [
+  ["30", "30 days"],
+  ["90", "90 days"],
+  ["365", "a year"],
+  ["", "for ever"],
+];
 
 export function mount(root) {
   const page = new AbortController();
   const fresh = h("div", {});
   const list = h("div", {});
-  const reload = () => loadInto(list, page.signal, () => getAll("/tokens", page), (tokens) => replace(list, tokens.length ? table(tokens, reload) : nothingYet()));
+  const reload = () =>
+    loadInto(
+      list,
+      page.signal,
+      () => getAll("/tokens", page),
+      (tokens) => replace(list, tokens.length ? table(tokens, reload) : nothingYet()),
+    );
   const create = button("New token…", { look: "primary", name: "plus", onclick: () => openForm(fresh, reload) });
-  root.append(pageHeading("API tokens", { actions: create, below: h("p", { class: "muted" }, "A program that has one may do all that you may.") }), fresh, list);
+  root.append(
+    pageHeading("API tokens", {
+      actions: create,
+      below: h("p", { class: "muted" }, "A program that has one may do all that you may."),
+    }),
+    fresh,
+    list,
+  );
   reload();
   return () => page.abort();
 }
 
 function table(tokens, reload) {
   const heads = ["Name", "Begins with", "Made", "Last used", "Expires"].map((text) => h("th", { scope: "col" }, text));
-  return h("table", { class: "table" }, h("thead", {}, h("tr", {}, heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions")))), h("tbody", {}, tokens.map((token) => row(token, reload))));
+  return h(
+    "table",
+    { class: "table" },
+    h("thead", {}, h("tr", {}, heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions")))),
+    h(
+      "tbody",
+      {},
+      tokens.map((token) => row(token, reload)),
+    ),
+  );
 }
 
 function row(token, reload) {
@@ -44,16 +71,28 @@ function row(token, reload) {
     h("td", { dataset: { label: "Made" } }, ago(token.created_at)),
     h("td", { dataset: { label: "Last used" } }, ago(token.last_used_at, "never")),
     h("td", { dataset: { label: "Expires" } }, ago(token.expires_at, "never")),
-    h("td", { class: "table-actions" }, button("End…", { look: "quiet danger-text", "aria-label": `End ${token.name}`, onclick: end })),
+    h(
+      "td",
+      { class: "table-actions" },
+      button("End…", { look: "quiet danger-text", "aria-label": `End ${token.name}`, onclick: end }),
+    ),
   );
 }
 
 function openForm(fresh, reload) {
-  const name = field({ label: "Name", path: "name", help: "What uses it, such as “nightly backup”.", control: input() });
+  const name = field({
+    label: "Name",
+    path: "name",
+    help: "What uses it, such as “nightly backup”.",
+    control: input(),
+  });
   const life = field({ label: "Works for", path: "expires_in_days", control: select(LIVES, "90") });
   const run = async () => {
     try {
-      const made = await post("/tokens", { name: name.control.value.trim(), expires_in_days: life.control.value ? Number(life.control.value) : null });
+      const made = await post("/tokens", {
+        name: name.control.value.trim(),
+        expires_in_days: life.control.value ? Number(life.control.value) : null,
+      });
       replace(fresh, newToken(made));
     } catch (error) {
       const others = showProblems([name, life], error.errors ?? []);
@@ -63,13 +102,33 @@ function openForm(fresh, reload) {
     reload();
     return true;
   };
-  ask({ title: "New API token", content: [name.element, life.element], actions: [{ text: "Make the token", look: "primary", run }] });
+  ask({
+    title: "New API token",
+    content: [name.element, life.element],
+    actions: [{ text: "Make the token", look: "primary", run }],
+  });
 }
 
 function newToken({ token, details }) {
-  return noticeBox("note", h("strong", {}, `${details.name}: copy it now, it is never shown again`), h("pre", { class: "command-line", tabindex: "0" }, token), copyButton(() => token));
+  return noticeBox(
+    "note",
+    h("strong", {}, `${details.name}: copy it now, it is never shown again`),
+    h("pre", { class: "command-line", tabindex: "0" }, token),
+    copyButton(() => token),
+  );
 }
 
 function nothingYet() {
-  return emptyState("No tokens", h("p", {}, "Make one for a script or a CI job, and give it to the command line with ", h("code", {}, "OPSICLE_SERVER"), " and ", h("code", {}, "OPSICLE_TOKEN"), "."));
+  return emptyState(
+    "No tokens",
+    h(
+      "p",
+      {},
+      "Make one for a script or a CI job, and give it to the command line with ",
+      h("code", {}, "OPSICLE_SERVER"),
+      " and ",
+      h("code", {}, "OPSICLE_TOKEN"),
+      ".",
+    ),
+  );
 }

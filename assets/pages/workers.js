@@ -25,9 +25,29 @@ export function mount(root) {
     const workers = await getAll("/workers", page);
     const revoked = workers.filter((worker) => worker.state === "revoked");
     const active = workers.filter((worker) => worker.state !== "revoked");
-    showList(list, active, (worker) => worker.id, (worker) => card(worker, live));
+    showList(
+      list,
+      active,
+      (worker) => worker.id,
+      (worker) => card(worker, live),
+    );
     gone.hidden = !revoked.length;
-    replace(gone, h("summary", {}, `${revoked.length} revoked`), h("ul", {}, revoked.map((worker) => h("li", {}, visible(worker.name), h("span", { class: "muted" }, " · last seen ", ago(worker.last_seen_at, "never"))))));
+    replace(
+      gone,
+      h("summary", {}, `${revoked.length} revoked`),
+      h(
+        "ul",
+        {},
+        revoked.map((worker) =>
+          h(
+            "li",
+            {},
+            visible(worker.name),
+            h("span", { class: "muted" }, " · last seen ", ago(worker.last_seen_at, "never")),
+          ),
+        ),
+      ),
+    );
     replace(message, active.length ? [] : nothingYet());
   };
   live = keepFresh(reload, { trouble, signal: page.signal });
@@ -43,7 +63,11 @@ function card(worker, live) {
     { class: `card worker ${isGone ? "is-away" : ""}` },
     h("div", { class: "worker-head" }, h("h2", {}, visible(worker.name)), presence(worker)),
     slots(worker),
-    h("div", { class: "worker-labels" }, Object.entries(worker.labels).map(([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`)))),
+    h(
+      "div",
+      { class: "worker-labels" },
+      Object.entries(worker.labels).map(([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`))),
+    ),
     h(
       "p",
       { class: "row-facts" },
@@ -58,13 +82,22 @@ function card(worker, live) {
 
 function presence(worker) {
   if (!worker.is_connected) return h("span", { class: "presence is-away" }, "not connected");
-  return worker.state === "draining" ? h("span", { class: "presence is-draining" }, "draining") : h("span", { class: "presence is-here" }, "connected");
+  return worker.state === "draining"
+    ? h("span", { class: "presence is-draining" }, "draining")
+    : h("span", { class: "presence is-here" }, "connected");
 }
 
 function slots({ busy, slots: count }) {
   const shown = Math.min(count, 16);
-  const boxes = Array.from({ length: shown }, (_, i) => h("span", { class: i < (busy / count) * shown ? "slot is-busy" : "slot" }));
-  return h("div", { class: "slots" }, h("span", { class: "slot-bar", "aria-hidden": "true" }, boxes), h("span", {}, `${busy} of ${count} slots busy`));
+  const boxes = Array.from({ length: shown }, (_, i) =>
+    h("span", { class: i < (busy / count) * shown ? "slot is-busy" : "slot" }),
+  );
+  return h(
+    "div",
+    { class: "slots" },
+    h("span", { class: "slot-bar", "aria-hidden": "true" }, boxes),
+    h("span", {}, `${busy} of ${count} slots busy`),
+  );
 }
 
 function certificate({ certificate_expires_at: expires }) {
@@ -87,18 +120,35 @@ function actions(worker, live) {
   const revoke = () =>
     ask({
       title: `Revoke ${worker.name}?`,
-      content: h("p", {}, worker.busy ? "It is shut out at once and for good. What it runs now can no longer be followed and becomes “unknown”." : "It is shut out at once and for good. To come back it must join anew."),
+      content: h(
+        "p",
+        {},
+        worker.busy
+          ? "It is shut out at once and for good. What it runs now can no longer be followed and becomes “unknown”."
+          : "It is shut out at once and for good. To come back it must join anew.",
+      ),
       actions: [{ text: "Revoke for good", look: "danger", run: change("revoke") }],
     });
-  const more = worker.state === "draining" ? button("Take work again", { look: "quiet", onclick: (event) => busyWhile(event.currentTarget, change("undrain")) }) : button("Drain…", { look: "quiet", onclick: drain });
+  const more =
+    worker.state === "draining"
+      ? button("Take work again", {
+          look: "quiet",
+          onclick: (event) => busyWhile(event.currentTarget, change("undrain")),
+        })
+      : button("Drain…", { look: "quiet", onclick: drain });
   return [more, button("Revoke…", { look: "quiet danger-text", onclick: revoke })];
 }
 
 function nothingYet() {
-  if (!may("workers.manage")) return emptyState("No workers yet", h("p", {}, "Automations wait until an operator adds one."));
+  if (!may("workers.manage"))
+    return emptyState("No workers yet", h("p", {}, "Automations wait until an operator adds one."));
   return emptyState(
     "No workers yet",
-    h("p", {}, "A worker carries out automations where their targets are. It needs only a way out to this server: nothing has to reach it."),
+    h(
+      "p",
+      {},
+      "A worker carries out automations where their targets are. It needs only a way out to this server: nothing has to reach it.",
+    ),
     button("Add a worker…", { look: "primary", name: "plus", onclick: openJoin }),
   );
 }
@@ -120,9 +170,29 @@ async function openJoin() {
 function instructions(token, expires, makeAnother) {
   const command = `opsicle worker --data-dir ./opsicle-worker --join ${token}`;
   return [
-    h("p", {}, "On the machine that is to carry out automations, with the ", h("code", {}, "opsicle"), " file there, run:"),
+    h(
+      "p",
+      {},
+      "On the machine that is to carry out automations, with the ",
+      h("code", {}, "opsicle"),
+      " file there, run:",
+    ),
     h("pre", { class: "command-line", tabindex: "0" }, command),
-    h("p", { class: "dialog-actions" }, h("span", { class: "muted grow" }, "Works once, for ", countdown(expires)), button("Make another", { look: "quiet", onclick: makeAnother }), copyButton(() => command, "Copy", "primary")),
-    h("p", { class: "muted" }, "Add ", h("code", {}, "--label site=ams"), " for each label that templates may ask for, and ", h("code", {}, "--slots 4"), " to let it run several at once. It shows up in the list as soon as it has joined."),
+    h(
+      "p",
+      { class: "dialog-actions" },
+      h("span", { class: "muted grow" }, "Works once, for ", countdown(expires)),
+      button("Make another", { look: "quiet", onclick: makeAnother }),
+      copyButton(() => command, "Copy", "primary"),
+    ),
+    h(
+      "p",
+      { class: "muted" },
+      "Add ",
+      h("code", {}, "--label site=ams"),
+      " for each label that templates may ask for, and ",
+      h("code", {}, "--slots 4"),
+      " to let it run several at once. It shows up in the list as soon as it has joined.",
+    ),
   ];
 }

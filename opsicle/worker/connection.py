@@ -32,7 +32,8 @@ CALL_SECONDS = 30
 """A server that takes longer for anything but a poll is taken for dead."""
 
 _MAX_REPLY_BYTES = 64 * 1024 * 1024
-_KEPT_CONNECTIONS = 4
+_KEPT_CONNECTIONS = 32
+"""Enough for every job of a large worker to be told of at once without a new handshake; idle ones cost a few KiB."""
 _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 30_000}
 """So that a held poll whose server or network went away without a word ends within 30 s (the last is in ms)."""
 

@@ -17,8 +17,8 @@ from tests.product import Installation
 
 CHROMIUM = os.environ.get("OPSICLE_TEST_CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
 ]  # fmt: skip
 PATIENCE_MS = 30_000
 """A hang guard for what a page is waited for; nothing here is measured by it."""
@@ -70,7 +70,7 @@ OpenPage = Callable[..., Page]
 
 @pytest.fixture
 def open_page(browser: Browser, installation: Installation, session: Path) -> Iterator[OpenPage]:
-    """Opens pages as alice, or as nobody with `is_known=False`; no page may complain or ask anybody else for anything."""
+    """Opens pages as alice, or as nobody with `is_known=False`; none may complain or ask another server."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 

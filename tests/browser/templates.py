@@ -21,7 +21,10 @@ spec:
     phases:
       - name: speak
         commands:
-          - for i in $(seq "$OPSICLE_VAR_TIMES"); do printf '\\033[32m%s\\033[0m, %s\\n' "$OPSICLE_VAR_TONE" "$OPSICLE_VAR_WHO"; done
+          - |
+            for i in $(seq "$OPSICLE_VAR_TIMES"); do
+              printf '\\033[32m%s\\033[0m, %s\\n' "$OPSICLE_VAR_TONE" "$OPSICLE_VAR_WHO"
+            done
           - echo "to stderr" >&2
       - name: part
         commands: ['echo goodbye']
@@ -52,7 +55,11 @@ spec:
       - name: print
         timeout: 600
         commands:
-          - awk 'BEGIN { for (i = 1; i <= 200000; i++) printf "line %06d of a log that is rather long, so that only what is in sight can be drawn\\n", i }'
+          - |
+            awk 'BEGIN {
+              for (i = 1; i <= 200000; i++)
+                printf "line %06d of a log that is rather long, so that only what is in sight can be drawn\\n", i
+            }'
           - head -c 10485760 /dev/zero | tr '\\0' 'x'; echo
           - echo the end
 """
@@ -76,7 +83,7 @@ spec:
             printf 'bad \377\376 bytes\n'
             printf '\033]unclosed\nstill there\n'
             printf 'control \001\013\177 \302\233 signs\n'
-            printf '\033[38;2;1;2;3;4;5;6;7;8;9999999m\033[?9999h\033[%sm odd\n' "$(head -c 9000 /dev/zero | tr '\0' ';')"
+            printf '\033[38;2;1;2;3;4;5;6;7;8;9999999m\033[?9999h\033[%sm odd\n' "$(seq -s ';' 3000)"
             for i in $(seq 3000); do printf '\033[%sm%s\r' "$((i % 255))" "$i"; done; echo
             printf '%s\n' "$OPSICLE_VAR_V"
             echo the end

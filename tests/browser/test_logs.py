@@ -79,9 +79,7 @@ def test_a_line_of_ten_megabytes_is_cut_until_one_asks_for_more(open_page: OpenP
     _answers(page)
 
 
-def test_a_command_leads_to_its_place_in_the_log_and_the_address_to_a_line(
-    open_page: OpenPage, long_log: str
-) -> None:
+def test_a_command_leads_to_its_place_in_the_log_and_the_address_to_a_line(open_page: OpenPage, long_log: str) -> None:
     page = open_page(long_log)
     wait_for_log(page, "the end", timeout=90)
     page.get_by_title("head -c 10485760").click()
@@ -112,7 +110,8 @@ def test_the_raw_log_is_downloaded_byte_by_byte(open_page: OpenPage, installatio
     with page.expect_download() as started:
         page.get_by_role("link", name="Raw").click()
     content = started.value.path().read_bytes()
-    assert b"bad \xff\xfe bytes\n" in content and content.endswith(b"the end\n")
+    assert b"bad \xff\xfe bytes\n" in content
+    assert content.endswith(b"the end\n")
 
 
 def _answers(page: Page) -> None:

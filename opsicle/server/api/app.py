@@ -9,6 +9,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -19,7 +20,7 @@ from opsicle.domain.access import Action
 from opsicle.domain.errors import Internal, InvalidInput, NotFound, OpsicleError
 from opsicle.server.api import authentication, problems
 from opsicle.server.api.event_stream import EventStreams
-from opsicle.server.api.http import MAX_BODY_BYTES, Reply, Request, Route
+from opsicle.server.api.http import MAX_BODY_BYTES, Access, Reply, Request, Route
 from opsicle.server.api.request import JSON, MESSAGEPACK, Caller
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class Application:
         """Answer one request; never raises."""
         began = time.monotonic()
         name, reply = self._answer(environ)
-        headers, body = self._encoded(reply, is_host_ours=_is_host_ours(environ))
+        headers, body = self._sendable(reply, is_host_ours=_is_host_ours(environ))
         seconds = time.monotonic() - began
         self._observe(name, environ["REQUEST_METHOD"], reply.status, seconds)
         self._log_access(environ, reply.status, seconds)
@@ -118,15 +119,17 @@ class Application:
     def _call(self, route: Route, environ: dict[str, Any], arguments: Mapping[str, str]) -> Reply:
         request = self._request(environ, route.max_body)
         authentication.check_origin(request)
-        if isinstance(route.may, Action):
-            request.actor.require(route.may)
+        _admit(request, route)
         request.check_query(route.query)
-        return route.handler(request, **arguments)
+        reply = route.handler(request, **arguments)
+        if reply.body is None:
+            return reply
+        return replace(reply, body=None, raw=self._encode(reply.body), content_type=self._media_type)
 
     def _request(self, environ: dict[str, Any], max_body: int) -> Request:
         return Request(environ, self._authenticate, self._streams, max_body)
 
-    def _encoded(self, reply: Reply, *, is_host_ours: bool) -> tuple[list[tuple[str, str]], Iterable[bytes]]:
+    def _sendable(self, reply: Reply, *, is_host_ours: bool) -> tuple[list[tuple[str, str]], Iterable[bytes]]:
         headers = [*SECURITY_HEADERS, *reply.headers]
         if is_host_ours:
             headers.append(HSTS)
@@ -137,10 +140,8 @@ class Application:
         if reply.stream is not None:
             headers.append(("Content-Type", reply.content_type))
             return headers, reply.stream
-        content, media_type = (
-            (reply.raw, reply.content_type) if reply.raw is not None else (self._encode(reply.body), self._media_type)
-        )
-        headers += [("Content-Type", media_type), ("Content-Length", str(len(content)))]
+        content = reply.raw or b""
+        headers += [("Content-Type", reply.content_type), ("Content-Length", str(len(content)))]
         return headers, (content,)
 
     def _log_access(self, environ: Mapping[str, Any], status: int, seconds: float) -> None:
@@ -160,6 +161,14 @@ class Application:
 def nothing_else(_request: Request) -> Reply:
     """The fallback of a listener that has routes and nothing more."""
     raise NotFound("there is nothing at this address", hint="See /api/openapi.json for what there is.")
+
+
+def _admit(request: Request, route: Route) -> None:
+    """Raise NotAuthenticated or NotAllowed unless the caller may use this route; the service asks once more."""
+    if isinstance(route.may, Action):
+        request.actor.require(route.may)
+    elif route.may is Access.WORKER:
+        _ = request.worker
 
 
 def _is_host_ours(environ: Mapping[str, Any]) -> bool:
