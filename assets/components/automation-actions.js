@@ -21,12 +21,13 @@ export function automationActions(automation) {
         look: "danger",
         name: "cancelled",
         disabled: isAsked,
+        dataset: { focus: "cancel" },
         onclick: () => confirmCancel(automation),
       }),
     ];
   }
   return may("automations.create")
-    ? [button("Run again…", { name: "again", onclick: () => confirmRerun(automation) })]
+    ? [button("Run again…", { name: "again", dataset: { focus: "again" }, onclick: () => confirmRerun(automation) })]
     : [];
 }
 

@@ -13,7 +13,7 @@ export function pageHeading(title, { above, beside, actions, below } = {}) {
     h(
       "div",
       { class: "page-title" },
-      h("h1", { tabindex: "-1" }, title),
+      h("h1", { tabindex: "-1", dataset: { focus: "heading" } }, title),
       beside,
       h("div", { class: "actions" }, actions),
     ),

@@ -124,8 +124,8 @@ export class LogView {
   }
 
   #scrollTo(index, character = 0) {
-    const row = this.#rows.rowOf(index, character);
     this.#layOut();
+    const row = this.#rows.rowOf(index, character);
     this.#size();
     this.#isOwnScroll = true;
     this.element.scrollTop = Math.max(0, row * ROW_HEIGHT - this.element.clientHeight / 3);

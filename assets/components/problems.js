@@ -17,11 +17,16 @@ export function problemBox(error) {
       "div",
       {},
       h("strong", {}, title),
-      detail && h("p", {}, visible(detail)),
+      detail && h("p", {}, sentence(detail)),
       placesList(error.errors),
       error.hint && h("p", { class: "hint" }, error.hint),
     ),
   );
+}
+
+/** A message of the server's as a sentence of its own. */
+export function sentence(text) {
+  return visible(text.charAt(0).toUpperCase() + text.slice(1));
 }
 
 /** A calmer box: `tone` is "note", "warn" or "bad". */

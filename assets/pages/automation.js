@@ -5,7 +5,7 @@ import { automationActions } from "../components/automation-actions.js";
 import { pageHeading, setTitle } from "../components/headings.js";
 import { liveMark } from "../components/live.js";
 import { LogPanel } from "../components/log-panel.js";
-import { noticeBox, problemBox } from "../components/problems.js";
+import { noticeBox, problemBox, sentence } from "../components/problems.js";
 import { isFinal, stateBadge, stateText } from "../components/states.js";
 import { isLongPlan, phaseView } from "../components/steps.js";
 import { get } from "../lib/api.js";
@@ -23,12 +23,13 @@ export function mount(root, { id }) {
   const path = `/automations/${encodeURIComponent(id)}`;
   const mark = liveMark();
   const parts = {
-    head: h("div", {}, pageHeading("Automation")),
+    head: h("div", {}),
     trouble: h("div", {}),
     phases: h("div", { class: "phases" }),
     facts: h("div", { class: "automation-facts" }),
     log: new LogPanel({ path, mark: mark.element, signal: page.signal }),
   };
+  parts.head.append(pageHeading("Automation"));
   root.append(
     parts.head,
     parts.trouble,
@@ -82,7 +83,9 @@ function lookWhileHidden(path, signal, shown) {
 
 function showAutomation(parts, automation, before) {
   if (before?.state !== automation.state) announce(`${automation.template}: ${stateText(automation.state)}`);
-  showHead(parts.head, automation, before === null);
+  showList(parts.head, [headOf(automation)], () => "head", headView);
+  titleFor(automation);
+  if (before === null) parts.head.querySelector("h1").focus({ preventScroll: true });
   const isLong = isLongPlan(automation.phases);
   const goTo = (phase, offset) => parts.log.goTo(phase, offset);
   const phases = automation.phases.map((phase, index) => ({ ...phase, index }));
@@ -100,10 +103,15 @@ function titleFor(automation) {
   setTitle(`${stateText(automation.state)}: ${automation.template}`);
 }
 
-function showHead(head, automation, isFirst) {
-  const hadFocus = head.querySelector("h1") === document.activeElement;
-  replace(
-    head,
+/** Everything that the head shows; what changes with each command is not among it. */
+function headOf({ phases, jobs, values, variables, log_bytes: logBytes, ...rest }) {
+  return rest;
+}
+
+function headView(automation) {
+  return h(
+    "div",
+    {},
     pageHeading(visible(automation.display_name || automation.template), {
       above: [
         h("a", { href: "/automations" }, "Automations"),
@@ -120,8 +128,6 @@ function showHead(head, automation, isFirst) {
     }),
     remarks(automation),
   );
-  titleFor(automation);
-  if (isFirst || hadFocus) head.querySelector("h1").focus({ preventScroll: true });
 }
 
 function factsLine(automation) {
@@ -154,7 +160,7 @@ function remarks(automation) {
         h("strong", {}, "Nobody can say what it did. "),
         "The worker was lost while the job ran. Look at the target before you run it again; if the worker comes back, its word replaces this.",
       ),
-    explanation && state !== "succeeded" && noticeBox(state === "cancelled" ? "note" : "bad", visible(explanation)),
+    explanation && state !== "succeeded" && noticeBox(state === "cancelled" ? "note" : "bad", sentence(explanation)),
   ];
 }
 

@@ -3,7 +3,7 @@
 import { note } from "../components/announcer.js";
 import { busyWhile, button } from "../components/buttons.js";
 import { pageHeading } from "../components/headings.js";
-import { noticeBox, placesList, problemBox } from "../components/problems.js";
+import { noticeBox, placesList, problemBox, sentence } from "../components/problems.js";
 import { ApiError, get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { navigate } from "../lib/router.js";
@@ -182,5 +182,5 @@ function showMistakes(error, editor, findings) {
   const problems = error.errors ?? [];
   editor.mark(problems);
   if (!problems.length) replace(findings, problemBox(error));
-  else replace(findings, noticeBox("bad", h("strong", {}, error.detail), placesList(problems, editor.goTo)));
+  else replace(findings, noticeBox("bad", h("strong", {}, sentence(error.detail)), placesList(problems, editor.goTo)));
 }

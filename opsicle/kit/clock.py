@@ -33,7 +33,7 @@ class SystemClock:
 
 def to_text(at: datetime) -> str:
     """RFC 3339 in UTC, always with microseconds, so that texts sort as times do."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def from_text(text: str) -> datetime:

@@ -78,6 +78,7 @@ class Services:
     def close(self) -> None:
         """End what has threads of its own."""
         self.hasher.close()
+        self.job_logs.close()
 
     def user_routes(self) -> list[Route]:
         """What the users' listener offers about orgs and what they have."""

@@ -84,6 +84,7 @@ class Core:
 
     def close(self) -> None:
         self.dispatch.close()
+        self.job_logs.close()
         self.database.close()
         self.logs_database.close()
 

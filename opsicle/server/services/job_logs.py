@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from typing import TypeVar
 
 import msgspec
+from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.kit.clock import Clock
 from opsicle.server.store import logs
 from opsicle.server.store.database import Connection, Database
+from opsicle.server.threads import run_in
 from opsicle.wire.worker_api import MAX_CHUNK_BYTES, MAX_LOG_REQUEST_BYTES, Chunk
 
-SEGMENTS_PER_READ = 16
-SEGMENTS_PER_PRUNING = 500
+SEGMENTS_PER_READ = 2
+SEGMENTS_PER_PRUNING = 200
+QUICK_BYTES = 32 * 1024
+"""Up to here packing or unpacking takes less than a thread would."""
+
 _FASTEST = 1
 """zlib level: text shrinks to a fifth or so at it, and more would cost more than the disk it saves."""
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(tuple[Chunk, ...])
@@ -29,6 +38,7 @@ class JobLogs:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._packers = ThreadPool(1)
 
     def append(self, job_id: str, chunks: Sequence[Chunk]) -> int:
         """Keep output and answer up to which offset all of the log is durable.
@@ -39,17 +49,26 @@ class JobLogs:
         """
         _check(chunks)
 
-        def work(db: Connection) -> int:
-            end = logs.size(db, job_id)
+        while True:
+            end = self.size(job_id)
             fresh = _not_before(chunks, end)
             if not fresh or fresh[0][0] != end:
                 return end
-            new_end = fresh[-1][0] + len(fresh[-1][4])
-            packed = zlib.compress(_encoder.encode(fresh), _FASTEST)
-            logs.append(db, logs.Segment(job_id, end, new_end - end, packed), self._clock.now())
-            return new_end
+            size = fresh[-1][0] + len(fresh[-1][4]) - end
+            segment = logs.Segment(job_id, end, size, self._quickly(size, _pack, fresh))
+            if self._database.write(lambda db: self._append(db, segment)):  # noqa: B023
+                return end + size
 
-        return self._database.write(work)
+    def _append(self, db: Connection, segment: logs.Segment) -> bool:
+        """Add a segment, unless another request was first."""
+        if logs.size(db, segment.job_id) != segment.start:
+            return False
+        logs.append(db, segment, self._clock.now())
+        return True
+
+    def _quickly(self, size: int, function: Callable[[T], R], given: T) -> R:
+        """Call a function on so many bytes: here, or in a thread where that would hold the event loop."""
+        return function(given) if size <= QUICK_BYTES else run_in(self._packers, function, given)
 
     def size(self, job_id: str) -> int:
         """The length of a job's log in bytes."""
@@ -62,10 +81,14 @@ class JobLogs:
             segments = self._database.read(lambda db: logs.list_from(db, job_id, start, SEGMENTS_PER_READ))  # noqa: B023
             if not segments:
                 return
-            chunks = [chunk for segment in segments for chunk in _decoder.decode(zlib.decompress(segment.chunks))]
+            chunks = self._quickly(sum(segment.size for segment in segments), _unpack, segments)
             fresh = _not_before(chunks, offset)
             yield fresh
             offset = fresh[-1][0] + len(fresh[-1][4])
+
+    def close(self) -> None:
+        """End the threads that pack."""
+        self._packers.kill()
 
     def prune(self, keep: timedelta) -> int:
         """Delete what is older than `keep`, in small steps that let others write between; answers how much went."""
@@ -74,6 +97,14 @@ class JobLogs:
         while deleted := self._database.write(lambda db: logs.delete_before(db, before, SEGMENTS_PER_PRUNING)):
             total += deleted
         return total
+
+
+def _pack(chunks: list[Chunk]) -> bytes:
+    return zlib.compress(_encoder.encode(chunks), _FASTEST)
+
+
+def _unpack(segments: list[logs.Segment]) -> list[Chunk]:
+    return [chunk for segment in segments for chunk in _decoder.decode(zlib.decompress(segment.chunks))]
 
 
 def _check(chunks: Sequence[Chunk]) -> None:

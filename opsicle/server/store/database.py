@@ -1,16 +1,16 @@
 """One SQLite file: many readers, one writer, group commit.
 
-A caller hands `write` a unit of work and waits. Whatever units have gathered by the time the writer is free run
-one after the other, each in a savepoint of its own, inside one `BEGIN IMMEDIATE … COMMIT` with `synchronous=FULL`;
+A caller hands `write` a unit of work and waits. Whatever units have gathered by the time the last commit is through
+run one after the other, each in a savepoint of its own, inside one `BEGIN IMMEDIATE … COMMIT` with `synchronous=FULL`;
 only then is anyone answered. So an acknowledged change survives a power cut, and N changes cost one fsync.
 
-SQLite runs in real OS threads, so that an fsync never holds the event loop.
+What takes microseconds runs on the event loop, because handing it to a thread and back costs more; what waits for the
+disk (COMMIT) and what takes long (`read_long`) runs in real OS threads, so that it never holds the loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -28,8 +28,9 @@ __all__ = ["Connection", "Database"]
 
 T = TypeVar("T")
 Unit = Callable[[Connection], Any]
+Outcome = tuple[Any, BaseException | None]
 
-READERS = 3
+LONG_READERS = 2
 MAX_BATCH = 200
 """Units in one commit: bounds how long the first of them waits for the last."""
 
@@ -41,21 +42,22 @@ class Database:
         """`on_fatal` ends the process: after a failed fsync nobody knows what the file holds."""
         self.path = path
         self._on_fatal = on_fatal
-        self._writer = ThreadPool(1)
-        self._readers = ThreadPool(READERS)
-        self._idle_readers: SimpleQueue[Connection] = SimpleQueue()
+        self._committer = ThreadPool(1)
+        self._long_readers = ThreadPool(LONG_READERS)
         self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
         self._is_committing = False
         self._is_closed = False
-        self._write_connection = _open(path)
-        for _ in range(READERS):
+        self._writer = _open(path)
+        self._reader = _open(path, is_reader=True)
+        self._idle_readers: SimpleQueue[Connection] = SimpleQueue()
+        for _ in range(LONG_READERS):
             self._idle_readers.put(_open(path, is_reader=True))
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run a unit of work and answer once it is durable.
 
         What `work` raises reaches the caller after its own changes alone were undone. Raises Unavailable when the
-        disk is full or the database is closed. `work` runs in another thread: it may only touch the connection.
+        disk is full or the database is closed. `work` holds the event loop: it is short, and waits for nothing.
         """
         if self._is_closed:
             raise Unavailable("the server is shutting down")
@@ -71,7 +73,7 @@ class Database:
         while self._waiting:
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             try:
-                outcomes = self._writer.apply(self._commit, ([work for work, _ in batch],))
+                outcomes = self._commit([work for work, _ in batch])
             except Exception as error:  # noqa: BLE001 - each caller gets it; none may wait for ever
                 outcomes = [(None, error)] * len(batch)
             for (_, result), (value, failure) in zip(batch, outcomes, strict=True):
@@ -81,32 +83,41 @@ class Database:
                     result.set_exception(failure)
         self._is_committing = False
 
-    def _commit(self, units: list[Unit]) -> list[tuple[Any, BaseException | None]]:
-        """Run in the writer's thread: every unit in its savepoint, one commit for all."""
-        connection = self._write_connection
+    def _commit(self, units: list[Unit]) -> list[Outcome]:
+        """Every unit in its savepoint, one commit for all."""
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            outcomes = [_run(connection, unit) for unit in units]
-            connection.execute("COMMIT")
+            self._writer.execute("BEGIN IMMEDIATE")
+            outcomes = [_run(self._writer, unit) for unit in units]
+            run_in(self._committer, self._writer.execute, "COMMIT")
         except apsw.FullError:
-            _roll_back(connection)
+            self._roll_back()
             error = Unavailable("the server's disk is full", hint="Free some space; nothing was changed.")
             return [(None, error) for _ in units]
         except apsw.IOError as error:
             self._on_fatal(error)
             raise
-        except apsw.Error as error:
-            _roll_back(connection)
-            return [(None, error) for _ in units]
+        except apsw.Error:
+            self._roll_back()
+            raise
         return outcomes
 
+    def _roll_back(self) -> None:
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
+
     def read(self, query: Callable[[Connection], T]) -> T:
-        """Run a query on a snapshot of its own, in another thread; it never waits for the writer."""
+        """Run a short query on a snapshot of its own; it never waits for the writer."""
+        if self._is_closed:
+            raise Unavailable("the server is shutting down")
+        return _in_snapshot(self._reader, query)
+
+    def read_long(self, query: Callable[[Connection], T]) -> T:
+        """Like `read`, in another thread: for what could hold the event loop for more than a few milliseconds."""
         if self._is_closed:
             raise Unavailable("the server is shutting down")
         connection = self._idle_readers.get()
         try:
-            return cast("T", run_in(self._readers, _in_snapshot, connection, query))
+            return cast("T", run_in(self._long_readers, _in_snapshot, connection, query))
         finally:
             self._idle_readers.put(connection)
 
@@ -115,19 +126,22 @@ class Database:
         if self._is_closed:
             return
         self._is_closed = True
-        self._writer.join()
-        self._readers.join()
-        for _ in range(READERS):
+        while self._is_committing:
+            gevent.sleep(0.001)
+        for _ in range(LONG_READERS):
             self._idle_readers.get().close()
-        self._write_connection.close()
-        self._writer.kill()
-        self._readers.kill()
+        self._reader.close()
+        self._writer.close()
+        self._committer.kill()
+        self._long_readers.kill()
 
 
 def _open(path: Path, *, is_reader: bool = False) -> Connection:
     """Open with the pragmas that durability and speed depend on."""
     connection = Connection(str(path))
     connection.set_busy_timeout(10_000)
+    # Without this a statement whose parameters could decide about a partial index is prepared anew at every call.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -137,7 +151,7 @@ def _open(path: Path, *, is_reader: bool = False) -> Connection:
     return connection
 
 
-def _run(connection: Connection, unit: Unit) -> tuple[Any, BaseException | None]:
+def _run(connection: Connection, unit: Unit) -> Outcome:
     """Run one unit in a savepoint; only I/O trouble may end the others' transaction."""
     connection.execute("SAVEPOINT unit")
     try:
@@ -152,20 +166,9 @@ def _run(connection: Connection, unit: Unit) -> tuple[Any, BaseException | None]
     return value, None
 
 
-def _roll_back(connection: Connection) -> None:
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
-
-
 def _in_snapshot(connection: Connection, query: Callable[[Connection], T]) -> T:
-    with _transaction(connection):
-        return query(connection)
-
-
-@contextmanager
-def _transaction(connection: Connection) -> Iterator[None]:
     connection.execute("BEGIN")
     try:
-        yield
+        return query(connection)
     finally:
         connection.execute("ROLLBACK")
