@@ -122,7 +122,7 @@ export class AnsiParser {
 const styles = new Map();
 
 /** The style after "select graphic rendition" (ECMA-48, 8.3.117) with these parameters, such as `1;38;5;208`. */
-export function restyled(style, parameters) {
+function restyled(style, parameters) {
   const next = { ...style };
   const codes = parameters.split(";");
   for (let i = 0; i < codes.length; i++) {

@@ -88,7 +88,7 @@ async function deliver(events, position, on) {
 }
 
 /** Takes the stream's text in pieces of any size; gives {name, data, id} for each event that is complete. */
-export class EventParser {
+class EventParser {
   #rest = "";
   #event = { name: "message", data: [], id: "" };
 

@@ -56,7 +56,7 @@ export function refreshTimes() {
 }
 
 /** "3 min ago", "in 2 days", "now". */
-export function relativeTime(iso) {
+function relativeTime(iso) {
   const seconds = (Date.parse(iso) - now()) / 1000;
   for (const [unit, size] of UNITS) {
     if (Math.abs(seconds) >= size) return relative.format(Math.round(seconds / size), unit);

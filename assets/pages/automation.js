@@ -83,6 +83,7 @@ function lookWhileHidden(path, signal, shown) {
 
 function showAutomation(parts, automation, before) {
   if (before?.state !== automation.state) announce(`${automation.template}: ${stateText(automation.state)}`);
+  if (before === null) parts.head.replaceChildren();
   showList(parts.head, [headOf(automation)], () => "head", headView);
   titleFor(automation);
   if (before === null) parts.head.querySelector("h1").focus({ preventScroll: true });

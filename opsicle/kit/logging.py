@@ -27,6 +27,9 @@ def configure(*, is_verbose: bool = False, stream: TextIO | None = None) -> None
     root.setLevel(logging.WARNING)
     logging.getLogger("opsicle").setLevel(logging.DEBUG if is_verbose else logging.INFO)
     logging.captureWarnings(True)
+    # Nothing of ours shows where in the source a line was logged, or in which thread: looking that up costs most.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 class JsonFormatter(logging.Formatter):

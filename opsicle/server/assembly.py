@@ -22,6 +22,7 @@ from opsicle.server.services.following import Following
 from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
+from opsicle.server.services.leasing import Leasing
 from opsicle.server.services.login_throttle import LoginThrottle
 from opsicle.server.services.passwords import PasswordHasher
 from opsicle.server.services.sessions import Sessions
@@ -66,8 +67,9 @@ class Services:
         self.audit = Audit(state)
         self.templates = Templates(state, clock)
         self.job_logs = JobLogs(core.logs, clock)
-        self.jobs = Jobs(state, self.job_logs, self.fleet, self.leases, self.signals, clock)
-        self.dispatch = Dispatch(state, self.jobs, self.fleet, self.leases, self.signals, clock)
+        leasing = Leasing(self.fleet, self.leases, self.signals, clock)
+        self.jobs = Jobs(state, self.job_logs, leasing, self.signals, clock)
+        self.dispatch = Dispatch(state, self.jobs, leasing, clock)
         self.automations = Automations(state, self.job_logs, self.dispatch, self.fleet, self.signals, clock)
         self.following = Following(self.automations, self.job_logs, self.signals)
         self.enrolments = Enrolments(state, core.authority, self.urls, throttle, clock)

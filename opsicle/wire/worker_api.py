@@ -4,7 +4,7 @@
     POST /worker/v1/poll            PollRequest   → PollReply     held open while there is nothing to say
     POST /worker/v1/jobs/ID/start   StartRequest  → Done          or `lease_lost`: drop the job
     POST /worker/v1/jobs/ID/log     LogRequest    → LogReply      acknowledged bytes may leave the spool
-    POST /worker/v1/jobs/ID/finish  FinishRequest → Done          the same call again gives the same answer
+    POST /worker/v1/jobs/ID/finish  FinishRequest → FinishReply   the same call again gives the same state
     POST /worker/v1/renew           RenewRequest  → RenewReply    at half the certificate's life
 
 All but the first go over mutual TLS with MessagePack bodies (`application/msgpack`); errors are
@@ -112,13 +112,22 @@ class LogReply(msgspec.Struct):
 class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     """How it ended. `log_bytes` is the whole log's length: the server refuses to finish with a part missing.
 
-    The last chunks may ride along, so that a short job needs no log call of its own.
+    The last chunks may ride along, so that a short job needs no log call of its own. `is_slot_free`: the worker would
+    take another job in this one's place.
     """
 
     fence: int
     outcome: Outcome
     log_bytes: int
     chunks: tuple[Chunk, ...] = ()
+    is_slot_free: bool = False
+
+
+class FinishReply(msgspec.Struct, omit_defaults=True):
+    """It is recorded. `state` is the job's state after the call; `work` is what to do next, as in a poll's answer."""
+
+    state: JobState
+    work: tuple[Work, ...] = ()
 
 
 class Done(msgspec.Struct):

@@ -14,7 +14,7 @@ import msgspec
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import LeaseLost, NotAllowed, NotAuthenticated, OpsicleError
 from opsicle.wire.jobs import CommandReport, Outcome, PhaseReport, StepState, Work
-from opsicle.wire.worker_api import Done, FinishRequest, LogReply, LogRequest, RunningJob, StartRequest
+from opsicle.wire.worker_api import Done, FinishReply, FinishRequest, LogReply, LogRequest, RunningJob, StartRequest
 from opsicle.worker.connection import AWAY, Connection
 from opsicle.worker.identity import DataFolder
 from opsicle.worker.journal import ChildProcess, JobEntry, Journal
@@ -80,6 +80,7 @@ class Jobs:
         self._on_rejected = on_rejected
         self._on_idle = on_idle
         self.shipper = LogShipper(connection)
+        self.takes_more = True
         self._changed = threading.Condition()
         self._held: dict[str, Job] = {}
         self._is_ending = False
@@ -242,15 +243,26 @@ class Jobs:
 
     def _report(self, job: Job, outcome: Outcome, log_bytes: int) -> None:
         """Deliver the rest of the log and the outcome, however long the server is away."""
-        if self._told(job, lambda: self._deliver(job, outcome, log_bytes)) is not None:
-            self._close(job)
+        reply = self._told(job, lambda: self._deliver(job, outcome, log_bytes))
+        if reply is None:
+            return
+        self._close(job)
+        self._let_go(job)
+        for work in reply.work:
+            self.take(work)
 
-    def _deliver(self, job: Job, outcome: Outcome, log_bytes: int) -> Done:
+    def _deliver(self, job: Job, outcome: Outcome, log_bytes: int) -> FinishReply:
         while True:
             chunks = tuple(job.spool.read())
             if not chunks or chunks[-1][0] + len(chunks[-1][4]) >= log_bytes:
-                finish = FinishRequest(fence=job.fence, outcome=outcome, log_bytes=log_bytes, chunks=chunks)
-                return self._insist(job, "finish", finish, Done)
+                finish = FinishRequest(
+                    fence=job.fence,
+                    outcome=outcome,
+                    log_bytes=log_bytes,
+                    chunks=chunks,
+                    is_slot_free=self.takes_more and not self._is_ending,
+                )
+                return self._insist(job, "finish", finish, FinishReply)
             request = LogRequest(fence=job.fence, chunks=chunks)
             job.log.acknowledge(request, self._insist(job, "log", request, LogReply))
 
@@ -258,7 +270,7 @@ class Jobs:
         path = f"/worker/v1/jobs/{job.id}/{call}"
         return self._connection.insist(path, message, reply, until=lambda: job.is_dropped or self._is_ending)
 
-    def _told(self, job: Job, tell: Callable[[], Done]) -> Done | None:
+    def _told(self, job: Job, tell: Callable[[], Reply]) -> Reply | None:
         """Tell the server something of a job; None if it has, or wants, nothing to do with it."""
         try:
             return tell()

@@ -35,8 +35,8 @@ _CANCEL_SECONDS = 15.0
 _FAREWELL_SECONDS = 3.0
 
 _SWITCH_SECONDS = 0.0005
-"""How long a thread may keep the interpreter while another wants it: at Python's 5 ms, eight jobs' threads stand in line
-for longer than their commands take."""
+"""How long a thread may keep the interpreter while another wants it: at Python's 5 ms, the threads of eight jobs stand
+in line for longer than their commands take."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,9 @@ _AT_ONCE_SECONDS = 0.05
 
 
 class Holder(Protocol):
-    """The jobs, as far as a poll concerns them."""
+    """The jobs, as far as a poll concerns them. `takes_more`: whether the end of one makes room for another."""
+
+    takes_more: bool
 
     def held(self) -> tuple[RunningJob, ...]:
         """The jobs held now."""
@@ -95,6 +97,7 @@ class Poller:
     def drain(self) -> None:
         """Take no more jobs, and let the server know at once."""
         self._is_draining = True
+        self._jobs.takes_more = False
         self._connection.interrupt_poll()
 
     def stop(self, seconds: float) -> None:

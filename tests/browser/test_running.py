@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.reading import log_in, log_text, run_now, wait_for_log, wait_for_state
+from tests.browser.reading import has_no_horizontal_scroll, log_in, log_text, run_now, wait_for_log, wait_for_state
 from tests.product import Installation
 from tests.support import wait_until
 
@@ -27,6 +27,11 @@ def test_a_person_logs_in_runs_a_template_through_its_form_and_watches_the_log_a
     run_now(page)
     wait_for_state(page, "succeeded")
     wait_for_log(page, "goodbye")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Greet somebody")
+    for width in (1280, 390, 360):
+        page.set_viewport_size({"width": width, "height": 740})
+        assert has_no_horizontal_scroll(page)
+    page.set_viewport_size({"width": 1280, "height": 800})
     assert log_text(page).split("\n") == ["", "rude, Ada", "rude, Ada", "to stderr", "", "goodbye"]
     assert page.locator(".log-row.is-stderr").inner_text() == "3\nto stderr"
     assert page.locator(".log-text .ansi-fg-2").first.inner_text() == "rude"

@@ -20,6 +20,7 @@ from opsicle.server.services.following import Following
 from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
+from opsicle.server.services.leasing import Leasing
 from opsicle.server.services.signals import Signals
 from opsicle.server.store import memberships, orgs, templates, users, workers
 from opsicle.server.store.database import Database
@@ -70,9 +71,10 @@ class Core:
         self.leases = Leases(self.clock)
         self.fleet = Fleet(self.clock)
         self.job_logs = JobLogs(self.logs_database, self.clock)
-        self.jobs = Jobs(self.database, self.job_logs, self.fleet, self.leases, self.signals, self.clock)
+        leasing = Leasing(self.fleet, self.leases, self.signals, self.clock)
+        self.jobs = Jobs(self.database, self.job_logs, leasing, self.signals, self.clock)
         self.jobs.recover()
-        self.dispatch = Dispatch(self.database, self.jobs, self.fleet, self.leases, self.signals, self.clock)
+        self.dispatch = Dispatch(self.database, self.jobs, leasing, self.clock)
         self.automations = Automations(
             self.database, self.job_logs, self.dispatch, self.fleet, self.signals, self.clock
         )

@@ -73,6 +73,7 @@ class Application:
         self._observe = observe
         self._encode = msgspec.msgpack.Encoder().encode if is_binary else msgspec.json.Encoder().encode
         self._media_type = MESSAGEPACK if is_binary else JSON
+        self._common_headers = () if is_binary else (*SECURITY_HEADERS, _NO_STORE)
         self._router = Router(strict=True)
         for route in routes:
             self._router.add(route.path, route.method, route)
@@ -130,11 +131,10 @@ class Application:
         return Request(environ, self._authenticate, self._streams, max_body)
 
     def _sendable(self, reply: Reply, *, is_host_ours: bool) -> tuple[list[tuple[str, str]], Iterable[bytes]]:
-        headers = [*SECURITY_HEADERS, *reply.headers]
+        own = {name for name, _ in reply.headers}
+        headers = [*(header for header in self._common_headers if header[0] not in own), *reply.headers]
         if is_host_ours:
             headers.append(HSTS)
-        if not any(name == "Cache-Control" for name, _ in reply.headers):
-            headers.append(_NO_STORE)
         if reply.status in _BODILESS:
             return headers, (b"",)
         if reply.stream is not None:

@@ -9,6 +9,7 @@ from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.jobs import Jobs
 from opsicle.wire.worker_api import (
     Done,
+    FinishReply,
     FinishRequest,
     LogReply,
     LogRequest,
@@ -26,7 +27,7 @@ def routes(dispatch: Dispatch, jobs: Jobs) -> list[Route]:
         Route("POST", "/worker/v1/poll", partial(poll, dispatch), may, body=PollRequest, reply=PollReply),
         Route("POST", f"{job}/start", partial(start, jobs), may, body=StartRequest, reply=Done),
         Route("POST", f"{job}/log", partial(log, jobs), may, body=LogRequest, reply=LogReply),
-        Route("POST", f"{job}/finish", partial(finish, jobs), may, body=FinishRequest, reply=Done),
+        Route("POST", f"{job}/finish", partial(finish, jobs), may, body=FinishRequest, reply=FinishReply),
     ]
 
 

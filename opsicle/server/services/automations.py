@@ -19,7 +19,7 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.automation_views import Snapshot, summary, whole
-from opsicle.server.services.dispatch import Dispatch
+from opsicle.server.services.dispatch import Dispatch, Offer
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
@@ -91,14 +91,18 @@ class Automations:
             created_at=now,
             queued_at=now,
         )
-        stored = self._database.write(lambda db: self._insert(db, actor, row, request, idempotency_key))
-        if stored.id == row.id:
+        with self._dispatch.offer(actor.org_id, asked) as offer:
+            stored = self._database.write(lambda db: self._insert(db, actor, row, request, idempotency_key, offer))
+        if stored.id != row.id:
+            return self.get(actor, stored.id)
+        if offer is None:
             self._dispatch.wake_for(actor.org_id, asked)
-            self._signals.changed(org_topic(actor.org_id))
-            return whole(Snapshot(stored, template, [], 0, self._candidates(actor.org_id)))
-        return self.get(actor, stored.id)
+        self._signals.changed(org_topic(actor.org_id))
+        return whole(Snapshot(stored, template, [], 0, self._candidates(actor.org_id)))
 
-    def _insert(self, db: Connection, actor: Actor, row: AutomationRow, request: RunRequest, key: str) -> AutomationRow:
+    def _insert(
+        self, db: Connection, actor: Actor, row: AutomationRow, request: RunRequest, key: str, offer: Offer | None
+    ) -> AutomationRow:
         if key:
             digest = hashlib.sha256(msgspec.json.encode([request, row.rerun_of], order="sorted")).hexdigest()
             earlier = idempotency.find(db, actor.org_id, actor.user_id, key)
@@ -113,6 +117,8 @@ class Automations:
         automations.insert(db, row)
         data = {"template": row.template, "version": row.version, "values": request.values, "rerun_of": row.rerun_of}
         audit.append(db, row.created_at, row.org_id, actor, "run", f"automations/{row.id}", data)
+        if offer:
+            offer.take(db, row)
         return row
 
     def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:

@@ -1,31 +1,31 @@
 """Handing waiting automations to polling workers.
 
 A poll looks in one transaction: which jobs to cancel, which to drop, what can be leased. If there is nothing to say
-it waits to be woken and looks again. What it leases is durable before the worker hears of it.
+it waits to be woken and looks again. What it leases is durable before the worker hears of it. Two shorter ways lead to
+the same end: an automation that is triggered while a poll waits is leased in the transaction that triggers it, and a
+worker that ends a job is given the next one with the answer (`jobs.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-
-import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import NotAuthenticated
-from opsicle.domain.workers import Requirements, can_take
+from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
-from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import WorkerActor
 from opsicle.server.services.enrolments import check_facts
-from opsicle.server.services.fleet import Fleet, Presence
+from opsicle.server.services.fleet import Presence
 from opsicle.server.services.jobs import Jobs
-from opsicle.server.services.leases import Lease, Leases
-from opsicle.server.services.signals import Signals, Watch, automation_topic, org_topic
-from opsicle.server.services.work import WorkOrders
-from opsicle.server.store import automations, jobs, workers
+from opsicle.server.services.leasing import Leased, Leasing
+from opsicle.server.services.signals import Watch
+from opsicle.server.store import jobs, workers
+from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import POLL_SECONDS, PollReply, PollRequest
 
 BUSY_POLL_SECONDS = 10
@@ -36,31 +36,41 @@ BUSY_POLL_SECONDS = 10
 class _Sight:
     """What one look of a poll has found."""
 
-    leased: list[tuple[Lease, Work]] = field(default_factory=list)
+    leased: Leased = field(default_factory=Leased)
     cancel: list[str] = field(default_factory=list)
     drop: list[str] = field(default_factory=list)
     returned: list[JobRow] = field(default_factory=list)
     busy: int = 0
-    left_waiting: list[Requirements] = field(default_factory=list)
 
     def has_news(self, told: set[str]) -> bool:
         """Whether there is anything that the worker has not been told at once before."""
-        return bool(self.leased) or not told.issuperset(self.cancel + self.drop)
+        return bool(self.leased.items) or not told.issuperset(self.cancel + self.drop)
+
+
+class Offer:
+    """A slot of a waiting worker, kept for the automation that is being triggered."""
+
+    def __init__(self, leasing: Leasing, presence: Presence) -> None:
+        self._leasing = leasing
+        self.presence = presence
+        self.leased = Leased()
+
+    def take(self, db: Connection, row: AutomationRow) -> None:
+        """Inside the transaction that triggers it: lease the automation to the worker."""
+        self.leased = Leased()
+        self._leasing.lease_one(db, self.presence, row, self.leased)
 
 
 class Dispatch:
     """Answers polls and wakes them. The heart of the server: see docs/architecture.md."""
 
-    def __init__(
-        self, database: Database, jobs: Jobs, fleet: Fleet, leases: Leases, signals: Signals, clock: Clock
-    ) -> None:
+    def __init__(self, database: Database, jobs: Jobs, leasing: Leasing, clock: Clock) -> None:
         self._database = database
         self._jobs = jobs
-        self._fleet = fleet
-        self._leases = leases
-        self._signals = signals
+        self._leasing = leasing
+        self._fleet = leasing.fleet
+        self._leases = leasing.leases
         self._clock = clock
-        self._work_orders = WorkOrders()
         self._is_closing = False
 
     def poll(self, worker: WorkerActor, request: PollRequest) -> PollReply:
@@ -69,8 +79,7 @@ class Dispatch:
         Raises NotAuthenticated as soon as the worker is revoked.
         """
         presence = self._arrive(worker, request)
-        longest = BUSY_POLL_SECONDS if request.jobs else POLL_SECONDS
-        ends_at = self._clock.monotonic() + min(max(request.wait_seconds, 0), longest)
+        ends_at = self._clock.monotonic() + min(max(request.wait_seconds, 0), POLL_SECONDS)
         watch = presence.open_poll = Watch()
         try:
             return self._hold(presence, watch, ends_at)
@@ -91,6 +100,7 @@ class Dispatch:
             presence = Presence(worker.worker_id, worker.name, worker.org_id, request, 0.0)
             self._fleet.add(presence)
         presence.poll = request
+        presence.handed.clear()
         presence.seen_at = self._clock.monotonic()
         presence.told &= {job.job_id for job in request.jobs}
         presence.wake()
@@ -99,22 +109,24 @@ class Dispatch:
         return presence
 
     def _hold(self, presence: Presence, watch: Watch, ends_at: float) -> PollReply:
+        arrived_at = self._clock.monotonic()
         sight = self._look(presence, has_just_arrived=True)
         was_draining = presence.is_draining
         while not (sight.has_news(presence.told) or presence.is_draining != was_draining):
-            remaining = ends_at - self._clock.monotonic()
+            limit = min(ends_at, arrived_at + BUSY_POLL_SECONDS) if presence.busy else ends_at
+            remaining = limit - self._clock.monotonic()
             if remaining <= 0:
                 break
-            presence.is_waiting = presence.busy < presence.poll.slots
+            presence.is_waiting = self._leasing.free_slots(presence, presence.busy) > 0
             watch.wait(remaining)
             presence.is_waiting = False
             if presence.is_revoked:
                 raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
-            if self._is_closing or presence.open_poll is not watch:
+            if self._is_closing or presence.open_poll is not watch or presence.handed:
                 break
             sight = self._look(presence, has_just_arrived=False)
         presence.told.update(sight.cancel, sight.drop)
-        work = tuple(work for _, work in sight.leased)
+        work, presence.handed = (*sight.leased.work, *presence.handed), []
         return PollReply(work=work, cancel=tuple(sight.cancel), drop=tuple(sight.drop), drain=presence.is_draining)
 
     def _look(self, presence: Presence, *, has_just_arrived: bool) -> _Sight:
@@ -123,12 +135,7 @@ class Dispatch:
         presence.busy = sight.busy
         for job in sight.returned:
             self._leases.end(job.id)
-        for lease, _ in sight.leased:
-            self._leases.grant(lease)
-            self._signals.changed(automation_topic(lease.automation_id), org_topic(lease.org_id))
-        if sight.leased:
-            for wanted in sight.left_waiting:
-                self._fleet.wake_one(presence.org_id, wanted)
+        self._leasing.granted(presence, sight.leased)
         return sight
 
     def _compare_and_lease(self, db: Connection, presence: Presence, has_just_arrived: bool) -> _Sight:
@@ -138,35 +145,42 @@ class Dispatch:
         listed = {job.job_id: job.fence for job in request.jobs}
         if has_just_arrived:
             presence.is_draining = workers.record_poll(db, presence.worker_id, request, self._clock.now())
-            sight.returned = [job for job in held if job.state == JobState.LEASED and job.id not in listed]
+            sight.returned = [job for job in held if self._never_arrived(job, listed)]
             held = [job for job in held if job not in sight.returned]
             for job in sight.returned:
                 self._jobs.give_back(db, job)
-        sight.cancel = [job.id for job in held if job.is_cancel_requested and job.id in listed]
+        is_known = {job.id for job in held if job.state == JobState.RUNNING or job.id in listed}
+        sight.cancel = [job.id for job in held if job.is_cancel_requested and job.id in is_known]
         sight.drop = _to_drop(db, presence.worker_id, listed, held)
-        occupied = len(held) + len(sight.drop)
-        free = 0 if presence.is_draining or request.is_draining else _capacity(request) - occupied
-        if free > 0:
-            self._lease(db, presence, free, sight)
-        sight.busy = len(held) + len(sight.leased)
+        free = self._leasing.free_slots(presence, len(held) + len(sight.drop))
+        sight.leased = self._leasing.lease_waiting(db, presence, free)
+        sight.busy = len(held) + len(sight.leased.items)
         return sight
 
-    def _lease(self, db: Connection, presence: Presence, free: int, sight: _Sight) -> None:
-        """Lease up to `free` of the oldest automations that this worker can take."""
-        me = self._fleet.candidate(presence, busy=0)
-        waiting = [_decode(text) for text in automations.list_waiting_requirements(db, presence.org_id)]
-        mine = [(text, wanted) for text, wanted in waiting if can_take(wanted, me)]
-        rows = [row for text, _ in mine for row in automations.list_waiting(db, presence.org_id, text, free + 1)]
-        rows.sort(key=lambda row: row.id)
-        for row in rows[:free]:
-            job_id = new_id(self._clock.now())
-            if not automations.lease(db, row.id, row.fence, job_id):
-                continue
-            jobs.insert(db, job_id, row.id, presence.worker_id, self._clock.now())
-            lease = Lease(job_id, row.id, row.org_id, presence.worker_id, row.fence + 1, 0.0)
-            sight.leased.append((lease, self._work_orders.make(db, row, lease)))
-        if len(rows) > free:
-            sight.left_waiting = [wanted for _, wanted in mine]
+    def _never_arrived(self, job: JobRow, listed: dict[str, int]) -> bool:
+        """Whether a worker that polls without listing this job cannot know of it."""
+        return job.state == JobState.LEASED and job.id not in listed and not self._leases.is_on_its_way(job.id)
+
+    @contextmanager
+    def offer(self, org_id: str, wanted: Requirements) -> Iterator[Offer | None]:
+        """Keep a waiting worker's slot for an automation that is triggered inside; None if nobody waits.
+
+        A worker waits only when nothing is queued that it could take, so that nobody is overtaken.
+        """
+        presence = self._fleet.choose_waiting(org_id, wanted)
+        if presence is None:
+            yield None
+            return
+        offer = Offer(self._leasing, presence)
+        presence.promised += 1
+        try:
+            yield offer
+            presence.handed += offer.leased.work
+            presence.busy += len(offer.leased.items)
+            self._leasing.granted(presence, offer.leased)
+        finally:
+            presence.promised -= 1
+            presence.wake()
 
     def wake_for(self, org_id: str, wanted: Requirements) -> None:
         """An automation waits: let the best waiting worker look."""
@@ -196,15 +210,6 @@ class Dispatch:
         """Answer every open poll, because the server stops."""
         self._is_closing = True
         self._fleet.wake_everyone()
-
-
-def _decode(text: str) -> tuple[str, Requirements]:
-    return text, msgspec.json.decode(text, type=Requirements)
-
-
-def _capacity(request: PollRequest) -> int:
-    """How many jobs the worker would hold at once, by its own word just now."""
-    return min(request.slots, request.free_slots + len(request.jobs))
 
 
 def _to_drop(db: Connection, worker_id: str, listed: dict[str, int], held: list[JobRow]) -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from opsicle.domain.workers import Candidate, Requirements, can_take
 from opsicle.kit.clock import Clock
 from opsicle.server.services.signals import Watch
+from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import LEASE_SECONDS, PollRequest
 
 
@@ -27,6 +28,9 @@ class Presence:
     busy: int = 0
     open_poll: Watch | None = None
     is_waiting: bool = False
+    promised: int = 0
+    handed: list[Work] = field(default_factory=list)
+    """Slots that a transaction under way will fill, and the work with which one has, for the open poll to deliver."""
     told: set[str] = field(default_factory=set)
     """Jobs of which this worker has been told at once that they are cancelled or lost; later polls only repeat it."""
 
@@ -71,17 +75,27 @@ class Fleet:
         """All workers of an org that have polled since this server started, for matching and for reasons."""
         return [self.candidate(presence) for presence in self._presences.values() if presence.org_id == org_id]
 
+    def choose_waiting(self, org_id: str, wanted: Requirements) -> Presence | None:
+        """Of the workers whose polls wait and who could take such work, the one with the most free slots.
+
+        It no longer counts as waiting: who asks must give it work, or wake it.
+        """
+        waiting = (p for p in self._presences.values() if p.is_waiting and p.org_id == org_id and not p.is_revoked)
+        able = [presence for presence in waiting if can_take(wanted, self.candidate(presence))]
+        if not able:
+            return None
+        chosen = max(able, key=lambda presence: presence.poll.slots - presence.busy)
+        chosen.is_waiting = False
+        return chosen
+
     def wake_one(self, org_id: str, wanted: Requirements) -> None:
-        """Wake the waiting worker with the most free slots that could take such work.
+        """Wake the waiting worker that fits best.
 
         One is enough: it takes what it can, and if work is left it wakes the next. So 2,000 workers do not
         stampede for one automation.
         """
-        waiting = (p for p in self._presences.values() if p.is_waiting and p.org_id == org_id and not p.is_revoked)
-        able = [presence for presence in waiting if can_take(wanted, self.candidate(presence))]
-        if able:
-            chosen = max(able, key=lambda presence: presence.poll.slots - presence.busy)
-            chosen.is_waiting = False
+        chosen = self.choose_waiting(org_id, wanted)
+        if chosen:
             chosen.wake()
 
     def wake_org(self, org_id: str) -> None:

@@ -12,16 +12,17 @@ from opsicle.domain.automations import JobState, WorkerLost
 from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete
 from opsicle.kit.clock import Clock
 from opsicle.server.services.actor import SystemActor, WorkerActor
-from opsicle.server.services.fleet import Fleet
+from opsicle.server.services.fleet import Presence
 from opsicle.server.services.job_logs import JobLogs
-from opsicle.server.services.leases import Lease, Leases
+from opsicle.server.services.leases import Lease
+from opsicle.server.services.leasing import Leased, Leasing
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.store import audit, automations, jobs
 from opsicle.server.store.automations import Ending
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import Outcome
-from opsicle.wire.worker_api import Done, FinishRequest, LogReply, LogRequest
+from opsicle.wire.worker_api import Done, FinishReply, FinishRequest, LogReply, LogRequest
 
 _ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
 """States in which output and the end of a job are still taken from the holder of the newest lease."""
@@ -30,20 +31,19 @@ _ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
 class Jobs:
     """The life of a job between its lease and its end."""
 
-    def __init__(
-        self, database: Database, job_logs: JobLogs, fleet: Fleet, leases: Leases, signals: Signals, clock: Clock
-    ) -> None:
+    def __init__(self, database: Database, job_logs: JobLogs, leasing: Leasing, signals: Signals, clock: Clock) -> None:
         self._database = database
         self._job_logs = job_logs
-        self._fleet = fleet
-        self._leases = leases
+        self._leasing = leasing
+        self._fleet = leasing.fleet
+        self._leases = leasing.leases
         self._signals = signals
         self._clock = clock
 
     def recover(self) -> None:
         """Give every job on lease one full term, because nobody could renew it while the server was away."""
         for row in self._database.read(jobs.list_all_held):
-            self._leases.grant(Lease(row.id, row.automation_id, row.org_id, row.worker_id, row.fence, 0.0))
+            self._leases.grant(Lease(row.id, row.automation_id, row.org_id, row.worker_id, row.fence))
 
     def start(self, worker: WorkerActor, job_id: str, fence: int) -> Done:
         """Let a leased job begin; only after the answer may the worker execute anything.
@@ -75,19 +75,39 @@ class Jobs:
         self._signals.changed(automation_topic(job.automation_id))
         return LogReply(durable_to)
 
-    def finish(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> Done:
-        """Record how a job ended, with the last of its output.
+    def finish(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> FinishReply:
+        """Record how a job ended, with the last of its output; the answer brings the next work, if any waits.
 
         Raises LogIncomplete while part of the log is missing; LeaseLost when the lease has passed on, so that a
         worker that was cut off can never overwrite its successor's result.
         """
         if request.log_bytes:
             self._keep_last(worker, job_id, request)
-        job = self._database.write(lambda db: self._finish(db, worker, job_id, request))
+        presence = self._fleet.find(worker.worker_id)
+        leased = Leased()
+
+        def work(db: Connection) -> JobRow:
+            nonlocal leased
+            job = self._finish(db, worker, job_id, request)
+            if presence and request.is_slot_free:
+                free = self._leasing.free_slots(presence, jobs.count_held(db, worker.worker_id))
+                leased = self._leasing.lease_waiting(db, presence, free)
+            return job
+
+        job = self._database.write(work)
         self._leases.end(job_id)
-        self._free_slot(worker.worker_id)
+        if presence:
+            presence.busy = max(0, presence.busy - 1) + len(leased.items)
+            self._hand(presence, leased)
         self._changed(job)
-        return Done(job.state)
+        return FinishReply(job.state, leased.work)
+
+    def _hand(self, presence: Presence, leased: Leased) -> None:
+        """Let the leases begin that go out with an answer; if there are none, let the open poll use the slot."""
+        for lease, _ in leased.items:
+            lease.handed_at = self._clock.monotonic()
+        self._leasing.granted(presence, leased)
+        presence.wake()
 
     def _keep_last(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> None:
         """Keep the last of a log. Raises LogIncomplete if something is missing before it."""

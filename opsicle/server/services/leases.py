@@ -11,17 +11,25 @@ from dataclasses import dataclass
 from opsicle.kit.clock import Clock
 from opsicle.wire.worker_api import LEASE_SECONDS
 
+HANDING_SECONDS = 2.0
+"""How long an answer may be under way before its work counts as never received."""
+
 
 @dataclass(slots=True)
 class Lease:
-    """A worker's right to a job. `until` is in seconds of the monotonic clock."""
+    """A worker's right to a job. Times are in seconds of the monotonic clock.
+
+    `handed_at` is set for work that went out with the answer to a `finish`: a poll that was sent before that answer
+    arrived cannot list it yet.
+    """
 
     job_id: str
     automation_id: str
     org_id: str
     worker_id: str
     fence: int
-    until: float
+    until: float = 0.0
+    handed_at: float | None = None
 
 
 class Leases:
@@ -41,6 +49,13 @@ class Leases:
         lease = self._by_job.get(job_id)
         if lease and lease.worker_id == worker_id and lease.fence == fence:
             lease.until = self._clock.monotonic() + LEASE_SECONDS
+
+    def is_on_its_way(self, job_id: str) -> bool:
+        """Whether the worker may not have read the answer yet with which it was given this job."""
+        lease = self._by_job.get(job_id)
+        if lease is None or lease.handed_at is None:
+            return False
+        return self._clock.monotonic() - lease.handed_at < HANDING_SECONDS
 
     def find(self, job_id: str) -> Lease | None:
         """The lease of a job, or None."""

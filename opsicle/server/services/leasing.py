@@ -1,0 +1,91 @@
+"""Giving waiting automations to workers: inside whatever transaction finds that one has room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from opsicle.domain.workers import Requirements, can_take
+from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
+from opsicle.server.services.fleet import Fleet, Presence
+from opsicle.server.services.leases import Lease, Leases
+from opsicle.server.services.signals import Signals, automation_topic, org_topic
+from opsicle.server.services.work import WorkOrders
+from opsicle.server.store import automations, jobs
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
+from opsicle.wire.jobs import Work
+
+
+@dataclass
+class Leased:
+    """What one transaction has given to one worker, and what others like it could still take."""
+
+    items: list[tuple[Lease, Work]] = field(default_factory=list)
+    left_waiting: list[Requirements] = field(default_factory=list)
+
+    @property
+    def work(self) -> tuple[Work, ...]:
+        """What the worker is told."""
+        return tuple(work for _, work in self.items)
+
+
+class Leasing:
+    """Who may have what, and for how long. `lease_…` run inside a transaction; `granted` after it is durable."""
+
+    def __init__(self, fleet: Fleet, leases: Leases, signals: Signals, clock: Clock) -> None:
+        self.fleet = fleet
+        self.leases = leases
+        self._signals = signals
+        self._clock = clock
+        self._work_orders = WorkOrders()
+
+    def free_slots(self, presence: Presence, occupied: int) -> int:
+        """How many more jobs a worker can be given that has `occupied` slots in use.
+
+        By its own word in its newest poll, less what has been promised to it and is not yet durable.
+        """
+        poll = presence.poll
+        if presence.is_draining or presence.is_revoked or poll.is_draining:
+            return 0
+        return min(poll.slots, poll.free_slots + len(poll.jobs)) - occupied - presence.promised
+
+    def lease_waiting(self, db: Connection, presence: Presence, free: int) -> Leased:
+        """Lease up to `free` of the oldest automations that this worker can take."""
+        leased = Leased()
+        if free <= 0:
+            return leased
+        me = self.fleet.candidate(presence, busy=0)
+        waiting = [(text, _decode(text)) for text in automations.list_waiting_requirements(db, presence.org_id)]
+        mine = [(text, wanted) for text, wanted in waiting if can_take(wanted, me)]
+        rows = [row for text, _ in mine for row in automations.list_waiting(db, presence.org_id, text, free + 1)]
+        rows.sort(key=lambda row: row.id)
+        for row in rows[:free]:
+            self.lease_one(db, presence, row, leased)
+        if len(rows) > free:
+            leased.left_waiting = [wanted for _, wanted in mine]
+        return leased
+
+    def lease_one(self, db: Connection, presence: Presence, row: AutomationRow, leased: Leased) -> None:
+        """Lease this automation, unless someone was first."""
+        job_id, now = new_id(self._clock.now()), self._clock.now()
+        if not automations.lease(db, row.id, row.fence, job_id):
+            return
+        jobs.insert(db, job_id, row.id, presence.worker_id, now)
+        lease = Lease(job_id, row.id, row.org_id, presence.worker_id, row.fence + 1)
+        leased.items.append((lease, self._work_orders.make(db, row, lease)))
+
+    def granted(self, presence: Presence, leased: Leased) -> None:
+        """The leases are durable: their time begins, followers hear of it, and who else has room looks."""
+        for lease, _ in leased.items:
+            self.leases.grant(lease)
+            self._signals.changed(automation_topic(lease.automation_id), org_topic(lease.org_id))
+        if leased.items:
+            for wanted in leased.left_waiting:
+                self.fleet.wake_one(presence.org_id, wanted)
+
+
+def _decode(text: str) -> Requirements:
+    return msgspec.json.decode(text, type=Requirements)
