@@ -17,7 +17,7 @@ from opsicle.server.store.database import Connection, Database
 from opsicle.server.threads import run_in
 from opsicle.wire.worker_api import MAX_CHUNK_BYTES, MAX_LOG_REQUEST_BYTES, Chunk
 
-SEGMENTS_PER_READ = 2
+SEGMENTS_PER_READ = 1
 SEGMENTS_PER_PRUNING = 200
 QUICK_BYTES = 32 * 1024
 """Up to here packing or unpacking takes less than a thread would."""

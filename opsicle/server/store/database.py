@@ -4,8 +4,8 @@ A caller hands `write` a unit of work and waits. Whatever units have gathered by
 run one after the other, each in a savepoint of its own, inside one `BEGIN IMMEDIATE … COMMIT` with `synchronous=FULL`;
 only then is anyone answered. So an acknowledged change survives a power cut, and N changes cost one fsync.
 
-What takes microseconds runs on the event loop, because handing it to a thread and back costs more; what waits for the
-disk (COMMIT) and what takes long (`read_long`) runs in real OS threads, so that it never holds the loop.
+What takes microseconds runs on the event loop, because handing it to a thread and back costs more. What waits for the
+disk, COMMIT, runs in a real OS thread, so that an fsync never holds the loop.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import apsw
 import gevent
 from apsw import Connection
 from gevent.event import AsyncResult
-from gevent.queue import SimpleQueue
 from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import Unavailable
@@ -30,7 +29,6 @@ T = TypeVar("T")
 Unit = Callable[[Connection], Any]
 Outcome = tuple[Any, BaseException | None]
 
-LONG_READERS = 2
 MAX_BATCH = 200
 """Units in one commit: bounds how long the first of them waits for the last."""
 
@@ -43,15 +41,11 @@ class Database:
         self.path = path
         self._on_fatal = on_fatal
         self._committer = ThreadPool(1)
-        self._long_readers = ThreadPool(LONG_READERS)
         self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
         self._is_committing = False
         self._is_closed = False
         self._writer = _open(path)
         self._reader = _open(path, is_reader=True)
-        self._idle_readers: SimpleQueue[Connection] = SimpleQueue()
-        for _ in range(LONG_READERS):
-            self._idle_readers.put(_open(path, is_reader=True))
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run a unit of work and answer once it is durable.
@@ -111,16 +105,6 @@ class Database:
             raise Unavailable("the server is shutting down")
         return _in_snapshot(self._reader, query)
 
-    def read_long(self, query: Callable[[Connection], T]) -> T:
-        """Like `read`, in another thread: for what could hold the event loop for more than a few milliseconds."""
-        if self._is_closed:
-            raise Unavailable("the server is shutting down")
-        connection = self._idle_readers.get()
-        try:
-            return cast("T", run_in(self._long_readers, _in_snapshot, connection, query))
-        finally:
-            self._idle_readers.put(connection)
-
     def close(self) -> None:
         """Wait for what is under way, fold the WAL into the file and close. Further calls raise Unavailable."""
         if self._is_closed:
@@ -128,12 +112,9 @@ class Database:
         self._is_closed = True
         while self._is_committing:
             gevent.sleep(0.001)
-        for _ in range(LONG_READERS):
-            self._idle_readers.get().close()
         self._reader.close()
         self._writer.close()
         self._committer.kill()
-        self._long_readers.kill()
 
 
 def _open(path: Path, *, is_reader: bool = False) -> Connection:
@@ -145,7 +126,7 @@ def _open(path: Path, *, is_reader: bool = False) -> Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA cache_size = -4000")
+    connection.execute("PRAGMA cache_size = -1500")
     if is_reader:
         connection.execute("PRAGMA query_only = ON")
     return connection
