@@ -57,9 +57,8 @@ def _shown(some: list[Figure]) -> list[Figure]:
     for figure in some:
         sign = "≥" if figure.is_floor else "≤"
         verdict = "met" if figure.is_met else "MISSED"
-        print(
-            f"{figure.name:42} {figure.value:9.2f} {figure.unit:4} {sign} {figure.limit:8.2f}  {verdict:6}  {figure.how}"
-        )
+        value = f"{figure.value:9.2f} {figure.unit:4} {sign} {figure.limit:8.2f}"
+        print(f"{figure.name:42} {value}  {verdict:6}  {figure.how}")
     return some
 
 

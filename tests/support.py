@@ -12,10 +12,13 @@ import pytest
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
+def wait_until(
+    condition: Callable[[], T], timeout: float = 10.0, what: str = "", pause: Callable[[float], object] = time.sleep
+) -> T:
     """Ask `condition` again and again until its answer is true, and return that answer.
 
-    Fails the test after `timeout` seconds, naming `what` was waited for.
+    Fails the test after `timeout` seconds, naming `what` was waited for. `pause` is gevent's sleep where the condition
+    comes true in another greenlet.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -24,7 +27,7 @@ def wait_until(condition: Callable[[], T], timeout: float = 10.0, what: str = ""
             return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout} s in vain for {what or condition}")
-        time.sleep(0.01)
+        pause(0.01)
 
 
 def require(is_there: bool, what: str) -> None:

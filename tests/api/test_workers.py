@@ -18,6 +18,7 @@ from opsicle.pki.certificates import WorkerIdentity, load_certificate, make_key_
 from opsicle.server.services.actor import WorkerActor
 from opsicle.wire.worker_api import Enrolment, EnrolRequest, PollRequest, RenewRequest
 from tests.api.house import Client, House
+from tests.support import wait_until
 
 
 @pytest.fixture
@@ -190,7 +191,7 @@ def test_a_certificate_of_another_orgs_worker_of_that_id_is_refused(house: House
 def test_a_revoked_workers_open_poll_ends_within_two_seconds(house: House, alice: Client) -> None:
     actor = authenticate(house, house.worker())
     poll = gevent.spawn(house.services.dispatch.poll, actor, poll_request(wait_seconds=30))
-    assert _soon(lambda: house.services.fleet.is_connected(actor.worker_id))
+    assert wait_until(lambda: house.services.fleet.is_connected(actor.worker_id), 2, pause=gevent.sleep)
     assert alice.get("/api/v1/workers/web").json["is_connected"] is True
     assert alice.post("/api/v1/workers/web/revoke").status == 200
     poll.join(timeout=2)
@@ -208,7 +209,7 @@ def test_a_poll_that_was_let_in_just_before_the_revocation_is_refused(house: Hou
 def test_draining_and_back_again(house: House, alice: Client) -> None:
     actor = authenticate(house, house.worker())
     poll = gevent.spawn(house.services.dispatch.poll, actor, poll_request(wait_seconds=30))
-    assert _soon(lambda: house.services.fleet.is_connected(actor.worker_id))
+    assert wait_until(lambda: house.services.fleet.is_connected(actor.worker_id), 2, pause=gevent.sleep)
     for _ in range(2):
         assert alice.post("/api/v1/workers/web/drain").json["state"] == "draining"
     house.services.dispatch.close()
@@ -294,11 +295,3 @@ def test_a_reporter_sees_workers_and_may_do_nothing_to_them(house: House) -> Non
     assert rita.get("/api/v1/workers/web").status == 200
     for path in ("tokens", "web/drain", "web/undrain", "web/revoke"):
         assert rita.post(f"/api/v1/workers/{path}", {}).status == 403
-
-
-def _soon(condition: object) -> bool:
-    """Wait up to 2 s for another greenlet to bring something about."""
-    with gevent.Timeout(2):
-        while not condition():  # type: ignore[operator]
-            gevent.sleep(0.005)
-    return True

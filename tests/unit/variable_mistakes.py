@@ -1,0 +1,122 @@
+"""What can be wrong with a template's variables: document, path, line, and part of the message."""
+
+from __future__ import annotations
+
+from tests.unit.template_mistakes import VARIABLE, in_spec, in_variable
+
+MISTAKES = {
+    "no id": (in_spec("variables: [{type: bool}]"), f"{VARIABLE}.id", 10, "is missing"),
+    "a bad id": (in_spec("variables: [{id: a.b}]"), f"{VARIABLE}.id", 10, "`a.b` is no valid name"),
+    "an id twice": (in_spec("variables: [{id: a}, {id: a}]"), "spec.variables[1]", 10, "`a` stands further up already"),
+    "ids that collide": (
+        in_spec("variables: [{id: a-b}, {id: A_b}]"),
+        "spec.variables[1]",
+        10,
+        "`A_b` and `a-b` would both be `OPSICLE_VAR_A_B`",
+    ),
+    "variables as a mapping": (in_spec("variables: {a: b}"), "spec.variables", 10, "must be a list"),
+    "a variable as text": (in_spec("variables: [a]"), VARIABLE, 10, "must be a mapping"),
+    "an unknown variable type": (in_variable("type: integer"), f"{VARIABLE}.type", 12, "`integer` is not allowed"),
+    "a mistyped variable type": (in_variable("type: numbr"), f"{VARIABLE}.type", 12, "did you mean `number`?"),
+    "required for isRequired": (
+        in_variable("required: true"),
+        f"{VARIABLE}.required",
+        12,
+        "did you mean `isRequired`?",
+    ),
+    "isRequired as text": (in_variable('isRequired: "yes"'), f"{VARIABLE}.isRequired", 12, "must be true or false"),
+    "a boolean default of a string": (
+        in_variable("default: on"),
+        f"{VARIABLE}.default",
+        12,
+        'YAML reads `on` as a boolean, write it in quotes: "on"',
+    ),
+    "a number default of a string": (in_variable("default: 3"), f"{VARIABLE}.default", 12, 'write it in quotes: "3"'),
+    "a text default of a number": (
+        in_variable('type: number\ndefault: "3"'),
+        f"{VARIABLE}.default",
+        13,
+        "must be a whole number, not text",
+    ),
+    "a decimal default of a number": (
+        in_variable("type: number\ndefault: 3.5"),
+        f"{VARIABLE}.default",
+        13,
+        "must be a whole number, not a decimal number",
+    ),
+    "an octal default": (in_variable("type: number\ndefault: 017"), f"{VARIABLE}.default", 13, "plain decimal number"),
+    "a text default of a bool": (
+        in_variable('type: bool\ndefault: "true"'),
+        f"{VARIABLE}.default",
+        13,
+        "must be true or false, not text; write it without quotes",
+    ),
+    "a text default of a float": (
+        in_variable("type: float\ndefault: a"),
+        f"{VARIABLE}.default",
+        13,
+        "must be a number",
+    ),
+    "a default that is no date": (
+        in_variable("type: date\ndefault: 2025-02-30"),
+        f"{VARIABLE}.default",
+        13,
+        "is not a date",
+    ),
+    "a list default": (in_variable("default: [a]"), f"{VARIABLE}.default", 12, "must be text, not a list"),
+    "a scalar default of a multiple": (
+        in_variable("multiple: true\ndefault: a"),
+        f"{VARIABLE}.default",
+        13,
+        "must be a list",
+    ),
+    "a default that is no option": (
+        in_variable("type: enum\noptions: [dev, prod]\ndefault: prd"),
+        f"{VARIABLE}.default",
+        14,
+        "`prd` is not an option (did you mean `prod`?)",
+    ),
+    "a default below min": (
+        in_variable("type: number\nmin: 3\ndefault: 2"),
+        f"{VARIABLE}.default",
+        14,
+        "at least 3, not 2",
+    ),
+    "a default too long": (in_variable("max: 2\ndefault: abc"), f"{VARIABLE}.default", 13, "at most 2 characters long"),
+    "a default off the pattern": (
+        in_variable("pattern: '[a-z]+'\ndefault: abc1"),
+        f"{VARIABLE}.default",
+        13,
+        "does not match the pattern `[a-z]+`",
+    ),
+    "a default of a secret": (
+        in_variable("type: secret\ndefault: a"),
+        f"{VARIABLE}.default",
+        13,
+        "cannot have a default",
+    ),
+    "an enum without options": (in_variable("type: enum"), f"{VARIABLE}.options", 11, "is missing"),
+    "an enum of no options": (in_variable("type: enum\noptions: []"), f"{VARIABLE}.options", 13, "at least one item"),
+    "boolean options": (in_variable("type: enum\noptions: [on, off]"), f"{VARIABLE}.options[0]", 13, 'in quotes: "on"'),
+    "an option twice": (in_variable("type: enum\noptions: [a, a]"), f"{VARIABLE}.options[1]", 13, "`a` stands twice"),
+    "an empty option": (in_variable('type: enum\noptions: [""]'), f"{VARIABLE}.options[0]", 13, "must not be empty"),
+    "options of a string": (in_variable("options: [a]"), f"{VARIABLE}.options", 12, "only a variable of type `enum`"),
+    "a bad pattern": (
+        in_variable("pattern: '[a-'"),
+        f"{VARIABLE}.pattern",
+        12,
+        "`[a-` is no pattern: a `[` has no `]`",
+    ),
+    "a back-reference": (in_variable(r"pattern: '(a)\1'"), f"{VARIABLE}.pattern", 12, r"`\1` is not taken"),
+    "a pattern of a number": (in_variable("type: number\npattern: a"), f"{VARIABLE}.pattern", 13, "only text can have"),
+    "min of a bool": (in_variable("type: bool\nmin: 1"), f"{VARIABLE}.min", 13, "not a variable of type `bool`"),
+    "min as text": (in_variable("type: number\nmin: a"), f"{VARIABLE}.min", 13, "must be a whole number"),
+    "a negative length": (in_variable("min: -1"), f"{VARIABLE}.min", 12, "cannot be below 0"),
+    "max below min": (in_variable("min: 3\nmax: 2"), f"{VARIABLE}.max", 13, "`max` (2) is below `min` (3)"),
+    "a multiple bool": (
+        in_variable("type: bool\nmultiple: true"),
+        f"{VARIABLE}.multiple",
+        13,
+        "cannot take several values",
+    ),
+}
