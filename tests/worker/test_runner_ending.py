@@ -209,7 +209,8 @@ def test_a_silent_background_process_ends_with_the_job_too(machine: Machine) -> 
 
 @pytest.mark.parametrize("ending", ["exit 0", "exit 1"])
 def test_a_service_that_a_job_started_outlives_it(machine: Machine, ending: str) -> None:
-    machine.run(phase("setsid sleep 1000 >/dev/null 2>&1 </dev/null & echo $!", ending))
+    service = "setsid sh -c 'touch up; exec sleep 1000' >/dev/null 2>&1 </dev/null & echo $!"
+    machine.run(phase(service, "while [ ! -e up ]; do sleep 0.01; done", ending))
     pid = pids_in(machine.log.stdout)[0]
     try:
         assert is_alive(pid)
