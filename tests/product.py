@@ -22,9 +22,9 @@ START_SECONDS = 30.0
 
 
 def program() -> list[str]:
-    """What is tested: the file that `OPSICLE_UNDER_TEST` names, or else the checkout."""
-    built = os.environ.get("OPSICLE_UNDER_TEST")
-    return [sys.executable, built] if built else [sys.executable, str(CHECKOUT / "opsicle.py")]
+    """What is tested: the file that `OPSICLE_UNDER_TEST` names, or else the checkout; by which Python, alike."""
+    python = os.environ.get("OPSICLE_TEST_PYTHON", sys.executable)
+    return [python, os.environ.get("OPSICLE_UNDER_TEST", str(CHECKOUT / "opsicle.py"))]
 
 
 @dataclass

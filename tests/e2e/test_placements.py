@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import which
 
 import pytest
 
+from tests.e2e.nginx_jobs import NginxJobs, change_and_fail_to_change
 from tests.e2e.places import Network, network
-from tests.e2e.targets import Nginx, Postgres, need
+from tests.e2e.targets import Nginx, Postgres
 from tests.product import CHECKOUT, Installation, Place, User
 from tests.support import wait_until
 
@@ -28,54 +28,6 @@ USER, SERVER, WORKER, TARGET = "10.77.0.1", "10.77.0.2", "10.77.0.3", "10.77.0.4
 def net() -> Iterator[Network]:
     with network() as made:
         yield made
-
-
-class NginxJobs:
-    """What a person does to a target nginx through Opsicle."""
-
-    def __init__(self, user: User, nginx: Nginx) -> None:
-        self.user = user
-        self.nginx = nginx
-        self.site_url = f"http://{nginx.place.address}:8081/"
-        self._common = {
-            "listen": nginx.listen(8081),
-            "url": self.site_url,
-            "site": str(nginx.folder / "conf.d/opsicle-page.conf"),
-            "pages": str(nginx.folder / "pages"),
-            "nginx": need(which("nginx", path="/usr/sbin:/usr/bin"), "nginx-light"),
-            "main": str(nginx.conf),
-        }
-
-    def change(self, page: str, **values: str) -> tuple[int, str]:
-        """Run the template and follow it; answers the exit code and the log."""
-        given = [f"--var={name}={value}" for name, value in {**self._common, "page": page, **values}.items()]
-        done = self.user.attempt("run", "nginx-change-page", "--follow", *given)
-        return done.returncode, done.stdout + done.stderr
-
-    def page(self) -> str:
-        """What visitors see at the changed site."""
-        return self.nginx.page(self.site_url)
-
-
-def change_and_fail_to_change(jobs: NginxJobs) -> None:
-    """A change that works, one that nginx refuses, and one that cannot be proved: only the first stays."""
-    hostile = 'it\'s "new" $(touch /tmp/never) `id` \\ ;\n<b>page</b>'
-    code, log = jobs.change(hostile)
-    assert code == 0, log
-    assert "serves the new page" in log
-    assert jobs.page() == hostile + "\n"
-
-    code, log = jobs.change("refused by nginx", listen="99999")
-    assert code == 1, log
-    assert "nginx is as it was" in log
-    assert jobs.page() == hostile + "\n"
-
-    code, log = jobs.change("never seen", url=f"http://{jobs.nginx.place.address}:8082/")
-    assert code == 1, log
-    assert jobs.page() == hostile + "\n"
-    states = [automation["state"] for automation in jobs.user.json("automations", "list")]
-    assert states == ["failed", "failed", "succeeded"]
-    assert jobs.nginx.page() == "the old page\n"
 
 
 def test_fully_managed_the_provider_has_all_but_the_target(net: Network, tmp_path: Path) -> None:
