@@ -1,4 +1,4 @@
-"""Opaque identifiers that sort by the time they were made."""
+"""Opaque identifiers that sort in the order in which they were made."""
 
 from __future__ import annotations
 
@@ -7,10 +7,28 @@ from datetime import datetime
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_BITS, _RANDOM_BITS, _DIGIT_BITS = 48, 82, 5
+_STEP_BITS = 64
+
+
+class _Sequence:
+    """Numbers that only grow, whatever the clock does."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self, milliseconds: int) -> int:
+        """Milliseconds, then random bits; within one millisecond, or if the clock went back, a step beyond the last."""
+        fresh = (milliseconds << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+        is_later = milliseconds > self._last >> _RANDOM_BITS
+        self._last = fresh if is_later else self._last + 1 + secrets.randbits(_STEP_BITS)
+        return self._last
+
+
+_sequence = _Sequence()
 
 
 def new_id(now: datetime) -> str:
-    """26 characters: milliseconds, then 82 random bits (the layout of ULID, https://github.com/ulid/spec)."""
-    number = (int(now.timestamp() * 1000) << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+    """26 characters, in the manner of a monotonic ULID (https://github.com/ulid/spec)."""
+    number = _sequence.next(int(now.timestamp() * 1000))
     digits = (_TIME_BITS + _RANDOM_BITS) // _DIGIT_BITS
     return "".join(_ALPHABET[(number >> (_DIGIT_BITS * place)) & 31] for place in reversed(range(digits)))

@@ -26,7 +26,7 @@ from opsicle.server.store import memberships, orgs, templates, users, workers
 from opsicle.server.store.database import Database
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.user_api import Automation, RunRequest
-from opsicle.wire.worker_api import FinishRequest, PollReply, PollRequest, RunningJob
+from opsicle.wire.worker_api import FinishReply, FinishRequest, PollReply, PollRequest, RunningJob
 from tests.services.clocks import HandClock
 
 STORE = Path(__file__).parents[2] / "opsicle/server/store"
@@ -157,6 +157,7 @@ class TestWorker:
     held: dict[str, Work] = field(default_factory=dict)
     boot_id: str = "boot-1"
     runtimes: tuple[str, ...] = ("subprocess",)
+    is_draining: bool = False
 
     def poll(self, wait_seconds: int = 0) -> PollReply:
         """What the server answers; the work in it counts as received."""
@@ -186,11 +187,21 @@ class TestWorker:
             free_slots=self.slots - len(self.held),
             runtimes=self.runtimes,
             jobs=tuple(RunningJob(work.job_id, work.fence) for work in self.held.values()),
+            is_draining=self.is_draining,
             wait_seconds=wait_seconds,
         )
 
     def start(self, work: Work) -> None:
         self.core.jobs.start(self.actor, work.job_id, work.fence)
+
+    def finish_for_more(self, work: Work) -> FinishReply:
+        """End a job well and take what the answer brings."""
+        outcome = Outcome(state="succeeded", phases=(), exit_code=0)
+        request = FinishRequest(fence=work.fence, outcome=outcome, log_bytes=0, is_slot_free=True)
+        reply = self.core.jobs.finish(self.actor, work.job_id, request)
+        self.held.pop(work.job_id, None)
+        self.held.update({more.job_id: more for more in reply.work})
+        return reply
 
     def finish(self, work: Work, state: str = "succeeded", exit_code: int | None = 0) -> str:
         request = FinishRequest(

@@ -8,6 +8,7 @@ import pytest
 from opsicle.domain.access import Role
 from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, NotAllowed, NotAuthenticated, NotFound
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.leases import HANDING_SECONDS
 from opsicle.server.store.automations import Filter
 from opsicle.wire.jobs import Outcome
 from opsicle.wire.user_api import RunRequest
@@ -310,6 +311,55 @@ def test_a_draining_worker_gets_no_more_work(core: Core, alice: Actor) -> None:
     assert poll.get(timeout=5).drain
     core.run(alice)
     assert core.fleet.find(worker.actor.worker_id).is_draining
+
+
+def test_a_draining_worker_is_given_nothing_when_it_ends_a_job_or_polls(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1", slots=2)
+    core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    core.dispatch.on_drain_changed(worker.actor.worker_id, True)
+    core.run(alice)
+    assert worker.finish_for_more(work).work == ()
+    worker.is_draining = True
+    core.dispatch.on_drain_changed(worker.actor.worker_id, False)
+    assert worker.poll().work == ()
+
+
+def test_the_answer_to_finish_brings_the_next_work_and_never_more_than_the_slots(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1", slots=1)
+    ids = [core.run(alice).id for _ in range(3)]
+    [work] = worker.poll().work
+    for expected in ids[1:]:
+        worker.start(work)
+        [work] = worker.finish_for_more(work).work
+        assert work.automation_id == expected
+        assert worker.poll().work == ()
+    worker.start(work)
+    assert worker.finish_for_more(work).work == ()
+
+
+def test_work_that_was_lost_with_the_answer_to_finish_is_handed_out_again(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1", slots=1)
+    core.run(alice)
+    second = core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    worker.finish_for_more(work)
+    worker.held.clear()
+    assert worker.poll().work == ()
+    core.clock.advance(HANDING_SECONDS + 1)
+    assert [again.automation_id for again in worker.poll().work] == [second.id]
+
+
+def test_a_trigger_does_not_overfill_a_worker_whose_poll_is_woken_meanwhile(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1", slots=1)
+    poll = worker.poll_in_background()
+    triggers = [gevent.spawn(core.run, alice) for _ in range(4)]
+    core.dispatch.wake_worker(worker.actor.worker_id)
+    gevent.joinall([*triggers, poll], timeout=5, raise_error=True)
+    assert len(poll.value.work) == 1
+    assert worker.poll().work == ()
 
 
 def test_a_newer_poll_of_the_same_worker_ends_the_older_one(core: Core, alice: Actor) -> None:
