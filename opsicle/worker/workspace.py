@@ -77,8 +77,8 @@ class Workspace:
 def remove_folder(folder: Path) -> str:
     """Remove a workspace, write-protected parts too, without following a link out of it.
 
-    Nothing is touched if a file system is mounted on it or within: it could be anybody's files. What is no folder is just
-    unlinked. Returns what stood in the way, or an empty string.
+    Nothing is touched if a file system is mounted on it or within: it could be anybody's files. What is no folder is
+    just unlinked. Returns what stood in the way, or an empty string.
     """
     try:
         if folder.is_symlink() or not folder.is_dir():
