@@ -20,6 +20,7 @@ from opsicle.kit.ids import new_id
 from opsicle.kit.resources import program
 from opsicle.worker.process import Child, spawn
 from opsicle.worker.process_tree import JobTree, kill_leftovers
+from opsicle.worker.workspace import remove_folder
 
 START_SECONDS = 20
 _GRACE_SECONDS = 3
@@ -57,7 +58,7 @@ class DemoProcesses:
             kill_leftovers(self._id, grace_seconds=_GRACE_SECONDS)
             for child in self._children.values():
                 child.wait()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove_folder(self.folder)  # not through what a job may have left mounted
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

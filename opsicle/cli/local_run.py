@@ -26,6 +26,7 @@ from opsicle.domain.variables import check_values, environment
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
 from opsicle.worker.runner import Cancellation, Host, Runner
+from opsicle.worker.workspace import remove_folder
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -86,8 +87,10 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
     narration = Narration([phase.name for phase in work.phases], is_stdout_taken=is_stdout_taken)
     cancellation = Cancellation()
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="opsicle-"))
-        runner = Runner(work, _Shown(narration), Host(workspace_root=Path(folder)), cancellation)
+        folder = Path(tempfile.mkdtemp(prefix="opsicle-"))
+        # Not a TemporaryDirectory: that would delete through what the job has left mounted.
+        stack.callback(remove_folder, folder)
+        runner = Runner(work, _Shown(narration), Host(workspace_root=folder), cancellation)
         _cancel_on_signals(stack, cancellation, narration)
         begun = time.monotonic()
         outcome = _in_thread(runner)

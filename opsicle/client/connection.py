@@ -181,11 +181,6 @@ def _what_happened(error: Exception, cause: BaseException) -> str:
     return "closed the connection before it had answered"
 
 
-_BY_CODE = {
-    kind.code: kind
-    for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, OpsicleError) and kind not in {OpsicleError, TooManyRequests}
-}
 _BY_STATUS: dict[int, type[OpsicleError]] = {
     400: errors.InvalidInput,
     401: errors.NotAuthenticated,
@@ -213,7 +208,7 @@ def _raise_for_problem(response: BaseHTTPResponse) -> None:
     message = problem.detail or problem.title or f"the server answered with HTTP status {response.status}"
     if response.status == 429:
         raise TooManyRequests(message, retry_after=_seconds(response.headers.get("Retry-After")), hint=problem.hint)
-    kind = _BY_CODE.get(problem.code) or _BY_STATUS.get(response.status, errors.Internal)
+    kind = errors.BY_CODE.get(problem.code) or _BY_STATUS.get(response.status, errors.Internal)
     raise kind(message, hint=problem.hint, problems=problem.errors)
 
 

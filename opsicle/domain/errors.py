@@ -141,3 +141,11 @@ class Internal(OpsicleError):
 
     code = "internal"
     title = "Internal error"
+
+
+BY_CODE: dict[str, type[OpsicleError]] = {
+    kind.code: kind
+    for kind in tuple(globals().values())
+    if isinstance(kind, type) and issubclass(kind, OpsicleError) and kind not in (OpsicleError, TooManyRequests)
+}
+"""What a code that came over the wire stands for. Not TooManyRequests, which is nothing without its `retry_after`."""

@@ -62,13 +62,6 @@ def parse_template(source: bytes) -> Template:
     return document
 
 
-def parse_automation(source: bytes) -> AutomationDocument:
-    """Return the automation that a file holds. Raises InvalidInput with every mistake."""
-    document = _parse(source, {AUTOMATION_TYPE: _automation})
-    assert isinstance(document, AutomationDocument)
-    return document
-
-
 def digest(template: Template) -> str:
     """Return `sha256:…` over what the template says, so that comments and layout make no new version."""
     return "sha256:" + hashlib.sha256(msgspec.json.encode(template, order="sorted")).hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -79,7 +79,6 @@ def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
 
 
 _Narrowed = tuple[list[Candidate], str]
-_Narrow = Callable[[Requirements, list[Candidate]], _Narrowed]
 
 
 def _disconnected(candidates: Sequence[Candidate]) -> str:

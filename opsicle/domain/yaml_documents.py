@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 
 import msgspec
 import yaml
 from yaml import events
 
-from opsicle.domain.errors import InvalidInput, Problem
+from opsicle.domain.errors import InvalidInput
 from opsicle.domain.problems import Problems, quoted, refuse
 
 try:
@@ -110,20 +110,6 @@ def plain(node: Node) -> object:
     if node.content is None and node.kind is not Kind.NULL:
         return node.text
     return node.content
-
-
-def locate(problems: Iterable[Problem], source: bytes) -> list[Problem]:
-    """Return the problems, those without a line given the line of their path in the document they are about."""
-    lines = dict(_lines(load(source, Problems()), ""))
-    return [msgspec.structs.replace(problem, line=problem.line or lines.get(problem.path, 0)) for problem in problems]
-
-
-def _lines(node: Node, path: str) -> Iterator[tuple[str, int]]:
-    yield path, node.line
-    for key, value in node.fields.items():
-        yield from _lines(value, join(path, key))
-    for i, item in enumerate(node.items):
-        yield from _lines(item, f"{path}[{i}]")
 
 
 def _decoded(source: bytes) -> str:

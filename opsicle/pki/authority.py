@@ -178,7 +178,7 @@ def _key_usage(
 def _alternative(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
+    except ValueError:  # then it is a name
         pass
     if len(name) > 253 or not _HOST_NAME.fullmatch(name):
         raise InvalidInput(f"the host name {name!r} cannot stand in a certificate", hint="Write it in its ASCII form.")

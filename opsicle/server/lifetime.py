@@ -135,7 +135,7 @@ class Lifetime:
 def _die(error: BaseException) -> None:
     """End at once: after a failed write nobody knows what the file holds, until it is opened anew.
 
-    Called in the writer's thread; so it neither logs nor cleans up, both of which could wait for another thread.
+    It neither logs nor cleans up: either could wait for something, and meanwhile a commit could be answered.
     """
     os.write(2, f"opsicle server: the disk failed ({type(error).__name__}: {error}); exiting\n".encode())
     os._exit(1)

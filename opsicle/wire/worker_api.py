@@ -5,7 +5,7 @@
     POST /worker/v1/jobs/ID/start   StartRequest  → Done          or `lease_lost`: drop the job
     POST /worker/v1/jobs/ID/log     LogRequest    → LogReply      acknowledged bytes may leave the spool
     POST /worker/v1/jobs/ID/finish  FinishRequest → FinishReply   the same call again gives the same state
-    POST /worker/v1/renew           RenewRequest  → RenewReply    at half the certificate's life
+    POST /worker/v1/renew           RenewRequest  → RenewReply    at about half the certificate's life
 
 All but the first go over mutual TLS with MessagePack bodies (`application/msgpack`); errors are
 RFC 9457 problems as JSON everywhere. The certificate says who the worker is; no message does.

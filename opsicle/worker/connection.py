@@ -294,11 +294,6 @@ class _Problem(msgspec.Struct):
     hint: str = ""
 
 
-KIND_BY_CODE = {
-    kind.code: kind
-    for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, OpsicleError) and kind is not TooManyRequests
-}
 _BY_STATUS: dict[int, type[OpsicleError]] = {
     401: NotAuthenticated,
     403: errors.NotAllowed,
@@ -319,7 +314,7 @@ def problem_of(status: int, content: bytes) -> OpsicleError:
     if status == http.client.TOO_MANY_REQUESTS:
         return TooManyRequests(message, retry_after=1, hint=problem.hint)
     fallback = errors.InvalidInput if 400 <= status < 500 else Internal
-    return (KIND_BY_CODE.get(problem.code) or _BY_STATUS.get(status, fallback))(message, hint=problem.hint)
+    return (errors.BY_CODE.get(problem.code) or _BY_STATUS.get(status, fallback))(message, hint=problem.hint)
 
 
 def reason_of(error: Exception) -> str:

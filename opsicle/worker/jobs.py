@@ -1,4 +1,4 @@
-"""The jobs that this worker holds, each from the poll that brought it until the server knows how it ended."""
+"""The jobs that this worker holds, each from the answer that brought it until the server knows how it ended."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Jobs:
             return tuple(RunningJob(job.id, job.fence) for job in self._held.values())
 
     def take(self, work: Work) -> None:
-        """Begin a job that a poll brought; harmless if it is held already."""
+        """Begin a job that a poll or a `finish` has brought; harmless if it is held already."""
         if not _JOB_ID.fullmatch(work.job_id):
             log.error("a job's id cannot be used", extra={"job_id": work.job_id})
             return

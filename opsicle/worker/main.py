@@ -29,6 +29,13 @@ from opsicle.worker.spool import Room
 log = logging.getLogger(__name__)
 
 READY = "opsicle worker ready"
+_SPOOL_BYTES_PER_JOB = 64 * 1024 * 1024
+_SPOOL_BYTES = 1024 * 1024 * 1024
+"""On disk, for all jobs together."""
+
+_DRAIN_SECONDS = 3600.0
+"""How long the first SIGTERM lets running jobs go on."""
+
 _CANCEL_SECONDS = 15.0
 """For jobs that are cancelled because the worker must end: TERM, 10 s, KILL, and a little to report it."""
 
@@ -43,8 +50,7 @@ in line for longer than their commands take."""
 class WorkerOptions:
     """What a worker is started with.
 
-    `join` is needed only for a data folder without an identity. `drain_seconds` bounds how long SIGTERM lets running
-    jobs go on. The spool's bounds are in bytes of disk, for one job and for all together.
+    `join` is needed only for a data folder without an identity.
     """
 
     data_folder: Path
@@ -52,9 +58,6 @@ class WorkerOptions:
     name: str = ""
     labels: dict[str, str] = field(default_factory=dict)
     slots: int = 4
-    drain_seconds: float = 3600.0
-    spool_bytes_per_job: int = 64 * 1024 * 1024
-    spool_bytes: int = 1024 * 1024 * 1024
 
 
 def run(options: WorkerOptions) -> None:
@@ -79,14 +82,13 @@ class Worker:
     """All parts of one worker, from start to end."""
 
     def __init__(self, options: WorkerOptions, folder: DataFolder, identity: Identity) -> None:
-        self._options = options
         self._events = Events()
         self._is_ready = False
         with storage_errors(folder.path):
             self._journal = Journal(folder.journal)
             leftovers.remove(folder, {entry.job_id for entry in self._journal.open_jobs()})
         self._connection = Connection(identity)
-        room = Room(options.spool_bytes_per_job, options.spool_bytes)
+        room = Room(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
         self._jobs = Jobs(folder, self._connection, self._journal, room, self._events.put, self._wake)
         self._poller = Poller(
             Presence(new_id(datetime.now(UTC)), options.labels, options.slots),
@@ -115,13 +117,13 @@ class Worker:
                 self._stop()
 
     def _drain(self) -> OpsicleError | None:
-        """Let running jobs end and be reported, for as long as the options allow or until a second signal.
+        """Let running jobs end and be reported, for an hour at most or until a second signal.
 
         Returns the server's rejection if one comes meanwhile.
         """
         log.info("draining: no more jobs are taken", extra={"running": len(self._jobs.held())})
         self._poller.drain()
-        deadline = time.monotonic() + self._options.drain_seconds
+        deadline = time.monotonic() + _DRAIN_SECONDS
         while self._jobs.held():
             event = self._events.get(max(0.0, deadline - time.monotonic()))
             if isinstance(event, OpsicleError):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from opsicle.domain.errors import Internal, OpsicleError
+from opsicle.domain.errors import BY_CODE, Internal, OpsicleError
 from opsicle.worker import enrolment
-from opsicle.worker.connection import KIND_BY_CODE, Connection
+from opsicle.worker.connection import Connection
 from opsicle.worker.identity import DataFolder, Identity
 from opsicle.worker.process import spawn
 
@@ -68,7 +68,7 @@ def ask(question: Question) -> Identity:
     except msgspec.DecodeError as error:
         raise Internal("the process that makes keys failed", hint="Start the worker again with --verbose.") from error
     if isinstance(answer, _Failure):
-        raise KIND_BY_CODE.get(answer.code, Internal)(answer.message, hint=answer.hint)
+        raise BY_CODE.get(answer.code, Internal)(answer.message, hint=answer.hint)
     return answer.identity
 
 

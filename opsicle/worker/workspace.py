@@ -77,8 +77,8 @@ class Workspace:
 def remove_folder(folder: Path) -> str:
     """Remove a workspace, write-protected parts too, without following a link out of it.
 
-    Nothing is touched if a file system is mounted within: it could be anybody's files. What is no folder is just
-    unlinked. Returns what stood in the way, or an empty string.
+    Nothing is touched if a file system is mounted on it or within: it could be anybody's files. What is no folder is
+    just unlinked. Returns what stood in the way, or an empty string.
     """
     try:
         if folder.is_symlink() or not folder.is_dir():
@@ -87,7 +87,7 @@ def remove_folder(folder: Path) -> str:
         with suppress(OSError):  # mostly there is nothing in it
             folder.rmdir()
             return ""
-        if _has_mount_within(folder):
+        if _has_mount(folder):
             return "a file system is still mounted in the workspace, so it was left in place"
         _make_writable(folder)
         shutil.rmtree(folder)
@@ -111,12 +111,13 @@ def _make_writable(folder: Path) -> None:
                     path.chmod(mode | stat.S_IRWXU)
 
 
-def _has_mount_within(folder: Path) -> bool:
-    """Bind mounts of the same file system count too, which `os.path.ismount` does not see."""
+def _has_mount(folder: Path) -> bool:
+    """Whether anything is mounted on it or within. `os.path.ismount` does not see binds of the same file system."""
     try:
         table = Path("/proc/self/mountinfo").read_bytes()
     except OSError:
         return False
-    inside = os.fsencode(folder) + b"/"
-    inside = inside.replace(b" ", rb"\040").replace(b"\t", rb"\011").replace(b"\n", rb"\012")
-    return any(line.split(b" ", 5)[4].startswith(inside) for line in table.splitlines())
+    real = os.fsencode(folder.resolve())  # the table knows no links
+    real = real.replace(b" ", rb"\040").replace(b"\t", rb"\011").replace(b"\n", rb"\012")
+    mounted = (line.split(b" ", 5)[4] for line in table.splitlines())
+    return any(place == real or place.startswith(real + b"/") for place in mounted)

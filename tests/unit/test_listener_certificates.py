@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,11 +53,30 @@ def write_pair(folder: Path, at: int) -> tuple[Path, Path]:
     return folder / "cert.pem", folder / "key.pem"
 
 
+def shown_by(given: GivenCertificate) -> bytes | None:
+    """The certificate, in DER, that a handshake shows."""
+    to_server, to_caller = ssl.MemoryBIO(), ssl.MemoryBIO()
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    caller = trusting.wrap_bio(to_caller, to_server)
+    # gevent's context can only wrap sockets; beneath it is the same one of OpenSSL.
+    server = ssl.SSLContext.wrap_bio(given.context, to_server, to_caller, server_side=True)
+    for side in (caller, server, caller):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    return caller.getpeercert(binary_form=True)
+
+
 def test_a_given_certificate_is_read_again_when_it_changes(tmp_path: Path) -> None:
-    given = GivenCertificate(*write_pair(tmp_path, at=1), NOW)
+    certificate, key = write_pair(tmp_path, at=1)
+    given = GivenCertificate(certificate, key, NOW)
+    first = shown_by(given)
     given.reload_if_changed(NOW)
+    assert shown_by(given) == first
     write_pair(tmp_path, at=2)
+    assert shown_by(given) == first
     given.reload_if_changed(NOW)
+    assert shown_by(given) == ssl.PEM_cert_to_DER_cert(certificate.read_text()) != first
 
 
 def test_a_change_that_cannot_be_used_is_refused_until_it_is_put_right(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opsicle.domain.errors import InvalidInput
-from opsicle.domain.template_parser import parse_automation, parse_document, parse_template
+from opsicle.domain.template_parser import parse_document, parse_template
 from tests.unit.template_mistakes import BODY, HEAD, MISTAKES, PHASE, in_phase, in_spec, in_variable, with_phases
 from tests.unit.variable_mistakes import MISTAKES as VARIABLE_MISTAKES
 
@@ -67,7 +67,7 @@ def test_utf16_is_refused() -> None:
 def test_an_automation_with_variables_is_refused() -> None:
     document = "apiVersion: v1\ntype: Automation\nmetadata: {name: a}\nspec:\n  variables: []\n  phases: []\n"
     with pytest.raises(InvalidInput) as caught:
-        parse_automation(document.encode())
+        parse_document(document.encode())
     assert [(problem.line, problem.path) for problem in caught.value.problems] == [
         (5, "spec.variables"),
         (6, "spec.phases"),

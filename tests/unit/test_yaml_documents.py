@@ -11,10 +11,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsicle.domain.errors import InvalidInput, Problem
+from opsicle.domain.errors import InvalidInput
 from opsicle.domain.problems import Problems
 from opsicle.domain.template_parser import parse_document
-from opsicle.domain.yaml_documents import MAX_BYTES, load, locate, plain
+from opsicle.domain.yaml_documents import MAX_BYTES, load, plain
 
 MAX_SECONDS = 0.1
 MAX_MEMORY = 50 * 1024 * 1024
@@ -141,12 +141,6 @@ def test_blank_documents_marks_and_a_byte_order_mark_do_no_harm(around: str) -> 
 
 def test_windows_line_ends_are_taken() -> None:
     assert read("a: 1\r\nb: |\r\n  x\r\n  y\r\n") == {"a": 1, "b": "x\ny\n"}
-
-
-def test_a_problem_is_given_the_line_of_its_path() -> None:
-    source = b"a:\n  - b: 1\n    c-d: 2\n  - 'e f': 3\n"
-    problems = [Problem("a[0].c-d", "m"), Problem("a[1][`e f`]", "m"), Problem("x", "m"), Problem("a", "m", 9)]
-    assert [problem.line for problem in locate(problems, source)] == [3, 4, 0, 9]
 
 
 @given(st.binary(max_size=300) | st.text(max_size=300).map(lambda text: text.encode(errors="surrogatepass")))

@@ -21,14 +21,6 @@ from tests.worker.working import let_pass
 
 
 @pytest.fixture
-def peer(tmp_path: Path) -> Iterator[Peer]:
-    peer = Peer(tmp_path)
-    peer.start()
-    yield peer
-    peer.stop()
-
-
-@pytest.fixture
 def connection(peer: Peer) -> Iterator[Connection]:
     connection = Connection(peer.identity())
     yield connection

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,14 +16,6 @@ from opsicle.worker.poller import Poller, Presence
 from tests.support import wait_until
 from tests.worker.peer import Peer, Refusal, work
 from tests.worker.working import let_pass
-
-
-@pytest.fixture
-def peer(tmp_path: Path) -> Iterator[Peer]:
-    peer = Peer(tmp_path)
-    peer.start()
-    yield peer
-    peer.stop()
 
 
 class Table:

@@ -21,14 +21,6 @@ from tests.worker.working import Working, is_alive, let_pass, lines, run_worker
 
 
 @pytest.fixture
-def peer(tmp_path: Path) -> Iterator[Peer]:
-    peer = Peer(tmp_path)
-    peer.start()
-    yield peer
-    peer.stop()
-
-
-@pytest.fixture
 def worker(tmp_path: Path, peer: Peer) -> Iterator[Working]:
     working = Working(tmp_path, peer)
     working.start()

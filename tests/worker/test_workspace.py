@@ -103,6 +103,22 @@ def test_nothing_is_removed_through_a_mount_that_a_job_forgot(machine: Machine, 
     assert (precious / "file").read_text() == "keep"
 
 
+@pytest.mark.namespaces
+def test_nothing_is_removed_through_a_mount_on_the_workspace_itself(tmp_path: Path) -> None:
+    require(os.geteuid() == 0, "root, to mount a file system")
+    precious, real, link = tmp_path / "precious", tmp_path / "real", tmp_path / "link"
+    precious.mkdir()
+    (precious / "file").write_text("keep")
+    (real / "job-1").mkdir(parents=True)
+    link.symlink_to(real)
+    subprocess.run(["mount", "--bind", precious, real / "job-1"], check=True)
+    try:
+        assert "still mounted" in remove_folder(link / "job-1")
+        assert (precious / "file").read_text() == "keep"
+    finally:
+        subprocess.run(["umount", real / "job-1"], check=True)
+
+
 def test_what_a_former_life_left_is_cleared_away(workspace: Workspace, tmp_path: Path) -> None:
     (workspace.path / "old").write_text("x")
     workspace.beside("marks").touch()

@@ -29,8 +29,9 @@ class Presence:
     open_poll: Watch | None = None
     is_waiting: bool = False
     promised: int = 0
+    """Slots that a transaction under way will fill."""
     handed: list[Work] = field(default_factory=list)
-    """Slots that a transaction under way will fill, and the work with which one has, for the open poll to deliver."""
+    """Work that a trigger has leased to this worker, for the open poll to deliver."""
     told: set[str] = field(default_factory=set)
     """Jobs of which this worker has been told at once that they are cancelled or lost; later polls only repeat it."""
 

@@ -1,4 +1,4 @@
-"""One SQLite file: many readers, one writer, group commit.
+"""One SQLite file: one connection that reads, one that writes, group commit.
 
 A caller hands `write` a unit of work and waits. Whatever units have gathered by the time the last commit is through
 run one after the other, each in a savepoint of its own, inside one `BEGIN IMMEDIATE … COMMIT` with `synchronous=FULL`;
@@ -42,7 +42,7 @@ class Database:
         self._on_fatal = on_fatal
         self._committer = ThreadPool(1)
         self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
-        self._is_committing = False
+        self._committing: gevent.Greenlet[..., None] | None = None
         self._is_closed = False
         self._writer = _open(path)
         self._reader = _open(path, is_reader=True)
@@ -57,9 +57,8 @@ class Database:
             raise Unavailable("the server is shutting down")
         result: AsyncResult[T] = AsyncResult()
         self._waiting.append((work, result))
-        if not self._is_committing:
-            self._is_committing = True
-            gevent.spawn(self._commit_waiting)
+        if self._committing is None:
+            self._committing = gevent.spawn(self._commit_waiting)
         return cast("T", result.get())
 
     def _commit_waiting(self) -> None:
@@ -75,7 +74,7 @@ class Database:
                     result.set(value)
                 else:
                     result.set_exception(failure)
-        self._is_committing = False
+        self._committing = None
 
     def _commit(self, units: list[Unit]) -> list[Outcome]:
         """Every unit in its savepoint, one commit for all."""
@@ -100,7 +99,10 @@ class Database:
             self._writer.execute("ROLLBACK")
 
     def read(self, query: Callable[[Connection], T]) -> T:
-        """Run a short query on a snapshot of its own; it never waits for the writer."""
+        """Run a query on a snapshot of its own; it never waits for the writer.
+
+        Raises Unavailable when the database is closed. Like a unit of work, `query` holds the event loop.
+        """
         if self._is_closed:
             raise Unavailable("the server is shutting down")
         return _in_snapshot(self._reader, query)
@@ -110,8 +112,8 @@ class Database:
         if self._is_closed:
             return
         self._is_closed = True
-        while self._is_committing:
-            gevent.sleep(0.001)
+        if self._committing:
+            self._committing.join()
         self._reader.close()
         self._writer.close()
         self._committer.kill()
