@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from opsicle.domain.access import Role
+from opsicle.server.services.actor import Actor
 from tests.services.core import Core
 
 
@@ -13,3 +15,10 @@ def core(tmp_path: Path) -> Iterator[Core]:
     core = Core(tmp_path)
     yield core
     core.close()
+
+
+@pytest.fixture
+def alice(core: Core) -> Actor:
+    alice = core.person(core.org("acme"), "alice", Role.OPERATOR)
+    core.push(alice)
+    return alice

@@ -5,25 +5,15 @@ from __future__ import annotations
 import gevent
 import pytest
 
-from opsicle.domain.access import Role
-from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, NotAllowed, NotAuthenticated, NotFound
+from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, NotAuthenticated
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.leases import HANDING_SECONDS
-from opsicle.server.store.automations import Filter
 from opsicle.wire.jobs import Outcome
-from opsicle.wire.user_api import RunRequest
 from opsicle.wire.worker_api import LEASE_SECONDS, FinishRequest, LogRequest
 from tests.services.core import HELLO, Core
 
 REQUEUE = HELLO.replace("  template:", "  onWorkerLost: requeue\n  template:")
 ELSEWHERE = HELLO.replace("  template:", "  runsOn: {labels: {site: ams}}\n  template:")
-
-
-@pytest.fixture
-def alice(core: Core) -> Actor:
-    alice = core.person(core.org("acme"), "alice", Role.OPERATOR)
-    core.push(alice)
-    return alice
 
 
 def test_an_automation_goes_to_a_polling_worker_runs_and_succeeds(core: Core, alice: Actor) -> None:
@@ -235,68 +225,6 @@ def test_another_worker_cannot_speak_for_the_job(core: Core, alice: Actor) -> No
         thief.start(work)
 
 
-def test_cancelling_before_the_start_means_it_never_starts(core: Core, alice: Actor) -> None:
-    worker = core.worker(alice.org_id, "w1")
-    automation = core.run(alice)
-    [work] = worker.poll().work
-    assert core.automations.cancel(alice, automation.id).state == "cancelled"
-    with pytest.raises(LeaseLost):
-        worker.start(work)
-    assert work.job_id in worker.poll().drop
-
-
-def test_cancelling_a_running_automation_reaches_the_worker_through_its_open_poll(core: Core, alice: Actor) -> None:
-    worker = core.worker(alice.org_id, "w1")
-    automation = core.run(alice)
-    [work] = worker.poll().work
-    worker.start(work)
-    poll = worker.poll_in_background()
-    assert core.automations.cancel(alice, automation.id).is_cancel_requested
-    assert poll.get(timeout=5).cancel == (work.job_id,)
-    worker.finish(work, "cancelled", None)
-    assert core.state(alice, automation) == "cancelled"
-
-
-def test_a_cancel_is_repeated_in_later_polls_without_making_them_spin(core: Core, alice: Actor) -> None:
-    worker = core.worker(alice.org_id, "w1")
-    automation = core.run(alice)
-    [work] = worker.poll().work
-    worker.start(work)
-    core.automations.cancel(alice, automation.id)
-    assert worker.poll(30).cancel == (work.job_id,)
-    held = worker.poll_in_background()
-    assert not held.ready()
-    core.dispatch.close()
-    assert held.get(timeout=5).cancel == (work.job_id,)
-
-
-def test_what_is_over_cannot_be_cancelled(core: Core, alice: Actor) -> None:
-    worker = core.worker(alice.org_id, "w1")
-    automation = core.run(alice)
-    [work] = worker.poll().work
-    worker.start(work)
-    worker.finish(work)
-    with pytest.raises(Conflict, match="already over: it succeeded"):
-        core.automations.cancel(alice, automation.id)
-
-
-def test_a_member_cancels_only_what_is_theirs_and_an_operator_anything(core: Core, alice: Actor) -> None:
-    mallory = core.person(alice.org_id, "mallory", Role.MEMBER)
-    hers, his = core.run(alice), core.run(mallory)
-    with pytest.raises(NotAllowed):
-        core.automations.cancel(mallory, hers.id)
-    assert core.automations.cancel(mallory, his.id).state == "cancelled"
-    assert core.automations.cancel(alice, hers.id).state == "cancelled"
-
-
-def test_an_automation_of_another_org_looks_absent(core: Core, alice: Actor) -> None:
-    mallory = core.person(core.org("globex"), "mallory", Role.ADMIN)
-    automation = core.run(alice)
-    for call in (core.automations.get, core.automations.cancel, core.automations.rerun, core.automations.newest_job):
-        with pytest.raises(NotFound):
-            call(mallory, automation.id)
-
-
 def test_a_revoked_worker_loses_its_open_poll_at_once(core: Core, alice: Actor) -> None:
     worker = core.worker(alice.org_id, "w1")
     poll = worker.poll_in_background()
@@ -392,28 +320,3 @@ def test_a_worker_that_says_unknown_about_what_never_started_gives_it_back(core:
     worker.finish(work, "unknown", None)
     assert core.state(alice, automation) == "queued"
     assert len(worker.poll().work) == 1
-
-
-def test_the_same_idempotency_key_triggers_once(core: Core, alice: Actor) -> None:
-    request = RunRequest(template="hello", values={"who": "a"})
-    first = core.automations.create(alice, request, "key-1")
-    assert core.automations.create(alice, request, "key-1").id == first.id
-    with pytest.raises(Conflict):
-        core.automations.create(alice, RunRequest(template="hello", values={"who": "b"}), "key-1")
-
-
-def test_a_template_that_asks_for_approval_never_runs_unapproved(core: Core, alice: Actor) -> None:
-    asks = HELLO.replace("name: hello", "name: careful").replace(
-        "  variables", "  approvalPolicy: {policyRef: p}\n  variables"
-    )
-    core.push(alice, asks)
-    with pytest.raises(Conflict, match="approval"):
-        core.run(alice, "careful")
-    assert core.automations.list_newest(alice, Filter(), "", 10).items == []
-
-
-def test_a_rerun_is_a_new_automation_that_names_the_old_one(core: Core, alice: Actor) -> None:
-    old = core.run(alice, who="you")
-    new = core.automations.rerun(alice, old.id)
-    assert (new.rerun_of, new.values, new.version) == (old.id, {"who": "you"}, old.version)
-    assert new.id != old.id

@@ -1,0 +1,99 @@
+"""What people do with automations: trigger them once, cancel what they may, see nothing of others. Alice runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from opsicle.domain.access import Role
+from opsicle.domain.errors import Conflict, LeaseLost, NotAllowed, NotFound
+from opsicle.server.services.actor import Actor
+from opsicle.server.store.automations import Filter
+from opsicle.wire.user_api import RunRequest
+from tests.services.core import HELLO, Core
+
+
+def test_the_same_idempotency_key_triggers_once(core: Core, alice: Actor) -> None:
+    request = RunRequest(template="hello", values={"who": "a"})
+    first = core.automations.create(alice, request, "key-1")
+    assert core.automations.create(alice, request, "key-1").id == first.id
+    with pytest.raises(Conflict):
+        core.automations.create(alice, RunRequest(template="hello", values={"who": "b"}), "key-1")
+
+
+def test_a_template_that_asks_for_approval_never_runs_unapproved(core: Core, alice: Actor) -> None:
+    asks = HELLO.replace("name: hello", "name: careful").replace(
+        "  variables", "  approvalPolicy: {policyRef: p}\n  variables"
+    )
+    core.push(alice, asks)
+    with pytest.raises(Conflict, match="approval"):
+        core.run(alice, "careful")
+    assert core.automations.list_newest(alice, Filter(), "", 10).items == []
+
+
+def test_a_rerun_is_a_new_automation_that_names_the_old_one(core: Core, alice: Actor) -> None:
+    old = core.run(alice, who="you")
+    new = core.automations.rerun(alice, old.id)
+    assert (new.rerun_of, new.values, new.version) == (old.id, {"who": "you"}, old.version)
+    assert new.id != old.id
+
+
+def test_an_automation_of_another_org_looks_absent(core: Core, alice: Actor) -> None:
+    mallory = core.person(core.org("globex"), "mallory", Role.ADMIN)
+    automation = core.run(alice)
+    for call in (core.automations.get, core.automations.cancel, core.automations.rerun, core.automations.newest_job):
+        with pytest.raises(NotFound):
+            call(mallory, automation.id)
+
+
+def test_what_is_over_cannot_be_cancelled(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    worker.finish(work)
+    with pytest.raises(Conflict, match="already over: it succeeded"):
+        core.automations.cancel(alice, automation.id)
+
+
+def test_a_member_cancels_only_what_is_theirs_and_an_operator_anything(core: Core, alice: Actor) -> None:
+    mallory = core.person(alice.org_id, "mallory", Role.MEMBER)
+    hers, his = core.run(alice), core.run(mallory)
+    with pytest.raises(NotAllowed):
+        core.automations.cancel(mallory, hers.id)
+    assert core.automations.cancel(mallory, his.id).state == "cancelled"
+    assert core.automations.cancel(alice, hers.id).state == "cancelled"
+
+
+def test_cancelling_before_the_start_means_it_never_starts(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice)
+    [work] = worker.poll().work
+    assert core.automations.cancel(alice, automation.id).state == "cancelled"
+    with pytest.raises(LeaseLost):
+        worker.start(work)
+    assert work.job_id in worker.poll().drop
+
+
+def test_cancelling_a_running_automation_reaches_the_worker_through_its_open_poll(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    poll = worker.poll_in_background()
+    assert core.automations.cancel(alice, automation.id).is_cancel_requested
+    assert poll.get(timeout=5).cancel == (work.job_id,)
+    worker.finish(work, "cancelled", None)
+    assert core.state(alice, automation) == "cancelled"
+
+
+def test_a_cancel_is_repeated_in_later_polls_without_making_them_spin(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    core.automations.cancel(alice, automation.id)
+    assert worker.poll(30).cancel == (work.job_id,)
+    held = worker.poll_in_background()
+    assert not held.ready()
+    core.dispatch.close()
+    assert held.get(timeout=5).cancel == (work.job_id,)
