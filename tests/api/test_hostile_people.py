@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from opsicle.domain.access import Role
 from opsicle.wire.user_api import RunRequest
 from tests.api.house import Client, House
 
@@ -32,3 +33,32 @@ def run(house: House) -> str:
 def test_a_last_event_id_that_is_none_of_ours_begins_at_the_beginning(house: House, alice: Client, sent: str) -> None:
     answer = alice.call("GET", f"/api/v1/automations/{run(house)}/events", **{"Last-Event-ID": sent})
     assert answer.status == 200
+
+
+@pytest.mark.parametrize("path", ["automations/{id}/events", "events"])
+@pytest.mark.parametrize("way_out", ["logout", "disable"])
+def test_a_stream_tells_nothing_more_to_somebody_who_was_shut_out(
+    house: House, alice: Client, path: str, way_out: str
+) -> None:
+    automation_id = run(house)
+    bob = house.person("acme", "bob", Role.OPERATOR)
+    stream = bob.stream(f"/api/v1/{path.format(id=automation_id)}")
+    assert next(stream).startswith(b"retry:")
+    if way_out == "logout":
+        assert bob.post("/api/v1/logout").status == 204
+    else:
+        assert alice.patch("/api/v1/users/bob@example.com", {"is_disabled": True}).status == 200
+    assert list(stream) == []
+
+
+def test_an_open_stream_does_not_keep_an_idle_session_alive(house: House) -> None:
+    bob = house.person("acme", "bob", Role.OPERATOR)
+    stream = bob.stream("/api/v1/events")
+    assert next(stream).startswith(b"retry:")
+    house.clock.advance(days=7.1)
+    assert list(stream) == []
+
+
+@pytest.mark.parametrize("version", [2**31, 2**63, 2**70, -(2**63) - 1])
+def test_a_version_beyond_all_numbers_is_refused(alice: Client, version: int) -> None:
+    assert alice.post("/api/v1/automations", {"template": "hello", "version": version}).status == 400
