@@ -12,7 +12,7 @@ from opsicle.cli.invocation import current
 from opsicle.cli.output import Column, emit, emit_list, print_json
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
-from opsicle.cli.terminal import say
+from opsicle.cli.terminal import printable, say
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def validate(files: tuple[str, ...]) -> InvalidInput | None:
         for problem in check.errors:
             say(located_in(check.file, problem))
         if check.error:
-            say(f"{check.file}: {check.error.message}")
+            say(printable(f"{check.file}: {check.error.message}"))
         elif not current().wants_json:
-            click.echo(f"{check.file}: {check.type} {check.name} is valid")
+            click.echo(printable(f"{check.file}: {check.type} {check.name} is valid"))
     if current().wants_json:
         documents = [check.document() for check in checked]
         print_json(documents[0] if len(files) == 1 else documents)

@@ -7,6 +7,7 @@ Times are Unix milliseconds in UTC by the worker's clock; durations are theirs t
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
@@ -15,6 +16,14 @@ from opsicle.domain.templates import Phase, VolumeMount
 
 STDOUT = 1
 STDERR = 2
+
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)]
+"""Up to the end of the year 9999: what lies beyond is no date that could be shown."""
+
+Offset = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""A place in a log; greater numbers are not whole any more in a browser."""
+
+Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 
 
 class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -52,10 +61,10 @@ class CommandReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One command of a phase. `log_offset` is the job's log offset at which its output begins."""
 
     state: StepState = StepState.PENDING
-    started_at_ms: int | None = None
-    finished_at_ms: int | None = None
-    exit_code: int | None = None
-    log_offset: int | None = None
+    started_at_ms: Milliseconds | None = None
+    finished_at_ms: Milliseconds | None = None
+    exit_code: Int32 | None = None
+    log_offset: Offset | None = None
 
 
 class PhaseReport(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -67,10 +76,10 @@ class PhaseReport(msgspec.Struct, omit_defaults=True, kw_only=True):
 
     name: str
     state: StepState = StepState.PENDING
-    started_at_ms: int | None = None
-    finished_at_ms: int | None = None
-    exit_code: int | None = None
-    tries: int = 0
+    started_at_ms: Milliseconds | None = None
+    finished_at_ms: Milliseconds | None = None
+    exit_code: Int32 | None = None
+    tries: Int32 = 0
     explanation: str = ""
     commands: list[CommandReport] = []
 
@@ -80,5 +89,5 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     state: JobState
     phases: tuple[PhaseReport, ...]
-    exit_code: int | None = None
+    exit_code: Int32 | None = None
     explanation: str = ""

@@ -15,7 +15,7 @@ from opsicle.domain.access import Role
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.errors import Problem
 from opsicle.domain.templates import Owner, Phase, Value, Variable
-from opsicle.wire.jobs import StepState
+from opsicle.wire.jobs import Int32, StepState
 
 
 class Health(msgspec.Struct):
@@ -228,7 +228,7 @@ class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Triggers an automation; `version` None means the newest."""
 
     template: str
-    version: int | None = None
+    version: Int32 | None = None
     values: dict[str, Value] = {}
     reason: str = ""
 

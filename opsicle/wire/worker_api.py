@@ -13,10 +13,12 @@ RFC 9457 problems as JSON everywhere. The certificate says who the worker is; no
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from opsicle.domain.automations import JobState
-from opsicle.wire.jobs import Outcome, PhaseReport, Work
+from opsicle.wire.jobs import Int32, Milliseconds, Offset, Outcome, PhaseReport, Work
 
 LEASE_SECONDS = 30
 POLL_SECONDS = 30
@@ -24,8 +26,13 @@ MAX_CHUNK_BYTES = 64 * 1024
 MAX_LOG_REQUEST_BYTES = 1024 * 1024
 """The most log bytes in one request: the worker splits, the server refuses more."""
 
-Chunk = tuple[int, int, int, int, bytes]
+MAX_LISTED_JOBS = 2_000
+"""Twice the most slots that a worker can have: the server looks each of them up while everybody's changes wait."""
+
+Chunk = tuple[Offset, Int32, Int32, Milliseconds, bytes]
 """offset in the job's log, phase index, stream (1 stdout, 2 stderr), at_ms, bytes; chunks stand in offset order."""
+
+Short = Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class EnrolRequest(msgspec.Struct, kw_only=True):
@@ -68,13 +75,13 @@ class RunningJob(msgspec.Struct, frozen=True):
 class PollRequest(msgspec.Struct, kw_only=True):
     """What the worker is and has. This is also its heartbeat: it renews the lease of every job in `jobs`."""
 
-    boot_id: str
-    version: str
+    boot_id: Short
+    version: Short
     labels: dict[str, str]
-    slots: int
-    free_slots: int
-    runtimes: tuple[str, ...]
-    jobs: tuple[RunningJob, ...] = ()
+    slots: Int32
+    free_slots: Int32
+    runtimes: Annotated[tuple[Short, ...], msgspec.Meta(max_length=16)]
+    jobs: Annotated[tuple[RunningJob, ...], msgspec.Meta(max_length=MAX_LISTED_JOBS)] = ()
     is_draining: bool = False
     wait_seconds: int = POLL_SECONDS
 
@@ -118,7 +125,7 @@ class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     fence: int
     outcome: Outcome
-    log_bytes: int
+    log_bytes: Offset
     chunks: tuple[Chunk, ...] = ()
     is_slot_free: bool = False
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -83,6 +84,21 @@ class Client:
 
     def call(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
         """Call the application as the listener does. A stream is read up to its first piece."""
+        answer, pieces = self._begin(method, path, body, headers)
+        if "Content-Length" in answer.headers or answer.status in (204, 304):
+            answer.content = b"".join(pieces)
+        else:
+            answer.content = next(pieces, b"")
+            pieces.close() if hasattr(pieces, "close") else None
+        return answer
+
+    def stream(self, path: str) -> Iterator[bytes]:
+        """The pieces of an answer that goes on, each made when it is asked for."""
+        answer, pieces = self._begin("GET", path, None, {})
+        assert answer.status == 200, b"".join(pieces)
+        return pieces
+
+    def _begin(self, method: str, path: str, body: object, headers: dict[str, str]) -> tuple[Answer, Iterator[bytes]]:
         content = b"" if body is None else json.dumps(body).encode()
         path, _, query = path.partition("?")
         environ: dict[str, Any] = {
@@ -101,13 +117,7 @@ class Client:
         began: list[Any] = []
         pieces = iter(self.application(environ, lambda status, headers: began.extend((status, headers))))
         status, answered = began
-        answer = Answer(int(status.split()[0]), dict(answered), b"")
-        if "Content-Length" in answer.headers or answer.status in (204, 304):
-            answer.content = b"".join(pieces)
-        else:
-            answer.content = next(pieces, b"")
-            pieces.close() if hasattr(pieces, "close") else None
-        return answer
+        return Answer(int(status.split()[0]), dict(answered), b""), pieces
 
     def get(self, path: str) -> Answer:
         return self.call("GET", path)

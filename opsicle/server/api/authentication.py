@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from functools import partial
 
 from opsicle.domain.errors import NotAllowed, NotAuthenticated
 from opsicle.server.api.request import Caller, Request
@@ -37,10 +38,11 @@ class PersonAuthentication:
         header = request.header("Authorization")
         if header:
             token = _bearer_token(header)
-            return Caller(self._sessions.authenticate(token, request.address, "token"))
+            actor = self._sessions.authenticate(token, request.address, "token")
+            return Caller(actor, is_still_good=partial(self._sessions.is_good, token))
         token = _cookie_token(request)
         actor = self._sessions.authenticate(token, request.address, "browser")
-        caller = Caller(actor, csrf_token(token))
+        caller = Caller(actor, csrf_token(token), partial(self._sessions.is_good, token))
         if request.method not in _SAFE_METHODS:
             _check_own_page_asks(request, caller.csrf_token)
         return caller

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -22,6 +23,7 @@ from opsicle.wire.worker_api import Chunk
 
 PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
 EVENT_STREAM = "text/event-stream"
+_OFFSET = re.compile(r"[0-9]{1,15}")
 
 
 def routes(automations: Automations, job_logs: JobLogs, live: Following) -> list[Route]:
@@ -110,7 +112,7 @@ def org_events(live: Following, request: Request) -> Reply:
 
 def _position(request: Request) -> Position:
     job_id, _, offset = request.header("Last-Event-ID").rpartition(":")
-    if job_id and offset.isdigit():
+    if job_id and _OFFSET.fullmatch(offset):
         return Position(job_id, int(offset))
     return Position(offset=request.query_int("offset", 0))
 

@@ -77,8 +77,8 @@ class _StreamsClosed(ConnectionError):
 
 
 def event_stream(request: Request, events: Iterator[Event]) -> Reply:
-    """The answer that tells these events as they come, to the person who asks."""
-    parts = request.streams.admit(request.actor.user_id, _encoded(events))
+    """The answer that tells these events as they come, to the person who asks, while they may be told."""
+    parts = request.streams.admit(request.actor.user_id, _encoded(request, events))
     return Reply(200, stream=parts, content_type=CONTENT_TYPE, headers=(("X-Accel-Buffering", "no"),))
 
 
@@ -90,7 +90,9 @@ def encode(event: Event) -> bytes:
     return b"%bevent: %b\ndata: %b\n\n" % (identity, event.name.encode(), msgspec.json.encode(event.data))
 
 
-def _encoded(events: Iterator[Event]) -> Iterator[bytes]:
+def _encoded(request: Request, events: Iterator[Event]) -> Iterator[bytes]:
     yield b"retry: %d\n\n" % _RETRY_MS
     for event in events:
+        if not request.is_caller_still_good:
+            return
         yield encode(event)

@@ -34,10 +34,14 @@ WORKER_IDENTITY = "opsicle.worker_identity"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, once that is proven. `csrf_token` is for browsers' sessions, "" for everyone else."""
+    """Who asks, once that is proven. `csrf_token` is for browsers' sessions, "" for everyone else.
+
+    `is_still_good` says whether the proof would be taken again, for answers that go on and on.
+    """
 
     actor: Actor | WorkerActor
     csrf_token: str = ""
+    is_still_good: Callable[[], bool] = lambda: True
 
 
 class Request:
@@ -66,6 +70,11 @@ class Request:
         if not isinstance(self._caller.actor, Actor):
             raise NotAuthenticated("this call is for people", hint="Use the users' address of the server.")
         return self._caller.actor
+
+    @property
+    def is_caller_still_good(self) -> bool:
+        """False once the one who asks has been logged out or disabled, or their token was deleted or is over."""
+        return self._caller.is_still_good()
 
     @property
     def worker(self) -> WorkerActor:

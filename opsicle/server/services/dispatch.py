@@ -135,6 +135,8 @@ class Dispatch:
         presence.busy = sight.busy
         for job in sight.returned:
             self._leases.end(job.id)
+        if sight.returned:
+            self._fleet.wake_org(presence.org_id)
         self._leasing.granted(presence, sight.leased)
         return sight
 

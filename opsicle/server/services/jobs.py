@@ -27,6 +27,9 @@ from opsicle.wire.worker_api import Done, FinishReply, FinishRequest, LogReply, 
 _ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
 """States in which output and the end of a job are still taken from the holder of the newest lease."""
 
+MAX_EXPLANATION = 2_000
+"""In characters: lists show it, so a worker that writes a book would fill everybody's."""
+
 
 class Jobs:
     """The life of a job between its lease and its end."""
@@ -99,6 +102,8 @@ class Jobs:
         if presence:
             presence.busy = max(0, presence.busy - 1) + len(leased.items)
             self._hand(presence, leased)
+        if job.state in _LOST:  # what it was to do may wait again, and not for this worker alone
+            self._fleet.wake_org(job.org_id)
         self._changed(job)
         return FinishReply(job.state, leased.work)
 
@@ -122,10 +127,10 @@ class Jobs:
     def _finish(self, db: Connection, worker: WorkerActor, job_id: str, request: FinishRequest) -> JobRow:
         job = _get_own(db, worker, job_id, request.fence)
         outcome = request.outcome
-        if job.state == outcome.state:
+        if job.state in _ENDS and outcome.state in (job.state, JobState.UNKNOWN):
             return job
         if outcome.state == JobState.UNKNOWN:
-            self._lose(db, job, worker, outcome.explanation)
+            self._lose(db, job, worker, outcome.explanation[:MAX_EXPLANATION])
         elif job.state in _ANSWERABLE and outcome.state in _TRUTHS:
             self._end(db, job, worker, outcome)
         else:
@@ -135,7 +140,7 @@ class Jobs:
 
     def _end(self, db: Connection, job: JobRow, worker: WorkerActor, outcome: Outcome) -> None:
         """Record a truth about a job that ran; it may replace `unknown`."""
-        ending = Ending(outcome.state, self._clock.now(), outcome.exit_code, outcome.explanation)
+        ending = Ending(outcome.state, self._clock.now(), outcome.exit_code, outcome.explanation[:MAX_EXPLANATION])
         if not (jobs.finish(db, job.id, ending) and automations.finish(db, job.automation_id, job.id, ending)):
             raise _lease_lost(job.id)
         data = {"job": job.id, "state": outcome.state, "exit_code": outcome.exit_code}
@@ -200,6 +205,8 @@ class Jobs:
 
 
 _TRUTHS = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT})
+_ENDS = _TRUTHS | {JobState.UNKNOWN}
+_LOST = frozenset({JobState.UNKNOWN, JobState.RETURNED})
 
 
 def _resource(job: JobRow) -> str:

@@ -57,8 +57,7 @@ class Sessions:
         somebody who has been disabled.
         """
         api_tokens.check_format(token)
-        token_hash = api_tokens.token_hash(token)
-        bearer = self._remembered.get(token_hash, lambda: self._find(token, token_hash))
+        bearer = self._bearer(token)
         now = self._clock.now()
         if bearer is None or bearer.is_over(now) or (channel == "browser") != (bearer.row.kind == "browser"):
             raise NotAuthenticated("this login or token is no longer valid", hint="Log in again.")
@@ -75,6 +74,15 @@ class Sessions:
             address=address,
             session_id="" if row.kind == "token" else row.id,
         )
+
+    def is_good(self, token: str) -> bool:
+        """Whether a token that was taken earlier still would be. Asking is no use of it, and keeps no session alive."""
+        bearer = self._bearer(token)
+        return bearer is not None and not bearer.is_over(self._clock.now())
+
+    def _bearer(self, token: str) -> _Bearer | None:
+        token_hash = api_tokens.token_hash(token)
+        return self._remembered.get(token_hash, lambda: self._find(token, token_hash))
 
     def _find(self, token: str, token_hash: str) -> _Bearer | None:
         store = sessions if token.startswith(api_tokens.SESSION_PREFIX) else tokens
