@@ -57,7 +57,7 @@ class Offer:
 
     def take(self, db: Connection, row: AutomationRow) -> None:
         """Inside the transaction that triggers it: lease the automation to the worker."""
-        self.leased = Leased()
+        self.leased = Leased(is_handed=True)
         self._leasing.lease_one(db, self.presence, row, self.leased)
 
 
@@ -100,7 +100,6 @@ class Dispatch:
             presence = Presence(worker.worker_id, worker.name, worker.org_id, request, 0.0)
             self._fleet.add(presence)
         presence.poll = request
-        presence.handed.clear()
         presence.seen_at = self._clock.monotonic()
         presence.told &= {job.job_id for job in request.jobs}
         presence.wake()
@@ -112,7 +111,7 @@ class Dispatch:
         arrived_at = self._clock.monotonic()
         sight = self._look(presence, has_just_arrived=True)
         was_draining = presence.is_draining
-        while not (sight.has_news(presence.told) or presence.is_draining != was_draining):
+        while not (sight.has_news(presence.told) or presence.handed or presence.is_draining != was_draining):
             limit = min(ends_at, arrived_at + BUSY_POLL_SECONDS) if presence.busy else ends_at
             remaining = limit - self._clock.monotonic()
             if remaining <= 0:
@@ -122,7 +121,9 @@ class Dispatch:
             presence.is_waiting = False
             if presence.is_revoked:
                 raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
-            if self._is_closing or presence.open_poll is not watch or presence.handed:
+            if presence.open_poll is not watch:
+                return PollReply(drain=presence.is_draining)
+            if self._is_closing or presence.handed:
                 break
             sight = self._look(presence, has_just_arrived=False)
         presence.told.update(sight.cancel, sight.drop)

@@ -94,7 +94,7 @@ class Jobs:
             job = self._finish(db, worker, job_id, request)
             if presence and request.is_slot_free:
                 free = self._leasing.free_slots(presence, jobs.count_held(db, worker.worker_id))
-                leased = self._leasing.lease_waiting(db, presence, free)
+                leased = self._leasing.lease_waiting(db, presence, free, is_handed=True)
             return job
 
         job = self._database.write(work)
@@ -109,8 +109,6 @@ class Jobs:
 
     def _hand(self, presence: Presence, leased: Leased) -> None:
         """Let the leases begin that go out with an answer; if there are none, let the open poll use the slot."""
-        for lease, _ in leased.items:
-            lease.handed_at = self._clock.monotonic()
         self._leasing.granted(presence, leased)
         presence.wake()
 

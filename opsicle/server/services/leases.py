@@ -19,8 +19,8 @@ HANDING_SECONDS = 2.0
 class Lease:
     """A worker's right to a job. Times are in seconds of the monotonic clock.
 
-    `handed_at` is set for work that went out with the answer to a `finish`: a poll that was sent before that answer
-    arrived cannot list it yet.
+    `handed_at` is set for work that goes out otherwise than with the poll that found it: a poll that was sent before
+    that arrived cannot list it yet.
     """
 
     job_id: str
@@ -39,9 +39,10 @@ class Leases:
         self._clock = clock
         self._by_job: dict[str, Lease] = {}
 
-    def grant(self, lease: Lease) -> None:
+    def grant(self, lease: Lease, *, is_handed: bool = False) -> None:
         """Begin a lease, with one full term to go."""
         lease.until = self._clock.monotonic() + LEASE_SECONDS
+        lease.handed_at = self._clock.monotonic() if is_handed else None
         self._by_job[lease.job_id] = lease
 
     def renew(self, worker_id: str, job_id: str, fence: int) -> None:

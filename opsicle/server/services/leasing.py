@@ -21,8 +21,12 @@ from opsicle.wire.jobs import Work
 
 @dataclass
 class Leased:
-    """What one transaction has given to one worker, and what others like it could still take."""
+    """What one transaction has given to one worker, and what others like it could still take.
 
+    `is_handed`: the work goes out otherwise than with the poll that found it.
+    """
+
+    is_handed: bool = False
     items: list[tuple[Lease, Work]] = field(default_factory=list)
     left_waiting: list[Requirements] = field(default_factory=list)
 
@@ -52,9 +56,9 @@ class Leasing:
             return 0
         return min(poll.slots, poll.free_slots + len(poll.jobs)) - occupied - presence.promised
 
-    def lease_waiting(self, db: Connection, presence: Presence, free: int) -> Leased:
+    def lease_waiting(self, db: Connection, presence: Presence, free: int, *, is_handed: bool = False) -> Leased:
         """Lease up to `free` of the oldest automations that this worker can take."""
-        leased = Leased()
+        leased = Leased(is_handed)
         if free <= 0:
             return leased
         me = self.fleet.candidate(presence, busy=0)
@@ -69,18 +73,22 @@ class Leasing:
         return leased
 
     def lease_one(self, db: Connection, presence: Presence, row: AutomationRow, leased: Leased) -> None:
-        """Lease this automation, unless someone was first."""
+        """Lease this automation, unless someone was first.
+
+        Its time begins here, before the commit, so that no poll in between takes it for never received; if the
+        transaction fails, a lease without a job is left, which lapses without a trace.
+        """
         job_id, now = new_id(self._clock.now()), self._clock.now()
         if not automations.lease(db, row.id, row.fence, job_id):
             return
         jobs.insert(db, job_id, row.id, presence.worker_id, now)
         lease = Lease(job_id, row.id, row.org_id, presence.worker_id, row.fence + 1)
+        self.leases.grant(lease, is_handed=leased.is_handed)
         leased.items.append((lease, self._work_orders.make(db, row, lease)))
 
     def granted(self, presence: Presence, leased: Leased) -> None:
-        """The leases are durable: their time begins, followers hear of it, and who else has room looks."""
+        """The leases are durable: followers hear of it, and who else has room looks."""
         for lease, _ in leased.items:
-            self.leases.grant(lease)
             self._signals.changed(automation_topic(lease.automation_id), org_topic(lease.org_id))
         if leased.items:
             for wanted in leased.left_waiting:
