@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from opsicle.pki import totp
+from tests.api.test_client_commands import at_a_terminal
 from tests.product import PASSWORD, Installation, User
 
 
@@ -44,6 +46,25 @@ def test_a_login_takes_a_code_and_without_a_terminal_says_that_it_needs_one(inst
     assert bob.json("totp", "show")["recovery_codes_left"] == 9
     assert bob.json("totp", "disable", "--totp", codes[1]) == {"is_enrolled": False}
     assert log_in(bob, url) == (0, "")
+
+
+def test_at_a_terminal_the_qr_code_is_drawn_and_codes_are_asked_for(installation: Installation) -> None:
+    frank = installation.person("frank@example.com", "member")
+
+    def app_code(shown: str) -> str:
+        found = re.search(r"type this secret into it: ([A-Z2-7]{32})", shown)
+        assert found, shown
+        return totp.code(base64.b32decode(found[1]), totp.step_of(datetime.now(UTC)))
+
+    code, shown = at_a_terminal(frank, "totp", "enrol", answers=[("Code that the app shows", app_code)])
+    assert code == 0, shown
+    assert "▀" in shown
+    codes = re.findall(r"(?:[2-9a-z]{4}-){3}[2-9a-z]{4}", shown)
+    assert len(codes) == totp.RECOVERY_CODES
+    answers = [("Password", PASSWORD), ("Code of your authenticator app", codes[0])]
+    login = ("login", "--server", installation.server.url, "--email", frank.email)
+    code, shown = at_a_terminal(frank, *login, answers=answers)
+    assert code == 0, shown
 
 
 def test_a_change_that_needs_a_fresh_code_takes_it_from_an_option(installation: Installation, tmp_path: Path) -> None:
