@@ -92,6 +92,7 @@ function row(item, reload) {
 }
 
 function passwordForm(reloadSessions) {
+  const { user } = whoAmI();
   const current = field({
     label: "Current password",
     path: "current_password",
@@ -104,7 +105,7 @@ function passwordForm(reloadSessions) {
   const form = h(
     "form",
     { class: "form profile-form", novalidate: true },
-    h("input", { type: "email", autocomplete: "username", value: whoAmI().user.email, hidden: true }),
+    h("input", { type: "email", autocomplete: "username", value: user.email, "aria-label": "Your e-mail", hidden: true }),
     fields.map((each) => each.element),
     outcome,
     h("div", { class: "form-actions" }, submit),
