@@ -2,8 +2,9 @@
 
 import { announce } from "./components/announcer.js";
 import { buildShell } from "./components/shell.js";
-import { loadMe, logOut, onLoggedOut } from "./lib/api.js";
+import { loadMe, logOut, onLoggedOut, onStepUpRequired } from "./lib/api.js";
 import { problemBox } from "./components/problems.js";
+import { stepUp } from "./components/step-up.js";
 import { here, navigate, route, startRouter } from "./lib/router.js";
 import { whoAmI } from "./lib/session.js";
 import { startTheme } from "./lib/theme.js";
@@ -14,6 +15,8 @@ import * as automations from "./pages/automations.js";
 import * as login from "./pages/login.js";
 import * as notFound from "./pages/not-found.js";
 import * as people from "./pages/people.js";
+import * as profile from "./pages/profile.js";
+import * as reset from "./pages/reset.js";
 import * as run from "./pages/run.js";
 import * as setup from "./pages/setup.js";
 import * as template from "./pages/template.js";
@@ -23,10 +26,11 @@ import * as tokens from "./pages/tokens.js";
 import * as workers from "./pages/workers.js";
 
 const TICK_MS = 1_000;
-const OPEN_TO_ALL = ["/login", "/setup"];
+const OPEN_TO_ALL = ["/login", "/setup", "/reset"];
 
 route("/login", login);
 route("/setup", setup);
+route("/reset", reset);
 for (const [pattern, page] of [
   ["/", templates],
   ["/templates", templates],
@@ -38,6 +42,7 @@ for (const [pattern, page] of [
   ["/automations/:id", automation],
   ["/workers", workers],
   ["/people", people],
+  ["/profile", profile],
   ["/tokens", tokens],
   ["/audit", audit],
   [".*", notFound],
@@ -51,6 +56,7 @@ async function start() {
   onLoggedOut(() => {
     if (!OPEN_TO_ALL.includes(location.pathname)) navigate(here(), { isReplacing: true }); // shows the login, then this
   });
+  onStepUpRequired(stepUp);
   setInterval(refreshTimes, TICK_MS);
   document.addEventListener("keydown", focusSearch);
   try {

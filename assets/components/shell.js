@@ -81,6 +81,7 @@ function userMenu(me, logOut) {
         h("br", {}),
         h("span", { class: "muted" }, `${me.role} in ${me.org.code}`),
       ),
+      h("a", { href: "/profile" }, "Profile"),
       h("a", { href: "/tokens" }, "API tokens"),
       h("button", { type: "button", onclick: logOut }, "Log out"),
       me.server_version && h("p", { class: "muted small" }, `Opsicle ${me.server_version}`),

@@ -21,6 +21,13 @@ export function onLoggedOut(listener) {
   whenLoggedOut = listener;
 }
 
+let proveAgain = async () => false;
+
+/** Call `prove` when the server wants a fresh code before a change, which is sent again if it resolves with true. */
+export function onStepUpRequired(prove) {
+  proveAgain = prove;
+}
+
 /** Ask for something. Throws ApiError, or AbortError when `signal` says that nobody wants it any more. */
 export function get(path, { signal } = {}) {
   return call("GET", path, { signal });
@@ -64,9 +71,9 @@ export async function loadMe() {
   return whoAmI();
 }
 
-/** Log in with a cookie for this browser. Throws ApiError. */
-export async function logIn(email, password) {
-  const reply = await send("POST", "/login", { body: { email, password, kind: "browser" } });
+/** Log in with a cookie for this browser. Throws ApiError, with code "totp_required" where `totp` is needed too. */
+export async function logIn(email, password, totp = "") {
+  const reply = await send("POST", "/login", { body: { email, password, totp, kind: "browser" } });
   setMe(reply.me);
   return loadMe();
 }
@@ -107,6 +114,10 @@ async function call(method, path, options) {
     return await send(method, path, options);
   } catch (error) {
     if (error.status === 401) loggedOut();
+    if (error.code === "step_up_required") {
+      if (await proveAgain()) return call(method, path, options);
+      throw error;
+    }
     if (error.status === 403 && method !== "GET" && (await hasNewSession())) return send(method, path, options);
     throw error;
   }

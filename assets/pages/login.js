@@ -4,6 +4,7 @@ import { busyWhile, button } from "../components/buttons.js";
 import { field, input } from "../components/fields.js";
 import { setTitle } from "../components/headings.js";
 import { problemBox } from "../components/problems.js";
+import { codeField } from "../components/step-up.js";
 import { logIn } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { here, navigate } from "../lib/router.js";
@@ -36,27 +37,33 @@ export function mount(root, { query }) {
     trouble,
     submit,
   );
+  let code = null;
+  const tryIt = async () => {
+    trouble.replaceChildren();
+    try {
+      await logIn(email.control.value.trim(), password.control.value, code?.control.value.trim());
+    } catch (error) {
+      if (error.code === "totp_required" && !code) {
+        code = codeField();
+        password.element.after(code.element);
+        code.control.focus();
+      } else {
+        trouble.replaceChildren(problemBox(error));
+        code?.control.select();
+      }
+      return;
+    }
+    remember("email", email.control.value.trim());
+    navigate(target(query), { isReplacing: true });
+  };
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (isComplete(email, password))
-      busyWhile(submit, () => tryIt(email.control.value.trim(), password.control.value, trouble, target(query)));
+    if (isComplete(email, password, ...(code ? [code] : []))) busyWhile(submit, tryIt);
   });
   root.append(
     h("div", { class: "entrance" }, h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" }), form),
   );
   (known ? password : email).control.focus();
-}
-
-async function tryIt(email, password, trouble, next) {
-  trouble.replaceChildren();
-  try {
-    await logIn(email, password);
-  } catch (error) {
-    trouble.replaceChildren(problemBox(error));
-    return;
-  }
-  remember("email", email);
-  navigate(next, { isReplacing: true });
 }
 
 function isComplete(...fields) {

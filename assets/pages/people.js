@@ -1,6 +1,6 @@
 // The people of the org: their roles and managers.
 
-import { button } from "../components/buttons.js";
+import { button, copyButton } from "../components/buttons.js";
 import { ask } from "../components/dialogs.js";
 import { field, input, select, showProblems } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
@@ -8,7 +8,7 @@ import { loadInto } from "../components/loading.js";
 import { getAll, patch, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { may, whoAmI } from "../lib/session.js";
-import { ago } from "../lib/times.js";
+import { ago, exactTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const ROLES = [
@@ -140,13 +140,28 @@ function moreActions(user, reload) {
     await change();
     reload();
   };
+  const link = async () => {
+    const made = await post(`/users/${user.id}/reset`);
+    ask({ title: `New password for ${user.email}`, content: linkBox(made), actions: [] });
+  };
   return [
+    { text: "Password link", look: "quiet", run: link },
+    { text: "Log out everywhere", look: "quiet", run: then(() => remove(`/users/${user.id}/sessions`)) },
+    { text: "Reset authenticator", look: "quiet", run: then(() => remove(`/users/${user.id}/totp`)) },
     { text: "Remove from the org", look: "danger-text quiet", run: then(() => remove(`/users/${user.id}`)) },
     {
       text: user.is_disabled ? "Enable" : "Disable",
       look: "quiet",
       run: then(() => patch(`/users/${user.id}`, { is_disabled: !user.is_disabled })),
     },
+  ];
+}
+
+function linkBox({ url, expires_at }) {
+  return [
+    h("p", {}, "Give them this link. It works once, until ", exactTime(expires_at), "."),
+    h("pre", { class: "command-line", tabindex: "0" }, url),
+    copyButton(() => url),
   ];
 }
 

@@ -1,4 +1,4 @@
-"""`opsicle setup`, `login`, `logout`, `whoami`: who one is to which server."""
+"""`opsicle setup`, `reset`, `login`, `logout`, `whoami`: who one is to which server."""
 
 from __future__ import annotations
 
@@ -9,15 +9,24 @@ import click
 
 from opsicle.cli.invocation import current
 from opsicle.cli.output import emit
+from opsicle.cli.proofs import asked_code, totp_option
 from opsicle.cli.root import Command
 from opsicle.cli.sessions import connect, current_session, kept_sessions
 from opsicle.cli.terminal import confirm, has_person, read_password, say
 
 if TYPE_CHECKING:
+    from opsicle.client.api import Api
     from opsicle.client.sessions import Session
-    from opsicle.wire.user_api import Me
+    from opsicle.wire.user_api import LoginReply, Me
 
 password_file = click.option("--password-file", metavar="FILE", help="File that holds the password; `-` is stdin.")
+
+ca_fingerprint_option = click.option(
+    "--ca-fingerprint",
+    metavar="sha256:…",
+    envvar="OPSICLE_CA_FINGERPRINT",
+    help="The server's CA, if this system does not know it; from `server.json` in its data folder.",
+)
 
 
 @click.command(cls=Command)
@@ -47,13 +56,11 @@ def setup(server: str, token: str, org: str, email: str, password_file: str | No
 )
 @click.option("--email", metavar="E", help="Your e-mail address.")
 @password_file
-@click.option(
-    "--ca-fingerprint",
-    metavar="sha256:…",
-    envvar="OPSICLE_CA_FINGERPRINT",
-    help="The server's CA, if this system does not know it; from `server.json` in its data folder.",
-)
-def login(server: str | None, email: str | None, password_file: str | None, ca_fingerprint: str | None) -> None:
+@totp_option
+@ca_fingerprint_option
+def login(
+    server: str | None, email: str | None, password_file: str | None, totp: str | None, ca_fingerprint: str | None
+) -> None:
     """Log in to a server. The session is kept in your config folder, readable by you alone."""
     import msgspec
 
@@ -68,10 +75,40 @@ def login(server: str | None, email: str | None, password_file: str | None, ca_f
     url = _normal(url)
     trusted = known.ca_pem if known and known.server == url else ""
     session = Session(server=url, ca_pem=_trusted_ca(url, ca_fingerprint, trusted), email=email)
-    reply = connect(session).login(email, read_password(password_file))
+    reply = _logged_in(connect(session), email, read_password(password_file), totp)
     session = msgspec.structs.replace(session, token=reply.token, org=reply.me.org.code, email=reply.me.user.email)
     kept_sessions().save(current().profile, session)
     _emit_me(reply.me, session)
+
+
+def _logged_in(api: Api, email: str, password: str, totp: str | None) -> LoginReply:
+    from opsicle.domain.errors import TotpRequired
+
+    try:
+        return api.login(email, password, totp or "")
+    except TotpRequired as error:
+        return api.login(email, password, asked_code(error))
+
+
+@click.command(cls=Command)
+@click.argument("link")
+@password_file
+@ca_fingerprint_option
+def reset(link: str, password_file: str | None, ca_fingerprint: str | None) -> None:
+    """Set a new password with the one-time link that an admin gave you."""
+    from opsicle.client.sessions import Session
+    from opsicle.domain.errors import InvalidInput
+
+    url, found, token = link.strip().partition("/reset#token=")
+    if not found or not token:
+        raise InvalidInput("this is not a reset link", hint="It looks like https://ops.example.com/reset#token=…")
+    url = _normal(url)
+    known = kept_sessions().find(current().profile)
+    trusted = known.ca_pem if known and known.server == url else ""
+    session = Session(server=url, ca_pem=_trusted_ca(url, ca_fingerprint, trusted))
+    connect(session).reset_password(token, read_password(password_file, is_new=True))
+    emit({"server": url, "is_reset": True}, [("server", url)])
+    say(f"The password is set. Next: opsicle login --server {url}")
 
 
 @click.command(cls=Command)

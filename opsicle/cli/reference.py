@@ -44,7 +44,7 @@ CA.
 | 0 | succeeded |
 | 1 | failed |
 | 2 | wrong usage or invalid input |
-| 3 | not allowed or not logged in |
+| 3 | not allowed or not logged in, or a code of the authenticator app is needed |
 | 4 | not found |
 | 5 | conflict |
 | 6 | server unreachable |

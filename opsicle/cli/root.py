@@ -13,6 +13,7 @@ COMMANDS = {
     "demo": "demo",
     "server": "server",
     "setup": "accounts",
+    "reset": "accounts",
     "login": "accounts",
     "logout": "accounts",
     "whoami": "accounts",
@@ -24,6 +25,8 @@ COMMANDS = {
     "logs": "automations",
     "users": "users",
     "tokens": "tokens",
+    "sessions": "logins",
+    "totp": "totp",
     "audit": "audit",
 }
 """Each command and the module of `opsicle.cli` that has it, in the order in which help lists them."""

@@ -65,13 +65,15 @@ def require_person(option: str) -> None:
         raise UsageError(f"{option} is needed", hint="Without a terminal nobody can be asked for it.")
 
 
-def read_password(path: str | None, *, is_new: bool = False) -> str:
+def read_password(
+    path: str | None, *, is_new: bool = False, name: str = "Password", option: str = "--password-file"
+) -> str:
     """The password in a file (`-`: stdin), or asked for. Raises InvalidInput or UsageError.
 
     One line break at the end is not part of it.
     """
     if path is None:
-        return ask("Password", "--password-file", is_hidden=True, is_new=is_new)
+        return ask(name, option, is_hidden=True, is_new=is_new)
     from opsicle.domain.errors import InvalidInput
 
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
 from opsicle.cli.workers import limit
@@ -40,9 +41,10 @@ def list_(limit: int | None) -> None:
     metavar="DAYS",
     help="How long it is good for; 90 unless told, 0 for ever.",
 )
-def create(name: str, expires_in_days: int) -> None:
+@totp_option
+def create(name: str, expires_in_days: int, totp: str | None) -> None:
     """Make a token. It is shown this once."""
-    new = connect().create_token(name, expires_in_days or None)
+    new = with_proof(totp, lambda api: api.create_token(name, expires_in_days or None))
     emit(new, [("token", new.token), ("id", new.details.id), ("expires", new.details.expires_at or "never")])
 
 

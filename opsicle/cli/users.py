@@ -8,6 +8,7 @@ import click
 
 from opsicle.cli.accounts import password_file
 from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import read_password
@@ -54,7 +55,8 @@ def show(user: str) -> None:
 @click.option("--manager", metavar="EMAIL", help="Who their manager is.")
 @click.option("--name", metavar="N", default="", help="Their name.")
 @password_file
-def create(email: str, role: str, manager: str | None, name: str, password_file: str | None) -> None:
+@totp_option
+def create(email: str, role: str, manager: str | None, name: str, password_file: str | None, totp: str | None) -> None:
     """Add a person to the org."""
     from opsicle.domain.access import Role
     from opsicle.wire.user_api import CreateUserRequest
@@ -62,7 +64,7 @@ def create(email: str, role: str, manager: str | None, name: str, password_file:
     request = CreateUserRequest(
         email=email, role=Role(role), manager=manager, name=name, password=read_password(password_file, is_new=True)
     )
-    _emit(connect().create_user(request))
+    _emit(with_proof(totp, lambda api: api.create_user(request)))
 
 
 @users.command()
@@ -72,22 +74,64 @@ def create(email: str, role: str, manager: str | None, name: str, password_file:
 @click.option("--name", metavar="N", help="Their name.")
 @click.option("--disable/--enable", default=None, help="Whether they are shut out.")
 @password_file
-def update(user: str, **changes: str | bool | None) -> None:
+@totp_option
+def update(user: str, totp: str | None, **changes: str | bool | None) -> None:
     """Change what is given of one person, by id or e-mail address."""
     from opsicle.domain.errors import UsageError
 
     given = {name: value for name, value in changes.items() if value is not None}
     if not given:
         raise UsageError("nothing to change is given", hint="`opsicle users update --help` shows what can be.")
-    _emit(connect().update_user(user, _update_request(given)))
+    request = _update_request(given)
+    _emit(with_proof(totp, lambda api: api.update_user(user, request)))
 
 
 @users.command()
 @click.argument("user")
-def delete(user: str) -> None:
+@totp_option
+def delete(user: str, totp: str | None) -> None:
     """Remove a person from the org, by id or e-mail address."""
-    connect().delete_user(user)
+    with_proof(totp, lambda api: api.delete_user(user))
     emit({"user": user, "is_deleted": True}, [("deleted", user)])
+
+
+@users.command()
+@click.option("--password-file", metavar="FILE", help="File that holds your current password; `-` is stdin.")
+@click.option("--new-password-file", metavar="FILE", help="File that holds the new one.")
+@totp_option
+def password(password_file: str | None, new_password_file: str | None, totp: str | None) -> None:
+    """Change your own password; your other sessions end."""
+    old = read_password(password_file, name="Current password")
+    new = read_password(new_password_file, is_new=True, name="New password", option="--new-password-file")
+    with_proof(totp, lambda api: api.change_password(old, new))
+    emit({"is_changed": True}, [("password", "changed")])
+
+
+@users.command()
+@click.argument("user")
+@totp_option
+def reset(user: str, totp: str | None) -> None:
+    """Make a one-time link with which a person sets a new password; it is good for a day."""
+    new = with_proof(totp, lambda api: api.make_reset_link(user))
+    emit(new, [("link", new.url), ("expires", new.expires_at)])
+
+
+@users.command("reset-totp")
+@click.argument("user")
+@totp_option
+def reset_totp(user: str, totp: str | None) -> None:
+    """Take away the authenticator app that a person has lost."""
+    with_proof(totp, lambda api: api.reset_totp(user))
+    emit({"user": user, "is_enrolled": False}, [("taken away from", user)])
+
+
+@users.command()
+@click.argument("user")
+@totp_option
+def logout(user: str, totp: str | None) -> None:
+    """End all sessions of a person in the org; their API tokens stay."""
+    with_proof(totp, lambda api: api.end_sessions(user))
+    emit({"user": user, "is_logged_out": True}, [("logged out", user)])
 
 
 def _update_request(given: dict[str, str | bool]) -> UpdateUserRequest:

@@ -14,6 +14,7 @@ from opsicle.client.connection import Connection
 from opsicle.client.trust import is_certificate_refused
 from opsicle.domain.errors import Conflict, Internal, Unavailable, Unreachable
 from opsicle.kit.backoff import Backoff
+from opsicle.wire import identity_api as identity
 from opsicle.wire import user_api as wire
 
 T = TypeVar("T")
@@ -44,9 +45,10 @@ class Api:
         """Create the first org and its admin."""
         return self._post("/api/v1/setup", request, wire.Me)
 
-    def login(self, email: str, password: str) -> wire.LoginReply:
-        """Begin a session of the command line."""
-        return self._post("/api/v1/login", wire.LoginRequest(email=email, password=password), wire.LoginReply)
+    def login(self, email: str, password: str, totp: str = "") -> wire.LoginReply:
+        """Begin a session of the command line. Raises TotpRequired where a code is needed too."""
+        request = wire.LoginRequest(email=email, password=password, totp=totp)
+        return self._post("/api/v1/login", request, wire.LoginReply)
 
     def logout(self) -> None:
         """End the session whose token this is."""
@@ -55,6 +57,60 @@ class Api:
     def whoami(self) -> wire.Me:
         """The caller."""
         return self._get("/api/v1/whoami", wire.Me)
+
+    def totp(self) -> identity.TotpStatus:
+        """Whether the caller has an authenticator app."""
+        return self._get("/api/v1/totp", identity.TotpStatus)
+
+    def enrol_totp(self) -> identity.NewTotp:
+        """Begin to enrol an authenticator app."""
+        return self._post("/api/v1/totp", None, identity.NewTotp)
+
+    def confirm_totp(self, totp: str) -> identity.RecoveryCodes:
+        """Complete the enrolment with a first code."""
+        return self._post("/api/v1/totp/confirm", identity.TotpRequest(totp), identity.RecoveryCodes)
+
+    def renew_recovery_codes(self, totp: str) -> identity.RecoveryCodes:
+        """Replace the recovery codes."""
+        return self._post("/api/v1/totp/recovery-codes", identity.TotpRequest(totp), identity.RecoveryCodes)
+
+    def disable_totp(self, totp: str) -> None:
+        """Take the caller's authenticator app away."""
+        self._tell("POST", "/api/v1/totp/disable", identity.TotpRequest(totp))
+
+    def step_up(self, totp: str) -> identity.StepUp:
+        """Show a fresh code, for what raised StepUpRequired."""
+        return self._post("/api/v1/step-up", identity.TotpRequest(totp), identity.StepUp)
+
+    def sessions(self) -> Iterator[identity.Session]:
+        """The caller's own sessions."""
+        return self._pages("/api/v1/sessions", identity.Session)
+
+    def revoke_session(self, session_id: str) -> None:
+        """End one of the caller's own sessions."""
+        self._tell("DELETE", f"/api/v1/sessions/{_part(session_id)}")
+
+    def change_password(self, current: str, new: str) -> None:
+        """Change the caller's own password."""
+        request = identity.ChangePasswordRequest(current_password=current, password=new)
+        self._tell("POST", "/api/v1/password", request)
+
+    def reset_password(self, token: str, password: str) -> None:
+        """Set a new password with the token of a reset link."""
+        request = identity.ResetPasswordRequest(token=token, password=password)
+        self._tell("POST", "/api/v1/password/reset", request)
+
+    def make_reset_link(self, who: str) -> identity.NewResetLink:
+        """Make the one-time link with which a person sets a new password."""
+        return self._post(f"/api/v1/users/{_part(who)}/reset", None, identity.NewResetLink)
+
+    def reset_totp(self, who: str) -> None:
+        """Take away the authenticator app that a person has lost."""
+        self._tell("DELETE", f"/api/v1/users/{_part(who)}/totp")
+
+    def end_sessions(self, who: str) -> None:
+        """Log a person out of the org everywhere."""
+        self._tell("DELETE", f"/api/v1/users/{_part(who)}/sessions")
 
     def tokens(self) -> Iterator[wire.ApiToken]:
         """The caller's own tokens."""
@@ -192,13 +248,17 @@ class Api:
             "/api/v1/workers/tokens", wire.CreateJoinTokenRequest(ttl_seconds=ttl_seconds), wire.NewJoinToken
         )
 
-    # The four shapes of a call
+    # The shapes of a call
 
     def _get(self, path: str, of: type[T]) -> T:
         return _decoded(self.connection.send("GET", path).body, of)
 
     def _post(self, path: str, request: msgspec.Struct | None, of: type[T]) -> T:
         return self._send("POST", path, request, of)
+
+    def _tell(self, method: str, path: str, request: msgspec.Struct | None = None) -> None:
+        """Ask for a change that is answered with nothing."""
+        self.connection.send(method, path, body=None if request is None else msgspec.json.encode(request))
 
     def _trigger(self, path: str, request: msgspec.Struct | None) -> wire.Automation:
         """Send until there is an answer; by the key the server knows a request that it has carried out already."""

@@ -4,7 +4,9 @@
     ├── InvalidInput          what was given cannot be used; `problems` says where
     │   └── UsageError        the command line was wrong
     ├── NotAuthenticated      nobody is logged in, or the proof was wrong
+    │   └── TotpRequired      the password was right; a code of the authenticator app is needed too
     ├── NotAllowed            logged in, but this is not for them
+    │   └── StepUpRequired    for them, once they have shown a fresh code of their authenticator app
     ├── NotFound              absent, or somebody else's: nobody can tell which
     ├── Conflict              the thing is in the wrong state, or changed meanwhile
     │   ├── LeaseLost         the job has passed to another worker, or is over
@@ -69,11 +71,25 @@ class NotAuthenticated(OpsicleError):
     title = "Not logged in"
 
 
+class TotpRequired(NotAuthenticated):
+    """The password was right; the account also asks for a code of the authenticator app."""
+
+    code = "totp_required"
+    title = "A code is needed"
+
+
 class NotAllowed(OpsicleError):
     """The caller is known, but this is not for them."""
 
     code = "not_allowed"
     title = "Not allowed"
+
+
+class StepUpRequired(NotAllowed):
+    """The caller must first show a fresh code of their authenticator app."""
+
+    code = "step_up_required"
+    title = "A fresh code is needed"
 
 
 class NotFound(OpsicleError):

@@ -1,4 +1,4 @@
-"""The bearer tokens of people: `opsu_…` for API tokens, `opss_…` for login sessions.
+"""The bearer tokens of people: `opsu_…` for API tokens, `opss_…` for login sessions, `opsr_…` for a new password.
 
     opsu_<40 random characters><6 characters of checksum>     all of 0-9 A-Z a-z
 
@@ -17,6 +17,7 @@ from opsicle.domain.errors import NotAuthenticated
 
 API_PREFIX = "opsu_"
 SESSION_PREFIX = "opss_"
+RESET_PREFIX = "opsr_"
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM_LENGTH = 40
@@ -32,6 +33,11 @@ def new_api_token() -> tuple[str, str]:
 def new_session_token() -> tuple[str, str]:
     """A fresh session token: its text, for the cookie or the CLI's session file, and the hash to store."""
     return _new(SESSION_PREFIX)
+
+
+def new_reset_token() -> tuple[str, str]:
+    """A fresh one-time token with which a new password is set: its text, shown once, and the hash to store."""
+    return _new(RESET_PREFIX)
 
 
 def token_hash(text: str) -> str:

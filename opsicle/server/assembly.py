@@ -8,12 +8,26 @@ from datetime import timedelta
 
 from opsicle.kit.clock import Clock
 from opsicle.pki.authority import Authority
-from opsicle.server.api import accounts, audit, automations, enrol, templates, tokens, users, worker_jobs, workers
+from opsicle.pki.sealing import Seal
+from opsicle.server.api import (
+    accounts,
+    audit,
+    automations,
+    enrol,
+    identity,
+    templates,
+    tokens,
+    users,
+    worker_jobs,
+    workers,
+)
 from opsicle.server.api.http import Route
+from opsicle.server.api.identity import Identity
 from opsicle.server.background.loop import Loop
 from opsicle.server.services.accounts import Accounts
 from opsicle.server.services.api_tokens import ApiTokens
 from opsicle.server.services.audit import Audit
+from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.automations import Automations
 from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.enrolments import Enrolments, Urls
@@ -24,9 +38,12 @@ from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
 from opsicle.server.services.leasing import Leasing
 from opsicle.server.services.login_throttle import LoginThrottle
+from opsicle.server.services.password_changes import PasswordChanges
 from opsicle.server.services.passwords import PasswordHasher
+from opsicle.server.services.recovery import Recovery
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.signals import Signals
+from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.templates import Templates
 from opsicle.server.services.users import Users
 from opsicle.server.services.workers import Workers
@@ -46,6 +63,7 @@ class Core:
     logs: Database
     authority: Authority
     clock: Clock
+    seal: Seal
 
 
 class Services:
@@ -61,9 +79,18 @@ class Services:
         self.hasher = PasswordHasher()
         self.sessions = Sessions(state, clock)
         throttle = LoginThrottle(state, clock)
-        self.accounts = Accounts(state, self.sessions, self.hasher, throttle, clock)
-        self.users = Users(state, self.sessions, self.hasher, clock)
-        self.tokens = ApiTokens(state, self.sessions, clock)
+        apps = Authenticators(state, core.seal, throttle, clock)
+        self.step_up = StepUp(state, apps, clock)
+        self.identity = Identity(
+            apps,
+            self.step_up,
+            self.sessions,
+            PasswordChanges(state, self.sessions, self.hasher, throttle, self.step_up, clock),
+            Recovery(state, self.sessions, self.step_up, self.urls, clock),
+        )
+        self.accounts = Accounts(state, self.sessions, self.hasher, throttle, apps, clock)
+        self.users = Users(state, self.sessions, self.hasher, self.step_up, clock)
+        self.tokens = ApiTokens(state, self.sessions, self.step_up, clock)
         self.audit = Audit(state)
         self.templates = Templates(state, clock)
         self.job_logs = JobLogs(core.logs, clock)
@@ -86,6 +113,7 @@ class Services:
         """What the users' listener offers about orgs and what they have."""
         return [
             *accounts.routes(self.accounts),
+            *identity.routes(self.identity),
             *tokens.routes(self.tokens),
             *users.routes(self.users),
             *templates.routes(self.templates),

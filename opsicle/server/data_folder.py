@@ -15,6 +15,7 @@ import msgspec
 
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, OpsicleError, Unavailable
 from opsicle.kit import files
+from opsicle.pki import sealing
 from opsicle.pki.authority import Authority
 
 
@@ -34,6 +35,7 @@ class DataFolder:
     authority.pem          the CA's key and certificate: whoever has it can pretend to be this server
     ca.pem                 the CA's certificate alone, to hand out
     listener.pem           key and certificate of the listeners, made anew at every start
+    identity.key           seals the seeds of authenticator apps that the database holds
     setup-token            until the server has been set up
     server.json            while the server runs
     lock                   held while the server runs
@@ -47,6 +49,7 @@ class DataFolder:
         self.listener_pem = path / "listener.pem"
         self._authority_pem = path / "authority.pem"
         self._ca_pem = path / "ca.pem"
+        self._identity_key = path / "identity.key"
         self._setup_token = path / "setup-token"
         self._server_json = path / "server.json"
 
@@ -82,6 +85,16 @@ class DataFolder:
         authority = Authority.load(text, text)
         self._write(self._ca_pem, authority.cert_pem)
         return authority
+
+    def identity_key(self) -> bytes:
+        """The key that seals the seeds of authenticator apps, made when it is first needed.
+
+        A folder that has lost it still works: whoever has an app must then be given a new one by an admin.
+        """
+        if not self._identity_key.exists():
+            with explained(self.path):
+                files.replace(self._identity_key, sealing.new_key(), mode=0o600)
+        return self._identity_key.read_bytes()
 
     def write_listener_pem(self, certificate_pem: str, key_pem: str) -> None:
         """Keep the listeners' certificate where TLS can load it from."""

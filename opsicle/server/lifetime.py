@@ -19,6 +19,7 @@ from gevent.event import Event
 from opsicle.kit.clock import SystemClock
 from opsicle.kit.logging import configure
 from opsicle.pki.authority import Authority
+from opsicle.pki.sealing import Seal
 from opsicle.server.addresses import Addresses
 from opsicle.server.assembly import Core, Services
 from opsicle.server.background.loop import Loop
@@ -64,10 +65,11 @@ class Lifetime:
         with closing(DataFolder.open(self._options.data_dir)) as folder:
             self._prepare(folder)
             authority = folder.authority(self._clock.now())
+            seal = Seal(folder.identity_key())
             with (
                 closing(Database(folder.state_database, _die)) as state,
                 closing(Database(folder.log_database, _die)) as logs,
-                closing(Services(Core(state, logs, authority, self._clock))) as services,
+                closing(Services(Core(state, logs, authority, self._clock, seal))) as services,
             ):
                 self._serve(folder, authority, services)
         log.info("server stopped")

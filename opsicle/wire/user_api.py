@@ -37,12 +37,13 @@ class SetupRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class LoginRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """`kind` decides what comes back: a cookie for a browser, a token for the command line."""
+    """`kind`: whether a cookie or a token comes back; `totp`: a code of the authenticator app, if it is asked for."""
 
     email: str
     password: str
     kind: Literal["browser", "cli"] = "cli"
     org: str = ""
+    totp: str = ""
 
 
 class Person(msgspec.Struct):

@@ -19,6 +19,7 @@ from opsicle.kit.clock import SystemClock
 from opsicle.kit.ids import new_id
 from opsicle.pki import join_token
 from opsicle.pki.certificates import make_key_and_csr
+from opsicle.pki.sealing import Seal
 from opsicle.server.api.app import Application
 from opsicle.server.assembly import Core, Services
 from opsicle.server.data_folder import DataFolder
@@ -143,7 +144,7 @@ class House:
         migrations.migrate(self.folder.log_database, migrations.LOG_MIGRATIONS)
         self.state = Database(self.folder.state_database, _raise)
         self.logs = Database(self.folder.log_database, _raise)
-        self.services = Services(Core(self.state, self.logs, authority, self.clock))
+        self.services = Services(Core(self.state, self.logs, authority, self.clock, Seal(self.folder.identity_key())))
         options = ServerOptions(data_dir=folder, listen="127.0.0.1:0", worker_listen="127.0.0.1:0")
         tls = Tls(self.folder, authority, ("127.0.0.1",), self.clock.now())
         self.frontage = Frontage(options, self.services, tls, self.clock.now())

@@ -32,6 +32,19 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/enrol": PUBLIC,
     "POST /api/v1/logout": A.ACCOUNT_USE,
     "GET /api/v1/whoami": A.ACCOUNT_USE,
+    "GET /api/v1/totp": A.ACCOUNT_USE,
+    "POST /api/v1/totp": A.ACCOUNT_USE,
+    "POST /api/v1/totp/confirm": A.ACCOUNT_USE,
+    "POST /api/v1/totp/recovery-codes": A.ACCOUNT_USE,
+    "POST /api/v1/totp/disable": A.ACCOUNT_USE,
+    "POST /api/v1/step-up": A.ACCOUNT_USE,
+    "GET /api/v1/sessions": A.ACCOUNT_USE,
+    "DELETE /api/v1/sessions/<session_id>": A.ACCOUNT_USE,
+    "POST /api/v1/password": A.ACCOUNT_USE,
+    "POST /api/v1/password/reset": PUBLIC,
+    "POST /api/v1/users/<user>/reset": A.USERS_MANAGE,
+    "DELETE /api/v1/users/<user>/totp": A.USERS_MANAGE,
+    "DELETE /api/v1/users/<user>/sessions": A.USERS_MANAGE,
     "GET /api/v1/tokens": A.ACCOUNT_USE,
     "POST /api/v1/tokens": A.ACCOUNT_USE,
     "DELETE /api/v1/tokens/<token_id>": A.ACCOUNT_USE,
@@ -74,6 +87,11 @@ WORKER_ROUTES = {
 }
 
 BODIES: dict[str, object] = {
+    "POST /api/v1/totp/confirm": {"totp": "x"},
+    "POST /api/v1/totp/recovery-codes": {"totp": "x"},
+    "POST /api/v1/totp/disable": {"totp": "x"},
+    "POST /api/v1/step-up": {"totp": "x"},
+    "POST /api/v1/password": {"current_password": "x", "password": "short"},
     "POST /api/v1/tokens": {"name": "x"},
     "POST /api/v1/users": {"email": "new@example.com", "password": PASSWORD, "role": "member"},
     "PATCH /api/v1/users/<user>": {"name": "x"},
@@ -103,6 +121,7 @@ def furnish(house: House, org: str, admin: str, name: str) -> Things:
     token = house.services.tokens.create(actor, CreateApiTokenRequest(name="x"))
     worker = house.worker(org, f"{org}-worker")
     return {
+        "session_id": actor.session_id,
         "token_id": token.details.id,
         "user": admin,
         "name": name,

@@ -8,7 +8,7 @@ import os
 import signal
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -138,7 +138,11 @@ def test_a_server_that_is_away_is_said_to_be(tmp_path: Path) -> None:
     assert error["code"] == "unreachable"
 
 
-def at_a_terminal(user: User, *arguments: str, answers: list[tuple[str, str]]) -> tuple[int, str]:
+Answer = str | Callable[[str], str]
+"""What is typed, or how that follows from all that has been shown."""
+
+
+def at_a_terminal(user: User, *arguments: str, answers: Sequence[tuple[str, Answer]]) -> tuple[int, str]:
     """Run the tool with a terminal on all three streams and type each answer when its question has been shown."""
     ours, theirs = os.openpty()
     process = subprocess.Popen(
@@ -165,7 +169,8 @@ def at_a_terminal(user: User, *arguments: str, answers: list[tuple[str, str]]) -
             asked = wait_until(
                 lambda q=question, at=asked: read().find(q.encode(), at) + 1, 30, f"{question} in {shown!r}"
             )
-            os.write(ours, answer.encode() + b"\n")
+            typed = answer(shown.decode()) if callable(answer) else answer
+            os.write(ours, typed.encode() + b"\n")
         wait_until(lambda: read() is not None and process.poll() is not None, 30)
         read()
         return process.returncode, shown.decode()

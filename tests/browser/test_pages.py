@@ -24,6 +24,7 @@ PAGES = {
     "/workers": "Workers",
     "/people": "People",
     "/tokens": "API tokens",
+    "/profile": "Profile",
     "/audit": "Audit",
     "/nowhere": "Nothing here",
 }

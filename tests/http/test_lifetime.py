@@ -65,7 +65,16 @@ def test_the_first_start_makes_what_a_server_needs_for_its_owner_alone(own: Serv
     folder = data_folder(own)
 
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    for name in ("opsicle.db", "logs.db", "authority.pem", "ca.pem", "setup-token", "server.json", "lock"):
+    for name in (
+        "opsicle.db",
+        "logs.db",
+        "authority.pem",
+        "ca.pem",
+        "identity.key",
+        "setup-token",
+        "server.json",
+        "lock",
+    ):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600, name
 
 

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 import msgspec
 
 from opsicle.domain.access import PERMISSIONS, Role, may
-from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated
+from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated, OpsicleError, TotpRequired
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.pki import passwords, setup_token
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor, Stranger
+from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.login_throttle import LoginThrottle
 from opsicle.server.services.passwords import PasswordHasher
 from opsicle.server.services.sessions import Sessions
-from opsicle.server.store import audit, login_attempts, memberships, orgs, sessions, settings, users
+from opsicle.server.store import audit, authenticators, login_attempts, memberships, orgs, sessions, settings, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.memberships import MemberRow, PlaceRow
 from opsicle.server.store.orgs import OrgRow
@@ -44,12 +45,14 @@ class Accounts:
         sessions: Sessions,
         hasher: PasswordHasher,
         throttle: LoginThrottle,
+        apps: Authenticators,
         clock: Clock,
     ) -> None:
         self._database = database
         self._sessions = sessions
         self._hasher = hasher
         self._throttle = throttle
+        self._apps = apps
         self._clock = clock
         self.on_set_up: Callable[[], None] = lambda: None
         """Called once the server has been set up; whoever wrote the setup token to a file removes it."""
@@ -136,8 +139,9 @@ class Accounts:
     def login(self, request: LoginRequest, address: str) -> LoginReply:
         """Begin a session. The reply holds its token, which a browser gets as a cookie instead.
 
-        Raises TooManyRequests after too many wrong passwords; NotAuthenticated for a wrong password, an unknown
-        account and an org that they are no member of; InvalidInput where there are several orgs to choose from.
+        Raises TooManyRequests after too many wrong passwords or codes; NotAuthenticated for a wrong password, an
+        unknown account, a wrong code and an org that they are no member of; TotpRequired where a code is missing;
+        InvalidInput where there are several orgs to choose from.
         """
         email = request.email.strip().lower()[:254]
         attempt = self._throttle.begin(email, address)
@@ -146,21 +150,48 @@ class Accounts:
         if user is None or not is_right:
             self._refuse_login(user, Stranger(email, address))
             raise NotAuthenticated("the e-mail address or the password is wrong", hint="Both are needed exactly.")
-        user = self._accept_password(user, request.password, attempt)
-        return self._database.write(lambda db: self._begin_session(db, user, request, address))
+        reply = self._enter(self._rehashed(user, request.password), request, address, attempt)
+        if reply is None:
+            self._refuse_login(user, Stranger(email, address))
+            raise NotAuthenticated(
+                "the code is wrong or has been used", hint="Wait for the app's next code, or use a recovery code."
+            )
+        return reply
 
-    def _accept_password(self, user: UserRow, password: str, attempt: int) -> UserRow:
-        """Forget the attempt, also if what follows is refused, and bring the hash up to date."""
-        is_current = not passwords.needs_rehash(user.password_hash)
-        new = user if is_current else msgspec.structs.replace(user, password_hash=self._hasher.hash(password))
-
-        def work(db: Connection) -> None:
-            login_attempts.delete(db, attempt)
-            if new is not user:
-                users.rehash_password(db, user.id, user.password_hash, new.password_hash)
-
-        self._database.write(work)
+    def _rehashed(self, user: UserRow, password: str) -> UserRow:
+        """The account with its hash brought up to date."""
+        if not passwords.needs_rehash(user.password_hash):
+            return user
+        new = msgspec.structs.replace(user, password_hash=self._hasher.hash(password))
+        self._database.write(lambda db: users.rehash_password(db, user.id, user.password_hash, new.password_hash))
         return new
+
+    def _enter(self, user: UserRow, request: LoginRequest, address: str, attempt: int) -> LoginReply | None:
+        """Begin a session of somebody whose password was right; None if their code was wrong, which counts as tried.
+
+        What is refused for any other reason does not count. The code is used up only if a session begins.
+        """
+
+        def work(db: Connection) -> LoginReply | None:
+            if not self._is_proven(db, user, request.totp):
+                return None
+            reply = self._begin_session(db, user, request, address)
+            login_attempts.delete(db, attempt)
+            return reply
+
+        try:
+            return self._database.write(work)
+        except OpsicleError:
+            self._database.write(lambda db: login_attempts.delete(db, attempt))
+            raise
+
+    def _is_proven(self, db: Connection, user: UserRow, code: str) -> bool:
+        """Whether the code is right, or none is needed. Raises TotpRequired where one is needed and none was given."""
+        if not authenticators.is_confirmed(db, user.id):
+            return True
+        if not code.strip():
+            raise TotpRequired("a code of your authenticator app is needed", hint="Or one of your recovery codes.")
+        return self._apps.use_code(db, user.id, code)
 
     def _refuse_login(self, user: UserRow | None, stranger: Stranger) -> None:
         """Put a wrong password on the record of every org that it could have opened."""
@@ -183,6 +214,8 @@ class Accounts:
         actor = Actor(
             user.id, user.email, user.name, place.org_id, place.org_code, place.role, request.kind, address, session.id
         )
+        if request.totp and authenticators.is_confirmed(db, user.id):
+            sessions.note_proof(db, session.id, session.created_at)
         audit.append(db, session.created_at, place.org_id, actor, "login", f"sessions/{session.id}")
         return LoginReply(me=me, token=token, expires_at=session.expires_at)
 

@@ -13,6 +13,7 @@ from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.sessions import Sessions
+from opsicle.server.services.step_up import StepUp
 from opsicle.server.store import audit, tokens
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.tokens import TokenRow
@@ -28,19 +29,21 @@ _SHOWN_CHARACTERS = len(api_tokens.API_PREFIX) + 4
 class ApiTokens:
     """A person's own API tokens."""
 
-    def __init__(self, database: Database, sessions: Sessions, clock: Clock) -> None:
+    def __init__(self, database: Database, sessions: Sessions, step_up: StepUp, clock: Clock) -> None:
         self._database = database
         self._sessions = sessions
+        self._step_up = step_up
         self._clock = clock
 
     def create(self, actor: Actor, request: CreateApiTokenRequest) -> NewApiToken:
         """Make a token; this is the only time that it is shown.
 
-        Raises NotAllowed if a token asks, so that one which leaked cannot outlive its own end.
+        Raises NotAllowed if a token asks, so that one which leaked cannot outlive its own end; StepUpRequired.
         """
         actor.require(Action.ACCOUNT_USE)
         if actor.channel == "token":
             raise NotAllowed("an API token cannot make another", hint="Log in with your password.")
+        self._step_up.require(actor)
         now = self._clock.now()
         token, token_hash = api_tokens.new_api_token()
         days = _checked_days(request.expires_in_days)

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from opsicle.domain.errors import NotAuthenticated, Unavailable
+from opsicle.domain.access import Action
+from opsicle.domain.errors import NotAuthenticated, NotFound, Unavailable
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.pki import api_tokens
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.cursors import page_of
 from opsicle.server.services.remembered import Remembered
-from opsicle.server.store import sessions, tokens
+from opsicle.server.store import audit, sessions, tokens
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.store.sessions import BearerRow, SessionRow
+from opsicle.server.store.sessions import BearerRow, OwnSessionRow, SessionRow
+from opsicle.wire.identity_api import Session
+from opsicle.wire.pages import Page
 
 Kind = Literal["browser", "cli"]
 
@@ -122,3 +126,39 @@ class Sessions:
     def forget(self) -> None:
         """Read anew who holds which token: to be called after every change to people, sessions and tokens."""
         self._remembered.forget()
+
+    def list_own(self, actor: Actor, cursor: str, limit: int) -> Page[Session]:
+        """The caller's own sessions, in all their orgs, newest first."""
+        actor.require(Action.ACCOUNT_USE)
+        now = self._clock.now()
+        used_since = (now - IDLE["browser"], now - IDLE["cli"])
+        rows = self._database.read(
+            lambda db: sessions.list_of_user(db, actor.user_id, used_since, now, (cursor, limit + 1))
+        )
+        return page_of(rows, limit, lambda row: _shown(row, actor.session_id), lambda row: row.id)
+
+    def revoke(self, actor: Actor, session_id: str) -> None:
+        """End one of the caller's own sessions at once. Raises NotFound."""
+        actor.require(Action.ACCOUNT_USE)
+
+        def work(db: Connection) -> None:
+            if not sessions.delete_own(db, actor.user_id, session_id):
+                raise NotFound(f"you have no session {session_id}", hint="`opsicle sessions list` shows them.")
+            audit.append(db, self._clock.now(), actor.org_id, actor, "revoke", f"sessions/{session_id}")
+
+        self._database.write(work)
+        self.forget()
+
+
+def _shown(row: OwnSessionRow, current_id: str) -> Session:
+    return Session(
+        id=row.id,
+        kind=row.kind,
+        org=row.org_code,
+        address=row.address,
+        is_current=row.id == current_id,
+        created_at=row.created_at,
+        last_used_at=row.last_used_at,
+        idle_expires_at=min(row.last_used_at + IDLE[row.kind], row.expires_at),
+        expires_at=row.expires_at,
+    )

@@ -2,7 +2,7 @@
 
 An account may belong to several orgs. Role, manager and being disabled are an org's own affair; name and password
 are the account's, so an admin changes them only for people who belong to no other org: otherwise the admin of one
-org could take over somebody's account in another.
+org could take over somebody's account in another. Admins who have an authenticator app show a fresh code for a change.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.passwords import PasswordHasher
 from opsicle.server.services.sessions import Sessions
-from opsicle.server.store import audit, memberships, sessions, tokens, users
+from opsicle.server.services.step_up import StepUp
+from opsicle.server.store import audit, memberships, password_resets, sessions, tokens, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.users import UserRow
@@ -33,10 +34,13 @@ MAX_NAME_LENGTH = 200
 class Users:
     """The people of an org."""
 
-    def __init__(self, database: Database, sessions: Sessions, hasher: PasswordHasher, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, sessions: Sessions, hasher: PasswordHasher, step_up: StepUp, clock: Clock
+    ) -> None:
         self._database = database
         self._sessions = sessions
         self._hasher = hasher
+        self._step_up = step_up
         self._clock = clock
 
     def list_users(self, actor: Actor, cursor: str, limit: int) -> Page[User]:
@@ -48,7 +52,7 @@ class Users:
     def get(self, actor: Actor, id_or_email: str) -> User:
         """One person of the org. Raises NotFound."""
         actor.require(Action.USERS_VIEW)
-        return _shown(self._database.read(lambda db: _get(db, actor.org_id, id_or_email)))
+        return _shown(self._database.read(lambda db: get_member(db, actor.org_id, id_or_email)))
 
     def create(self, actor: Actor, request: CreateUserRequest) -> User:
         """Add a person to the org, with a password to begin with.
@@ -57,6 +61,7 @@ class Users:
         that cannot be used.
         """
         actor.require(Action.USERS_MANAGE)
+        self._step_up.require(actor)
         email = fields.email_address(request.email)
         name = fields.name(request.name, MAX_NAME_LENGTH) or email.partition("@")[0]
         passwords.check_password(request.password, email=email, name=name)
@@ -71,7 +76,7 @@ class Users:
             memberships.insert(db, actor.org_id, row)
             data = {"email": email, "role": request.role, "manager": request.manager}
             audit.append(db, now, actor.org_id, actor, "create", f"users/{user_id}", data)
-            return _get(db, actor.org_id, user_id)
+            return get_member(db, actor.org_id, user_id)
 
         return _shown(self._database.write(work))
 
@@ -94,13 +99,14 @@ class Users:
         would be left without an admin, or the account is not the org's alone.
         """
         actor.require(Action.USERS_MANAGE)
-        old = self._database.read(lambda db: _get(db, actor.org_id, id_or_email))
+        self._step_up.require(actor)
+        old = self._database.read(lambda db: get_member(db, actor.org_id, id_or_email))
         if request.name is not UNSET:
             request.name = fields.name(request.name, MAX_NAME_LENGTH)
         password_hash = self._hash(request.password, old) if request.password is not UNSET else ""
 
         def work(db: Connection) -> MemberRow:
-            old = _get(db, actor.org_id, id_or_email)
+            old = get_member(db, actor.org_id, id_or_email)
             new = _changed(db, actor.org_id, old, request)
             _check_admin_stays(db, actor.org_id, old, new)
             memberships.update(db, actor.org_id, new)
@@ -111,7 +117,7 @@ class Users:
                 tokens.delete_of_member(db, actor.org_id, old.user_id)
             resource = f"users/{old.user_id}"
             audit.append(db, self._clock.now(), actor.org_id, actor, "update", resource, _recorded(request))
-            return _get(db, actor.org_id, old.user_id)
+            return get_member(db, actor.org_id, old.user_id)
 
         row = self._database.write(work)
         self._sessions.forget()
@@ -127,14 +133,16 @@ class Users:
         Raises NotFound; Conflict where the org would be left without an admin.
         """
         actor.require(Action.USERS_MANAGE)
+        self._step_up.require(actor)
 
         def work(db: Connection) -> None:
-            member = _get(db, actor.org_id, id_or_email)
+            member = get_member(db, actor.org_id, id_or_email)
             _check_admin_stays(db, actor.org_id, member, None)
             sessions.delete_of_member(db, actor.org_id, member.user_id)
             tokens.delete_of_member(db, actor.org_id, member.user_id)
             memberships.clear_manager(db, actor.org_id, member.user_id)
             memberships.delete(db, actor.org_id, member.user_id)
+            password_resets.delete_of_user(db, member.user_id)
             data = {"email": member.email}
             audit.append(db, self._clock.now(), actor.org_id, actor, "delete", f"users/{member.user_id}", data)
 
@@ -142,7 +150,8 @@ class Users:
         self._sessions.forget()
 
 
-def _get(db: Connection, org_id: str, id_or_email: str) -> MemberRow:
+def get_member(db: Connection, org_id: str, id_or_email: str) -> MemberRow:
+    """One person of an org. Raises NotFound."""
     member = memberships.find(db, org_id, id_or_email.strip().lower())
     if member is None:
         raise NotFound(f"there is no user {id_or_email}", hint="`opsicle users list` shows them.")
@@ -180,14 +189,21 @@ def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserReq
 def _change_account(db: Connection, old: MemberRow, request: UpdateUserRequest, password_hash: str) -> None:
     if request.name is UNSET and not password_hash:
         return
-    if len(memberships.list_of_user(db, old.user_id)) > 1:
-        raise Conflict(
-            f"the account {old.email} is not this org's alone", hint="Its name and password are not yours to change."
-        )
+    check_is_orgs_alone(db, old)
     if request.name is not UNSET:
         users.rename(db, old.user_id, request.name)
     if password_hash:
         users.set_password(db, old.user_id, password_hash)
+        password_resets.delete_of_user(db, old.user_id)
+
+
+def check_is_orgs_alone(db: Connection, member: MemberRow) -> None:
+    """Raise Conflict if the account belongs to other orgs too: no admin of one of them may take it over."""
+    if len(memberships.list_of_user(db, member.user_id)) > 1:
+        raise Conflict(
+            f"the account {member.email} is not this org's alone",
+            hint="Its name, password and authenticator app are not yours to change.",
+        )
 
 
 def _check_admin_stays(db: Connection, org_id: str, old: MemberRow, new: MemberRow | None) -> None:

@@ -19,6 +19,14 @@ END;
 
 CREATE INDEX audit_entries_by_org ON audit_entries (org_id, seq);
 
+CREATE TABLE authenticators (
+    user_id      TEXT PRIMARY KEY REFERENCES users (id),
+    sealed_seed  BLOB NOT NULL,
+    last_step    INTEGER NOT NULL DEFAULT 0,
+    created_at   TEXT NOT NULL,
+    confirmed_at TEXT
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE automations (
     id                  TEXT PRIMARY KEY,
     org_id              TEXT NOT NULL REFERENCES orgs (id),
@@ -126,6 +134,20 @@ CREATE TABLE orgs (
     created_at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE password_resets (
+    user_id    TEXT PRIMARY KEY REFERENCES users (id),
+    org_id     TEXT NOT NULL REFERENCES orgs (id),
+    token_hash TEXT NOT NULL UNIQUE,
+    expires_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE recovery_codes (
+    user_id   TEXT NOT NULL REFERENCES users (id),
+    code_hash TEXT NOT NULL,
+    used_at   TEXT,
+    PRIMARY KEY (user_id, code_hash)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE sessions (
     id           TEXT PRIMARY KEY,
     org_id       TEXT NOT NULL REFERENCES orgs (id),
@@ -136,7 +158,7 @@ CREATE TABLE sessions (
     created_at   TEXT NOT NULL,
     last_used_at TEXT NOT NULL,
     expires_at   TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+, proven_at TEXT) STRICT, WITHOUT ROWID;
 
 CREATE INDEX sessions_by_user ON sessions (user_id);
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 import apsw
 
 from opsicle.domain.access import Role
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_one, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
 
 
 class SessionRow(Row, frozen=True):
@@ -113,3 +114,68 @@ def delete_of_member(db: apsw.Connection, org_id: str, user_id: str) -> None:
 def delete_expired(db: apsw.Connection, at: datetime) -> None:
     """Forget sessions whose time is over."""
     db.execute("DELETE FROM sessions WHERE expires_at < :at", {"at": to_text(at)})
+
+
+class OwnSessionRow(Row, frozen=True):
+    """A session as its owner sees it."""
+
+    id: str
+    kind: Literal["browser", "cli"]
+    org_code: str
+    address: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+
+
+def list_of_user(
+    db: apsw.Connection, user_id: str, used_since: tuple[datetime, datetime], now: datetime, page: tuple[str, int]
+) -> list[OwnSessionRow]:
+    """A person's sessions that are not over, newest first: browsers' used since the first time, others' the second.
+
+    `page` is the id before which to begin (empty: at the newest), and how many.
+    """
+    browser_since, cli_since = used_since
+    before_id, limit = page
+    return fetch_all(
+        db,
+        """
+        SELECT s.id, s.kind, o.code, s.address, s.created_at, s.last_used_at, s.expires_at
+          FROM sessions s JOIN orgs o ON o.id = s.org_id
+         WHERE s.user_id = :user_id AND s.expires_at > :now
+           AND s.last_used_at >= CASE s.kind WHEN 'browser' THEN :browser_since ELSE :cli_since END
+           AND (:before_id = '' OR s.id < :before_id)
+         ORDER BY s.id DESC LIMIT :limit
+        """,
+        {
+            "user_id": user_id,
+            "now": to_text(now),
+            "browser_since": to_text(browser_since),
+            "cli_since": to_text(cli_since),
+            "before_id": before_id,
+            "limit": limit,
+        },
+        OwnSessionRow,
+    )
+
+
+def delete_own(db: apsw.Connection, user_id: str, session_id: str) -> bool:
+    """End one of a person's sessions. False if they have no such session."""
+    db.execute("DELETE FROM sessions WHERE id = :id AND user_id = :user_id", {"id": session_id, "user_id": user_id})
+    return db.changes() == 1
+
+
+def delete_others(db: apsw.Connection, user_id: str, kept_id: str) -> None:
+    """End all sessions of a person, in all orgs, except one; with "" as that one, all of them."""
+    db.execute("DELETE FROM sessions WHERE user_id = :user_id AND id <> :kept", {"user_id": user_id, "kept": kept_id})
+
+
+def note_proof(db: apsw.Connection, session_id: str, at: datetime) -> None:
+    """Note that the person behind a session has just shown a code of their app."""
+    db.execute("UPDATE sessions SET proven_at = :at WHERE id = :id", {"id": session_id, "at": to_text(at)})
+
+
+def was_proven_since(db: apsw.Connection, session_id: str, since: datetime) -> bool:
+    """Whether the person behind a session has shown a code since then."""
+    sql = "SELECT EXISTS (SELECT 1 FROM sessions WHERE id = :id AND proven_at > :since)"
+    return bool(fetch_value(db, sql, {"id": session_id, "since": to_text(since)}))

@@ -1,0 +1,48 @@
+"""Codes of the authenticator app, where the server asks for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from opsicle.cli.sessions import connect
+from opsicle.cli.terminal import ask, has_person
+
+if TYPE_CHECKING:
+    from opsicle.client.api import Api
+    from opsicle.domain.errors import OpsicleError
+
+T = TypeVar("T")
+
+totp_option = click.option(
+    "--totp", metavar="N", help="Code of your authenticator app, or a recovery code, where one is asked for."
+)
+
+
+def with_proof(totp: str | None, call: Callable[[Api], T]) -> T:
+    """Call the server; where it asks for a fresh code, show the given one (or ask for one) and call again.
+
+    The code is kept back until it is asked for, because it works only once.
+    """
+    from opsicle.domain.errors import StepUpRequired
+
+    api = connect()
+    try:
+        return call(api)
+    except StepUpRequired as error:
+        api.step_up(totp or asked_code(error))
+    return call(api)
+
+
+def asked_code(refusal: OpsicleError) -> str:
+    """The code that a person types. Raises the refusal that asks for it where nobody is there."""
+    if not has_person():
+        raise type(refusal)(refusal.message, hint="Give it with --totp.") from refusal
+    return ask("Code of your authenticator app", "--totp")
+
+
+def given_or_asked(totp: str | None) -> str:
+    """The code that was given, or that a person types. Raises UsageError where nobody is there."""
+    return totp or ask("Code of your authenticator app", "--totp")

@@ -1,0 +1,83 @@
+"""`opsicle totp`: your authenticator app, whose codes prove that you are there."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import click
+
+from opsicle.cli.output import emit
+from opsicle.cli.proofs import given_or_asked, totp_option
+from opsicle.cli.root import Noun
+from opsicle.cli.sessions import connect
+from opsicle.cli.terminal import ask, has_person, say
+
+if TYPE_CHECKING:
+    from opsicle.wire.identity_api import NewTotp, RecoveryCodes
+
+
+@click.group(cls=Noun)
+def totp() -> None:
+    """Your authenticator app, whose codes prove that you are there."""
+
+
+@totp.command()
+def show() -> None:
+    """Show whether you have one, and how many recovery codes are left."""
+    status = connect().totp()
+    fields: list[tuple[str, object]] = [("enrolled", status.is_enrolled)]
+    if status.is_enrolled:
+        fields += [("since", status.confirmed_at), ("recovery codes left", status.recovery_codes_left)]
+    emit(status, fields)
+
+
+@totp.command()
+def enrol() -> None:
+    """Enrol an app: scan the QR code, then type the code that the app shows.
+
+    Without a terminal the secret is printed; `opsicle totp confirm` then completes the enrolment.
+    """
+    api = connect()
+    new = api.enrol_totp()
+    if not has_person():
+        emit({"secret": new.secret, "uri": new.uri}, [("secret", new.secret), ("uri", new.uri)])
+        return
+    _show(new)
+    _emit_codes(api.confirm_totp(ask("Code that the app shows", "--totp")))
+
+
+@totp.command()
+@totp_option
+def confirm(totp: str | None) -> None:
+    """Complete an enrolment with the first code that the app shows."""
+    _emit_codes(connect().confirm_totp(given_or_asked(totp)))
+
+
+@totp.command("recovery-codes")
+@totp_option
+def recovery_codes(totp: str | None) -> None:
+    """Make new recovery codes; the old ones work no longer."""
+    _emit_codes(connect().renew_recovery_codes(given_or_asked(totp)))
+
+
+@totp.command()
+@totp_option
+def disable(totp: str | None) -> None:
+    """Take your app away: logging in then needs the password alone."""
+    connect().disable_totp(given_or_asked(totp))
+    emit({"is_enrolled": False}, [("enrolled", False)])
+
+
+def _show(new: NewTotp) -> None:
+    import segno
+
+    drawing = io.StringIO()
+    segno.make_qr(new.uri, error="m").terminal(drawing, compact=True)
+    say(f"Scan this with your authenticator app:\n\n{drawing.getvalue()}")
+    say(f"or type this secret into it: {new.secret}\n")
+
+
+def _emit_codes(codes: RecoveryCodes) -> None:
+    say("Each of these recovery codes works once in place of the app. Keep them where your telephone is not.")
+    emit(codes, [("", code) for code in codes.codes])

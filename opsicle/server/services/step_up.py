@@ -1,0 +1,64 @@
+"""Step-up: what matters most asks once more whether the person is there, however old their session is.
+
+    self._step_up.require(actor)
+
+raises StepUpRequired unless the session has shown a code within `FRESH_FOR`. Whoever asked shows one at
+`POST /api/v1/step-up` and asks again. It binds those who have an authenticator app.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from opsicle.domain.access import Action
+from opsicle.domain.errors import StepUpRequired
+from opsicle.kit.clock import Clock
+from opsicle.server.services.actor import Actor
+from opsicle.server.services.authenticators import Authenticators
+from opsicle.server.store import audit, authenticators, sessions
+from opsicle.server.store.database import Connection, Database
+from opsicle.wire.identity_api import StepUp as StepUpReply
+
+FRESH_FOR = timedelta(minutes=5)
+
+
+class StepUp:
+    """Takes fresh codes, and says whether there was one."""
+
+    def __init__(self, database: Database, apps: Authenticators, clock: Clock) -> None:
+        self._database = database
+        self._apps = apps
+        self._clock = clock
+
+    def prove(self, actor: Actor, text: str) -> StepUpReply:
+        """Show a code; the session then counts as proven for a while.
+
+        Raises StepUpRequired if an API token asks, which is no proof of a person; else as `Authenticators.prove`.
+        """
+        actor.require(Action.ACCOUNT_USE)
+        if not actor.session_id:
+            raise _needed(actor)
+        now = self._clock.now()
+
+        def work(db: Connection) -> None:
+            sessions.note_proof(db, actor.session_id, now)
+            audit.append(db, now, actor.org_id, actor, "step_up", f"sessions/{actor.session_id}")
+
+        self._apps.prove(actor, text, work)
+        return StepUpReply(now + FRESH_FOR)
+
+    def require(self, actor: Actor) -> None:
+        """Raise StepUpRequired if the caller has an app and has not shown a code of it within `FRESH_FOR`."""
+        since = self._clock.now() - FRESH_FOR
+
+        def is_missing(db: Connection) -> bool:
+            has_app = authenticators.is_confirmed(db, actor.user_id)
+            return has_app and not sessions.was_proven_since(db, actor.session_id, since)
+
+        if self._database.read(is_missing):
+            raise _needed(actor)
+
+
+def _needed(actor: Actor) -> StepUpRequired:
+    hint = "Show the app's code, then ask again." if actor.session_id else "An API token cannot; log in for this."
+    return StepUpRequired("this needs a fresh code of your authenticator app", hint=hint)

@@ -1,0 +1,126 @@
+"""Enrolling an authenticator app, logging in with it, and showing a fresh code."""
+
+from __future__ import annotations
+
+import base64
+import re
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from opsicle.pki import totp
+from tests.browser.conftest import OpenPage
+from tests.browser.reading import log_in
+from tests.product import PASSWORD, Installation, User
+
+
+class App:
+    """An authenticator app whose second code, which nobody has the time to wait for, is that of the next step."""
+
+    def __init__(self, secret: str) -> None:
+        self._seed = base64.b32decode(secret)
+        self._step = 0
+
+    def code(self) -> str:
+        self._step = max(self._step + 1, totp.step_of(datetime.now(UTC)))
+        return totp.code(self._seed, self._step)
+
+
+def person(installation: Installation, request: pytest.FixtureRequest, role: str) -> User:
+    """Somebody of this test's own."""
+    return installation.person(f"{request.node.name.replace('_', '-')[:40]}@example.com", role)
+
+
+def page_of(open_page: OpenPage, who: User, path: str) -> Page:
+    page = open_page("/login", is_known=False)
+    log_in(page, who.email)
+    page.get_by_role("heading", name="Templates", exact=True).wait_for()
+    page.goto(path)
+    return page
+
+
+def test_an_app_is_enrolled_and_then_logging_in_asks_for_its_code(
+    open_page: OpenPage, installation: Installation, request: pytest.FixtureRequest
+) -> None:
+    bob = person(installation, request, "member")
+    page = page_of(open_page, bob, "/profile")
+    page.get_by_role("button", name="Enrol an app…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("img", name="QR code for the authenticator app")).to_be_visible()
+    app = App(dialog.locator(".totp-secret code").inner_text())
+    code = dialog.get_by_label("Code that the app shows")
+    code.fill("000")
+    dialog.get_by_role("button", name="Confirm").click()
+    expect(dialog.locator(".complaint").first).to_contain_text("wrong")
+    code.fill(app.code())
+    dialog.get_by_role("button", name="Confirm").click()
+    codes = page.locator(".command-line").inner_text().split()
+    assert len(codes) == totp.RECOVERY_CODES
+    expect(page.locator("main")).to_contain_text("10 recovery codes left")
+
+    page.get_by_label(f"Account of {bob.email}").click()
+    page.get_by_role("button", name="Log out").click()
+    log_in(page, bob.email)
+    field = page.get_by_label("Code of your authenticator app")
+    expect(field).to_be_focused()
+    field.fill("000")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_contain_text("wrong or has been used")
+    field.fill(codes[0])
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_label(f"Account of {bob.email}").wait_for()
+    page.goto("/profile")
+    expect(page.locator("main")).to_contain_text("9 recovery codes left")
+
+
+def test_a_change_that_needs_a_fresh_code_asks_for_it_and_goes_on(
+    open_page: OpenPage, installation: Installation, request: pytest.FixtureRequest
+) -> None:
+    carol = person(installation, request, "member")
+    page = page_of(open_page, carol, "/tokens")
+    app = App(carol.json("totp", "enrol")["secret"])
+    carol.json("totp", "confirm", "--totp", app.code())
+    page.get_by_role("button", name="New token…").click()
+    page.get_by_label("Name").fill("nightly")
+    page.get_by_role("button", name="Make the token").click()
+    asked = page.get_by_role("dialog", name="Is it you?")
+    asked.get_by_label("Code of your authenticator app").fill("000")
+    asked.get_by_role("button", name="Go on").click()
+    expect(asked.locator(".complaint").first).to_contain_text("wrong")
+    asked.get_by_label("Code of your authenticator app").fill(app.code())
+    asked.get_by_role("button", name="Go on").click()
+    expect(page.locator(".command-line")).to_contain_text("opsu_")
+
+
+def test_a_session_is_ended_and_the_password_changed_on_the_profile(
+    open_page: OpenPage, installation: Installation, request: pytest.FixtureRequest
+) -> None:
+    dave = person(installation, request, "member")
+    page = page_of(open_page, dave, "/profile")
+    page.get_by_role("button", name=re.compile("End Command line at")).click()
+    page.get_by_role("button", name="End the session").click()
+    expect(page.locator(".table tbody tr")).to_have_count(1)
+    assert dave.attempt("whoami").returncode == 3
+    new = f"{PASSWORD} and more"
+    page.get_by_label("Current password").fill(PASSWORD)
+    page.get_by_label("New password", exact=True).fill(new)
+    page.get_by_label("New password again").fill(new)
+    page.get_by_role("button", name="Change the password").click()
+    expect(page.locator("main")).to_contain_text("The password is changed")
+
+
+def test_a_reset_link_sets_a_new_password(
+    open_page: OpenPage, installation: Installation, request: pytest.FixtureRequest
+) -> None:
+    erin = person(installation, request, "member")
+    link = installation.admin.json("users", "reset", erin.email)["url"]
+    page = open_page(link.partition(installation.server.url)[2], is_known=False)
+    assert "token" not in page.url
+    new = f"{PASSWORD} anew"
+    page.get_by_label("New password", exact=True).fill(new)
+    page.get_by_label("New password again").fill(new)
+    page.get_by_role("button", name="Set the password").click()
+    page.get_by_role("link", name="Log in").click()
+    log_in(page, erin.email, new)
+    page.get_by_role("heading", name="Templates", exact=True).wait_for()
