@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ import click
 from opsicle.cli.output import emit
 from opsicle.cli.root import Command
 from opsicle.cli.terminal import say, styled
+from opsicle.kit.resources import program
 
 if TYPE_CHECKING:
     from opsicle.cli.demo_processes import DemoProcesses
@@ -47,6 +49,7 @@ def demo(port: int, *, wait: bool) -> None:
     with ExitStack() as stack:
         _end_like_ctrl_c(stack)
         processes = _processes(stack)
+        stack.callback(say, "\nRemoving everything …")
         say(f"Starting a server and a worker in {processes.folder} …")
         session, password = _set_up(processes, port)
         ran = _run_samples(session, processes)
@@ -99,7 +102,8 @@ def _run_samples(session: Session, processes: DemoProcesses) -> list[Automation]
         processes.check()
         say(f"\n{styled('opsicle run', 'green')} {name} --follow")
         try:
-            ran.append(show_live(api, api.run(RunRequest(template=name, values=_VALUES.get(name, {})))))
+            automation = api.run(RunRequest(template=name, values=_VALUES.get(name, {})))
+            ran.append(show_live(api, automation, outlives_us=False))
         except OpsicleError as error:
             say(f"{name}: {error.message}")
     return ran
@@ -123,13 +127,12 @@ def _push_samples(api: Api) -> list[str]:
 def _wait_for_ctrl_c(processes: DemoProcesses) -> None:
     """Wait until somebody ends the demo. Raises Internal if the server or the worker ends before."""
     say(f"\nThe command line, in another terminal:  export OPSICLE_CONFIG_DIR={processes.config_folder}")
+    say(f"and then, for example:  {shlex.join(program())} automations list")
     say("Ctrl-C removes everything.")
-    try:
+    with suppress(KeyboardInterrupt):
         while True:
             processes.check()
             signal.sigtimedwait((), 1.0)
-    except KeyboardInterrupt:
-        say("\nRemoving everything …")
 
 
 def _end_like_ctrl_c(stack: ExitStack) -> None:

@@ -52,8 +52,9 @@ class DemoProcesses:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # From here on Ctrl-C must not keep us from cleaning up.
-        before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+        # From here on neither Ctrl-C nor a closed terminal may keep us from cleaning up.
+        ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in ending}
         try:
             kill_leftovers(self._id, grace_seconds=_GRACE_SECONDS)
             for child in self._children.values():

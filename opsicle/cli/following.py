@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from opsicle.client.api import Api
 
 
-def show_live(api: Api, automation: Automation) -> Automation:
+def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> Automation:
     """Show the automation's log and phases from the beginning until it is over, and return it as it then is.
 
-    Ctrl-C ends only the watching: the automation goes on, and it is said how to cancel it.
+    Ctrl-C ends only the watching: the automation goes on, and it is said how to cancel it, if it `outlives_us`.
     """
     narration = Narration([phase.name for phase in automation.phases], is_stdout_taken=current().wants_json)
     told = _Told(narration)
@@ -33,10 +33,11 @@ def show_live(api: Api, automation: Automation) -> Automation:
                 automation = happened
                 told.tell(automation)
     except KeyboardInterrupt:
-        narration.say(
-            f"No longer watching; the automation goes on. `opsicle automations cancel {automation.id}` stops it, "
-            f"`opsicle logs {automation.id} --follow` watches again."
-        )
+        if outlives_us:
+            narration.say(
+                f"No longer watching; the automation goes on. `opsicle automations cancel {automation.id}` stops it, "
+                f"`opsicle logs {automation.id} --follow` watches again."
+            )
         raise
     if not is_final(automation.state):
         automation = api.automation(automation.id)

@@ -68,10 +68,8 @@ def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     """
     if not candidates:
         return "no worker has enrolled yet"
-    left = [candidate for candidate in candidates if candidate.is_connected]
-    if not left:
-        return _disconnected(candidates)
-    for narrow in (_with_labels, _with_runtimes, _not_draining, _with_free_slot):
+    left = list(candidates)
+    for narrow in (_with_labels, _connected, _with_runtimes, _not_draining, _with_free_slot):
         left, reason = narrow(asked, left)
         if reason:
             return reason
@@ -81,10 +79,19 @@ def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
 _Narrowed = tuple[list[Candidate], str]
 
 
-def _disconnected(candidates: Sequence[Candidate]) -> str:
-    if len(candidates) == 1:
-        return f"{candidates[0].name} is not connected"
-    return f"none of the {len(candidates)} workers is connected"
+def _connected(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
+    left = [candidate for candidate in candidates if candidate.is_connected]
+    if left:
+        return left, ""
+    if not asked.labels and len(candidates) == 1:
+        return [], f"{candidates[0].name} is not connected"
+    if not asked.labels:
+        return [], f"none of the {len(candidates)} workers is connected"
+    wanted = ", ".join(f"{key}={value}" for key, value in asked.labels.items())
+    label = "label" if len(asked.labels) == 1 else "all of the labels"
+    have = "has it, but is" if len(candidates) == 1 else "have it, but are"
+    names = " and ".join(candidate.name for candidate in candidates[:3])
+    return [], f"no connected worker has {label} {wanted} ({names} {have} not connected)"
 
 
 def _with_labels(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:

@@ -83,6 +83,7 @@ class PollRequest(msgspec.Struct, kw_only=True):
     runtimes: Annotated[tuple[Short, ...], msgspec.Meta(max_length=16)]
     jobs: Annotated[tuple[RunningJob, ...], msgspec.Meta(max_length=MAX_LISTED_JOBS)] = ()
     is_draining: bool = False
+    is_leaving: bool = False
     wait_seconds: int = POLL_SECONDS
 
 

@@ -85,6 +85,7 @@ class Poller:
         self._backoff = Backoff(longest=LONGEST_DELAY_SECONDS)
         self._stopping = threading.Event()
         self._is_draining = False
+        self._is_leaving = False
         self._was_answered = False
         self._is_away = False
         self._was_told_to_drain = False
@@ -119,7 +120,7 @@ class Poller:
 
     def _say_farewell(self) -> None:
         """Let the server know that no poll follows, so that it does not lease a job to nobody."""
-        self._is_draining, self._was_answered = True, False
+        self._is_draining, self._is_leaving, self._was_answered = True, True, False
         with suppress(OpsicleError):
             self._connection.call("/worker/v1/poll", self._request(), PollReply)
 
@@ -151,6 +152,7 @@ class Poller:
             runtimes=RUNTIMES,
             jobs=jobs,
             is_draining=self._is_draining,
+            is_leaving=self._is_leaving,
             wait_seconds=POLL_SECONDS if self._was_answered else 0,
         )
 

@@ -84,7 +84,7 @@ def test_only_a_worker_with_the_labels_gets_the_work_and_the_reason_says_so(core
     core.push(alice, ELSEWHERE.replace("hello}", "elsewhere}"))
     here = core.worker(alice.org_id, "here")
     automation = core.run(alice, "elsewhere")
-    assert core.automations.get(alice, automation.id).waiting_reason == "here is not connected"
+    assert core.automations.get(alice, automation.id).waiting_reason == "no connected worker has label site=ams"
     assert here.poll().work == ()
     reason = core.automations.get(alice, automation.id).waiting_reason
     assert reason == "no connected worker has label site=ams"

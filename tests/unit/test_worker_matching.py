@@ -42,7 +42,7 @@ def worker(name: str = "worker-1", **known: Any) -> Candidate:
         (
             AMS,
             [worker(), worker("b", labels={"site": "ams"}, is_connected=False)],
-            "no connected worker has label site=ams",
+            "no connected worker has label site=ams (b has it, but is not connected)",
         ),
         (
             Requirements(labels={"site": "ams", "tier": "web"}),

@@ -87,6 +87,7 @@ class Dispatch:
             if presence.open_poll is watch:
                 presence.open_poll = None
                 presence.is_waiting = False
+            presence.has_left = request.is_leaving
 
     def _arrive(self, worker: WorkerActor, request: PollRequest) -> Presence:
         """Note what the worker says of itself, renew its leases, end a poll that this one replaces.

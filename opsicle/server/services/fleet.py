@@ -25,6 +25,7 @@ class Presence:
     seen_at: float
     is_draining: bool = False
     is_revoked: bool = False
+    has_left: bool = False
     busy: int = 0
     open_poll: Watch | None = None
     is_waiting: bool = False
@@ -64,7 +65,7 @@ class Fleet:
     def is_connected(self, worker_id: str) -> bool:
         """Whether a poll of this worker is open, or its last one is younger than a lease."""
         presence = self._presences.get(worker_id)
-        if presence is None or presence.is_revoked:
+        if presence is None or presence.is_revoked or presence.has_left:
             return False
         return presence.open_poll is not None or self._clock.monotonic() - presence.seen_at < LEASE_SECONDS
 
