@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from opsicle.kit.clock import Clock
+from opsicle.pki.audit_key import AuditKey
 from opsicle.pki.authority import Authority
 from opsicle.server.api import accounts, audit, automations, enrol, templates, tokens, users, worker_jobs, workers
 from opsicle.server.api.http import Route
@@ -14,6 +16,7 @@ from opsicle.server.background.loop import Loop
 from opsicle.server.services.accounts import Accounts
 from opsicle.server.services.api_tokens import ApiTokens
 from opsicle.server.services.audit import Audit
+from opsicle.server.services.audit_checkpoints import AuditCheckpoints
 from opsicle.server.services.automations import Automations
 from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.enrolments import Enrolments, Urls
@@ -36,6 +39,8 @@ from opsicle.server.store.database import Database
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _FORGET_REQUESTS_EVERY_SECONDS = 3600.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
+_SIGN_AUDIT_EVERY_SECONDS = 5.0
+_PRUNE_AUDIT_EVERY_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class Core:
     state: Database
     logs: Database
     authority: Authority
+    audit_key: AuditKey
     clock: Clock
 
 
@@ -64,7 +70,8 @@ class Services:
         self.accounts = Accounts(state, self.sessions, self.hasher, throttle, clock)
         self.users = Users(state, self.sessions, self.hasher, clock)
         self.tokens = ApiTokens(state, self.sessions, clock)
-        self.audit = Audit(state)
+        self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
+        self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
         self.templates = Templates(state, clock)
         self.job_logs = JobLogs(core.logs, clock)
         leasing = Leasing(self.fleet, self.leases, self.signals, clock)
@@ -103,10 +110,17 @@ class Services:
         """How many automations of all orgs are in each state that is not final, for the metrics."""
         return self.core.state.read(count_by_state)
 
-    def loops(self, keep_logs: timedelta) -> list[Loop]:
-        """What is to be done again and again."""
+    def loops(self, keep_logs: timedelta, keep_audit: timedelta | None) -> list[Loop]:
+        """What is to be done again and again; without `keep_audit` the record is kept for ever."""
+        prune_audit = [
+            Loop("prune audit", _PRUNE_AUDIT_EVERY_SECONDS, partial(self.audit_checkpoints.prune, keep))
+            for keep in (keep_audit,)
+            if keep is not None
+        ]
         return [
             Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.expire),
             Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, self.automations.forget_requests),
             Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.job_logs.prune(keep_logs)),
+            Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, self.audit_checkpoints.sign_due),
+            *prune_audit,
         ]
