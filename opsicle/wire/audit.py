@@ -23,7 +23,9 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="h
     fingerprint: str
 
 
-class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="checkpoint"):
+class Checkpoint(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="checkpoint"
+):
     """A signed statement: when it was made, the chain ended with entry `seq`, whose hash was `hash`.
 
     Entries up to `removed_to` have been removed by retention, the last of them had `removed_hash` (0 and 64 zeros if
@@ -41,7 +43,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     signature: str
 
 
-class ExportedEntry(msgspec.Struct, frozen=True, tag_field="type", tag="entry"):
+class ExportedEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="entry"):
     """An entry exactly as it was hashed: `at` and `data` are texts, not parsed."""
 
     seq: int
