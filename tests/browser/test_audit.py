@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
 
+
 def test_the_record_is_filtered_in_the_page(open_page: OpenPage) -> None:
     page = open_page("/audit")
     page.get_by_label("Did").fill("login")
