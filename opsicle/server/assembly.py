@@ -104,7 +104,10 @@ class Services:
 
     def worker_routes(self) -> list[Route]:
         """What the workers' listener offers."""
-        return [*worker_jobs.routes(self.dispatch, self.jobs), *enrol.worker_routes(self.enrolments)]
+        return [
+            *worker_jobs.routes(self.dispatch, self.jobs, self.audit_checkpoints),
+            *enrol.worker_routes(self.enrolments),
+        ]
 
     def open_automations(self) -> Mapping[str, int]:
         """How many automations of all orgs are in each state that is not final, for the metrics."""

@@ -43,6 +43,13 @@ class Checkpoint(
     signature: str
 
 
+class SeenCheckpoint(msgspec.Struct, frozen=True):
+    """A chain's newest checkpoint, for workers to keep: who rewrites the record cannot rewrite what they have seen."""
+
+    chain: str
+    checkpoint: Checkpoint
+
+
 class ExportedEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="entry"):
     """An entry exactly as it was hashed: `at` and `data` are texts, not parsed."""
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import msgspec
 
 from opsicle.domain.automations import JobState
+from opsicle.wire.audit import SeenCheckpoint
 from opsicle.wire.jobs import Outcome, PhaseReport, Work
 
 LEASE_SECONDS = 30
@@ -66,7 +67,10 @@ class RunningJob(msgspec.Struct, frozen=True):
 
 
 class PollRequest(msgspec.Struct, kw_only=True):
-    """What the worker is and has. This is also its heartbeat: it renews the lease of every job in `jobs`."""
+    """What the worker is and has. This is also its heartbeat: it renews the lease of every job in `jobs`.
+
+    `history_rewritten` says how the org's audit record contradicts what the worker has seen of it; "" if it does not.
+    """
 
     boot_id: str
     version: str
@@ -77,16 +81,21 @@ class PollRequest(msgspec.Struct, kw_only=True):
     jobs: tuple[RunningJob, ...] = ()
     is_draining: bool = False
     wait_seconds: int = POLL_SECONDS
+    history_rewritten: str = ""
 
 
 class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """New work; jobs to cancel (a person asked); jobs to drop (their lease is gone); whether to take no more."""
+    """New work; jobs to cancel (a person asked); jobs to drop (their lease is gone); whether to take no more.
+
+    An answer without work brings the newest `checkpoint` of the org's audit record.
+    """
 
     work: tuple[Work, ...] = ()
     cancel: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     drain: bool = False
     log_interval_ms: int = 100
+    checkpoint: SeenCheckpoint | None = None
 
 
 class StartRequest(msgspec.Struct):

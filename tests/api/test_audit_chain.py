@@ -12,17 +12,21 @@ from typing import Any
 
 import apsw
 import gevent
+import msgspec
 import pytest
 
 from opsicle.client.audit_export import verify_export
 from opsicle.domain.errors import Conflict
 from opsicle.kit.clock import to_text
+from opsicle.pki.certificates import WorkerIdentity
+from opsicle.server.api.request import WORKER_IDENTITY
 from opsicle.server.services.actor import SystemActor
 from opsicle.server.services.audit_checkpoints import SIGN_AFTER, SIGN_AFTER_ENTRIES
 from opsicle.server.store import audit, audit_checkpoints
 from opsicle.server.store.migrations import STATE_MIGRATIONS, migrate
-from opsicle.wire.audit import AuditVerdict
-from tests.api.house import House
+from opsicle.wire.audit import AuditVerdict, SeenCheckpoint
+from opsicle.wire.worker_api import PollReply
+from tests.api.house import Client, House
 
 ALICE, GINA = "alice@example.com", "gina@example.com"
 DOCS = Path(__file__).parents[2] / "docs/audit.md"
@@ -278,6 +282,30 @@ def test_the_key_is_private_and_its_loss_is_noticed(house: House) -> None:
     file.unlink()
     with pytest.raises(Conflict, match=r"lost audit\.pem"):
         house.folder.audit_key(has_signed=True)
+
+
+def test_workers_are_shown_the_newest_checkpoint_of_their_org_and_say_what_contradicts_it(house: House) -> None:
+    write(house, 3)
+    write(house, 3, GINA)
+    house.services.audit_checkpoints.sign_due()
+    worker = house.worker("acme", "web")
+    environ = {WORKER_IDENTITY: WorkerIdentity("acme", worker.worker_id, "1")}
+    client = Client(house.frontage._workers._application, environ=environ)
+    poll = {
+        "boot_id": "b",
+        "version": "1",
+        "labels": {},
+        "slots": 1,
+        "free_slots": 0,
+        "runtimes": [],
+        "wait_seconds": 0,
+    }
+    answer = client.post("/worker/v1/poll", {**poll, "history_rewritten": "checkpoint 1 is another"})
+    shown = msgspec.msgpack.decode(answer.content, type=PollReply).checkpoint
+    org_id = house.actor(ALICE).org_id
+    assert shown == SeenCheckpoint(org_id, house.state.read(lambda db: audit_checkpoints.find_last(db, org_id)))
+    (entry,) = house.session(ALICE).get("/api/v1/audit?verb=report_rewritten_history").json["items"]
+    assert (entry["actor_kind"], entry["data"]) == ("worker", {"reason": "checkpoint 1 is another"})
 
 
 FILTERS = {

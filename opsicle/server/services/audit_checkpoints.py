@@ -6,6 +6,7 @@ turn of the loop signs a chain that has many new ones, or whose new ones have wa
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,15 +15,19 @@ import msgspec
 from opsicle.domain.audit_chain import NO_HASH, chain_of
 from opsicle.kit.clock import Clock, from_text, to_text
 from opsicle.pki.audit_key import AuditKey, hash_of
+from opsicle.server.services.actor import WorkerActor
 from opsicle.server.store import audit, audit_checkpoints
 from opsicle.server.store.audit_checkpoints import ChainRow
 from opsicle.server.store.database import Connection, Database
-from opsicle.wire.audit import Checkpoint
+from opsicle.wire.audit import Checkpoint, SeenCheckpoint
+
+log = logging.getLogger(__name__)
 
 SIGN_AFTER_ENTRIES = 500
 SIGN_AFTER = timedelta(minutes=5)
 """How long entries wait for a signature at most, after the last one, where there are few."""
 
+_REASON_LENGTH = 300
 _REMOVED_AT_ONCE = 2_000
 """Entries removed in one unit of work: it holds the event loop."""
 
@@ -46,6 +51,21 @@ class AuditCheckpoints:
     def sign(self, org_id: str) -> None:
         """Sign a chain as it is now, unless its newest checkpoint covers all of it already."""
         self._database.write(lambda db: self._sign(db, org_id))
+
+    def newest(self, org_id: str) -> SeenCheckpoint | None:
+        """What is shown to an org's workers."""
+        last = self._database.read(lambda db: audit_checkpoints.find_last(db, org_id))
+        return SeenCheckpoint(chain_of(org_id), last) if last else None
+
+    def contradicted(self, worker: WorkerActor, contradiction: str) -> None:
+        """Record that a worker has seen another history than this one."""
+        log.error("a worker has seen another audit record", extra={"worker": worker.name, "reason": contradiction})
+
+        def work(db: Connection) -> None:
+            data = {"reason": contradiction[:_REASON_LENGTH]}
+            audit.append(db, self._clock.now(), worker.org_id, worker, "report_rewritten_history", "audit", data)
+
+        self._database.write(work)
 
     def sign_due(self) -> None:
         """Sign every chain whose new entries are many or have waited."""
