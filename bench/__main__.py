@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import figures, floors
+from bench import audit, figures, floors
 from bench.figures import Figure
 from tests.product import Installation
 from tests.thin_api import Api
@@ -50,6 +50,8 @@ def _measure(folder: Path, only: str) -> list[Figure]:
             found += _shown(measure()) if only in name else []
     if only in "start":
         found += _shown(figures.start_up(folder / "start"))
+    if only in "audit":
+        found += _shown(audit.verifying(folder / "audit"))
     return found
 
 

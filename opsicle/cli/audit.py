@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
-from opsicle.cli.output import Column, emit_list
+from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
+from opsicle.cli.terminal import say
 from opsicle.cli.workers import limit
+
+if TYPE_CHECKING:
+    from opsicle.pki.audit_key import AuditPublicKey
+    from opsicle.wire.audit import AuditVerdict
 
 _COLUMNS = [
     Column("seq", lambda entry: entry.seq),
@@ -26,7 +37,106 @@ def audit() -> None:
 
 
 @audit.command("list")
+@click.option("--verb", metavar="V", help="Only what was done with this verb, as `push` or `approve`.")
+@click.option("--actor", metavar="A", help="Only what this person or worker did, by e-mail address, name or id.")
+@click.option("--resource", metavar="R", help="Only what was done to this, as `templates/restart-web` or `templates`.")
+@click.option("--since", metavar="TIME", help="Only from this time on, as 2026-03-01 or 2026-03-01T12:00:00Z.")
+@click.option("--until", metavar="TIME", help="Only before this time.")
 @limit
-def list_(limit: int | None) -> None:
+def list_(limit: int | None, **filters: str | None) -> None:
     """List the record's entries, newest first."""
-    emit_list(connect().audit(), _COLUMNS, limit=limit, table_limit=100)
+    emit_list(connect().audit(**filters), _COLUMNS, limit=limit, table_limit=100)
+
+
+@audit.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
+def export(file: Path) -> None:
+    """Write the org's whole record to FILE, or - for standard output.
+
+    JSON Lines: a header, the signed checkpoints, the entries. `opsicle audit verify FILE` checks it without a server.
+    """
+    pieces = connect().audit_export()
+    if str(file) == "-":
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+        return
+    _write(file, pieces)
+    say(f"The record is in {file}. `opsicle audit verify {file}` checks it.")
+
+
+@audit.command()
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path, exists=True, allow_dash=True))
+@click.option(
+    "--public-key",
+    metavar="F",
+    type=click.Path(dir_okay=False, path_type=Path, exists=True),
+    help="The server's public key (`opsicle audit key`); the one in the export itself unless told.",
+)
+def verify(file: Path | None, public_key: Path | None) -> str | None:
+    """Check that the record is as it was written, and name the first entry that is not.
+
+    With FILE, an export (- for standard input), no server is asked; without it the server checks the org's record.
+    """
+    if file is None and public_key:
+        raise click.UsageError("--public-key is for checking an export: name its FILE.")
+    verdict = _verify_file(file, public_key) if file else connect().audit_verdict()
+    _emit(verdict)
+    if verdict.fault:
+        return "failed"
+    if file and not public_key:
+        say("Checked with the key that stands in the export itself. --public-key checks who signed it.")
+    return None
+
+
+@audit.command()
+def key() -> None:
+    """Print the public key with which exports of this server's records are verified."""
+    click.echo(connect().audit_key(), nl=False)
+
+
+def _verify_file(file: Path, public_key: Path | None) -> AuditVerdict:
+    from opsicle.client.audit_export import verify_export
+
+    key = _read_key(public_key) if public_key else None
+    if str(file) == "-":
+        return verify_export(sys.stdin.buffer, key)
+    with file.open("rb") as lines:
+        return verify_export(lines, key)
+
+
+def _read_key(file: Path) -> AuditPublicKey:
+    from opsicle.pki.audit_key import AuditPublicKey
+
+    return AuditPublicKey.load(file.read_text(encoding="utf-8", errors="replace"))
+
+
+def _emit(verdict: AuditVerdict) -> None:
+    fault = verdict.fault
+    emit(
+        verdict,
+        [
+            ("verdict", "the record is intact" if fault is None else f"NOT INTACT: {fault.message}"),
+            ("kind", fault and fault.kind),
+            ("good entries", f"{verdict.entries} ({verdict.first_seq} to {verdict.last_seq})"),
+            ("signed to", verdict.signed_to),
+            ("checkpoints", verdict.checkpoints),
+            ("removed to", verdict.removed_to or None),
+            ("key", verdict.fingerprint),
+        ],
+    )
+
+
+def _write(file: Path, pieces: Iterable[bytes]) -> None:
+    """Put an export into a file, readable for its owner alone: whole, or not at all."""
+    from opsicle.domain.errors import InvalidInput
+
+    draft = file.with_name(f".{file.name}.new")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
+            for piece in pieces:
+                target.write(piece)
+        draft.replace(file)
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be written: {error.strerror or error}") from error
+    finally:
+        draft.unlink(missing_ok=True)

@@ -34,6 +34,12 @@ _FIELDS = {"name": "names", "verbose": "is_verbose"}
 @click.option(
     "--log-retention-days", type=click.IntRange(min=1), metavar="DAYS", help="How long logs are kept; 90 unless told."
 )
+@click.option(
+    "--audit-retention-days",
+    type=click.IntRange(min=1),
+    metavar="DAYS",
+    help="How long audit entries are kept; for ever unless told.",
+)
 @click.option("--verbose", is_flag=True, help="Log every request too.")
 def server(**given: Any) -> None:
     """Run the application server.

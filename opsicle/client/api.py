@@ -16,6 +16,7 @@ from opsicle.domain.errors import Conflict, Internal, Unavailable, Unreachable
 from opsicle.kit.backoff import Backoff
 from opsicle.wire import identity_api as identity
 from opsicle.wire import user_api as wire
+from opsicle.wire.audit import AuditVerdict
 
 T = TypeVar("T")
 
@@ -145,9 +146,23 @@ class Api:
         """Remove a person from the org."""
         self.connection.send("DELETE", f"/api/v1/users/{_part(who)}")
 
-    def audit(self) -> Iterator[wire.AuditEntry]:
-        """The record, newest first."""
-        return self._pages("/api/v1/audit", wire.AuditEntry)
+    def audit(self, **filters: str | None) -> Iterator[wire.AuditEntry]:
+        """The record, newest first; `filters` are the parameters of the route, those without a value left out."""
+        query = urlencode({name: value for name, value in filters.items() if value})
+        return self._pages("/api/v1/audit", wire.AuditEntry, query)
+
+    def audit_export(self) -> Iterator[bytes]:
+        """The org's whole record as JSON Lines, in pieces."""
+        with self.connection.stream("/api/v1/audit/export") as stream:
+            yield from stream.pieces
+
+    def audit_verdict(self) -> AuditVerdict:
+        """Let the server check the org's record; that may take it as long as a request may take."""
+        return self._get("/api/v1/audit/verify", AuditVerdict)
+
+    def audit_key(self) -> str:
+        """The public key of the server's records, as PEM."""
+        return self.connection.send("GET", "/api/v1/audit/key").body.decode("ascii", "replace")
 
     # Templates
 

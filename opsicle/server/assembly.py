@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from opsicle.kit.clock import Clock
+from opsicle.pki.audit_key import AuditKey
 from opsicle.pki.authority import Authority
 from opsicle.pki.sealing import Seal
 from opsicle.server.api import (
@@ -27,6 +29,7 @@ from opsicle.server.background.loop import Loop
 from opsicle.server.services.accounts import Accounts
 from opsicle.server.services.api_tokens import ApiTokens
 from opsicle.server.services.audit import Audit
+from opsicle.server.services.audit_checkpoints import AuditCheckpoints
 from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.automations import Automations
 from opsicle.server.services.dispatch import Dispatch
@@ -53,6 +56,8 @@ from opsicle.server.store.database import Database
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _FORGET_REQUESTS_EVERY_SECONDS = 3600.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
+_SIGN_AUDIT_EVERY_SECONDS = 5.0
+_PRUNE_AUDIT_EVERY_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Core:
     state: Database
     logs: Database
     authority: Authority
+    audit_key: AuditKey
     clock: Clock
     seal: Seal
 
@@ -91,7 +97,8 @@ class Services:
         self.accounts = Accounts(state, self.sessions, self.hasher, throttle, apps, clock)
         self.users = Users(state, self.sessions, self.hasher, self.step_up, clock)
         self.tokens = ApiTokens(state, self.sessions, self.step_up, clock)
-        self.audit = Audit(state)
+        self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
+        self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
         self.templates = Templates(state, clock)
         self.job_logs = JobLogs(core.logs, clock)
         leasing = Leasing(self.fleet, self.leases, self.signals, clock)
@@ -125,16 +132,26 @@ class Services:
 
     def worker_routes(self) -> list[Route]:
         """What the workers' listener offers."""
-        return [*worker_jobs.routes(self.dispatch, self.jobs), *enrol.worker_routes(self.enrolments)]
+        return [
+            *worker_jobs.routes(self.dispatch, self.jobs, self.audit_checkpoints),
+            *enrol.worker_routes(self.enrolments),
+        ]
 
     def open_automations(self) -> Mapping[str, int]:
         """How many automations of all orgs are in each state that is not final, for the metrics."""
         return self.core.state.read(count_by_state)
 
-    def loops(self, keep_logs: timedelta) -> list[Loop]:
-        """What is to be done again and again."""
+    def loops(self, keep_logs: timedelta, keep_audit: timedelta | None) -> list[Loop]:
+        """What is to be done again and again; without `keep_audit` the record is kept for ever."""
+        prune_audit = [
+            Loop("prune audit", _PRUNE_AUDIT_EVERY_SECONDS, partial(self.audit_checkpoints.prune, keep))
+            for keep in (keep_audit,)
+            if keep is not None
+        ]
         return [
             Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.expire),
             Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, self.automations.forget_requests),
             Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.job_logs.prune(keep_logs)),
+            Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, self.audit_checkpoints.sign_due),
+            *prune_audit,
         ]

@@ -16,6 +16,7 @@ import msgspec
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, OpsicleError, Unavailable
 from opsicle.kit import files
 from opsicle.pki import sealing
+from opsicle.pki.audit_key import AuditKey
 from opsicle.pki.authority import Authority
 
 
@@ -33,6 +34,7 @@ class DataFolder:
 
     opsicle.db, logs.db    the databases
     authority.pem          the CA's key and certificate: whoever has it can pretend to be this server
+    audit.pem              the key that signs the audit record's checkpoints
     ca.pem                 the CA's certificate alone, to hand out
     listener.pem           key and certificate of the listeners, made anew at every start
     identity.key           seals the seeds of authenticator apps that the database holds
@@ -48,6 +50,7 @@ class DataFolder:
         self.log_database = path / "logs.db"
         self.listener_pem = path / "listener.pem"
         self._authority_pem = path / "authority.pem"
+        self._audit_pem = path / "audit.pem"
         self._ca_pem = path / "ca.pem"
         self._identity_key = path / "identity.key"
         self._setup_token = path / "setup-token"
@@ -95,6 +98,14 @@ class DataFolder:
             with explained(self.path):
                 files.replace(self._identity_key, sealing.new_key(), mode=0o600)
         return self._identity_key.read_bytes()
+
+    def audit_key(self, *, has_signed: bool) -> AuditKey:
+        """The key of the audit record, created when first needed. Raises Conflict if it was lost after it signed."""
+        if not self._audit_pem.exists():
+            if has_signed:
+                raise Conflict("the data folder has lost audit.pem", hint="Restore it from a backup.")
+            self._write(self._audit_pem, AuditKey.create().pem)
+        return AuditKey.load(self._audit_pem.read_text(encoding="ascii"))
 
     def write_listener_pem(self, certificate_pem: str, key_pem: str) -> None:
         """Keep the listeners' certificate where TLS can load it from."""

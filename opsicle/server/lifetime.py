@@ -27,7 +27,7 @@ from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
 from opsicle.server.listening.tls import Tls
 from opsicle.server.settings import ServerOptions
-from opsicle.server.store import migrations
+from opsicle.server.store import audit_checkpoints, migrations
 from opsicle.server.store.database import Database
 from opsicle.version import __version__
 
@@ -69,9 +69,10 @@ class Lifetime:
             with (
                 closing(Database(folder.state_database, _die)) as state,
                 closing(Database(folder.log_database, _die)) as logs,
-                closing(Services(Core(state, logs, authority, self._clock, seal))) as services,
             ):
-                self._serve(folder, authority, services)
+                audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
+                with closing(Services(Core(state, logs, authority, audit_key, self._clock, seal))) as services:
+                    self._serve(folder, authority, services)
         log.info("server stopped")
 
     def _prepare(self, folder: DataFolder) -> None:
@@ -98,7 +99,7 @@ class Lifetime:
         urls.url, urls.worker_url = addresses.url(frontage.user_port), addresses.worker_url(frontage.worker_port)
         services.jobs.recover()
         loops = [
-            *services.loops(timedelta(days=options.log_retention_days)),
+            *services.loops(timedelta(days=options.log_retention_days), options.keep_audit),
             Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda: frontage.renew(self._clock.now())),
         ]
         for loop in loops:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from opsicle.domain.errors import InvalidInput
@@ -38,7 +39,8 @@ class ServerOptions:
 
     `names` are further DNS names and addresses under which people and workers reach the server; they stand in its
     certificates, the first of them in its URLs. `url` and `worker_url` say what the URLs are where a proxy or a
-    port mapping stands between. `plain_http` is for the demo: without TLS, on loopback only.
+    port mapping stands between. `audit_retention_days` None keeps the record for ever. `plain_http` is for the demo:
+    without TLS, on loopback only.
     """
 
     data_dir: Path
@@ -52,6 +54,7 @@ class ServerOptions:
     behind_proxy: bool = False
     plain_http: bool = False
     log_retention_days: int = 90
+    audit_retention_days: int | None = None
     is_verbose: bool = False
 
     def check(self) -> None:
@@ -72,6 +75,13 @@ class ServerOptions:
             raise InvalidInput("workers cannot reach a Unix socket", hint="Give --worker-listen a host and port.")
         if self.log_retention_days < 1:
             raise InvalidInput("--log-retention-days must be at least 1")
+        if self.audit_retention_days is not None and self.audit_retention_days < 1:
+            raise InvalidInput("--audit-retention-days must be at least 1")
+
+    @property
+    def keep_audit(self) -> timedelta | None:
+        """How long audit entries are kept; None is for ever."""
+        return None if self.audit_retention_days is None else timedelta(days=self.audit_retention_days)
 
     @property
     def is_plain(self) -> bool:

@@ -18,6 +18,7 @@ from typing import Annotated
 import msgspec
 
 from opsicle.domain.automations import JobState
+from opsicle.wire.audit import SeenCheckpoint
 from opsicle.wire.jobs import Int32, Milliseconds, Offset, Outcome, PhaseReport, Work
 
 LEASE_SECONDS = 30
@@ -73,7 +74,10 @@ class RunningJob(msgspec.Struct, frozen=True):
 
 
 class PollRequest(msgspec.Struct, kw_only=True):
-    """What the worker is and has. This is also its heartbeat: it renews the lease of every job in `jobs`."""
+    """What the worker is and has. This is also its heartbeat: it renews the lease of every job in `jobs`.
+
+    `history_rewritten` says how the org's audit record contradicts what the worker has seen of it; "" if it does not.
+    """
 
     boot_id: Short
     version: Short
@@ -85,16 +89,21 @@ class PollRequest(msgspec.Struct, kw_only=True):
     is_draining: bool = False
     is_leaving: bool = False
     wait_seconds: int = POLL_SECONDS
+    history_rewritten: str = ""
 
 
 class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """New work; jobs to cancel (a person asked); jobs to drop (their lease is gone); whether to take no more."""
+    """New work; jobs to cancel (a person asked); jobs to drop (their lease is gone); whether to take no more.
+
+    An answer without work brings the newest `checkpoint` of the org's audit record.
+    """
 
     work: tuple[Work, ...] = ()
     cancel: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     drain: bool = False
     log_interval_ms: int = 100
+    checkpoint: SeenCheckpoint | None = None
 
 
 class StartRequest(msgspec.Struct):

@@ -3,6 +3,7 @@
 D/lock           held while a worker runs, so that a second one refuses
 D/identity.json  key, certificate, CA and address of the server: one file, so that it is whole or absent
 D/journal        see journal.py
+D/checkpoint.json  see witness.py
 D/spool/         see spool.py
 D/workspaces/    the working folders of jobs
 """
@@ -53,6 +54,7 @@ class DataFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.journal = path / "journal"
+        self.checkpoint = path / "checkpoint.json"
         self.spool = path / "spool"
         self.workspaces = path / "workspaces"
         self._identity = path / "identity.json"

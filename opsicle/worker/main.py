@@ -25,6 +25,7 @@ from opsicle.worker.jobs import Jobs
 from opsicle.worker.journal import Journal
 from opsicle.worker.poller import Poller, Presence
 from opsicle.worker.spool import Room
+from opsicle.worker.witness import Witness
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ class Worker:
             on_rejected=self._events.put,
             between_polls=Renewal(folder, self._connection, identity).turn,
         )
+        self._poller.witness = Witness(folder.checkpoint)
 
     def run(self) -> None:
         """Work until told to stop. Raises the server's rejection, after the jobs were ended."""

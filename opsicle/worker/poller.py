@@ -17,6 +17,7 @@ from opsicle.version import __version__
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import POLL_SECONDS, PollReply, PollRequest, RunningJob
 from opsicle.worker.connection import AWAY, Connection
+from opsicle.worker.witness import Witness
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,8 @@ class Poller:
     """The poll loop, in a thread of its own.
 
     `on_answered` is called after every good answer, with the log interval in seconds; `on_rejected` once, when the
-    server (or TLS) says that this worker is none of its own: then the loop has ended.
+    server (or TLS) says that this worker is none of its own: then the loop has ended. `witness` is shown every
+    checkpoint of the audit record; set it before `start`.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Poller:
         self._on_answered = on_answered
         self._on_rejected = on_rejected
         self._between_polls = between_polls
+        self.witness: Witness | None = None
         self._backoff = Backoff(longest=LONGEST_DELAY_SECONDS)
         self._stopping = threading.Event()
         self._is_draining = False
@@ -154,9 +157,14 @@ class Poller:
             is_draining=self._is_draining,
             is_leaving=self._is_leaving,
             wait_seconds=POLL_SECONDS if self._was_answered else 0,
+            history_rewritten=self.witness.report if self.witness else "",
         )
 
     def _apply(self, reply: PollReply) -> None:
+        if self.witness:
+            self.witness.reported()
+            if reply.checkpoint:
+                self.witness.see(reply.checkpoint)
         for work in reply.work:
             self._jobs.take(work)
         for job_id in reply.drop:

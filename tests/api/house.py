@@ -27,7 +27,7 @@ from opsicle.server.frontage import Frontage
 from opsicle.server.listening.tls import Tls
 from opsicle.server.services.actor import Actor
 from opsicle.server.settings import ServerOptions
-from opsicle.server.store import memberships, migrations, users
+from opsicle.server.store import audit_checkpoints, memberships, migrations, users
 from opsicle.server.store.database import Database
 from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.users import UserRow
@@ -144,7 +144,9 @@ class House:
         migrations.migrate(self.folder.log_database, migrations.LOG_MIGRATIONS)
         self.state = Database(self.folder.state_database, _raise)
         self.logs = Database(self.folder.log_database, _raise)
-        self.services = Services(Core(self.state, self.logs, authority, self.clock, Seal(self.folder.identity_key())))
+        audit_key = self.folder.audit_key(has_signed=self.state.read(audit_checkpoints.exists))
+        seal = Seal(self.folder.identity_key())
+        self.services = Services(Core(self.state, self.logs, authority, audit_key, self.clock, seal))
         options = ServerOptions(data_dir=folder, listen="127.0.0.1:0", worker_listen="127.0.0.1:0")
         tls = Tls(self.folder, authority, ("127.0.0.1",), self.clock.now())
         self.frontage = Frontage(options, self.services, tls, self.clock.now())

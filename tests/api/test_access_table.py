@@ -76,6 +76,9 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/workers/<worker>/undrain": A.WORKERS_MANAGE,
     "POST /api/v1/workers/<worker>/revoke": A.WORKERS_MANAGE,
     "GET /api/v1/audit": A.AUDIT_VIEW,
+    "GET /api/v1/audit/export": A.AUDIT_VIEW,
+    "GET /api/v1/audit/verify": A.AUDIT_VIEW,
+    "GET /api/v1/audit/key": PUBLIC,
 }
 
 WORKER_ROUTES = {

@@ -24,6 +24,7 @@ from opsicle.server.services.leasing import Leasing
 from opsicle.server.services.signals import Signals
 from opsicle.server.store import memberships, orgs, templates, users, workers
 from opsicle.server.store.database import Database
+from opsicle.server.store.migrations import migrate
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.user_api import Automation, RunRequest
 from opsicle.wire.worker_api import FinishReply, FinishRequest, PollReply, PollRequest, RunningJob
@@ -43,14 +44,9 @@ spec:
 
 
 def open_database(folder: Path, name: str, migrations: str) -> Database:
-    """A database with its schema, as the first migration makes it."""
-    path = folder / name
-    is_new = not path.exists()
-    database = Database(path, on_fatal=_raise)
-    if is_new:
-        schema = (STORE / migrations / "0001_initial.sql").read_text()
-        database.write(lambda db: db.execute(schema).fetchall())
-    return database
+    """A database with its schema of today."""
+    migrate(folder / name, STORE / migrations)
+    return Database(folder / name, on_fatal=_raise)
 
 
 def _raise(error: BaseException) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from opsicle.server.api.http import Access, Reply, Request, Route
+from opsicle.server.services.audit_checkpoints import AuditCheckpoints
 from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.jobs import Jobs
 from opsicle.wire.worker_api import (
@@ -19,21 +20,27 @@ from opsicle.wire.worker_api import (
 )
 
 
-def routes(dispatch: Dispatch, jobs: Jobs) -> list[Route]:
+def routes(dispatch: Dispatch, jobs: Jobs, record: AuditCheckpoints) -> list[Route]:
     """The routes by which work is handed out and reported."""
     may = Access.WORKER
     job = "/worker/v1/jobs/<job_id>"
     return [
-        Route("POST", "/worker/v1/poll", partial(poll, dispatch), may, body=PollRequest, reply=PollReply),
+        Route("POST", "/worker/v1/poll", partial(poll, dispatch, record), may, body=PollRequest, reply=PollReply),
         Route("POST", f"{job}/start", partial(start, jobs), may, body=StartRequest, reply=Done),
         Route("POST", f"{job}/log", partial(log, jobs), may, body=LogRequest, reply=LogReply),
         Route("POST", f"{job}/finish", partial(finish, jobs), may, body=FinishRequest, reply=FinishReply),
     ]
 
 
-def poll(dispatch: Dispatch, request: Request) -> Reply:
+def poll(dispatch: Dispatch, record: AuditCheckpoints, request: Request) -> Reply:
     """Ask for work; held open while there is nothing to say. Also the worker's heartbeat."""
-    return Reply(200, dispatch.poll(request.worker, request.body(PollRequest)))
+    said = request.body(PollRequest)
+    if said.history_rewritten:
+        record.contradicted(request.worker, said.history_rewritten)
+    reply = dispatch.poll(request.worker, said)
+    if not reply.work:  # work is not kept waiting for it
+        reply.checkpoint = record.newest(request.worker.org_id)
+    return Reply(200, reply)
 
 
 def start(jobs: Jobs, request: Request, job_id: str) -> Reply:

@@ -2,19 +2,22 @@
 
 A `verb` is the operator's word (`push`, `login`, `revoke`); a `resource` is what it was done to, as the URL names it:
 `templates/restart-web`, `automations/<id>`, `workers/<id>`, `users/<id>`. `data` is small and holds no secret.
+
+Each org's entries form a hash chain, and so do those of no org (`org_id` ""); see `docs/audit.md`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import apsw
 import msgspec
 
+from opsicle.domain.audit_chain import NO_HASH, chain_of, entry_hash
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all
+from opsicle.server.store.rows import Row, fetch_all, fetch_value
 
 
 class Author(NamedTuple):
@@ -37,7 +40,7 @@ class Signs(Protocol):
 
 
 class Entry(Row, frozen=True):
-    """One line of the record; `data` is JSON."""
+    """One line of the record; `seq` counts from 1 within the org, `data` is JSON."""
 
     seq: int
     at: datetime
@@ -60,24 +63,44 @@ def append(  # noqa: PLR0913, PLR0917 - what an entry consists of
     resource: str,
     data: Mapping[str, object] | None = None,
 ) -> None:
-    """Add an entry to an org's record; `org_id` None is for what belongs to no org."""
+    """Add an entry to an org's chain; `org_id` None is for what belongs to no org. The one way into the record."""
+    chain = org_id or ""
+    seq, previous = head(db, chain)
+    author = actor.author
+    written = msgspec.json.encode(data or {}).decode()
+    fields = (seq + 1, to_text(at), *author, verb, resource, written)
     db.execute(
         """
-        INSERT INTO audit_entries (org_id, at, actor_kind, actor_id, actor_name, channel, address, verb, resource, data)
-        VALUES (:org_id, :at, :kind, :id, :name, :channel, :address, :verb, :resource, :data)
+        INSERT INTO audit_entries (org_id, seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource,
+                                   data, hash)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
-        {
-            "org_id": org_id,
-            "at": to_text(at),
-            **actor.author._asdict(),
-            "verb": verb,
-            "resource": resource,
-            "data": msgspec.json.encode(data or {}).decode(),
-        },
+        (chain, *fields, bytes.fromhex(entry_hash(chain_of(org_id), previous, fields))),
     )
 
 
-def list_entries(db: apsw.Connection, org_id: str, before_seq: int, limit: int) -> list[Entry]:
+def head(db: apsw.Connection, org_id: str) -> tuple[int, str]:
+    """The number and the hash (hex) of the newest entry; 0 and zeros before the first. One step down the index."""
+    row = db.execute(
+        "SELECT seq, hash FROM audit_entries WHERE org_id = ? ORDER BY seq DESC LIMIT 1", (org_id,)
+    ).fetchone()
+    return (row[0], row[1].hex()) if row else (0, NO_HASH)
+
+
+class Filter(NamedTuple):
+    """Which entries are wanted; "" is no wish. `actor` is a name or an id, `resource` one thing or a kind of things.
+
+    `since` and `until` are times as `clock.to_text` writes them, the second one exclusive.
+    """
+
+    verb: str = ""
+    actor: str = ""
+    resource: str = ""
+    since: str = ""
+    until: str = ""
+
+
+def list_entries(db: apsw.Connection, org_id: str, wanted: Filter, before_seq: int, limit: int) -> list[Entry]:
     """An org's entries with a number below `before_seq`, newest first."""
     return fetch_all(
         db,
@@ -85,9 +108,47 @@ def list_entries(db: apsw.Connection, org_id: str, before_seq: int, limit: int) 
         SELECT seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource, data
           FROM audit_entries
          WHERE org_id = :org_id AND seq < :before_seq
+           AND (:verb = '' OR verb = :verb)
+           AND (:actor = '' OR actor_name = :actor COLLATE NOCASE OR actor_id = :actor)
+           AND (:resource = '' OR resource = :resource
+                OR substr(resource, 1, length(:resource) + 1) = :resource || '/')
+           AND (:since = '' OR at >= :since)
+           AND (:until = '' OR at < :until)
          ORDER BY seq DESC
          LIMIT :limit
         """,
-        {"org_id": org_id, "before_seq": before_seq, "limit": limit},
+        {"org_id": org_id, "before_seq": before_seq, "limit": limit, **wanted._asdict()},
         Entry,
     )
+
+
+def read_chain(db: apsw.Connection, org_id: str, after_seq: int, limit: int = -1) -> Iterator[tuple[Any, ...]]:
+    """An org's entries as they were hashed, in order, from the one after `after_seq`; the last column is the hash."""
+    return db.execute(
+        """
+        SELECT seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource, data, lower(hex(hash))
+          FROM audit_entries
+         WHERE org_id = :org_id AND seq > :after_seq
+         ORDER BY seq
+         LIMIT :limit
+        """,
+        {"org_id": org_id, "after_seq": after_seq, "limit": limit},
+    )
+
+
+def find_first_since(db: apsw.Connection, org_id: str, at: datetime) -> int | None:
+    """The number of the oldest entry that is not older than this, or None."""
+    sql = "SELECT seq FROM audit_entries WHERE org_id = :org_id AND at >= :at ORDER BY seq LIMIT 1"
+    seq = fetch_value(db, sql, {"org_id": org_id, "at": to_text(at)})
+    return None if seq is None else int(seq)
+
+
+def get_hash(db: apsw.Connection, org_id: str, seq: int) -> str:
+    """An entry's hash in hex."""
+    sql = "SELECT lower(hex(hash)) FROM audit_entries WHERE org_id = :org_id AND seq = :seq"
+    return str(fetch_value(db, sql, {"org_id": org_id, "seq": seq}))
+
+
+def delete_up_to(db: apsw.Connection, org_id: str, seq: int) -> None:
+    """Remove the oldest entries. A trigger refuses it beyond what the newest checkpoint states as removed."""
+    db.execute("DELETE FROM audit_entries WHERE org_id = :org_id AND seq <= :seq", {"org_id": org_id, "seq": seq})

@@ -41,6 +41,7 @@ class Database:
         self.path = path
         self._on_fatal = on_fatal
         self._committer = ThreadPool(1)
+        self._long_readers = ThreadPool(1)
         self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
         self._committing: gevent.Greenlet[..., None] | None = None
         self._is_closed = False
@@ -107,6 +108,22 @@ class Database:
             raise Unavailable("the server is shutting down")
         return _in_snapshot(self._reader, query)
 
+    def read_long(self, query: Callable[[Connection], T]) -> T:
+        """Run a query that takes long, in a thread and on a connection of its own; one at a time, none holds the loop.
+
+        `query` may touch nothing else that the event loop uses.
+        """
+        if self._is_closed:
+            raise Unavailable("the server is shutting down")
+        return cast("T", run_in(self._long_readers, self._read_apart, query))
+
+    def _read_apart(self, query: Callable[[Connection], T]) -> T:
+        connection = _open(self.path, is_reader=True)
+        try:
+            return _in_snapshot(connection, query)
+        finally:
+            connection.close()
+
     def close(self) -> None:
         """Wait for what is under way, fold the WAL into the file and close. Further calls raise Unavailable."""
         if self._is_closed:
@@ -117,6 +134,7 @@ class Database:
         self._reader.close()
         self._writer.close()
         self._committer.kill()
+        self._long_readers.kill()
 
 
 def _open(path: Path, *, is_reader: bool = False) -> Connection:

@@ -13,6 +13,7 @@ from pathlib import Path
 import apsw
 
 from opsicle.domain.errors import Conflict, Unavailable
+from opsicle.server.store.migration_steps import STEPS
 
 STATE_MIGRATIONS = Path(__file__).parent / "migrations"
 LOG_MIGRATIONS = Path(__file__).parent / "log_migrations"
@@ -116,6 +117,8 @@ def _apply(connection: apsw.Connection, migration: Migration) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.execute(migration.sql)
+        if migration.name in STEPS:
+            STEPS[migration.name](connection)
         connection.execute(f"PRAGMA user_version = {migration.number}")
         connection.execute("COMMIT")
     except apsw.Error:

@@ -1,6 +1,29 @@
+CREATE TABLE audit_checkpoints (
+    org_id       TEXT NOT NULL,
+    number       INTEGER NOT NULL,
+    seq          INTEGER NOT NULL,
+    hash         TEXT NOT NULL,
+    at           TEXT NOT NULL,
+    removed_to   INTEGER NOT NULL,
+    removed_hash TEXT NOT NULL,
+    previous     TEXT NOT NULL,
+    signature    TEXT NOT NULL,
+    PRIMARY KEY (org_id, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER audit_checkpoints_are_immutable BEFORE UPDATE ON audit_checkpoints
+BEGIN
+    SELECT RAISE(ABORT, 'a checkpoint never changes');
+END;
+
+CREATE TRIGGER audit_checkpoints_stay BEFORE DELETE ON audit_checkpoints
+BEGIN
+    SELECT RAISE(ABORT, 'a checkpoint is never removed');
+END;
+
 CREATE TABLE audit_entries (
-    seq        INTEGER PRIMARY KEY,
-    org_id     TEXT,
+    org_id     TEXT NOT NULL,
+    seq        INTEGER NOT NULL,
     at         TEXT NOT NULL,
     actor_kind TEXT NOT NULL,
     actor_id   TEXT NOT NULL,
@@ -9,15 +32,22 @@ CREATE TABLE audit_entries (
     address    TEXT NOT NULL,
     verb       TEXT NOT NULL,
     resource   TEXT NOT NULL,
-    data       TEXT NOT NULL
-) STRICT;
+    data       TEXT NOT NULL,
+    hash       BLOB NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (org_id, seq)
+) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER audit_entries_are_immutable BEFORE UPDATE ON audit_entries
 BEGIN
     SELECT RAISE(ABORT, 'an audit entry never changes');
 END;
 
-CREATE INDEX audit_entries_by_org ON audit_entries (org_id, seq);
+CREATE TRIGGER audit_entries_stay BEFORE DELETE ON audit_entries
+WHEN OLD.seq > coalesce((SELECT removed_to FROM audit_checkpoints WHERE org_id = OLD.org_id
+                          ORDER BY number DESC LIMIT 1), 0)
+BEGIN
+    SELECT RAISE(ABORT, 'an audit entry is removed by retention only');
+END;
 
 CREATE TABLE authenticators (
     user_id      TEXT PRIMARY KEY REFERENCES users (id),

@@ -1,0 +1,67 @@
+"""Verifying an export of the audit record, without any server."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from opsicle.domain.errors import InvalidInput
+from opsicle.pki import audit_record
+from opsicle.pki.audit_key import AuditPublicKey
+from opsicle.pki.audit_record import Entry, Unreadable
+from opsicle.wire.audit import FORMAT, AuditVerdict, Checkpoint, ExportedEntry, Header, Line
+
+_LINE = msgspec.json.Decoder(Line)
+_ENTRY = msgspec.json.Decoder(ExportedEntry)
+
+
+def verify_export(lines: Iterable[bytes], key: AuditPublicKey | None) -> AuditVerdict:
+    """Check the lines of an export, in one pass. Without `key` the one in the export itself is used.
+
+    Raises InvalidInput for a file that is no export at all.
+    """
+    rest = iter(lines)
+    header = _header(next(rest, b""))
+    checkpoints: list[Checkpoint] = []
+    for line in rest:
+        checkpoint = _checkpoint(line)
+        if checkpoint is None:
+            rest = itertools.chain([line], rest)
+            break
+        checkpoints.append(checkpoint)
+    public_key = key or AuditPublicKey.load(header.public_key)
+    return audit_record.verify(header.chain, public_key, checkpoints, _entries(rest), is_signed_to_end=True)
+
+
+def _header(line: bytes) -> Header:
+    hint = "`opsicle audit export FILE` makes one."
+    try:
+        header = _LINE.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidInput("this is no export of an audit record", hint=hint) from error
+    if not isinstance(header, Header):
+        raise InvalidInput("the export has lost its first line, the header", hint=hint)
+    if header.format != FORMAT:
+        raise InvalidInput(
+            f"the export has format {header.format}, this program knows {FORMAT}", hint="Use a newer one."
+        )
+    return header
+
+
+def _checkpoint(line: bytes) -> Checkpoint | None:
+    """The checkpoint in a line, None if something else stands there, readable or not."""
+    try:
+        found = _LINE.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return found if isinstance(found, Checkpoint) else None
+
+
+def _entries(lines: Iterator[bytes]) -> Iterator[Entry]:
+    for line in lines:
+        try:
+            yield msgspec.structs.astuple(_ENTRY.decode(line))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Unreadable(str(error)) from error

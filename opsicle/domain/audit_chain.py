@@ -1,0 +1,47 @@
+"""What is hashed and signed of the audit record. `docs/audit.md` describes the same for others to build; it is fixed.
+
+Every org has a chain of its own, and the server one more for what belongs to no org. An entry's hash covers the
+entry, its place and the hash before it; a checkpoint states how far a chain had got, and is signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+SERVER_CHAIN = "server"
+"""The chain of what belongs to no org; every other chain is called as its org's id."""
+
+NO_HASH = "0" * 64
+"""What stands for the hash before the first entry, and before the first checkpoint."""
+
+_ENTRY = "opsicle audit entry 1"
+_CHECKPOINT = "opsicle audit checkpoint 1"
+
+
+def chain_of(org_id: str | None) -> str:
+    """The name of an org's chain; None or "" is the server's own."""
+    return org_id or SERVER_CHAIN
+
+
+def entry_hash(chain: str, previous: str, entry: Iterable[object]) -> str:
+    """An entry's SHA-256 in hex; `previous` is that of the entry before it.
+
+    `entry` is seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource and data, in this order.
+    """
+    return sha256(_netstrings((_ENTRY, chain, previous, *entry))).hexdigest()
+
+
+def checkpoint_content(chain: str, checkpoint: Iterable[object]) -> bytes:
+    """The bytes that are signed. `checkpoint` is number, seq, hash, at, removed_to, removed_hash, previous."""
+    return _netstrings((_CHECKPOINT, chain, *checkpoint))
+
+
+def checkpoint_hash(content: bytes) -> str:
+    """What the next checkpoint names as its `previous`, in hex."""
+    return sha256(content).hexdigest()
+
+
+def _netstrings(fields: Iterable[object]) -> bytes:
+    """Each field as `LENGTH:BYTES,`, so that no two lists of fields give the same bytes."""
+    return b"".join([b"%d:%b," % (len(part), part) for part in [str(field).encode() for field in fields]])

@@ -1,0 +1,127 @@
+"""Signing how far each org's record has got, and removing what is older than it is to be kept.
+
+An entry that is cut off the end is noticed if a checkpoint covers it. So checkpoints are made soon after entries: each
+turn of the loop signs a chain that has many new ones, or whose new ones have waited.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+import msgspec
+
+from opsicle.domain.audit_chain import NO_HASH, chain_of
+from opsicle.kit.clock import Clock, from_text, to_text
+from opsicle.pki.audit_key import AuditKey, hash_of
+from opsicle.server.services.actor import WorkerActor
+from opsicle.server.store import audit, audit_checkpoints
+from opsicle.server.store.audit_checkpoints import ChainRow
+from opsicle.server.store.database import Connection, Database
+from opsicle.wire.audit import Checkpoint, SeenCheckpoint
+
+log = logging.getLogger(__name__)
+
+SIGN_AFTER_ENTRIES = 500
+SIGN_AFTER = timedelta(minutes=5)
+"""How long entries wait for a signature at most, after the last one, where there are few."""
+
+_REASON_LENGTH = 300
+_REMOVED_AT_ONCE = 2_000
+"""Entries removed in one unit of work: it holds the event loop."""
+
+
+@dataclass(frozen=True)
+class _Removal:
+    """Entries up to `to` are removed; `hash` is the last one's."""
+
+    to: int = 0
+    hash: str = NO_HASH
+
+
+class AuditCheckpoints:
+    """Makes the checkpoints of every chain."""
+
+    def __init__(self, database: Database, key: AuditKey, clock: Clock) -> None:
+        self._database = database
+        self._key = key
+        self._clock = clock
+
+    def sign(self, org_id: str) -> None:
+        """Sign a chain as it is now, unless its newest checkpoint covers all of it already."""
+        self._database.write(lambda db: self._sign(db, org_id))
+
+    def newest(self, org_id: str) -> SeenCheckpoint | None:
+        """What is shown to an org's workers."""
+        last = self._database.read(lambda db: audit_checkpoints.find_last(db, org_id))
+        return SeenCheckpoint(chain_of(org_id), last) if last else None
+
+    def contradicted(self, worker: WorkerActor, contradiction: str) -> None:
+        """Record that a worker has seen another history than this one."""
+        log.error("a worker has seen another audit record", extra={"worker": worker.name, "reason": contradiction})
+
+        def work(db: Connection) -> None:
+            data = {"reason": contradiction[:_REASON_LENGTH]}
+            audit.append(db, self._clock.now(), worker.org_id, worker, "report_rewritten_history", "audit", data)
+
+        self._database.write(work)
+
+    def sign_due(self) -> None:
+        """Sign every chain whose new entries are many or have waited."""
+        for chain in self._database.read(self._list_due):
+            self.sign(chain.org_id)
+
+    def prune(self, keep: timedelta) -> int:
+        """Remove the entries older than `keep`, never the newest one of a chain; how many that were."""
+        chains = self._database.read(audit_checkpoints.list_chains)
+        return sum(self._prune(chain, keep) for chain in chains)
+
+    def _list_due(self, db: Connection) -> list[ChainRow]:
+        open_chains = [each for each in audit_checkpoints.list_chains(db) if each.last_seq > each.signed_to]
+        return [each for each in open_chains if self._is_due(db, each)]
+
+    def _is_due(self, db: Connection, chain: ChainRow) -> bool:
+        if chain.last_seq - chain.signed_to >= SIGN_AFTER_ENTRIES:
+            return True
+        last = audit_checkpoints.find_last(db, chain.org_id)
+        return last is None or self._clock.now() - from_text(last.at) >= SIGN_AFTER
+
+    def _sign(self, db: Connection, org_id: str, removal: _Removal | None = None) -> None:
+        seq, digest = audit.head(db, org_id)
+        last = audit_checkpoints.find_last(db, org_id)
+        if seq == 0 or (last and last.seq >= seq and removal is None):
+            return
+        removed = removal or (_Removal(last.removed_to, last.removed_hash) if last else _Removal())
+        chain = chain_of(org_id)
+        unsigned = Checkpoint(
+            number=last.number + 1 if last else 1,
+            seq=seq,
+            hash=digest,
+            at=to_text(self._clock.now()),
+            removed_to=removed.to,
+            removed_hash=removed.hash,
+            previous=hash_of(chain, last) if last else NO_HASH,
+            signature="",
+        )
+        signature = self._key.sign(chain, unsigned)
+        audit_checkpoints.insert(db, org_id, msgspec.structs.replace(unsigned, signature=signature))
+
+    def _prune(self, chain: ChainRow, keep: timedelta) -> int:
+        cutoff = self._clock.now() - keep
+        kept_from = self._database.read_long(lambda db: audit.find_first_since(db, chain.org_id, cutoff))
+        end = chain.last_seq if kept_from is None else kept_from
+        for last in range(chain.first_seq - 1 + _REMOVED_AT_ONCE, end - 1, _REMOVED_AT_ONCE):
+            self._remove(chain.org_id, last)
+        if end > chain.first_seq:
+            self._remove(chain.org_id, end - 1)
+        return max(0, end - chain.first_seq)
+
+    def _remove(self, org_id: str, to: int) -> None:
+        """Remove entries once a signed checkpoint states that they are, and from which hash the chain goes on."""
+
+        def work(db: Connection) -> None:
+            self._sign(db, org_id, _Removal(to, audit.get_hash(db, org_id, to)))
+            audit.delete_up_to(db, org_id, to)
+
+        self._database.write(work)

@@ -1,0 +1,99 @@
+"""The audit record as it leaves the server: the lines of an export, and what a verification found.
+
+An export is JSON Lines: one header, every checkpoint in order, every entry in order. `docs/audit.md` has the details.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+FORMAT = 1
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="header"):
+    """Whose record follows. `public_key` is PEM, `fingerprint` that key's; `chain` stands in every hash."""
+
+    format: int
+    chain: str
+    org: str
+    exported_at: datetime
+    public_key: str
+    fingerprint: str
+
+
+class Checkpoint(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="checkpoint"
+):
+    """A signed statement: when it was made, the chain ended with entry `seq`, whose hash was `hash`.
+
+    Entries up to `removed_to` have been removed by retention, the last of them had `removed_hash` (0 and 64 zeros if
+    none were). `number` counts a chain's checkpoints from 1, `previous` is the hash of the one before. Hashes are hex,
+    `signature` is Ed25519 in hex.
+    """
+
+    number: int
+    seq: int
+    hash: str
+    at: str
+    removed_to: int
+    removed_hash: str
+    previous: str
+    signature: str
+
+
+class SeenCheckpoint(msgspec.Struct, frozen=True):
+    """A chain's newest checkpoint, for workers to keep: who rewrites the record cannot rewrite what they have seen."""
+
+    chain: str
+    checkpoint: Checkpoint
+
+
+class ExportedEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="entry"):
+    """An entry exactly as it was hashed: `at` and `data` are texts, not parsed."""
+
+    seq: int
+    at: str
+    actor_kind: str
+    actor_id: str
+    actor_name: str
+    channel: str
+    address: str
+    verb: str
+    resource: str
+    data: str
+    hash: str
+
+
+Line = Header | Checkpoint | ExportedEntry
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """The first thing that is wrong: kind is altered, missing, reordered, cut_off, rewritten or checkpoint.
+
+    `seq` is the entry's number; of a `checkpoint`, that checkpoint's number.
+    """
+
+    kind: str
+    seq: int
+    message: str
+
+
+class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verification found; `fault` is None if all is as it was written.
+
+    `entries` were read from `first_seq` to `last_seq`; those up to `removed_to` were removed by retention. Entries
+    after `signed_to` are not under a signed checkpoint yet: of them alone, one could be missing at the end.
+    """
+
+    chain: str
+    is_intact: bool
+    entries: int
+    first_seq: int
+    last_seq: int
+    removed_to: int
+    signed_to: int
+    checkpoints: int
+    fingerprint: str
+    fault: Fault | None = None

@@ -1,0 +1,382 @@
+"""The record in the database: chained as it is written, signed soon after, and removed only with a proof of it."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import apsw
+import gevent
+import msgspec
+import pytest
+
+from opsicle.client.audit_export import verify_export
+from opsicle.domain.errors import Conflict
+from opsicle.kit.clock import to_text
+from opsicle.pki.certificates import WorkerIdentity
+from opsicle.server.api.request import WORKER_IDENTITY
+from opsicle.server.services.actor import SystemActor
+from opsicle.server.services.audit_checkpoints import SIGN_AFTER, SIGN_AFTER_ENTRIES
+from opsicle.server.store import audit, audit_checkpoints
+from opsicle.server.store.migrations import STATE_MIGRATIONS, migrate
+from opsicle.wire.audit import AuditVerdict, SeenCheckpoint
+from opsicle.wire.worker_api import PollReply
+from tests.api.house import Client, House
+
+ALICE, GINA = "alice@example.com", "gina@example.com"
+DOCS = Path(__file__).parents[2] / "docs/audit.md"
+
+
+def write(house: House, count: int, email: str = ALICE) -> int:
+    """Add entries to an org's record; answers the number of the last one."""
+    org_id = house.actor(email).org_id
+
+    def work(db: Any) -> int:
+        for n in range(count):
+            audit.append(db, house.clock.now(), org_id, SystemActor(), "test", f"things/{n}", {"näme": f'"{n}"\n'})
+        return audit.head(db, org_id)[0]
+
+    return house.state.write(work)
+
+
+def verdict(house: House, email: str = ALICE) -> AuditVerdict:
+    return house.services.audit.verify(house.actor(email))
+
+
+def sign(house: House, email: str = ALICE) -> None:
+    house.services.audit_checkpoints.sign(house.actor(email).org_id)
+
+
+def tamper(house: House, sql: str, *values: object) -> None:
+    """Change the file past the server, as whoever owns the machine can."""
+    db = apsw.Connection(str(house.folder.state_database))
+    for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+        db.execute(f"DROP TRIGGER {name}")
+    db.execute(sql, values)
+    assert db.changes() > 0
+    db.close()
+
+
+def fault(found: AuditVerdict) -> tuple[str, int]:
+    assert found.fault is not None
+    return found.fault.kind, found.fault.seq
+
+
+def test_every_org_has_a_chain_of_its_own_that_tells_nothing_of_others(house: House) -> None:
+    last = write(house, 3)
+    write(house, 50, GINA)
+    assert write(house, 1) == last + 1
+    assert verdict(house).is_intact
+    assert verdict(house, GINA).is_intact
+    export = b"".join(house.services.audit.export(house.actor(ALICE)))
+    assert b"gina" not in export
+    assert house.actor(GINA).org_id.encode() not in export
+
+
+def test_what_was_undone_leaves_no_gap(house: House) -> None:
+    last, org_id = write(house, 1), house.actor(ALICE).org_id
+
+    def work(db: Any) -> None:
+        audit.append(db, house.clock.now(), org_id, SystemActor(), "test", "undone")
+        raise Conflict("no")
+
+    with pytest.raises(Conflict):
+        house.state.write(work)
+    assert write(house, 1) == last + 1
+    assert verdict(house).is_intact
+
+
+def test_many_writers_at_once_make_one_chain(house: House) -> None:
+    before = write(house, 1)
+    gevent.joinall([gevent.spawn(write, house, 5) for _ in range(40)], raise_error=True)
+    assert verdict(house).last_seq == before + 200
+    assert verdict(house).is_intact
+
+
+@pytest.fixture(scope="module")
+def long_record(tmp_path_factory: pytest.TempPathFactory, furnished: Path) -> Path:
+    """The data folder of a server whose org acme has a signed record of 10,000 entries."""
+    folder = tmp_path_factory.mktemp("long") / "data"
+    subprocess.run(["cp", "-r", furnished, folder], check=True)
+    house = House(folder)
+    for _ in range(9):
+        write(house, 1_000)
+        sign(house)
+    write(house, 10_000 - write(house, 1))
+    sign(house)
+    house.close()
+    return folder
+
+
+@pytest.fixture
+def long_house(tmp_path: Path, long_record: Path) -> Any:
+    subprocess.run(["cp", "-r", long_record, tmp_path / "data"], check=True)
+    house = House(tmp_path / "data")
+    yield house
+    house.close()
+
+
+EDIT = "UPDATE audit_entries SET verb = 'never' WHERE org_id = ? AND seq = 4321"
+REMOVE = "DELETE FROM audit_entries WHERE org_id = ? AND seq = 4321"
+CUT = "DELETE FROM audit_entries WHERE org_id = ? AND seq > 4321"
+MOVE = "UPDATE audit_entries SET seq = 10001 WHERE org_id = ? AND seq = 4321"
+HASH = "UPDATE audit_entries SET hash = zeroblob(32) WHERE org_id = ? AND seq = 4321"
+REWRITE_CHECKPOINT = "UPDATE audit_checkpoints SET hash = 'x' WHERE org_id = ? AND number = 4"
+REMOVE_CHECKPOINT = "DELETE FROM audit_checkpoints WHERE org_id = ? AND number = 4"
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        (EDIT, ("altered", 4321)),
+        (HASH, ("altered", 4321)),
+        (REMOVE, ("missing", 4321)),
+        (CUT, ("cut_off", 4322)),
+        (MOVE, ("missing", 4321)),
+        (REWRITE_CHECKPOINT, ("checkpoint", 4)),
+        (REMOVE_CHECKPOINT, ("checkpoint", 4)),
+    ],
+    ids=["edited", "hash", "removed", "cut off", "moved", "checkpoint edited", "checkpoint removed"],
+)
+def test_a_record_of_10000_entries_changed_on_disk_is_named(
+    long_house: House, sql: str, expected: tuple[str, int]
+) -> None:
+    org_id = long_house.actor(ALICE).org_id
+    assert verdict(long_house).is_intact
+    assert verdict(long_house).last_seq == 10_000
+    tamper(long_house, sql, org_id)
+    found = verdict(long_house)
+    assert fault(found) == expected
+    answer = long_house.session(ALICE).get("/api/v1/audit/verify").json
+    assert (answer["is_intact"], answer["fault"]["seq"]) == (False, expected[1])
+    assert verify_export(b"".join(long_house.services.audit.export(long_house.actor(ALICE))).splitlines(), None).fault
+    assert verdict(long_house, GINA).is_intact
+
+
+def test_a_record_that_was_cut_off_and_written_on_is_rewritten(house: House) -> None:
+    last = write(house, 20)
+    sign(house)
+    tamper(house, "DELETE FROM audit_entries WHERE org_id = ? AND seq > ?", house.actor(ALICE).org_id, last - 10)
+    write(house, 20)
+    assert fault(verdict(house)) == ("rewritten", 1)
+
+
+def test_an_export_verifies_with_nothing_but_the_public_key(house: House) -> None:
+    write(house, 5_000)
+    house.services.audit_checkpoints.sign_due()
+    write(house, 10)
+    export = b"".join(house.services.audit.export(house.actor(ALICE))).splitlines(keepends=True)
+    found = verify_export(export, house.services.audit.public_key)
+    assert found.is_intact
+    assert found.signed_to == found.last_seq > 5_010
+    assert json.loads(export[0])["fingerprint"] == house.services.audit.public_key.fingerprint
+    assert house.client().get("/api/v1/audit/key").content.decode() == house.services.audit.public_key.pem
+
+
+def test_entries_are_signed_when_they_are_many_or_have_waited(house: House) -> None:
+    org_id = house.actor(ALICE).org_id
+
+    def number() -> int:
+        last = house.state.read(lambda db: audit_checkpoints.find_last(db, org_id))
+        return last.number if last else 0
+
+    turn = house.services.audit_checkpoints.sign_due
+    turn()
+    assert number() == 1
+    write(house, 1)
+    turn()
+    assert number() == 1
+    house.clock.advance(seconds=SIGN_AFTER.total_seconds())
+    turn()
+    assert number() == 2
+    turn()
+    house.clock.advance(seconds=SIGN_AFTER.total_seconds())
+    turn()
+    assert number() == 2, "nothing new, nothing to sign"
+    write(house, SIGN_AFTER_ENTRIES)
+    turn()
+    assert number() == 3
+    assert verdict(house).is_intact
+
+
+def test_retention_removes_what_is_old_and_keeps_the_proof(house: House) -> None:
+    last = write(house, 4_500)
+    house.clock.advance(days=40)
+    write(house, 10)
+    removed = house.services.audit_checkpoints.prune(timedelta(days=30))
+    found = verdict(house)
+    assert found.is_intact, found.fault
+    assert (found.removed_to, found.first_seq, found.last_seq) == (last, last + 1, last + 10)
+    assert removed >= last
+    assert house.services.audit_checkpoints.prune(timedelta(days=30)) == 0
+    export = b"".join(house.services.audit.export(house.actor(ALICE))).splitlines()
+    assert verify_export(export, house.services.audit.public_key).removed_to == last
+    assert write(house, 1) == last + 11
+    assert verdict(house).is_intact
+
+
+def test_retention_never_takes_the_newest_entry_from_which_the_chain_goes_on(house: House) -> None:
+    last = write(house, 10)
+    house.clock.advance(days=40)
+    house.services.audit_checkpoints.prune(timedelta(days=30))
+    assert verdict(house).entries == 1
+    assert write(house, 1) == last + 1
+    assert verdict(house).is_intact
+
+
+def test_more_removed_than_retention_has_signed_is_missing(house: House) -> None:
+    last, org_id = write(house, 10), house.actor(ALICE).org_id
+    house.clock.advance(days=40)
+    write(house, 10)
+    house.services.audit_checkpoints.prune(timedelta(days=30))
+    tamper(house, "DELETE FROM audit_entries WHERE org_id = ? AND seq = ?", org_id, last + 1)
+    assert fault(verdict(house)) == ("missing", last + 1)
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("UPDATE audit_entries SET verb = 'x'", "an audit entry never changes"),
+        ("DELETE FROM audit_entries", "removed by retention only"),
+        ("UPDATE audit_checkpoints SET seq = 1", "a checkpoint never changes"),
+        ("DELETE FROM audit_checkpoints", "a checkpoint is never removed"),
+    ],
+)
+def test_the_server_itself_cannot_change_the_record(house: House, sql: str, message: str) -> None:
+    sign(house)
+    with pytest.raises(apsw.ConstraintError, match=message):
+        house.state.write(lambda db: db.execute(sql))
+
+
+def test_entries_from_before_the_chain_are_chained_in_their_order(tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    first.mkdir()
+    (first / "0001_initial.sql").write_text((STATE_MIGRATIONS / "0001_initial.sql").read_text())
+    migrate(tmp_path / "old.db", first)
+    db = apsw.Connection(str(tmp_path / "old.db"))
+    for n in range(30):
+        db.execute(
+            "INSERT INTO audit_entries VALUES (?, ?, ?, 'user', 'u', 'ü', 'cli', '', 'v', ?, '{}')",
+            (n + 1, ("acme", "globex", None)[n % 3], "2026-01-01T00:00:00.000000Z", f"things/{n}"),
+        )
+    db.close()
+    assert migrate(tmp_path / "old.db", STATE_MIGRATIONS) >= 1
+    db = apsw.Connection(str(tmp_path / "old.db"))
+    for place, org_id in enumerate(("acme", "globex", "")):
+        rows = list(audit.read_chain(db, org_id, 0))
+        assert [row[0] for row in rows] == list(range(1, 11))
+        assert [row[8] for row in rows] == [f"things/{n}" for n in range(place, 30, 3)]
+    assert db.execute("SELECT count(*) FROM sqlite_schema WHERE name LIKE '%unchained%'").fetchone() == (0,)
+    db.close()
+
+
+def test_the_key_is_private_and_its_loss_is_noticed(house: House) -> None:
+    file = house.folder.path / "audit.pem"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert house.folder.audit_key(has_signed=True).public.pem == house.services.audit.public_key.pem
+    file.unlink()
+    with pytest.raises(Conflict, match=r"lost audit\.pem"):
+        house.folder.audit_key(has_signed=True)
+
+
+def test_workers_are_shown_the_newest_checkpoint_of_their_org_and_say_what_contradicts_it(house: House) -> None:
+    write(house, 3)
+    write(house, 3, GINA)
+    house.services.audit_checkpoints.sign_due()
+    worker = house.worker("acme", "web")
+    environ = {WORKER_IDENTITY: WorkerIdentity("acme", worker.worker_id, "1")}
+    client = Client(house.frontage._workers._application, environ=environ)
+    poll = {
+        "boot_id": "b",
+        "version": "1",
+        "labels": {},
+        "slots": 1,
+        "free_slots": 0,
+        "runtimes": [],
+        "wait_seconds": 0,
+    }
+    answer = client.post("/worker/v1/poll", {**poll, "history_rewritten": "checkpoint 1 is another"})
+    shown = msgspec.msgpack.decode(answer.content, type=PollReply).checkpoint
+    org_id = house.actor(ALICE).org_id
+    assert shown == SeenCheckpoint(org_id, house.state.read(lambda db: audit_checkpoints.find_last(db, org_id)))
+    (entry,) = house.session(ALICE).get("/api/v1/audit?verb=report_rewritten_history").json["items"]
+    assert (entry["actor_kind"], entry["data"]) == ("worker", {"reason": "checkpoint 1 is another"})
+
+
+FILTERS = {
+    "verb=test": {"things/0", "things/1", "boxes/1"},
+    "resource=things": {"things/0", "things/1"},
+    "resource=things/1": {"things/1"},
+    "resource=thing": set(),
+    "actor=SERVER&verb=test": {"things/0", "things/1", "boxes/1"},
+    "actor=nobody": set(),
+    "verb=test&resource=boxes": {"boxes/1"},
+}
+
+
+@pytest.mark.parametrize("query", FILTERS)
+def test_the_record_is_filtered(house: House, query: str) -> None:
+    org_id = house.actor(ALICE).org_id
+
+    def work(db: Any) -> None:
+        for resource in ("things/0", "things/1", "boxes/1"):
+            audit.append(db, house.clock.now(), org_id, SystemActor(), "test", resource)
+
+    house.state.write(work)
+    items = house.session(ALICE).get(f"/api/v1/audit?{query}").json["items"]
+    assert {item["resource"] for item in items} == FILTERS[query]
+
+
+def test_the_record_is_filtered_by_time_and_in_pages(house: House) -> None:
+    write(house, 3)
+    house.clock.advance(hours=1)
+    middle = to_text(house.clock.now())
+    house.clock.advance(hours=1)
+    write(house, 5)
+    alice = house.session(ALICE)
+    late = alice.get(f"/api/v1/audit?verb=test&since={middle}&limit=3").json
+    assert len(late["items"]) == 3
+    rest = alice.get(f"/api/v1/audit?verb=test&since={middle}&limit=3&cursor={late['next_cursor']}").json
+    assert len(rest["items"]) == 2
+    assert rest["next_cursor"] == ""
+    assert len(alice.get(f"/api/v1/audit?verb=test&until={middle}").json["items"]) == 3
+    refused = alice.get("/api/v1/audit?since=yesterday")
+    assert (refused.status, refused.json["errors"][0]["path"]) == (400, "query.since")
+
+
+def script(tmp_path: Path) -> Path:
+    """The program that `docs/audit.md` shows."""
+    text = DOCS.read_text(encoding="utf-8")
+    program = text.split("```python\n")[1].split("```")[0]
+    (tmp_path / "verify.py").write_text(program, encoding="utf-8")
+    return tmp_path / "verify.py"
+
+
+def run_script(tmp_path: Path, export: bytes, key: str) -> subprocess.CompletedProcess[str]:
+    (tmp_path / "export.jsonl").write_bytes(export)
+    (tmp_path / "key.pem").write_text(key)
+    command = [sys.executable, script(tmp_path), tmp_path / "export.jsonl", tmp_path / "key.pem"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_program_in_the_documentation_verifies_an_export(house: House, tmp_path: Path) -> None:
+    write(house, 20)
+    house.clock.advance(days=40)
+    last = write(house, 10)
+    house.services.audit_checkpoints.prune(timedelta(days=30))
+    write(house, 10)
+    export = b"".join(house.services.audit.export(house.actor(ALICE)))
+    pem = house.services.audit.public_key.pem
+    done = run_script(tmp_path, export, pem)
+    assert (done.returncode, done.stdout) == (0, f"intact: entries {last - 9} to {last + 10}\n"), done.stderr
+    for wrong in (
+        export.replace(b'"test"', b'"tess"', 1),
+        export.replace(b'"removed_to":', b'"removed_to":1', 1),
+        b"".join(export.splitlines(keepends=True)[:-1]),
+    ):
+        assert run_script(tmp_path, wrong, pem).returncode == 1

@@ -1,0 +1,87 @@
+"""What a worker makes of the checkpoints that it is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from opsicle.pki.audit_key import AuditKey
+from opsicle.wire.audit import Checkpoint, SeenCheckpoint
+from opsicle.worker.connection import Connection
+from opsicle.worker.poller import Poller, Presence
+from opsicle.worker.witness import Witness
+from tests.audit_records import CHAIN, checkpoints, entries
+from tests.support import wait_until
+from tests.worker.peer import Peer
+from tests.worker.test_poller import Table
+
+KEY = AuditKey.create()
+ORIGINAL = checkpoints(KEY, 10, list(entries(50)))
+
+
+def seen(checkpoint: Checkpoint, chain: str = CHAIN) -> SeenCheckpoint:
+    return SeenCheckpoint(chain, checkpoint)
+
+
+def altered(number: int, **changes: object) -> SeenCheckpoint:
+    return seen(msgspec.structs.replace(ORIGINAL[number - 1], **changes))
+
+
+def test_a_record_that_grows_is_no_reason_for_complaint(tmp_path: Path) -> None:
+    witness = Witness(tmp_path / "checkpoint.json")
+    for checkpoint in (*ORIGINAL[:3], ORIGINAL[2], ORIGINAL[4]):
+        witness.see(seen(checkpoint))
+    assert witness.report == ""
+    assert msgspec.json.decode((tmp_path / "checkpoint.json").read_bytes(), type=SeenCheckpoint) == seen(ORIGINAL[4])
+
+
+@pytest.mark.parametrize(
+    ("shown", "says"),
+    [
+        (seen(ORIGINAL[0]), "older"),
+        (altered(4, seq=9), "older"),
+        (altered(3, hash="0" * 64), "another than"),
+        (altered(4, previous="0" * 64), "does not follow"),
+        (seen(ORIGINAL[3], "01k9another"), "another one"),
+    ],
+    ids=["older", "shorter", "other", "other past", "other org"],
+)
+def test_a_checkpoint_that_contradicts_the_last_one_is_reported_and_not_kept(
+    tmp_path: Path, shown: SeenCheckpoint, says: str
+) -> None:
+    Witness(tmp_path / "checkpoint.json").see(seen(ORIGINAL[2]))
+    witness = Witness(tmp_path / "checkpoint.json")  # the worker's next life
+    witness.see(shown)
+    assert says in witness.report
+    witness.reported()
+    witness.see(shown)
+    assert witness.report == "", "it is said once"
+    assert msgspec.json.decode((tmp_path / "checkpoint.json").read_bytes(), type=SeenCheckpoint) == seen(ORIGINAL[2])
+
+
+def test_a_file_that_cannot_be_read_is_as_if_there_had_been_none(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.json").write_bytes(b"\xff{")
+    witness = Witness(tmp_path / "checkpoint.json")
+    witness.see(seen(ORIGINAL[0]))
+    assert witness.report == ""
+
+
+def test_the_server_is_told_with_the_next_poll(tmp_path: Path) -> None:
+    peer = Peer(tmp_path)
+    peer.start()
+    connection = Connection(peer.identity())
+    poller = Poller(Presence("boot-1", {}, 1), connection, Table(), lambda _: None, lambda _: None, lambda: None)
+    poller.witness = Witness(tmp_path / "checkpoint.json")
+    poller.witness.see(seen(ORIGINAL[2]))
+    poller.witness.see(seen(ORIGINAL[0]))
+    poller.start()
+    try:
+        wait_until(lambda: len(peer.polls) >= 2)
+        assert "older" in peer.polls[0].history_rewritten
+        assert peer.polls[1].history_rewritten == ""
+    finally:
+        poller.stop(5)
+        connection.close()
+        peer.stop()
