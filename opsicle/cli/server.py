@@ -34,6 +34,13 @@ _FIELDS = {"name": "names", "verbose": "is_verbose"}
 @click.option(
     "--log-retention-days", type=click.IntRange(min=1), metavar="DAYS", help="How long logs are kept; 90 unless told."
 )
+@click.option(
+    "--master-key-file",
+    metavar="FILE",
+    type=Path,
+    envvar=["OPSICLE_SERVER_MASTER_KEY_FILE", "OPSICLE_MASTER_KEY_FILE"],
+    help="The key under which secrets are encrypted; D/master.key unless told.",
+)
 @click.option("--verbose", is_flag=True, help="Log every request too.")
 def server(**given: Any) -> None:
     """Run the application server.

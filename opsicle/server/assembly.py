@@ -8,7 +8,18 @@ from datetime import timedelta
 
 from opsicle.kit.clock import Clock
 from opsicle.pki.authority import Authority
-from opsicle.server.api import accounts, audit, automations, enrol, templates, tokens, users, worker_jobs, workers
+from opsicle.server.api import (
+    accounts,
+    audit,
+    automations,
+    enrol,
+    secrets,
+    templates,
+    tokens,
+    users,
+    worker_jobs,
+    workers,
+)
 from opsicle.server.api.http import Route
 from opsicle.server.background.loop import Loop
 from opsicle.server.services.accounts import Accounts
@@ -25,10 +36,12 @@ from opsicle.server.services.leases import Leases
 from opsicle.server.services.leasing import Leasing
 from opsicle.server.services.login_throttle import LoginThrottle
 from opsicle.server.services.passwords import PasswordHasher
+from opsicle.server.services.secrets import Secrets
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.signals import Signals
 from opsicle.server.services.templates import Templates
 from opsicle.server.services.users import Users
+from opsicle.server.services.vault import Vault
 from opsicle.server.services.workers import Workers
 from opsicle.server.store.automations import count_by_state
 from opsicle.server.store.database import Database
@@ -46,6 +59,7 @@ class Core:
     logs: Database
     authority: Authority
     clock: Clock
+    vault: Vault
 
 
 class Services:
@@ -66,11 +80,12 @@ class Services:
         self.tokens = ApiTokens(state, self.sessions, clock)
         self.audit = Audit(state)
         self.templates = Templates(state, clock)
+        self.secrets = Secrets(state, core.vault, clock)
         self.job_logs = JobLogs(core.logs, clock)
-        leasing = Leasing(self.fleet, self.leases, self.signals, clock)
+        leasing = Leasing(self.fleet, self.leases, self.signals, clock, core.vault)
         self.jobs = Jobs(state, self.job_logs, leasing, self.signals, clock)
         self.dispatch = Dispatch(state, self.jobs, leasing, clock)
-        self.automations = Automations(state, self.job_logs, self.dispatch, self.fleet, self.signals, clock)
+        self.automations = Automations(state, self.job_logs, self.dispatch, self.fleet, self.signals, clock, core.vault)
         self.following = Following(self.automations, self.job_logs, self.signals)
         self.enrolments = Enrolments(state, core.authority, self.urls, throttle, clock)
         self.workers = Workers(state, self.fleet, clock)
@@ -91,6 +106,7 @@ class Services:
             *templates.routes(self.templates),
             *automations.routes(self.automations, self.job_logs, self.following),
             *workers.routes(self.workers, self.enrolments),
+            *secrets.routes(self.secrets),
             *audit.routes(self.audit),
             *enrol.routes(self.enrolments),
         ]

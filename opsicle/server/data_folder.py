@@ -32,6 +32,7 @@ class DataFolder:
 
     opsicle.db, logs.db    the databases
     authority.pem          the CA's key and certificate: whoever has it can pretend to be this server
+    master.key             under which secrets are encrypted (see master_key_file.py)
     ca.pem                 the CA's certificate alone, to hand out
     listener.pem           key and certificate of the listeners, made anew at every start
     setup-token            until the server has been set up

@@ -38,7 +38,8 @@ class ServerOptions:
 
     `names` are further DNS names and addresses under which people and workers reach the server; they stand in its
     certificates, the first of them in its URLs. `url` and `worker_url` say what the URLs are where a proxy or a
-    port mapping stands between. `plain_http` is for the demo: without TLS, on loopback only.
+    port mapping stands between. `master_key_file` is used instead of the data folder's own. `plain_http` is for the
+    demo: without TLS, on loopback only.
     """
 
     data_dir: Path
@@ -52,6 +53,7 @@ class ServerOptions:
     behind_proxy: bool = False
     plain_http: bool = False
     log_retention_days: int = 90
+    master_key_file: Path | None = None
     is_verbose: bool = False
 
     def check(self) -> None:

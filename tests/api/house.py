@@ -23,6 +23,7 @@ from opsicle.server.assembly import Core, Services
 from opsicle.server.data_folder import DataFolder
 from opsicle.server.frontage import Frontage
 from opsicle.server.listening.tls import Tls
+from opsicle.server.master_key_file import MasterKeyFile
 from opsicle.server.services.actor import Actor
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import memberships, migrations, users
@@ -133,7 +134,8 @@ class House:
         migrations.migrate(self.folder.log_database, migrations.LOG_MIGRATIONS)
         self.state = Database(self.folder.state_database, _raise)
         self.logs = Database(self.folder.log_database, _raise)
-        self.services = Services(Core(self.state, self.logs, authority, self.clock))
+        vault = MasterKeyFile(self.folder, None).open_vault(self.state)
+        self.services = Services(Core(self.state, self.logs, authority, self.clock, vault))
         options = ServerOptions(data_dir=folder, listen="127.0.0.1:0", worker_listen="127.0.0.1:0")
         tls = Tls(self.folder, authority, ("127.0.0.1",), self.clock.now())
         self.frontage = Frontage(options, self.services, tls, self.clock.now())

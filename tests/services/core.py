@@ -12,6 +12,7 @@ from opsicle.domain.access import Role
 from opsicle.domain.template_parser import parse_template
 from opsicle.domain.templates import Template
 from opsicle.kit.ids import new_id
+from opsicle.pki.master_key import MasterKey
 from opsicle.server.services.actor import Actor, WorkerActor
 from opsicle.server.services.automations import Automations
 from opsicle.server.services.dispatch import Dispatch
@@ -22,6 +23,7 @@ from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
 from opsicle.server.services.leasing import Leasing
 from opsicle.server.services.signals import Signals
+from opsicle.server.services.vault import Vault
 from opsicle.server.store import memberships, orgs, templates, users, workers
 from opsicle.server.store.database import Database
 from opsicle.wire.jobs import Outcome, Work
@@ -43,13 +45,14 @@ spec:
 
 
 def open_database(folder: Path, name: str, migrations: str) -> Database:
-    """A database with its schema, as the first migration makes it."""
+    """A database with its schema, as the migrations make it."""
     path = folder / name
     is_new = not path.exists()
     database = Database(path, on_fatal=_raise)
     if is_new:
-        schema = (STORE / migrations / "0001_initial.sql").read_text()
-        database.write(lambda db: db.execute(schema).fetchall())
+        for path in sorted((STORE / migrations).glob("*.sql")):
+            schema = path.read_text()
+            database.write(lambda db, schema=schema: db.execute(schema).fetchall())
     return database
 
 
@@ -63,6 +66,7 @@ class Core:
 
     folder: Path
     clock: HandClock = field(default_factory=HandClock)
+    vault: Vault = field(default_factory=lambda: Vault(MasterKey.create()))
 
     def __post_init__(self) -> None:
         self.database = open_database(self.folder, "opsicle.db", "migrations")
@@ -71,18 +75,18 @@ class Core:
         self.leases = Leases(self.clock)
         self.fleet = Fleet(self.clock)
         self.job_logs = JobLogs(self.logs_database, self.clock)
-        leasing = Leasing(self.fleet, self.leases, self.signals, self.clock)
+        leasing = Leasing(self.fleet, self.leases, self.signals, self.clock, self.vault)
         self.jobs = Jobs(self.database, self.job_logs, leasing, self.signals, self.clock)
         self.jobs.recover()
         self.dispatch = Dispatch(self.database, self.jobs, leasing, self.clock)
         self.automations = Automations(
-            self.database, self.job_logs, self.dispatch, self.fleet, self.signals, self.clock
+            self.database, self.job_logs, self.dispatch, self.fleet, self.signals, self.clock, self.vault
         )
         self.following = Following(self.automations, self.job_logs, self.signals)
 
     def restart(self) -> Core:
         self.close()
-        return Core(self.folder, self.clock)
+        return Core(self.folder, self.clock, self.vault)
 
     def close(self) -> None:
         self.dispatch.close()
