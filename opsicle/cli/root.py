@@ -24,6 +24,7 @@ COMMANDS = {
     "logs": "automations",
     "users": "users",
     "tokens": "tokens",
+    "secrets": "secrets",
     "audit": "audit",
 }
 """Each command and the module of `opsicle.cli` that has it, in the order in which help lists them."""

@@ -54,9 +54,10 @@ class _Pipe:
 
 
 class Output:
-    """All pipes of a job, with its secrets masked. They stay open beyond their phase, for as long as something of it may print.
+    """All pipes of a job, with its secrets masked.
 
-    `offset` is the job's log offset at which the next data will begin.
+    They stay open beyond their phase, for as long as something of it may print. `offset` is the job's log offset at
+    which the next data will begin.
     """
 
     def __init__(self, sink: Sink, waiter: Waiter, masking: Masking | None = None) -> None:

@@ -161,10 +161,10 @@ class Runner:
             report.tries += 1
             report.state = StepState.RUNNING
             self._try_phase(index)
+            report.explanation = self._without_secrets(report.explanation)
             if report.state is not StepState.FAILED or report.tries >= tries_allowed or not self._await_retry(phase):
                 break
         report.finished_at_ms = now_ms()
-        report.explanation = self._without_secrets(report.explanation)
         if report.state in _BAD:
             self._decide(_BAD[report.state], _sentence(report), report.exit_code)
         self._around.tell()

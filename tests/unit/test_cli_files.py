@@ -150,7 +150,7 @@ def test_a_missing_required_value_is_not_asked_for_without_a_terminal(alice: Use
     [
         ("  approvalPolicy: {policyRef: production}\n" + phases("touch ran"), "spec.approvalPolicy"),
         (phases("touch ran", more=", image: alpine"), "spec.template.phases[0].image"),
-        (phases("touch ran", more=", secrets: [a]"), "spec.template.phases[0].secrets"),
+        (phases("touch ran", more=", outputs: [a]"), "spec.template.phases[0].outputs"),
     ],
 )
 def test_what_cannot_be_carried_out_here_is_refused_before_anything_starts(
