@@ -15,6 +15,7 @@ import * as login from "./pages/login.js";
 import * as notFound from "./pages/not-found.js";
 import * as people from "./pages/people.js";
 import * as run from "./pages/run.js";
+import * as secrets from "./pages/secrets.js";
 import * as setup from "./pages/setup.js";
 import * as template from "./pages/template.js";
 import * as templatePush from "./pages/template-push.js";
@@ -39,6 +40,7 @@ for (const [pattern, page] of [
   ["/workers", workers],
   ["/people", people],
   ["/tokens", tokens],
+  ["/secrets", secrets],
   ["/audit", audit],
   [".*", notFound],
 ]) {
