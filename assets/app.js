@@ -18,6 +18,7 @@ import * as people from "./pages/people.js";
 import * as profile from "./pages/profile.js";
 import * as reset from "./pages/reset.js";
 import * as run from "./pages/run.js";
+import * as secrets from "./pages/secrets.js";
 import * as setup from "./pages/setup.js";
 import * as template from "./pages/template.js";
 import * as templatePush from "./pages/template-push.js";
@@ -44,6 +45,7 @@ for (const [pattern, page] of [
   ["/people", people],
   ["/profile", profile],
   ["/tokens", tokens],
+  ["/secrets", secrets],
   ["/audit", audit],
   [".*", notFound],
 ]) {

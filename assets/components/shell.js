@@ -12,6 +12,7 @@ const PLACES = [
   { path: "/automations", text: "Automations", name: "automations" },
   { path: "/workers", text: "Workers", name: "workers" },
   { path: "/people", text: "People", name: "people" },
+  { path: "/secrets", text: "Secrets", name: "secrets", action: "secrets.view" },
   { path: "/audit", text: "Audit", name: "audit", action: "audit.view" },
 ];
 

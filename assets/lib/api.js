@@ -43,6 +43,11 @@ export function patch(path, body) {
   return call("PATCH", path, { body });
 }
 
+/** Put the next one in something's place. Throws ApiError. */
+export function put(path, body) {
+  return call("PUT", path, { body });
+}
+
 /** Remove something. Throws ApiError. */
 export function remove(path) {
   return call("DELETE", path, {});

@@ -33,7 +33,7 @@ function show(content, template, earlier, path) {
   const environment = h("div", {});
   const drawEnvironment = () => replace(environment, environmentView(fields));
   const fields = template.variables.map((variable) =>
-    variableField(variable, earlier?.values[variable.id], drawEnvironment),
+    variableField(variable, variable.type === "secret" ? undefined : earlier?.values[variable.id], drawEnvironment),
   );
   const reason = field({
     label: "Reason",
@@ -123,6 +123,7 @@ function environmentView(fields) {
 function shownValue({ variable, value }) {
   try {
     const now = value() ?? variable.default;
+    if (variable.type === "secret" && now) return "••••";
     return now === undefined || now === null
       ? h("span", { class: "muted" }, " not set")
       : visible(valueText(now)).replaceAll("\n", "⏎");

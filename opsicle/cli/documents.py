@@ -11,7 +11,7 @@ from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.problems import Problems, nearest, quoted
 from opsicle.domain.shell_lint import warnings
 from opsicle.domain.template_parser import AUTOMATION_TYPE, TEMPLATE_TYPE, Document, digest, parse_document
-from opsicle.domain.templates import Template, Value, Variable
+from opsicle.domain.templates import Template, Value, Variable, VariableType
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import parse_text
 from opsicle.domain.yaml_documents import MAX_BYTES, Kind, load, plain
@@ -87,7 +87,7 @@ def read_document(path: Path) -> Document:
 def given_values(variables: Iterable[Variable], texts: Iterable[str], file: Path | None) -> dict[str, Value]:
     """The values from `--var id=text` and a `--var-file`; `--var` wins. Raises InvalidInput with every mistake.
 
-    Whether they fit the variables' rules is for `check_values` or the server to say.
+    A secret one is refused as `--var`. Whether they fit the variables' rules is for `check_values` or the server.
     """
     values = read_values_file(file) if file else {}
     known = {variable.id: variable for variable in variables}
@@ -95,6 +95,10 @@ def given_values(variables: Iterable[Variable], texts: Iterable[str], file: Path
     for name, given in _by_id(texts).items():
         if name not in known:
             problems.add(f"values.{name[:64]}", f"the template has no variable {quoted(name)}{nearest(name, known)}")
+        elif known[name].type is VariableType.SECRET:
+            problems.add(
+                f"values.{name}", "is secret, and every user of this machine can read what stands in a command line"
+            )
         elif len(given) > 1 and not known[name].multiple:
             problems.add(f"values.{name}", "is given more than once")
         else:

@@ -19,8 +19,9 @@ from opsicle.cli.documents import read_document
 from opsicle.cli.narration import Narration
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import InvalidInput, Problem
+from opsicle.domain.secrets import masked, named_secrets, only_secret
 from opsicle.domain.template_parser import AutomationDocument, Document
-from opsicle.domain.templates import Template, Value, Variable
+from opsicle.domain.templates import Template, Value, Variable, VariableType
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import check_values, environment
 from opsicle.kit.ids import new_id
@@ -58,8 +59,12 @@ class LocalRun(msgspec.Struct, kw_only=True):
     phases: list[LocalPhase]
 
 
-def prepare(path: Path, read_values: Callable[[Sequence[Variable]], dict[str, Value]]) -> tuple[Work, dict[str, Value]]:
-    """The file as work for the runner, and the values that it runs with.
+def prepare(
+    path: Path,
+    read_values: Callable[[Sequence[Variable]], dict[str, Value]],
+    read_secrets: Callable[[Sequence[str]], dict[str, str]],
+) -> tuple[Work, dict[str, Value]]:
+    """The file as work for the runner, and the values that it runs with, secret ones masked.
 
     Raises InvalidInput for mistakes in the file or the values, and for what cannot run here.
     """
@@ -67,6 +72,7 @@ def prepare(path: Path, read_values: Callable[[Sequence[Variable]], dict[str, Va
     _refuse_what_cannot_run(path, document)
     variables = document.variables if isinstance(document, Template) else ()
     values = check_values(variables, read_values(variables))
+    secrets = read_secrets(named_secrets(document.phases))
     work = Work(
         automation_id=new_id(datetime.now(UTC)),
         job_id=new_id(datetime.now(UTC)),
@@ -74,11 +80,13 @@ def prepare(path: Path, read_values: Callable[[Sequence[Variable]], dict[str, Va
         template=document.name,
         requester=getpass.getuser(),
         phases=document.phases,
-        variables=environment(variables, values),
+        variables=environment([v for v in variables if v.type is not VariableType.SECRET], values),
+        secret_variables=environment(variables, only_secret(variables, values)),
+        secrets=secrets,
         volume_mounts=document.volume_mounts,
         timeout=document.timeout if isinstance(document, Template) else None,
     )
-    return work, values
+    return work, masked(variables, values)
 
 
 def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> LocalRun:

@@ -27,6 +27,7 @@ COMMANDS = {
     "tokens": "tokens",
     "sessions": "logins",
     "totp": "totp",
+    "secrets": "secrets",
     "audit": "audit",
 }
 """Each command and the module of `opsicle.cli` that has it, in the order in which help lists them."""

@@ -40,9 +40,23 @@ class _Lines(click.types.StringParamType):
 @click.option("--var-file", metavar="FILE", type=Path, help="YAML or JSON file with values by id; `--var` wins.")
 @click.option("--follow", is_flag=True, help="Show the log live, and end with the automation's exit code.")
 @click.option("--version", type=click.IntRange(min=1), metavar="N", help="Which version; the newest unless told.")
+@click.option(
+    "--secret-file",
+    metavar="NAME=FILE",
+    multiple=True,
+    type=_Lines(),
+    help="For a FILE: the value of a secret that its phases name, from a file (`-`: stdin). May be repeated.",
+)
 @click.option("--reason", metavar="TEXT", default="", help="Why; it is shown with the automation.")
-def run(
-    what: str, var: Sequence[str], var_file: Path | None, *, follow: bool, version: int | None, reason: str
+def run(  # noqa: PLR0913 - each is an option
+    what: str,
+    var: Sequence[str],
+    var_file: Path | None,
+    secret_file: Sequence[str],
+    *,
+    follow: bool,
+    version: int | None,
+    reason: str,
 ) -> AutomationState | JobState | None:
     """Run a template.
 
@@ -52,7 +66,9 @@ def run(
     if is_file(what):
         if version is not None:
             raise click.UsageError("--version is for templates on the server; a file has none.")
-        return _run_here(Path(what), values)
+        return _run_here(Path(what), values, secret_file)
+    if secret_file:
+        raise click.UsageError("--secret-file is for files; the server has secrets of its own, see `opsicle secrets`.")
     return _run_there(what, version, values, reason, follow=follow)
 
 
@@ -89,15 +105,36 @@ class _Given:
         return values
 
 
-def _run_here(path: Path, given: _Given) -> JobState:
+def _run_here(path: Path, given: _Given, secret_files: Sequence[str]) -> JobState:
     from opsicle.cli.local_run import prepare, run_here
     from opsicle.cli.output import print_json
 
-    work, values = prepare(path, given.read)
+    work, values = prepare(path, given.read, lambda names: _given_secrets(names, secret_files))
     result = run_here(work, values, is_stdout_taken=current().wants_json)
     if current().wants_json:
         print_json(result)
     return result.state
+
+
+def _given_secrets(names: Sequence[str], given: Sequence[str]) -> dict[str, str]:
+    """The secrets that a file's phases name, from `--secret-file name=file`. Raises InvalidInput, UsageError."""
+    from opsicle.cli.secrets import read_value_file
+    from opsicle.domain.errors import InvalidInput
+    from opsicle.domain.problems import quoted
+
+    secrets: dict[str, str] = {}
+    for text in given:
+        name, separator, file = text.partition("=")
+        if not separator or name not in names:
+            raise InvalidInput(f"--secret-file takes name=file for a secret that a phase names, not {quoted(text)}")
+        secrets[name] = read_value_file(file)
+    missing = [name for name in names if name not in secrets]
+    if missing:
+        raise InvalidInput(
+            f"the file's phases need secrets that were not given: {', '.join(missing)}",
+            hint=f"Give each with --secret-file {missing[0]}=FILE. The server's own secrets stay on the server.",
+        )
+    return secrets
 
 
 def _run_there(name: str, version: int | None, given: _Given, reason: str, *, follow: bool) -> AutomationState | None:

@@ -40,6 +40,13 @@ _FIELDS = {"name": "names", "verbose": "is_verbose"}
     metavar="DAYS",
     help="How long audit entries are kept; for ever unless told.",
 )
+@click.option(
+    "--master-key-file",
+    metavar="FILE",
+    type=Path,
+    envvar=["OPSICLE_SERVER_MASTER_KEY_FILE", "OPSICLE_MASTER_KEY_FILE"],
+    help="The key under which secrets are encrypted; D/master.key unless told.",
+)
 @click.option("--verbose", is_flag=True, help="Log every request too.")
 def server(**given: Any) -> None:
     """Run the application server.

@@ -17,6 +17,7 @@ from opsicle.kit.backoff import Backoff
 from opsicle.wire import identity_api as identity
 from opsicle.wire import user_api as wire
 from opsicle.wire.audit import AuditVerdict
+from opsicle.wire.secret_api import CreateSecretRequest, Secret, UpdateSecretRequest
 
 T = TypeVar("T")
 
@@ -163,6 +164,26 @@ class Api:
     def audit_key(self) -> str:
         """The public key of the server's records, as PEM."""
         return self.connection.send("GET", "/api/v1/audit/key").body.decode("ascii", "replace")
+
+    def secrets(self) -> Iterator[Secret]:
+        """The org's secrets, without their values."""
+        return self._pages("/api/v1/secrets", Secret)
+
+    def secret(self, name: str) -> Secret:
+        """One secret, without its value."""
+        return self._get(f"/api/v1/secrets/{_part(name)}", Secret)
+
+    def create_secret(self, request: CreateSecretRequest) -> Secret:
+        """Keep a new secret."""
+        return self._post("/api/v1/secrets", request, Secret)
+
+    def update_secret(self, name: str, request: UpdateSecretRequest) -> Secret:
+        """Give a secret its next value."""
+        return self._send("PUT", f"/api/v1/secrets/{_part(name)}", request, Secret)
+
+    def delete_secret(self, name: str) -> None:
+        """Remove a secret."""
+        self.connection.send("DELETE", f"/api/v1/secrets/{_part(name)}")
 
     # Templates
 

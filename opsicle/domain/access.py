@@ -28,6 +28,8 @@ class Action(StrEnum):
     WORKERS_MANAGE = "workers.manage"
     USERS_VIEW = "users.view"
     USERS_MANAGE = "users.manage"
+    SECRETS_VIEW = "secrets.view"
+    SECRETS_MANAGE = "secrets.manage"
     AUDIT_VIEW = "audit.view"
 
 
@@ -47,6 +49,8 @@ PERMISSIONS: dict[Action, frozenset[Role]] = {
     Action.WORKERS_MANAGE: _OPERATORS,
     Action.USERS_VIEW: _EVERYONE,
     Action.USERS_MANAGE: _ADMIN,
+    Action.SECRETS_VIEW: _OPERATORS,
+    Action.SECRETS_MANAGE: _ADMIN,
     Action.AUDIT_VIEW: _ADMIN | {Role.REPORTER},
 }
 """Deny unless it stands here. Requesters may also cancel what they themselves have triggered."""

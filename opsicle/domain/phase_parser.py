@@ -14,6 +14,7 @@ from opsicle.domain.names import (
     is_reserved,
 )
 from opsicle.domain.problems import quoted
+from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE
 from opsicle.domain.templates import (
     DEFAULT_PHASE_TIMEOUT_SECONDS,
     DEFAULT_SHELL,
@@ -75,7 +76,7 @@ def _phase(fields: Fields) -> Phase:
         timeout=fields.integer("timeout", DEFAULT_PHASE_TIMEOUT_SECONDS, 1, MAX_TIMEOUT_SECONDS),
         commands=_commands(fields),
         env=_env(fields),
-        secrets=fields.names("secrets", MAX_SECRETS, ID, ID_RULE),
+        secrets=fields.names("secrets", MAX_SECRETS, SECRET_NAME, SECRET_NAME_RULE),
         working_directory=_working_directory(fields),
         when=fields.choice("when", When.SUCCESS),
         retries=_retries(fields),

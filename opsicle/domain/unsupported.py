@@ -8,7 +8,7 @@ from opsicle.domain.errors import Problem
 from opsicle.domain.templates import Template, VariableType
 
 _LATER = "arrives in a later version; this template cannot run until then"
-_LATER_VARIABLES = frozenset({VariableType.SECRET, VariableType.FILE})
+_LATER_VARIABLES = frozenset({VariableType.FILE})
 
 
 def unsupported(template: Template) -> list[Problem]:
@@ -36,7 +36,5 @@ def _of_variables(template: Template) -> Iterator[Problem]:
 
 def _of_phases(template: Template) -> Iterator[Problem]:
     for i, phase in enumerate(template.phases):
-        if phase.secrets:
-            yield Problem(f"spec.template.phases[{i}].secrets", f"giving secrets to a phase {_LATER}")
         if phase.outputs:
             yield Problem(f"spec.template.phases[{i}].outputs", f"passing outputs on {_LATER}")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from opsicle.domain.names import environment_name
 from opsicle.domain.patterns import MAX_MATCHED_CHARACTERS, Pattern
 from opsicle.domain.problems import Problems, listed, nearest, quoted, refuse
+from opsicle.domain.secrets import MASK, wrong_value
 from opsicle.domain.templates import Scalar, Value, Variable, VariableType
 
 MAX_VALUE_BYTES = 64 * 1024
@@ -141,6 +142,15 @@ def _check_text(variable: Variable, value: object) -> str:
     return value
 
 
+def _check_secret(variable: Variable, value: object) -> str:
+    text = _check_text(variable, value)
+    if text == MASK:
+        raise WrongValue("is the mask that is shown in a secret's place, not its value")
+    if text and (problem := wrong_value(text)):
+        raise WrongValue(problem)
+    return text
+
+
 def _check_bool(variable: Variable, value: object) -> bool:
     if not isinstance(value, bool):
         raise WrongValue(f"must be true or false, not {_kind(value)}")
@@ -191,7 +201,7 @@ def _check_date(variable: Variable, value: object) -> str:
 _CHECKS: dict[VariableType, Callable[[Variable, object], Scalar]] = {
     VariableType.STRING: _check_text,
     VariableType.TEXT: _check_text,
-    VariableType.SECRET: _check_text,
+    VariableType.SECRET: _check_secret,
     VariableType.FILE: _check_text,
     VariableType.BOOL: _check_bool,
     VariableType.NUMBER: _check_number,

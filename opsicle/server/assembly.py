@@ -17,6 +17,7 @@ from opsicle.server.api import (
     automations,
     enrol,
     identity,
+    secrets,
     templates,
     tokens,
     users,
@@ -44,11 +45,13 @@ from opsicle.server.services.login_throttle import LoginThrottle
 from opsicle.server.services.password_changes import PasswordChanges
 from opsicle.server.services.passwords import PasswordHasher
 from opsicle.server.services.recovery import Recovery
+from opsicle.server.services.secrets import Secrets
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.signals import Signals
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.templates import Templates
 from opsicle.server.services.users import Users
+from opsicle.server.services.vault import Vault
 from opsicle.server.services.workers import Workers
 from opsicle.server.store.automations import count_by_state
 from opsicle.server.store.database import Database
@@ -70,6 +73,7 @@ class Core:
     audit_key: AuditKey
     clock: Clock
     seal: Seal
+    vault: Vault
 
 
 class Services:
@@ -100,11 +104,12 @@ class Services:
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
         self.templates = Templates(state, clock)
+        self.secrets = Secrets(state, core.vault, clock)
         self.job_logs = JobLogs(core.logs, clock)
-        leasing = Leasing(self.fleet, self.leases, self.signals, clock)
+        leasing = Leasing(self.fleet, self.leases, self.signals, clock, core.vault)
         self.jobs = Jobs(state, self.job_logs, leasing, self.signals, clock)
         self.dispatch = Dispatch(state, self.jobs, leasing, clock)
-        self.automations = Automations(state, self.job_logs, self.dispatch, self.fleet, self.signals, clock)
+        self.automations = Automations(state, self.job_logs, self.dispatch, self.fleet, self.signals, clock, core.vault)
         self.following = Following(self.automations, self.job_logs, self.signals)
         self.enrolments = Enrolments(state, core.authority, self.urls, throttle, clock)
         self.workers = Workers(state, self.fleet, clock)
@@ -126,6 +131,7 @@ class Services:
             *templates.routes(self.templates),
             *automations.routes(self.automations, self.job_logs, self.following),
             *workers.routes(self.workers, self.enrolments),
+            *secrets.routes(self.secrets),
             *audit.routes(self.audit),
             *enrol.routes(self.enrolments),
         ]

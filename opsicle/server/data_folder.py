@@ -35,6 +35,7 @@ class DataFolder:
     opsicle.db, logs.db    the databases
     authority.pem          the CA's key and certificate: whoever has it can pretend to be this server
     audit.pem              the key that signs the audit record's checkpoints
+    master.key             under which secrets are encrypted (see master_key_file.py)
     ca.pem                 the CA's certificate alone, to hand out
     listener.pem           key and certificate of the listeners, made anew at every start
     identity.key           seals the seeds of authenticator apps that the database holds

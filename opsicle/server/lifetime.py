@@ -26,6 +26,8 @@ from opsicle.server.background.loop import Loop
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
 from opsicle.server.listening.tls import Tls
+from opsicle.server.master_key_file import MasterKeyFile
+from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, migrations
 from opsicle.server.store.database import Database
@@ -71,7 +73,9 @@ class Lifetime:
                 closing(Database(folder.log_database, _die)) as logs,
             ):
                 audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
-                with closing(Services(Core(state, logs, authority, audit_key, self._clock, seal))) as services:
+                with closing(
+                    Services(Core(state, logs, authority, audit_key, self._clock, seal, self._vault(folder, state)))
+                ) as services:
                     self._serve(folder, authority, services)
         log.info("server stopped")
 
@@ -89,6 +93,9 @@ class Lifetime:
                 log.info("database migrated", extra={"database": database.name, "migrations": applied})
         if not is_new:
             migrations.check_integrity(folder.state_database)
+
+    def _vault(self, folder: DataFolder, state: Database) -> Vault:
+        return MasterKeyFile(folder, self._options.master_key_file).open_vault(state)
 
     def _serve(self, folder: DataFolder, authority: Authority, services: Services) -> None:
         options, now = self._options, self._clock.now()

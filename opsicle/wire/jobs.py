@@ -30,6 +30,9 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Everything a runner needs to carry out one automation, and nothing it has to look up.
 
     `variables` are environment variables by their full name (`OPSICLE_VAR_SERVICE`), values already text.
+    `secret_variables` are the same of secret variables; `secrets` are the secrets by name, each for the phases that
+    name it. Neither is ever written down or shown. `withheld` says why something of this cannot be had: then nothing
+    is run.
     `timeout` bounds the whole job in seconds; None leaves it to the phases' own.
     """
 
@@ -40,8 +43,14 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     requester: str
     phases: tuple[Phase, ...]
     variables: dict[str, str] = {}
+    secret_variables: dict[str, str] = {}
+    secrets: dict[str, str] = {}
+    withheld: str = ""
     volume_mounts: tuple[VolumeMount, ...] = ()
     timeout: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Work(automation_id={self.automation_id!r}, job_id={self.job_id!r}, fence={self.fence})"
 
 
 class StepState(StrEnum):

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from opsicle.wire.jobs import PhaseReport
+from opsicle.worker.masking import Mask, Masking
 from opsicle.worker.waiting import Waiter
 
 CHUNK_BYTES = 64 * 1024
 
 _GATHER_SECONDS = 0.004  # a pipe that has just been read is left alone so long: many small writes make one chunk
 _SPOOL_FULL_SECONDS = 0.05  # until data that was not taken is offered again
+_SILENT_SECONDS = 0.2  # after so long, a few bytes that might begin a secret are shown all the same
 _STEPS_AT_ONCE = 32  # 1 MiB read and taken, more than a pipe holds; who never stops printing cannot hold us up
 
 
@@ -35,25 +37,32 @@ class Sink(Protocol):
 
 
 class _Pipe:
-    """One end to read from. `held` was read but not taken yet; `due` is when to look again, 0 while it is watched."""
+    """One end to read from. `held` was read but not taken yet; `due` is when to look again, 0 while it is watched.
 
-    def __init__(self, fd: int, phase: int, stream: int) -> None:
+    `release_at` is when to show what the mask holds back for no more than a moment, 0 if there is no such thing.
+    """
+
+    def __init__(self, fd: int, phase: int, stream: int, mask: Mask | None) -> None:
         self.fd = fd
         self.phase = phase
         self.stream = stream
         self.held = b""
         self.read_at_ms = 0
         self.due = 0.0
+        self.mask = mask
+        self.release_at = 0.0
 
 
 class Output:
-    """All pipes of a job. They stay open beyond their phase, for as long as something of it may print.
+    """All pipes of a job, with its secrets masked.
 
-    `offset` is the job's log offset at which the next data will begin.
+    They stay open beyond their phase, for as long as something of it may print. `offset` is the job's log offset at
+    which the next data will begin.
     """
 
-    def __init__(self, sink: Sink, waiter: Waiter) -> None:
+    def __init__(self, sink: Sink, waiter: Waiter, masking: Masking | None = None) -> None:
         self.offset = 0
+        self._masking = masking
         self._sink = sink
         self._waiter = waiter
         self._pipes: dict[int, _Pipe] = {}
@@ -70,7 +79,7 @@ class Output:
 
     def add(self, fd: int, phase: int, stream: int) -> None:
         """Carry what comes from `fd`, a non-blocking pipe that is closed when its other end is."""
-        pipe = self._pipes[fd] = _Pipe(fd, phase, stream)
+        pipe = self._pipes[fd] = _Pipe(fd, phase, stream, Mask(self._masking) if self._masking else None)
         self._watch(pipe)
 
     def turn(self, now: float) -> float:
@@ -79,8 +88,9 @@ class Output:
         for pipe in list(self._pipes.values()):
             if pipe.due and pipe.due <= now:
                 self._take(pipe)
-            if pipe.due:
-                next_due = min(next_due, pipe.due)
+            if pipe.release_at and pipe.release_at <= now:
+                self._release(pipe)
+            next_due = min(next_due, pipe.due or next_due, pipe.release_at or next_due)
         return next_due
 
     def drain(self) -> None:
@@ -91,7 +101,18 @@ class Output:
     def close(self) -> None:
         """Stop listening; what still prints gets SIGPIPE."""
         for pipe in list(self._pipes.values()):
+            if pipe.mask:
+                pipe.held += pipe.mask.finish()
+            while pipe.held and self._offer(pipe):
+                pass
             self._drop(pipe)
+
+    def _release(self, pipe: _Pipe) -> None:
+        """Show what was held back only because more could have come."""
+        pipe.release_at = 0.0
+        if pipe.mask and pipe.mask.can_release:
+            pipe.held += pipe.mask.release()
+            self._take(pipe)
 
     def _take(self, pipe: _Pipe) -> None:
         took = False
@@ -114,20 +135,24 @@ class Output:
     def _read(self, pipe: _Pipe) -> bool:
         """Read what is there. False if nothing is, for now or for ever."""
         try:
-            pipe.held = os.read(pipe.fd, CHUNK_BYTES)
+            content = os.read(pipe.fd, CHUNK_BYTES)
         except BlockingIOError:
             return False
         pipe.read_at_ms = now_ms()
-        if not pipe.held:
+        pipe.held = _masked(pipe.mask, content) if pipe.mask else content
+        if not content and not pipe.held:
             self._drop(pipe)
-        return bool(pipe.held)
+            return False
+        pipe.release_at = time.monotonic() + _SILENT_SECONDS if pipe.mask and pipe.mask.can_release else 0.0
+        return True
 
     def _offer(self, pipe: _Pipe) -> bool:
-        offset = self._sink.write(pipe.phase, pipe.stream, pipe.read_at_ms, pipe.held)
+        piece = pipe.held[:CHUNK_BYTES]  # what the mask held back may have made it longer
+        offset = self._sink.write(pipe.phase, pipe.stream, pipe.read_at_ms, piece)
         if offset is None:
             return False
         self.offset = offset
-        pipe.held = b""
+        pipe.held = pipe.held[CHUNK_BYTES:]
         return True
 
     def _watch(self, pipe: _Pipe) -> None:
@@ -141,6 +166,11 @@ class Output:
         self._waiter.unwatch(pipe.fd)
         os.close(pipe.fd)
         del self._pipes[pipe.fd]
+
+
+def _masked(mask: Mask, content: bytes) -> bytes:
+    """What may be shown now that this has been read; nothing read is the end, after which the mask holds nothing."""
+    return mask.feed(content) if content else mask.finish()
 
 
 def now_ms() -> int:

@@ -25,6 +25,7 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Phase, When
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
 from opsicle.worker.attempt import Attempt, Limits, Marks, Surroundings, stop_tree
+from opsicle.worker.masking import Masking
 from opsicle.worker.output import Output, Sink, now_ms
 from opsicle.worker.process_tree import GRACE_SECONDS, JobTree, end_tree, kill_leftovers
 from opsicle.worker.runtimes.subprocess import CannotStart, base_environment, phase_environment, start
@@ -68,11 +69,12 @@ class Runner:
         self._deadline = float("inf")
         self._verdict: JobState | None = None
         self._explanation = ""
+        self._masking = _masking_for(work)
         self._exit_code: int | None = None
         waiter = Waiter()
         self._around = Surroundings(
             waiter=waiter,
-            output=Output(sink, waiter),
+            output=Output(sink, waiter, self._masking),
             marks=Marks(self._workspace.beside("marks")),
             tree=JobTree(work.job_id),
             cancellation=cancellation,
@@ -108,7 +110,12 @@ class Runner:
 
     def _prepare(self) -> str:
         """Make the workspace. Returns what stands in the way of the job, or an empty string."""
+        if self._work.withheld:
+            return self._work.withheld
         for phase in self._work.phases:
+            missing = [name for name in phase.secrets if name not in self._work.secrets]
+            if missing:
+                return f"phase {phase.name} needs the secret {missing[0]}, which was not handed out"
             if phase.image is not None:
                 return f"phase {phase.name} needs a container ({phase.image}), and this worker runs no containers"
         try:
@@ -154,6 +161,7 @@ class Runner:
             report.tries += 1
             report.state = StepState.RUNNING
             self._try_phase(index)
+            report.explanation = self._without_secrets(report.explanation)
             if report.state is not StepState.FAILED or report.tries >= tries_allowed or not self._await_retry(phase):
                 break
         report.finished_at_ms = now_ms()
@@ -242,8 +250,16 @@ class Runner:
             state=self._verdict or JobState.SUCCEEDED,
             phases=self._reports,
             exit_code=0 if succeeded else self._exit_code,
-            explanation=self._explanation,
+            explanation=self._without_secrets(self._explanation),
         )
+
+    def _without_secrets(self, text: str) -> str:
+        return self._masking.text(text) if self._masking and text else text
+
+
+def _masking_for(work: Work) -> Masking | None:
+    values = [value for value in (*work.secret_variables.values(), *work.secrets.values()) if value]
+    return Masking(values) if values else None
 
 
 def _sentence(report: PhaseReport) -> str:

@@ -14,6 +14,7 @@ from opsicle.domain.access import PERMISSIONS, Action, Role
 from opsicle.pki.certificates import WorkerIdentity
 from opsicle.server.api.http import Access, Route
 from opsicle.server.api.request import WORKER_IDENTITY
+from opsicle.wire.secret_api import CreateSecretRequest
 from opsicle.wire.user_api import CreateApiTokenRequest, RunRequest
 from opsicle.wire.worker_api import Enrolment, PollRequest
 from tests.api.house import PASSWORD, Answer, Client, House
@@ -75,6 +76,11 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/workers/<worker>/drain": A.WORKERS_MANAGE,
     "POST /api/v1/workers/<worker>/undrain": A.WORKERS_MANAGE,
     "POST /api/v1/workers/<worker>/revoke": A.WORKERS_MANAGE,
+    "GET /api/v1/secrets": A.SECRETS_VIEW,
+    "POST /api/v1/secrets": A.SECRETS_MANAGE,
+    "GET /api/v1/secrets/<secret>": A.SECRETS_VIEW,
+    "PUT /api/v1/secrets/<secret>": A.SECRETS_MANAGE,
+    "DELETE /api/v1/secrets/<secret>": A.SECRETS_MANAGE,
     "GET /api/v1/audit": A.AUDIT_VIEW,
     "GET /api/v1/audit/export": A.AUDIT_VIEW,
     "GET /api/v1/audit/verify": A.AUDIT_VIEW,
@@ -102,6 +108,8 @@ BODIES: dict[str, object] = {
     "POST /api/v1/templates/validate": {"source": source("new")},
     "POST /api/v1/automations": {"template": "restart-web"},
     "POST /api/v1/workers/tokens": {},
+    "POST /api/v1/secrets": {"name": "new", "value": "hunter2-hunter2"},
+    "PUT /api/v1/secrets/<secret>": {"value": "hunter2-hunter2"},
 }
 
 
@@ -123,6 +131,8 @@ def furnish(house: House, org: str, admin: str, name: str) -> Things:
     automation = house.services.automations.create(actor, RunRequest(template=name), "")
     token = house.services.tokens.create(actor, CreateApiTokenRequest(name="x"))
     worker = house.worker(org, f"{org}-worker")
+    secret = CreateSecretRequest(name=f"{org}-secret", value="correct horse")
+    house.services.secrets.create(actor, secret)
     return {
         "session_id": actor.session_id,
         "token_id": token.details.id,
@@ -131,6 +141,7 @@ def furnish(house: House, org: str, admin: str, name: str) -> Things:
         "version": "1",
         "automation_id": automation.id,
         "worker": worker.worker_id,
+        "secret": secret.name,
     }
 
 
@@ -147,7 +158,7 @@ def globex(house: House) -> Things:
 def call(client: Client, route_key: str, values: dict[str, str], body: object = None) -> Answer:
     method, path = route_key.split(" ", 1)
     given = BODIES.get(route_key, {} if method != "GET" else None) if body is None else body
-    return client.call(method, filled(path, values), given if method in ("POST", "PATCH") else None)
+    return client.call(method, filled(path, values), given if method in ("POST", "PATCH", "PUT") else None)
 
 
 def test_every_route_stands_in_the_table_and_asks_for_what_it_says(house: House) -> None:
@@ -207,7 +218,7 @@ def absent(things: Things) -> dict[str, str]:
 
 def without_ids(answer: Answer, values: dict[str, str]) -> str:
     text = answer.content.decode()
-    for value in values.values():
+    for value in sorted(values.values(), key=len, reverse=True):
         if len(value) > 1:
             text = text.replace(value, "ID")
     return text

@@ -25,6 +25,7 @@ PAGES = {
     "/people": "People",
     "/tokens": "API tokens",
     "/profile": "Profile",
+    "/secrets": "Secrets",
     "/audit": "Audit",
     "/nowhere": "Nothing here",
 }
@@ -169,3 +170,26 @@ def test_a_new_server_is_set_up_in_the_browser_and_says_what_to_do_next(open_pag
         page.close()
     finally:
         server.process.kill()
+
+
+def test_a_secret_is_made_given_a_new_value_and_deleted_and_never_shown(open_page: OpenPage) -> None:
+    page = open_page("/secrets")
+    for is_new, value in ((True, "correct horse"), (False, "battery staple")):
+        page.get_by_role("button", name="New secret…" if is_new else "New value of api-key").click()
+        dialog = page.get_by_role("dialog")
+        if is_new:
+            dialog.get_by_label("Name").fill("api-key")
+        dialog.get_by_label("Value").fill("short" if is_new else value)
+        keep = dialog.get_by_role("button", name="Keep")
+        keep.click()
+        if is_new:
+            expect(dialog.locator(".complaint", has_text="cannot be masked")).to_be_visible()
+            dialog.get_by_label("Value").fill(value)
+            keep.click()
+        expect(dialog).to_have_count(0)
+        expect(page.get_by_role("cell", name="1" if is_new else "2", exact=True)).to_be_visible()
+        assert value not in page.content()
+    expect(page.get_by_role("cell", name="$OPSICLE_SECRET_API_KEY")).to_be_visible()
+    page.get_by_role("button", name="Delete api-key").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete the secret").click()
+    expect(page.get_by_text("No secrets")).to_be_visible()

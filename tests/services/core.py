@@ -12,6 +12,7 @@ from opsicle.domain.access import Role
 from opsicle.domain.template_parser import parse_template
 from opsicle.domain.templates import Template
 from opsicle.kit.ids import new_id
+from opsicle.pki.master_key import MasterKey
 from opsicle.server.services.actor import Actor, WorkerActor
 from opsicle.server.services.automations import Automations
 from opsicle.server.services.dispatch import Dispatch
@@ -22,6 +23,7 @@ from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
 from opsicle.server.services.leasing import Leasing
 from opsicle.server.services.signals import Signals
+from opsicle.server.services.vault import Vault
 from opsicle.server.store import memberships, orgs, templates, users, workers
 from opsicle.server.store.database import Database
 from opsicle.server.store.migrations import migrate
@@ -59,6 +61,7 @@ class Core:
 
     folder: Path
     clock: HandClock = field(default_factory=HandClock)
+    vault: Vault = field(default_factory=lambda: Vault(MasterKey.create()))
 
     def __post_init__(self) -> None:
         self.database = open_database(self.folder, "opsicle.db", "migrations")
@@ -67,18 +70,18 @@ class Core:
         self.leases = Leases(self.clock)
         self.fleet = Fleet(self.clock)
         self.job_logs = JobLogs(self.logs_database, self.clock)
-        leasing = Leasing(self.fleet, self.leases, self.signals, self.clock)
+        leasing = Leasing(self.fleet, self.leases, self.signals, self.clock, self.vault)
         self.jobs = Jobs(self.database, self.job_logs, leasing, self.signals, self.clock)
         self.jobs.recover()
         self.dispatch = Dispatch(self.database, self.jobs, leasing, self.clock)
         self.automations = Automations(
-            self.database, self.job_logs, self.dispatch, self.fleet, self.signals, self.clock
+            self.database, self.job_logs, self.dispatch, self.fleet, self.signals, self.clock, self.vault
         )
         self.following = Following(self.automations, self.job_logs, self.signals)
 
     def restart(self) -> Core:
         self.close()
-        return Core(self.folder, self.clock)
+        return Core(self.folder, self.clock, self.vault)
 
     def close(self) -> None:
         self.dispatch.close()

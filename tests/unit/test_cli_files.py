@@ -150,7 +150,7 @@ def test_a_missing_required_value_is_not_asked_for_without_a_terminal(alice: Use
     [
         ("  approvalPolicy: {policyRef: production}\n" + phases("touch ran"), "spec.approvalPolicy"),
         (phases("touch ran", more=", image: alpine"), "spec.template.phases[0].image"),
-        (phases("touch ran", more=", secrets: [a]"), "spec.template.phases[0].secrets"),
+        (phases("touch ran", more=", outputs: [a]"), "spec.template.phases[0].outputs"),
     ],
 )
 def test_what_cannot_be_carried_out_here_is_refused_before_anything_starts(
@@ -164,3 +164,37 @@ def test_what_cannot_be_carried_out_here_is_refused_before_anything_starts(
 
 def test_a_file_has_no_versions(alice: User, tmp_path: Path) -> None:
     assert alice.attempt("run", write(tmp_path, phases("true")), "--version", "2").returncode == 2
+
+
+SECRETIVE = """
+  variables: [{id: typed, type: secret, isRequired: true}]
+  template:
+    phases: [{name: use, secrets: [db-password], commands: ['echo "$OPSICLE_SECRET_DB_PASSWORD/$OPSICLE_VAR_TYPED"']}]
+"""
+
+
+def test_secrets_of_a_file_come_from_files_and_are_masked(alice: User, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("correct horse\n")
+    (tmp_path / "values.yaml").write_text("typed: battery staple\n")
+    values, secret = ("--var-file", str(tmp_path / "values.yaml")), f"db-password={tmp_path / 'secret'}"
+    done = alice.attempt("-o", "json", "run", write(tmp_path, SECRETIVE), *values, "--secret-file", secret)
+    assert done.returncode == 0, done.stderr
+    assert "***/***" in done.stderr
+    assert json.loads(done.stdout)["values"] == {"typed": "••••"}
+    assert "correct" not in done.stdout + done.stderr
+    assert "battery" not in done.stdout + done.stderr
+
+
+def test_a_file_that_needs_secrets_is_not_run_without_them(alice: User, tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("typed: battery staple\n")
+    done = alice.attempt("run", write(tmp_path, SECRETIVE), "--var-file", str(tmp_path / "values.yaml"))
+    assert done.returncode == 2
+    assert "db-password" in done.stderr
+    assert "--secret-file" in done.stderr
+
+
+def test_a_secret_is_not_taken_from_the_command_line(alice: User, tmp_path: Path) -> None:
+    done = alice.attempt("run", write(tmp_path, SECRETIVE), "--var", "typed=battery staple")
+    assert done.returncode == 2
+    assert "values.typed" in done.stderr
+    assert "battery" not in done.stderr

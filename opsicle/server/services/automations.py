@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import msgspec
@@ -11,23 +10,28 @@ import msgspec
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import Conflict, NotAllowed
+from opsicle.domain.secrets import masked, only_secret
 from opsicle.domain.templates import Template, Value
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import check_values
 from opsicle.domain.workers import Candidate, requirements
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
+from opsicle.pki.master_key import CannotOpen
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.automation_views import Snapshot, summary, whole
 from opsicle.server.services.dispatch import Dispatch, Offer
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.job_logs import JobLogs
+from opsicle.server.services.secrets import require_secrets
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
+from opsicle.server.services.vault import Vault
 from opsicle.server.services.work import template_of
-from opsicle.server.store import audit, automations, idempotency, jobs, templates, workers
+from opsicle.server.store import audit, automations, idempotency, jobs, secrets, templates, workers
 from opsicle.server.store.automations import AutomationRow, Filter
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
+from opsicle.server.store.secrets import SealedRow
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
 
@@ -38,10 +42,20 @@ MOST_ABSENT_WORKERS = 100
 REQUESTS_REMEMBERED = timedelta(days=7)
 
 
+@dataclass(frozen=True, slots=True)
+class _New:
+    """What is to be made: the row as people see it, and beside it what only a worker gets."""
+
+    row: AutomationRow
+    template: Template
+    request: RunRequest
+    sealed: SealedRow | None
+
+
 class Automations:
     """What people do with automations; what workers do is in `jobs.py`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what automations touch
         self,
         database: Database,
         job_logs: JobLogs,
@@ -49,6 +63,7 @@ class Automations:
         fleet: Fleet,
         signals: Signals,
         clock: Clock,
+        vault: Vault,
     ) -> None:
         self._database = database
         self._job_logs = job_logs
@@ -56,6 +71,7 @@ class Automations:
         self._fleet = fleet
         self._signals = signals
         self._clock = clock
+        self._vault = vault
 
     def create(self, actor: Actor, request: RunRequest, idempotency_key: str = "", rerun_of: str = "") -> Automation:
         """Trigger an automation; it is queued and durable when this returns.
@@ -79,7 +95,7 @@ class Automations:
             template_id=version.template_id,
             template=template.name,
             version=version.version,
-            values_json=msgspec.json.encode(values).decode(),
+            values_json=msgspec.json.encode(masked(template.variables, values)).decode(),
             requirements=msgspec.json.encode(asked, order="sorted").decode(),
             on_worker_lost=template.on_worker_lost,
             state=AutomationState.QUEUED,
@@ -92,7 +108,8 @@ class Automations:
             queued_at=now,
         )
         with self._dispatch.offer(actor.org_id, asked) as offer:
-            stored = self._database.write(lambda db: self._insert(db, actor, row, request, idempotency_key, offer))
+            new = _New(row, template, request, self._sealed(row, template, values))
+            stored = self._database.write(lambda db: self._insert(db, actor, new, idempotency_key, offer))
         if stored.id != row.id:
             return self.get(actor, stored.id)
         if offer is None:
@@ -100,11 +117,14 @@ class Automations:
         self._signals.changed(org_topic(actor.org_id))
         return whole(Snapshot(stored, template, [], 0, self._candidates(actor.org_id)))
 
-    def _insert(
-        self, db: Connection, actor: Actor, row: AutomationRow, request: RunRequest, key: str, offer: Offer | None
-    ) -> AutomationRow:
+    def _sealed(self, row: AutomationRow, template: Template, values: dict[str, Value]) -> SealedRow | None:
+        hidden = only_secret(template.variables, values)
+        return self._vault.seal_values(row.org_id, row.id, hidden) if hidden else None
+
+    def _insert(self, db: Connection, actor: Actor, new: _New, key: str, offer: Offer | None) -> AutomationRow:
+        row, request = new.row, new.request
         if key:
-            digest = hashlib.sha256(msgspec.json.encode([request, row.rerun_of], order="sorted")).hexdigest()
+            digest = self._vault.fingerprint(msgspec.json.encode([request, row.rerun_of], order="sorted"))
             earlier = idempotency.find(db, actor.org_id, actor.user_id, key)
             if earlier and earlier.request_digest != digest:
                 raise Conflict(
@@ -114,8 +134,12 @@ class Automations:
                 return automations.get(db, actor.org_id, earlier.resource)
             made = idempotency.IdempotencyRow(digest, row.id)
             idempotency.insert(db, actor.org_id, actor.user_id, key, made, row.created_at)
+        require_secrets(db, row.org_id, new.template)
         automations.insert(db, row)
-        data = {"template": row.template, "version": row.version, "values": request.values, "rerun_of": row.rerun_of}
+        if new.sealed:
+            secrets.insert_values(db, new.sealed)
+        given = masked(new.template.variables, request.values)
+        data = {"template": row.template, "version": row.version, "values": given, "rerun_of": row.rerun_of}
         audit.append(db, row.created_at, row.org_id, actor, "run", f"automations/{row.id}", data)
         if offer:
             offer.take(db, row)
@@ -124,10 +148,21 @@ class Automations:
     def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:
         """Trigger a new automation of the same version with the same values; it names the old one."""
         actor.require(Action.AUTOMATIONS_CREATE)
-        old = self._database.read(lambda db: automations.get(db, actor.org_id, automation_id))
+
+        def query(db: Connection) -> tuple[AutomationRow, SealedRow | None]:
+            return automations.get(db, actor.org_id, automation_id), secrets.find_values(db, automation_id)
+
+        old, sealed = self._database.read(query)
         values = msgspec.json.decode(old.values_json, type=dict[str, Value])
+        values.update(self._opened(sealed) if sealed else {})
         request = RunRequest(template=old.template, version=old.version, values=values, reason=old.reason)
         return self.create(actor, request, idempotency_key, rerun_of=old.id)
+
+    def _opened(self, sealed: SealedRow) -> dict[str, Value]:
+        try:
+            return self._vault.open_values(sealed)
+        except CannotOpen as error:
+            raise Conflict("its secret values cannot be decrypted", hint="Run the template with new ones.") from error
 
     def get(self, actor: Actor, automation_id: str) -> Automation:
         """One automation whole. Raises NotFound."""

@@ -12,6 +12,7 @@ from opsicle.kit.ids import new_id
 from opsicle.server.services.fleet import Fleet, Presence
 from opsicle.server.services.leases import Lease, Leases
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
+from opsicle.server.services.vault import Vault
 from opsicle.server.services.work import WorkOrders
 from opsicle.server.store import automations, jobs
 from opsicle.server.store.automations import AutomationRow
@@ -39,12 +40,12 @@ class Leased:
 class Leasing:
     """Who may have what, and for how long. `lease_…` run inside a transaction; `granted` after it is durable."""
 
-    def __init__(self, fleet: Fleet, leases: Leases, signals: Signals, clock: Clock) -> None:
+    def __init__(self, fleet: Fleet, leases: Leases, signals: Signals, clock: Clock, vault: Vault) -> None:
         self.fleet = fleet
         self.leases = leases
         self._signals = signals
         self._clock = clock
-        self._work_orders = WorkOrders()
+        self._work_orders = WorkOrders(vault)
 
     def free_slots(self, presence: Presence, occupied: int) -> int:
         """How many more jobs a worker can be given that has `occupied` slots in use.

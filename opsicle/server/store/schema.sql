@@ -178,6 +178,26 @@ CREATE TABLE recovery_codes (
     PRIMARY KEY (user_id, code_hash)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE sealed_values (
+    automation_id TEXT PRIMARY KEY REFERENCES automations (id),
+    org_id        TEXT NOT NULL REFERENCES orgs (id),
+    wrapped_key   BLOB NOT NULL,
+    ciphertext    BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE secrets (
+    org_id      TEXT NOT NULL REFERENCES orgs (id),
+    name        TEXT NOT NULL,
+    version     INTEGER NOT NULL,
+    description TEXT NOT NULL,
+    wrapped_key BLOB NOT NULL,
+    ciphertext  BLOB NOT NULL,
+    created_at  TEXT NOT NULL,
+    updated_at  TEXT NOT NULL,
+    updated_by  TEXT NOT NULL REFERENCES users (id),
+    PRIMARY KEY (org_id, name)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE sessions (
     id           TEXT PRIMARY KEY,
     org_id       TEXT NOT NULL REFERENCES orgs (id),

@@ -8,6 +8,7 @@ import pwd
 from collections.abc import Mapping
 from contextlib import suppress
 
+from opsicle.domain.secrets import secret_environment_name
 from opsicle.domain.templates import Phase
 from opsicle.wire.jobs import Work
 from opsicle.worker import process
@@ -48,6 +49,8 @@ def phase_environment(work: Work, phase: int, base: Mapping[str, str], workspace
         **base,
         **work.variables,
         **work.phases[phase].env,
+        **work.secret_variables,
+        **{secret_environment_name(name): work.secrets[name] for name in work.phases[phase].secrets},
         "OPSICLE_AUTOMATION_ID": work.automation_id,
         "OPSICLE_JOB_ID": work.job_id,
         "OPSICLE_TEMPLATE": work.template,

@@ -1,0 +1,140 @@
+"""`opsicle secrets`: values that phases need and nobody may see."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.root import Noun
+from opsicle.cli.sessions import connect
+from opsicle.cli.terminal import ask
+from opsicle.cli.workers import limit
+
+if TYPE_CHECKING:
+    from opsicle.wire.secret_api import Secret
+
+_COLUMNS = [
+    Column("name", lambda secret: secret.name),
+    Column("version", lambda secret: secret.version),
+    Column("description", lambda secret: secret.description),
+    Column("environment", lambda secret: secret.environment),
+    Column("updated", lambda secret: secret.updated_at),
+    Column("updated by", lambda secret: secret.updated_by.email),
+]
+
+value_file = click.option(
+    "--value-file",
+    metavar="F",
+    help="File with the value, `-` for stdin; asked for unless given. One line break at its end is not part of it.",
+)
+
+
+@click.group(cls=Noun)
+def secrets() -> None:
+    """Values that phases need and nobody may see: encrypted, handed to workers, never shown again."""
+
+
+@secrets.command("list")
+@limit
+def list_(limit: int | None) -> None:
+    """List the org's secrets, without their values."""
+    emit_list(connect().secrets(), _COLUMNS, limit=limit)
+
+
+@secrets.command()
+@click.argument("secret")
+def show(secret: str) -> None:
+    """Show what is known of a secret, but not its value."""
+    _emit(connect().secret(secret))
+
+
+@secrets.command()
+@click.argument("secret")
+@click.option("--description", metavar="TEXT", default="", help="What it is for.")
+@value_file
+def create(secret: str, description: str, value_file: str | None) -> None:
+    """Keep a new secret. A template's phases name it under `secrets`."""
+    from opsicle.wire.secret_api import CreateSecretRequest
+
+    request = CreateSecretRequest(name=secret, value=read_value(value_file), description=description)
+    _emit(connect().create_secret(request))
+
+
+@secrets.command()
+@click.argument("secret")
+@click.option("--description", metavar="TEXT", help="What it is for from now on.")
+@value_file
+def update(secret: str, description: str | None, value_file: str | None) -> None:
+    """Give a secret its next value; the one before is gone."""
+    import msgspec
+
+    from opsicle.wire.secret_api import UpdateSecretRequest
+
+    request = UpdateSecretRequest(
+        value=read_value(value_file), description=msgspec.UNSET if description is None else description
+    )
+    _emit(connect().update_secret(secret, request))
+
+
+@secrets.command()
+@click.argument("secret")
+def delete(secret: str) -> None:
+    """Remove a secret; what waits and needs it will fail."""
+    connect().delete_secret(secret)
+    emit({"secret": secret, "is_deleted": True}, [("deleted", secret)])
+
+
+@secrets.command("rotate-master-key")
+@click.option("--data-dir", metavar="D", type=Path, required=True, help="The server's data folder.")
+@click.option(
+    "--master-key-file",
+    metavar="FILE",
+    type=Path,
+    envvar=["OPSICLE_SECRETS_ROTATE_MASTER_KEY_MASTER_KEY_FILE", "OPSICLE_MASTER_KEY_FILE"],
+    help="Where the key is, if not in the data folder; the new one takes its place.",
+)
+def rotate_master_key(data_dir: Path, master_key_file: Path | None) -> None:
+    """Put a new master key in the old one's place, on the server's machine and while the server is stopped."""
+    from opsicle.server.rotation import rotate_master_key
+
+    count = rotate_master_key(data_dir, master_key_file)
+    emit({"rewrapped": count}, [("values under the new key", count)])
+
+
+def read_value(path: str | None) -> str:
+    """A secret's value from a file (`-`: stdin), or asked for twice without being shown. Raises InvalidInput."""
+    if path is None:
+        return ask("Value", "--value-file", is_hidden=True, is_new=True)
+    return read_value_file(path)
+
+
+def read_value_file(path: str) -> str:
+    """The value in a file (`-`: stdin). Raises InvalidInput, which never quotes it."""
+    from opsicle.domain.errors import InvalidInput
+    from opsicle.domain.secrets import MAX_BYTES, wrong_value
+
+    try:
+        content = sys.stdin.buffer.read(MAX_BYTES + 3) if path == "-" else _read_start(Path(path), MAX_BYTES + 3)
+        value = content.decode().removesuffix("\n").removesuffix("\r")
+    except OSError as error:
+        raise InvalidInput(f"the value file cannot be read: {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            "the value file is not UTF-8 text", hint="Encode it first, as base64 for example."
+        ) from error
+    if problem := wrong_value(value):
+        raise InvalidInput(problem)
+    return value
+
+
+def _read_start(path: Path, limit: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(limit)
+
+
+def _emit(secret: Secret) -> None:
+    emit(secret, [(column.heading, column.value(secret)) for column in _COLUMNS])

@@ -1,0 +1,44 @@
+"""Changing the master key while the server is stopped."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from opsicle.domain.errors import InvalidInput
+from opsicle.kit.clock import SystemClock
+from opsicle.pki.master_key import MasterKey
+from opsicle.server.data_folder import DataFolder
+from opsicle.server.master_key_file import MasterKeyFile
+from opsicle.server.services.actor import SystemActor
+from opsicle.server.store import audit, migrations
+from opsicle.server.store.database import Connection, Database
+
+
+def rotate_master_key(data_dir: Path, key_file: Path | None) -> int:
+    """Make a new master key and wrap every data key under it, in one transaction; how many there were.
+
+    Raises Conflict while a server uses the folder, and if something in it does not open: then nothing has changed.
+    """
+    if not (data_dir / "opsicle.db").exists():
+        raise InvalidInput(f"{data_dir} is no data folder of a server", hint="Name the server's --data-dir.")
+    with closing(DataFolder.open(data_dir)) as folder:
+        migrations.migrate(folder.state_database, migrations.STATE_MIGRATIONS)
+        file = MasterKeyFile(folder, key_file)
+        with closing(Database(folder.state_database, _fail)) as database:
+            vault = file.open_vault(database)
+            new = MasterKey.create()
+            file.write_next(new)
+
+            def work(db: Connection) -> int:
+                count = vault.rewrap_all(db, new)
+                audit.append(db, SystemClock().now(), None, SystemActor(), "rotate", "master-key", {"values": count})
+                return count
+
+            count = database.write(work)
+        file.promote()
+    return count
+
+
+def _fail(error: BaseException) -> None:
+    raise error

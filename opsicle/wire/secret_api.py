@@ -1,0 +1,42 @@
+"""What people and programs say to the server about secrets. A value only ever goes in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from opsicle.wire.user_api import Person
+
+
+class CreateSecretRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A new secret; the value has 6 bytes to 64 KiB in UTF-8."""
+
+    name: str
+    value: str
+    description: str = ""
+
+    def __repr__(self) -> str:
+        return f"CreateSecretRequest(name={self.name!r})"
+
+
+class UpdateSecretRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The secret's next value, and its description if that is given."""
+
+    value: str
+    description: str | msgspec.UnsetType = msgspec.UNSET
+
+    def __repr__(self) -> str:
+        return "UpdateSecretRequest()"
+
+
+class Secret(msgspec.Struct, kw_only=True):
+    """A secret without its value. `version` counts its values; `environment` is how commands read it."""
+
+    name: str
+    version: int
+    description: str
+    environment: str
+    created_at: datetime
+    updated_at: datetime
+    updated_by: Person
