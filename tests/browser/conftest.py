@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from tests.browser import templates
 from tests.browser.reading import log_in
 from tests.product import Installation
+from tests.support import require
 
 CHROMIUM = os.environ.get("OPSICLE_TEST_CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = [
@@ -32,9 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    if not shutil.which(CHROMIUM):
-        message = f"there is no Chromium at {CHROMIUM}; install the package chromium"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    require(shutil.which(CHROMIUM) is not None, f"Chromium at {CHROMIUM}: install the package chromium")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield chromium

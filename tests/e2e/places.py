@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from itertools import count
 from shutil import which
 
-import pytest
-
 from tests.product import Place
+from tests.support import require
 
 _LINKS = count(1)
 _OUTWARD_ONLY = """
@@ -35,9 +34,7 @@ def need_namespaces() -> None:
     missing += [
         f"{tool} (Debian: {package})" for tool, package in (("ip", "iproute2"), ("nft", "nftables")) if not which(tool)
     ]
-    if missing:
-        say = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        say("network namespaces need " + " and ".join(missing))
+    require(not missing, " and ".join(missing) + ", for network namespaces")
 
 
 class Network:

@@ -11,10 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import which
 
-import pytest
-
 from tests.product import Place
-from tests.support import wait_until
+from tests.support import require, wait_until
 
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 POSTGRES_USER = "postgres"
@@ -22,9 +20,7 @@ POSTGRES_USER = "postgres"
 
 def need(tool: str | None, package: str) -> str:
     """The path of a program that a target needs; fails in CI, skips on a laptop, where it is missing."""
-    if tool is None:
-        say = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-        say(f"install {package} to run this test")
+    require(tool is not None, f"the package {package}")
     return str(tool)
 
 

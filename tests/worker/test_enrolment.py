@@ -21,6 +21,7 @@ from opsicle.wire.worker_api import Enrolment, PollReply, PollRequest
 from opsicle.worker.connection import Connection
 from opsicle.worker.credentials import obtain_identity
 from opsicle.worker.identity import DataFolder, Identity
+from tests.support import require
 from tests.worker.peer import EnrolmentPeer, Peer
 from tests.worker.working import run_worker
 
@@ -224,9 +225,7 @@ def test_a_data_folder_that_is_a_file_is_told_without_a_traceback(tmp_path: Path
 
 @pytest.mark.namespaces
 def test_a_full_disk_is_told_without_a_traceback(tmp_path: Path, peer: EnrolmentPeer) -> None:
-    if os.geteuid() != 0:
-        message = "needs root, to mount a small file system"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    require(os.geteuid() == 0, "root, to mount a small file system")
     mount = tmp_path / "small"
     mount.mkdir()
     script = 'mount -t tmpfs -o size=64k none "$1" && (cat /dev/zero > "$1/filler" 2>/dev/null; shift; exec "$@")'
