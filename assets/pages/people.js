@@ -13,7 +13,9 @@ import { visible } from "../lib/visible.js";
 
 const ROLES = [
   ["admin", "admin: everything"],
+  ["manager", "manager: decide what their people ask for"],
   ["operator", "operator: templates, workers, every automation"],
+  ["approver", "approver: decide where a policy names the role"],
   ["member", "member: run templates, cancel their own"],
   ["reporter", "reporter: look and read the record"],
 ];

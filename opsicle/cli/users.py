@@ -17,7 +17,7 @@ from opsicle.cli.workers import limit
 if TYPE_CHECKING:
     from opsicle.wire.user_api import UpdateUserRequest, User
 
-ROLES = ("admin", "operator", "member", "reporter")
+ROLES = ("admin", "manager", "operator", "approver", "member", "reporter")
 
 _COLUMNS = [
     Column("id", lambda user: user.id),

@@ -9,7 +9,9 @@ class Role(StrEnum):
     """What a member of an org is there."""
 
     ADMIN = "admin"
+    MANAGER = "manager"
     OPERATOR = "operator"
+    APPROVER = "approver"
     MEMBER = "member"
     REPORTER = "reporter"
 
@@ -31,11 +33,18 @@ class Action(StrEnum):
     SECRETS_VIEW = "secrets.view"
     SECRETS_MANAGE = "secrets.manage"
     AUDIT_VIEW = "audit.view"
+    POLICIES_VIEW = "policies.view"
+    POLICIES_MANAGE = "policies.manage"
+    APPROVALS_VIEW = "approvals.view"
+    APPROVALS_DECIDE = "approvals.decide"
+    CHANNELS_VIEW = "channels.view"
+    CHANNELS_MANAGE = "channels.manage"
 
 
 _EVERYONE = frozenset(Role)
 _ADMIN = frozenset({Role.ADMIN})
 _OPERATORS = frozenset({Role.ADMIN, Role.OPERATOR})
+_DOERS = _EVERYONE - {Role.REPORTER}
 
 PERMISSIONS: dict[Action, frozenset[Role]] = {
     Action.ACCOUNT_USE: _EVERYONE,
@@ -43,7 +52,7 @@ PERMISSIONS: dict[Action, frozenset[Role]] = {
     Action.TEMPLATES_PUSH: _OPERATORS,
     Action.TEMPLATES_DELETE: _OPERATORS,
     Action.AUTOMATIONS_VIEW: _EVERYONE,
-    Action.AUTOMATIONS_CREATE: _OPERATORS | {Role.MEMBER},
+    Action.AUTOMATIONS_CREATE: _DOERS,
     Action.AUTOMATIONS_CANCEL_ANY: _OPERATORS,
     Action.WORKERS_VIEW: _EVERYONE,
     Action.WORKERS_MANAGE: _OPERATORS,
@@ -52,6 +61,12 @@ PERMISSIONS: dict[Action, frozenset[Role]] = {
     Action.SECRETS_VIEW: _OPERATORS,
     Action.SECRETS_MANAGE: _ADMIN,
     Action.AUDIT_VIEW: _ADMIN | {Role.REPORTER},
+    Action.POLICIES_VIEW: _EVERYONE,
+    Action.POLICIES_MANAGE: _ADMIN,
+    Action.APPROVALS_VIEW: _EVERYONE,
+    Action.APPROVALS_DECIDE: _DOERS,
+    Action.CHANNELS_VIEW: _ADMIN,
+    Action.CHANNELS_MANAGE: _ADMIN,
 }
 """Deny unless it stands here. Requesters may also cancel what they themselves have triggered."""
 

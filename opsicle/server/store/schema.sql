@@ -145,10 +145,10 @@ CREATE INDEX login_attempts_by_address ON login_attempts (address, at);
 
 CREATE INDEX login_attempts_by_time ON login_attempts (at);
 
-CREATE TABLE memberships (
+CREATE TABLE "memberships" (
     org_id      TEXT NOT NULL REFERENCES orgs (id),
     user_id     TEXT NOT NULL REFERENCES users (id),
-    role        TEXT NOT NULL CHECK (role IN ('admin', 'operator', 'member', 'reporter')),
+    role        TEXT NOT NULL,
     manager_id  TEXT REFERENCES users (id),
     is_disabled INTEGER NOT NULL DEFAULT 0,
     created_at  TEXT NOT NULL,

@@ -1,0 +1,86 @@
+"""Approval policies: who must agree, how many of them, how long they have. Reading documents is in `policy_parser`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from opsicle.domain.templates import Value
+
+DEFAULT_EXPIRES_AFTER_SECONDS = 86_400
+
+
+class Order(StrEnum):
+    """Whether the gates open one after another, or all at once."""
+
+    SEQUENTIAL = "sequential"
+    PARALLEL = "parallel"
+
+
+class Chat(msgspec.Struct, frozen=True):
+    """Somebody, or some room, of a chat service: `channel` is telegram or slack, `id` its name there."""
+
+    channel: str
+    id: str
+
+
+class Approvers(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Who may decide: everybody named in any of these. `users` are e-mail addresses; `chat_users` linked accounts."""
+
+    manager: bool = False
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    chat_users: tuple[Chat, ...] = ()
+
+
+class Escalation(msgspec.Struct, frozen=True):
+    """Whom a gate asks as well once it has been open for `after` seconds."""
+
+    after: int
+    to: Approvers
+
+
+class Condition(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The variable, or the label that the template runs on, has one of these values. One of the two names is set."""
+
+    variable: str = ""
+    label: str = ""
+    any_of: tuple[Value, ...] = ()
+
+
+class Gate(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One group of people of whom `required` must agree. Times are in seconds from when the gate opens.
+
+    Without `when`, or if every line of it holds, the gate is asked; else it is skipped. `chats` are rooms that are
+    told as well, whoever may decide.
+    """
+
+    name: str
+    approvers: Approvers
+    required: int = 1
+    rejections_to_end: int = 1
+    require_reason: bool = False
+    require_mfa: bool = False
+    allow_requester: bool = False
+    expires_after: int = DEFAULT_EXPIRES_AFTER_SECONDS
+    remind_after: int | None = None
+    escalate: tuple[Escalation, ...] = ()
+    when: tuple[Condition, ...] = ()
+    chats: tuple[Chat, ...] = ()
+
+
+class Policy(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Who must agree before an automation may be queued. `name` is empty for one that stands in a template."""
+
+    gates: tuple[Gate, ...]
+    name: str = ""
+    order: Order = Order.SEQUENTIAL
+
+
+class PolicyUse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a template says of approvals: the name of a policy of its org, or one of its own."""
+
+    policy_ref: str = ""
+    policy: Policy | None = None
