@@ -11,9 +11,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import audit, figures, floors
+from bench import audit, figures, floors, logins
 from bench.figures import Figure
-from tests.product import Installation
+from tests.product import PASSWORD, Installation
 from tests.thin_api import Api
 
 SLOTS = 8
@@ -39,10 +39,12 @@ def _measure(folder: Path, only: str) -> list[Figure]:
         for template in (figures.STAMP, figures.NOTHING, figures.LONG_LOG):
             installation.push(template)
         access = installation.access()
+        person = logins.Person(access, installation.admin.email, PASSWORD)
         pids = installation.server.process.pid, worker.process.pid
         groups: dict[str, Callable[[], list[Figure]]] = {
             "memory": lambda: figures.idle_memory(*pids),
             "latency": lambda: figures.latencies(Api(access)),
+            "logins": lambda: logins.dispatch_under_logins(Api(access), person),
             "throughput": lambda: [figures.throughput(access)],
             "log": lambda: figures.long_log(Api(access), *pids),
         }

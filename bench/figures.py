@@ -75,6 +75,14 @@ def latencies(api: Api) -> list[Figure]:
     ]
 
 
+def start_seconds(api: Api) -> float:
+    """From the trigger of an automation to its first command; answers once it has ended."""
+    sent = time.time()
+    automation_id = api.run("stamp")
+    api.wait_final(automation_id)
+    return int(api.request("GET", f"/api/v1/automations/{automation_id}/log")) / 1e9 - sent
+
+
 def throughput(access: Access) -> Figure:
     """No-op automations a second: all triggered by four clients, all final."""
     floor = floors.forks_per_second()

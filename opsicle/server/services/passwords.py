@@ -1,7 +1,13 @@
-"""Hashing passwords without holding anyone up: two at a time, in threads of their own, and never a long queue."""
+"""Hashing passwords without holding anyone up: one or two at a time, in threads of their own, and never a long queue.
+
+The threads run at the lowest priority: on a busy machine logins wait for the work that is handed out, not the other
+way round.
+"""
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,8 +19,10 @@ from opsicle.server.threads import run_in
 
 T = TypeVar("T")
 
-THREADS = 2
-"""One hash takes about 0.1 s of a core and 46 MiB."""
+MAX_THREADS = 2
+"""One hash takes about 0.05 to 0.1 s of a core and 46 MiB. One core at least is left to everything else."""
+
+LOWEST_PRIORITY = 19
 
 MAX_WAITING = 50
 """So nobody waits longer than a few seconds for a login, however many ask for one."""
@@ -24,7 +32,7 @@ class PasswordHasher:
     """Makes and checks password hashes. May be called from any greenlet."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPool(THREADS)
+        self._threads = ThreadPool(max(1, min(MAX_THREADS, (os.cpu_count() or 1) - 1)))
         self._waiting = 0
 
     def hash(self, password: str) -> str:
@@ -43,11 +51,18 @@ class PasswordHasher:
             raise TooManyRequests("too many people log in at this moment", retry_after=3, hint="Try again shortly.")
         self._waiting += 1
         try:
-            return run_in(self._threads, function, *arguments)
+            result: T = run_in(self._threads, _yielding, function, *arguments)
         finally:
             self._waiting -= 1
+        return result
 
     def close(self) -> None:
         """Wait for what is under way and end the threads."""
         self._threads.join()
         self._threads.kill()
+
+
+def _yielding(function: Callable[..., T], *arguments: object) -> T:
+    """Call it at the lowest priority, which on Linux a thread may have for itself (setpriority(2), BUGS)."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
+    return function(*arguments)
