@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 
 from opsicle.domain.errors import InvalidInput, Problem
+from opsicle.domain.policy_parser import POLICY_TYPE, REQUEST_TYPE, PolicyDocument, RequestDocument
+from opsicle.domain.policy_parser import digest as policy_digest
 from opsicle.domain.problems import Problems, nearest, quoted
 from opsicle.domain.shell_lint import warnings
 from opsicle.domain.template_parser import AUTOMATION_TYPE, TEMPLATE_TYPE, Document, digest, parse_document
@@ -55,8 +57,19 @@ def check_file(file: str) -> Check:
         document = parse_document(_read(Path(file), MAX_BYTES))
     except InvalidInput as error:
         return Check(file=file, error=error)
-    if not isinstance(document, Template):
-        return Check(file=file, name=document.name, type=AUTOMATION_TYPE)
+    match document:
+        case Template():
+            return _checked_template(file, document)
+        case PolicyDocument(policy=policy, warnings=found):
+            return Check(
+                file=file, name=policy.name, type=POLICY_TYPE, digest=policy_digest(policy), warnings=list(found)
+            )
+        case RequestDocument(warnings=found):
+            return Check(file=file, name=document.name, type=REQUEST_TYPE, warnings=list(found))
+    return Check(file=file, name=document.name, type=AUTOMATION_TYPE)
+
+
+def _checked_template(file: str, document: Template) -> Check:
     return Check(
         file=file,
         name=document.name,
@@ -76,7 +89,7 @@ def read_source(path: Path) -> str:
 
 
 def read_document(path: Path) -> Document:
-    """The template or automation in a file. Raises InvalidInput with every mistake."""
+    """What a file holds. Raises InvalidInput with every mistake."""
     source = _read(path, MAX_BYTES)
     try:
         return parse_document(source)

@@ -20,7 +20,7 @@ from opsicle.cli.narration import Narration
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.secrets import masked, named_secrets, only_secret
-from opsicle.domain.template_parser import AutomationDocument, Document
+from opsicle.domain.template_parser import AutomationDocument
 from opsicle.domain.templates import Template, Value, Variable, VariableType
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import check_values, environment
@@ -69,6 +69,10 @@ def prepare(
     Raises InvalidInput for mistakes in the file or the values, and for what cannot run here.
     """
     document = read_document(path)
+    if not isinstance(document, Template | AutomationDocument):
+        raise InvalidInput(
+            f"{path} is about approvals; it holds nothing to run", hint="`opsicle policies push` takes a policy."
+        )
     _refuse_what_cannot_run(path, document)
     variables = document.variables if isinstance(document, Template) else ()
     values = check_values(variables, read_values(variables))
@@ -117,7 +121,7 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
     )
 
 
-def _refuse_what_cannot_run(path: Path, document: Document) -> None:
+def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument) -> None:
     root = "spec" if isinstance(document, AutomationDocument) else "spec.template"
     problems = unsupported(document) if isinstance(document, Template) else []
     for i, phase in enumerate(document.phases):

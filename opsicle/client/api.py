@@ -5,37 +5,26 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
-from typing import Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 
-from opsicle.client.connection import Connection
+from opsicle.client.approvals import PolicyCalls
 from opsicle.client.trust import is_certificate_refused
-from opsicle.domain.errors import Conflict, Internal, Unavailable, Unreachable
+from opsicle.domain.errors import Conflict, Unavailable, Unreachable
 from opsicle.kit.backoff import Backoff
 from opsicle.wire import identity_api as identity
 from opsicle.wire import user_api as wire
 from opsicle.wire.audit import AuditVerdict
 from opsicle.wire.secret_api import CreateSecretRequest, Secret, UpdateSecretRequest
 
-T = TypeVar("T")
-
 LOG_TRIES = 5
 TRIGGER_TRIES = 5
 _TRIGGER_WAIT_SECONDS = (0.1, 2.0)
 
 
-class _Page(msgspec.Struct, Generic[T]):
-    items: list[T]
-    next_cursor: str = ""
-
-
-class Api:
+class Api(PolicyCalls):
     """One server, as one caller sees it."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
 
     # People and sessions
 
@@ -284,17 +273,7 @@ class Api:
             "/api/v1/workers/tokens", wire.CreateJoinTokenRequest(ttl_seconds=ttl_seconds), wire.NewJoinToken
         )
 
-    # The shapes of a call
-
-    def _get(self, path: str, of: type[T]) -> T:
-        return _decoded(self.connection.send("GET", path).body, of)
-
-    def _post(self, path: str, request: msgspec.Struct | None, of: type[T]) -> T:
-        return self._send("POST", path, request, of)
-
-    def _tell(self, method: str, path: str, request: msgspec.Struct | None = None) -> None:
-        """Ask for a change that is answered with nothing."""
-        self.connection.send(method, path, body=None if request is None else msgspec.json.encode(request))
+    # The shape of a trigger
 
     def _trigger(self, path: str, request: msgspec.Struct | None) -> wire.Automation:
         """Send until there is an answer; by the key the server knows a request that it has carried out already."""
@@ -308,38 +287,6 @@ class Api:
                     raise
             time.sleep(backoff.next_delay())
         return self._send("POST", path, request, wire.Automation, headers)
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        request: msgspec.Struct | None,
-        of: type[T],
-        headers: dict[str, str] | None = None,
-    ) -> T:
-        body = None if request is None else msgspec.json.encode(request)
-        return _decoded(self.connection.send(method, path, body=body, headers=headers).body, of)
-
-    def _pages(self, path: str, of: type[T], query: str = "") -> Iterator[T]:
-        """Yield the items of all pages, each page asked for only when it is needed."""
-        cursor = ""
-        while True:
-            parts = "&".join(part for part in (query, urlencode({"cursor": cursor}) if cursor else "") if part)
-            page = self._get(f"{path}?{parts}" if parts else path, _Page[of])  # type: ignore[valid-type]
-            yield from page.items
-            if not page.next_cursor or page.next_cursor == cursor:
-                return
-            cursor = page.next_cursor
-
-
-def _decoded(body: bytes, of: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=of)
-    except msgspec.MsgspecError as error:
-        raise Internal(
-            f"the server's answer is not what was expected: {error}",
-            hint="Is this an Opsicle server, and of a version near to this program's?",
-        ) from error
 
 
 def _part(name: str) -> str:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from opsicle.domain.templates import Value
+from opsicle.domain.values import Scalar
 
 DEFAULT_EXPIRES_AFTER_SECONDS = 86_400
 
@@ -47,7 +47,7 @@ class Condition(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     variable: str = ""
     label: str = ""
-    any_of: tuple[Value, ...] = ()
+    any_of: tuple[Scalar, ...] = ()
 
 
 class Gate(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -79,8 +79,11 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     order: Order = Order.SEQUENTIAL
 
 
-class PolicyUse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What a template says of approvals: the name of a policy of its org, or one of its own."""
+class PolicyUse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
+    """What a template says of approvals: the name of a policy of its org, or one of its own.
+
+    Neither means that what it said cannot be read any more: nobody can satisfy that.
+    """
 
     policy_ref: str = ""
     policy: Policy | None = None

@@ -24,18 +24,25 @@ from opsicle.domain.names import (
     TEMPLATE_NAME_RULE,
 )
 from opsicle.domain.phase_parser import MAX_TIMEOUT_SECONDS, parse_phases, parse_volume_mounts
+from opsicle.domain.policy_parser import (
+    POLICY_TYPE,
+    REQUEST_TYPE,
+    PolicyDocument,
+    RequestDocument,
+    policy_use,
+    read_policy,
+    read_request,
+)
 from opsicle.domain.problems import Problems, listed, nearest, quoted
 from opsicle.domain.templates import Concurrency, OnLimit, Owner, Phase, Template, VolumeMount
 from opsicle.domain.variable_parser import parse_variables
-from opsicle.domain.yaml_documents import Kind, load, plain
+from opsicle.domain.yaml_documents import Kind, load
 
 TEMPLATE_TYPE = "AutomationTemplate"
 AUTOMATION_TYPE = "Automation"
 
 MAX_LABELS = 64
 MAX_OWNERS = 50
-
-_LATER_TYPES = ("ApprovalPolicy", "ApprovalRequest")
 
 
 class AutomationDocument(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -47,12 +54,19 @@ class AutomationDocument(msgspec.Struct, frozen=True, omit_defaults=True, kw_onl
     volume_mounts: tuple[VolumeMount, ...] = ()
 
 
-Document = Template | AutomationDocument
+Document = Template | AutomationDocument | PolicyDocument | RequestDocument
 
 
 def parse_document(source: bytes) -> Document:
-    """Return the template or the automation that a file holds. Raises InvalidInput with every mistake."""
-    return _parse(source, {TEMPLATE_TYPE: _template, AUTOMATION_TYPE: _automation})
+    """Return what a file holds, of whatever type. Raises InvalidInput with every mistake."""
+    return _parse(source, _READERS)
+
+
+def parse_policy(source: bytes) -> PolicyDocument:
+    """Return the approval policy that a file holds. Raises InvalidInput with every mistake."""
+    document = _parse(source, {POLICY_TYPE: read_policy})
+    assert isinstance(document, PolicyDocument)
+    return document
 
 
 def parse_template(source: bytes) -> Template:
@@ -103,7 +117,7 @@ def _type(fields: Fields, wanted: tuple[str, ...]) -> str:
         return ""
     if type_name in wanted:
         return type_name
-    known = (TEMPLATE_TYPE, AUTOMATION_TYPE, *_LATER_TYPES)
+    known = tuple(_READERS)
     if type_name in known:
         place.add(f"this is an {quoted(type_name)}; wanted here: {listed(wanted)}")
     else:
@@ -150,7 +164,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         display_name=about.line("displayName", 200) if about else "",
         description=about.text("description", 10_000) if about else "",
         owners=_owners(about) if about else (),
-        approval_policy=_approval_policy(spec),
+        approval_policy=policy_use(spec),
         variables=parse_variables(spec),
         phases=parse_phases(body) if body else (),
         volume_mounts=parse_volume_mounts(body) if body else (),
@@ -177,21 +191,6 @@ def _owners(about: Fields) -> tuple[Owner, ...]:
             place.add("needs a `name` or an `email`")
         owners.append(owner)
     return tuple(owners)
-
-
-def _approval_policy(spec: Fields) -> dict[str, object] | None:
-    """Keep the policy as it stands. An empty one is a mistake, never taken for "no approval asked"."""
-    place = spec.find("approvalPolicy", is_required=spec.has("approvalPolicy"))
-    if place is None:
-        return None
-    fields = place.mapping()
-    policy_ref = fields.name("policyRef", ID, ID_RULE, is_required=False)
-    inline = fields.mapping("spec")
-    if place.node.kind is Kind.MAPPING and not policy_ref and inline is None:
-        place.add("names no policy: it needs `policyRef` or `spec`")
-    fields.end()
-    policy = plain(place.node)
-    return policy if isinstance(policy, dict) else None
 
 
 def _runs_on(spec: Fields) -> dict[str, str]:
@@ -234,3 +233,11 @@ def _check_plan_names(spec: Fields, template: Template) -> None:
     for name in sorted(both):
         if place and name:
             place.add(f"a phase {quoted(name)} stands in `template` too; names tell phases apart")
+
+
+_READERS: dict[str, _Reader] = {
+    TEMPLATE_TYPE: _template,
+    AUTOMATION_TYPE: _automation,
+    POLICY_TYPE: read_policy,
+    REQUEST_TYPE: read_request,
+}

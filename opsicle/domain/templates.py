@@ -10,7 +10,9 @@ from enum import StrEnum
 
 import msgspec
 
+from opsicle.domain import values
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.policies import PolicyUse
 
 DEFAULT_PHASE_TIMEOUT_SECONDS = 60
 DEFAULT_SHELL = "/bin/sh"
@@ -30,9 +32,8 @@ class VariableType(StrEnum):
     FILE = "file"
 
 
-Scalar = str | bool | int | float
-Value = Scalar | list[Scalar]
-"""What a variable's value is on the wire; a list only where `multiple` is true."""
+Scalar = values.Scalar
+Value = values.Value
 
 
 class Variable(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -114,7 +115,7 @@ class Owner(msgspec.Struct, frozen=True, omit_defaults=True):
 class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A runbook. `timeout` is in seconds for the whole automation, None: only the phases' own.
 
-    `approval_policy` is the document's mapping as it stands; None means that no approval is asked.
+    Without an `approval_policy` no approval is asked. One that names nothing can never be satisfied.
     """
 
     name: str
@@ -123,7 +124,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     display_name: str = ""
     description: str = ""
     owners: tuple[Owner, ...] = ()
-    approval_policy: dict[str, object] | None = None
+    approval_policy: PolicyUse | None = None
     variables: tuple[Variable, ...] = ()
     volume_mounts: tuple[VolumeMount, ...] = ()
     runs_on: dict[str, str] = {}

@@ -17,6 +17,7 @@ from opsicle.server.api import (
     automations,
     enrol,
     identity,
+    policies,
     secrets,
     templates,
     tokens,
@@ -44,6 +45,7 @@ from opsicle.server.services.leasing import Leasing
 from opsicle.server.services.login_throttle import LoginThrottle
 from opsicle.server.services.password_changes import PasswordChanges
 from opsicle.server.services.passwords import PasswordHasher
+from opsicle.server.services.policies import Policies
 from opsicle.server.services.recovery import Recovery
 from opsicle.server.services.secrets import Secrets
 from opsicle.server.services.sessions import Sessions
@@ -104,6 +106,7 @@ class Services:
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
         self.templates = Templates(state, clock)
+        self.policies = Policies(state, self.step_up, clock)
         self.secrets = Secrets(state, core.vault, clock)
         self.job_logs = JobLogs(core.logs, clock)
         leasing = Leasing(self.fleet, self.leases, self.signals, clock, core.vault)
@@ -132,6 +135,7 @@ class Services:
             *automations.routes(self.automations, self.job_logs, self.following),
             *workers.routes(self.workers, self.enrolments),
             *secrets.routes(self.secrets),
+            *policies.routes(self.policies),
             *audit.routes(self.audit),
             *enrol.routes(self.enrolments),
         ]

@@ -18,6 +18,7 @@ from opsicle.wire.secret_api import CreateSecretRequest
 from opsicle.wire.user_api import CreateApiTokenRequest, RunRequest
 from opsicle.wire.worker_api import Enrolment, PollRequest
 from tests.api.house import PASSWORD, Answer, Client, House
+from tests.api.test_policies import policy
 from tests.api.test_templates import source
 
 A, PUBLIC = Action, Access.PUBLIC
@@ -81,6 +82,12 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/secrets/<secret>": A.SECRETS_VIEW,
     "PUT /api/v1/secrets/<secret>": A.SECRETS_MANAGE,
     "DELETE /api/v1/secrets/<secret>": A.SECRETS_MANAGE,
+    "GET /api/v1/policies": A.POLICIES_VIEW,
+    "POST /api/v1/policies": A.POLICIES_MANAGE,
+    "GET /api/v1/policies/<policy>": A.POLICIES_VIEW,
+    "DELETE /api/v1/policies/<policy>": A.POLICIES_MANAGE,
+    "GET /api/v1/policies/<policy>/versions": A.POLICIES_VIEW,
+    "GET /api/v1/policies/<policy>/versions/<version>": A.POLICIES_VIEW,
     "GET /api/v1/audit": A.AUDIT_VIEW,
     "GET /api/v1/audit/export": A.AUDIT_VIEW,
     "GET /api/v1/audit/verify": A.AUDIT_VIEW,
@@ -108,6 +115,7 @@ BODIES: dict[str, object] = {
     "POST /api/v1/templates/validate": {"source": source("new")},
     "POST /api/v1/automations": {"template": "restart-web"},
     "POST /api/v1/workers/tokens": {},
+    "POST /api/v1/policies": {"source": policy("new")},
     "POST /api/v1/secrets": {"name": "new", "value": "hunter2-hunter2"},
     "PUT /api/v1/secrets/<secret>": {"value": "hunter2-hunter2"},
 }
@@ -133,6 +141,7 @@ def furnish(house: House, org: str, admin: str, name: str) -> Things:
     worker = house.worker(org, f"{org}-worker")
     secret = CreateSecretRequest(name=f"{org}-secret", value="correct horse")
     house.services.secrets.create(actor, secret)
+    house.services.policies.push(actor, policy(f"{org}-policy"))
     return {
         "session_id": actor.session_id,
         "token_id": token.details.id,
@@ -142,6 +151,7 @@ def furnish(house: House, org: str, admin: str, name: str) -> Things:
         "automation_id": automation.id,
         "worker": worker.worker_id,
         "secret": secret.name,
+        "policy": f"{org}-policy",
     }
 
 

@@ -78,6 +78,6 @@ def test_an_automation_with_variables_is_refused() -> None:
 def test_a_document_of_another_known_type_is_called_by_its_name(type_name: str) -> None:
     document = f"apiVersion: v1\ntype: {type_name}\nmetadata: {{name: a}}\nspec: {{}}\n"
     with pytest.raises(InvalidInput) as caught:
-        parse_document(document.encode())
-    wanted = f"this is an `{type_name}`; wanted here: `AutomationTemplate` or `Automation`"
+        parse_template(document.encode())
+    wanted = f"this is an `{type_name}`; wanted here: `AutomationTemplate`"
     assert [problem.message for problem in caught.value.problems] == [wanted]

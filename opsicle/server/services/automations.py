@@ -11,6 +11,7 @@ from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import Conflict, NotAllowed
 from opsicle.domain.secrets import masked, only_secret
+from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.templates import Template, Value
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import check_values
@@ -84,7 +85,7 @@ class Automations:
         version = self._database.read(
             lambda db: templates.get_version(db, actor.org_id, request.template, request.version)
         )
-        template = msgspec.json.decode(version.document, type=Template)
+        template = decode_template(version.document)
         _require_runnable(template)
         values = check_values(template.variables, request.values)
         asked = requirements(template)

@@ -13,6 +13,8 @@ import msgspec
 from opsicle.domain import shell_lint
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict, InvalidInput, Problem
+from opsicle.domain.policy_parser import SEED_WARNING, without_seeds
+from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.template_parser import TEMPLATE_TYPE, digest, parse_template
 from opsicle.domain.templates import Owner, Template
 from opsicle.domain.unsupported import unsupported
@@ -193,7 +195,12 @@ def _in_thread(function: Callable[..., T], *arguments: Any) -> T:
 
 def _read(source: str) -> _Document:
     template = parse_template(source.encode())
-    return _Document(source, template, digest(template), shell_lint.warnings(template), unsupported(template))
+    warnings = shell_lint.warnings(template)
+    if template.approval_policy and template.approval_policy.policy:
+        kept = without_seeds(source)
+        warnings += [Problem("spec.approvalPolicy.spec", SEED_WARNING)] if kept != source else []
+        source = kept
+    return _Document(source, template, digest(template), warnings, unsupported(template))
 
 
 def _diff(old: VersionRow, new: VersionRow) -> str:
@@ -230,7 +237,7 @@ def _version_summary(row: VersionSummaryRow) -> TemplateVersionSummary:
 
 
 def _whole(row: VersionRow) -> TemplateVersion:
-    template = msgspec.json.decode(row.document, type=Template)
+    template = decode_template(row.document)
     return TemplateVersion(
         name=row.name,
         version=row.version,

@@ -7,6 +7,7 @@ import logging
 import msgspec
 
 from opsicle.domain.secrets import named_secrets
+from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.templates import Template, Value, VariableType
 from opsicle.domain.variables import environment
 from opsicle.pki.master_key import CannotOpen
@@ -25,7 +26,7 @@ CACHED_VERSIONS = 200
 
 def template_of(db: Connection, template_id: str, version: int) -> Template:
     """The template that an automation runs, even if its name has been given to another one since."""
-    return msgspec.json.decode(templates.get_document(db, template_id, version), type=Template)
+    return decode_template(templates.get_document(db, template_id, version))
 
 
 class WorkOrders:

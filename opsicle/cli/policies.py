@@ -1,0 +1,133 @@
+"""`opsicle policies`: who must agree before templates run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from opsicle.cli.complaints import located_in, warn
+from opsicle.cli.invocation import current
+from opsicle.cli.output import Column, emit, emit_list, print_json
+from opsicle.cli.proofs import totp_option, with_proof
+from opsicle.cli.root import Noun
+from opsicle.cli.sessions import connect
+from opsicle.cli.workers import limit
+
+if TYPE_CHECKING:
+    from opsicle.domain.policies import Approvers, Gate
+    from opsicle.wire.policy_api import PolicyPushed, PolicyVersion
+
+_COLUMNS = [
+    Column("name", lambda policy: policy.name),
+    Column("version", lambda policy: policy.version),
+    Column("gates", lambda policy: policy.gates),
+    Column("pushed", lambda policy: policy.pushed_at),
+    Column("by", lambda policy: policy.pushed_by.email),
+]
+
+
+@click.group(cls=Noun)
+def policies() -> None:
+    """Approval policies: who must agree before a template runs."""
+
+
+@policies.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@totp_option
+def push(files: tuple[str, ...], totp: str | None) -> None:
+    """Make files the newest versions of their policies. One file makes one JSON object, several an array.
+
+    `opsicle templates validate` checks them without any server.
+    """
+    from opsicle.cli.documents import read_source
+
+    sources = [(file, read_source(Path(file))) for file in files]
+    pushed = [_push(file, source, totp) for file, source in sources]
+    if current().wants_json:
+        print_json(pushed[0] if len(files) == 1 else pushed)
+        return
+    for one in pushed:
+        said = "pushed" if one.is_new else "unchanged"
+        click.echo(f"{one.name} version {one.version} {said}")
+
+
+@policies.command("list")
+@limit
+def list_(limit: int | None) -> None:
+    """List the policies in their newest versions."""
+    emit_list(connect().policies(), _COLUMNS, limit=limit)
+
+
+@policies.command()
+@click.argument("name")
+@click.option("--version", type=click.IntRange(min=1), metavar="N", help="Which version; the newest unless told.")
+@click.option("--source", is_flag=True, help="Print the document as it was pushed, and nothing else.")
+def show(name: str, version: int | None, *, source: bool) -> None:
+    """Show one policy."""
+    policy = connect().policy(name, version)
+    if source and not current().wants_json:
+        click.echo(policy.source, nl=not policy.source.endswith("\n"))
+        return
+    emit(policy, _fields(policy))
+
+
+@policies.command()
+@click.argument("name")
+@limit
+def versions(name: str, limit: int | None) -> None:
+    """List the versions of one policy."""
+    emit_list(connect().policy_versions(name), _COLUMNS, limit=limit)
+
+
+@policies.command()
+@click.argument("name")
+@totp_option
+def delete(name: str, totp: str | None) -> None:
+    """Take a policy out of use. What it has let pass and does not run yet will not run."""
+    with_proof(totp, lambda api: api.delete_policy(name))
+    emit({"name": name, "is_deleted": True}, [("deleted", name)])
+
+
+def _push(file: str, source: str, totp: str | None) -> PolicyPushed:
+    from opsicle.domain.errors import InvalidInput
+
+    try:
+        pushed = with_proof(totp, lambda api: api.push_policy(source))
+    except InvalidInput as error:
+        raise InvalidInput(f"{file}: {error.message}", hint=error.hint, problems=error.problems) from error
+    warn(located_in(file, problem) for problem in pushed.warnings)
+    return pushed
+
+
+def _fields(policy: PolicyVersion) -> list[tuple[str, object]]:
+    return [
+        ("name", policy.name),
+        ("version", f"{policy.version} of {policy.latest_version}"),
+        ("order", policy.order),
+        *((f"gate {gate.name}", _said(gate)) for gate in policy.gates),
+        ("pushed", policy.pushed_at),
+        ("pushed by", policy.pushed_by.email),
+        ("digest", policy.digest),
+    ]
+
+
+def _said(gate: Gate) -> str:
+    """A gate in one line."""
+    parts = [f"{gate.required} of {_people(gate.approvers)}"]
+    parts += ["with a fresh code"] if gate.require_mfa else []
+    parts += ["with a reason"] if gate.require_reason else []
+    parts += ["sometimes"] if gate.when else []
+    parts.append(f"within {gate.expires_after:,} s")
+    return ", ".join(parts)
+
+
+def _people(approvers: Approvers) -> str:
+    """Who is named, in words."""
+    named = ["the manager"] if approvers.manager else []
+    named += approvers.users
+    named += [f"group {name}" for name in approvers.groups]
+    named += [f"role {name}" for name in approvers.roles]
+    named += [f"{chat.channel} user {chat.id}" for chat in approvers.chat_users]
+    return " or ".join(named)

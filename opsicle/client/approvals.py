@@ -1,0 +1,41 @@
+"""The routes of approval policies and of approvals as functions, for `api.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from opsicle.client.calls import Calls
+from opsicle.wire.policy_api import PolicyPushed, PolicyVersion, PolicyVersionSummary
+from opsicle.wire.user_api import SourceRequest
+
+EVERY_POLICY = "/api/v1/policies"
+
+
+class PolicyCalls(Calls):
+    """Approval policies."""
+
+    def policies(self) -> Iterator[PolicyVersionSummary]:
+        """All policies in their newest versions."""
+        return self._pages(EVERY_POLICY, PolicyVersionSummary)
+
+    def push_policy(self, source: str) -> PolicyPushed:
+        """Make this document the newest version of the policy that it names."""
+        return self._post(EVERY_POLICY, SourceRequest(source=source), PolicyPushed)
+
+    def policy(self, name: str, version: int | None = None) -> PolicyVersion:
+        """One version, the newest unless told."""
+        path = _policy(name)
+        return self._get(path if version is None else f"{path}/versions/{version}", PolicyVersion)
+
+    def policy_versions(self, name: str) -> Iterator[PolicyVersionSummary]:
+        """All versions of a policy."""
+        return self._pages(f"{_policy(name)}/versions", PolicyVersionSummary)
+
+    def delete_policy(self, name: str) -> None:
+        """Take a policy out of use."""
+        self.connection.send("DELETE", _policy(name))
+
+
+def _policy(name: str) -> str:
+    return f"{EVERY_POLICY}/{quote(name, safe='')}"

@@ -1,0 +1,35 @@
+"""Templates as the store keeps them, those from before approvals could be asked among them."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+from opsicle.domain.documents import Place
+from opsicle.domain.policies import PolicyUse
+from opsicle.domain.policy_parser import policy_use
+from opsicle.domain.problems import Problems
+from opsicle.domain.templates import Template
+from opsicle.domain.yaml_documents import load
+
+
+def decode_template(document: str | bytes) -> Template:
+    """Return the template that a stored document holds.
+
+    A policy of an older document that cannot be read becomes one that nobody can satisfy, never none.
+    """
+    try:
+        return msgspec.json.decode(document, type=Template)
+    except msgspec.ValidationError:
+        tree = msgspec.json.decode(document, type=dict[str, object])
+        tree["approval_policy"] = _use_in(tree.get("approval_policy"))
+        return msgspec.convert(tree, Template)
+
+
+def _use_in(said: object) -> object:
+    """Read `approvalPolicy` as it was kept: the document's own mapping."""
+    problems = Problems()
+    root = Place(load(json.dumps({"approvalPolicy": said}).encode(), problems), "", problems)
+    use = policy_use(root.mapping())
+    return msgspec.to_builtins(PolicyUse() if len(problems) or use is None else use)

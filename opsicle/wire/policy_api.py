@@ -1,0 +1,46 @@
+"""What people and programs say to the server about approval policies."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from opsicle.domain.errors import Problem
+from opsicle.domain.policies import Gate, Order
+from opsicle.wire.user_api import Person
+
+
+class PolicyPushed(msgspec.Struct, kw_only=True):
+    """What a push did; `is_new` is false where the newest version already had this content."""
+
+    name: str
+    version: int
+    digest: str
+    is_new: bool
+    warnings: list[Problem]
+
+
+class PolicyVersionSummary(msgspec.Struct, kw_only=True):
+    """One version in a list; of a list of policies, the newest one."""
+
+    name: str
+    version: int
+    digest: str
+    gates: list[str]
+    pushed_by: Person
+    pushed_at: datetime
+
+
+class PolicyVersion(msgspec.Struct, kw_only=True):
+    """One version whole: `source` is the document as it was pushed, less what was secret in it."""
+
+    name: str
+    version: int
+    latest_version: int
+    digest: str
+    order: Order
+    gates: list[Gate]
+    source: str
+    pushed_by: Person
+    pushed_at: datetime
