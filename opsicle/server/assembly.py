@@ -10,6 +10,7 @@ from functools import partial
 from opsicle.kit.clock import Clock
 from opsicle.pki.audit_key import AuditKey
 from opsicle.pki.authority import Authority
+from opsicle.pki.order_key import OrderKey
 from opsicle.pki.sealing import Seal
 from opsicle.server.api import (
     accounts,
@@ -73,6 +74,7 @@ class Core:
     logs: Database
     authority: Authority
     audit_key: AuditKey
+    order_key: OrderKey
     clock: Clock
     seal: Seal
     vault: Vault
@@ -114,7 +116,7 @@ class Services:
         self.dispatch = Dispatch(state, self.jobs, leasing, clock)
         self.automations = Automations(state, self.job_logs, self.dispatch, self.fleet, self.signals, clock, core.vault)
         self.following = Following(self.automations, self.job_logs, self.signals)
-        self.enrolments = Enrolments(state, core.authority, self.urls, throttle, clock)
+        self.enrolments = Enrolments(state, core.authority, core.order_key.public, self.urls, throttle, clock)
         self.workers = Workers(state, self.fleet, clock)
         self.workers.on_revoked = self.dispatch.on_revoked
         self.workers.on_drain_changed = self.dispatch.on_drain_changed

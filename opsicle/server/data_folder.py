@@ -18,6 +18,7 @@ from opsicle.kit import files
 from opsicle.pki import sealing
 from opsicle.pki.audit_key import AuditKey
 from opsicle.pki.authority import Authority
+from opsicle.pki.order_key import OrderKey
 
 
 class ServerFile(msgspec.Struct, kw_only=True):
@@ -35,6 +36,7 @@ class DataFolder:
     opsicle.db, logs.db    the databases
     authority.pem          the CA's key and certificate: whoever has it can pretend to be this server
     audit.pem              the key that signs the audit record's checkpoints
+    orders.pem             the key that signs what workers are told to do
     master.key             under which secrets are encrypted (see master_key_file.py)
     ca.pem                 the CA's certificate alone, to hand out
     listener.pem           key and certificate of the listeners, made anew at every start
@@ -52,6 +54,7 @@ class DataFolder:
         self.listener_pem = path / "listener.pem"
         self._authority_pem = path / "authority.pem"
         self._audit_pem = path / "audit.pem"
+        self._orders_pem = path / "orders.pem"
         self._ca_pem = path / "ca.pem"
         self._identity_key = path / "identity.key"
         self._setup_token = path / "setup-token"
@@ -107,6 +110,26 @@ class DataFolder:
                 raise Conflict("the data folder has lost audit.pem", hint="Restore it from a backup.")
             self._write(self._audit_pem, AuditKey.create().pem)
         return AuditKey.load(self._audit_pem.read_text(encoding="ascii"))
+
+    def order_key(self, pinned: str) -> OrderKey:
+        """The key that signs orders, created when first needed. `pinned` is the fingerprint that workers know, or "".
+
+        Raises Conflict if they know one and the folder has lost it, or holds another.
+        """
+        if not self._orders_pem.exists():
+            if pinned:
+                raise Conflict(
+                    "the data folder has lost orders.pem, the key by which its workers know an order of this server",
+                    hint="Restore it from a backup. If there is none, see `A new key for orders` in docs/server.md.",
+                )
+            self._write(self._orders_pem, OrderKey.create().pem)
+        key = OrderKey.load(self._orders_pem.read_text(encoding="ascii"))
+        if pinned not in ("", key.public.fingerprint):
+            raise Conflict(
+                "orders.pem is not the key by which this server's workers know its orders",
+                hint="Restore the one that belongs to this database.",
+            )
+        return key
 
     def write_listener_pem(self, certificate_pem: str, key_pem: str) -> None:
         """Keep the listeners' certificate where TLS can load it from."""

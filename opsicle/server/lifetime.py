@@ -27,6 +27,7 @@ from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
 from opsicle.server.listening.tls import Tls
 from opsicle.server.master_key_file import MasterKeyFile
+from opsicle.server.order_key_file import open_order_key
 from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, migrations
@@ -73,9 +74,9 @@ class Lifetime:
                 closing(Database(folder.log_database, _die)) as logs,
             ):
                 audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
-                with closing(
-                    Services(Core(state, logs, authority, audit_key, self._clock, seal, self._vault(folder, state)))
-                ) as services:
+                order_key, vault = open_order_key(folder, state), self._vault(folder, state)
+                core = Core(state, logs, authority, audit_key, order_key, self._clock, seal, vault)
+                with closing(Services(core)) as services:
                     self._serve(folder, authority, services)
         log.info("server stopped")
 

@@ -55,13 +55,18 @@ class EnrolReply(msgspec.Struct, kw_only=True):
 
 
 class Enrolment(msgspec.Struct, kw_only=True):
-    """What `EnrolReply.body` holds: all the worker needs from now on."""
+    """What `EnrolReply.body` holds: all the worker needs from now on.
+
+    `order_key_pem` is the public key by which the worker knows an order of its server. It comes no other way.
+    """
 
     worker_id: str
     org: str
+    org_id: str
     name: str
     certificate_pem: str
     ca_pem: str
+    order_key_pem: str
     worker_url: str
     request_digest: str
 

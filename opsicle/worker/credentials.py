@@ -20,13 +20,19 @@ _RENEWAL_RETRY_SECONDS = 60.0
 
 
 def obtain_identity(folder: DataFolder, token_text: str, name: str, labels: dict[str, str], slots: int) -> Identity:
-    """The identity in the data folder, or a new one for the join token if there is none or it has expired.
+    """The identity in the data folder, or a new one for the join token if there is none or it is of no use any more.
 
     Raises Conflict if the folder belongs to a worker of another server, NotAuthenticated without a usable identity
     or token, and what `enrolment.enrol` raises.
     """
     identity = folder.load_identity()
-    if identity and not (token_text and has_expired(identity)):
+    is_useless = identity is not None and (has_expired(identity) or not identity.order_key_pem)
+    if identity and not (token_text and is_useless):
+        if not identity.order_key_pem:
+            raise NotAuthenticated(
+                "this worker enrolled with an older version, and could not tell its server's orders from forged ones",
+                hint="Enrol it again: start it with `--join`, and a new token of `opsicle workers token`.",
+            )
         if token_text:
             _ignore(token_text, identity)
         return identity

@@ -65,11 +65,15 @@ def token_digest(token_text: str) -> str:
 
 
 def _identity(enrolment: Enrolment, token_text: str, joined_url: str, server_name: str) -> Identity:
-    """What the enrolment says, without the certificate."""
+    """What the enrolment says, without the certificate. Raises InvalidInput without a usable key for orders."""
+    from opsicle.pki.order_key import OrderPublicKey
+
     never = datetime.fromtimestamp(0, UTC)
     return Identity(
         worker_id=enrolment.worker_id,
         org=enrolment.org,
+        org_id=enrolment.org_id,
+        order_key_pem=OrderPublicKey.load(enrolment.order_key_pem).pem,
         name=enrolment.name,
         worker_url=enrolment.worker_url,
         joined_url=joined_url,

@@ -31,11 +31,14 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Who this worker is, and whom it takes for its server.
 
     `server_name` is the name that the server's certificate must have, whatever address it is reached by.
-    `joined_url` is where the worker enrolled, `joined_with` the digest of the token that it used.
+    `joined_url` is where the worker enrolled, `joined_with` the digest of the token that it used. `org_id` and
+    `order_key_pem`, by which it knows its server's orders, are "" if it enrolled before there were any.
     """
 
     worker_id: str
     org: str
+    org_id: str = ""
+    order_key_pem: str = ""
     name: str
     worker_url: str
     joined_url: str

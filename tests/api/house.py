@@ -26,6 +26,7 @@ from opsicle.server.data_folder import DataFolder
 from opsicle.server.frontage import Frontage
 from opsicle.server.listening.tls import Tls
 from opsicle.server.master_key_file import MasterKeyFile
+from opsicle.server.order_key_file import open_order_key
 from opsicle.server.services.actor import Actor
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, memberships, migrations, users
@@ -148,7 +149,9 @@ class House:
         audit_key = self.folder.audit_key(has_signed=self.state.read(audit_checkpoints.exists))
         seal = Seal(self.folder.identity_key())
         vault = MasterKeyFile(self.folder, None).open_vault(self.state)
-        self.services = Services(Core(self.state, self.logs, authority, audit_key, self.clock, seal, vault))
+        order_key = open_order_key(self.folder, self.state)
+        core = Core(self.state, self.logs, authority, audit_key, order_key, self.clock, seal, vault)
+        self.services = Services(core)
         options = ServerOptions(data_dir=folder, listen="127.0.0.1:0", worker_listen="127.0.0.1:0")
         tls = Tls(self.folder, authority, ("127.0.0.1",), self.clock.now())
         self.frontage = Frontage(options, self.services, tls, self.clock.now())

@@ -21,9 +21,11 @@ REQUEST = join_token.make_request(TOKEN, "-----CSR-----\nabc\n", "build-1", {"zo
 ENROLMENT = Enrolment(
     worker_id="w1",
     org="acme",
+    org_id="o1",
     name="build-1",
     certificate_pem="certificate",
     ca_pem="the real CA",
+    order_key_pem="the key for orders",
     worker_url="https://ops.example:8444",
     request_digest="",
 )

@@ -23,6 +23,7 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Phase
 from opsicle.pki import certificates, join_token
 from opsicle.pki.authority import SERVER_NAME, Authority
+from opsicle.pki.order_key import OrderKey
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.worker_api import (
     Done,
@@ -56,6 +57,7 @@ class Peer:
 
     def __init__(self, folder: Path, *, worker_life: timedelta = timedelta(days=7)) -> None:
         self.authority = Authority.create(datetime.now(UTC) - timedelta(days=30))
+        self.order_key = OrderKey.create()
         self.worker_life = worker_life
         self.faults: dict[str, deque[str]] = defaultdict(deque)
         self.refusals: dict[str, Refusal] = {}
@@ -104,6 +106,8 @@ class Peer:
         return Identity(
             worker_id="w1",
             org="acme",
+            org_id="o1",
+            order_key_pem=self.order_key.public.pem,
             name="worker-1",
             worker_url=f"https://127.0.0.1:{self.port}",
             joined_url="http://127.0.0.1:1",
@@ -225,6 +229,7 @@ class EnrolmentPeer:
 
     def __init__(self, worker_url: str = "https://127.0.0.1:1") -> None:
         self.authority = Authority.create(datetime.now(UTC) - timedelta(days=1))
+        self.order_key = OrderKey.create()
         self.worker_url = worker_url
         self.faults: dict[str, deque[str]] = defaultdict(deque)
         self.calls: Counter[str] = Counter()
@@ -254,9 +259,11 @@ class EnrolmentPeer:
         enrolment = Enrolment(
             worker_id="w1",
             org="acme",
+            org_id="o1",
             name=request.name,
             certificate_pem=issued.pem,
             ca_pem=self.authority.cert_pem,
+            order_key_pem=self.order_key.public.pem,
             worker_url=self.worker_url,
             request_digest="",
         )

@@ -17,6 +17,7 @@ from opsicle.domain.errors import Conflict, InvalidInput, NotAuthenticated, Unre
 from opsicle.kit import files
 from opsicle.pki import certificates, join_token
 from opsicle.pki.authority import SERVER_NAME, Authority
+from opsicle.pki.order_key import OrderKey
 from opsicle.wire.worker_api import Enrolment, PollReply, PollRequest
 from opsicle.worker.connection import Connection
 from opsicle.worker.credentials import obtain_identity
@@ -49,6 +50,7 @@ def test_a_join_token_gives_an_identity_that_is_kept(peer: EnrolmentPeer, folder
     assert (identity.worker_id, identity.org, identity.name) == ("w1", "acme", "worker-1")
     assert (identity.ca_pem, identity.server_name) == (peer.authority.cert_pem, SERVER_NAME)
     assert identity.expires_at == certificates.expires_at(identity.certificate_pem)
+    assert (identity.org_id, identity.order_key_pem) == ("o1", peer.order_key.public.pem)
     assert obtain(folder, "") == identity
     assert peer.calls["enrol"] == 1
 
@@ -78,8 +80,9 @@ def test_the_secret_never_goes_over_the_wire(peer: EnrolmentPeer, folder: DataFo
         lambda e: msgspec.structs.replace(e, worker_url="https://mallory.example"),
         lambda e: msgspec.structs.replace(e, request_digest="0" * 64),
         lambda e: msgspec.structs.replace(e, org="other"),
+        lambda e: msgspec.structs.replace(e, order_key_pem=OrderKey.create().public.pem),
     ],
-    ids=["another CA", "another address", "another request", "another org"],
+    ids=["another CA", "another address", "another request", "another org", "another key for orders"],
 )
 def test_an_answer_that_was_altered_on_the_way_is_refused_and_nothing_kept(peer, folder, change) -> None:
     peer.forge = change
@@ -156,6 +159,23 @@ def test_an_expired_identity_gives_way_to_a_new_token(peer: EnrolmentPeer, folde
     folder.save_identity(old)
     peer.is_used = False
     assert obtain(folder, peer.token.text).worker_id == "w1"
+
+
+def test_a_worker_of_before_there_were_orders_enrols_again_or_does_not_start(peer, folder: DataFolder) -> None:
+    old = msgspec.structs.replace(obtain(folder, peer.token.text), worker_id="old", order_key_pem="")
+    folder.save_identity(old)
+    with pytest.raises(NotAuthenticated, match="enrolled with an older version"):
+        obtain(folder, "")
+    peer.is_used = False
+    assert obtain(folder, peer.token.text).worker_id == "w1"
+
+
+def test_an_answer_without_a_usable_key_for_orders_is_no_enrolment(peer, folder: DataFolder) -> None:
+    peer.forge = lambda enrolment: msgspec.structs.replace(enrolment, order_key_pem="")
+    peer.proves_what_it_forged = True
+    with pytest.raises(InvalidInput, match="key for orders"):
+        obtain(folder, peer.token.text)
+    assert folder.load_identity() is None
 
 
 def test_an_answer_with_a_certificate_for_another_key_is_refused(peer: EnrolmentPeer, folder: DataFolder) -> None:

@@ -19,6 +19,7 @@ from opsicle.kit.ids import new_id
 from opsicle.pki import join_token
 from opsicle.pki.authority import Authority, IssuedCertificate
 from opsicle.pki.certificates import WorkerPublicKey, load_csr
+from opsicle.pki.order_key import OrderPublicKey
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor, Stranger, WorkerActor
 from opsicle.server.services.login_throttle import LoginThrottle
@@ -51,12 +52,14 @@ class Enrolments:
         self,
         database: Database,
         authority: Authority,
+        order_key: OrderPublicKey,
         urls: Urls,
         throttle: LoginThrottle,
         clock: Clock,
     ) -> None:
         self._database = database
         self._authority = authority
+        self._order_key = order_key
         self._urls = urls
         self._throttle = throttle
         self._clock = clock
@@ -129,9 +132,11 @@ class Enrolments:
         return Enrolment(
             worker_id=worker_id,
             org=token.org_code,
+            org_id=token.org_id,
             name=name,
             certificate_pem=certificate.pem,
             ca_pem=self._authority.cert_pem,
+            order_key_pem=self._order_key.pem,
             worker_url=self._urls.worker_url,
             request_digest="",
         )

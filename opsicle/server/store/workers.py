@@ -60,6 +60,11 @@ class NewWorker(msgspec.Struct, frozen=True, kw_only=True):
     certificate_expires_at: datetime
 
 
+def has_enrolled(db: apsw.Connection) -> bool:
+    """Whether the server has any worker that is not revoked."""
+    return bool(fetch_value(db, "SELECT EXISTS (SELECT 1 FROM workers WHERE state <> 'revoked')", {}))
+
+
 def insert(db: apsw.Connection, new: NewWorker, at: datetime) -> None:
     """Record a worker that has just been given its identity."""
     db.execute(

@@ -1,0 +1,53 @@
+"""The key that signs orders: private, pinned by workers, missed when it is gone."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+
+from opsicle.domain.errors import Conflict
+from opsicle.pki.order_key import OrderKey, OrderPublicKey
+from opsicle.server.order_key_file import open_order_key
+from tests.api.house import House
+
+
+def fingerprint(house: House) -> str:
+    return open_order_key(house.folder, house.state).public.fingerprint
+
+
+def test_a_worker_is_given_the_key_of_the_private_file_when_it_enrols(house: House) -> None:
+    file = house.folder.path / "orders.pem"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    pinned = OrderPublicKey.load(house.worker().order_key_pem)
+    assert pinned.fingerprint == fingerprint(house)
+    assert pinned.has_signed(b"an order", OrderKey.load(file.read_text()).sign(b"an order"))
+    assert not pinned.has_signed(b"an order", OrderKey.create().sign(b"an order"))
+
+
+def test_a_key_that_workers_know_is_missed_when_it_is_lost_or_another(house: House) -> None:
+    house.worker()
+    file = house.folder.path / "orders.pem"
+    right = file.read_text()
+    file.unlink()
+    with pytest.raises(Conflict, match=r"lost orders\.pem"):
+        fingerprint(house)
+    assert not file.exists()
+    file.write_text(OrderKey.create().pem)
+    with pytest.raises(Conflict, match="not the key by which"):
+        fingerprint(house)
+    file.write_text(right)
+    assert fingerprint(house)
+
+
+def test_without_workers_a_lost_key_gives_way_to_a_new_one(house: House) -> None:
+    old = fingerprint(house)
+    (house.folder.path / "orders.pem").unlink()
+    assert fingerprint(house) != old
+
+
+def test_the_key_can_be_changed_once_every_worker_is_revoked(house: House) -> None:
+    worker, old = house.worker(), fingerprint(house)
+    (house.folder.path / "orders.pem").unlink()
+    house.session("alice@example.com").post(f"/api/v1/workers/{worker.worker_id}/revoke", {})
+    assert fingerprint(house) != old
