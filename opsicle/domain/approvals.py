@@ -1,0 +1,200 @@
+"""How an approval stands: a function of its policy's gates, the decisions, when it was asked, and the time.
+
+pending → approved | rejected | expired | withdrawn
+
+Nothing here reads a clock. What ends first counts: a decision after a gate has expired changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from opsicle.domain.approvers import Asker, Person, may_decide
+from opsicle.domain.policies import Gate, Order
+
+
+class ApprovalState(StrEnum):
+    """Where an approval stands; spelled alike in SQL, JSON, UI and docs."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+class GateState(StrEnum):
+    """Where a gate stands: `waiting` for the one before it, `open` to decisions, or over."""
+
+    WAITING = "waiting"
+    OPEN = "open"
+    PASSED = "passed"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+class Verdict(StrEnum):
+    """What a person decides."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+class Vote(msgspec.Struct, frozen=True, kw_only=True):
+    """One person's word on one gate.
+
+    `elapsed` is for how many seconds the gate had been open, `approvers.NEVER` if it had not opened: who decides on one
+    gate has thereby decided on those that come later and name them too.
+    """
+
+    gate: str
+    user_id: str
+    principal: str
+    verdict: Verdict
+    at: datetime
+    with_mfa: bool = False
+    has_reason: bool = False
+    elapsed: int = 0
+
+
+class GateStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """One gate at one moment. `ended_at` is when it passed, was rejected or expired."""
+
+    gate: Gate
+    state: GateState
+    opened_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """Until when it can be decided on, once it is open."""
+        return self.opened_at + timedelta(seconds=self.gate.expires_after) if self.opened_at else None
+
+    def elapsed(self, now: datetime) -> int:
+        """For how many seconds it has been open; -1 before that."""
+        return int((now - self.opened_at).total_seconds()) if self.opened_at and now >= self.opened_at else -1
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole at one moment. `decisive` is the gate that ended it, if one did."""
+
+    state: ApprovalState
+    gates: tuple[GateStanding, ...]
+    decisive: str = ""
+
+    @property
+    def open_gates(self) -> tuple[GateStanding, ...]:
+        """Those that can be decided on; none once it is over."""
+        if self.state is not ApprovalState.PENDING:
+            return ()
+        return tuple(gate for gate in self.gates if gate.state is GateState.OPEN)
+
+
+class Due(msgspec.Struct, frozen=True):
+    """Something that happens to a gate by time alone. `key` tells it apart from all others of the approval."""
+
+    key: str
+    at: datetime
+    gate: str
+    step: int | None = None
+    """Of an escalation, which; None for a reminder."""
+
+
+def standing(gates: Sequence[Gate], order: Order, votes: Iterable[Vote], asked_at: datetime, now: datetime) -> Standing:
+    """How the approval stands at `now`. Without any gate it is approved from the beginning."""
+    cast = list(votes)
+    found: list[GateStanding] = []
+    opens_at: datetime | None = asked_at
+    for gate in gates:
+        seen = _gate_standing(gate, cast, opens_at, now)
+        found.append(seen)
+        if order is Order.SEQUENTIAL:
+            opens_at = seen.ended_at if seen.state is GateState.PASSED else None
+    ends = [seen for seen in found if seen.state in _ENDS]
+    if ends:
+        first = min(ends, key=lambda seen: seen.ended_at or now)
+        return Standing(state=_ENDS[first.state], gates=tuple(found), decisive=first.gate.name)
+    is_passed = all(seen.state is GateState.PASSED for seen in found)
+    return Standing(state=ApprovalState.APPROVED if is_passed else ApprovalState.PENDING, gates=tuple(found))
+
+
+_ENDS = {GateState.REJECTED: ApprovalState.REJECTED, GateState.EXPIRED: ApprovalState.EXPIRED}
+
+
+def due(now_standing: Standing) -> list[Due]:
+    """The reminders and escalations of the open gates, past and to come, in the order of their times."""
+    found: list[Due] = []
+    for seen in now_standing.open_gates:
+        opened_at, gate = seen.opened_at, seen.gate
+        assert opened_at is not None
+        if gate.remind_after is not None:
+            found.append(Due(f"remind:{gate.name}", opened_at + timedelta(seconds=gate.remind_after), gate.name))
+        for i, step in enumerate(gate.escalate):
+            found.append(Due(f"escalate:{gate.name}:{i}", opened_at + timedelta(seconds=step.after), gate.name, i))
+    return sorted(found, key=lambda item: item.at)
+
+
+def next_moment(now_standing: Standing, told: Iterable[str]) -> datetime | None:
+    """When something happens next by time alone; None if nothing will."""
+    known = set(told)
+    moments = [item.at for item in due(now_standing) if item.key not in known]
+    moments += [seen.expires_at for seen in now_standing.open_gates if seen.expires_at]
+    return min(moments, default=None)
+
+
+def unmet(gates: Iterable[Gate], votes: Iterable[Vote], people: Mapping[str, Person], asker: Asker) -> str:
+    """Why these decisions would not satisfy these gates with people as they are now; "" if they would.
+
+    A decision counts for every gate on which its author may still decide and whose demands it meets.
+    """
+    cast = list(votes)
+    for gate in gates:
+        counted = _counter(gate, people, asker)
+        agreed = {vote.principal for vote in cast if vote.verdict is Verdict.APPROVE and counted(vote)}
+        refused = {vote.principal for vote in cast if vote.verdict is Verdict.REJECT and counted(vote)}
+        if len(refused) >= gate.rejections_to_end:
+            return f"gate {gate.name} counts {len(refused)} rejections"
+        if len(agreed) < gate.required:
+            return f"gate {gate.name} needs {gate.required} who agree and may, and has {len(agreed)}"
+    return ""
+
+
+def _counter(gate: Gate, people: Mapping[str, Person], asker: Asker) -> Callable[[Vote], bool]:
+    def counts(vote: Vote) -> bool:
+        person = people.get(vote.user_id)
+        if person is None or not may_decide(gate, person, asker, vote.elapsed):
+            return False
+        return vote.verdict is Verdict.REJECT or meets(gate, with_mfa=vote.with_mfa, has_reason=vote.has_reason)
+
+    return counts
+
+
+def meets(gate: Gate, *, with_mfa: bool, has_reason: bool) -> bool:
+    """Whether a decision brings what the gate asks for."""
+    return (with_mfa or not gate.require_mfa) and (has_reason or not gate.require_reason)
+
+
+def _gate_standing(gate: Gate, votes: list[Vote], opened_at: datetime | None, now: datetime) -> GateStanding:
+    if opened_at is None:
+        return GateStanding(gate=gate, state=GateState.WAITING)
+    expires_at = opened_at + timedelta(seconds=gate.expires_after)
+    seen: dict[Verdict, set[str]] = {verdict: set() for verdict in Verdict}
+    limits = {
+        Verdict.APPROVE: (gate.required, GateState.PASSED),
+        Verdict.REJECT: (gate.rejections_to_end, GateState.REJECTED),
+    }
+    for vote in sorted((vote for vote in votes if vote.gate == gate.name), key=lambda vote: vote.at):
+        if vote.at >= expires_at or any(vote.principal in heard for heard in seen.values()):
+            continue
+        heard, (limit, state) = seen[vote.verdict], limits[vote.verdict]
+        heard.add(vote.principal)
+        if len(heard) >= limit:
+            ended_at = max(vote.at, opened_at)
+            return GateStanding(gate=gate, state=state, opened_at=opened_at, ended_at=ended_at)
+    if now >= expires_at:
+        return GateStanding(gate=gate, state=GateState.EXPIRED, opened_at=opened_at, ended_at=expires_at)
+    return GateStanding(gate=gate, state=GateState.OPEN, opened_at=opened_at)
