@@ -2,7 +2,7 @@
 
 awaiting_approval → queued → running → succeeded | failed | cancelled | timed_out | unknown
 awaiting_approval → rejected | expired | cancelled
-queued            → cancelled
+queued            → cancelled    (by a person, or because it is not what was triggered)
 unknown           → succeeded | failed | cancelled | timed_out   (only the worker that held the newest fence)
 running           → queued    (only `onWorkerLost: requeue`, when the worker is lost)
 """
@@ -28,7 +28,7 @@ class AutomationState(StrEnum):
 
 
 class JobState(StrEnum):
-    """Where one attempt stands. `returned`: its lease lapsed before it started, so it never ran."""
+    """Where one attempt stands. `returned`: its lease lapsed or was refused before it started, so it never ran."""
 
     LEASED = "leased"
     RUNNING = "running"

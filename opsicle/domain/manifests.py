@@ -81,6 +81,11 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def commitment(salt: bytes, text: str) -> str:
+    """What a manifest says of a secret variable: with the salt the value can be checked, without it not guessed."""
+    return digest(salt + text.encode())
+
+
 def _whole(value: object) -> object:
     """Structs as mappings with their defaults too, so that a default changed later changes no digest silently."""
     if isinstance(value, msgspec.Struct):

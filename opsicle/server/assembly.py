@@ -44,6 +44,7 @@ from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
 from opsicle.server.services.leasing import Leasing
 from opsicle.server.services.login_throttle import LoginThrottle
+from opsicle.server.services.orders import Orders
 from opsicle.server.services.password_changes import PasswordChanges
 from opsicle.server.services.passwords import PasswordHasher
 from opsicle.server.services.policies import Policies
@@ -55,6 +56,7 @@ from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.templates import Templates
 from opsicle.server.services.users import Users
 from opsicle.server.services.vault import Vault
+from opsicle.server.services.work import WorkOrders
 from opsicle.server.services.workers import Workers
 from opsicle.server.store.automations import count_by_state
 from opsicle.server.store.database import Database
@@ -111,7 +113,8 @@ class Services:
         self.policies = Policies(state, self.step_up, clock)
         self.secrets = Secrets(state, core.vault, clock)
         self.job_logs = JobLogs(core.logs, clock)
-        leasing = Leasing(self.fleet, self.leases, self.signals, clock, core.vault)
+        work_orders = WorkOrders(core.vault, Orders(core.order_key, clock))
+        leasing = Leasing(self.fleet, self.leases, self.signals, clock, work_orders)
         self.jobs = Jobs(state, self.job_logs, leasing, self.signals, clock)
         self.dispatch = Dispatch(state, self.jobs, leasing, clock)
         self.automations = Automations(state, self.job_logs, self.dispatch, self.fleet, self.signals, clock, core.vault)

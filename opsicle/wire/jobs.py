@@ -33,6 +33,8 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     `secret_variables` are the same of secret variables; `secrets` are the secrets by name, each for the phases that
     name it. Neither is ever written down or shown. `withheld` says why something of this cannot be had: then nothing
     is run.
+    `manifest` and `order` are canonical (see `domain/manifests.py`), `signature` proves the order, `secret_salt` is
+    that of the manifest's commitments; all are empty where nobody gave an order, as in `opsicle run FILE`.
     `timeout` bounds the whole job in seconds; None leaves it to the phases' own.
     """
 
@@ -48,6 +50,10 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     withheld: str = ""
     volume_mounts: tuple[VolumeMount, ...] = ()
     timeout: int | None = None
+    manifest: bytes = b""
+    order: bytes = b""
+    signature: bytes = b""
+    secret_salt: bytes = b""
 
     def __repr__(self) -> str:
         return f"Work(automation_id={self.automation_id!r}, job_id={self.job_id!r}, fence={self.fence})"

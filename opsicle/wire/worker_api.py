@@ -3,6 +3,7 @@
     POST /api/v1/enrol              EnrolRequest  → EnrolReply    once, on the user listener, as JSON
     POST /worker/v1/poll            PollRequest   → PollReply     held open while there is nothing to say
     POST /worker/v1/jobs/ID/start   StartRequest  → Done          or `lease_lost`: drop the job
+    POST /worker/v1/jobs/ID/refuse  RefuseRequest → Done          instead: its order does not fit, nothing was run
     POST /worker/v1/jobs/ID/log     LogRequest    → LogReply      acknowledged bytes may leave the spool
     POST /worker/v1/jobs/ID/finish  FinishRequest → FinishReply   the same call again gives the same state
     POST /worker/v1/renew           RenewRequest  → RenewReply    at about half the certificate's life
@@ -115,6 +116,13 @@ class StartRequest(msgspec.Struct):
     """May I begin? Only after the answer is anything executed."""
 
     fence: int
+
+
+class RefuseRequest(msgspec.Struct):
+    """I will not carry this out, and why: the order with it does not fit."""
+
+    fence: int
+    reason: str
 
 
 class LogRequest(msgspec.Struct, kw_only=True, omit_defaults=True):

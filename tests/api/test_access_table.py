@@ -98,6 +98,7 @@ WORKER_ROUTES = {
     "POST /worker/v1/poll",
     "POST /worker/v1/renew",
     "POST /worker/v1/jobs/<job_id>/start",
+    "POST /worker/v1/jobs/<job_id>/refuse",
     "POST /worker/v1/jobs/<job_id>/log",
     "POST /worker/v1/jobs/<job_id>/finish",
 }
@@ -285,6 +286,7 @@ def as_worker(house: House, worker: Enrolment, org: str, verb: str, job_id: str)
 
 WORKER_BODIES: dict[str, dict[str, object]] = {
     "start": {"fence": 1},
+    "refuse": {"fence": 1, "reason": "forged"},
     "log": {"fence": 1},
     "finish": {"fence": 1, "outcome": {"state": "succeeded", "phases": []}, "log_bytes": 0},
 }

@@ -13,6 +13,7 @@ from opsicle.domain.template_parser import parse_template
 from opsicle.domain.templates import Template
 from opsicle.kit.ids import new_id
 from opsicle.pki.master_key import MasterKey
+from opsicle.pki.order_key import OrderKey
 from opsicle.server.services.actor import Actor, WorkerActor
 from opsicle.server.services.automations import Automations
 from opsicle.server.services.dispatch import Dispatch
@@ -22,8 +23,10 @@ from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
 from opsicle.server.services.leasing import Leasing
+from opsicle.server.services.orders import Orders
 from opsicle.server.services.signals import Signals
 from opsicle.server.services.vault import Vault
+from opsicle.server.services.work import WorkOrders
 from opsicle.server.store import memberships, orgs, templates, users, workers
 from opsicle.server.store.database import Database
 from opsicle.server.store.migrations import migrate
@@ -62,6 +65,7 @@ class Core:
     folder: Path
     clock: HandClock = field(default_factory=HandClock)
     vault: Vault = field(default_factory=lambda: Vault(MasterKey.create()))
+    order_key: OrderKey = field(default_factory=OrderKey.create)
 
     def __post_init__(self) -> None:
         self.database = open_database(self.folder, "opsicle.db", "migrations")
@@ -70,7 +74,8 @@ class Core:
         self.leases = Leases(self.clock)
         self.fleet = Fleet(self.clock)
         self.job_logs = JobLogs(self.logs_database, self.clock)
-        leasing = Leasing(self.fleet, self.leases, self.signals, self.clock, self.vault)
+        work_orders = WorkOrders(self.vault, Orders(self.order_key, self.clock))
+        leasing = Leasing(self.fleet, self.leases, self.signals, self.clock, work_orders)
         self.jobs = Jobs(self.database, self.job_logs, leasing, self.signals, self.clock)
         self.jobs.recover()
         self.dispatch = Dispatch(self.database, self.jobs, leasing, self.clock)
@@ -81,7 +86,7 @@ class Core:
 
     def restart(self) -> Core:
         self.close()
-        return Core(self.folder, self.clock, self.vault)
+        return Core(self.folder, self.clock, self.vault, self.order_key)
 
     def close(self) -> None:
         self.dispatch.close()

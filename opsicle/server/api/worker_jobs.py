@@ -16,6 +16,7 @@ from opsicle.wire.worker_api import (
     LogRequest,
     PollReply,
     PollRequest,
+    RefuseRequest,
     StartRequest,
 )
 
@@ -27,6 +28,7 @@ def routes(dispatch: Dispatch, jobs: Jobs, record: AuditCheckpoints) -> list[Rou
     return [
         Route("POST", "/worker/v1/poll", partial(poll, dispatch, record), may, body=PollRequest, reply=PollReply),
         Route("POST", f"{job}/start", partial(start, jobs), may, body=StartRequest, reply=Done),
+        Route("POST", f"{job}/refuse", partial(refuse, jobs), may, body=RefuseRequest, reply=Done),
         Route("POST", f"{job}/log", partial(log, jobs), may, body=LogRequest, reply=LogReply),
         Route("POST", f"{job}/finish", partial(finish, jobs), may, body=FinishRequest, reply=FinishReply),
     ]
@@ -46,6 +48,11 @@ def poll(dispatch: Dispatch, record: AuditCheckpoints, request: Request) -> Repl
 def start(jobs: Jobs, request: Request, job_id: str) -> Reply:
     """Ask whether a leased job may begin."""
     return Reply(200, jobs.start(request.worker, job_id, request.body(StartRequest).fence))
+
+
+def refuse(jobs: Jobs, request: Request, job_id: str) -> Reply:
+    """Say that a job is not carried out, because its order does not fit."""
+    return Reply(200, jobs.refuse(request.worker, job_id, request.body(RefuseRequest)))
 
 
 def log(jobs: Jobs, request: Request, job_id: str) -> Reply:

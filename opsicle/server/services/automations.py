@@ -10,11 +10,12 @@ import msgspec
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import Conflict, NotAllowed
+from opsicle.domain.manifests import canonical, commitment, digest
 from opsicle.domain.secrets import masked, only_secret
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.templates import Template, Value
 from opsicle.domain.unsupported import unsupported
-from opsicle.domain.variables import check_values
+from opsicle.domain.variables import as_text, check_values
 from opsicle.domain.workers import Candidate, requirements
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -24,9 +25,10 @@ from opsicle.server.services.automation_views import Snapshot, summary, whole
 from opsicle.server.services.dispatch import Dispatch, Offer
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.job_logs import JobLogs
+from opsicle.server.services.manifests import build
 from opsicle.server.services.secrets import require_secrets
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
-from opsicle.server.services.vault import Vault
+from opsicle.server.services.vault import HiddenValues, Vault, new_salt
 from opsicle.server.services.work import template_of
 from opsicle.server.store import audit, automations, idempotency, jobs, secrets, templates, workers
 from opsicle.server.store.automations import AutomationRow, Filter
@@ -45,12 +47,16 @@ REQUESTS_REMEMBERED = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class _New:
-    """What is to be made: the row as people see it, and beside it what only a worker gets."""
+    """What is to be made: the row as people see it, and beside it what only a worker gets.
+
+    `commitments` is what the manifest says of each secret variable.
+    """
 
     row: AutomationRow
     template: Template
     request: RunRequest
     sealed: SealedRow | None
+    commitments: dict[str, str]
 
 
 class Automations:
@@ -109,7 +115,7 @@ class Automations:
             queued_at=now,
         )
         with self._dispatch.offer(actor.org_id, asked) as offer:
-            new = _New(row, template, request, self._sealed(row, template, values))
+            new = _New(row, template, request, *self._sealed(row, template, values))
             stored = self._database.write(lambda db: self._insert(db, actor, new, idempotency_key, offer))
         if stored.id != row.id:
             return self.get(actor, stored.id)
@@ -118,9 +124,14 @@ class Automations:
         self._signals.changed(org_topic(actor.org_id))
         return whole(Snapshot(stored, template, [], 0, self._candidates(actor.org_id)))
 
-    def _sealed(self, row: AutomationRow, template: Template, values: dict[str, Value]) -> SealedRow | None:
-        hidden = only_secret(template.variables, values)
-        return self._vault.seal_values(row.org_id, row.id, hidden) if hidden else None
+    def _sealed(
+        self, row: AutomationRow, template: Template, values: dict[str, Value]
+    ) -> tuple[SealedRow | None, dict[str, str]]:
+        hidden = HiddenValues(new_salt(), only_secret(template.variables, values))
+        if not hidden.values:
+            return None, {}
+        commitments = {name: commitment(hidden.salt, as_text(value)) for name, value in hidden.values.items()}
+        return self._vault.seal_values(row.org_id, row.id, hidden), commitments
 
     def _insert(self, db: Connection, actor: Actor, new: _New, key: str, offer: Offer | None) -> AutomationRow:
         row, request = new.row, new.request
@@ -138,9 +149,16 @@ class Automations:
         require_secrets(db, row.org_id, new.template)
         automations.insert(db, row)
         if new.sealed:
-            secrets.insert_values(db, new.sealed)
+            secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
+        row = _bound(db, row, new.template)
         given = masked(new.template.variables, request.values)
-        data = {"template": row.template, "version": row.version, "values": given, "rerun_of": row.rerun_of}
+        data = {
+            "template": row.template,
+            "version": row.version,
+            "values": given,
+            "rerun_of": row.rerun_of,
+            "manifest": row.manifest_digest,
+        }
         audit.append(db, row.created_at, row.org_id, actor, "run", f"automations/{row.id}", data)
         if offer:
             offer.take(db, row)
@@ -161,7 +179,7 @@ class Automations:
 
     def _opened(self, sealed: SealedRow) -> dict[str, Value]:
         try:
-            return self._vault.open_values(sealed)
+            return self._vault.open_values(sealed).values
         except CannotOpen as error:
             raise Conflict("its secret values cannot be decrypted", hint="Run the template with new ones.") from error
 
@@ -243,6 +261,13 @@ class Automations:
             return connected
         rows = workers.list_workers(db, org_id, "", MOST_ABSENT_WORKERS)
         return [Candidate(name=row.name, is_connected=False) for row in rows if row.state != "revoked"]
+
+
+def _bound(db: Connection, row: AutomationRow, template: Template) -> AutomationRow:
+    """A new automation, bound for good to what it was triggered to do."""
+    bound = msgspec.structs.replace(row, manifest_digest=digest(canonical(build(db, row, template))))
+    automations.bind(db, bound.id, bound.manifest_digest)
+    return bound
 
 
 _ENDED = {

@@ -22,7 +22,7 @@ from opsicle.server.store.automations import Ending
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import Outcome
-from opsicle.wire.worker_api import Done, FinishReply, FinishRequest, LogReply, LogRequest
+from opsicle.wire.worker_api import Done, FinishReply, FinishRequest, LogReply, LogRequest, RefuseRequest
 
 _ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
 """States in which output and the end of a job are still taken from the holder of the newest lease."""
@@ -67,6 +67,28 @@ class Jobs:
         job = self._database.write(work)
         self._changed(job)
         return Done(JobState.RUNNING)
+
+    def refuse(self, worker: WorkerActor, job_id: str, request: RefuseRequest) -> Done:
+        """End an automation whose order its worker will not carry out; nothing of it was run.
+
+        Raises LeaseLost if the lease has lapsed, or the worker has said so before; Conflict if the job has begun.
+        """
+        now, reason = self._clock.now(), request.reason[:MAX_EXPLANATION]
+
+        def work(db: Connection) -> JobRow:
+            job = _get_own(db, worker, job_id, request.fence)
+            if job.state != JobState.LEASED:
+                raise Conflict(f"job {job_id} is {job.state} and cannot be refused any more", hint="Drop it.")
+            jobs.give_back(db, job_id, now)
+            automations.refuse(db, job.automation_id, job_id, now, f"worker {worker.name} refused to run it: {reason}")
+            audit.append(db, now, job.org_id, worker, "refuse_order", _resource(job), {"job": job_id, "reason": reason})
+            return job
+
+        job = self._database.write(work)
+        self._leases.end(job_id)
+        self._free_slot(worker.worker_id)
+        self._changed(job)
+        return Done(JobState.RETURNED)
 
     def log(self, worker: WorkerActor, job_id: str, request: LogRequest) -> LogReply:
         """Keep output, and how far the phases are. Raises LeaseLost if the job is over or another's."""

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from opsicle.domain.workers import Requirements, can_take
+from opsicle.domain.workers import Candidate, Requirements, can_take
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
+from opsicle.server.services.actor import SystemActor
 from opsicle.server.services.fleet import Fleet, Presence
 from opsicle.server.services.leases import Lease, Leases
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
-from opsicle.server.services.vault import Vault
-from opsicle.server.services.work import WorkOrders
-from opsicle.server.store import automations, jobs
+from opsicle.server.services.work import Altered, WorkOrders
+from opsicle.server.store import audit, automations, jobs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.wire.jobs import Work
@@ -24,11 +24,13 @@ from opsicle.wire.jobs import Work
 class Leased:
     """What one transaction has given to one worker, and what others like it could still take.
 
-    `is_handed`: the work goes out otherwise than with the poll that found it.
+    `is_handed`: the work goes out otherwise than with the poll that found it. `refused` have ended instead, because
+    they are not what was triggered.
     """
 
     is_handed: bool = False
     items: list[tuple[Lease, Work]] = field(default_factory=list)
+    refused: list[AutomationRow] = field(default_factory=list)
     left_waiting: list[Requirements] = field(default_factory=list)
 
     @property
@@ -40,12 +42,12 @@ class Leased:
 class Leasing:
     """Who may have what, and for how long. `lease_…` run inside a transaction; `granted` after it is durable."""
 
-    def __init__(self, fleet: Fleet, leases: Leases, signals: Signals, clock: Clock, vault: Vault) -> None:
+    def __init__(self, fleet: Fleet, leases: Leases, signals: Signals, clock: Clock, orders: WorkOrders) -> None:
         self.fleet = fleet
         self.leases = leases
         self._signals = signals
         self._clock = clock
-        self._work_orders = WorkOrders(vault)
+        self._work_orders = orders
 
     def free_slots(self, presence: Presence, occupied: int) -> int:
         """How many more jobs a worker can be given that has `occupied` slots in use.
@@ -63,38 +65,63 @@ class Leasing:
         if free <= 0:
             return leased
         me = self.fleet.candidate(presence, busy=0)
+        refused = -1
+        while len(leased.refused) > refused and len(leased.items) < free:  # look behind those that were refused
+            refused = len(leased.refused)
+            self._lease_oldest(db, presence, me, free - len(leased.items), leased)
+        return leased
+
+    def _lease_oldest(self, db: Connection, presence: Presence, me: Candidate, free: int, leased: Leased) -> None:
         waiting = [(text, _decode(text)) for text in automations.list_waiting_requirements(db, presence.org_id)]
         mine = [(text, wanted) for text, wanted in waiting if can_take(wanted, me)]
         rows = [row for text, _ in mine for row in automations.list_waiting(db, presence.org_id, text, free + 1)]
         rows.sort(key=lambda row: row.id)
         for row in rows[:free]:
             self.lease_one(db, presence, row, leased)
-        if len(rows) > free:
-            leased.left_waiting = [wanted for _, wanted in mine]
-        return leased
+        leased.left_waiting = [wanted for _, wanted in mine] if len(rows) > free else []
 
     def lease_one(self, db: Connection, presence: Presence, row: AutomationRow, leased: Leased) -> None:
-        """Lease this automation, unless someone was first.
+        """Lease this automation, unless someone was first; end it if it is not what was triggered.
 
         Its time begins here, before the commit, so that no poll in between takes it for never received; if the
         transaction fails, a lease without a job is left, which lapses without a trace.
         """
         job_id, now = new_id(self._clock.now()), self._clock.now()
+        try:
+            checked = self._work_orders.check(db, row)
+        except Altered as altered:
+            if self._refuse(db, row, str(altered)):
+                leased.refused.append(row)
+            return
         if not automations.lease(db, row.id, row.fence, job_id):
             return
         jobs.insert(db, job_id, row.id, presence.worker_id, now)
         lease = Lease(job_id, row.id, row.org_id, presence.worker_id, row.fence + 1)
         self.leases.grant(lease, is_handed=leased.is_handed)
-        leased.items.append((lease, self._work_orders.make(db, row, lease)))
+        leased.items.append((lease, self._work_orders.make(db, row, lease, checked)))
+
+    def _refuse(self, db: Connection, row: AutomationRow, reason: str) -> bool:
+        """End an automation before it has begun, and say why. False if someone was first."""
+        now = self._clock.now()
+        if not automations.refuse(db, row.id, None, now, f"it was not run: {reason}"):
+            return False
+        audit.append(db, now, row.org_id, SystemActor(), "refuse", f"automations/{row.id}", {"reason": reason})
+        return True
 
     def granted(self, presence: Presence, leased: Leased) -> None:
         """The leases are durable: followers hear of it, and who else has room looks."""
         for lease, _ in leased.items:
             self._signals.changed(automation_topic(lease.automation_id), org_topic(lease.org_id))
+        for row in leased.refused:
+            self._signals.changed(automation_topic(row.id), org_topic(row.org_id))
         if leased.items:
             for wanted in leased.left_waiting:
                 self.fleet.wake_one(presence.org_id, wanted)
 
 
 def _decode(text: str) -> Requirements:
-    return msgspec.json.decode(text, type=Requirements)
+    """What a row asks for. If that cannot be read, whoever comes first finds out that it was altered."""
+    try:
+        return msgspec.json.decode(text, type=Requirements)
+    except (ValueError, msgspec.MsgspecError):
+        return Requirements()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from secrets import token_bytes
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,6 +18,18 @@ from opsicle.server.store.secrets import SealedRow
 CHECK_SETTING = "master_key_check"
 _CHECK_PLACE = ("check",)
 _CHECK_VALUE = b"Opsicle can encrypt and decrypt."
+
+
+_SALT_BYTES = 32
+_WITH_SALT = b"\x01"
+"""Before the values that have one; older ones are JSON alone."""
+
+
+class HiddenValues(NamedTuple):
+    """The values of an automation's secret variables, and the salt of what its manifest says of them."""
+
+    salt: bytes
+    values: dict[str, Value]
 
 
 class _Check(msgspec.Struct):
@@ -40,15 +54,19 @@ class Vault:
         """A secret's value."""
         return self._key.open(_secret_place(row.org_id, row.key, row.version), _sealed(row)).decode()
 
-    def seal_values(self, org_id: str, automation_id: str, values: dict[str, Value]) -> SealedRow:
-        """The values of an automation's secret variables, bound to it."""
-        sealed = self._key.seal(_values_place(org_id, automation_id), msgspec.json.encode(values))
+    def seal_values(self, org_id: str, automation_id: str, hidden: HiddenValues) -> SealedRow:
+        """The values of an automation's secret variables with their salt, bound to it."""
+        content = _WITH_SALT + hidden.salt + msgspec.json.encode(hidden.values)
+        sealed = self._key.seal(_values_place(org_id, automation_id), content)
         return SealedRow(org_id, automation_id, 1, sealed.wrapped_key, sealed.ciphertext)
 
-    def open_values(self, row: SealedRow) -> dict[str, Value]:
-        """The values of an automation's secret variables."""
+    def open_values(self, row: SealedRow) -> HiddenValues:
+        """The values of an automation's secret variables with their salt, which older ones lack."""
         content = self._key.open(_values_place(row.org_id, row.key), _sealed(row))
-        return msgspec.json.decode(content, type=dict[str, Value])
+        salt, values = b"", content
+        if content.startswith(_WITH_SALT):
+            salt, values = content[1 : 1 + _SALT_BYTES], content[1 + _SALT_BYTES :]
+        return HiddenValues(salt, msgspec.json.decode(values, type=dict[str, Value]))
 
     def fingerprint(self, content: bytes) -> str:
         """See `MasterKey.fingerprint`."""
@@ -89,6 +107,11 @@ class Vault:
             store(db, SealedRow(row.org_id, row.key, row.version, wrapped, row.ciphertext))
         settings.put(db, CHECK_SETTING, _check_for(new))
         return len(rows)
+
+
+def new_salt() -> bytes:
+    """A salt that nobody can guess."""
+    return token_bytes(_SALT_BYTES)
 
 
 def opens(key: MasterKey, check: str) -> bool:

@@ -32,6 +32,7 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     requester_name: str
     reason: str
     rerun_of: str | None = None
+    manifest_digest: str = ""
     exit_code: int | None = None
     explanation: str = ""
     created_at: datetime
@@ -45,9 +46,9 @@ class AutomationRow(Row, frozen=True, kw_only=True):
 
 _SELECT = """
     SELECT a.id, a.org_id, a.template_id, a.template, a.version, a.values_json, a.requirements, a.on_worker_lost,
-           a.state, a.fence, a.job_id, a.requester_id, u.email, u.name, a.reason, a.rerun_of, a.exit_code,
-           a.explanation, a.created_at, a.queued_at, a.started_at, a.finished_at, a.cancel_requested_at,
-           w.id, w.name
+           a.state, a.fence, a.job_id, a.requester_id, u.email, u.name, a.reason, a.rerun_of,
+           a.manifest_digest, a.exit_code, a.explanation, a.created_at, a.queued_at, a.started_at, a.finished_at,
+           a.cancel_requested_at, w.id, w.name
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
@@ -80,6 +81,14 @@ def insert(db: apsw.Connection, row: AutomationRow) -> None:
             "created_at": to_text(row.created_at),
             "queued_at": to_text(row.queued_at) if row.queued_at else None,
         },
+    )
+
+
+def bind(db: apsw.Connection, automation_id: str, manifest_digest: str) -> None:
+    """Note what a new automation was triggered to do, for good."""
+    db.execute(
+        "UPDATE automations SET manifest_digest = :digest WHERE id = :id AND manifest_digest = ''",
+        {"id": automation_id, "digest": manifest_digest},
     )
 
 
@@ -245,6 +254,18 @@ def cancel_waiting(db: apsw.Connection, automation_id: str, user_id: str, at: da
          WHERE id = :id AND state IN ('awaiting_approval', 'queued')
         """,
         {"id": automation_id, "user_id": user_id, "at": to_text(at)},
+    )
+    return db.changes() == 1
+
+
+def refuse(db: apsw.Connection, automation_id: str, job_id: str | None, at: datetime, explanation: str) -> bool:
+    """End an automation that must not be run and has not begun; `job_id` is the lease it is under. False if it has."""
+    db.execute(
+        """
+        UPDATE automations SET state = 'cancelled', finished_at = :at, explanation = :explanation
+         WHERE id = :id AND state = 'queued' AND job_id IS :job_id
+        """,
+        {"id": automation_id, "job_id": job_id, "at": to_text(at), "explanation": explanation},
     )
     return db.changes() == 1
 

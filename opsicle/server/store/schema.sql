@@ -80,7 +80,7 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id),
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '',
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -91,6 +91,12 @@ CREATE INDEX automations_by_template ON automations (org_id, template, id);
 CREATE INDEX automations_open ON automations (state) WHERE state IN ('awaiting_approval', 'queued', 'running');
 
 CREATE INDEX automations_queued ON automations (org_id, requirements, id) WHERE state = 'queued' AND job_id IS NULL;
+
+CREATE TRIGGER automations_stay_bound BEFORE UPDATE OF manifest_digest ON automations
+WHEN OLD.manifest_digest <> ''
+BEGIN
+    SELECT RAISE(ABORT, 'what an automation was triggered to do never changes');
+END;
 
 CREATE TABLE idempotency_keys (
     org_id         TEXT NOT NULL REFERENCES orgs (id),
@@ -212,7 +218,7 @@ CREATE TABLE sealed_values (
     org_id        TEXT NOT NULL REFERENCES orgs (id),
     wrapped_key   BLOB NOT NULL,
     ciphertext    BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+, commitments TEXT NOT NULL DEFAULT '{}') STRICT, WITHOUT ROWID;
 
 CREATE TABLE secrets (
     org_id      TEXT NOT NULL REFERENCES orgs (id),

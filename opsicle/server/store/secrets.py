@@ -7,7 +7,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, fetch_value
 
 
 class SecretRow(Row, frozen=True):
@@ -138,20 +138,28 @@ def rewrap(db: apsw.Connection, row: SealedRow) -> None:
     )
 
 
-def insert_values(db: apsw.Connection, row: SealedRow) -> None:
-    """Record the encrypted values of an automation's secret variables."""
+def insert_values(db: apsw.Connection, row: SealedRow, commitments: str) -> None:
+    """Record the encrypted values of an automation's secret variables, and as JSON what its manifest says of each."""
     db.execute(
         """
-        INSERT INTO sealed_values (automation_id, org_id, wrapped_key, ciphertext)
-        VALUES (:automation_id, :org_id, :wrapped_key, :ciphertext)
+        INSERT INTO sealed_values (automation_id, org_id, wrapped_key, ciphertext, commitments)
+        VALUES (:automation_id, :org_id, :wrapped_key, :ciphertext, :commitments)
         """,
         {
             "automation_id": row.key,
             "org_id": row.org_id,
             "wrapped_key": row.wrapped_key,
             "ciphertext": row.ciphertext,
+            "commitments": commitments,
         },
     )
+
+
+def find_commitments(db: apsw.Connection, automation_id: str) -> str | None:
+    """What an automation's manifest says of its secret variables, as JSON, or None if it was given none."""
+    sql = "SELECT commitments FROM sealed_values WHERE automation_id = :automation_id"
+    value = fetch_value(db, sql, {"automation_id": automation_id})
+    return None if value is None else str(value)
 
 
 def find_values(db: apsw.Connection, automation_id: str) -> SealedRow | None:
