@@ -73,9 +73,9 @@ class Lifetime:
                 closing(Database(folder.log_database, _die)) as logs,
             ):
                 audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
-                with closing(
-                    Services(Core(state, logs, authority, audit_key, self._clock, seal, self._vault(folder, state)))
-                ) as services:
+                vault, has_open_orgs = self._vault(folder, state), self._options.open_orgs
+                core = Core(state, logs, authority, audit_key, self._clock, seal, vault, has_open_orgs)
+                with closing(Services(core)) as services:
                     self._serve(folder, authority, services)
         log.info("server stopped")
 
