@@ -6,6 +6,8 @@ import { currentTheme, toggleTheme } from "../lib/theme.js";
 import { announcer } from "./announcer.js";
 import { iconButton } from "./buttons.js";
 import { icon } from "./icons.js";
+import { closesByItself } from "./menus.js";
+import { orgSwitcher } from "./org-switcher.js";
 
 const PLACES = [
   { path: "/templates", text: "Templates", name: "templates" },
@@ -42,7 +44,7 @@ function barFor(path, logOut) {
       PLACES.filter((place) => !place.action || may(place.action)).map((place) => navLink(place, path)),
     ),
     h("span", { class: "grow" }),
-    h("span", { class: "org", title: me.org.name || me.org.code }, me.org.code),
+    orgSwitcher(me),
     themeButton(),
     userMenu(me, logOut),
   ];
@@ -88,13 +90,7 @@ function userMenu(me, logOut) {
       me.server_version && h("p", { class: "muted small" }, `Opsicle ${me.server_version}`),
     ),
   );
-  menu.addEventListener("focusout", (event) => menu.contains(event.relatedTarget) || (menu.open = false));
-  menu.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !menu.open) return;
-    menu.open = false;
-    menu.firstChild.focus();
-  });
-  return menu;
+  return closesByItself(menu);
 }
 
 function skipTo(event, outlet) {

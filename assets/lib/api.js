@@ -77,8 +77,8 @@ export async function loadMe() {
 }
 
 /** Log in with a cookie for this browser. Throws ApiError, with code "totp_required" where `totp` is needed too. */
-export async function logIn(email, password, totp = "") {
-  const reply = await send("POST", "/login", { body: { email, password, totp, kind: "browser" } });
+export async function logIn(email, password, { totp = "", org = "" } = {}) {
+  const reply = await send("POST", "/login", { body: { email, password, totp, org, kind: "browser" } });
   setMe(reply.me);
   return loadMe();
 }

@@ -1,7 +1,7 @@
 // Logging in.
 
 import { busyWhile, button } from "../components/buttons.js";
-import { field, input } from "../components/fields.js";
+import { field, input, showProblems } from "../components/fields.js";
 import { setTitle } from "../components/headings.js";
 import { problemBox } from "../components/problems.js";
 import { codeField } from "../components/step-up.js";
@@ -38,15 +38,21 @@ export function mount(root, { query }) {
     submit,
   );
   let code = null;
+  let org = null;
   const tryIt = async () => {
     trouble.replaceChildren();
     try {
-      await logIn(email.control.value.trim(), password.control.value, code?.control.value.trim());
+      const [totp, where] = [code, org].map((each) => each?.control.value.trim());
+      await logIn(email.control.value.trim(), password.control.value, { totp, org: where });
     } catch (error) {
       if (error.code === "totp_required" && !code) {
         code = codeField();
         password.element.after(code.element);
         code.control.focus();
+      } else if (!org && error.errors?.some(({ path }) => path === "org")) {
+        org = field({ label: "Org", path: "org", control: input({ maxlength: 32 }) });
+        password.element.after(org.element);
+        showProblems([org], error.errors);
       } else {
         trouble.replaceChildren(problemBox(error));
         code?.control.select();
@@ -58,7 +64,7 @@ export function mount(root, { query }) {
   };
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (isComplete(email, password, ...(code ? [code] : []))) busyWhile(submit, tryIt);
+    if (isComplete(...[email, password, org, code].filter(Boolean))) busyWhile(submit, tryIt);
   });
   root.append(
     h("div", { class: "entrance" }, h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" }), form),

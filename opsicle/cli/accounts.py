@@ -17,7 +17,7 @@ from opsicle.cli.terminal import confirm, has_person, read_password, say
 if TYPE_CHECKING:
     from opsicle.client.api import Api
     from opsicle.client.sessions import Session
-    from opsicle.wire.user_api import LoginReply, Me
+    from opsicle.wire.user_api import LoginReply, LoginRequest, Me
 
 password_file = click.option("--password-file", metavar="FILE", help="File that holds the password; `-` is stdin.")
 
@@ -55,17 +55,24 @@ def setup(server: str, token: str, org: str, email: str, password_file: str | No
     "--server", metavar="URL", envvar="OPSICLE_SERVER", help="Where the server listens; the last one unless told."
 )
 @click.option("--email", metavar="E", help="Your e-mail address.")
+@click.option("--org", metavar="CODE", default="", help="Which org, if you belong to several.")
 @password_file
 @totp_option
 @ca_fingerprint_option
 def login(
-    server: str | None, email: str | None, password_file: str | None, totp: str | None, ca_fingerprint: str | None
+    server: str | None,
+    email: str | None,
+    org: str,
+    password_file: str | None,
+    totp: str | None,
+    ca_fingerprint: str | None,
 ) -> None:
     """Log in to a server. The session is kept in your config folder, readable by you alone."""
     import msgspec
 
     from opsicle.client.sessions import Session
     from opsicle.domain.errors import UsageError
+    from opsicle.wire.user_api import LoginRequest
 
     known = kept_sessions().find(current().profile)
     url = server or (known.server if known else "")
@@ -75,19 +82,22 @@ def login(
     url = _normal(url)
     trusted = known.ca_pem if known and known.server == url else ""
     session = Session(server=url, ca_pem=_trusted_ca(url, ca_fingerprint, trusted), email=email)
-    reply = _logged_in(connect(session), email, read_password(password_file), totp)
+    request = LoginRequest(email=email, password=read_password(password_file), totp=totp or "", org=org)
+    reply = _logged_in(connect(session), request)
     session = msgspec.structs.replace(session, token=reply.token, org=reply.me.org.code, email=reply.me.user.email)
     kept_sessions().save(current().profile, session)
     _emit_me(reply.me, session)
 
 
-def _logged_in(api: Api, email: str, password: str, totp: str | None) -> LoginReply:
+def _logged_in(api: Api, request: LoginRequest) -> LoginReply:
+    import msgspec
+
     from opsicle.domain.errors import TotpRequired
 
     try:
-        return api.login(email, password, totp or "")
+        return api.login(request)
     except TotpRequired as error:
-        return api.login(email, password, asked_code(error))
+        return api.login(msgspec.structs.replace(request, totp=asked_code(error)))
 
 
 @click.command(cls=Command)

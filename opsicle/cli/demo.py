@@ -76,13 +76,13 @@ def _set_up(processes: DemoProcesses, port: int) -> tuple[Session, str]:
     """Start the server and a worker; return the admin's session, kept for the command line too, and password."""
     from opsicle.cli.sessions import connect
     from opsicle.client.sessions import Session, Sessions
-    from opsicle.wire.user_api import SetupRequest
+    from opsicle.wire.user_api import LoginRequest, SetupRequest
 
     server = processes.start_server(port)
     password = secrets.token_urlsafe(12)
     api = connect(Session(server=server.url))
     api.setup(SetupRequest(token=server.setup_token, org=ORG, email=EMAIL, password=password))
-    token = api.login(EMAIL, password).token
+    token = api.login(LoginRequest(email=EMAIL, password=password)).token
     session = Session(server=server.url, org=ORG, email=EMAIL, token=token)
     Sessions(processes.config_folder).save("default", session)
     processes.start_worker(connect(session).create_join_token(ttl_seconds=60).token)

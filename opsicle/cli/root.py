@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "run",
     "automations": "automations",
     "logs": "automations",
+    "orgs": "orgs",
     "users": "users",
     "tokens": "tokens",
     "sessions": "logins",

@@ -47,6 +47,7 @@ _FIELDS = {"name": "names", "verbose": "is_verbose"}
     envvar=["OPSICLE_SERVER_MASTER_KEY_FILE", "OPSICLE_MASTER_KEY_FILE"],
     help="The key under which secrets are encrypted; D/master.key unless told.",
 )
+@click.option("--open-orgs", is_flag=True, help="Let everybody who is logged in found orgs, not provider admins alone.")
 @click.option("--verbose", is_flag=True, help="Log every request too.")
 def server(**given: Any) -> None:
     """Run the application server.

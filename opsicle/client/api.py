@@ -36,9 +36,8 @@ class Api(PolicyCalls):
         """Create the first org and its admin."""
         return self._post("/api/v1/setup", request, wire.Me)
 
-    def login(self, email: str, password: str, totp: str = "") -> wire.LoginReply:
-        """Begin a session of the command line. Raises TotpRequired where a code is needed too."""
-        request = wire.LoginRequest(email=email, password=password, totp=totp)
+    def login(self, request: wire.LoginRequest) -> wire.LoginReply:
+        """Begin a session. Raises TotpRequired where a code is needed too."""
         return self._post("/api/v1/login", request, wire.LoginReply)
 
     def logout(self) -> None:

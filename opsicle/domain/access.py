@@ -20,6 +20,10 @@ class Action(StrEnum):
     """Something a caller may or may not do, as `noun.verb`."""
 
     ACCOUNT_USE = "account.use"
+    PROVIDER_MANAGE = "provider.manage"
+    ORGS_VIEW = "orgs.view"
+    ORGS_CREATE = "orgs.create"
+    ORGS_MANAGE = "orgs.manage"
     TEMPLATES_VIEW = "templates.view"
     TEMPLATES_PUSH = "templates.push"
     TEMPLATES_DELETE = "templates.delete"
@@ -42,12 +46,17 @@ class Action(StrEnum):
 
 
 _EVERYONE = frozenset(Role)
+_NO_ROLE: frozenset[Role] = frozenset()
 _ADMIN = frozenset({Role.ADMIN})
 _OPERATORS = frozenset({Role.ADMIN, Role.OPERATOR})
 _DOERS = _EVERYONE - {Role.REPORTER}
 
 PERMISSIONS: dict[Action, frozenset[Role]] = {
     Action.ACCOUNT_USE: _EVERYONE,
+    Action.PROVIDER_MANAGE: _NO_ROLE,
+    Action.ORGS_VIEW: _EVERYONE,
+    Action.ORGS_CREATE: _NO_ROLE,
+    Action.ORGS_MANAGE: _ADMIN,
     Action.TEMPLATES_VIEW: _EVERYONE,
     Action.TEMPLATES_PUSH: _OPERATORS,
     Action.TEMPLATES_DELETE: _OPERATORS,
@@ -74,3 +83,13 @@ PERMISSIONS: dict[Action, frozenset[Role]] = {
 def may(role: Role, action: Action) -> bool:
     """Whether a member with this role may do this in their own org."""
     return role in PERMISSIONS[action]
+
+
+def beyond_role(*, is_provider_admin: bool, has_open_orgs: bool) -> frozenset[Action]:
+    """What somebody may do that no role of an org gives: run the server, found orgs."""
+    allowed: set[Action] = set()
+    if is_provider_admin:
+        allowed |= {Action.PROVIDER_MANAGE, Action.ORGS_CREATE}
+    if has_open_orgs:
+        allowed.add(Action.ORGS_CREATE)
+    return frozenset(allowed)

@@ -18,6 +18,7 @@ from opsicle.server.api import (
     automations,
     enrol,
     identity,
+    orgs,
     policies,
     secrets,
     templates,
@@ -45,9 +46,11 @@ from opsicle.server.services.leases import Leases
 from opsicle.server.services.leasing import Leasing
 from opsicle.server.services.login_throttle import LoginThrottle
 from opsicle.server.services.orders import Orders
+from opsicle.server.services.orgs import Orgs
 from opsicle.server.services.password_changes import PasswordChanges
 from opsicle.server.services.passwords import PasswordHasher
 from opsicle.server.services.policies import Policies
+from opsicle.server.services.provider import Provider
 from opsicle.server.services.recovery import Recovery
 from opsicle.server.services.secrets import Secrets
 from opsicle.server.services.sessions import Sessions
@@ -80,6 +83,7 @@ class Core:
     clock: Clock
     seal: Seal
     vault: Vault
+    has_open_orgs: bool = False
 
 
 class Services:
@@ -93,7 +97,7 @@ class Services:
         self.leases = Leases(clock)
         self.urls = Urls()
         self.hasher = PasswordHasher()
-        self.sessions = Sessions(state, clock)
+        self.sessions = Sessions(state, clock, has_open_orgs=core.has_open_orgs)
         throttle = LoginThrottle(state, clock)
         apps = Authenticators(state, core.seal, throttle, clock)
         self.step_up = StepUp(state, apps, clock)
@@ -106,6 +110,8 @@ class Services:
         )
         self.accounts = Accounts(state, self.sessions, self.hasher, throttle, apps, clock)
         self.users = Users(state, self.sessions, self.hasher, self.step_up, clock)
+        self.orgs = Orgs(state, self.step_up, clock)
+        self.provider = Provider(state, self.sessions, self.step_up, clock)
         self.tokens = ApiTokens(state, self.sessions, self.step_up, clock)
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
@@ -134,6 +140,7 @@ class Services:
         return [
             *accounts.routes(self.accounts),
             *identity.routes(self.identity),
+            *orgs.routes(self.orgs, self.accounts, self.provider),
             *tokens.routes(self.tokens),
             *users.routes(self.users),
             *templates.routes(self.templates),

@@ -75,7 +75,8 @@ class Lifetime:
             ):
                 audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
                 order_key, vault = open_order_key(folder, state), self._vault(folder, state)
-                core = Core(state, logs, authority, audit_key, order_key, self._clock, seal, vault)
+                has_open_orgs = self._options.open_orgs
+                core = Core(state, logs, authority, audit_key, order_key, self._clock, seal, vault, has_open_orgs)
                 with closing(Services(core)) as services:
                     self._serve(folder, authority, services)
         log.info("server stopped")

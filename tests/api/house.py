@@ -190,7 +190,7 @@ class House:
     def person(self, org: str, name: str, role: Role) -> Client:
         """Add somebody who has no password, and begin a session of theirs."""
         now, user_id = self.clock.now(), new_id(self.clock.now())
-        admin = self.actor(ADMINS[org])
+        admin = self.actor(ADMINS[org], org)
         user = UserRow(user_id, f"{name}@example.com", name, "-")
         member = MemberRow(user_id, user.email, name, role, None, None, is_disabled=False, created_at=now)
 
@@ -201,20 +201,31 @@ class House:
         self.state.write(work)
         return self.session(user.email)
 
-    def session(self, email: str) -> Client:
-        """A new session of somebody who belongs to one org, without the time that checking a password takes."""
+    def provider_admin(self, email: str) -> None:
+        """Let somebody run the server."""
+
+        def work(db: Any) -> None:
+            account = users.find_by_email(db, email)
+            assert account is not None
+            users.set_provider_admin(db, account.id, is_provider_admin=True)
+
+        self.state.write(work)
+        self.services.sessions.forget()
+
+    def session(self, email: str, org: str = "") -> Client:
+        """A new session of somebody, in their only org or this one, without the time that checking a password takes."""
 
         def work(db: Any) -> str:
             user = users.find_by_email(db, email)
             assert user is not None
-            (place,) = memberships.list_of_user(db, user.id)
+            (place,) = (each for each in memberships.list_of_user(db, user.id) if org in ("", each.org_code))
             return self.services.sessions.begin(db, (place.org_id, user.id), "cli", "127.0.0.1")[0]
 
         return self.client(self.state.write(work))
 
-    def actor(self, email: str) -> Actor:
+    def actor(self, email: str, org: str = "") -> Actor:
         """The same for calls past the API."""
-        token = self.session(email).headers["Authorization"].removeprefix("Bearer ")
+        token = self.session(email, org).headers["Authorization"].removeprefix("Bearer ")
         return self.services.sessions.authenticate(token, "127.0.0.1", "token")
 
     def join_request(self, org: str = "acme", name: str = "web", **changes: Any) -> tuple[EnrolRequest, Any]:

@@ -81,6 +81,7 @@ def test_nobody_can_stand_above_themselves(alice: Client) -> None:
 
 @pytest.mark.parametrize("change", [{"role": "operator"}, {"is_disabled": True}])
 def test_the_last_admin_stays_one(house: House, alice: Client, change: dict[str, object]) -> None:
+    house.provider_admin("gina@example.com")
     add(alice, "bob", role="admin")
     assert alice.patch("/api/v1/users/bob@example.com", {"is_disabled": True}).status == 200
     assert alice.patch("/api/v1/users/alice@example.com", change).status == 409

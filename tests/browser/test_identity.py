@@ -124,3 +124,24 @@ def test_a_reset_link_sets_a_new_password(
     page.get_by_role("link", name="Log in").click()
     log_in(page, erin.email, new)
     page.get_by_role("heading", name="Templates", exact=True).wait_for()
+
+
+def test_the_org_at_the_top_leads_to_ones_other_orgs(
+    open_page: OpenPage, installation: Installation, request: pytest.FixtureRequest
+) -> None:
+    erin = person(installation, request, "member")
+    installation.admin.cli("orgs", "create", "initech", "--name", "Initech Ltd.", "--admin", erin.email)
+    page = open_page("/login", is_known=False)
+    log_in(page, erin.email)
+    field = page.get_by_label("Org", exact=True)
+    expect(field).to_be_focused()
+    expect(page.locator(".complaint").first).to_contain_text("initech")
+    field.fill("acme")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("heading", name="Templates", exact=True).wait_for()
+
+    page.get_by_label("Org acme: switch").click()
+    page.get_by_role("button", name="Initech Ltd.").click()
+    page.get_by_label("Org initech: switch").wait_for()
+    page.get_by_label(f"Account of {erin.email}").click()
+    expect(page.locator(".menu-list").last).to_contain_text("admin in initech")

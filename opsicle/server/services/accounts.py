@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from opsicle.domain.access import PERMISSIONS, Role, may
+from opsicle.domain.access import PERMISSIONS, Action, Role, may
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated, OpsicleError, TotpRequired
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -16,11 +16,12 @@ from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor, Stranger
 from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.login_throttle import LoginThrottle
+from opsicle.server.services.orgs import find_place, found_org
 from opsicle.server.services.passwords import PasswordHasher
-from opsicle.server.services.sessions import Sessions
+from opsicle.server.services.sessions import Kind, Sessions
 from opsicle.server.store import audit, authenticators, login_attempts, memberships, orgs, sessions, settings, users
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.store.memberships import MemberRow, PlaceRow
+from opsicle.server.store.memberships import PlaceRow
 from opsicle.server.store.orgs import OrgRow
 from opsicle.server.store.users import UserRow
 from opsicle.version import __version__
@@ -89,12 +90,14 @@ class Accounts:
             if not settings.take(db, settings.SETUP_TOKEN_HASH, stored):
                 raise _already_set_up()
             org, admin = self._create_org(db, NewOrg(code, email, password_hash))
+            users.set_provider_admin(db, admin.id, is_provider_admin=True)
             audit.append(db, self._clock.now(), org.id, stranger, "setup", f"orgs/{code}", {"email": email})
             return org, admin
 
         org, admin = self._database.write(work)
         self.on_set_up()
-        return _me(Person(admin.id, admin.email, admin.name), OrgRef(org.code, org.name), Role.ADMIN)
+        beyond = self._sessions.beyond_role(is_provider_admin=True)
+        return _me(Person(admin.id, admin.email, admin.name), OrgRef(org.code, org.name), Role.ADMIN, beyond)
 
     def _check_setup_token(self, text: str, stranger: Stranger) -> str:
         """The hash under which this token is stored. Raises NotAuthenticated if it is another's."""
@@ -124,16 +127,12 @@ class Accounts:
 
     def _create_org(self, db: Connection, new: NewOrg) -> tuple[OrgRow, UserRow]:
         now = self._clock.now()
-        if orgs.find_by_code(db, new.code):
-            raise Conflict(f"there is an org {new.code} already", hint="Choose another code.")
-        org = OrgRow(id=new_id(now), code=new.code, name=new.code)
-        orgs.insert(db, org, now)
         user = users.find_by_email(db, new.email)
         if user is None:
             user = UserRow(new_id(now), new.email, new.email.partition("@")[0], new.password_hash)
             users.insert(db, user, now)
-        admin = MemberRow(user.id, user.email, user.name, Role.ADMIN, None, None, is_disabled=False, created_at=now)
-        memberships.insert(db, org.id, admin)
+        org = OrgRow(id=new_id(now), code=new.code, name=new.code)
+        found_org(db, org, user, now)
         return org, user
 
     def login(self, request: LoginRequest, address: str) -> LoginReply:
@@ -210,7 +209,9 @@ class Accounts:
             raise Conflict("the account has just been changed", hint="Log in again.")
         place = _choose(memberships.list_of_user(db, user.id), request.org.strip().lower())
         token, session = self._sessions.begin(db, (place.org_id, user.id), request.kind, address)
-        me = _me(Person(user.id, user.email, user.name), OrgRef(place.org_code, place.org_name), place.role)
+        beyond = self._sessions.beyond_role(user.is_provider_admin)
+        org = OrgRef(place.org_code, place.org_name)
+        me = _me(Person(user.id, user.email, user.name), org, place.role, beyond)
         actor = Actor(
             user.id, user.email, user.name, place.org_id, place.org_code, place.role, request.kind, address, session.id
         )
@@ -236,7 +237,36 @@ class Accounts:
         """Who asks, where, and what they may do there."""
         org = self._database.read(lambda db: orgs.find(db, actor.org_id))
         assert org is not None
-        return _me(Person(actor.user_id, actor.email, actor.name), OrgRef(org.code, org.name), actor.role)
+        person = Person(actor.user_id, actor.email, actor.name)
+        return _me(person, OrgRef(org.code, org.name), actor.role, actor.beyond_role)
+
+    def switch(self, actor: Actor, code: str, *, is_kept: bool) -> LoginReply:
+        """Begin a session of the caller in another of their orgs; the one that asks ends, unless it `is_kept`.
+
+        The new one lives no longer than the old one would have, and has shown no fresh code. Raises NotFound for an
+        org that they are no member of, or disabled in; NotAllowed if an API token asks, which is one org's for good.
+        """
+        actor.require(Action.ACCOUNT_USE)
+        if not actor.session_id:
+            raise NotAllowed("an API token is good for one org only", hint="Log in with your password.")
+        reply = self._database.write(lambda db: self._switch(db, actor, code, is_kept))
+        self._sessions.forget()
+        return reply
+
+    def _switch(self, db: Connection, actor: Actor, code: str, is_kept: bool) -> LoginReply:
+        place = find_place(db, actor.user_id, code)
+        ends_at = sessions.find_end(db, actor.session_id)
+        if ends_at is None:
+            raise NotAuthenticated("this login is no longer valid", hint="Log in again.")
+        kind: Kind = "browser" if actor.channel == "browser" else "cli"
+        token, session = self._sessions.begin(db, (place.org_id, actor.user_id), kind, actor.address, ends_at)
+        audit.append(db, session.created_at, place.org_id, actor, "login", f"sessions/{session.id}")
+        if not is_kept:
+            sessions.delete(db, actor.session_id)
+            audit.append(db, session.created_at, actor.org_id, actor, "logout", f"sessions/{actor.session_id}")
+        person = Person(actor.user_id, actor.email, actor.name)
+        me = _me(person, OrgRef(place.org_code, place.org_name), place.role, actor.beyond_role)
+        return LoginReply(me=me, token=token, expires_at=session.expires_at)
 
 
 def _already_set_up() -> Conflict:
@@ -266,6 +296,6 @@ def _choose(places: list[PlaceRow], code: str) -> PlaceRow:
     return enabled[0]
 
 
-def _me(user: Person, org: OrgRef, role: Role) -> Me:
-    permissions = [str(action) for action in PERMISSIONS if may(role, action)]
+def _me(user: Person, org: OrgRef, role: Role, beyond_role: frozenset[Action]) -> Me:
+    permissions = [str(action) for action in PERMISSIONS if may(role, action) or action in beyond_role]
     return Me(user=user, org=org, role=role, permissions=permissions, server_version=__version__)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opsicle.domain.access import Action, Role, may
+from opsicle.domain.access import PERMISSIONS, Action, Role, may
 from opsicle.domain.errors import NotAllowed
 from opsicle.server.store.audit import Author
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A user of an org, and how they came in. `channel` is browser, cli or token; `address` the peer's."""
+    """A user of an org, and how they came in. `channel` is browser, cli or token; `address` the peer's.
+
+    `beyond_role` is what they may do on this server, whatever they are in the org.
+    """
 
     user_id: str
     email: str
@@ -22,6 +25,7 @@ class Actor:
     channel: str
     address: str
     session_id: str = ""
+    beyond_role: frozenset[Action] = frozenset()
 
     @property
     def author(self) -> Author:
@@ -29,15 +33,13 @@ class Actor:
         return Author("user", self.user_id, self.email, self.channel, self.address)
 
     def may(self, action: Action) -> bool:
-        """Whether this actor's role has the action."""
-        return may(self.role, action)
+        """Whether this actor's role has the action, or the server gives it to them."""
+        return may(self.role, action) or action in self.beyond_role
 
     def require(self, action: Action) -> None:
         """Raise NotAllowed unless this actor's role has the action."""
         if not self.may(action):
-            raise NotAllowed(
-                f"the role {self.role} may not do this ({action})", hint="Ask an admin of your org for another role."
-            )
+            raise _not_allowed(self.role, action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +80,9 @@ class Stranger:
     def author(self) -> Author:
         """How this stranger stands in the audit record."""
         return Author("anonymous", "", self.claim, "anonymous", self.address)
+
+
+def _not_allowed(role: Role, action: Action) -> NotAllowed:
+    if not PERMISSIONS[action]:
+        return NotAllowed(f"only a provider admin may do this ({action})", hint="Ask who runs this server.")
+    return NotAllowed(f"the role {role} may not do this ({action})", hint="Ask an admin of your org for another role.")

@@ -8,6 +8,9 @@ from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.names import has_control_characters
 
 _ORG_CODE = re.compile(r"[a-z0-9][a-z0-9-]{1,31}")
+PROVIDER_SCOPE = "provider"
+"""What stands in the place of an org's code where something is the server's own."""
+
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
 
 
@@ -16,19 +19,21 @@ def invalid(path: str, message: str, *, hint: str = "") -> InvalidInput:
     return InvalidInput(message, hint=hint, problems=(Problem(path, message),))
 
 
-def email_address(text: str) -> str:
+def email_address(text: str, path: str = "email") -> str:
     """An e-mail address in the form in which it is kept. Raises InvalidInput."""
     email = text.strip().lower()
     if not _EMAIL.fullmatch(email):
-        raise invalid("email", "the e-mail address is not one", hint="As in ada@example.com.")
+        raise invalid(path, "the e-mail address is not one", hint="As in ada@example.com.")
     return email
 
 
-def org_code(text: str) -> str:
+def org_code(text: str, path: str = "org") -> str:
     """An org's code. Raises InvalidInput."""
+    if text == PROVIDER_SCOPE:
+        raise invalid(path, f"the code {text} stands for the server itself", hint="Choose another one.")
     if not _ORG_CODE.fullmatch(text):
         raise invalid(
-            "org", "the org's code must be 2 to 32 of a-z, 0-9 and -, not beginning with -", hint="As in acme."
+            path, "the org's code must be 2 to 32 of a-z, 0-9 and -, not beginning with -", hint="As in acme."
         )
     return text
 

@@ -41,7 +41,7 @@ class Recovery:
 
         def work(db: Connection) -> None:
             member = get_member(db, actor.org_id, id_or_email)
-            check_is_orgs_alone(db, member)
+            check_is_orgs_alone(db, actor, member)
             password_resets.put(db, actor.org_id, member.user_id, token_hash, now + RESET_LIFE)
             audit.append(db, now, actor.org_id, actor, "make_reset_link", f"users/{member.user_id}")
 
@@ -57,7 +57,7 @@ class Recovery:
 
         def work(db: Connection) -> None:
             member = get_member(db, actor.org_id, id_or_email)
-            check_is_orgs_alone(db, member)
+            check_is_orgs_alone(db, actor, member)
             if not authenticators.delete(db, member.user_id):
                 raise NotFound(f"{member.email} has no authenticator app")
             audit.append(db, self._clock.now(), actor.org_id, actor, "reset_totp", f"users/{member.user_id}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from opsicle.domain.access import Action
+from opsicle.domain.access import Action, beyond_role
 from opsicle.domain.errors import NotAuthenticated, NotFound, Unavailable
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -49,9 +49,11 @@ class _Bearer:
 class Sessions:
     """Begins and ends sessions, and says for every request whose it is."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, has_open_orgs: bool = False) -> None:
+        """`has_open_orgs`: whoever is logged in may found an org."""
         self._database = database
         self._clock = clock
+        self._has_open_orgs = has_open_orgs
         self._remembered: Remembered[str, _Bearer] = Remembered()
 
     def authenticate(self, token: str, address: str, channel: str) -> Actor:
@@ -77,7 +79,12 @@ class Sessions:
             channel=row.kind,
             address=address,
             session_id="" if row.kind == "token" else row.id,
+            beyond_role=self.beyond_role(row.is_provider_admin),
         )
+
+    def beyond_role(self, is_provider_admin: bool) -> frozenset[Action]:
+        """What somebody may do on this server, whatever they are in an org."""
+        return beyond_role(is_provider_admin=is_provider_admin, has_open_orgs=self._has_open_orgs)
 
     def is_good(self, token: str) -> bool:
         """Whether a token that was taken earlier still would be. Asking is no use of it, and keeps no session alive."""
@@ -104,8 +111,13 @@ class Sessions:
         with suppress(Unavailable):  # reading goes on when the disk is full
             self._database.write(lambda db: store.touch(db, row.id, now))
 
-    def begin(self, db: Connection, place: tuple[str, str], kind: Kind, address: str) -> tuple[str, SessionRow]:
-        """Begin a session of the org and user in `place`, as part of a transaction; returns its token too."""
+    def begin(
+        self, db: Connection, place: tuple[str, str], kind: Kind, address: str, ends_at: datetime | None = None
+    ) -> tuple[str, SessionRow]:
+        """Begin a session of the org and user in `place`, as part of a transaction; returns its token too.
+
+        `ends_at`: when it ends at the latest, if its life is not to begin anew.
+        """
         now = self._clock.now()
         token, token_hash = api_tokens.new_session_token()
         org_id, user_id = place
@@ -117,7 +129,7 @@ class Sessions:
             token_hash=token_hash,
             address=address,
             created_at=now,
-            expires_at=now + LIFE[kind],
+            expires_at=ends_at or now + LIFE[kind],
         )
         sessions.delete_expired(db, now)
         sessions.insert(db, row)

@@ -86,7 +86,7 @@ class Users:
         if old is None:
             users.insert(db, new, self._clock.now())
             return new.id
-        if memberships.list_of_user(db, old.id):
+        if old.is_provider_admin or memberships.list_of_user(db, old.id):
             raise Conflict(f"{new.email} cannot be added", hint="This address has an account on this server already.")
         users.rename(db, old.id, new.name)
         users.set_password(db, old.id, new.password_hash)
@@ -110,7 +110,8 @@ class Users:
             new = _changed(db, actor.org_id, old, request)
             _check_admin_stays(db, actor.org_id, old, new)
             memberships.update(db, actor.org_id, new)
-            _change_account(db, old, request, password_hash)
+            check_provider_stays(db, old.user_id)
+            _change_account(db, actor, old, request, password_hash)
             if new.is_disabled or password_hash:
                 sessions.delete_of_member(db, actor.org_id, old.user_id)
             if new.is_disabled:
@@ -142,6 +143,7 @@ class Users:
             tokens.delete_of_member(db, actor.org_id, member.user_id)
             memberships.clear_manager(db, actor.org_id, member.user_id)
             memberships.delete(db, actor.org_id, member.user_id)
+            check_provider_stays(db, member.user_id)
             password_resets.delete_of_user(db, member.user_id)
             data = {"email": member.email}
             audit.append(db, self._clock.now(), actor.org_id, actor, "delete", f"users/{member.user_id}", data)
@@ -186,10 +188,12 @@ def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserReq
     )
 
 
-def _change_account(db: Connection, old: MemberRow, request: UpdateUserRequest, password_hash: str) -> None:
+def _change_account(
+    db: Connection, actor: Actor, old: MemberRow, request: UpdateUserRequest, password_hash: str
+) -> None:
     if request.name is UNSET and not password_hash:
         return
-    check_is_orgs_alone(db, old)
+    check_is_orgs_alone(db, actor, old)
     if request.name is not UNSET:
         users.rename(db, old.user_id, request.name)
     if password_hash:
@@ -197,13 +201,30 @@ def _change_account(db: Connection, old: MemberRow, request: UpdateUserRequest, 
         password_resets.delete_of_user(db, old.user_id)
 
 
-def check_is_orgs_alone(db: Connection, member: MemberRow) -> None:
-    """Raise Conflict if the account belongs to other orgs too: no admin of one of them may take it over."""
-    if len(memberships.list_of_user(db, member.user_id)) > 1:
+def check_is_orgs_alone(db: Connection, actor: Actor, member: MemberRow) -> None:
+    """Raise Conflict if the account belongs to other orgs too: no admin of one of them may take it over.
+
+    Likewise an account that runs the server: only those who do so themselves may touch it.
+    """
+    account = users.find(db, member.user_id)
+    is_providers = account is not None and account.is_provider_admin and not actor.may(Action.PROVIDER_MANAGE)
+    if is_providers or len(memberships.list_of_user(db, member.user_id)) > 1:
         raise Conflict(
             f"the account {member.email} is not this org's alone",
             hint="Its name, password and authenticator app are not yours to change.",
         )
+
+
+def check_provider_stays(db: Connection, user_id: str) -> None:
+    """Raise Conflict if this person runs the server, and after this change nobody who does could log in."""
+    account = users.find(db, user_id)
+    if account and account.is_provider_admin and users.count_provider_admins(db) == 0:
+        raise last_provider_admin()
+
+
+def last_provider_admin() -> Conflict:
+    """The error for a change after which nobody could run the server."""
+    return Conflict("this is the last provider admin who can log in", hint="Name another one first.")
 
 
 def _check_admin_stays(db: Connection, org_id: str, old: MemberRow, new: MemberRow | None) -> None:

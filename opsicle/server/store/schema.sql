@@ -301,7 +301,7 @@ CREATE TABLE users (
     name          TEXT NOT NULL,
     password_hash TEXT NOT NULL,
     created_at    TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+, is_provider_admin INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE TABLE workers (
     id                     TEXT PRIMARY KEY,

@@ -8,7 +8,7 @@ from typing import Literal
 import apsw
 
 from opsicle.domain.access import Role
-from opsicle.kit.clock import to_text
+from opsicle.kit.clock import from_text, to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
 
 
@@ -38,6 +38,7 @@ class BearerRow(Row, frozen=True):
     org_id: str
     org_code: str
     role: Role
+    is_provider_admin: bool
 
 
 def insert(db: apsw.Connection, row: SessionRow) -> None:
@@ -65,7 +66,8 @@ def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
     return fetch_one(
         db,
         """
-        SELECT s.id, s.kind, s.expires_at, s.last_used_at, u.id, u.email, u.name, o.id, o.code, m.role
+        SELECT s.id, s.kind, s.expires_at, s.last_used_at, u.id, u.email, u.name, o.id, o.code, m.role,
+               u.is_provider_admin
           FROM sessions s
           JOIN users u ON u.id = s.user_id
           JOIN orgs o ON o.id = s.org_id
@@ -91,6 +93,12 @@ def was_used_from(db: apsw.Connection, email: str, address: str) -> bool:
             {"email": email, "address": address},
         )
     )
+
+
+def find_end(db: apsw.Connection, session_id: str) -> datetime | None:
+    """When a session ends at the latest, None if it has ended."""
+    text = fetch_value(db, "SELECT expires_at FROM sessions WHERE id = :id", {"id": session_id})
+    return None if text is None else from_text(str(text))
 
 
 def touch(db: apsw.Connection, session_id: str, at: datetime) -> None:

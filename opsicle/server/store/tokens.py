@@ -47,7 +47,8 @@ def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
     return fetch_one(
         db,
         """
-        SELECT t.id, 'token', t.expires_at, t.last_used_at, u.id, u.email, u.name, o.id, o.code, m.role
+        SELECT t.id, 'token', t.expires_at, t.last_used_at, u.id, u.email, u.name, o.id, o.code, m.role,
+               u.is_provider_admin
           FROM tokens t
           JOIN users u ON u.id = t.user_id
           JOIN orgs o ON o.id = t.org_id

@@ -7,7 +7,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_one
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
 
 
 class UserRow(Row, frozen=True):
@@ -17,23 +17,72 @@ class UserRow(Row, frozen=True):
     email: str
     name: str
     password_hash: str
+    is_provider_admin: bool = False
+
+
+_SELECT = "SELECT id, email, name, password_hash, is_provider_admin FROM users "
 
 
 def insert(db: apsw.Connection, row: UserRow, at: datetime) -> None:
     """Record a new account."""
     db.execute(
         """
-        INSERT INTO users (id, email, name, password_hash, created_at)
-        VALUES (:id, :email, :name, :password_hash, :at)
+        INSERT INTO users (id, email, name, password_hash, is_provider_admin, created_at)
+        VALUES (:id, :email, :name, :password_hash, :is_provider_admin, :at)
         """,
-        {"id": row.id, "email": row.email, "name": row.name, "password_hash": row.password_hash, "at": to_text(at)},
+        {
+            "id": row.id,
+            "email": row.email,
+            "name": row.name,
+            "password_hash": row.password_hash,
+            "is_provider_admin": row.is_provider_admin,
+            "at": to_text(at),
+        },
     )
 
 
 def find_by_email(db: apsw.Connection, email: str) -> UserRow | None:
     """One account by its address, or None."""
-    sql = "SELECT id, email, name, password_hash FROM users WHERE email = :email"
-    return fetch_one(db, sql, {"email": email}, UserRow)
+    return fetch_one(db, _SELECT + "WHERE email = :key", {"key": email}, UserRow)
+
+
+def find(db: apsw.Connection, id_or_email: str) -> UserRow | None:
+    """One account by its id or address, or None."""
+    return fetch_one(db, _SELECT + "WHERE id = :key OR email = :key", {"key": id_or_email}, UserRow)
+
+
+def list_provider_admins(db: apsw.Connection, after_email: str, limit: int) -> list[UserRow]:
+    """Who runs the server, by address, from the first one after `after_email`."""
+    return fetch_all(
+        db,
+        _SELECT + "WHERE is_provider_admin AND email > :after ORDER BY email LIMIT :limit",
+        {"after": after_email, "limit": limit},
+        UserRow,
+    )
+
+
+def set_provider_admin(db: apsw.Connection, user_id: str, is_provider_admin: bool) -> bool:
+    """Make somebody a provider admin, or take it from them. False if nothing changes."""
+    db.execute(
+        "UPDATE users SET is_provider_admin = :new WHERE id = :id AND is_provider_admin <> :new",
+        {"id": user_id, "new": is_provider_admin},
+    )
+    return db.changes() == 1
+
+
+def count_provider_admins(db: apsw.Connection) -> int:
+    """How many of those who run the server can log in to some org."""
+    return int(
+        fetch_value(
+            db,
+            """
+            SELECT count(*) FROM users u
+             WHERE u.is_provider_admin
+               AND EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = u.id AND NOT m.is_disabled)
+            """,
+            {},
+        )
+    )
 
 
 def rename(db: apsw.Connection, user_id: str, name: str) -> None:

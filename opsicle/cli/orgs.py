@@ -1,0 +1,128 @@
+"""`opsicle orgs`: the tenants of a server, which of them are mine, and who runs the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from opsicle.cli.invocation import current
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.proofs import totp_option, with_proof
+from opsicle.cli.root import Noun
+from opsicle.cli.sessions import connect, current_session, kept_sessions
+from opsicle.cli.workers import limit
+
+if TYPE_CHECKING:
+    from opsicle.client.api import Api
+    from opsicle.client.orgs import OrgApi
+    from opsicle.wire.org_api import Org
+
+_COLUMNS = [
+    Column("code", lambda org: org.code),
+    Column("name", lambda org: org.name),
+    Column("role", lambda org: org.role),
+    Column("current", lambda org: org.is_current),
+]
+
+_ADMIN_COLUMNS = [
+    Column("id", lambda admin: admin.id),
+    Column("email", lambda admin: admin.email),
+    Column("name", lambda admin: admin.name),
+]
+
+
+@click.group(cls=Noun)
+def orgs() -> None:
+    """The orgs of the server: which ones are yours, and going from one to another."""
+
+
+@orgs.command("list")
+@click.option("--all", is_flag=True, help="All orgs of the server, for provider admins.")
+@limit
+def list_(all: bool, limit: int | None) -> None:
+    """List the orgs that you belong to."""
+    api = _api()
+    emit_list(api.all_orgs() if all else api.orgs(), _COLUMNS, limit=limit)
+
+
+@orgs.command()
+@click.argument("org", required=False)
+def show(org: str | None) -> None:
+    """Show one of your orgs, the current one unless told."""
+    api = _api()
+    _emit(api.org(org or api.whoami().org.code))
+
+
+@orgs.command()
+@click.argument("org")
+@click.option("--name", metavar="N", default="", help="What it is called; its code unless told.")
+@click.option("--admin", metavar="EMAIL", default="", help="Its first admin; you unless told.")
+@totp_option
+def create(org: str, name: str, admin: str, totp: str | None) -> None:
+    """Found an org with this code, such as `acme`."""
+    from opsicle.wire.org_api import CreateOrgRequest
+
+    request = CreateOrgRequest(code=org, name=name, admin=admin)
+    _emit(with_proof(totp, lambda api: _of(api).create_org(request)))
+
+
+@orgs.command()
+@click.option("--name", metavar="N", help="What it is called from now on.")
+@totp_option
+def update(name: str | None, totp: str | None) -> None:
+    """Change what is given of the org that you are logged in to."""
+    import msgspec
+
+    from opsicle.domain.errors import UsageError
+    from opsicle.wire.org_api import UpdateOrgRequest
+
+    if name is None:
+        raise UsageError("nothing to change is given", hint="`opsicle orgs update --help` shows what can be.")
+    request = msgspec.convert({"name": name}, UpdateOrgRequest)
+    code = connect().whoami().org.code
+    _emit(with_proof(totp, lambda api: _of(api).update_org(code, request)))
+
+
+@orgs.command()
+@click.argument("org")
+@click.option("--into", metavar="P", help="Profile to keep the new login in; the current one stays as it is then.")
+def switch(org: str, into: str | None) -> None:
+    """Go to another of your orgs: a new session there, in the place of the current one unless `--into` is given."""
+    import msgspec
+
+    session = current_session()
+    is_kept = into is not None and into != current().profile
+    reply = _of(connect(session)).switch(org, is_kept=is_kept)
+    changed = msgspec.structs.replace(session, token=reply.token, org=reply.me.org.code, email=reply.me.user.email)
+    kept_sessions().save(into or current().profile, changed)
+    document = {"org": reply.me.org, "role": reply.me.role, "profile": into or current().profile}
+    emit(document, [("org", reply.me.org.code), ("role", reply.me.role), ("profile", into or current().profile)])
+
+
+@orgs.command("provider-admins")
+@click.option("--add", metavar="EMAIL", help="Let the owner of this account run the server too.")
+@click.option("--remove", metavar="EMAIL", help="Take it from this one.")
+@limit
+@totp_option
+def provider_admins(add: str | None, remove: str | None, limit: int | None, totp: str | None) -> None:
+    """List who runs the server, after the change that is given, if one is."""
+    if add:
+        with_proof(totp, lambda api: _of(api).name_provider_admin(add))
+    if remove:
+        with_proof(totp, lambda api: _of(api).drop_provider_admin(remove))
+    emit_list(_api().provider_admins(), _ADMIN_COLUMNS, limit=limit)
+
+
+def _api() -> OrgApi:
+    return _of(connect())
+
+
+def _of(api: Api) -> OrgApi:
+    from opsicle.client.orgs import OrgApi
+
+    return OrgApi(api.connection)
+
+
+def _emit(org: Org) -> None:
+    emit(org, [(column.heading, column.value(org)) for column in _COLUMNS])

@@ -1,0 +1,96 @@
+"""Orgs: one's own, founding them, going from one to another; and what those see who run the server."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import msgspec
+
+from opsicle.domain.access import Action
+from opsicle.server.api.authentication import csrf_token, session_cookie
+from opsicle.server.api.http import Page, Reply, Request, Route
+from opsicle.server.api.lists import LISTING, list_reply
+from opsicle.server.services.accounts import Accounts
+from opsicle.server.services.orgs import Orgs
+from opsicle.server.services.provider import Provider
+from opsicle.server.services.sessions import LIFE
+from opsicle.wire import org_api as wire
+from opsicle.wire.user_api import LoginReply
+
+
+def routes(orgs: Orgs, accounts: Accounts, provider: Provider) -> list[Route]:
+    """The routes of orgs. `<org>` is a code, `<user>` an id or an e-mail address."""
+    view, create_, manage = Action.ORGS_VIEW, Action.ORGS_CREATE, Action.ORGS_MANAGE
+    every, one = "/api/v1/orgs", "/api/v1/orgs/<org>"
+    new, changes, switching = wire.CreateOrgRequest, wire.UpdateOrgRequest, wire.SwitchRequest
+    return [
+        Route("GET", every, partial(list_orgs, orgs), view, query=LISTING, reply=Page[wire.Org]),
+        Route("POST", every, partial(create, orgs), create_, body=new, reply=wire.Org, status=201),
+        Route("GET", one, partial(show, orgs), view, reply=wire.Org),
+        Route("PATCH", one, partial(update, orgs), manage, body=changes, reply=wire.Org),
+        Route("POST", f"{one}/switch", partial(switch, accounts), Action.ACCOUNT_USE, body=switching, reply=LoginReply),
+        *_provider_routes(provider),
+    ]
+
+
+def _provider_routes(provider: Provider) -> list[Route]:
+    may = Action.PROVIDER_MANAGE
+    orgs, admins = "/api/v1/provider/orgs", "/api/v1/provider/admins"
+    naming = wire.NameProviderAdminRequest
+    return [
+        Route("GET", orgs, partial(list_all, provider), may, query=LISTING, reply=Page[wire.Org]),
+        Route("GET", admins, partial(list_admins, provider), may, query=LISTING, reply=Page[wire.ProviderAdmin]),
+        Route("POST", admins, partial(name_admin, provider), may, body=naming, reply=wire.ProviderAdmin),
+        Route("DELETE", f"{admins}/<user>", partial(drop_admin, provider), may, status=204),
+    ]
+
+
+def list_orgs(orgs: Orgs, request: Request) -> Reply:
+    """List the orgs that the caller belongs to."""
+    return list_reply(request, orgs.list_own)
+
+
+def create(orgs: Orgs, request: Request) -> Reply:
+    """Found an org: for provider admins, or for everybody where the server has open orgs."""
+    return Reply(201, orgs.create(request.actor, request.body(wire.CreateOrgRequest)))
+
+
+def show(orgs: Orgs, request: Request, org: str) -> Reply:
+    """Show one of the caller's orgs."""
+    return Reply(200, orgs.get(request.actor, org))
+
+
+def update(orgs: Orgs, request: Request, org: str) -> Reply:
+    """Change the org that the caller's session is for."""
+    return Reply(200, orgs.update(request.actor, org, request.body(wire.UpdateOrgRequest)))
+
+
+def switch(accounts: Accounts, request: Request, org: str) -> Reply:
+    """Begin a session in another of the caller's orgs: a browser gets a cookie, the command line a token."""
+    reply = accounts.switch(request.actor, org, is_kept=request.body(wire.SwitchRequest).is_kept)
+    if request.actor.channel != "browser":
+        return Reply(200, reply)
+    me = msgspec.structs.replace(reply.me, csrf_token=csrf_token(reply.token))
+    cookie = session_cookie(request, reply.token, int(LIFE["browser"].total_seconds()))
+    return Reply(200, msgspec.structs.replace(reply, me=me, token=""), headers=(cookie,))
+
+
+def list_all(provider: Provider, request: Request) -> Reply:
+    """List all orgs of the server, for those who run it."""
+    return list_reply(request, provider.list_orgs)
+
+
+def list_admins(provider: Provider, request: Request) -> Reply:
+    """List who runs the server."""
+    return list_reply(request, provider.list_admins)
+
+
+def name_admin(provider: Provider, request: Request) -> Reply:
+    """Let the owner of an account run the server too."""
+    return Reply(200, provider.name_admin(request.actor, request.body(wire.NameProviderAdminRequest)))
+
+
+def drop_admin(provider: Provider, request: Request, user: str) -> Reply:
+    """Take running the server from somebody."""
+    provider.drop_admin(request.actor, user)
+    return Reply(204)

@@ -1,0 +1,91 @@
+"""What those who run the server see and do beside their orgs. It stands in the server's own record.
+
+They know which orgs there are, and nothing of what is in them.
+"""
+
+from __future__ import annotations
+
+from opsicle.domain.access import Action
+from opsicle.domain.errors import NotFound
+from opsicle.kit.clock import Clock
+from opsicle.server.services import fields
+from opsicle.server.services.actor import Actor
+from opsicle.server.services.cursors import page_of
+from opsicle.server.services.sessions import Sessions
+from opsicle.server.services.step_up import StepUp
+from opsicle.server.services.users import last_provider_admin
+from opsicle.server.store import audit, orgs, users
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.users import UserRow
+from opsicle.wire.org_api import NameProviderAdminRequest, Org, ProviderAdmin
+from opsicle.wire.pages import Page
+
+
+class Provider:
+    """The server's own side."""
+
+    def __init__(self, database: Database, sessions: Sessions, step_up: StepUp, clock: Clock) -> None:
+        self._database = database
+        self._sessions = sessions
+        self._step_up = step_up
+        self._clock = clock
+
+    def list_orgs(self, actor: Actor, cursor: str, limit: int) -> Page[Org]:
+        """All orgs of the server by code."""
+        actor.require(Action.PROVIDER_MANAGE)
+        rows = self._database.read(lambda db: orgs.list_all(db, cursor, limit + 1))
+        return page_of(rows, limit, lambda row: Org(code=row.code, name=row.name), lambda row: row.code)
+
+    def list_admins(self, actor: Actor, cursor: str, limit: int) -> Page[ProviderAdmin]:
+        """Who runs the server, by address."""
+        actor.require(Action.PROVIDER_MANAGE)
+        rows = self._database.read(lambda db: users.list_provider_admins(db, cursor, limit + 1))
+        return page_of(rows, limit, _shown, lambda row: row.email)
+
+    def name_admin(self, actor: Actor, request: NameProviderAdminRequest) -> ProviderAdmin:
+        """Let the owner of an account run the server too; harmless if they do. Raises NotFound or StepUpRequired."""
+        self._check(actor)
+        email = fields.email_address(request.email)
+
+        def work(db: Connection) -> UserRow:
+            account = users.find_by_email(db, email)
+            if account is None:
+                raise NotFound(f"there is no account {email}", hint="They need one in some org first.")
+            if users.set_provider_admin(db, account.id, is_provider_admin=True):
+                self._record(db, actor, "name", account)
+            return account
+
+        account = self._database.write(work)
+        self._sessions.forget()
+        return _shown(account)
+
+    def drop_admin(self, actor: Actor, id_or_email: str) -> None:
+        """Take running the server from somebody; what they are in their orgs stays.
+
+        Raises NotFound; Conflict for the last one who can log in; StepUpRequired.
+        """
+        self._check(actor)
+
+        def work(db: Connection) -> None:
+            account = users.find(db, id_or_email.strip().lower())
+            if account is None or not account.is_provider_admin:
+                raise NotFound(f"{id_or_email} is no provider admin", hint="`opsicle orgs provider-admins` shows them.")
+            users.set_provider_admin(db, account.id, is_provider_admin=False)
+            if users.count_provider_admins(db) == 0:
+                raise last_provider_admin()
+            self._record(db, actor, "drop", account)
+
+        self._database.write(work)
+        self._sessions.forget()
+
+    def _record(self, db: Connection, actor: Actor, verb: str, account: UserRow) -> None:
+        data = {"email": account.email}
+        audit.append(db, self._clock.now(), None, actor, verb, f"provider_admins/{account.id}", data)
+
+    def _check(self, actor: Actor) -> None:
+        actor.require(Action.PROVIDER_MANAGE)
+        self._step_up.require(actor)
+
+
+def _shown(row: UserRow) -> ProviderAdmin:
+    return ProviderAdmin(id=row.id, email=row.email, name=row.name)

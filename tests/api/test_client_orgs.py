@@ -1,0 +1,56 @@
+"""Orgs and invitations on the command line, against a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.product import Installation
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with Installation(tmp_path_factory.mktemp("orgs")) as installation:
+        yield installation
+
+
+def test_an_org_is_founded_entered_and_left_again(installation: Installation) -> None:
+    alice = installation.admin
+    assert alice.json("orgs", "create", "globex", "--name", "Globex Ltd.")["role"] == "admin"
+    assert [org["code"] for org in alice.json("orgs", "list")] == ["acme", "globex"]
+    assert alice.json("orgs", "switch", "globex", "--into", "work")["profile"] == "work"
+    assert alice.json("orgs", "show")["code"] == "acme"
+    assert alice.json("--profile", "work", "orgs", "show")["name"] == "Globex Ltd."
+    assert alice.json("--profile", "work", "orgs", "update", "--name", "Globex")["name"] == "Globex"
+    assert alice.json("orgs", "switch", "globex")["org"]["code"] == "globex"
+    assert alice.json("whoami")["org"]["code"] == "globex"
+    assert alice.json("orgs", "switch", "acme")["org"]["code"] == "acme"
+    assert alice.attempt("orgs", "switch", "nowhere").returncode == 4
+
+
+def test_a_login_says_which_org(installation: Installation) -> None:
+    alice, url = installation.admin, installation.server.url
+    alice.json("orgs", "create", "initech")
+    login = ("--profile", "other", "login", "--server", url, "--email", alice.email)
+    secrets = (
+        "--password-file",
+        str(alice.password_file),
+        "--ca-fingerprint",
+        installation.server.facts["ca_fingerprint"],
+    )
+    refused = alice.attempt(*login, *secrets)
+    assert refused.returncode == 2
+    assert "initech" in refused.stderr
+    alice.cli(*login, *secrets, "--org", "initech")
+    assert alice.json("--profile", "other", "whoami")["org"]["code"] == "initech"
+
+
+def test_provider_admins_are_named_and_dropped(installation: Installation) -> None:
+    alice, bob = installation.admin, installation.person("bob@example.com", "member")
+    assert bob.attempt("orgs", "list", "--all").returncode == 3
+    named = alice.json("orgs", "provider-admins", "--add", "bob@example.com")
+    assert [admin["email"] for admin in named] == ["alice@example.com", "bob@example.com"]
+    assert "acme" in [org["code"] for org in bob.json("orgs", "list", "--all")]
+    left = alice.json("orgs", "provider-admins", "--remove", "bob@example.com")
+    assert [admin["email"] for admin in left] == ["alice@example.com"]
