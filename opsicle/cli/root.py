@@ -24,6 +24,8 @@ COMMANDS = {
     "automations": "automations",
     "logs": "automations",
     "users": "users",
+    "roles": "roles",
+    "can": "roles",
     "tokens": "tokens",
     "sessions": "logins",
     "totp": "totp",

@@ -17,6 +17,7 @@ from opsicle.server.api import (
     automations,
     enrol,
     identity,
+    roles,
     secrets,
     templates,
     tokens,
@@ -44,7 +45,9 @@ from opsicle.server.services.leasing import Leasing
 from opsicle.server.services.login_throttle import LoginThrottle
 from opsicle.server.services.password_changes import PasswordChanges
 from opsicle.server.services.passwords import PasswordHasher
+from opsicle.server.services.questions import Questions
 from opsicle.server.services.recovery import Recovery
+from opsicle.server.services.roles import Roles
 from opsicle.server.services.secrets import Secrets
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.signals import Signals
@@ -100,6 +103,8 @@ class Services:
         )
         self.accounts = Accounts(state, self.sessions, self.hasher, throttle, apps, clock)
         self.users = Users(state, self.sessions, self.hasher, self.step_up, clock)
+        self.roles = Roles(state, self.sessions, self.step_up, clock)
+        self.questions = Questions(state)
         self.tokens = ApiTokens(state, self.sessions, self.step_up, clock)
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
@@ -128,6 +133,7 @@ class Services:
             *identity.routes(self.identity),
             *tokens.routes(self.tokens),
             *users.routes(self.users),
+            *roles.routes(self.roles, self.questions),
             *templates.routes(self.templates),
             *automations.routes(self.automations, self.job_logs, self.following),
             *workers.routes(self.workers, self.enrolments),

@@ -4,39 +4,47 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opsicle.domain.access import Action, Role, may
+from opsicle.domain.access import Action
 from opsicle.domain.errors import NotAllowed
+from opsicle.domain.rights import NO_RIGHTS, Rights
+from opsicle.domain.rules import Target
 from opsicle.server.store.audit import Author
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A user of an org, and how they came in. `channel` is browser, cli or token; `address` the peer's."""
+    """A user of an org, and how they came in. `channel` is browser, cli or token; `address` the peer's.
+
+    `rights` come from `services/rights.py: rights_of`; without them an actor may do nothing.
+    """
 
     user_id: str
     email: str
     name: str
     org_id: str
     org_code: str
-    role: Role
+    role: str
     channel: str
     address: str
     session_id: str = ""
+    rights: Rights = NO_RIGHTS
 
     @property
     def author(self) -> Author:
         """How this actor stands in the audit record."""
         return Author("user", self.user_id, self.email, self.channel, self.address)
 
-    def may(self, action: Action) -> bool:
-        """Whether this actor's role has the action."""
-        return may(self.role, action)
+    def may(self, action: Action, target: Target | None = None) -> bool:
+        """Whether this actor may, with this template; without a target: with anything at all."""
+        return self.rights.may(action, target)
 
-    def require(self, action: Action) -> None:
-        """Raise NotAllowed unless this actor's role has the action."""
-        if not self.may(action):
+    def require(self, action: Action, target: Target | None = None) -> None:
+        """Raise NotAllowed unless this actor may, with this template; without a target: with anything at all."""
+        if not self.may(action, target):
+            what = f"{action} of {target.name}" if target else str(action)
             raise NotAllowed(
-                f"the role {self.role} may not do this ({action})", hint="Ask an admin of your org for another role."
+                f"the role {self.role} may not do this ({what}): {self.rights.decide(action, target).why}",
+                hint="Ask an admin of your org for another role.",
             )
 
 

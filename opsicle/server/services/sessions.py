@@ -9,12 +9,14 @@ from typing import Literal
 
 from opsicle.domain.access import Action
 from opsicle.domain.errors import NotAuthenticated, NotFound, Unavailable
+from opsicle.domain.rights import Rights
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.pki import api_tokens
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.remembered import Remembered
+from opsicle.server.services.rights import rights_of
 from opsicle.server.store import audit, sessions, tokens
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.sessions import BearerRow, OwnSessionRow, SessionRow
@@ -34,9 +36,10 @@ NOTE_USE_EVERY = timedelta(minutes=1)
 
 @dataclass(slots=True)
 class _Bearer:
-    """Who holds a token, and when it was used last."""
+    """Who holds a token, what they may do, and when it was used last."""
 
     row: BearerRow
+    rights: Rights
     last_used_at: datetime | None
     noted_at: datetime | None
 
@@ -77,12 +80,16 @@ class Sessions:
             channel=row.kind,
             address=address,
             session_id="" if row.kind == "token" else row.id,
+            rights=bearer.rights,
         )
 
-    def is_good(self, token: str) -> bool:
-        """Whether a token that was taken earlier still would be. Asking is no use of it, and keeps no session alive."""
+    def is_good(self, token: str, rights: Rights) -> bool:
+        """Whether a token that was taken earlier still would be, with the rights of then.
+
+        Asking is no use of it, and keeps no session alive.
+        """
         bearer = self._bearer(token)
-        return bearer is not None and not bearer.is_over(self._clock.now())
+        return bearer is not None and not bearer.is_over(self._clock.now()) and bearer.rights == rights
 
     def _bearer(self, token: str) -> _Bearer | None:
         token_hash = api_tokens.token_hash(token)
@@ -90,8 +97,14 @@ class Sessions:
 
     def _find(self, token: str, token_hash: str) -> _Bearer | None:
         store = sessions if token.startswith(api_tokens.SESSION_PREFIX) else tokens
-        row = self._database.read(lambda db: store.find_bearer(db, token_hash))
-        return _Bearer(row, row.last_used_at, row.last_used_at) if row else None
+
+        def query(db: Connection) -> _Bearer | None:
+            row = store.find_bearer(db, token_hash)
+            if row is None:
+                return None
+            return _Bearer(row, rights_of(db, row.org_id, row.user_id), row.last_used_at, row.last_used_at)
+
+        return self._database.read(query)
 
     def _note_use(self, bearer: _Bearer, now: datetime) -> None:
         """Keep when a token was used last; on disk only once a minute, as a write for every request costs too much."""
@@ -124,7 +137,7 @@ class Sessions:
         return token, row
 
     def forget(self) -> None:
-        """Read anew who holds which token: to be called after every change to people, sessions and tokens."""
+        """Read anew who holds which token: to be called after every change to people, rights, sessions and tokens."""
         self._remembered.forget()
 
     def list_own(self, actor: Actor, cursor: str, limit: int) -> Page[Session]:
