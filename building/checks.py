@@ -44,6 +44,8 @@ def run_all(arguments: Sequence[str]) -> int:
             failed.append(check.__name__)
     if not _cli_reference_is_current(python):
         failed.append("cli_reference")
+    if not _roles_are_current(python):
+        failed.append("roles_reference")
     print(f"failed: {', '.join(failed)}" if failed else "all checks passed")
     return 1 if failed else 0
 
@@ -96,6 +98,18 @@ def _cli_reference_is_current(python: Path) -> bool:
     if result.returncode == 0 and written.exists() and written.read_text() == result.stdout:
         return True
     print(result.stderr or f"docs/cli.md is out of date: .venv/bin/python -c '{program}' > docs/cli.md")
+    return False
+
+
+def _roles_are_current(python: Path) -> bool:
+    """Whether the table in docs/roles.md is the program's permission table."""
+    program = (
+        "import sys; from pathlib import Path; from opsicle.cli.roles_reference import current; "
+        "page = Path('docs/roles.md').read_text('utf-8'); sys.exit(page != current(page))"
+    )
+    if subprocess.run([python, "-c", program], cwd=ROOT, check=False).returncode == 0:
+        return True
+    print("docs/roles.md is out of date: .venv/bin/python -m opsicle.cli.roles_reference docs/roles.md")
     return False
 
 

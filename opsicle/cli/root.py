@@ -25,6 +25,8 @@ COMMANDS = {
     "logs": "automations",
     "orgs": "orgs",
     "users": "users",
+    "roles": "roles",
+    "can": "roles",
     "tokens": "tokens",
     "sessions": "logins",
     "totp": "totp",

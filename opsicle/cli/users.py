@@ -10,6 +10,7 @@ from opsicle.cli.accounts import password_file
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
+from opsicle.cli.rules import given_rules, rule_options
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import read_password
 from opsicle.cli.workers import limit
@@ -17,13 +18,12 @@ from opsicle.cli.workers import limit
 if TYPE_CHECKING:
     from opsicle.wire.user_api import UpdateUserRequest, User
 
-ROLES = ("admin", "manager", "operator", "approver", "member", "reporter")
-
 _COLUMNS = [
     Column("id", lambda user: user.id),
     Column("email", lambda user: user.email),
     Column("name", lambda user: user.name),
     Column("role", lambda user: user.role),
+    Column("rules", lambda user: user.rules),
     Column("manager", lambda user: user.manager),
     Column("disabled", lambda user: user.is_disabled),
     Column("created", lambda user: user.created_at),
@@ -51,35 +51,39 @@ def show(user: str) -> None:
 
 @users.command()
 @click.option("--email", metavar="E", required=True, help="Their e-mail address.")
-@click.option("--role", type=click.Choice(ROLES), required=True, help="What they are in the org.")
+@click.option("--role", metavar="R", required=True, help="What they are in the org, as in `opsicle roles list`.")
 @click.option("--manager", metavar="EMAIL", help="Who their manager is.")
 @click.option("--name", metavar="N", default="", help="Their name.")
 @password_file
 @totp_option
 def create(email: str, role: str, manager: str | None, name: str, password_file: str | None, totp: str | None) -> None:
     """Add a person to the org."""
-    from opsicle.domain.access import Role
     from opsicle.wire.user_api import CreateUserRequest
 
     request = CreateUserRequest(
-        email=email, role=Role(role), manager=manager, name=name, password=read_password(password_file, is_new=True)
+        email=email, role=role, manager=manager, name=name, password=read_password(password_file, is_new=True)
     )
     _emit(with_proof(totp, lambda api: api.create_user(request)))
 
 
 @users.command()
 @click.argument("user")
-@click.option("--role", type=click.Choice(ROLES), help="What they are in the org from now on.")
+@click.option("--role", metavar="R", help="What they are in the org from now on.")
+@rule_options("What they may do beside their role")
 @click.option("--manager", metavar="EMAIL", help="Who their manager is; an empty text for nobody.")
 @click.option("--name", metavar="N", help="Their name.")
 @click.option("--disable/--enable", default=None, help="Whether they are shut out.")
 @password_file
 @totp_option
-def update(user: str, totp: str | None, **changes: str | bool | None) -> None:
+def update(
+    user: str, allow: tuple[str, ...], deny: tuple[str, ...], totp: str | None, **changes: str | bool | None
+) -> None:
     """Change what is given of one person, by id or e-mail address."""
     from opsicle.domain.errors import UsageError
 
-    given = {name: value for name, value in changes.items() if value is not None}
+    given: dict[str, str | bool | list[str]] = {name: value for name, value in changes.items() if value is not None}
+    if (rules := given_rules(allow, deny)) is not None:
+        given["rules"] = rules
     if not given:
         raise UsageError("nothing to change is given", hint="`opsicle users update --help` shows what can be.")
     request = _update_request(given)
@@ -134,12 +138,12 @@ def logout(user: str, totp: str | None) -> None:
     emit({"user": user, "is_logged_out": True}, [("logged out", user)])
 
 
-def _update_request(given: dict[str, str | bool]) -> UpdateUserRequest:
+def _update_request(given: dict[str, str | bool | list[str]]) -> UpdateUserRequest:
     import msgspec
 
     from opsicle.wire.user_api import UpdateUserRequest
 
-    changes: dict[str, str | bool | None] = dict(given)
+    changes: dict[str, str | bool | list[str] | None] = dict(given)
     if "password_file" in given:
         changes["password"] = read_password(str(changes.pop("password_file")))
     if "disable" in given:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import msgspec
 
+from opsicle.client.access import AccessCalls
 from opsicle.client.approvals import PolicyCalls
+from opsicle.client.calls import part
 from opsicle.client.trust import is_certificate_refused
 from opsicle.domain.errors import Conflict, Unavailable, Unreachable
 from opsicle.kit.backoff import Backoff
@@ -23,7 +25,7 @@ TRIGGER_TRIES = 5
 _TRIGGER_WAIT_SECONDS = (0.1, 2.0)
 
 
-class Api(PolicyCalls):
+class Api(PolicyCalls, AccessCalls):
     """One server, as one caller sees it."""
 
     # People and sessions
@@ -78,7 +80,7 @@ class Api(PolicyCalls):
 
     def revoke_session(self, session_id: str) -> None:
         """End one of the caller's own sessions."""
-        self._tell("DELETE", f"/api/v1/sessions/{_part(session_id)}")
+        self._tell("DELETE", f"/api/v1/sessions/{part(session_id)}")
 
     def change_password(self, current: str, new: str) -> None:
         """Change the caller's own password."""
@@ -92,15 +94,15 @@ class Api(PolicyCalls):
 
     def make_reset_link(self, who: str) -> identity.NewResetLink:
         """Make the one-time link with which a person sets a new password."""
-        return self._post(f"/api/v1/users/{_part(who)}/reset", None, identity.NewResetLink)
+        return self._post(f"/api/v1/users/{part(who)}/reset", None, identity.NewResetLink)
 
     def reset_totp(self, who: str) -> None:
         """Take away the authenticator app that a person has lost."""
-        self._tell("DELETE", f"/api/v1/users/{_part(who)}/totp")
+        self._tell("DELETE", f"/api/v1/users/{part(who)}/totp")
 
     def end_sessions(self, who: str) -> None:
         """Log a person out of the org everywhere."""
-        self._tell("DELETE", f"/api/v1/users/{_part(who)}/sessions")
+        self._tell("DELETE", f"/api/v1/users/{part(who)}/sessions")
 
     def tokens(self) -> Iterator[wire.ApiToken]:
         """The caller's own tokens."""
@@ -113,7 +115,7 @@ class Api(PolicyCalls):
 
     def delete_token(self, token_id: str) -> None:
         """End a token."""
-        self.connection.send("DELETE", f"/api/v1/tokens/{_part(token_id)}")
+        self.connection.send("DELETE", f"/api/v1/tokens/{part(token_id)}")
 
     def users(self) -> Iterator[wire.User]:
         """The people of the org."""
@@ -121,7 +123,7 @@ class Api(PolicyCalls):
 
     def user(self, who: str) -> wire.User:
         """One person, by id or e-mail address."""
-        return self._get(f"/api/v1/users/{_part(who)}", wire.User)
+        return self._get(f"/api/v1/users/{part(who)}", wire.User)
 
     def create_user(self, request: wire.CreateUserRequest) -> wire.User:
         """Add a person to the org."""
@@ -129,11 +131,11 @@ class Api(PolicyCalls):
 
     def update_user(self, who: str, request: wire.UpdateUserRequest) -> wire.User:
         """Change what is given of a person."""
-        return self._send("PATCH", f"/api/v1/users/{_part(who)}", request, wire.User)
+        return self._send("PATCH", f"/api/v1/users/{part(who)}", request, wire.User)
 
     def delete_user(self, who: str) -> None:
         """Remove a person from the org."""
-        self.connection.send("DELETE", f"/api/v1/users/{_part(who)}")
+        self.connection.send("DELETE", f"/api/v1/users/{part(who)}")
 
     def audit(self, **filters: str | None) -> Iterator[wire.AuditEntry]:
         """The record, newest first; `filters` are the parameters of the route, those without a value left out."""
@@ -159,7 +161,7 @@ class Api(PolicyCalls):
 
     def secret(self, name: str) -> Secret:
         """One secret, without its value."""
-        return self._get(f"/api/v1/secrets/{_part(name)}", Secret)
+        return self._get(f"/api/v1/secrets/{part(name)}", Secret)
 
     def create_secret(self, request: CreateSecretRequest) -> Secret:
         """Keep a new secret."""
@@ -167,11 +169,11 @@ class Api(PolicyCalls):
 
     def update_secret(self, name: str, request: UpdateSecretRequest) -> Secret:
         """Give a secret its next value."""
-        return self._send("PUT", f"/api/v1/secrets/{_part(name)}", request, Secret)
+        return self._send("PUT", f"/api/v1/secrets/{part(name)}", request, Secret)
 
     def delete_secret(self, name: str) -> None:
         """Remove a secret."""
-        self.connection.send("DELETE", f"/api/v1/secrets/{_part(name)}")
+        self.connection.send("DELETE", f"/api/v1/secrets/{part(name)}")
 
     # Templates
 
@@ -185,21 +187,21 @@ class Api(PolicyCalls):
 
     def template(self, name: str, version: int | None = None) -> wire.TemplateVersion:
         """One version, the newest unless told."""
-        path = f"/api/v1/templates/{_part(name)}"
+        path = f"/api/v1/templates/{part(name)}"
         return self._get(path if version is None else f"{path}/versions/{version}", wire.TemplateVersion)
 
     def template_versions(self, name: str) -> Iterator[wire.TemplateVersionSummary]:
         """All versions of a template."""
-        return self._pages(f"/api/v1/templates/{_part(name)}/versions", wire.TemplateVersionSummary)
+        return self._pages(f"/api/v1/templates/{part(name)}/versions", wire.TemplateVersionSummary)
 
     def diff(self, name: str, old: int, new: int) -> wire.TemplateDiff:
         """How two versions differ."""
         query = urlencode({"from": old, "to": new})
-        return self._get(f"/api/v1/templates/{_part(name)}/diff?{query}", wire.TemplateDiff)
+        return self._get(f"/api/v1/templates/{part(name)}/diff?{query}", wire.TemplateDiff)
 
     def delete_template(self, name: str) -> None:
         """Take a template out of use."""
-        self.connection.send("DELETE", f"/api/v1/templates/{_part(name)}")
+        self.connection.send("DELETE", f"/api/v1/templates/{part(name)}")
 
     # Automations
 
@@ -260,19 +262,17 @@ class Api(PolicyCalls):
 
     def worker(self, who: str) -> wire.Worker:
         """One worker, by id or name."""
-        return self._get(f"/api/v1/workers/{_part(who)}", wire.Worker)
+        return self._get(f"/api/v1/workers/{part(who)}", wire.Worker)
 
     def change_worker(self, who: str, change: str) -> wire.Worker:
         """Change a worker's state: `drain`, `undrain` or `revoke`."""
-        return self._post(f"/api/v1/workers/{_part(who)}/{change}", None, wire.Worker)
+        return self._post(f"/api/v1/workers/{part(who)}/{change}", None, wire.Worker)
 
     def create_join_token(self, ttl_seconds: int) -> wire.NewJoinToken:
         """Make the secret with which one worker can enrol."""
         return self._post(
             "/api/v1/workers/tokens", wire.CreateJoinTokenRequest(ttl_seconds=ttl_seconds), wire.NewJoinToken
         )
-
-    # The shape of a trigger
 
     def _trigger(self, path: str, request: msgspec.Struct | None) -> wire.Automation:
         """Send until there is an answer; by the key the server knows a request that it has carried out already."""
@@ -288,10 +288,5 @@ class Api(PolicyCalls):
         return self._send("POST", path, request, wire.Automation, headers)
 
 
-def _part(name: str) -> str:
-    """A name as one segment of a path."""
-    return quote(name, safe="")
-
-
 def _automation(automation_id: str) -> str:
-    return f"/api/v1/automations/{_part(automation_id)}"
+    return f"/api/v1/automations/{part(automation_id)}"

@@ -1,10 +1,10 @@
-"""The shapes of a call to the server. Each raises what `connection.py` says; replies are checked by type."""
+"""The shapes of a call: ask, send, tell, and read a list page by page. Replies are checked by type."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Generic, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -66,3 +66,8 @@ def _decoded(body: bytes, of: type[T]) -> T:
             f"the server's answer is not what was expected: {error}",
             hint="Is this an Opsicle server, and of a version near to this program's?",
         ) from error
+
+
+def part(name: str) -> str:
+    """A name as one segment of a path."""
+    return quote(name, safe="")

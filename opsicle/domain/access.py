@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Role(StrEnum):
@@ -19,6 +20,7 @@ class Role(StrEnum):
 class Action(StrEnum):
     """Something a caller may or may not do, as `noun.verb`."""
 
+    ACCOUNT_VIEW = "account.view"
     ACCOUNT_USE = "account.use"
     PROVIDER_MANAGE = "provider.manage"
     ORGS_VIEW = "orgs.view"
@@ -34,6 +36,8 @@ class Action(StrEnum):
     WORKERS_MANAGE = "workers.manage"
     USERS_VIEW = "users.view"
     USERS_MANAGE = "users.manage"
+    ROLES_VIEW = "roles.view"
+    ROLES_MANAGE = "roles.manage"
     SECRETS_VIEW = "secrets.view"
     SECRETS_MANAGE = "secrets.manage"
     AUDIT_VIEW = "audit.view"
@@ -45,43 +49,100 @@ class Action(StrEnum):
     CHANNELS_MANAGE = "channels.manage"
 
 
+class Verb(StrEnum):
+    """What a rule lets people do with a resource. `manage` stands for all that can be done with it."""
+
+    VIEW = "view"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    EXECUTE = "execute"
+    MANAGE = "manage"
+
+
+class Resource(StrEnum):
+    """What a rule is about."""
+
+    ACCOUNT = "account"
+    ORGS = "orgs"
+    TEMPLATES = "templates"
+    AUTOMATIONS = "automations"
+    WORKERS = "workers"
+    USERS = "users"
+    ROLES = "roles"
+    SECRETS = "secrets"
+    AUDIT = "audit"
+    POLICIES = "policies"
+    APPROVALS = "approvals"
+    CHANNELS = "channels"
+
+
+class Permission(NamedTuple):
+    """One line of the table: how rules spell an action, which built-in roles have it, and what it is, in words."""
+
+    verb: Verb
+    resource: Resource
+    roles: frozenset[Role]
+    meaning: str
+
+
 _EVERYONE = frozenset(Role)
-_NO_ROLE: frozenset[Role] = frozenset()
 _ADMIN = frozenset({Role.ADMIN})
 _OPERATORS = frozenset({Role.ADMIN, Role.OPERATOR})
+_MANAGERS = frozenset({Role.ADMIN, Role.MANAGER})
 _DOERS = _EVERYONE - {Role.REPORTER}
 
-PERMISSIONS: dict[Action, frozenset[Role]] = {
-    Action.ACCOUNT_USE: _EVERYONE,
-    Action.PROVIDER_MANAGE: _NO_ROLE,
-    Action.ORGS_VIEW: _EVERYONE,
-    Action.ORGS_CREATE: _NO_ROLE,
-    Action.ORGS_MANAGE: _ADMIN,
-    Action.TEMPLATES_VIEW: _EVERYONE,
-    Action.TEMPLATES_PUSH: _OPERATORS,
-    Action.TEMPLATES_DELETE: _OPERATORS,
-    Action.AUTOMATIONS_VIEW: _EVERYONE,
-    Action.AUTOMATIONS_CREATE: _DOERS,
-    Action.AUTOMATIONS_CANCEL_ANY: _OPERATORS,
-    Action.WORKERS_VIEW: _EVERYONE,
-    Action.WORKERS_MANAGE: _OPERATORS,
-    Action.USERS_VIEW: _EVERYONE,
-    Action.USERS_MANAGE: _ADMIN,
-    Action.SECRETS_VIEW: _OPERATORS,
-    Action.SECRETS_MANAGE: _ADMIN,
-    Action.AUDIT_VIEW: _ADMIN | {Role.REPORTER},
-    Action.POLICIES_VIEW: _EVERYONE,
-    Action.POLICIES_MANAGE: _ADMIN,
-    Action.APPROVALS_VIEW: _EVERYONE,
-    Action.APPROVALS_DECIDE: _DOERS,
-    Action.CHANNELS_VIEW: _ADMIN,
-    Action.CHANNELS_MANAGE: _ADMIN,
+TABLE: dict[Action, Permission] = {
+    Action.ACCOUNT_VIEW: Permission(
+        Verb.VIEW, Resource.ACCOUNT, _EVERYONE, "see who one is and what one may do, log out"
+    ),
+    Action.ACCOUNT_USE: Permission(
+        Verb.MANAGE, Resource.ACCOUNT, _EVERYONE, "one's own sessions, tokens, password, authenticator app"
+    ),
+    Action.ORGS_VIEW: Permission(Verb.VIEW, Resource.ORGS, _EVERYONE, "see the orgs one belongs to, and switch"),
+    Action.ORGS_MANAGE: Permission(Verb.MANAGE, Resource.ORGS, _ADMIN, "change the org's name and settings"),
+    Action.TEMPLATES_VIEW: Permission(Verb.VIEW, Resource.TEMPLATES, _EVERYONE, "see templates and their versions"),
+    Action.TEMPLATES_PUSH: Permission(Verb.CREATE, Resource.TEMPLATES, _OPERATORS, "push templates and new versions"),
+    Action.TEMPLATES_DELETE: Permission(Verb.DELETE, Resource.TEMPLATES, _OPERATORS, "take templates out of use"),
+    Action.AUTOMATIONS_CREATE: Permission(Verb.EXECUTE, Resource.TEMPLATES, _DOERS, "run templates, and rerun"),
+    Action.AUTOMATIONS_VIEW: Permission(Verb.VIEW, Resource.AUTOMATIONS, _EVERYONE, "see automations and their logs"),
+    Action.AUTOMATIONS_CANCEL_ANY: Permission(
+        Verb.UPDATE, Resource.AUTOMATIONS, _OPERATORS, "cancel what others have triggered"
+    ),
+    Action.WORKERS_VIEW: Permission(Verb.VIEW, Resource.WORKERS, _EVERYONE, "see workers"),
+    Action.WORKERS_MANAGE: Permission(Verb.MANAGE, Resource.WORKERS, _OPERATORS, "enrol, drain and revoke workers"),
+    Action.USERS_VIEW: Permission(Verb.VIEW, Resource.USERS, _EVERYONE, "see people"),
+    Action.USERS_MANAGE: Permission(
+        Verb.MANAGE, Resource.USERS, _MANAGERS, "add, change and remove people who may no more than oneself"
+    ),
+    Action.ROLES_VIEW: Permission(Verb.VIEW, Resource.ROLES, _EVERYONE, "see roles and what they may do"),
+    Action.ROLES_MANAGE: Permission(Verb.MANAGE, Resource.ROLES, _ADMIN, "make, change and remove roles"),
+    Action.SECRETS_VIEW: Permission(Verb.VIEW, Resource.SECRETS, _OPERATORS, "see the names of secrets"),
+    Action.SECRETS_MANAGE: Permission(Verb.MANAGE, Resource.SECRETS, _ADMIN, "keep, change and remove secrets"),
+    Action.AUDIT_VIEW: Permission(
+        Verb.VIEW, Resource.AUDIT, _ADMIN | {Role.REPORTER}, "read, export and verify the record"
+    ),
+    Action.POLICIES_VIEW: Permission(Verb.VIEW, Resource.POLICIES, _EVERYONE, "see approval policies"),
+    Action.POLICIES_MANAGE: Permission(Verb.MANAGE, Resource.POLICIES, _ADMIN, "make and change approval policies"),
+    Action.APPROVALS_VIEW: Permission(Verb.VIEW, Resource.APPROVALS, _EVERYONE, "see approvals"),
+    Action.APPROVALS_DECIDE: Permission(
+        Verb.EXECUTE, Resource.APPROVALS, _DOERS, "approve or reject, where a policy names one"
+    ),
+    Action.CHANNELS_VIEW: Permission(Verb.VIEW, Resource.CHANNELS, _ADMIN, "see channels and what they deliver"),
+    Action.CHANNELS_MANAGE: Permission(Verb.MANAGE, Resource.CHANNELS, _ADMIN, "set up channels"),
 }
 """Deny unless it stands here. Requesters may also cancel what they themselves have triggered."""
 
+BEYOND_ROLES = frozenset({Action.PROVIDER_MANAGE, Action.ORGS_CREATE})
+"""What no role and no rule of an org can give; see `beyond_role`."""
+
+PERMISSIONS: dict[Action, frozenset[Role]] = {action: permission.roles for action, permission in TABLE.items()} | {
+    action: frozenset() for action in BEYOND_ROLES
+}
+
 
 def may(role: Role, action: Action) -> bool:
-    """Whether a member with this role may do this in their own org."""
+    """Whether this built-in role has the action. What a person may do is in `rights.py`."""
     return role in PERMISSIONS[action]
 
 
@@ -93,3 +154,14 @@ def beyond_role(*, is_provider_admin: bool, has_open_orgs: bool) -> frozenset[Ac
     if has_open_orgs:
         allowed.add(Action.ORGS_CREATE)
     return frozenset(allowed)
+
+
+def verbs_of(resource: Resource) -> list[Verb]:
+    """What can be done with a resource, in the table's order."""
+    return [permission.verb for permission in TABLE.values() if permission.resource is resource]
+
+
+def action_for(verb: Verb, resource: Resource) -> Action | None:
+    """The action that lets one do this; where the table tells no finer, the one that manages the resource."""
+    of_resource = {permission.verb: action for action, permission in TABLE.items() if permission.resource is resource}
+    return of_resource.get(verb) or of_resource.get(Verb.MANAGE)

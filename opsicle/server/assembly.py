@@ -20,6 +20,7 @@ from opsicle.server.api import (
     identity,
     orgs,
     policies,
+    roles,
     secrets,
     templates,
     tokens,
@@ -51,7 +52,9 @@ from opsicle.server.services.password_changes import PasswordChanges
 from opsicle.server.services.passwords import PasswordHasher
 from opsicle.server.services.policies import Policies
 from opsicle.server.services.provider import Provider
+from opsicle.server.services.questions import Questions
 from opsicle.server.services.recovery import Recovery
+from opsicle.server.services.roles import Roles
 from opsicle.server.services.secrets import Secrets
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.signals import Signals
@@ -112,6 +115,8 @@ class Services:
         self.users = Users(state, self.sessions, self.hasher, self.step_up, clock)
         self.orgs = Orgs(state, self.step_up, clock)
         self.provider = Provider(state, self.sessions, self.step_up, clock)
+        self.roles = Roles(state, self.sessions, self.step_up, clock)
+        self.questions = Questions(state)
         self.tokens = ApiTokens(state, self.sessions, self.step_up, clock)
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
@@ -143,6 +148,7 @@ class Services:
             *orgs.routes(self.orgs, self.accounts, self.provider),
             *tokens.routes(self.tokens),
             *users.routes(self.users),
+            *roles.routes(self.roles, self.questions),
             *templates.routes(self.templates),
             *automations.routes(self.automations, self.job_logs, self.following),
             *workers.routes(self.workers, self.enrolments),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from opsicle.domain.access import Role
-
 
 class Org(msgspec.Struct, kw_only=True):
     """An org. `role` is the caller's there, None for one that they see only because they run the server.
@@ -15,7 +13,7 @@ class Org(msgspec.Struct, kw_only=True):
 
     code: str
     name: str
-    role: Role | None = None
+    role: str | None = None
     is_current: bool = False
 
 

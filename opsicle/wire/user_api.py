@@ -11,7 +11,6 @@ from typing import Literal
 
 import msgspec
 
-from opsicle.domain.access import Role
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.errors import Problem
 from opsicle.domain.templates import Owner, Phase, Value, Variable
@@ -66,7 +65,7 @@ class Me(msgspec.Struct, kw_only=True):
 
     user: Person
     org: OrgRef
-    role: Role
+    role: str
     permissions: list[str]
     csrf_token: str = ""
     server_version: str = ""
@@ -81,12 +80,13 @@ class LoginReply(msgspec.Struct, kw_only=True):
 
 
 class User(msgspec.Struct, kw_only=True):
-    """A person of the org."""
+    """A person of the org. `rules` are their own, beside those of their role."""
 
     id: str
     email: str
     name: str
-    role: Role
+    role: str
+    rules: list[str] = []
     manager: str | None = None
     is_disabled: bool = False
     created_at: datetime
@@ -97,17 +97,18 @@ class CreateUserRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
 
     email: str
     password: str
-    role: Role
+    role: str
     name: str = ""
     manager: str | None = None
 
 
 class UpdateUserRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Only what is given changes."""
+    """Only what is given changes; `rules` take the place of those before."""
 
     name: str | msgspec.UnsetType = msgspec.UNSET
-    role: Role | msgspec.UnsetType = msgspec.UNSET
+    role: str | msgspec.UnsetType = msgspec.UNSET
     manager: str | msgspec.UnsetType | None = msgspec.UNSET
+    rules: list[str] | msgspec.UnsetType = msgspec.UNSET
     is_disabled: bool | msgspec.UnsetType = msgspec.UNSET
     password: str | msgspec.UnsetType = msgspec.UNSET
 

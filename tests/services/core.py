@@ -9,6 +9,7 @@ import gevent
 import msgspec
 
 from opsicle.domain.access import Role
+from opsicle.domain.rights import rights_of_role
 from opsicle.domain.template_parser import parse_template
 from opsicle.domain.templates import Template
 from opsicle.kit.ids import new_id
@@ -109,7 +110,8 @@ class Core:
             memberships.insert(db, org_id, member)
 
         self.database.write(work)
-        return Actor(user_id, user.email, name, org_id, "org", role, "cli", "127.0.0.1")
+        rights = rights_of_role(role)
+        return Actor(user_id, user.email, name, org_id, "org", role, "cli", "127.0.0.1", rights=rights)
 
     def push(self, actor: Actor, source: str = HELLO) -> Template:
         template = parse_template(source.encode())

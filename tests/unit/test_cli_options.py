@@ -36,6 +36,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
     assert nouns == {
         "demo", "server", "setup", "login", "logout", "whoami", "worker", "workers", "templates", "run",
         "automations", "logs", "orgs", "users", "tokens", "sessions", "totp", "reset", "secrets", "policies", "audit",
+        "roles", "can",
     }  # fmt: skip
 
 

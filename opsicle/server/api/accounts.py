@@ -33,8 +33,8 @@ def routes(accounts: Accounts) -> list[Route]:
             reply=LoginReply,
             max_body=MAX_BODY,
         ),
-        Route("POST", "/api/v1/logout", partial(logout, accounts), Action.ACCOUNT_USE, status=204),
-        Route("GET", "/api/v1/whoami", partial(whoami, accounts), Action.ACCOUNT_USE, reply=Me),
+        Route("POST", "/api/v1/logout", partial(logout, accounts), Action.ACCOUNT_VIEW, status=204),
+        Route("GET", "/api/v1/whoami", partial(whoami, accounts), Action.ACCOUNT_VIEW, reply=Me),
     ]
 
 

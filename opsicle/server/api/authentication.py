@@ -39,10 +39,10 @@ class PersonAuthentication:
         if header:
             token = _bearer_token(header)
             actor = self._sessions.authenticate(token, request.address, "token")
-            return Caller(actor, is_still_good=partial(self._sessions.is_good, token))
+            return Caller(actor, is_still_good=partial(self._sessions.is_good, token, actor.rights))
         token = _cookie_token(request)
         actor = self._sessions.authenticate(token, request.address, "browser")
-        caller = Caller(actor, csrf_token(token), partial(self._sessions.is_good, token))
+        caller = Caller(actor, csrf_token(token), partial(self._sessions.is_good, token, actor.rights))
         if request.method not in _SAFE_METHODS:
             _check_own_page_asks(request, caller.csrf_token)
         return caller

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from opsicle.domain.access import PERMISSIONS, Action, Role, may
+from opsicle.domain.access import Action, Role
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated, OpsicleError, TotpRequired
+from opsicle.domain.rights import Rights, rights_of_role
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.pki import passwords, setup_token
@@ -18,6 +19,7 @@ from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.login_throttle import LoginThrottle
 from opsicle.server.services.orgs import find_place, found_org
 from opsicle.server.services.passwords import PasswordHasher
+from opsicle.server.services.rights import rights_of
 from opsicle.server.services.sessions import Kind, Sessions
 from opsicle.server.store import audit, authenticators, login_attempts, memberships, orgs, sessions, settings, users
 from opsicle.server.store.database import Connection, Database
@@ -96,8 +98,8 @@ class Accounts:
 
         org, admin = self._database.write(work)
         self.on_set_up()
-        beyond = self._sessions.beyond_role(is_provider_admin=True)
-        return _me(Person(admin.id, admin.email, admin.name), OrgRef(org.code, org.name), Role.ADMIN, beyond)
+        person = Person(admin.id, admin.email, admin.name)
+        return _me(person, OrgRef(org.code, org.name), Role.ADMIN, self._beyond(rights_of_role(Role.ADMIN), True))
 
     def _check_setup_token(self, text: str, stranger: Stranger) -> str:
         """The hash under which this token is stored. Raises NotAuthenticated if it is another's."""
@@ -209,11 +211,19 @@ class Accounts:
             raise Conflict("the account has just been changed", hint="Log in again.")
         place = _choose(memberships.list_of_user(db, user.id), request.org.strip().lower())
         token, session = self._sessions.begin(db, (place.org_id, user.id), request.kind, address)
-        beyond = self._sessions.beyond_role(user.is_provider_admin)
-        org = OrgRef(place.org_code, place.org_name)
-        me = _me(Person(user.id, user.email, user.name), org, place.role, beyond)
+        rights = self._beyond(rights_of(db, place.org_id, user.id), user.is_provider_admin)
+        me = _me(Person(user.id, user.email, user.name), OrgRef(place.org_code, place.org_name), place.role, rights)
         actor = Actor(
-            user.id, user.email, user.name, place.org_id, place.org_code, place.role, request.kind, address, session.id
+            user_id=user.id,
+            email=user.email,
+            name=user.name,
+            org_id=place.org_id,
+            org_code=place.org_code,
+            role=place.role,
+            channel=request.kind,
+            address=address,
+            session_id=session.id,
+            rights=rights,
         )
         if request.totp and authenticators.is_confirmed(db, user.id):
             sessions.note_proof(db, session.id, session.created_at)
@@ -235,10 +245,11 @@ class Accounts:
 
     def whoami(self, actor: Actor) -> Me:
         """Who asks, where, and what they may do there."""
+        actor.require(Action.ACCOUNT_VIEW)
         org = self._database.read(lambda db: orgs.find(db, actor.org_id))
         assert org is not None
         person = Person(actor.user_id, actor.email, actor.name)
-        return _me(person, OrgRef(org.code, org.name), actor.role, actor.beyond_role)
+        return _me(person, OrgRef(org.code, org.name), actor.role, actor.rights)
 
     def switch(self, actor: Actor, code: str, *, is_kept: bool) -> LoginReply:
         """Begin a session of the caller in another of their orgs; the one that asks ends, unless it `is_kept`.
@@ -265,8 +276,13 @@ class Accounts:
             sessions.delete(db, actor.session_id)
             audit.append(db, session.created_at, actor.org_id, actor, "logout", f"sessions/{actor.session_id}")
         person = Person(actor.user_id, actor.email, actor.name)
-        me = _me(person, OrgRef(place.org_code, place.org_name), place.role, actor.beyond_role)
+        rights = rights_of(db, place.org_id, actor.user_id).also(actor.rights.beyond)
+        me = _me(person, OrgRef(place.org_code, place.org_name), place.role, rights)
         return LoginReply(me=me, token=token, expires_at=session.expires_at)
+
+    def _beyond(self, rights: Rights, is_provider_admin: bool) -> Rights:
+        """A member's rights, and what they may do on this server whatever they are in an org."""
+        return rights.also(self._sessions.beyond_role(is_provider_admin))
 
 
 def _already_set_up() -> Conflict:
@@ -296,6 +312,6 @@ def _choose(places: list[PlaceRow], code: str) -> PlaceRow:
     return enabled[0]
 
 
-def _me(user: Person, org: OrgRef, role: Role, beyond_role: frozenset[Action]) -> Me:
-    permissions = [str(action) for action in PERMISSIONS if may(role, action) or action in beyond_role]
+def _me(user: Person, org: OrgRef, role: str, rights: Rights) -> Me:
+    permissions = [str(action) for action in Action if action in rights.actions]
     return Me(user=user, org=org, role=role, permissions=permissions, server_version=__version__)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opsicle.domain.access import PERMISSIONS, Action, Role, may
+from opsicle.domain.access import BEYOND_ROLES, Action
 from opsicle.domain.errors import NotAllowed
+from opsicle.domain.rights import NO_RIGHTS, Rights
+from opsicle.domain.rules import Target
 from opsicle.server.store.audit import Author
 
 
@@ -13,7 +15,7 @@ from opsicle.server.store.audit import Author
 class Actor:
     """A user of an org, and how they came in. `channel` is browser, cli or token; `address` the peer's.
 
-    `beyond_role` is what they may do on this server, whatever they are in the org.
+    `rights` come from `services/rights.py: rights_of`; without them an actor may do nothing.
     """
 
     user_id: str
@@ -21,25 +23,31 @@ class Actor:
     name: str
     org_id: str
     org_code: str
-    role: Role
+    role: str
     channel: str
     address: str
     session_id: str = ""
-    beyond_role: frozenset[Action] = frozenset()
+    rights: Rights = NO_RIGHTS
 
     @property
     def author(self) -> Author:
         """How this actor stands in the audit record."""
         return Author("user", self.user_id, self.email, self.channel, self.address)
 
-    def may(self, action: Action) -> bool:
-        """Whether this actor's role has the action, or the server gives it to them."""
-        return may(self.role, action) or action in self.beyond_role
+    def may(self, action: Action, target: Target | None = None) -> bool:
+        """Whether this actor may, with this template; without a target: with anything at all."""
+        return self.rights.may(action, target)
 
-    def require(self, action: Action) -> None:
-        """Raise NotAllowed unless this actor's role has the action."""
-        if not self.may(action):
-            raise _not_allowed(self.role, action)
+    def require(self, action: Action, target: Target | None = None) -> None:
+        """Raise NotAllowed unless this actor may, with this template; without a target: with anything at all."""
+        if action in BEYOND_ROLES and not self.may(action):
+            raise NotAllowed(f"only a provider admin may do this ({action})", hint="Ask who runs this server.")
+        if not self.may(action, target):
+            what = f"{action} of {target.name}" if target else str(action)
+            raise NotAllowed(
+                f"the role {self.role} may not do this ({what}): {self.rights.decide(action, target).why}",
+                hint="Ask an admin of your org for another role.",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +88,3 @@ class Stranger:
     def author(self) -> Author:
         """How this stranger stands in the audit record."""
         return Author("anonymous", "", self.claim, "anonymous", self.address)
-
-
-def _not_allowed(role: Role, action: Action) -> NotAllowed:
-    if not PERMISSIONS[action]:
-        return NotAllowed(f"only a provider admin may do this ({action})", hint="Ask who runs this server.")
-    return NotAllowed(f"the role {role} may not do this ({action})", hint="Ask an admin of your org for another role.")

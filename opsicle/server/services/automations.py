@@ -28,6 +28,7 @@ from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.manifests import build
 from opsicle.server.services.secrets import require_secrets
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
+from opsicle.server.services.template_access import is_hidden, require_on
 from opsicle.server.services.vault import HiddenValues, Vault, new_salt
 from opsicle.server.services.work import template_of
 from opsicle.server.store import audit, automations, idempotency, jobs, secrets, templates, workers
@@ -35,6 +36,7 @@ from opsicle.server.store.automations import AutomationRow, Filter
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.server.store.secrets import SealedRow
+from opsicle.server.store.templates import VersionRow
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
 
@@ -88,10 +90,7 @@ class Automations:
         that cannot run yet or a key that was used for another request.
         """
         actor.require(Action.AUTOMATIONS_CREATE)
-        version = self._database.read(
-            lambda db: templates.get_version(db, actor.org_id, request.template, request.version)
-        )
-        template = decode_template(version.document)
+        version, template = self._database.read(lambda db: _runnable_version(db, actor, request))
         _require_runnable(template)
         values = check_values(template.variables, request.values)
         asked = requirements(template)
@@ -169,7 +168,7 @@ class Automations:
         actor.require(Action.AUTOMATIONS_CREATE)
 
         def query(db: Connection) -> tuple[AutomationRow, SealedRow | None]:
-            return automations.get(db, actor.org_id, automation_id), secrets.find_values(db, automation_id)
+            return _get(db, actor, automation_id)[0], secrets.find_values(db, automation_id)
 
         old, sealed = self._database.read(query)
         values = msgspec.json.decode(old.values_json, type=dict[str, Value])
@@ -188,8 +187,7 @@ class Automations:
         actor.require(Action.AUTOMATIONS_VIEW)
 
         def query(db: Connection) -> Snapshot:
-            row = automations.get(db, actor.org_id, automation_id)
-            template = template_of(db, row.template_id, row.version)
+            row, template = _get(db, actor, automation_id)
             tries = jobs.list_of_automation(db, row.id)
             return Snapshot(row, template, tries, 0, self._candidates(actor.org_id, db))
 
@@ -198,15 +196,20 @@ class Automations:
         return whole(replace(snapshot, log_bytes=self._job_logs.size(newest.id) if newest else 0))
 
     def list_newest(self, actor: Actor, wanted: Filter, cursor: str, limit: int) -> Page[AutomationSummary]:
-        """A page of the org's automations, newest first."""
+        """A page of the org's automations, newest first; without those whose templates the caller may not see.
+
+        A page may hold fewer than `limit` of them, and still not be the last.
+        """
         actor.require(Action.AUTOMATIONS_VIEW)
 
         def query(db: Connection) -> tuple[list[AutomationRow], list[Candidate]]:
             rows = automations.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
+            hidden.update(row.id for row in rows if _is_hidden(db, actor, row))
             return rows, self._candidates(actor.org_id, db)
 
+        hidden: set[str] = set()
         rows, candidates = self._database.read(query)
-        items = [summary(row, candidates) for row in rows[:limit]]
+        items = [summary(row, candidates) for row in rows[:limit] if row.id not in hidden]
         return Page(items, rows[limit - 1].id if len(rows) > limit else "")
 
     def cancel(self, actor: Actor, automation_id: str) -> Automation:
@@ -218,7 +221,7 @@ class Automations:
         now = self._clock.now()
 
         def work(db: Connection) -> JobRow | None:
-            row = automations.get(db, actor.org_id, automation_id)
+            row, _ = _get(db, actor, automation_id)
             if row.requester_id != actor.user_id and not actor.may(Action.AUTOMATIONS_CANCEL_ANY):
                 raise NotAllowed("you may only cancel what you triggered yourself", hint="Ask an operator.")
             job = jobs.find(db, row.job_id) if row.job_id else None
@@ -243,7 +246,7 @@ class Automations:
         actor.require(Action.AUTOMATIONS_VIEW)
 
         def query(db: Connection) -> JobRow | None:
-            automations.get(db, actor.org_id, automation_id)
+            _get(db, actor, automation_id)
             tries = jobs.list_of_automation(db, automation_id)
             return tries[-1] if tries else None
 
@@ -268,6 +271,29 @@ def _bound(db: Connection, row: AutomationRow, template: Template) -> Automation
     bound = msgspec.structs.replace(row, manifest_digest=digest(canonical(build(db, row, template))))
     automations.bind(db, bound.id, bound.manifest_digest)
     return bound
+
+
+def _runnable_version(db: Connection, actor: Actor, request: RunRequest) -> tuple[VersionRow, Template]:
+    """The version that is asked for. Raises NotFound, or NotAllowed if the actor may not run it."""
+    version = templates.get_version(db, actor.org_id, request.template, request.version)
+    template = decode_template(version.document)
+    require_on(db, actor, Action.AUTOMATIONS_CREATE, template.name, template.labels)
+    return version, template
+
+
+def _get(db: Connection, actor: Actor, automation_id: str) -> tuple[AutomationRow, Template]:
+    """An automation and what it runs. Raises NotFound, also for one that the actor may not see."""
+    row = automations.get(db, actor.org_id, automation_id)
+    if _is_hidden(db, actor, row):
+        raise automations.not_found(automation_id)
+    return row, template_of(db, row.template_id, row.version)
+
+
+def _is_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bool:
+    """Whether its template is hidden from the actor, who has not triggered it either."""
+    if row.requester_id == actor.user_id or not actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
+        return False
+    return is_hidden(db, actor, row.template, template_of(db, row.template_id, row.version).labels)
 
 
 _ENDED = {

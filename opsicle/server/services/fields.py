@@ -7,6 +7,7 @@ import re
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.names import has_control_characters
 
+MAX_DESCRIPTION_CHARACTERS = 500
 _ORG_CODE = re.compile(r"[a-z0-9][a-z0-9-]{1,31}")
 PROVIDER_SCOPE = "provider"
 """What stands in the place of an org's code where something is the server's own."""
@@ -44,3 +45,10 @@ def name(text: str, limit: int) -> str:
     if len(stripped) > limit or has_control_characters(stripped):
         raise invalid("name", f"the name must be one line of at most {limit} characters")
     return stripped
+
+
+def description(text: str) -> str:
+    """What people say of a thing, without the white space around it. Raises InvalidInput."""
+    if len(text) > MAX_DESCRIPTION_CHARACTERS:
+        raise invalid("description", f"the description has more than {MAX_DESCRIPTION_CHARACTERS} characters")
+    return text.strip()

@@ -12,7 +12,7 @@ from opsicle.server.services.actor import Actor
 from opsicle.server.services.enrolments import Urls
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
-from opsicle.server.services.users import check_is_orgs_alone, get_member
+from opsicle.server.services.users import check_is_orgs_alone, get_member, require_command_of
 from opsicle.server.store import audit, authenticators, password_resets, sessions
 from opsicle.server.store.database import Connection, Database
 from opsicle.wire.identity_api import NewResetLink
@@ -41,6 +41,7 @@ class Recovery:
 
         def work(db: Connection) -> None:
             member = get_member(db, actor.org_id, id_or_email)
+            require_command_of(db, actor, member)
             check_is_orgs_alone(db, actor, member)
             password_resets.put(db, actor.org_id, member.user_id, token_hash, now + RESET_LIFE)
             audit.append(db, now, actor.org_id, actor, "make_reset_link", f"users/{member.user_id}")
@@ -57,6 +58,7 @@ class Recovery:
 
         def work(db: Connection) -> None:
             member = get_member(db, actor.org_id, id_or_email)
+            require_command_of(db, actor, member)
             check_is_orgs_alone(db, actor, member)
             if not authenticators.delete(db, member.user_id):
                 raise NotFound(f"{member.email} has no authenticator app")
@@ -70,6 +72,7 @@ class Recovery:
 
         def work(db: Connection) -> None:
             member = get_member(db, actor.org_id, id_or_email)
+            require_command_of(db, actor, member)
             sessions.delete_of_member(db, actor.org_id, member.user_id)
             audit.append(db, self._clock.now(), actor.org_id, actor, "end_sessions", f"users/{member.user_id}")
 

@@ -9,12 +9,14 @@ from typing import Literal
 
 from opsicle.domain.access import Action, beyond_role
 from opsicle.domain.errors import NotAuthenticated, NotFound, Unavailable
+from opsicle.domain.rights import Rights
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.pki import api_tokens
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.remembered import Remembered
+from opsicle.server.services.rights import rights_of
 from opsicle.server.store import audit, sessions, tokens
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.sessions import BearerRow, OwnSessionRow, SessionRow
@@ -34,9 +36,10 @@ NOTE_USE_EVERY = timedelta(minutes=1)
 
 @dataclass(slots=True)
 class _Bearer:
-    """Who holds a token, and when it was used last."""
+    """Who holds a token, what they may do, and when it was used last."""
 
     row: BearerRow
+    rights: Rights
     last_used_at: datetime | None
     noted_at: datetime | None
 
@@ -79,17 +82,20 @@ class Sessions:
             channel=row.kind,
             address=address,
             session_id="" if row.kind == "token" else row.id,
-            beyond_role=self.beyond_role(row.is_provider_admin),
+            rights=bearer.rights,
         )
 
     def beyond_role(self, is_provider_admin: bool) -> frozenset[Action]:
         """What somebody may do on this server, whatever they are in an org."""
         return beyond_role(is_provider_admin=is_provider_admin, has_open_orgs=self._has_open_orgs)
 
-    def is_good(self, token: str) -> bool:
-        """Whether a token that was taken earlier still would be. Asking is no use of it, and keeps no session alive."""
+    def is_good(self, token: str, rights: Rights) -> bool:
+        """Whether a token that was taken earlier still would be, with the rights of then.
+
+        Asking is no use of it, and keeps no session alive.
+        """
         bearer = self._bearer(token)
-        return bearer is not None and not bearer.is_over(self._clock.now())
+        return bearer is not None and not bearer.is_over(self._clock.now()) and bearer.rights == rights
 
     def _bearer(self, token: str) -> _Bearer | None:
         token_hash = api_tokens.token_hash(token)
@@ -97,8 +103,15 @@ class Sessions:
 
     def _find(self, token: str, token_hash: str) -> _Bearer | None:
         store = sessions if token.startswith(api_tokens.SESSION_PREFIX) else tokens
-        row = self._database.read(lambda db: store.find_bearer(db, token_hash))
-        return _Bearer(row, row.last_used_at, row.last_used_at) if row else None
+
+        def query(db: Connection) -> _Bearer | None:
+            row = store.find_bearer(db, token_hash)
+            if row is None:
+                return None
+            rights = rights_of(db, row.org_id, row.user_id).also(self.beyond_role(row.is_provider_admin))
+            return _Bearer(row, rights, row.last_used_at, row.last_used_at)
+
+        return self._database.read(query)
 
     def _note_use(self, bearer: _Bearer, now: datetime) -> None:
         """Keep when a token was used last; on disk only once a minute, as a write for every request costs too much."""
@@ -136,7 +149,7 @@ class Sessions:
         return token, row
 
     def forget(self) -> None:
-        """Read anew who holds which token: to be called after every change to people, sessions and tokens."""
+        """Read anew who holds which token: to be called after every change to people, rights, sessions and tokens."""
         self._remembered.forget()
 
     def list_own(self, actor: Actor, cursor: str, limit: int) -> Page[Session]:

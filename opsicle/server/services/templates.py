@@ -14,6 +14,7 @@ from opsicle.domain import shell_lint
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict, InvalidInput, Problem
 from opsicle.domain.policy_parser import SEED_WARNING, without_seeds
+from opsicle.domain.rules import Target
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.template_parser import TEMPLATE_TYPE, digest, parse_template
 from opsicle.domain.templates import Owner, Template
@@ -22,6 +23,7 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of, position
+from opsicle.server.services.template_access import is_hidden, require_on, targets_of
 from opsicle.server.store import audit, templates
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.templates import TemplateRow, VersionRow, VersionSummaryRow
@@ -91,16 +93,19 @@ class Templates:
         """
         actor.require(Action.TEMPLATES_PUSH)
         document = _in_thread(_read, source)
+        name, labels = document.template.name, document.template.labels
 
         def work(db: Connection) -> tuple[int, bool]:
-            newest = templates.find(db, actor.org_id, document.template.name)
+            for target in targets_of(db, actor.org_id, name, labels):
+                actor.require(Action.TEMPLATES_PUSH, target)
+            newest = templates.find(db, actor.org_id, name)
             if newest and newest.digest == document.digest:
                 return newest.latest_version, False
             return self._add_version(db, actor, newest, document), True
 
         version, is_new = self._database.write(work)
         return Pushed(
-            name=document.template.name,
+            name=name,
             version=version,
             digest=document.digest,
             is_new=is_new,
@@ -136,15 +141,20 @@ class Templates:
         return version
 
     def list_templates(self, actor: Actor, cursor: str, limit: int) -> Page[TemplateSummary]:
-        """The org's templates by name, each in its newest version."""
+        """The org's templates by name, each in its newest version; without those that the caller may not see.
+
+        A page may hold fewer than `limit` of them, and still not be the last.
+        """
         actor.require(Action.TEMPLATES_VIEW)
         rows = self._database.read(lambda db: templates.list_by_name(db, actor.org_id, cursor, limit + 1))
-        return page_of(rows, limit, _summary, lambda row: row.name)
+        page = page_of(rows, limit, _summary, lambda row: row.name)
+        page.items = [item for item in page.items if actor.may(Action.TEMPLATES_VIEW, Target(item.name, item.labels))]
+        return page
 
     def get(self, actor: Actor, name: str, version: int | None = None) -> TemplateVersion:
         """One version of a template whole, the newest unless told. Raises NotFound."""
         actor.require(Action.TEMPLATES_VIEW)
-        return _whole(self._database.read(lambda db: templates.get_version(db, actor.org_id, name, version)))
+        return _whole(self._database.read(lambda db: _get(db, actor, name, version)))
 
     def list_versions(self, actor: Actor, name: str, cursor: str, limit: int) -> Page[TemplateVersionSummary]:
         """A template's versions, newest first. Raises NotFound if there is no such template."""
@@ -152,7 +162,7 @@ class Templates:
         before = position(cursor)
 
         def query(db: Connection) -> list[VersionSummaryRow]:
-            if templates.find(db, actor.org_id, name) is None:
+            if templates.find(db, actor.org_id, name) is None or is_hidden(db, actor, name):
                 raise templates.not_found(name)
             return templates.list_versions(db, actor.org_id, name, before, limit + 1)
 
@@ -166,10 +176,7 @@ class Templates:
         actor.require(Action.TEMPLATES_VIEW)
 
         def query(db: Connection) -> tuple[VersionRow, VersionRow]:
-            return (
-                templates.get_version(db, actor.org_id, name, from_version),
-                templates.get_version(db, actor.org_id, name, to_version),
-            )
+            return _get(db, actor, name, from_version), _get(db, actor, name, to_version)
 
         old, new = self._database.read(query)
         diff = _in_thread(_diff, old, new)
@@ -181,11 +188,22 @@ class Templates:
         now = self._clock.now()
 
         def work(db: Connection) -> None:
+            require_on(db, actor, Action.TEMPLATES_DELETE, name)
             if not templates.delete(db, actor.org_id, name, now):
                 raise templates.not_found(name)
             audit.append(db, now, actor.org_id, actor, "delete", f"templates/{name}")
 
         self._database.write(work)
+
+
+def _get(db: Connection, actor: Actor, name: str, version: int | None) -> VersionRow:
+    """One version. Raises NotFound, also for one that the actor may not see."""
+    row = templates.get_version(db, actor.org_id, name, version)
+    if actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
+        labels = msgspec.json.decode(row.document, type=_Shown).labels
+        if is_hidden(db, actor, name, labels):
+            raise templates.not_found(name, version)
+    return row
 
 
 def _in_thread(function: Callable[..., T], *arguments: Any) -> T:

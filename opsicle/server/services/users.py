@@ -2,7 +2,10 @@
 
 An account may belong to several orgs. Role, manager and being disabled are an org's own affair; name and password
 are the account's, so an admin changes them only for people who belong to no other org: otherwise the admin of one
-org could take over somebody's account in another. Admins who have an authenticator app show a fresh code for a change.
+org could take over somebody's account in another. Whoever has an authenticator app shows a fresh code for a change.
+
+Those who manage people without being admins hand out nothing that they do not have, leave alone whoever may more than
+they, and do not change what they themselves are.
 """
 
 from __future__ import annotations
@@ -11,7 +14,9 @@ import msgspec
 from msgspec import UNSET
 
 from opsicle.domain.access import Action, Role
-from opsicle.domain.errors import Conflict, NotFound
+from opsicle.domain.errors import Conflict, NotAllowed, NotFound
+from opsicle.domain.rights import Rights, change
+from opsicle.domain.rules import parse_rules
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.pki import passwords
@@ -19,6 +24,14 @@ from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.passwords import PasswordHasher
+from opsicle.server.services.rights import (
+    read_rules,
+    require_at_most,
+    require_role,
+    rights_of,
+    role_rules,
+    written_rules,
+)
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.store import audit, memberships, password_resets, sessions, tokens, users
@@ -57,8 +70,8 @@ class Users:
     def create(self, actor: Actor, request: CreateUserRequest) -> User:
         """Add a person to the org, with a password to begin with.
 
-        Raises Conflict if the address has an account already; InvalidInput for an address, name, password or manager
-        that cannot be used.
+        Raises Conflict if the address has an account already; InvalidInput for an address, name, password, role or
+        manager that cannot be used; NotAllowed for a role that may more than the caller.
         """
         actor.require(Action.USERS_MANAGE)
         self._step_up.require(actor)
@@ -70,10 +83,12 @@ class Users:
 
         def work(db: Connection) -> MemberRow:
             user_id = self._open_account(db, UserRow(new_id(now), email, name, password_hash))
+            require_role(db, actor.org_id, request.role)
             manager = _find_manager(db, actor.org_id, request.manager)
             manager_id = manager.user_id if manager else None
             row = MemberRow(user_id, email, name, request.role, manager_id, None, is_disabled=False, created_at=now)
             memberships.insert(db, actor.org_id, row)
+            require_at_most(actor, rights_of(db, actor.org_id, user_id), "add somebody with this role")
             data = {"email": email, "role": request.role, "manager": request.manager}
             audit.append(db, now, actor.org_id, actor, "create", f"users/{user_id}", data)
             return get_member(db, actor.org_id, user_id)
@@ -95,8 +110,9 @@ class Users:
     def update(self, actor: Actor, id_or_email: str, request: UpdateUserRequest) -> User:
         """Change what is given. Somebody who is disabled, or given another password, is logged out at once.
 
-        Raises NotFound; InvalidInput for a name, password or manager that cannot be used; Conflict where the org
-        would be left without an admin, or the account is not the org's alone.
+        Raises NotFound; InvalidInput for a name, password, role, rule or manager that cannot be used; Conflict where
+        the org would be left without an admin, or the account is not the org's alone; NotAllowed for somebody, or for
+        rights, beyond the caller's own.
         """
         actor.require(Action.USERS_MANAGE)
         self._step_up.require(actor)
@@ -107,7 +123,9 @@ class Users:
 
         def work(db: Connection) -> MemberRow:
             old = get_member(db, actor.org_id, id_or_email)
+            require_command_of(db, actor, old)
             new = _changed(db, actor.org_id, old, request)
+            _check_gain(db, actor, old, new)
             _check_admin_stays(db, actor.org_id, old, new)
             memberships.update(db, actor.org_id, new)
             check_provider_stays(db, old.user_id)
@@ -138,6 +156,7 @@ class Users:
 
         def work(db: Connection) -> None:
             member = get_member(db, actor.org_id, id_or_email)
+            require_command_of(db, actor, member)
             _check_admin_stays(db, actor.org_id, member, None)
             sessions.delete_of_member(db, actor.org_id, member.user_id)
             tokens.delete_of_member(db, actor.org_id, member.user_id)
@@ -160,6 +179,25 @@ def get_member(db: Connection, org_id: str, id_or_email: str) -> MemberRow:
     return member
 
 
+def require_command_of(db: Connection, actor: Actor, member: MemberRow) -> None:
+    """Raise NotAllowed for somebody who may more than the actor; also for themselves, unless they are an admin.
+
+    Otherwise managing people would be a way to take over the account of somebody who may more.
+    """
+    if member.user_id == actor.user_id and not actor.rights.is_admin:
+        raise NotAllowed("you may not change what you are yourself", hint="Ask an admin of your org.")
+    require_at_most(actor, rights_of(db, actor.org_id, member.user_id), f"change {member.email}")
+
+
+def _check_gain(db: Connection, actor: Actor, old: MemberRow, new: MemberRow) -> None:
+    """Raise NotAllowed if the change gives the person something that the actor does not have."""
+    if new.role == Role.ADMIN and old.role != Role.ADMIN:
+        require_at_most(actor, Rights(is_admin=True), "make somebody an admin")
+    before = (*role_rules(db, actor.org_id, old.role), *read_rules(old.rules))
+    after = (*role_rules(db, actor.org_id, new.role), *read_rules(new.rules))
+    require_at_most(actor, change(before, after), f"give {old.email} this")
+
+
 def _find_manager(db: Connection, org_id: str, email: str | None) -> MemberRow | None:
     if email is None:
         return None
@@ -170,7 +208,9 @@ def _find_manager(db: Connection, org_id: str, email: str | None) -> MemberRow |
 
 
 def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserRequest) -> MemberRow:
-    """The membership as the request wants it. Raises InvalidInput for a manager who cannot be one."""
+    """The membership as the request wants it. Raises InvalidInput for a role, a rule or a manager that cannot be."""
+    if request.role is not UNSET:
+        require_role(db, org_id, request.role)
     manager_id = old.manager_id
     if request.manager is not UNSET:
         manager = _find_manager(db, org_id, request.manager)
@@ -184,6 +224,7 @@ def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserReq
         old,
         role=old.role if request.role is UNSET else request.role,
         manager_id=manager_id,
+        rules=old.rules if request.rules is UNSET else written_rules(parse_rules(request.rules)),
         is_disabled=old.is_disabled if request.is_disabled is UNSET else request.is_disabled,
     )
 
@@ -248,6 +289,7 @@ def _shown(row: MemberRow) -> User:
         email=row.email,
         name=row.name,
         role=row.role,
+        rules=msgspec.json.decode(row.rules, type=list[str]),
         manager=row.manager,
         is_disabled=row.is_disabled,
         created_at=row.created_at,

@@ -124,5 +124,5 @@ class WorkOrders:
         if known is None or known[0] != document:
             if len(self._templates) >= CACHED_VERSIONS:
                 self._templates.clear()
-            known = self._templates[key] = (document, msgspec.json.decode(document, type=Template))
+            known = self._templates[key] = (document, decode_template(document))
         return known[1]

@@ -102,8 +102,13 @@ def get(db: apsw.Connection, org_id: str, automation_id: str) -> AutomationRow:
     """One automation of this org. Raises NotFound for an absent and for another org's one alike."""
     row = find(db, org_id, automation_id)
     if row is None:
-        raise NotFound(f"there is no automation {automation_id}", hint="`opsicle automations list` shows them.")
+        raise not_found(automation_id)
     return row
+
+
+def not_found(automation_id: str) -> NotFound:
+    """The error for an automation that is not this org's, or not this person's to see."""
+    return NotFound(f"there is no automation {automation_id}", hint="`opsicle automations list` shows them.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from datetime import datetime
 
 import apsw
 
-from opsicle.domain.access import Role
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
 
@@ -17,11 +16,12 @@ class MemberRow(Row, frozen=True):
     user_id: str
     email: str
     name: str
-    role: Role
+    role: str
     manager_id: str | None
     manager: str | None
     is_disabled: bool
     created_at: datetime
+    rules: str = "[]"
 
 
 class PlaceRow(Row, frozen=True):
@@ -30,12 +30,12 @@ class PlaceRow(Row, frozen=True):
     org_id: str
     org_code: str
     org_name: str
-    role: Role
+    role: str
     is_disabled: bool
 
 
 _SELECT = """
-    SELECT u.id, u.email, u.name, m.role, m.manager_id, manager.email, m.is_disabled, m.created_at
+    SELECT u.id, u.email, u.name, m.role, m.manager_id, manager.email, m.is_disabled, m.created_at, m.rules
       FROM memberships m
       JOIN users u ON u.id = m.user_id
       LEFT JOIN users manager ON manager.id = m.manager_id
@@ -46,8 +46,8 @@ def insert(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
     """Make a person a member."""
     db.execute(
         """
-        INSERT INTO memberships (org_id, user_id, role, manager_id, is_disabled, created_at)
-        VALUES (:org_id, :user_id, :role, :manager_id, :is_disabled, :created_at)
+        INSERT INTO memberships (org_id, user_id, role, manager_id, is_disabled, created_at, rules)
+        VALUES (:org_id, :user_id, :role, :manager_id, :is_disabled, :created_at, :rules)
         """,
         {
             "org_id": org_id,
@@ -56,6 +56,7 @@ def insert(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
             "manager_id": row.manager_id,
             "is_disabled": row.is_disabled,
             "created_at": to_text(row.created_at),
+            "rules": row.rules,
         },
     )
 
@@ -125,10 +126,10 @@ def is_managed_by(db: apsw.Connection, org_id: str, user_id: str, manager_id: st
 
 
 def update(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
-    """Change role, manager and whether the person may come in."""
+    """Change role, manager, rules and whether the person may come in."""
     db.execute(
         """
-        UPDATE memberships SET role = :role, manager_id = :manager_id, is_disabled = :is_disabled
+        UPDATE memberships SET role = :role, manager_id = :manager_id, is_disabled = :is_disabled, rules = :rules
          WHERE org_id = :org_id AND user_id = :user_id
         """,
         {
@@ -137,6 +138,7 @@ def update(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
             "role": row.role,
             "manager_id": row.manager_id,
             "is_disabled": row.is_disabled,
+            "rules": row.rules,
         },
     )
 

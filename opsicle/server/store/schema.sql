@@ -157,7 +157,7 @@ CREATE TABLE "memberships" (
     role        TEXT NOT NULL,
     manager_id  TEXT REFERENCES users (id),
     is_disabled INTEGER NOT NULL DEFAULT 0,
-    created_at  TEXT NOT NULL,
+    created_at  TEXT NOT NULL, rules TEXT NOT NULL DEFAULT '[]',
     PRIMARY KEY (org_id, user_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -211,6 +211,16 @@ CREATE TABLE recovery_codes (
     code_hash TEXT NOT NULL,
     used_at   TEXT,
     PRIMARY KEY (user_id, code_hash)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE roles (
+    org_id      TEXT NOT NULL REFERENCES orgs (id),
+    name        TEXT NOT NULL,
+    description TEXT NOT NULL,
+    rules       TEXT NOT NULL,
+    created_at  TEXT NOT NULL,
+    updated_at  TEXT NOT NULL,
+    PRIMARY KEY (org_id, name)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sealed_values (

@@ -7,7 +7,6 @@ from typing import Literal
 
 import apsw
 
-from opsicle.domain.access import Role
 from opsicle.kit.clock import from_text, to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
 
@@ -37,7 +36,7 @@ class BearerRow(Row, frozen=True):
     name: str
     org_id: str
     org_code: str
-    role: Role
+    role: str
     is_provider_admin: bool
 
 

@@ -1,0 +1,115 @@
+"""`opsicle roles` and `opsicle can`: who may do what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.proofs import totp_option, with_proof
+from opsicle.cli.root import Command, Noun
+from opsicle.cli.rules import given_rules, rule_options
+from opsicle.cli.sessions import connect
+from opsicle.cli.workers import limit
+
+if TYPE_CHECKING:
+    from opsicle.domain.errors import NotAllowed
+    from opsicle.wire.access_api import Role
+
+_COLUMNS = [
+    Column("name", lambda role: role.name),
+    Column("built in", lambda role: role.is_built_in),
+    Column("members", lambda role: role.members),
+    Column("rules", lambda role: role.rules),
+    Column("description", lambda role: role.description),
+]
+
+
+@click.group(cls=Noun)
+def roles() -> None:
+    """Roles: the built-in ones, and your org's own."""
+
+
+@roles.command("list")
+@limit
+def list_(limit: int | None) -> None:
+    """List the roles, with the rules that your org has added."""
+    emit_list(connect().roles(), _COLUMNS, limit=limit)
+
+
+@roles.command()
+@click.argument("role")
+def show(role: str) -> None:
+    """Show a role and every rule that it gives."""
+    _emit(connect().role(role))
+
+
+@roles.command()
+@click.argument("role")
+@click.option("--description", metavar="TEXT", default="", help="What it is for.")
+@rule_options("What it lets people do")
+@totp_option
+def create(role: str, description: str, allow: tuple[str, ...], deny: tuple[str, ...], totp: str | None) -> None:
+    """Make a role of your org's own. Without rules it may do nothing."""
+    from opsicle.wire.access_api import CreateRoleRequest
+
+    request = CreateRoleRequest(name=role, description=description, rules=given_rules(allow, deny) or [])
+    _emit(with_proof(totp, lambda api: api.create_role(request)))
+
+
+@roles.command()
+@click.argument("role")
+@click.option("--description", metavar="TEXT", help="What it is for from now on.")
+@rule_options("What it lets people do")
+@totp_option
+def update(role: str, description: str | None, allow: tuple[str, ...], deny: tuple[str, ...], totp: str | None) -> None:
+    """Change what is given of a role.
+
+    The rules that are given take the place of all those that your org has set before; `--allow ""` sets none.
+    """
+    import msgspec
+
+    from opsicle.domain.errors import UsageError
+    from opsicle.wire.access_api import UpdateRoleRequest
+
+    rules = given_rules(allow, deny)
+    if rules is None and description is None:
+        raise UsageError("nothing to change is given", hint="`opsicle roles update --help` shows what can be.")
+    request = UpdateRoleRequest(
+        description=msgspec.UNSET if description is None else description,
+        rules=msgspec.UNSET if rules is None else rules,
+    )
+    _emit(with_proof(totp, lambda api: api.update_role(role, request)))
+
+
+@roles.command()
+@click.argument("role")
+@totp_option
+def delete(role: str, totp: str | None) -> None:
+    """Remove a role of your org's own that nobody has."""
+    with_proof(totp, lambda api: api.delete_role(role))
+    emit({"role": role, "is_deleted": True}, [("deleted", role)])
+
+
+@click.command(cls=Command)
+@click.argument("user")
+@click.argument("action", metavar="ACTION")
+@click.argument("resource")
+@click.option("--why", is_flag=True, help="Say which rule decides, and whose it is.")
+def can(user: str, action: str, resource: str, why: bool) -> NotAllowed | None:
+    """Say whether USER may do ACTION with RESOURCE: exit code 0 if so, 3 if not.
+
+    ACTION is view, create, update, delete, execute or manage; RESOURCE as in `templates/restart-web` or `secrets`.
+    """
+    from opsicle.domain.errors import NotAllowed
+
+    answer = connect().can(user, action, resource)
+    emit(answer, [("allowed", answer.is_allowed), *([("why", answer.why)] if why else [])])
+    return None if answer.is_allowed else NotAllowed(answer.why)
+
+
+def _emit(role: Role) -> None:
+    rules = ("rules", [*role.built_in_rules, *role.rules])
+    fields = [(column.heading, column.value(role)) for column in _COLUMNS if column.heading != "rules"]
+    emit(role, [*fields, rules])

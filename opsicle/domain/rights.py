@@ -1,0 +1,147 @@
+"""What somebody may do, from every rule that is about them; and that nobody hands out more than they have.
+
+Rights are layers. In each layer a rule that denies wins over one that allows, and nothing is allowed without a rule.
+Something is allowed if every layer allows it: a person's rights are one layer, a service account's have its owner's
+below its own, and an API token's scopes are one more on top. Admins may everything, and no rule takes that away, so
+that an org cannot shut itself out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+
+import msgspec
+
+from opsicle.domain.access import TABLE, Action, Role
+from opsicle.domain.rules import Rule, Target, built_in_rules
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """A rule and whose it is, as in `role member` or `group oncall`."""
+
+    rule: Rule
+    source: str
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Whether something is allowed. `grant` decided it; None: no rule allows it."""
+
+    is_allowed: bool
+    grant: Grant | None = None
+
+    @property
+    def why(self) -> str:
+        """The reason in words."""
+        if self.grant is None:
+            return "no rule allows it"
+        return f"{self.grant.rule}, of the {self.grant.source}"
+
+
+Layer = tuple[Grant, ...]
+
+
+class Rights(msgspec.Struct, frozen=True, dict=True):
+    """What somebody may do. `beyond` is what no rule gives or takes: running the server, founding orgs."""
+
+    layers: tuple[Layer, ...] = ((),)
+    is_admin: bool = False
+    beyond: frozenset[Action] = frozenset()
+
+    def decide(self, action: Action, target: Target | None = None) -> Decision:
+        """Whether they may, with this template; without a target: with anything at all."""
+        decisions = [_decide(layer, action, target) for layer in self.layers]
+        return next((decision for decision in decisions if not decision.is_allowed), decisions[0])
+
+    def may(self, action: Action, target: Target | None = None) -> bool:
+        """Whether they may, with this template; without a target: with anything at all."""
+        return self.decide(action, target).is_allowed if target else action in self.actions
+
+    @cached_property
+    def actions(self) -> frozenset[Action]:
+        """All that they may do with anything at all."""
+        return self.beyond | {action for action in Action if self.decide(action).is_allowed}
+
+    def depends_on_template(self, action: Action) -> bool:
+        """Whether the answer differs from template to template."""
+        return any(grant.rule.is_scoped and grant.rule.covers(action) for layer in self.layers for grant in layer)
+
+    def below(self, *more: Layer) -> Rights:
+        """The same, restricted by further layers; nothing is left then of what goes beyond the org."""
+        return Rights((*self.layers, *more)) if more else self
+
+    def also(self, beyond: frozenset[Action]) -> Rights:
+        """The same, and what goes beyond the org."""
+        return Rights(self.layers, self.is_admin, beyond)
+
+
+NO_RIGHTS = Rights()
+
+
+def grants_of(rules: Iterable[Rule], source: str) -> Layer:
+    """Rules with whose they are."""
+    return tuple(Grant(rule, source) for rule in rules)
+
+
+def rights_of_role(role: Role) -> Rights:
+    """What the table gives a built-in role."""
+    return Rights((grants_of(built_in_rules(role), f"role {role}"),), is_admin=role is Role.ADMIN)
+
+
+def change(old: Iterable[Rule], new: Iterable[Rule]) -> Rights:
+    """What somebody gains where the old rules give way to the new: what is newly allowed or no longer denied."""
+    before, after = set(old), tuple(new)
+    denied = [rule for rule in after if rule.effect == "deny"]
+    gained = [rule for rule in after if rule.effect == "allow" and rule not in before]
+    lifted = [msgspec.structs.replace(rule, effect="allow") for rule in before - set(denied) if rule.effect == "deny"]
+    return Rights((grants_of((*gained, *lifted, *denied), "change"),))
+
+
+def excess(granter: Rights, granted: Rights) -> str:
+    """What `granted` holds beyond `granter`, in words; "" if nothing: only then may the one hand out the other.
+
+    It errs on the side of refusing: two scopes count as the same only if they are spelled alike.
+    """
+    if granter.is_admin:
+        return ""
+    if granted.is_admin:
+        return "the rights of an admin"
+    for layer in granter.layers:
+        beyond = [_layer_excess(layer, theirs) for theirs in granted.layers]
+        if all(beyond):
+            return beyond[0]
+    return ""
+
+
+def _decide(layer: Layer, action: Action, target: Target | None) -> Decision:
+    about = [grant for grant in layer if grant.rule.covers(action)]
+    for grant in about:
+        if grant.rule.effect == "deny" and (grant.rule.matches(target) if target else not grant.rule.is_scoped):
+            return Decision(False, grant)
+    for grant in about:
+        if grant.rule.effect == "allow" and (target is None or grant.rule.matches(target)):
+            return Decision(True, grant)
+    return Decision(False)
+
+
+def _layer_excess(mine: Layer, theirs: Layer) -> str:
+    for action in Action:
+        own = [grant.rule for grant in mine if grant.rule.covers(action)]
+        given = [grant.rule for grant in theirs if grant.rule.covers(action)]
+        if any(rule.effect == "deny" and not rule.is_scoped for rule in given):
+            continue
+        for rule in given:
+            if rule.effect == "allow" and not _is_within(rule, own, given):
+                permission = TABLE[action]
+                return f"{permission.verb} {permission.resource}{f'/{rule.scope}' if rule.is_scoped else ''}"
+    return ""
+
+
+def _is_within(allowed: Rule, own: list[Rule], given: list[Rule]) -> bool:
+    """Whether somebody with `own` rules has all that `allowed` gives, less what `given` denies as well."""
+    kept_out = {rule.scope for rule in given if rule.effect == "deny"}
+    for rule in own:
+        is_apart = bool(rule.template and allowed.template and rule.template != allowed.template)
+        if rule.effect == "deny" and rule.scope not in kept_out and not is_apart:
+            return False
+    return any(rule.effect == "allow" and rule.scope in ("", allowed.scope) for rule in own)

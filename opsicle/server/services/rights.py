@@ -1,0 +1,71 @@
+"""What a member of an org may do, put together from all the rules that are about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from opsicle.domain.access import Role
+from opsicle.domain.errors import NotAllowed
+from opsicle.domain.rights import NO_RIGHTS, Layer, Rights, excess, grants_of
+from opsicle.domain.rules import OWN_ROLE_RULES, Rule, built_in_rules, parse_rules
+from opsicle.server.services import fields
+from opsicle.server.services.actor import Actor
+from opsicle.server.store import memberships, roles
+from opsicle.server.store.database import Connection
+
+ROLES = frozenset(map(str, Role))
+
+
+def rights_of(db: Connection, org_id: str, user_id: str) -> Rights:
+    """All that somebody may do in an org; nothing if they are no member of it."""
+    member = memberships.find(db, org_id, user_id)
+    if member is None:
+        return NO_RIGHTS
+    layer = role_grants(db, org_id, member.role)
+    if member.role == Role.ADMIN:
+        return Rights((layer,), is_admin=True)
+    return Rights(((*layer, *grants_of(read_rules(member.rules), f"user {member.email}")),))
+
+
+def role_grants(db: Connection, org_id: str, name: str) -> Layer:
+    """What a role gives in an org: built in, and the org's own rules."""
+    return grants_of(role_rules(db, org_id, name), f"role {name}")
+
+
+def role_rules(db: Connection, org_id: str, name: str) -> tuple[Rule, ...]:
+    """The rules of a role; none if there is no such role."""
+    row = roles.find(db, org_id, name)
+    own = read_rules(row.rules) if row else ()
+    if name in ROLES:
+        return (*built_in_rules(Role(name)), *own)
+    return (*OWN_ROLE_RULES, *own) if row else ()
+
+
+def read_rules(text: str) -> tuple[Rule, ...]:
+    """Rules as they are stored."""
+    return parse_rules(msgspec.json.decode(text, type=list[str]))
+
+
+def written_rules(rules: Iterable[Rule]) -> str:
+    """Rules in the form in which they are stored."""
+    return msgspec.json.encode([str(rule) for rule in rules]).decode()
+
+
+def require_role(db: Connection, org_id: str, name: str) -> None:
+    """Raise InvalidInput unless the org has a role of this name."""
+    if name not in ROLES and roles.find(db, org_id, name) is None:
+        raise fields.invalid("role", f"there is no role {name[:80]}", hint="`opsicle roles list` shows them.")
+
+
+def require_at_most(actor: Actor, granted: Rights, what: str) -> None:
+    """Raise NotAllowed if this is more than the actor themselves may: the one gate of everything that hands out rights.
+
+    `what` completes "you may not …".
+    """
+    if beyond := excess(actor.rights, granted):
+        raise NotAllowed(
+            f"you may not {what}: that takes more than you may yourself ({beyond})",
+            hint="Ask an admin of your org.",
+        )

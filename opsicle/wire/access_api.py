@@ -1,0 +1,46 @@
+"""What people and programs say to the server about who may do what. A rule is one line of text; see `docs/roles.md`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class Role(msgspec.Struct, kw_only=True):
+    """A role. `built_in_rules` come with the program, `rules` are the org's; `members` have it."""
+
+    name: str
+    description: str
+    is_built_in: bool
+    built_in_rules: list[str]
+    rules: list[str]
+    members: int
+    updated_at: datetime | None = None
+
+
+class CreateRoleRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A new role of the org."""
+
+    name: str
+    description: str = ""
+    rules: list[str] = []
+
+
+class UpdateRoleRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Only what is given changes; `rules` take the place of those before."""
+
+    description: str | msgspec.UnsetType = msgspec.UNSET
+    rules: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Answer(msgspec.Struct, kw_only=True):
+    """Whether somebody may do something. `rule` decided it, "" if there is none about it; `source` says whose it is."""
+
+    user: str
+    action: str
+    resource: str
+    is_allowed: bool
+    why: str
+    rule: str = ""
+    source: str = ""
