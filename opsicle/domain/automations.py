@@ -2,7 +2,7 @@
 
 awaiting_approval → queued → running → succeeded | failed | cancelled | timed_out | unknown
 awaiting_approval → rejected | expired | cancelled
-queued            → cancelled
+queued            → cancelled | rejected   (rejected: what was agreed to no longer holds)
 unknown           → succeeded | failed | cancelled | timed_out   (only the worker that held the newest fence)
 running           → queued    (only `onWorkerLost: requeue`, when the worker is lost)
 """
@@ -57,7 +57,7 @@ FINAL = OUTCOMES | {_S.UNKNOWN, _S.REJECTED, _S.EXPIRED}
 
 TRANSITIONS: dict[AutomationState, frozenset[AutomationState]] = {
     _S.AWAITING_APPROVAL: frozenset({_S.QUEUED, _S.REJECTED, _S.EXPIRED, _S.CANCELLED}),
-    _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLED}),
+    _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLED, _S.REJECTED}),
     _S.RUNNING: OUTCOMES | {_S.UNKNOWN, _S.QUEUED},
     _S.UNKNOWN: OUTCOMES,
     _S.SUCCEEDED: frozenset(),

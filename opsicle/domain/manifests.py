@@ -76,6 +76,11 @@ def canonical(message: msgspec.Struct) -> bytes:
     return msgspec.json.encode(_whole(message), order="sorted")
 
 
+def commitment(salt: str, value: Value) -> str:
+    """SHA-256 in hex that binds a manifest to a secret value without showing it."""
+    return hashlib.sha256(msgspec.json.encode([salt, value])).hexdigest()
+
+
 def digest(content: bytes) -> str:
     """SHA-256 in hex."""
     return hashlib.sha256(content).hexdigest()

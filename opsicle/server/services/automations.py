@@ -19,7 +19,10 @@ from opsicle.domain.workers import Candidate, requirements
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.pki.master_key import CannotOpen
+from opsicle.server.services import manifests
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.approval_progress import Progress
+from opsicle.server.services.asking import Asking
 from opsicle.server.services.automation_views import Snapshot, summary, whole
 from opsicle.server.services.dispatch import Dispatch, Offer
 from opsicle.server.services.fleet import Fleet
@@ -28,7 +31,7 @@ from opsicle.server.services.secrets import require_secrets
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.vault import Vault
 from opsicle.server.services.work import template_of
-from opsicle.server.store import audit, automations, idempotency, jobs, secrets, templates, workers
+from opsicle.server.store import approvals, audit, automations, idempotency, jobs, secrets, templates, workers
 from opsicle.server.store.automations import AutomationRow, Filter
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
@@ -49,6 +52,7 @@ class _New:
 
     row: AutomationRow
     template: Template
+    values: dict[str, Value]
     request: RunRequest
     sealed: SealedRow | None
 
@@ -65,6 +69,7 @@ class Automations:
         signals: Signals,
         clock: Clock,
         vault: Vault,
+        progress: Progress,
     ) -> None:
         self._database = database
         self._job_logs = job_logs
@@ -73,13 +78,15 @@ class Automations:
         self._signals = signals
         self._clock = clock
         self._vault = vault
+        self._progress = progress
+        self._asking = Asking(progress, clock)
 
     def create(self, actor: Actor, request: RunRequest, idempotency_key: str = "", rerun_of: str = "") -> Automation:
-        """Trigger an automation; it is queued and durable when this returns.
+        """Trigger an automation; it is queued, or waits for approval, and is durable when this returns.
 
         The same `idempotency_key` with the same request answers with the automation that the first call made.
         Raises NotFound for an unknown template, InvalidInput for values that do not fit, Conflict for a template
-        that cannot run yet or a key that was used for another request.
+        that cannot run yet, an approval that nobody could give, or a key that was used for another request.
         """
         actor.require(Action.AUTOMATIONS_CREATE)
         version = self._database.read(
@@ -109,7 +116,7 @@ class Automations:
             queued_at=now,
         )
         with self._dispatch.offer(actor.org_id, asked) as offer:
-            new = _New(row, template, request, self._sealed(row, template, values))
+            new = _New(row, template, values, request, self._sealed(row, template, values))
             stored = self._database.write(lambda db: self._insert(db, actor, new, idempotency_key, offer))
         if stored.id != row.id:
             return self.get(actor, stored.id)
@@ -136,13 +143,20 @@ class Automations:
             made = idempotency.IdempotencyRow(digest, row.id)
             idempotency.insert(db, actor.org_id, actor.user_id, key, made, row.created_at)
         require_secrets(db, row.org_id, new.template)
+        terms = self._asking.terms(db, row, new.template)
+        if terms and terms.gates:
+            row = msgspec.structs.replace(row, state=AutomationState.AWAITING_APPROVAL, queued_at=None)
         automations.insert(db, row)
         if new.sealed:
             secrets.insert_values(db, new.sealed)
+            manifests.commit(db, row.id, only_secret(new.template.variables, new.values))
         given = masked(new.template.variables, request.values)
         data = {"template": row.template, "version": row.version, "values": given, "rerun_of": row.rerun_of}
         audit.append(db, row.created_at, row.org_id, actor, "run", f"automations/{row.id}", data)
-        if offer:
+        if terms:
+            self._asking.ask(db, row, new.template, terms)
+            row = automations.get(db, row.org_id, row.id)
+        if offer and row.state is AutomationState.QUEUED:
             offer.take(db, row)
         return row
 
@@ -205,8 +219,7 @@ class Automations:
                 raise NotAllowed("you may only cancel what you triggered yourself", hint="Ask an operator.")
             job = jobs.find(db, row.job_id) if row.job_id else None
             if automations.cancel_waiting(db, row.id, actor.user_id, now):
-                if job:
-                    jobs.give_back(db, job.id, now)
+                self._end_waiting(db, actor, row, job)
             elif not automations.request_cancel(db, row.id, actor.user_id, now):
                 if row.state != AutomationState.RUNNING:
                     raise Conflict(f"this automation is already over: it {_ENDED[row.state]}")
@@ -219,6 +232,14 @@ class Automations:
             self._dispatch.wake_worker(job.worker_id)
         self._signals.changed(automation_topic(automation_id), org_topic(actor.org_id))
         return self.get(actor, automation_id)
+
+    def _end_waiting(self, db: Connection, actor: Actor, row: AutomationRow, job: JobRow | None) -> None:
+        """Take back the lease or the approval of an automation that was cancelled before it began."""
+        now = self._clock.now()
+        if job:
+            jobs.give_back(db, job.id, now)
+        if approval := approvals.find_of_automation(db, row.id):
+            self._progress.withdraw(db, approval, f"{actor.email} cancelled the automation", now)
 
     def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
         """The newest attempt of an automation, None before the first. Raises NotFound."""

@@ -9,6 +9,7 @@ import msgspec
 from opsicle.domain.workers import Requirements, can_take
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
+from opsicle.server.services.clearance import Clearance
 from opsicle.server.services.fleet import Fleet, Presence
 from opsicle.server.services.leases import Lease, Leases
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
@@ -24,10 +25,12 @@ from opsicle.wire.jobs import Work
 class Leased:
     """What one transaction has given to one worker, and what others like it could still take.
 
-    `is_handed`: the work goes out otherwise than with the poll that found it.
+    `is_handed`: the work goes out otherwise than with the poll that found it. `barred` are automations that have ended
+    instead, because what was agreed to no longer holds.
     """
 
     is_handed: bool = False
+    barred: list[AutomationRow] = field(default_factory=list)
     items: list[tuple[Lease, Work]] = field(default_factory=list)
     left_waiting: list[Requirements] = field(default_factory=list)
 
@@ -46,6 +49,7 @@ class Leasing:
         self._signals = signals
         self._clock = clock
         self._work_orders = WorkOrders(vault)
+        self._clearance = Clearance(clock)
 
     def free_slots(self, presence: Presence, occupied: int) -> int:
         """How many more jobs a worker can be given that has `occupied` slots in use.
@@ -60,26 +64,34 @@ class Leasing:
     def lease_waiting(self, db: Connection, presence: Presence, free: int, *, is_handed: bool = False) -> Leased:
         """Lease up to `free` of the oldest automations that this worker can take."""
         leased = Leased(is_handed)
-        if free <= 0:
-            return leased
+        if free > 0:
+            self._lease_oldest(db, presence, free, leased)
+        return leased
+
+    def _lease_oldest(self, db: Connection, presence: Presence, free: int, leased: Leased) -> None:
         me = self.fleet.candidate(presence, busy=0)
         waiting = [(text, _decode(text)) for text in automations.list_waiting_requirements(db, presence.org_id)]
         mine = [(text, wanted) for text, wanted in waiting if can_take(wanted, me)]
         rows = [row for text, _ in mine for row in automations.list_waiting(db, presence.org_id, text, free + 1)]
         rows.sort(key=lambda row: row.id)
+        barred = len(leased.barred)
         for row in rows[:free]:
             self.lease_one(db, presence, row, leased)
-        if len(rows) > free:
+        if len(leased.barred) > barred:  # they have left their places to others, who were not looked at yet
+            self._lease_oldest(db, presence, len(leased.barred) - barred, leased)
+        elif len(rows) > free:
             leased.left_waiting = [wanted for _, wanted in mine]
-        return leased
 
     def lease_one(self, db: Connection, presence: Presence, row: AutomationRow, leased: Leased) -> None:
-        """Lease this automation, unless someone was first.
+        """Lease this automation, unless someone was first, or what was agreed to no longer holds.
 
         Its time begins here, before the commit, so that no poll in between takes it for never received; if the
         transaction fails, a lease without a job is left, which lapses without a trace.
         """
         job_id, now = new_id(self._clock.now()), self._clock.now()
+        if not self._clearance.is_given(db, row, self._work_orders.template(db, row)):
+            leased.barred.append(row)
+            return
         if not automations.lease(db, row.id, row.fence, job_id):
             return
         jobs.insert(db, job_id, row.id, presence.worker_id, now)
@@ -89,6 +101,8 @@ class Leasing:
 
     def granted(self, presence: Presence, leased: Leased) -> None:
         """The leases are durable: followers hear of it, and who else has room looks."""
+        for row in leased.barred:
+            self._signals.changed(automation_topic(row.id), org_topic(row.org_id))
         for lease, _ in leased.items:
             self._signals.changed(automation_topic(lease.automation_id), org_topic(lease.org_id))
         if leased.items:

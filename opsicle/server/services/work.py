@@ -38,7 +38,7 @@ class WorkOrders:
 
     def make(self, db: Connection, row: AutomationRow, lease: Lease) -> Work:
         """All that the worker needs to carry out this automation under this lease."""
-        template = self._template(db, row.template_id, row.version)
+        template = self.template(db, row)
         values = msgspec.json.decode(row.values_json, type=dict[str, Value])
         hidden, secrets, withheld = self._secrets(db, row, template)
         return Work(
@@ -79,10 +79,11 @@ class WorkOrders:
             return {}, {}, "the server cannot decrypt a secret that the automation needs"
         return hidden, secrets, ""
 
-    def _template(self, db: Connection, template_id: str, version: int) -> Template:
-        key = (template_id, version)
+    def template(self, db: Connection, row: AutomationRow) -> Template:
+        """The template of an automation."""
+        key = (row.template_id, row.version)
         if key not in self._templates:
             if len(self._templates) >= CACHED_VERSIONS:
                 self._templates.clear()
-            self._templates[key] = template_of(db, template_id, version)
+            self._templates[key] = template_of(db, *key)
         return self._templates[key]

@@ -10,11 +10,11 @@ import apsw
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, fetch_value
 
 
 class AutomationRow(Row, frozen=True, kw_only=True):
-    """One automation with the names that are shown with it."""
+    """One automation with the names that are shown with it, and who is waited for before it may run."""
 
     id: str
     org_id: str
@@ -41,17 +41,20 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     cancel_requested_at: datetime | None = None
     worker_id: str | None = None
     worker_name: str | None = None
+    approval_id: str | None = None
+    waiting_for: str | None = None
 
 
 _SELECT = """
     SELECT a.id, a.org_id, a.template_id, a.template, a.version, a.values_json, a.requirements, a.on_worker_lost,
            a.state, a.fence, a.job_id, a.requester_id, u.email, u.name, a.reason, a.rerun_of, a.exit_code,
            a.explanation, a.created_at, a.queued_at, a.started_at, a.finished_at, a.cancel_requested_at,
-           w.id, w.name
+           w.id, w.name, p.id, p.waiting_for
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
       LEFT JOIN workers w ON w.id = j.worker_id
+      LEFT JOIN approvals p ON p.automation_id = a.id
 """
 
 
@@ -81,6 +84,20 @@ def insert(db: apsw.Connection, row: AutomationRow) -> None:
             "queued_at": to_text(row.queued_at) if row.queued_at else None,
         },
     )
+
+
+def set_commitments(db: apsw.Connection, automation_id: str, salt: str, commitments: str) -> None:
+    """Note what binds an automation to its secret values, as JSON by variable."""
+    db.execute(
+        "UPDATE automations SET secret_salt = :salt, secret_commitments = :commitments WHERE id = :id",
+        {"id": automation_id, "salt": salt, "commitments": commitments},
+    )
+
+
+def get_commitments(db: apsw.Connection, automation_id: str) -> str:
+    """What binds an automation to its secret values, as JSON by variable."""
+    sql = "SELECT secret_commitments FROM automations WHERE id = :id"
+    return str(fetch_value(db, sql, {"id": automation_id}))
 
 
 def find(db: apsw.Connection, org_id: str, automation_id: str) -> AutomationRow | None:
@@ -232,6 +249,27 @@ def requeue(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) 
          WHERE id = :id AND state = 'running' AND job_id = :job_id
         """,
         {"id": automation_id, "job_id": job_id, "at": to_text(at)},
+    )
+    return db.changes() == 1
+
+
+def approve(db: apsw.Connection, automation_id: str, at: datetime) -> bool:
+    """Let an automation be queued to which all have agreed. False if it no longer waits for that."""
+    db.execute(
+        "UPDATE automations SET state = 'queued', queued_at = :at WHERE id = :id AND state = 'awaiting_approval'",
+        {"id": automation_id, "at": to_text(at)},
+    )
+    return db.changes() == 1
+
+
+def end_unapproved(db: apsw.Connection, automation_id: str, ending: Ending) -> bool:
+    """End an automation that waits for approval, or that may not be leased after all. False if it has begun."""
+    db.execute(
+        """
+        UPDATE automations SET state = :state, finished_at = :at, explanation = :explanation
+         WHERE id = :id AND (state = 'awaiting_approval' OR (state = 'queued' AND job_id IS NULL))
+        """,
+        {"id": automation_id, "state": ending.state, "at": to_text(ending.at), "explanation": ending.explanation},
     )
     return db.changes() == 1
 
