@@ -31,6 +31,7 @@ from opsicle.server.services.notices import Notices
 from opsicle.server.services.policies import Policies
 from opsicle.server.services.signals import Signals
 from opsicle.server.services.step_up import StepUp
+from opsicle.server.services.templates import Templates
 from opsicle.server.services.vault import Vault
 from opsicle.server.store import memberships, orgs, templates, users, workers
 from opsicle.server.store.database import Database
@@ -136,6 +137,10 @@ class Core:
 
         self.database.write(work)
         return template
+
+    def push_again(self, actor: Actor, source: str) -> None:
+        """The next version of a template that was pushed before, as the service makes it."""
+        Templates(self.database, self.clock).push(actor, source)
 
     def worker(self, org_id: str, name: str, slots: int = 1, **labels: str) -> TestWorker:
         now, worker_id = self.clock.now(), new_id(self.clock.now())
