@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "run",
     "automations": "automations",
     "logs": "automations",
+    "approvals": "approvals",
     "users": "users",
     "tokens": "tokens",
     "sessions": "logins",

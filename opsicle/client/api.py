@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from opsicle.client.approvals import PolicyCalls
+from opsicle.client.approvals import ApprovalCalls, PolicyCalls
 from opsicle.client.trust import is_certificate_refused
 from opsicle.domain.errors import Conflict, Unavailable, Unreachable
 from opsicle.kit.backoff import Backoff
@@ -23,7 +23,7 @@ TRIGGER_TRIES = 5
 _TRIGGER_WAIT_SECONDS = (0.1, 2.0)
 
 
-class Api(PolicyCalls):
+class Api(ApprovalCalls, PolicyCalls):
     """One server, as one caller sees it."""
 
     # People and sessions
