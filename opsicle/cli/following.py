@@ -57,7 +57,10 @@ class _Told:
         """Say why it waits, or that it runs and where; below that, on a terminal, how it stands just now."""
         self._narration.note_phases(phase.state for phase in now.phases)
         running = [phase.name for phase in now.phases if phase.state == "running"]
-        if now.state is AutomationState.QUEUED:
+        if now.state is AutomationState.AWAITING_APPROVAL:
+            self._say(now.waiting_reason)
+            self._narration.show_status(f"approval {now.approval_id} is pending")
+        elif now.state is AutomationState.QUEUED:
             if now.waiting_reason and not now.jobs:  # with a job it is a worker's already, and begins any moment
                 self._say(f"queued: {now.waiting_reason}")
             self._narration.show_status(f"queued: {now.waiting_reason or 'waiting for a worker'}")

@@ -124,6 +124,8 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
 def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument) -> None:
     root = "spec" if isinstance(document, AutomationDocument) else "spec.template"
     problems = unsupported(document) if isinstance(document, Template) else []
+    if isinstance(document, Template) and document.approval_policy is not None:
+        problems.append(Problem("spec.approvalPolicy", "`run FILE` asks nobody; push it, and run it on the server"))
     for i, phase in enumerate(document.phases):
         if phase.image is not None:
             problems.append(Problem(f"{root}.phases[{i}].image", "`run FILE` runs no containers; leave `image` out"))

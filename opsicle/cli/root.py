@@ -24,6 +24,7 @@ COMMANDS = {
     "automations": "automations",
     "logs": "automations",
     "orgs": "orgs",
+    "approvals": "approvals",
     "users": "users",
     "roles": "roles",
     "can": "roles",

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from opsicle.client.access import AccessCalls
-from opsicle.client.approvals import PolicyCalls
+from opsicle.client.approvals import ApprovalCalls, PolicyCalls
 from opsicle.client.calls import part
 from opsicle.client.trust import is_certificate_refused
 from opsicle.domain.errors import Conflict, Unavailable, Unreachable
@@ -25,7 +25,7 @@ TRIGGER_TRIES = 5
 _TRIGGER_WAIT_SECONDS = (0.1, 2.0)
 
 
-class Api(PolicyCalls, AccessCalls):
+class Api(ApprovalCalls, PolicyCalls, AccessCalls):
     """One server, as one caller sees it."""
 
     # People and sessions

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from opsicle.client.calls import Calls
+from opsicle.wire.approval_api import Approval, ApprovalSummary, DecisionRequest
 from opsicle.wire.policy_api import PolicyPushed, PolicyVersion, PolicyVersionSummary
 from opsicle.wire.user_api import SourceRequest
 
 EVERY_POLICY = "/api/v1/policies"
+EVERY_APPROVAL = "/api/v1/approvals"
 
 
 class PolicyCalls(Calls):
@@ -35,6 +37,35 @@ class PolicyCalls(Calls):
     def delete_policy(self, name: str) -> None:
         """Take a policy out of use."""
         self.connection.send("DELETE", _policy(name))
+
+
+class ApprovalCalls(Calls):
+    """Approvals."""
+
+    def approvals(self, *, whose: str = "", state: str = "") -> Iterator[ApprovalSummary]:
+        """What the caller may decide now, or what they `asked` for, or `all`; newest first."""
+        query = urlencode({key: value for key, value in (("whose", whose), ("state", state)) if value})
+        return self._pages(EVERY_APPROVAL, ApprovalSummary, query)
+
+    def approval(self, approval_id: str) -> Approval:
+        """One approval, whole."""
+        return self._get(_approval(approval_id), Approval)
+
+    def approve(self, approval_id: str, request: DecisionRequest) -> Approval:
+        """Agree to one waiting automation."""
+        return self._post(f"{_approval(approval_id)}/approve", request, Approval)
+
+    def reject(self, approval_id: str, request: DecisionRequest) -> Approval:
+        """Refuse one waiting automation."""
+        return self._post(f"{_approval(approval_id)}/reject", request, Approval)
+
+    def withdraw(self, approval_id: str) -> Approval:
+        """Take back what the caller has asked for."""
+        return self._post(f"{_approval(approval_id)}/withdraw", None, Approval)
+
+
+def _approval(approval_id: str) -> str:
+    return f"{EVERY_APPROVAL}/{quote(approval_id, safe='')}"
 
 
 def _policy(name: str) -> str:

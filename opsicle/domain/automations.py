@@ -57,7 +57,7 @@ FINAL = OUTCOMES | {_S.UNKNOWN, _S.REJECTED, _S.EXPIRED}
 
 TRANSITIONS: dict[AutomationState, frozenset[AutomationState]] = {
     _S.AWAITING_APPROVAL: frozenset({_S.QUEUED, _S.REJECTED, _S.EXPIRED, _S.CANCELLED}),
-    _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLED}),
+    _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLED, _S.REJECTED}),
     _S.RUNNING: OUTCOMES | {_S.UNKNOWN, _S.QUEUED},
     _S.UNKNOWN: OUTCOMES,
     _S.SUCCEEDED: frozenset(),

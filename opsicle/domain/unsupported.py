@@ -20,8 +20,6 @@ def unsupported(template: Template) -> list[Problem]:
 
 
 def _of_template(template: Template) -> Iterator[Problem]:
-    if template.approval_policy is not None:
-        yield Problem("spec.approvalPolicy", f"asking for approval {_LATER}")
     if template.concurrency is not None:
         yield Problem("spec.concurrency", f"limiting how many run at once {_LATER}")
     if template.plan:

@@ -14,6 +14,7 @@ from opsicle.pki.order_key import OrderKey
 from opsicle.pki.sealing import Seal
 from opsicle.server.api import (
     accounts,
+    approvals,
     audit,
     automations,
     enrol,
@@ -33,6 +34,8 @@ from opsicle.server.api.identity import Identity
 from opsicle.server.background.loop import Loop
 from opsicle.server.services.accounts import Accounts
 from opsicle.server.services.api_tokens import ApiTokens
+from opsicle.server.services.approval_progress import Progress
+from opsicle.server.services.approvals import Approvals
 from opsicle.server.services.audit import Audit
 from opsicle.server.services.audit_checkpoints import AuditCheckpoints
 from opsicle.server.services.authenticators import Authenticators
@@ -46,6 +49,7 @@ from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
 from opsicle.server.services.leasing import Leasing
 from opsicle.server.services.login_throttle import LoginThrottle
+from opsicle.server.services.notices import Notices
 from opsicle.server.services.orders import Orders
 from opsicle.server.services.orgs import Orgs
 from opsicle.server.services.password_changes import PasswordChanges
@@ -68,6 +72,7 @@ from opsicle.server.store.automations import count_by_state
 from opsicle.server.store.database import Database
 
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
+_KEEP_TIME_EVERY_SECONDS = 1.0
 _FORGET_REQUESTS_EVERY_SECONDS = 3600.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
@@ -128,7 +133,11 @@ class Services:
         leasing = Leasing(self.fleet, self.leases, self.signals, clock, work_orders)
         self.jobs = Jobs(state, self.job_logs, leasing, self.signals, clock)
         self.dispatch = Dispatch(state, self.jobs, leasing, clock)
-        self.automations = Automations(state, self.job_logs, self.dispatch, self.fleet, self.signals, clock, core.vault)
+        progress = Progress(Notices(clock))
+        self.automations = Automations(
+            state, self.job_logs, self.dispatch, self.fleet, self.signals, clock, core.vault, progress
+        )
+        self.approvals = Approvals(state, progress, apps, self.dispatch, self.fleet, self.signals, clock)
         self.following = Following(self.automations, self.job_logs, self.signals)
         self.enrolments = Enrolments(state, core.authority, core.order_key.public, self.urls, throttle, clock)
         self.workers = Workers(state, self.fleet, clock)
@@ -154,6 +163,7 @@ class Services:
             *workers.routes(self.workers, self.enrolments),
             *secrets.routes(self.secrets),
             *policies.routes(self.policies),
+            *approvals.routes(self.approvals),
             *audit.routes(self.audit),
             *enrol.routes(self.enrolments),
         ]
@@ -177,6 +187,7 @@ class Services:
             if keep is not None
         ]
         return [
+            Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, self.approvals.keep_time),
             Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.expire),
             Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, self.automations.forget_requests),
             Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.job_logs.prune(keep_logs)),

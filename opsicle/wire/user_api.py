@@ -284,7 +284,7 @@ class Job(msgspec.Struct, kw_only=True):
 
 
 class AutomationSummary(msgspec.Struct, kw_only=True):
-    """An automation in a list. `waiting_reason` says why a queued one does not run yet."""
+    """An automation in a list. `waiting_reason` says why one that waits does not run yet."""
 
     id: str
     state: AutomationState
@@ -294,6 +294,7 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     worker: WorkerRef | None = None
     reason: str = ""
     rerun_of: str | None = None
+    approval_id: str | None = None
     exit_code: int | None = None
     explanation: str = ""
     waiting_reason: str = ""

@@ -106,6 +106,11 @@ MAY: dict[str, Action | Access] = {
     "DELETE /api/v1/policies/<policy>": A.POLICIES_MANAGE,
     "GET /api/v1/policies/<policy>/versions": A.POLICIES_VIEW,
     "GET /api/v1/policies/<policy>/versions/<version>": A.POLICIES_VIEW,
+    "GET /api/v1/approvals": A.APPROVALS_VIEW,
+    "GET /api/v1/approvals/<approval_id>": A.APPROVALS_VIEW,
+    "POST /api/v1/approvals/<approval_id>/approve": A.APPROVALS_DECIDE,
+    "POST /api/v1/approvals/<approval_id>/reject": A.APPROVALS_DECIDE,
+    "POST /api/v1/approvals/<approval_id>/withdraw": A.APPROVALS_VIEW,
     "GET /api/v1/audit": A.AUDIT_VIEW,
     "GET /api/v1/audit/export": A.AUDIT_VIEW,
     "GET /api/v1/audit/verify": A.AUDIT_VIEW,
@@ -164,6 +169,11 @@ def furnish(house: House, org: str, admin: str, name: str) -> Things:
     actor = house.actor(admin)
     house.services.templates.push(actor, source(name))
     automation = house.services.automations.create(actor, RunRequest(template=name), "")
+    gate = "{name: g, approvers: {roles: [admin]}, allowRequester: true}"
+    asks = source(f"{name}-asks", more=f"  approvalPolicy: {{spec: {{gates: [{gate}]}}}}")
+    house.services.templates.push(actor, asks)
+    asked = house.services.automations.create(actor, RunRequest(template=f"{name}-asks"), "")
+    assert asked.approval_id
     token = house.services.tokens.create(actor, CreateApiTokenRequest(name="x"))
     worker = house.worker(org, f"{org}-worker")
     secret = CreateSecretRequest(name=f"{org}-secret", value="correct horse")
@@ -182,6 +192,7 @@ def furnish(house: House, org: str, admin: str, name: str) -> Things:
         "worker": worker.worker_id,
         "secret": secret.name,
         "policy": f"{org}-policy",
+        "approval_id": asked.approval_id,
     }
 
 

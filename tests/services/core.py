@@ -15,7 +15,11 @@ from opsicle.domain.templates import Template
 from opsicle.kit.ids import new_id
 from opsicle.pki.master_key import MasterKey
 from opsicle.pki.order_key import OrderKey
+from opsicle.pki.sealing import Seal
 from opsicle.server.services.actor import Actor, WorkerActor
+from opsicle.server.services.approval_progress import Progress
+from opsicle.server.services.approvals import Approvals
+from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.automations import Automations
 from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.fleet import Fleet
@@ -24,8 +28,13 @@ from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
 from opsicle.server.services.leasing import Leasing
+from opsicle.server.services.login_throttle import LoginThrottle
+from opsicle.server.services.notices import Notices
 from opsicle.server.services.orders import Orders
+from opsicle.server.services.policies import Policies
 from opsicle.server.services.signals import Signals
+from opsicle.server.services.step_up import StepUp
+from opsicle.server.services.templates import Templates
 from opsicle.server.services.vault import Vault
 from opsicle.server.services.work import WorkOrders
 from opsicle.server.store import memberships, orgs, templates, users, workers
@@ -80,9 +89,16 @@ class Core:
         self.jobs = Jobs(self.database, self.job_logs, leasing, self.signals, self.clock)
         self.jobs.recover()
         self.dispatch = Dispatch(self.database, self.jobs, leasing, self.clock)
+        progress = Progress(Notices(self.clock))
         self.automations = Automations(
-            self.database, self.job_logs, self.dispatch, self.fleet, self.signals, self.clock, self.vault
+            self.database, self.job_logs, self.dispatch, self.fleet, self.signals, self.clock, self.vault, progress
         )
+        throttle = LoginThrottle(self.database, self.clock)
+        self.apps = Authenticators(self.database, Seal(b"s" * 32), throttle, self.clock)
+        self.approvals = Approvals(
+            self.database, progress, self.apps, self.dispatch, self.fleet, self.signals, self.clock
+        )
+        self.policies = Policies(self.database, StepUp(self.database, self.apps, self.clock), self.clock)
         self.following = Following(self.automations, self.job_logs, self.signals)
 
     def restart(self) -> Core:
@@ -128,6 +144,10 @@ class Core:
 
         self.database.write(work)
         return template
+
+    def push_again(self, actor: Actor, source: str) -> None:
+        """The next version of a template that was pushed before, as the service makes it."""
+        Templates(self.database, self.clock).push(actor, source)
 
     def worker(self, org_id: str, name: str, slots: int = 1, **labels: str) -> TestWorker:
         now, worker_id = self.clock.now(), new_id(self.clock.now())

@@ -25,7 +25,7 @@ def test_a_template_that_asks_for_approval_never_runs_unapproved(core: Core, ali
         "  variables", "  approvalPolicy: {policyRef: p}\n  variables"
     )
     core.push(alice, asks)
-    with pytest.raises(Conflict, match="approval"):
+    with pytest.raises(Conflict, match="policy p"):
         core.run(alice, "careful")
     assert core.automations.list_newest(alice, Filter(), "", 10).items == []
 

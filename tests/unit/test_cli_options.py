@@ -37,6 +37,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         "demo", "server", "setup", "login", "logout", "whoami", "worker", "workers", "templates", "run",
         "automations", "logs", "orgs", "users", "tokens", "sessions", "totp", "reset", "secrets", "policies", "audit",
         "roles", "can",
+        "approvals",
     }  # fmt: skip
 
 

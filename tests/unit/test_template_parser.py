@@ -163,7 +163,6 @@ def test_any_change_of_content_changes_the_digest(old: str, new: str) -> None:
 def test_what_this_version_cannot_run_is_named() -> None:
     told = {problem.path: problem.message for problem in unsupported(parse_template(FULL.encode()))}
     assert set(told) == {
-        "spec.approvalPolicy",
         "spec.concurrency",
         "spec.plan",
         "spec.template.phases[0].outputs",

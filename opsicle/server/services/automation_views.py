@@ -44,6 +44,7 @@ def summary(row: AutomationRow, candidates: Sequence[Candidate]) -> AutomationSu
         worker=WorkerRef(row.worker_id, row.worker_name) if row.worker_id and row.worker_name else None,
         reason=row.reason,
         rerun_of=row.rerun_of,
+        approval_id=row.approval_id,
         exit_code=row.exit_code,
         explanation=row.explanation,
         waiting_reason=_waiting_reason(row, candidates),
@@ -73,6 +74,8 @@ def whole(snapshot: Snapshot) -> Automation:
 
 
 def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate]) -> str:
+    if row.state == AutomationState.AWAITING_APPROVAL:
+        return f"it waits for approval: {row.waiting_for}"
     if row.state != AutomationState.QUEUED:
         return ""
     if row.job_id:

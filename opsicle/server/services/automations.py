@@ -10,7 +10,7 @@ import msgspec
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import Conflict, NotAllowed
-from opsicle.domain.manifests import canonical, commitment, digest
+from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.templates import Template, Value
@@ -21,17 +21,19 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.pki.master_key import CannotOpen
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.approval_progress import Progress
+from opsicle.server.services.asking import Asking
 from opsicle.server.services.automation_views import Snapshot, summary, whole
 from opsicle.server.services.dispatch import Dispatch, Offer
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.job_logs import JobLogs
-from opsicle.server.services.manifests import build
+from opsicle.server.services.manifests import manifest_digest
 from opsicle.server.services.secrets import require_secrets
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.template_access import is_hidden, require_on
+from opsicle.server.services.template_versions import template_of
 from opsicle.server.services.vault import HiddenValues, Vault, new_salt
-from opsicle.server.services.work import template_of
-from opsicle.server.store import audit, automations, idempotency, jobs, secrets, templates, workers
+from opsicle.server.store import approvals, audit, automations, idempotency, jobs, secrets, templates, workers
 from opsicle.server.store.automations import AutomationRow, Filter
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
@@ -73,6 +75,7 @@ class Automations:
         signals: Signals,
         clock: Clock,
         vault: Vault,
+        progress: Progress,
     ) -> None:
         self._database = database
         self._job_logs = job_logs
@@ -81,13 +84,15 @@ class Automations:
         self._signals = signals
         self._clock = clock
         self._vault = vault
+        self._progress = progress
+        self._asking = Asking(progress, clock)
 
     def create(self, actor: Actor, request: RunRequest, idempotency_key: str = "", rerun_of: str = "") -> Automation:
-        """Trigger an automation; it is queued and durable when this returns.
+        """Trigger an automation; it is queued, or waits for approval, and is durable when this returns.
 
         The same `idempotency_key` with the same request answers with the automation that the first call made.
         Raises NotFound for an unknown template, InvalidInput for values that do not fit, Conflict for a template
-        that cannot run yet or a key that was used for another request.
+        that cannot run yet, an approval that nobody could give, or a key that was used for another request.
         """
         actor.require(Action.AUTOMATIONS_CREATE)
         version, template = self._database.read(lambda db: _runnable_version(db, actor, request))
@@ -146,6 +151,9 @@ class Automations:
             made = idempotency.IdempotencyRow(digest, row.id)
             idempotency.insert(db, actor.org_id, actor.user_id, key, made, row.created_at)
         require_secrets(db, row.org_id, new.template)
+        terms = self._asking.terms(db, row, new.template)
+        if terms and terms.gates:
+            row = msgspec.structs.replace(row, state=AutomationState.AWAITING_APPROVAL, queued_at=None)
         automations.insert(db, row)
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
@@ -159,7 +167,10 @@ class Automations:
             "manifest": row.manifest_digest,
         }
         audit.append(db, row.created_at, row.org_id, actor, "run", f"automations/{row.id}", data)
-        if offer:
+        if terms:
+            self._asking.ask(db, row, new.template, terms)
+            row = automations.get(db, row.org_id, row.id)
+        if offer and row.state is AutomationState.QUEUED:
             offer.take(db, row)
         return row
 
@@ -226,8 +237,7 @@ class Automations:
                 raise NotAllowed("you may only cancel what you triggered yourself", hint="Ask an operator.")
             job = jobs.find(db, row.job_id) if row.job_id else None
             if automations.cancel_waiting(db, row.id, actor.user_id, now):
-                if job:
-                    jobs.give_back(db, job.id, now)
+                self._end_waiting(db, actor, row, job)
             elif not automations.request_cancel(db, row.id, actor.user_id, now):
                 if row.state != AutomationState.RUNNING:
                     raise Conflict(f"this automation is already over: it {_ENDED[row.state]}")
@@ -240,6 +250,14 @@ class Automations:
             self._dispatch.wake_worker(job.worker_id)
         self._signals.changed(automation_topic(automation_id), org_topic(actor.org_id))
         return self.get(actor, automation_id)
+
+    def _end_waiting(self, db: Connection, actor: Actor, row: AutomationRow, job: JobRow | None) -> None:
+        """Take back the lease or the approval of an automation that was cancelled before it began."""
+        now = self._clock.now()
+        if job:
+            jobs.give_back(db, job.id, now)
+        if approval := approvals.find_of_automation(db, row.id):
+            self._progress.withdraw(db, approval, f"{actor.email} cancelled the automation", now)
 
     def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
         """The newest attempt of an automation, None before the first. Raises NotFound."""
@@ -268,7 +286,7 @@ class Automations:
 
 def _bound(db: Connection, row: AutomationRow, template: Template) -> AutomationRow:
     """A new automation, bound for good to what it was triggered to do."""
-    bound = msgspec.structs.replace(row, manifest_digest=digest(canonical(build(db, row, template))))
+    bound = msgspec.structs.replace(row, manifest_digest=manifest_digest(db, row, template))
     automations.bind(db, bound.id, bound.manifest_digest)
     return bound
 

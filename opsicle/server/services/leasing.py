@@ -25,7 +25,7 @@ class Leased:
     """What one transaction has given to one worker, and what others like it could still take.
 
     `is_handed`: the work goes out otherwise than with the poll that found it. `refused` have ended instead, because
-    they are not what was triggered.
+    they are not what was triggered, or their approval no longer holds.
     """
 
     is_handed: bool = False
@@ -81,7 +81,7 @@ class Leasing:
         leased.left_waiting = [wanted for _, wanted in mine] if len(rows) > free else []
 
     def lease_one(self, db: Connection, presence: Presence, row: AutomationRow, leased: Leased) -> None:
-        """Lease this automation, unless someone was first; end it if it is not what was triggered.
+        """Lease this automation, unless someone was first; end it if it is not what was triggered and approved.
 
         Its time begins here, before the commit, so that no poll in between takes it for never received; if the
         transaction fails, a lease without a job is left, which lapses without a trace.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
-from opsicle.domain.manifests import Manifest
+from opsicle.domain.manifests import Manifest, canonical
+from opsicle.domain.manifests import digest as digest_of
 from opsicle.domain.secrets import named_secrets
-from opsicle.domain.template_parser import digest
+from opsicle.domain.template_parser import digest as template_digest
 from opsicle.domain.templates import Template, Value, VariableType
 from opsicle.server.store import secrets
 from opsicle.server.store.automations import AutomationRow
@@ -27,7 +28,7 @@ def build(db: Connection, row: AutomationRow, template: Template) -> Manifest:
         automation_id=row.id,
         template=row.template,
         version=row.version,
-        template_digest=digest(template),
+        template_digest=template_digest(template),
         phases=template.phases,
         values={name: value for name, value in values.items() if name not in hidden},
         secret_variables=msgspec.json.decode(commitments or "{}", type=dict[str, str]),
@@ -40,3 +41,8 @@ def build(db: Connection, row: AutomationRow, template: Template) -> Manifest:
         requester=row.requester_email,
         reason=row.reason,
     )
+
+
+def manifest_digest(db: Connection, row: AutomationRow, template: Template) -> str:
+    """SHA-256 in hex of the canonical manifest: what people agree to, and what an automation is bound to."""
+    return digest_of(canonical(build(db, row, template)))

@@ -9,6 +9,7 @@ from opsicle.domain.manifests import Decision, Order, canonical, digest
 from opsicle.kit.clock import Clock
 from opsicle.pki.order_key import OrderKey
 from opsicle.server.services.leases import Lease
+from opsicle.server.store import approvals
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.wire.worker_api import LEASE_SECONDS
@@ -45,6 +46,19 @@ class Orders:
         return content, self._key.sign(content)
 
 
-def decisions_for(_db: Connection, _row: AutomationRow) -> tuple[str, tuple[Decision, ...]]:
+def decisions_for(db: Connection, row: AutomationRow) -> tuple[str, tuple[Decision, ...]]:
     """The digest of the policy under which the automation was approved, and who agreed; nothing without a policy."""
-    return "", ()
+    approval = approvals.find_of_automation(db, row.id)
+    if approval is None:
+        return "", ()
+    return approval.policy_digest, tuple(
+        Decision(
+            gate=decision.gate,
+            decision=decision.verdict,
+            user_id=decision.user_id,
+            email=decision.email,
+            with_mfa=decision.with_mfa,
+            decided_at=decision.decided_at,
+        )
+        for decision in approvals.list_decisions(db, approval.id)
+    )

@@ -15,6 +15,7 @@ from opsicle.domain.templates import Template, Value, VariableType
 from opsicle.domain.variables import environment
 from opsicle.domain.workers import requirements
 from opsicle.pki.master_key import CannotOpen
+from opsicle.server.services.clearance import objection
 from opsicle.server.services.leases import Lease
 from opsicle.server.services.manifests import build
 from opsicle.server.services.orders import Orders
@@ -28,11 +29,6 @@ from opsicle.wire.jobs import Work
 log = logging.getLogger(__name__)
 
 CACHED_VERSIONS = 200
-
-
-def template_of(db: Connection, template_id: str, version: int) -> Template:
-    """The template that an automation runs, even if its name has been given to another one since."""
-    return decode_template(templates.get_document(db, template_id, version))
 
 
 class Altered(Exception):
@@ -55,7 +51,7 @@ class WorkOrders:
         self._templates: dict[tuple[str, int], tuple[str, Template]] = {}
 
     def check(self, db: Connection, row: AutomationRow) -> Checked:
-        """Compare what is stored with what was triggered. Raises Altered, whatever is wrong with it."""
+        """Compare what is stored with what was triggered and approved. Raises Altered, whatever is wrong with it."""
         if not row.manifest_digest:
             raise Altered("it was triggered by a version of Opsicle that did not bind it to its content; run it again")
         try:
@@ -67,6 +63,8 @@ class WorkOrders:
             raise Altered("what is stored of it cannot be read any more") from error
         if digest(manifest) != row.manifest_digest or asked != row.requirements:
             raise Altered("what is stored of it was altered after it was triggered")
+        if reason := objection(db, row, template):
+            raise Altered(reason)
         return Checked(template, manifest)
 
     def make(self, db: Connection, row: AutomationRow, lease: Lease, checked: Checked) -> Work:

@@ -14,7 +14,7 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one
 
 
 class AutomationRow(Row, frozen=True, kw_only=True):
-    """One automation with the names that are shown with it."""
+    """One automation with the names that are shown with it, and who is waited for before it may run."""
 
     id: str
     org_id: str
@@ -42,17 +42,20 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     cancel_requested_at: datetime | None = None
     worker_id: str | None = None
     worker_name: str | None = None
+    approval_id: str | None = None
+    waiting_for: str | None = None
 
 
 _SELECT = """
     SELECT a.id, a.org_id, a.template_id, a.template, a.version, a.values_json, a.requirements, a.on_worker_lost,
            a.state, a.fence, a.job_id, a.requester_id, u.email, u.name, a.reason, a.rerun_of,
            a.manifest_digest, a.exit_code, a.explanation, a.created_at, a.queued_at, a.started_at, a.finished_at,
-           a.cancel_requested_at, w.id, w.name
+           a.cancel_requested_at, w.id, w.name, p.id, p.waiting_for
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
       LEFT JOIN workers w ON w.id = j.worker_id
+      LEFT JOIN approvals p ON p.automation_id = a.id
 """
 
 
@@ -246,6 +249,27 @@ def requeue(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) 
          WHERE id = :id AND state = 'running' AND job_id = :job_id
         """,
         {"id": automation_id, "job_id": job_id, "at": to_text(at)},
+    )
+    return db.changes() == 1
+
+
+def approve(db: apsw.Connection, automation_id: str, at: datetime) -> bool:
+    """Let an automation be queued to which all have agreed. False if it no longer waits for that."""
+    db.execute(
+        "UPDATE automations SET state = 'queued', queued_at = :at WHERE id = :id AND state = 'awaiting_approval'",
+        {"id": automation_id, "at": to_text(at)},
+    )
+    return db.changes() == 1
+
+
+def end_unapproved(db: apsw.Connection, automation_id: str, ending: Ending) -> bool:
+    """End an automation that waits for an approval which will not be given. False if it does not wait any more."""
+    db.execute(
+        """
+        UPDATE automations SET state = :state, finished_at = :at, explanation = :explanation
+         WHERE id = :id AND state = 'awaiting_approval'
+        """,
+        {"id": automation_id, "state": ending.state, "at": to_text(ending.at), "explanation": ending.explanation},
     )
     return db.changes() == 1
 

@@ -185,6 +185,12 @@ def get_document(db: apsw.Connection, template_id: str, version: int) -> str:
     return str(document)
 
 
+def get_source(db: apsw.Connection, template_id: str, version: int) -> str:
+    """A version as it was pushed, also of a template that has been deleted; "" if there is none."""
+    sql = "SELECT source FROM template_versions WHERE template_id = :template_id AND version = :version"
+    return str(fetch_value(db, sql, {"template_id": template_id, "version": version}) or "")
+
+
 def delete(db: apsw.Connection, org_id: str, name: str, at: datetime) -> bool:
     """Take a template out of use; its versions stay for the automations that used them. False if there is none."""
     db.execute(

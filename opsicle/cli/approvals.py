@@ -1,0 +1,185 @@
+"""`opsicle approvals`: the approver's inbox, what is asked, and deciding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from opsicle.cli.invocation import current
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.proofs import totp_option
+from opsicle.cli.root import Noun
+from opsicle.cli.sessions import connect
+from opsicle.cli.terminal import ask, has_person, printable
+from opsicle.cli.workers import limit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opsicle.domain.templates import Phase
+    from opsicle.wire.approval_api import Approval, Comparison, DecisionRequest, GateView
+
+STATES = ("pending", "approved", "rejected", "expired", "withdrawn")
+
+_COLUMNS = [
+    Column("id", lambda approval: approval.id),
+    Column("state", lambda approval: approval.state),
+    Column("template", lambda approval: f"{approval.template} v{approval.version}"),
+    Column("requester", lambda approval: approval.requester.email),
+    Column("reason", lambda approval: approval.reason),
+    Column("waits for", lambda approval: approval.waiting_for),
+    Column("asked", lambda approval: approval.asked_at),
+    Column("expires", lambda approval: approval.expires_at),
+]
+
+_reason = click.option("--reason", metavar="R", default="", help="Why; everybody sees it with the decision.")
+
+
+@click.group(cls=Noun)
+def approvals() -> None:
+    """Approvals: what waits for somebody to agree."""
+
+
+@approvals.command("list")
+@click.option(
+    "--whose",
+    type=click.Choice(["inbox", "asked", "all"]),
+    default="inbox",
+    help="`inbox`: what you may decide now; `asked`: what you asked for; `all` of the org.",
+)
+@click.option("--state", type=click.Choice(STATES), help="Only those in this state; not for the inbox.")
+@limit
+def list_(whose: str, state: str | None, limit: int | None) -> None:
+    """List what waits for your decision, newest first."""
+    emit_list(connect().approvals(whose=whose, state=state or ""), _COLUMNS, limit=limit, table_limit=100)
+
+
+@approvals.command()
+@click.argument("approval_id", metavar="ID")
+def show(approval_id: str) -> None:
+    """Show what is asked: by whom and why, what will run, who else must agree, until when."""
+    _emit(connect().approval(approval_id))
+
+
+@approvals.command()
+@click.argument("approval_id", metavar="ID")
+@_reason
+@totp_option
+def approve(approval_id: str, reason: str, totp: str | None) -> None:
+    """Agree to exactly what `show` shows."""
+    api = connect()
+    _emit(api.approve(approval_id, _decision(api.approval(approval_id), reason, totp)))
+
+
+@approvals.command()
+@click.argument("approval_id", metavar="ID")
+@_reason
+@totp_option
+def reject(approval_id: str, reason: str, totp: str | None) -> None:
+    """Refuse it."""
+    api = connect()
+    _emit(api.reject(approval_id, _decision(api.approval(approval_id), reason, totp)))
+
+
+@approvals.command()
+@click.argument("approval_id", metavar="ID")
+def withdraw(approval_id: str) -> None:
+    """Take back what you asked for; its automation is cancelled."""
+    _emit(connect().withdraw(approval_id))
+
+
+def _decision(approval: Approval, reason: str, totp: str | None) -> DecisionRequest:
+    """The decision with what its gates ask for; on a terminal, what was not given is asked."""
+    from opsicle.wire.approval_api import DecisionRequest
+
+    if approval.needs_reason and not reason and has_person():
+        reason = ask("Reason", "--reason")
+    if approval.needs_totp and not totp and has_person():
+        totp = ask("Code of your authenticator app", "--totp")
+    return DecisionRequest(reason=reason, totp=totp or "")
+
+
+def _emit(approval: Approval) -> None:
+    emit(approval, _fields(approval))
+    if current().wants_json:
+        return
+    for line in _body(approval):
+        click.echo(printable(line))
+
+
+def _fields(approval: Approval) -> list[tuple[str, object]]:
+    policy = f"{approval.policy} version {approval.policy_version}" if approval.policy else "in the template"
+    return [
+        ("id", approval.id),
+        ("state", approval.state),
+        ("why", approval.explanation),
+        ("automation", approval.automation_id),
+        ("asks", approval.requester.email),
+        ("reason", approval.reason),
+        ("template", f"{approval.template} v{approval.version}"),
+        ("title", approval.display_name),
+        ("values", approval.values),
+        ("runs on", approval.runs_on),
+        ("workers that fit", approval.workers),
+        ("policy", policy),
+        ("asked", approval.asked_at),
+        ("expires", approval.expires_at),
+        ("ended", approval.ended_at),
+        ("you may decide", approval.may_decide),
+        ("manifest", f"sha256:{approval.manifest_digest}"),
+        ("is as it was asked", approval.is_intact),
+    ]
+
+
+def _body(approval: Approval) -> Iterator[str]:
+    yield ""
+    yield "What will run:"
+    for phase in approval.phases:
+        yield from _phase(phase)
+    yield ""
+    yield "Who must agree" + (", one gate after the other:" if approval.order == "sequential" else ":")
+    for gate in approval.gates:
+        yield from _gate(gate)
+    yield ""
+    yield from _compared(approval.compared)
+
+
+def _phase(phase: Phase) -> Iterator[str]:
+    more = [f"in {phase.image}"] if phase.image else []
+    more += [f"when {phase.when}"] if phase.when != "success" else []
+    more += [f"secrets {', '.join(phase.secrets)}"] if phase.secrets else []
+    more += [f"env {key}={value}" for key, value in phase.env.items()]
+    yield f"  {phase.name}" + (f" ({'; '.join(more)})" if more else "")
+    for command in phase.commands:
+        for line in command.splitlines() or [""]:
+            yield f"    {line}"
+
+
+def _gate(gate: GateView) -> Iterator[str]:
+    demands = [f"{gate.required} must agree"]
+    demands += ["with a reason"] if gate.require_reason else []
+    demands += ["with a fresh code"] if gate.require_mfa else []
+    yield f"  {gate.name}: {gate.state} ({', '.join(demands)})"
+    for each in gate.decisions:
+        said = "agreed" if each.verdict == "approve" else "refused"
+        yield f"    {each.person.email} {said}" + (f": {each.reason}" if each.reason else "")
+    if gate.waits_for:
+        yield f"    may decide: {', '.join(person.email for person in gate.waits_for)}"
+
+
+def _compared(compared: Comparison | None) -> Iterator[str]:
+    if compared is None:
+        yield "No earlier run of this template was approved."
+        return
+    yield f"Since the last approved run ({compared.automation_id}, version {compared.version}):"
+    for change in compared.values:
+        yield f"  {change.id}: {_said(change.before)} → {_said(change.after)}"
+    if compared.diff:
+        yield from (f"  {line}" for line in compared.diff.splitlines())
+    elif not compared.values:
+        yield "  nothing is different"
+
+
+def _said(value: object) -> str:
+    return "nothing" if value is None else str(value)

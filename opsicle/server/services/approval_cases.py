@@ -1,0 +1,95 @@
+"""All that decides about one approval, as one transaction sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from opsicle.domain import approvals as engine
+from opsicle.domain.approvals import GateStanding, Standing, Vote
+from opsicle.domain.approvers import Asker, Person, asked_gates, deciders, may_decide
+from opsicle.domain.policies import Gate, Policy
+from opsicle.domain.templates import Template, Value, VariableType
+from opsicle.server.services.people import asker_of, people_of
+from opsicle.server.services.template_versions import template_of
+from opsicle.server.store import approvals, automations
+from opsicle.server.store.approvals import ApprovalRow, DecisionRow
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
+
+
+@dataclass(frozen=True)
+class Case:
+    """One approval with the policy as it was asked, the decisions so far, and the people of now."""
+
+    row: ApprovalRow
+    policy: Policy
+    gates: tuple[Gate, ...]
+    automation: AutomationRow
+    template: Template
+    decisions: list[DecisionRow]
+    people: dict[str, Person]
+    asker: Asker
+
+    @property
+    def votes(self) -> list[Vote]:
+        """The decisions as the engine wants them."""
+        return [_vote(decision) for decision in self.decisions]
+
+    def standing(self, now: datetime) -> Standing:
+        """How it stands."""
+        return engine.standing(self.gates, self.policy.order, self.votes, self.row.asked_at, now)
+
+    def may_decide(self, seen: GateStanding, person: Person, now: datetime) -> bool:
+        """Whether a person may decide on a gate, now or once it opens."""
+        return may_decide(seen.gate, person, self.asker, seen.elapsed(now))
+
+    def waited_for(self, seen: GateStanding, now: datetime) -> list[Person]:
+        """Who may decide on a gate and has not."""
+        heard = {decision.principal for decision in self.decisions if decision.gate == seen.gate.name}
+        able = deciders(seen.gate, self.people.values(), self.asker, seen.elapsed(now))
+        return [person for person in able if person.principal not in heard]
+
+    def has_decided(self, person: Person, gate: str) -> bool:
+        """Whether a person, or another account of theirs, has decided on a gate."""
+        return any(each.gate == gate and each.principal == person.principal for each in self.decisions)
+
+
+def load(db: Connection, row: ApprovalRow, template: Template | None = None) -> Case:
+    """Read everything about an approval."""
+    policy = msgspec.json.decode(row.policy, type=Policy)
+    automation = automations.get(db, row.org_id, row.automation_id)
+    template = template or template_of(db, automation.template_id, automation.version)
+    return Case(
+        row=row,
+        policy=policy,
+        gates=gates_for(policy, template, automation),
+        automation=automation,
+        template=template,
+        decisions=approvals.list_decisions(db, row.id),
+        people=people_of(db, row.org_id, [policy]),
+        asker=asker_of(db, row.org_id, row.requester_id, row.asked_at),
+    )
+
+
+def gates_for(policy: Policy, template: Template, automation: AutomationRow) -> tuple[Gate, ...]:
+    """The gates of a policy that an automation has to pass. The values of secret variables are not known here."""
+    secret = {variable.id for variable in template.variables if variable.type is VariableType.SECRET}
+    values = msgspec.json.decode(automation.values_json, type=dict[str, Value])
+    known = {name: value for name, value in values.items() if name not in secret}
+    return asked_gates(policy, known, template.runs_on)
+
+
+def _vote(decision: DecisionRow) -> Vote:
+    return Vote(
+        gate=decision.gate,
+        user_id=decision.user_id,
+        principal=decision.principal,
+        verdict=decision.verdict,
+        at=decision.decided_at,
+        with_mfa=decision.with_mfa,
+        has_reason=bool(decision.reason),
+        elapsed=decision.elapsed_seconds,
+    )

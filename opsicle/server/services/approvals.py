@@ -1,0 +1,299 @@
+"""Approvals: the inbox, deciding, withdrawing, and what happens by time alone.
+
+A decision is one guarded transaction: of two at once, or the same one twice, each person counts once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from opsicle.domain.access import Action
+from opsicle.domain.approvals import ApprovalState, GateStanding, GateState, Standing, Verdict, meets
+from opsicle.domain.approvers import Person
+from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
+from opsicle.domain.workers import Requirements
+from opsicle.kit.clock import Clock
+from opsicle.server.services import fields
+from opsicle.server.services.actor import Actor
+from opsicle.server.services.approval_cases import Case, load
+from opsicle.server.services.approval_progress import Progress
+from opsicle.server.services.approval_views import Viewer, summary, votable, whole
+from opsicle.server.services.authenticators import Authenticators
+from opsicle.server.services.dispatch import Dispatch
+from opsicle.server.services.fleet import Fleet
+from opsicle.server.services.manifests import manifest_digest
+from opsicle.server.services.signals import Signals, automation_topic, org_topic
+from opsicle.server.store import approvals, audit, authenticators, automations
+from opsicle.server.store.approvals import ApprovalRow, DecisionRow, Filter
+from opsicle.server.store.database import Connection, Database
+from opsicle.wire.approval_api import Approval, ApprovalSummary, DecisionRequest
+from opsicle.wire.pages import Page
+
+MAX_REASON_CHARACTERS = 2_000
+
+_DUE_AT_ONCE = 100
+_MOST_LOOKED_AT = 1_000
+"""Pending approvals that one page of an inbox looks at: the caller may decide on few of them."""
+
+
+@dataclass(frozen=True)
+class _Ballot:
+    """What somebody wants to say."""
+
+    verdict: Verdict
+    reason: str
+    with_mfa: bool
+
+
+class Approvals:
+    """What people do with approvals. They are asked for in `asking.py`."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what approvals touch
+        self,
+        database: Database,
+        progress: Progress,
+        apps: Authenticators,
+        dispatch: Dispatch,
+        fleet: Fleet,
+        signals: Signals,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._progress = progress
+        self._apps = apps
+        self._dispatch = dispatch
+        self._fleet = fleet
+        self._signals = signals
+        self._clock = clock
+
+    def inbox(self, actor: Actor, cursor: str, limit: int) -> Page[ApprovalSummary]:
+        """What the caller may decide now, newest first."""
+        actor.require(Action.APPROVALS_VIEW)
+        viewer = self._viewer(actor)
+
+        def query(db: Connection) -> Page[ApprovalSummary]:
+            found: list[ApprovalSummary] = []
+            pending = Filter(state=ApprovalState.PENDING)
+            rows = approvals.list_newest(db, actor.org_id, pending, cursor, _MOST_LOOKED_AT)
+            for row in rows:
+                shown = summary(load(db, row), viewer)
+                if shown.may_decide:
+                    found.append(shown)
+                if len(found) == limit:
+                    return Page(found, row.id if row is not rows[-1] else "")
+            return Page(found, rows[-1].id if len(rows) == _MOST_LOOKED_AT else "")
+
+        return self._database.read(query)
+
+    def list_newest(self, actor: Actor, wanted: Filter, cursor: str, limit: int) -> Page[ApprovalSummary]:
+        """A page of the org's approvals, newest first."""
+        actor.require(Action.APPROVALS_VIEW)
+        viewer = self._viewer(actor)
+
+        def query(db: Connection) -> Page[ApprovalSummary]:
+            rows = approvals.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
+            items = [summary(load(db, row), viewer) for row in rows[:limit]]
+            return Page(items, rows[limit - 1].id if len(rows) > limit else "")
+
+        return self._database.read(query)
+
+    def get(self, actor: Actor, approval_id: str) -> Approval:
+        """One approval with all that an approver needs to see. Raises NotFound."""
+        actor.require(Action.APPROVALS_VIEW)
+        viewer, candidates = self._viewer(actor), self._fleet.candidates(actor.org_id)
+
+        def query(db: Connection) -> Approval:
+            case = load(db, approvals.get(db, actor.org_id, approval_id))
+            return whole(db, case, viewer, candidates)
+
+        return self._database.read(query)
+
+    def approve(self, actor: Actor, approval_id: str, request: DecisionRequest) -> Approval:
+        """Agree; when the last gate is passed, the automation is queued. Saying it again is harmless.
+
+        Raises NotFound; NotAllowed unless the caller may decide now; Conflict if it is over, they have said otherwise,
+        what is stored is not what was asked for, or they have no authenticator app where a gate wants a code;
+        InvalidInput without the reason or the code that a gate wants.
+        """
+        return self._decide(actor, approval_id, Verdict.APPROVE, request)
+
+    def reject(self, actor: Actor, approval_id: str, request: DecisionRequest) -> Approval:
+        """Refuse; enough of it ends the automation. Raises as `approve`."""
+        return self._decide(actor, approval_id, Verdict.REJECT, request)
+
+    def _decide(self, actor: Actor, approval_id: str, verdict: Verdict, request: DecisionRequest) -> Approval:
+        actor.require(Action.APPROVALS_DECIDE)
+        ballot = _Ballot(verdict, _checked_reason(request.reason), bool(request.totp))
+
+        def work(db: Connection) -> Standing:
+            return self._vote(db, actor, approvals.get(db, actor.org_id, approval_id), ballot)
+
+        seen = self._apps.prove(actor, request.totp, work) if request.totp else self._database.write(work)
+        self._announce(actor.org_id, approval_id)
+        if seen.state is ApprovalState.EXPIRED:
+            raise Conflict("this approval has expired", hint="Ask again by running the template anew.")
+        return self.get(actor, approval_id)
+
+    def _vote(self, db: Connection, actor: Actor, row: ApprovalRow, ballot: _Ballot) -> Standing:
+        now = self._clock.now()
+        case = load(db, row)
+        seen = case.standing(now)
+        if row.state is ApprovalState.PENDING and seen.state is not ApprovalState.PENDING:
+            return self._progress.settle(db, row, now)
+        if _has_said(case, actor, ballot.verdict) and not votable(case, seen, Viewer(actor.user_id, now)):
+            return seen
+        if row.state is not ApprovalState.PENDING:
+            raise Conflict(f"this approval is over: it is {row.state}")
+        if ballot.verdict is Verdict.APPROVE:
+            _require_intact(db, case)
+        me, gates = self._voter(db, case, seen, Viewer(actor.user_id, now), ballot)
+        for gate in gates:
+            approvals.insert_decision(db, row.org_id, _decision(row, me, gate, ballot, now))
+        data = {
+            "automation": row.automation_id,
+            "gates": [gate.gate.name for gate in gates],
+            "reason": ballot.reason,
+            "with_mfa": ballot.with_mfa,
+            "manifest_digest": row.manifest_digest,
+        }
+        audit.append(db, now, row.org_id, actor, ballot.verdict, f"approvals/{row.id}", data)
+        return self._progress.settle(db, row, now)
+
+    def _voter(
+        self, db: Connection, case: Case, seen: Standing, viewer: Viewer, ballot: _Ballot
+    ) -> tuple[Person, list[GateStanding]]:
+        """Who decides, and on which gates: the open ones, and those that will open and name them too."""
+        me = case.people.get(viewer.user_id)
+        now_open = votable(case, seen, viewer)
+        if me is None or not now_open:
+            raise _refusal(case, seen, viewer)
+        _require_reason(now_open, ballot)
+        _require_code(db, now_open, viewer.user_id, ballot)
+        later = [
+            gate
+            for gate in seen.gates
+            if gate.state is GateState.WAITING
+            and case.may_decide(gate, me, viewer.now)
+            and not case.has_decided(me, gate.gate.name)
+            and meets(gate.gate, with_mfa=ballot.with_mfa, has_reason=bool(ballot.reason))
+        ]
+        return me, [*now_open, *later]
+
+    def withdraw(self, actor: Actor, approval_id: str) -> Approval:
+        """Take back what one has asked for; the automation is cancelled. Raises NotFound, NotAllowed, Conflict."""
+        actor.require(Action.APPROVALS_VIEW)
+        now = self._clock.now()
+
+        def work(db: Connection) -> None:
+            row = approvals.get(db, actor.org_id, approval_id)
+            if row.requester_id != actor.user_id:
+                raise NotAllowed("only who asked can withdraw it", hint="If you may decide, reject it.")
+            if not self._progress.withdraw(db, row, "withdrawn by who asked", now):
+                raise Conflict(f"this approval is over: it is {row.state}")
+            automations.cancel_waiting(db, row.automation_id, actor.user_id, now)
+            data = {"automation": row.automation_id}
+            audit.append(db, now, row.org_id, actor, "withdraw", f"approvals/{row.id}", data)
+
+        self._database.write(work)
+        self._announce(actor.org_id, approval_id)
+        return self.get(actor, approval_id)
+
+    def keep_time(self) -> int:
+        """Expire, remind and escalate what is due in all orgs; how many approvals that touched."""
+        now = self._clock.now()
+        rows = self._database.read(lambda db: approvals.list_due(db, now, _DUE_AT_ONCE))
+        for row in rows:
+            self._settle(row, now)
+            self._announce(row.org_id, row.id)
+        return len(rows)
+
+    def _settle(self, row: ApprovalRow, now: datetime) -> None:
+        def work(db: Connection) -> None:
+            self._progress.settle(db, approvals.get(db, row.org_id, row.id), now)
+
+        self._database.write(work)
+
+    def _announce(self, org_id: str, approval_id: str) -> None:
+        """After a change is durable: let followers look, and a worker if there is something to run."""
+
+        def query(db: Connection) -> tuple[str, str]:
+            row = approvals.get(db, org_id, approval_id)
+            return row.automation_id, automations.get(db, org_id, row.automation_id).requirements
+
+        automation_id, requirements = self._database.read(query)
+        self._dispatch.wake_for(org_id, msgspec.json.decode(requirements, type=Requirements))
+        self._signals.changed(automation_topic(automation_id), org_topic(org_id))
+
+    def _viewer(self, actor: Actor) -> Viewer:
+        return Viewer(actor.user_id, self._clock.now())
+
+
+def _has_said(case: Case, actor: Actor, verdict: Verdict) -> bool:
+    return any(each.user_id == actor.user_id and each.verdict is verdict for each in case.decisions)
+
+
+def _refusal(case: Case, seen: Standing, viewer: Viewer) -> NotAllowed | Conflict:
+    """Why somebody cannot decide now."""
+    me = case.people.get(viewer.user_id)
+    if any(each.user_id == viewer.user_id for each in case.decisions):
+        return Conflict("you have decided already, and a decision stays")
+    if me and me.principal == case.asker.principal:
+        return NotAllowed("you asked for this yourself", hint="Somebody else has to decide.")
+    waiting = [gate for gate in seen.gates if gate.state is GateState.WAITING]
+    if me and any(case.may_decide(gate, me, viewer.now) for gate in waiting):
+        return NotAllowed("it is not your turn yet: an earlier gate is still open")
+    return NotAllowed("you are not among those who decide on this", hint="`opsicle approvals show` says who is.")
+
+
+def _require_intact(db: Connection, case: Case) -> None:
+    if manifest_digest(db, case.automation, case.template) != case.row.manifest_digest:
+        raise Conflict(
+            "what is stored is not what was asked for; nobody can agree to it", hint="Run the template anew."
+        )
+
+
+def _require_reason(gates: list[GateStanding], ballot: _Ballot) -> None:
+    if not ballot.reason and any(gate.gate.require_reason for gate in gates):
+        raise fields.invalid("reason", "this approval asks for a reason", hint="Give it with --reason.")
+
+
+def _require_code(db: Connection, gates: list[GateStanding], user_id: str, ballot: _Ballot) -> None:
+    if ballot.with_mfa or not any(gate.gate.require_mfa for gate in gates):
+        return
+    if not authenticators.is_confirmed(db, user_id):
+        raise Conflict(
+            "this approval asks for a code, and you have no authenticator app",
+            hint="Enrol one with `opsicle totp enrol`, then decide.",
+        )
+    raise _code_needed()
+
+
+def _code_needed() -> InvalidInput:
+    message = "this approval asks for a fresh code of your authenticator app"
+    return fields.invalid("totp", message, hint="Give it with --totp.")
+
+
+def _checked_reason(text: str) -> str:
+    reason = text.strip()
+    if len(reason) > MAX_REASON_CHARACTERS:
+        raise fields.invalid("reason", f"the reason has more than {MAX_REASON_CHARACTERS:,} characters")
+    return reason
+
+
+def _decision(row: ApprovalRow, me: Person, gate: GateStanding, ballot: _Ballot, now: datetime) -> DecisionRow:
+    return DecisionRow(
+        approval_id=row.id,
+        gate=gate.gate.name,
+        user_id=me.user_id,
+        email=me.email,
+        name=me.name,
+        principal=me.principal,
+        verdict=ballot.verdict,
+        reason=ballot.reason,
+        with_mfa=ballot.with_mfa,
+        elapsed_seconds=gate.elapsed(now),
+        decided_at=now,
+    )

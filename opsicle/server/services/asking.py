@@ -1,0 +1,101 @@
+"""Asking for approval, in the transaction that triggers an automation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from opsicle.domain.approvals import ApprovalState
+from opsicle.domain.approvers import impassable
+from opsicle.domain.errors import Conflict, NotFound
+from opsicle.domain.policies import Gate, Policy, PolicyUse
+from opsicle.domain.policy_parser import digest
+from opsicle.domain.templates import Template
+from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
+from opsicle.server.services.approval_cases import gates_for
+from opsicle.server.services.approval_progress import Progress
+from opsicle.server.services.manifests import manifest_digest
+from opsicle.server.services.people import asker_of, people_of
+from opsicle.server.services.policies import policy_of
+from opsicle.server.store import approvals, policies
+from opsicle.server.store.approvals import ApprovalRow
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The policy that an automation falls under, and which of its gates are asked. `policy_id` is "" for an own one."""
+
+    policy: Policy
+    gates: tuple[Gate, ...]
+    policy_id: str = ""
+    version: int = 0
+
+
+class Asking:
+    """Finds out whether approval is needed and from whom, and asks for it."""
+
+    def __init__(self, progress: Progress, clock: Clock) -> None:
+        self._progress = progress
+        self._clock = clock
+
+    def terms(self, db: Connection, row: AutomationRow, template: Template) -> Terms | None:
+        """What an automation falls under; None if its template asks for no approval.
+
+        Raises Conflict for a policy that is not there, and for a gate that nobody could ever pass.
+        """
+        if template.approval_policy is None:
+            return None
+        policy, policy_id, version = policy_in_force(db, row.org_id, template.approval_policy)
+        terms = Terms(policy, gates_for(policy, template, row), policy_id, version)
+        people = people_of(db, row.org_id, [policy])
+        asker = asker_of(db, row.org_id, row.requester_id, self._clock.now())
+        if problem := impassable(terms.gates, people.values(), asker):
+            raise Conflict(
+                f"the approval of {template.name} could never be given: {problem}",
+                hint="An admin changes the policy, or who is whose manager, role and group.",
+            )
+        return terms
+
+    def ask(self, db: Connection, row: AutomationRow, template: Template, terms: Terms) -> None:
+        """Record the request for an automation that has just been inserted, and tell those who are asked.
+
+        If no gate's conditions hold, the approval is given from the beginning.
+        """
+        now = row.created_at
+        approval = ApprovalRow(
+            id=new_id(now),
+            org_id=row.org_id,
+            automation_id=row.id,
+            state=ApprovalState.PENDING if terms.gates else ApprovalState.APPROVED,
+            policy_id=terms.policy_id,
+            policy_name=terms.policy.name,
+            policy_version=terms.version,
+            policy_digest=digest(terms.policy),
+            policy=msgspec.json.encode(terms.policy).decode(),
+            manifest_digest=manifest_digest(db, row, template),
+            requester_id=row.requester_id,
+            asked_at=now,
+            ended_at=None if terms.gates else now,
+        )
+        approvals.insert(db, approval)
+        self._progress.settle(db, approval, now)
+
+
+def policy_in_force(db: Connection, org_id: str, use: PolicyUse) -> tuple[Policy, str, int]:
+    """The policy that a template means, as it is now, with its id and version. Raises Conflict if it is not there."""
+    if use.policy is not None:
+        return use.policy, "", 0
+    if not use.policy_ref:
+        raise Conflict("this template's approval policy cannot be read", hint="Push the template again.")
+    try:
+        row = policies.get(db, org_id, use.policy_ref)
+    except NotFound as error:
+        raise Conflict(
+            f"this template needs the policy {use.policy_ref}, which the org does not have",
+            hint="An admin makes it with `opsicle policies push FILE`.",
+        ) from error
+    return policy_of(row), row.policy_id, row.version

@@ -1,0 +1,68 @@
+"""The last look before work is handed out: whether what would run is what was agreed to, by people who still may.
+
+In the transaction of the lease itself, so that nothing can change between the look and the lease.
+"""
+
+from __future__ import annotations
+
+from opsicle.domain.access import Action
+from opsicle.domain.approvals import ApprovalState, unmet
+from opsicle.domain.approvers import Asker, Person
+from opsicle.domain.policies import Policy
+from opsicle.domain.rules import Target
+from opsicle.domain.templates import Template
+from opsicle.server.services.approval_cases import Case, gates_for, load
+from opsicle.server.services.people import asker_of, people_of
+from opsicle.server.services.policies import policy_of
+from opsicle.server.services.rights import rights_of
+from opsicle.server.store import approvals, memberships, policies
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
+
+
+def objection(db: Connection, row: AutomationRow, template: Template) -> str:
+    """Why a queued automation may not be leased, "" if it may: one that needs no approval, or whose approval holds.
+
+    That its content is what it was triggered to do has been seen before; that this is what was approved is seen here.
+    """
+    approval = approvals.find_of_automation(db, row.id)
+    if approval is None:
+        return "" if template.approval_policy is None else "its template asks for approval, and nobody was asked"
+    if approval.state is not ApprovalState.APPROVED:
+        return f"its approval is {approval.state}"
+    if row.manifest_digest != approval.manifest_digest:
+        return "what is stored is not what was approved"
+    return _requester_objection(db, row, template) or _policy_objection(db, load(db, approval, template))
+
+
+def _requester_objection(db: Connection, row: AutomationRow, template: Template) -> str:
+    member = memberships.find(db, row.org_id, row.requester_id)
+    if member is None or member.is_disabled:
+        return f"{row.requester_email} is no longer a member of the org"
+    target = Target(template.name, template.labels)
+    if not rights_of(db, row.org_id, row.requester_id).may(Action.AUTOMATIONS_CREATE, target):
+        return f"{row.requester_email} may no longer run templates"
+    return ""
+
+
+def _policy_objection(db: Connection, case: Case) -> str:
+    """Why the decisions do not carry it: under the policy as it was asked, and as it is today."""
+    if reason := unmet(case.gates, case.votes, case.people, case.asker):
+        return f"the decisions no longer hold: {reason}"
+    row = case.row
+    if not row.policy_id:
+        return ""
+    newest = policies.find_newest(db, row.org_id, row.policy_id)
+    if newest is None or newest.is_deleted:
+        return f"the policy {row.policy_name} was deleted since"
+    if newest.version == row.policy_version:
+        return ""
+    policy = policy_of(newest)
+    people, asker = _of_today(db, case, policy)
+    reason = unmet(gates_for(policy, case.template, case.automation), case.votes, people, asker)
+    return f"the policy {row.policy_name} was tightened since (version {newest.version}): {reason}" if reason else ""
+
+
+def _of_today(db: Connection, case: Case, policy: Policy) -> tuple[dict[str, Person], Asker]:
+    row = case.row
+    return people_of(db, row.org_id, [policy]), asker_of(db, row.org_id, row.requester_id, row.asked_at)

@@ -1,0 +1,230 @@
+"""SQL of approvals and their decisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import apsw
+
+from opsicle.domain.approvals import ApprovalState, Verdict
+from opsicle.domain.errors import NotFound
+from opsicle.kit.clock import to_text
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one
+
+
+class ApprovalRow(Row, frozen=True, kw_only=True):
+    """One approval. `policy` and `told` are JSON; `policy_id` is empty for a policy that stands in the template."""
+
+    id: str
+    org_id: str
+    automation_id: str
+    state: ApprovalState
+    policy_id: str
+    policy_name: str
+    policy_version: int
+    policy_digest: str
+    policy: str
+    manifest_digest: str
+    requester_id: str
+    asked_at: datetime
+    next_at: datetime | None = None
+    told: str = "[]"
+    waiting_for: str = ""
+    ended_at: datetime | None = None
+    explanation: str = ""
+
+
+class DecisionRow(Row, frozen=True, kw_only=True):
+    """One person's decision on one gate. `principal` is the human being behind the account."""
+
+    approval_id: str
+    gate: str
+    user_id: str
+    email: str
+    name: str
+    principal: str
+    verdict: Verdict
+    reason: str
+    with_mfa: bool
+    elapsed_seconds: int
+    decided_at: datetime
+
+
+_SELECT = """
+    SELECT id, org_id, automation_id, state, policy_id, policy_name, policy_version, policy_digest, policy,
+           manifest_digest, requester_id, asked_at, next_at, told, waiting_for, ended_at, explanation
+      FROM approvals
+"""
+
+
+def insert(db: apsw.Connection, row: ApprovalRow) -> None:
+    """Record that somebody is asked."""
+    db.execute(
+        """
+        INSERT INTO approvals (id, org_id, automation_id, state, policy_id, policy_name, policy_version, policy_digest,
+                               policy, manifest_digest, requester_id, asked_at, next_at, told, waiting_for, ended_at)
+        VALUES (:id, :org_id, :automation_id, :state, :policy_id, :policy_name, :policy_version, :policy_digest,
+                :policy, :manifest_digest, :requester_id, :asked_at, :next_at, :told, :waiting_for, :ended_at)
+        """,
+        {
+            "id": row.id,
+            "org_id": row.org_id,
+            "automation_id": row.automation_id,
+            "state": row.state,
+            "policy_id": row.policy_id,
+            "policy_name": row.policy_name,
+            "policy_version": row.policy_version,
+            "policy_digest": row.policy_digest,
+            "policy": row.policy,
+            "manifest_digest": row.manifest_digest,
+            "requester_id": row.requester_id,
+            "asked_at": to_text(row.asked_at),
+            "next_at": to_text(row.next_at) if row.next_at else None,
+            "told": row.told,
+            "waiting_for": row.waiting_for,
+            "ended_at": to_text(row.ended_at) if row.ended_at else None,
+        },
+    )
+
+
+def find(db: apsw.Connection, org_id: str, approval_id: str) -> ApprovalRow | None:
+    """One approval of this org, or None."""
+    where = "WHERE org_id = :org_id AND id = :id"
+    return fetch_one(db, _SELECT + where, {"org_id": org_id, "id": approval_id}, ApprovalRow)
+
+
+def get(db: apsw.Connection, org_id: str, approval_id: str) -> ApprovalRow:
+    """One approval of this org. Raises NotFound for an absent and for another org's one alike."""
+    row = find(db, org_id, approval_id)
+    if row is None:
+        raise NotFound(f"there is no approval {approval_id}", hint="`opsicle approvals list --whose all` shows them.")
+    return row
+
+
+def find_of_automation(db: apsw.Connection, automation_id: str) -> ApprovalRow | None:
+    """The approval that an automation waits or waited for, or None."""
+    return fetch_one(db, _SELECT + "WHERE automation_id = :id", {"id": automation_id}, ApprovalRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list of approvals is narrowed to; an empty string means any."""
+
+    state: str = ""
+    requester_id: str = ""
+
+
+def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, limit: int) -> list[ApprovalRow]:
+    """Newest first, older than the approval `before` (empty: from the newest)."""
+    return fetch_all(
+        db,
+        _SELECT
+        + """
+         WHERE org_id = :org_id
+           AND (:before = '' OR id < :before)
+           AND (:state = '' OR state = :state)
+           AND (:requester_id = '' OR requester_id = :requester_id)
+         ORDER BY id DESC LIMIT :limit
+        """,
+        {
+            "org_id": org_id,
+            "before": before,
+            "state": wanted.state,
+            "requester_id": wanted.requester_id,
+            "limit": limit,
+        },
+        ApprovalRow,
+    )
+
+
+def list_due(db: apsw.Connection, now: datetime, limit: int) -> list[ApprovalRow]:
+    """The pending approvals of all orgs for which something is due by time alone."""
+    where = "WHERE state = 'pending' AND next_at <= :now ORDER BY next_at LIMIT :limit"
+    return fetch_all(db, _SELECT + where, {"now": to_text(now), "limit": limit}, ApprovalRow)
+
+
+def schedule(db: apsw.Connection, approval_id: str, next_at: datetime | None, told: str, waiting_for: str) -> bool:
+    """Note what has been told, who is waited for, and when something is due next. False if it is over."""
+    db.execute(
+        """
+        UPDATE approvals SET next_at = :next_at, told = :told, waiting_for = :waiting_for
+         WHERE id = :id AND state = 'pending'
+        """,
+        {
+            "id": approval_id,
+            "next_at": to_text(next_at) if next_at else None,
+            "told": told,
+            "waiting_for": waiting_for,
+        },
+    )
+    return db.changes() == 1
+
+
+def end(db: apsw.Connection, approval_id: str, state: str, at: datetime, explanation: str) -> bool:
+    """End a pending approval. False if it had ended before."""
+    db.execute(
+        """
+        UPDATE approvals
+           SET state = :state, ended_at = :at, explanation = :explanation, next_at = NULL, waiting_for = ''
+         WHERE id = :id AND state = 'pending'
+        """,
+        {"id": approval_id, "state": state, "at": to_text(at), "explanation": explanation},
+    )
+    return db.changes() == 1
+
+
+def insert_decision(db: apsw.Connection, org_id: str, row: DecisionRow) -> bool:
+    """Record a decision. False if this person has decided on this gate before."""
+    db.execute(
+        """
+        INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal, verdict, reason, with_mfa,
+                                        elapsed_seconds, decided_at)
+        VALUES (:approval_id, :gate, :user_id, :org_id, :principal, :verdict, :reason, :with_mfa, :elapsed, :at)
+        ON CONFLICT DO NOTHING
+        """,
+        {
+            "approval_id": row.approval_id,
+            "gate": row.gate,
+            "user_id": row.user_id,
+            "org_id": org_id,
+            "principal": row.principal,
+            "verdict": row.verdict,
+            "reason": row.reason,
+            "with_mfa": row.with_mfa,
+            "elapsed": row.elapsed_seconds,
+            "at": to_text(row.decided_at),
+        },
+    )
+    return db.changes() == 1
+
+
+def list_decisions(db: apsw.Connection, approval_id: str) -> list[DecisionRow]:
+    """All decisions of one approval, in the order in which they came."""
+    return fetch_all(
+        db,
+        """
+        SELECT d.approval_id, d.gate, d.user_id, u.email, u.name, d.principal, d.verdict, d.reason, d.with_mfa,
+               d.elapsed_seconds, d.decided_at
+          FROM approval_decisions d JOIN users u ON u.id = d.user_id
+         WHERE d.approval_id = :id
+         ORDER BY d.decided_at, d.gate
+        """,
+        {"id": approval_id},
+        DecisionRow,
+    )
+
+
+def find_last_run(db: apsw.Connection, org_id: str, template_id: str, before_id: str) -> str | None:
+    """The newest automation of a template, older than `before_id`, that was approved and began to run, or None."""
+    found = fetch_column(
+        db,
+        """
+        SELECT a.id FROM automations a JOIN approvals p ON p.automation_id = a.id
+         WHERE a.org_id = :org_id AND a.template_id = :template_id AND a.id < :before
+           AND p.state = 'approved' AND a.started_at IS NOT NULL
+         ORDER BY a.id DESC LIMIT 1
+        """,
+        {"org_id": org_id, "template_id": template_id, "before": before_id},
+    )
+    return str(found[0]) if found else None

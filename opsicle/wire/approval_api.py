@@ -1,0 +1,120 @@
+"""What people and programs say to the server about approvals, and what an approver is shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from opsicle.domain.approvals import ApprovalState, GateState, Verdict
+from opsicle.domain.policies import Gate, Order
+from opsicle.domain.templates import Phase, Value, Variable
+from opsicle.wire.user_api import Person
+
+
+class DecisionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A decision. `totp` is a fresh code of the authenticator app, where a gate asks for one."""
+
+    reason: str = ""
+    totp: str = ""
+
+    def __repr__(self) -> str:
+        return f"DecisionRequest(reason={self.reason!r})"
+
+
+class Decision(msgspec.Struct, kw_only=True):
+    """One person's decision on one gate."""
+
+    gate: str
+    person: Person
+    verdict: Verdict
+    reason: str
+    with_mfa: bool
+    decided_at: datetime
+
+
+class GateView(msgspec.Struct, kw_only=True):
+    """One gate: what it demands, how it stands, who has decided, and who else may."""
+
+    name: str
+    state: GateState
+    required: int
+    rejections_to_end: int
+    require_reason: bool
+    require_mfa: bool
+    opened_at: datetime | None
+    expires_at: datetime | None
+    ended_at: datetime | None
+    decisions: list[Decision]
+    waits_for: list[Person]
+
+
+class ApprovalSummary(msgspec.Struct, kw_only=True):
+    """An approval in a list. `may_decide`: the caller may, now. `expires_at`: when the first open gate expires."""
+
+    id: str
+    state: ApprovalState
+    automation_id: str
+    template: str
+    version: int
+    requester: Person
+    reason: str
+    asked_at: datetime
+    expires_at: datetime | None
+    ended_at: datetime | None
+    explanation: str
+    waiting_for: str
+    may_decide: bool
+
+
+class ValueChange(msgspec.Struct, kw_only=True):
+    """One value that differs from the last approved run; None is no value."""
+
+    id: str
+    before: Value | None
+    after: Value | None
+
+
+class Comparison(msgspec.Struct, kw_only=True):
+    """How this differs from the last automation of the template that was approved and run. `diff` is unified."""
+
+    automation_id: str
+    version: int
+    diff: str
+    values: list[ValueChange]
+
+
+class Approval(ApprovalSummary, kw_only=True):
+    """All that an approver needs to see: who asks and why, what will run, and who else must agree.
+
+    `is_intact` is false if what is stored is no longer what was asked for: it cannot be approved any more.
+    """
+
+    policy: str
+    policy_version: int
+    policy_digest: str
+    manifest_digest: str
+    is_intact: bool
+    order: Order
+    gates: list[GateView]
+    display_name: str
+    phases: list[Phase]
+    values: dict[str, Value]
+    variables: list[Variable]
+    runs_on: dict[str, str]
+    workers: list[str]
+    timeout: int | None
+    compared: Comparison | None
+    needs_totp: bool
+    needs_reason: bool
+
+
+class ApprovalNeed(msgspec.Struct, kw_only=True):
+    """What running a template would ask for: said before it is run. `problem` is why it could not be given."""
+
+    is_needed: bool
+    policy: str = ""
+    order: Order = Order.SEQUENTIAL
+    gates: list[Gate] = []
+    waits_for: list[list[Person]] = []
+    problem: str = ""

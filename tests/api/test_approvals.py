@@ -1,0 +1,165 @@
+"""Approvals through the API and the command line's client: roles, codes, the inbox, and what a reader is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from opsicle.domain.access import Role
+from tests.api.authenticator_app import App, enrol
+from tests.api.house import Client, House
+from tests.api.test_policies import policy
+from tests.api.test_templates import source
+
+
+@pytest.fixture
+def alice(house: House) -> Client:
+    return house.session("alice@example.com")
+
+
+@pytest.fixture
+def bob(house: House, alice: Client) -> Client:
+    """The manager of Mia, who asks."""
+    bob = house.person("acme", "bob", Role.MANAGER)
+    house.person("acme", "mia", Role.MEMBER)
+    assert alice.patch("/api/v1/users/mia@example.com", {"manager": "bob@example.com"}).status == 200
+    return bob
+
+
+@pytest.fixture
+def mia(house: House, bob: Client) -> Client:
+    return house.session("mia@example.com")
+
+
+def ask(alice: Client, mia: Client, more: str = "required: 1") -> Any:
+    alice.post("/api/v1/policies", {"source": policy(more=more)})
+    alice.post("/api/v1/templates", {"source": source(more="  approvalPolicy: {policyRef: production}")})
+    answer = mia.post("/api/v1/automations", {"template": "restart-web", "reason": "it hangs"})
+    assert answer.status == 201, answer.content
+    return answer.json
+
+
+def path(asked: Any, verb: str = "") -> str:
+    return f"/api/v1/approvals/{asked['approval_id']}" + (f"/{verb}" if verb else "")
+
+
+def test_the_manager_finds_it_in_the_inbox_and_agrees(alice: Client, bob: Client, mia: Client) -> None:
+    asked = ask(alice, mia)
+    assert (asked["state"], asked["waiting_reason"]) == (
+        "awaiting_approval",
+        "it waits for approval: boss: 1 of bob@example.com",
+    )
+    [row] = bob.get("/api/v1/approvals").json["items"]
+    assert (row["id"], row["reason"], row["may_decide"]) == (asked["approval_id"], "it hangs", True)
+    assert mia.get("/api/v1/approvals").json["items"] == []
+    assert len(mia.get("/api/v1/approvals?whose=asked").json["items"]) == 1
+    assert len(alice.get("/api/v1/approvals?whose=all&state=pending").json["items"]) == 1
+    shown = bob.post(path(asked, "approve"), {"reason": "go"}).json
+    assert (shown["state"], shown["gates"][0]["decisions"][0]["reason"]) == ("approved", "go")
+    assert mia.get(f"/api/v1/automations/{asked['id']}").json["state"] == "queued"
+    assert alice.get("/api/v1/approvals?whose=all&state=pending").json["items"] == []
+    entry = next(entry for entry in alice.get("/api/v1/audit").json["items"] if entry["verb"] == "approve")
+    assert (entry["actor_name"], entry["resource"]) == ("bob@example.com", f"approvals/{asked['approval_id']}")
+    assert entry["data"]["manifest_digest"] == shown["manifest_digest"]
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_no_role_by_itself_lets_anybody_decide(house: House, alice: Client, mia: Client, role: Role) -> None:
+    asked = ask(alice, mia)
+    person = house.person("acme", "someone", role)
+    assert person.get(path(asked)).json["may_decide"] is False
+    for verb in ("approve", "reject", "withdraw"):
+        assert person.post(path(asked, verb), {}).status == 403
+    assert person.get(path(asked)).json["state"] == "pending"
+
+
+def test_another_orgs_approval_looks_absent(house: House, alice: Client, mia: Client) -> None:
+    asked = ask(alice, mia)
+    gina = house.session("gina@example.com")
+    absent = {"approval_id": "0" * 26}
+    for verb in ("", "approve", "reject", "withdraw"):
+        method = "POST" if verb else "GET"
+        foreign, missing = (gina.call(method, path(one, verb), {} if verb else None) for one in (asked, absent))
+        assert foreign.status == missing.status == 404
+        assert foreign.content.replace(asked["approval_id"].encode(), b"0" * 26) == missing.content
+    assert gina.get("/api/v1/approvals?whose=all").json["items"] == []
+
+
+def test_the_lists_refuse_what_they_do_not_know(alice: Client) -> None:
+    for query in ("whose=mine", "state=open", "state=approved", "whose=all&state=x"):
+        assert alice.get(f"/api/v1/approvals?{query}").status == 400
+
+
+def with_code(house: House, alice: Client, bob: Client, mia: Client) -> tuple[Any, App]:
+    return ask(alice, mia, more="requireMfa: true"), enrol(house, bob)
+
+
+def test_a_code_is_asked_for_even_right_after_another_proof(
+    house: House, alice: Client, bob: Client, mia: Client
+) -> None:
+    asked, app = with_code(house, alice, bob, mia)
+    assert bob.get(path(asked)).json["needs_totp"] is True
+    without = bob.post(path(asked, "approve"), {})
+    assert (without.status, without.json["errors"][0]["path"]) == (400, "totp")
+    used = bob.post(path(asked, "approve"), {"totp": app.code()})
+    assert (used.status, used.json["errors"][0]["path"]) == (400, "totp")
+    house.clock.advance(seconds=30)
+    shown = bob.post(path(asked, "approve"), {"totp": app.code()}).json
+    assert (shown["state"], shown["gates"][0]["decisions"][0]["with_mfa"]) == ("approved", True)
+
+
+def test_a_code_works_for_one_decision(house: House, alice: Client, bob: Client, mia: Client) -> None:
+    first, app = with_code(house, alice, bob, mia)
+    second = mia.post("/api/v1/automations", {"template": "restart-web"}).json
+    house.clock.advance(seconds=30)
+    assert bob.post(path(first, "approve"), {"totp": app.code()}).status == 200
+    assert bob.post(path(second, "approve"), {"totp": app.code()}).status == 400
+    assert mia.get(path(second)).json["state"] == "pending"
+
+
+def test_a_refused_decision_does_not_use_up_the_code(house: House, alice: Client, bob: Client, mia: Client) -> None:
+    asked = ask(alice, mia, more="requireMfa: true\n      requireReason: true")
+    app = enrol(house, bob)
+    house.clock.advance(seconds=30)
+    assert bob.post(path(asked, "approve"), {"totp": app.code()}).json["errors"][0]["path"] == "reason"
+    assert bob.post(path(asked, "approve"), {"totp": app.code(), "reason": "go"}).status == 200
+
+
+def test_without_an_app_one_is_told_how_to_enrol(alice: Client, bob: Client, mia: Client) -> None:
+    asked = ask(alice, mia, more="requireMfa: true")
+    for body in ({}, {"totp": "123456"}):
+        answer = bob.post(path(asked, "approve"), body)
+        assert answer.status == 409
+        assert "opsicle totp enrol" in answer.json["hint"]
+    assert mia.get(path(asked)).json["state"] == "pending"
+
+
+def test_who_asked_withdraws_and_the_automation_is_cancelled(alice: Client, bob: Client, mia: Client) -> None:
+    asked = ask(alice, mia)
+    assert bob.post(path(asked, "withdraw")).status == 403
+    assert mia.post(path(asked, "withdraw")).json["state"] == "withdrawn"
+    assert mia.get(f"/api/v1/automations/{asked['id']}").json["state"] == "cancelled"
+    assert bob.post(path(asked, "approve"), {}).status == 409
+
+
+def test_a_gate_that_nobody_can_pass_is_named_when_it_is_triggered(house: House, alice: Client, mia: Client) -> None:
+    ask(alice, mia)
+    answer = alice.post("/api/v1/automations", {"template": "restart-web"})
+    assert (answer.status, answer.code) == (409, "conflict")
+    assert "gate boss: it asks the requester's manager, and none is set" in answer.json["detail"]
+
+
+def test_the_same_request_sent_again_asks_once(alice: Client, bob: Client, mia: Client) -> None:
+    ask(alice, mia)
+    body = {"template": "restart-web"}
+    first, again = (mia.call("POST", "/api/v1/automations", body, **{"Idempotency-Key": "k"}).json for _ in range(2))
+    assert first["approval_id"] == again["approval_id"]
+    assert len(bob.get("/api/v1/approvals").json["items"]) == 2
+
+
+def test_a_rerun_asks_anew(alice: Client, bob: Client, mia: Client) -> None:
+    asked = ask(alice, mia)
+    bob.post(path(asked, "approve"), {})
+    again = mia.post(f"/api/v1/automations/{asked['id']}/rerun").json
+    assert (again["state"], again["approval_id"] != asked["approval_id"]) == ("awaiting_approval", True)

@@ -1,0 +1,93 @@
+"""An org in which things have to be approved: Alice runs, Bob is her manager, Carol is an admin, Mallory is neither."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import msgspec
+
+from opsicle.domain.access import Role
+from opsicle.server.services.actor import Actor
+from opsicle.server.store import memberships, notices
+from opsicle.wire.approval_api import Approval, DecisionRequest
+from opsicle.wire.user_api import Automation
+from tests.services.core import Core
+
+MANAGER = "{name: boss, approvers: {manager: true}}"
+
+
+def policy_source(gates: str, name: str = "p", order: str = "sequential") -> str:
+    spec = f"{{order: {order}, gates: [{gates}]}}"
+    return f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+
+
+def template_source(name: str, policy: str = "{policyRef: p}", command: str = "echo hi") -> str:
+    return f"""
+apiVersion: v1
+type: AutomationTemplate
+metadata: {{name: {name}}}
+spec:
+  approvalPolicy: {policy}
+  variables: [{{id: target, type: string, default: production}}, {{id: password, type: secret}}]
+  template:
+    phases: [{{name: act, commands: ["{command}"]}}]
+"""
+
+
+@dataclass
+class Office:
+    """The people, and what they do."""
+
+    core: Core
+    people: dict[str, Actor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.org_id = self.core.org("acme")
+        roles = {"alice": Role.OPERATOR, "bob": Role.MANAGER, "carol": Role.ADMIN, "dave": Role.APPROVER}
+        for name, role in (roles | {"mallory": Role.MEMBER, "rita": Role.REPORTER}).items():
+            self.people[name] = self.core.person(self.org_id, name, role)
+        self.change("alice", manager_id=self.people["bob"].user_id)
+
+    def change(self, name: str, **changes: object) -> None:
+        """Change a membership past the services."""
+
+        def work(db: object) -> None:
+            row = memberships.find(db, self.org_id, self.people[name].user_id)
+            memberships.update(db, self.org_id, msgspec.structs.replace(row, **changes))
+
+        self.core.database.write(work)
+
+    def policy(self, gates: str = MANAGER, name: str = "p", order: str = "sequential") -> None:
+        self.core.policies.push(self.people["carol"], policy_source(gates, name, order))
+
+    def ask(self, template: str = "careful", by: str = "alice", **values: object) -> Automation:
+        return self.core.run(self.people[by], template, **values)
+
+    def approve(self, who: str, automation: Automation, **more: str) -> Approval:
+        return self.core.approvals.approve(self.people[who], automation.approval_id or "", DecisionRequest(**more))
+
+    def reject(self, who: str, automation: Automation, **more: str) -> Approval:
+        return self.core.approvals.reject(self.people[who], automation.approval_id or "", DecisionRequest(**more))
+
+    def show(self, who: str, automation: Automation) -> Approval:
+        return self.core.approvals.get(self.people[who], automation.approval_id or "")
+
+    def state(self, automation: Automation) -> str:
+        return self.core.state(self.people["alice"], automation)
+
+    def why(self, automation: Automation) -> str:
+        return self.core.automations.get(self.people["alice"], automation.id).explanation
+
+    def told(self, kind: str) -> list[set[str]]:
+        """The names of those who were told of each such thing, oldest first."""
+        names = {person.user_id: name for name, person in self.people.items()}
+        rows = self.core.database.read(lambda db: notices.list_of_org(db, self.org_id))
+        return [{names[user_id] for user_id in json.loads(row.recipients)} for row in rows if row.kind == kind]
+
+    def tamper(self, sql: str, **parameters: object) -> None:
+        """Change the database behind the server's back."""
+        self.core.database.write(lambda db: db.execute(sql, parameters).fetchall())
+
+    def restart(self) -> None:
+        self.core = self.core.restart()
