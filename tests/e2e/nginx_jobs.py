@@ -6,6 +6,7 @@ from shutil import which
 
 from tests.e2e.targets import Nginx, need
 from tests.product import User
+from tests.support import wait_until
 
 
 class NginxJobs:
@@ -50,7 +51,8 @@ def change_and_fail_to_change(jobs: NginxJobs) -> None:
 
     code, log = jobs.change("never seen", url=f"http://{jobs.nginx.place.address}:8082/")
     assert code == 1, log
-    assert jobs.page() == hostile + "\n"
+    # A reload has nginx start new processes while its old ones still answer for a moment.
+    wait_until(lambda: jobs.page() == hostile + "\n", 10, "nginx to serve the page it had")
     states = [automation["state"] for automation in jobs.user.json("automations", "list")]
     assert states == ["failed", "failed", "succeeded"]
     assert jobs.nginx.page() == "the old page\n"
