@@ -13,7 +13,7 @@ import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import LeaseLost, NotAllowed, NotAuthenticated, OpsicleError
-from opsicle.domain.manifests import Order
+from opsicle.domain.manifests import Order, digest
 from opsicle.wire.jobs import CommandReport, Outcome, PhaseReport, StepState, Work
 from opsicle.wire.worker_api import (
     Done,
@@ -206,7 +206,8 @@ class Jobs:
             return
         if not may_start:
             return
-        log.info("job started", extra={"job_id": job.id, "automation": work.automation_id, "template": work.template})
+        facts = {"automation": work.automation_id, "template": work.template, "manifest": digest(work.manifest)}
+        log.info("job started", extra={"job_id": job.id, **facts})
         began_at = time.monotonic()
         outcome = self._run(job, work)
         seconds = round(time.monotonic() - began_at, 3)
