@@ -13,14 +13,26 @@ import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import LeaseLost, NotAllowed, NotAuthenticated, OpsicleError
+from opsicle.domain.manifests import Order, digest
 from opsicle.wire.jobs import CommandReport, Outcome, PhaseReport, StepState, Work
-from opsicle.wire.worker_api import Done, FinishReply, FinishRequest, LogReply, LogRequest, RunningJob, StartRequest
+from opsicle.wire.worker_api import (
+    Done,
+    FinishReply,
+    FinishRequest,
+    LogReply,
+    LogRequest,
+    RefuseRequest,
+    RunningJob,
+    StartRequest,
+)
 from opsicle.worker.connection import AWAY, Connection
 from opsicle.worker.identity import DataFolder
 from opsicle.worker.journal import ChildProcess, JobEntry, Journal
 from opsicle.worker.log_shipper import JobLog, LogShipper
 from opsicle.worker.runner import Cancellation, Host, Runner, kill_leftovers
+from opsicle.worker.spent_orders import SpentOrder
 from opsicle.worker.spool import Room, Spool
+from opsicle.worker.verification import Refused, Verifier
 from opsicle.worker.workspace import remove_folder
 
 log = logging.getLogger(__name__)
@@ -61,14 +73,16 @@ class Job:
 class Jobs:
     """The table of held jobs, and what is done with each. Safe to use from any thread.
 
+    `verifier` says what of the work that comes was ordered; nothing else is begun.
     `on_rejected` is told when the server no longer accepts this worker at all; `on_idle` when the last job is gone.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what jobs touch
         self,
         folder: DataFolder,
         connection: Connection,
         journal: Journal,
+        verifier: Verifier,
         room: Room,
         on_rejected: Callable[[OpsicleError], None],
         on_idle: Callable[[], None],
@@ -76,6 +90,7 @@ class Jobs:
         self._folder = folder
         self._connection = connection
         self._journal = journal
+        self._verifier = verifier
         self._room = room
         self._on_rejected = on_rejected
         self._on_idle = on_idle
@@ -180,10 +195,19 @@ class Jobs:
             return list(self._held.values())
 
     def _carry_out(self, job: Job, work: Work) -> None:
-        """From the lease to the acknowledged end. Nothing is executed before the journal and the server know."""
-        if not self._may_start(job):
+        """From the lease to the acknowledged end. Nothing is executed that was not ordered, or was before.
+
+        And nothing before the journal and the server know.
+        """
+        try:
+            may_start = self._may_start(job, self._verifier.check(work))
+        except Refused as refused:
+            self._refuse(job, str(refused))
             return
-        log.info("job started", extra={"job_id": job.id, "automation": work.automation_id, "template": work.template})
+        if not may_start:
+            return
+        facts = {"automation": work.automation_id, "template": work.template, "manifest": digest(work.manifest)}
+        log.info("job started", extra={"job_id": job.id, **facts})
         began_at = time.monotonic()
         outcome = self._run(job, work)
         seconds = round(time.monotonic() - began_at, 3)
@@ -195,14 +219,26 @@ class Jobs:
         self._note_end(job, outcome)
         self._report(job, outcome, job.spool.end)
 
-    def _may_start(self, job: Job) -> bool:
+    def _may_start(self, job: Job, order: Order) -> bool:
         try:
+            if not self._journal.spend(SpentOrder(job.id, job.fence, order.nonce, order.expires_at)):
+                raise Refused("its order was carried out before")
             self._journal.starting(job.id, job.fence)
         except OSError as error:
             # Never asked for, so never begun: the lease lapses, and whoever has room for a journal gets the job.
             log.error("the journal cannot be written: job not begun", extra={"job_id": job.id, "reason": str(error)})  # noqa: TRY400
             return False
         return self._told(job, lambda: self._insist(job, "start", StartRequest(job.fence), Done)) is not None
+
+    def _refuse(self, job: Job, reason: str) -> None:
+        """Carry nothing out, and say so here and to the server. What an earlier order has left stays as it is."""
+        log.error("order refused: nothing of it is run", extra={"job_id": job.id, "reason": reason})
+        try:
+            self._insist(job, "refuse", RefuseRequest(job.fence, reason), Done)
+        except (NotAuthenticated, NotAllowed) as error:
+            self._on_rejected(error)
+        except OpsicleError as error:
+            log.warning("the server does not take the refusal", extra={"job_id": job.id, "reason": error.message})
 
     def _run(self, job: Job, work: Work) -> Outcome:
         host = Host(workspace_root=self._folder.workspaces, on_child=lambda pid, life: self._note_child(job, pid, life))

@@ -3,6 +3,8 @@
 An append-only file of lines, each `crc32 as 8 hex digits, space, JSON`. A line that was torn by a crash does not
 match its checksum and is passed over. A job's lines, in order:
 
+    spent      before `starting`: the order to do the job, which counts once
+    forgotten  up to when the expired orders are not listed any more
     starting   before the server is asked whether the job may begin
     child      a process of the job exists (its `life` tells it from a later owner of the same id)
     progress   how far the phases were when that was last told to the server
@@ -19,12 +21,15 @@ import logging
 import os
 import threading
 import zlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from opsicle.kit import files
 from opsicle.wire.jobs import Outcome, PhaseReport
+from opsicle.worker.spent_orders import SpentOrder, SpentOrders
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +80,16 @@ class _Closed(msgspec.Struct, tag="closed", frozen=True):
     job_id: str
 
 
-_Line = _Starting | _Child | _Progress | _Finished | _Closed
+class _Spent(msgspec.Struct, tag="spent", frozen=True):
+    order: SpentOrder
+
+
+class _Forgotten(msgspec.Struct, tag="forgotten", frozen=True):
+    up_to: datetime
+
+
+_JobLine = _Starting | _Child | _Progress | _Finished | _Closed
+_Line = _Spent | _Forgotten | _JobLine
 _decode = msgspec.json.Decoder(_Line).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -83,9 +97,13 @@ _encode = msgspec.json.Encoder().encode
 class Journal:
     """The worker's journal. Safe to call from any thread; every method that writes raises OSError when it cannot."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._path = path
-        self._open: dict[str, JobEntry] = _read(path)
+        self._now = now
+        self._spent = SpentOrders()
+        self._open: dict[str, JobEntry] = {}
+        for line in _read(path):
+            self._apply(line)
         self._lock = threading.Lock()
         self._sync_lock = threading.Lock()
         self._lines_written = 0
@@ -97,6 +115,14 @@ class Journal:
         """The jobs that are not closed; at the start of a life, what the last one left."""
         with self._lock:
             return list(self._open.values())
+
+    def spend(self, order: SpentOrder) -> bool:
+        """Take up an order, unless that was done before: then False. Durable when the job's `starting` returns."""
+        with self._lock:
+            if self._spent.has(order):
+                return False
+            self._write(_Spent(order))
+            return True
 
     def starting(self, job_id: str, fence: int) -> None:
         """Note that the server will be asked whether this job may begin. Durable when it returns."""
@@ -128,17 +154,20 @@ class Journal:
 
     def _append(self, line: _Line) -> int:
         """Write one line; returns its number, for `_sync`."""
-        content = _sealed(line)
         with self._lock:
-            try:
-                files.write_all(self._fd, content)
-            except OSError:
-                os.ftruncate(self._fd, self._size)  # half a line would spoil the next one
-                raise
-            self._size += len(content)
-            self._lines_written += 1
-            _apply(self._open, line)
-            return self._lines_written
+            return self._write(line)
+
+    def _write(self, line: _Line) -> int:
+        content = _sealed(line)
+        try:
+            files.write_all(self._fd, content)
+        except OSError:
+            os.ftruncate(self._fd, self._size)  # half a line would spoil the next one
+            raise
+        self._size += len(content)
+        self._lines_written += 1
+        self._apply(line)
+        return self._lines_written
 
     def _sync(self, number: int) -> None:
         with self._sync_lock:
@@ -150,7 +179,8 @@ class Journal:
             self._lines_synced = written
 
     def _rewrite(self) -> None:
-        content = b"".join(_sealed(line) for entry in self._open.values() for line in _lines_of(entry))
+        self._spent.forget(self._now())
+        content = b"".join(_sealed(line) for line in self._lines())
         files.replace(self._path, content)
         if self._fd >= 0:
             os.close(self._fd)
@@ -159,33 +189,50 @@ class Journal:
         self._compact_at = max(COMPACT_BYTES, 2 * self._size)
         self._lines_synced = self._lines_written
 
+    def _lines(self) -> Iterator[_Line]:
+        """All that still matters."""
+        if self._spent.forgotten_to:
+            yield _Forgotten(self._spent.forgotten_to)
+        for order in self._spent:
+            yield _Spent(order)
+        for entry in self._open.values():
+            yield from _lines_of(entry)
+
+    def _apply(self, line: _Line) -> None:
+        if isinstance(line, _Spent):
+            self._spent.add(line.order)
+        elif isinstance(line, _Forgotten):
+            self._spent.forgotten_to = line.up_to
+        else:
+            _apply(self._open, line)
+
 
 def _sealed(line: _Line) -> bytes:
     content = _encode(line)
     return b"%08x %s\n" % (zlib.crc32(content), content)
 
 
-def _read(path: Path) -> dict[str, JobEntry]:
-    entries: dict[str, JobEntry] = {}
+def _read(path: Path) -> Iterator[_Line]:
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
-        return entries
+        return
     damaged = 0
     for line in lines:
         try:
             checksum, content = line[:8], line[9:]
             if int(checksum, 16) != zlib.crc32(content):
                 raise ValueError("torn")
-            _apply(entries, _decode(content))
+            decoded = _decode(content)
         except ValueError:  # also what msgspec raises
             damaged += 1
+        else:
+            yield decoded
     if damaged:
         log.warning("damaged lines of the journal were passed over", extra={"count": damaged})
-    return entries
 
 
-def _apply(entries: dict[str, JobEntry], line: _Line) -> None:
+def _apply(entries: dict[str, JobEntry], line: _JobLine) -> None:
     """Bring what is known of the job up to this line."""
     if isinstance(line, _Starting):
         entries[line.job_id] = JobEntry(line.job_id, line.fence)

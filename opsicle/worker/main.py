@@ -25,6 +25,7 @@ from opsicle.worker.jobs import Jobs
 from opsicle.worker.journal import Journal
 from opsicle.worker.poller import Poller, Presence
 from opsicle.worker.spool import Room
+from opsicle.worker.verification import Verifier
 from opsicle.worker.witness import Witness
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,8 @@ class Worker:
             leftovers.remove(folder, {entry.job_id for entry in self._journal.open_jobs()})
         self._connection = Connection(identity)
         room = Room(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
-        self._jobs = Jobs(folder, self._connection, self._journal, room, self._events.put, self._wake)
+        verifier = Verifier(identity, options.labels)
+        self._jobs = Jobs(folder, self._connection, self._journal, verifier, room, self._events.put, self._wake)
         self._poller = Poller(
             Presence(new_id(datetime.now(UTC)), options.labels, options.slots),
             self._connection,

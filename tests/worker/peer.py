@@ -34,11 +34,13 @@ from opsicle.wire.worker_api import (
     LogRequest,
     PollReply,
     PollRequest,
+    RefuseRequest,
     RenewReply,
     RenewRequest,
     StartRequest,
 )
 from opsicle.worker.identity import Identity
+from tests.worker.ordering import ORG_ID, WORKER_ID, ordered
 
 HOLD_SECONDS = 5.0
 
@@ -58,6 +60,7 @@ class Peer:
     def __init__(self, folder: Path, *, worker_life: timedelta = timedelta(days=7)) -> None:
         self.authority = Authority.create(datetime.now(UTC) - timedelta(days=30))
         self.order_key = OrderKey.create()
+        self.org_id, self.worker_id = ORG_ID, WORKER_ID
         self.worker_life = worker_life
         self.faults: dict[str, deque[str]] = defaultdict(deque)
         self.refusals: dict[str, Refusal] = {}
@@ -67,6 +70,7 @@ class Peer:
         self.phases: dict[str, Any] = {}
         self.starts: list[tuple[str, int]] = []
         self.finished: dict[str, Outcome] = {}
+        self.refused: dict[str, str] = {}
         self.lost: set[str] = set()
         self.serials: list[str] = []
         self.is_revoked = False
@@ -102,11 +106,13 @@ class Peer:
         """What a worker has after enrolment."""
         made_at = now or datetime.now(UTC)
         key_pem, csr_pem = certificates.make_key_and_csr()
-        issued = (authority or self.authority).issue_worker(certificates.load_csr(csr_pem), "acme", "w1", made_at)
+        issued = (authority or self.authority).issue_worker(
+            certificates.load_csr(csr_pem), "acme", self.worker_id, made_at
+        )
         return Identity(
-            worker_id="w1",
+            worker_id=self.worker_id,
             org="acme",
-            org_id="o1",
+            org_id=self.org_id,
             order_key_pem=self.order_key.public.pem,
             name="worker-1",
             worker_url=f"https://127.0.0.1:{self.port}",
@@ -123,6 +129,11 @@ class Peer:
     # What a test wants
 
     def give(self, *works: Work) -> None:
+        """Hand out work with a proper order for each."""
+        self._tell("work", tuple(ordered(work, self.order_key) for work in works))
+
+    def give_as_it_is(self, *works: Work) -> None:
+        """Hand out work with whatever order it has."""
         self._tell("work", works)
 
     def cancel(self, job_id: str) -> None:
@@ -153,6 +164,7 @@ class Peer:
         handlers: dict[str, Callable[[str, bytes], msgspec.Struct]] = {
             "poll": self._poll,
             "start": self._start,
+            "refuse": self._refuse,
             "log": self._log,
             "finish": self._finish,
             "renew": self._renew,
@@ -180,6 +192,11 @@ class Peer:
         self._check(job_id)
         self.starts.append((job_id, msgspec.msgpack.decode(body, type=StartRequest).fence))
         return Done(JobState.RUNNING)
+
+    def _refuse(self, job_id: str, body: bytes) -> Done:
+        self._check(job_id)
+        self.refused[job_id] = msgspec.msgpack.decode(body, type=RefuseRequest).reason
+        return Done(JobState.RETURNED)
 
     def _log(self, job_id: str, body: bytes) -> LogReply:
         self._check(job_id)

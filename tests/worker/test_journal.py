@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from opsicle.domain.automations import JobState
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState
 from opsicle.worker.journal import COMPACT_BYTES, ChildProcess, JobEntry, Journal
+from opsicle.worker.spent_orders import CLOCK_SKEW, SpentOrder
 
 PHASES = (PhaseReport(name="main", state=StepState.RUNNING, started_at_ms=1),)
 OUTCOME = Outcome(state=JobState.FAILED, phases=PHASES, exit_code=3, explanation="phase main failed")
@@ -139,3 +141,88 @@ os.kill(os.getpid(), 9)
     subprocess.run([sys.executable, "-c", code, str(path)], check=False)
     (job,) = left_in(path)
     assert job.children == [ChildProcess(7, "boot/1")]
+
+
+# Orders count once
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def order(number: int, expires_at: datetime = NOON + MINUTE) -> SpentOrder:
+    return SpentOrder(f"j{number}", 1, f"nonce-{number}", expires_at)
+
+
+def later(path: Path, now: datetime) -> Journal:
+    """The journal of the worker's next life, which begins by writing it anew."""
+    return Journal(path, now=lambda: now)
+
+
+def test_an_order_counts_once_in_this_life_and_the_next(path: Path) -> None:
+    journal = later(path, NOON)
+    assert journal.spend(order(1))
+    assert not journal.spend(order(1))
+    journal.close()
+    for _ in range(2):
+        journal = later(path, NOON)
+        assert not journal.spend(order(1))
+        assert not journal.spend(SpentOrder("j9", 9, "nonce-1", NOON + MINUTE))
+        assert not journal.spend(SpentOrder("j1", 1, "nonce-9", NOON + MINUTE))
+        journal.close()
+    assert later(path, NOON).spend(SpentOrder("j1", 2, "nonce-2", NOON + MINUTE))
+
+
+def test_of_one_order_that_comes_to_many_threads_at_once_one_counts(path: Path) -> None:
+    journal, taken = later(path, NOON), []
+    barrier = threading.Barrier(8)
+
+    def take() -> None:
+        barrier.wait()
+        taken.append(journal.spend(order(1)))
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == [False] * 7 + [True]
+
+
+def test_orders_are_forgotten_only_when_they_have_expired_by_any_clock(path: Path) -> None:
+    journal = later(path, NOON)
+    for number in range(1000):
+        journal.spend(order(number))
+    journal.close()
+    full = path.stat().st_size
+    journal = later(path, NOON + MINUTE + CLOCK_SKEW)
+    assert not journal.spend(order(7))
+    journal.close()
+    assert path.stat().st_size == full
+    later(path, NOON + MINUTE + CLOCK_SKEW + timedelta(seconds=1)).close()
+    assert path.stat().st_size < 100
+
+
+def test_what_was_forgotten_does_not_count_again_when_the_clock_is_set_back(path: Path) -> None:
+    journal = later(path, NOON)
+    journal.spend(order(1))
+    journal.close()
+    later(path, NOON + timedelta(days=1)).close()
+    for _ in range(2):
+        journal = later(path, NOON)
+        assert not journal.spend(order(1))
+        assert not journal.spend(order(2, NOON + MINUTE))
+        journal.close()
+    assert later(path, NOON).spend(order(2, NOON + 2 * MINUTE))
+
+
+def test_the_orders_of_closed_jobs_outlive_a_rewriting(path: Path) -> None:
+    journal, size = later(path, NOON), 0
+    assert journal.spend(order(0))
+    for number in range(1, 50_000):
+        journal.starting(f"j{number}", 1) if number < 3 else journal.child("j1", ChildProcess(number, "boot/1"))
+        if path.stat().st_size > COMPACT_BYTES:
+            break
+    size = path.stat().st_size
+    journal.closed("j1")
+    assert path.stat().st_size < size
+    assert not journal.spend(order(0))

@@ -1,0 +1,132 @@
+"""Whether the work that came is what the server has ordered: looked at before anything of it is begun.
+
+What is trusted is the key that the worker was given when it enrolled, its own identity and its own clock. Whatever
+brought the work, and whatever TLS said of it, decides nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import msgspec
+
+from opsicle.domain.manifests import MANIFEST_FORMAT, Manifest, Order, canonical, commitment, digest
+from opsicle.domain.names import environment_name
+from opsicle.domain.variables import as_text
+from opsicle.pki.order_key import OrderPublicKey
+from opsicle.wire.jobs import Work
+from opsicle.worker.identity import Identity
+from opsicle.worker.spent_orders import CLOCK_SKEW
+
+LONGEST_LIFE = timedelta(hours=1)
+"""No order lives longer, so that those carried out need not be remembered for longer."""
+
+T = TypeVar("T", Manifest, Order)
+
+
+class Refused(Exception):
+    """The work is not carried out; the message says why, without anything secret. Never leaves the worker."""
+
+
+class Verifier:
+    """Compares work with its order, for one worker."""
+
+    def __init__(self, identity: Identity, labels: Mapping[str, str]) -> None:
+        self._key = OrderPublicKey.load(identity.order_key_pem)
+        self._identity = identity
+        self._labels = labels
+
+    def check(self, work: Work) -> Order:
+        """The order that allows just this work, to this worker, now. Raises Refused.
+
+        Whether it was carried out before is the journal's to say.
+        """
+        if not (work.order and work.signature and work.manifest):
+            raise Refused("it came without a signed order")
+        if not self._key.has_signed(work.order, work.signature):
+            raise Refused("its order is not signed with the key that this worker was given when it enrolled")
+        order = _decoded(work.order, Order)
+        _require(self._about(order, work))
+        self._check_time(order)
+        if digest(work.manifest) != order.manifest_digest:
+            raise Refused("its manifest is not the one that was ordered")
+        manifest = _decoded(work.manifest, Manifest)
+        _require(_in_manifest(manifest, order))
+        _require(_in_work(manifest, work))
+        if not work.withheld:  # else nothing of it is run, and what is secret did not come along
+            _require(_secret(manifest, work))
+        self._check_labels(manifest)
+        return order
+
+    def _about(self, order: Order, work: Work) -> Iterator[tuple[str, object, object]]:
+        yield "format", order.format, MANIFEST_FORMAT
+        yield "org", order.org_id, self._identity.org_id
+        yield "worker", order.worker_id, self._identity.worker_id
+        yield "automation", order.automation_id, work.automation_id
+        yield "job", order.job_id, work.job_id
+        yield "fence", order.fence, work.fence
+
+    def _check_time(self, order: Order) -> None:
+        if order.issued_at.tzinfo is None or order.expires_at.tzinfo is None:
+            raise Refused("its order does not say in which time zone its times are")
+        now = datetime.now(UTC)
+        if order.expires_at - order.issued_at > LONGEST_LIFE:
+            raise Refused("its order is good for longer than any")
+        if order.issued_at > now + CLOCK_SKEW:
+            ahead = round((order.issued_at - now).total_seconds())
+            raise Refused(f"its order is from {ahead} s in the future: is this worker's clock, or the server's, wrong?")
+        if order.expires_at <= now - CLOCK_SKEW:
+            late = round((now - order.expires_at).total_seconds())
+            raise Refused(f"its order expired {late} s ago: is this worker's clock, or the server's, wrong?")
+
+    def _check_labels(self, manifest: Manifest) -> None:
+        for key, value in manifest.runs_on.items():
+            if self._labels.get(key) != value:
+                raise Refused(f"it is for workers with the label {key}={value}, which this one has not")
+
+
+def _in_manifest(manifest: Manifest, order: Order) -> Iterator[tuple[str, object, object]]:
+    yield "format", manifest.format, MANIFEST_FORMAT
+    yield "org", manifest.org_id, order.org_id
+    yield "automation", manifest.automation_id, order.automation_id
+
+
+def _in_work(manifest: Manifest, work: Work) -> Iterator[tuple[str, object, object]]:
+    yield "template", manifest.template, work.template
+    yield "requester", manifest.requester, work.requester
+    yield "phases", manifest.phases, work.phases
+    yield (
+        "variables",
+        {environment_name(name): as_text(value) for name, value in manifest.values.items()},
+        work.variables,
+    )
+    yield "mounts", manifest.volume_mounts, work.volume_mounts
+    yield "time limit", manifest.timeout, work.timeout
+
+
+def _secret(manifest: Manifest, work: Work) -> Iterator[tuple[str, object, object]]:
+    yield "secrets", manifest.secrets, tuple(sorted(work.secrets))
+    ordered = {environment_name(name): text for name, text in manifest.secret_variables.items()}
+    handed = {name: commitment(work.secret_salt, value) for name, value in work.secret_variables.items()}
+    yield "secret variables", ordered, handed
+
+
+def _require(pairs: Iterator[tuple[str, object, object]]) -> None:
+    """Raise Refused at the first thing that was not ordered so. It is named, never quoted."""
+    for name, one, other in pairs:
+        if one != other:
+            raise Refused(f"not as ordered: {name}")
+
+
+def _decoded(content: bytes, kind: type[T]) -> T:
+    """The message in its one canonical form: nothing in it that is not known, nothing left out."""
+    try:
+        message = msgspec.json.decode(content, type=kind)
+        is_canonical = canonical(message) == content
+    except (ValueError, msgspec.MsgspecError, RecursionError):
+        is_canonical = False
+    if not is_canonical:
+        raise Refused(f"its {kind.__name__.lower()} is not in the form that this worker knows")
+    return message

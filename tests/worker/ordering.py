@@ -1,0 +1,74 @@
+"""Orders as a server makes them, and as it never would: for the stand-in of the server."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from opsicle.domain.automations import WorkerLost
+from opsicle.domain.manifests import Manifest, Order, canonical, commitment, digest
+from opsicle.pki.order_key import OrderKey
+from opsicle.wire.jobs import Work
+
+PREFIX = "OPSICLE_VAR_"
+ORG_ID, WORKER_ID = "o1", "w1"
+
+
+def manifest_of(work: Work, **changes: Any) -> Manifest:
+    """The manifest that allows just this work."""
+    facts = {
+        "org_id": ORG_ID,
+        "automation_id": work.automation_id,
+        "template": work.template,
+        "version": 1,
+        "template_digest": "sha256:" + "0" * 64,
+        "phases": work.phases,
+        "values": {_variable(name): text for name, text in work.variables.items()},
+        "secret_variables": {
+            _variable(name): commitment(work.secret_salt, text) for name, text in work.secret_variables.items()
+        },
+        "secrets": tuple(sorted(work.secrets)),
+        "volume_mounts": work.volume_mounts,
+        "runs_on": {},
+        "timeout": work.timeout,
+        "on_worker_lost": WorkerLost.UNKNOWN,
+        "requester_id": "u1",
+        "requester": work.requester,
+        "reason": "",
+    }
+    return Manifest(**(facts | changes))
+
+
+def order_of(work: Work, manifest: bytes, **changes: Any) -> Order:
+    """An order for this work, good for a minute."""
+    now = datetime.now(UTC)
+    facts = {
+        "org_id": ORG_ID,
+        "worker_id": WORKER_ID,
+        "automation_id": work.automation_id,
+        "job_id": work.job_id,
+        "fence": work.fence,
+        "nonce": secrets.token_hex(16),
+        "manifest_digest": digest(manifest),
+        "issued_at": now,
+        "expires_at": now + timedelta(seconds=60),
+    }
+    return Order(**(facts | changes))
+
+
+def ordered(work: Work, key: OrderKey, manifest: Manifest | None = None, **changes: Any) -> Work:
+    """The work with its manifest (or another one) and a signed order, in which `changes` stand."""
+    written = canonical(manifest or manifest_of(work))
+    return signed(work, key, written, canonical(order_of(work, written, **changes)))
+
+
+def signed(work: Work, key: OrderKey, manifest: bytes, order: bytes) -> Work:
+    """The work with just these bytes, and the key's signature of the order."""
+    return msgspec.structs.replace(work, manifest=manifest, order=order, signature=key.sign(order))
+
+
+def _variable(name: str) -> str:
+    return name.removeprefix(PREFIX).lower()

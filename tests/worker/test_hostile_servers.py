@@ -1,0 +1,210 @@
+"""A worker that is handed what was not ordered carries nothing of it out: hostile servers, and men in the middle.
+
+The work is real, made by the server's own services for this worker; the worker is a real process. The judge is a file
+to which everything that runs appends its job's name, so that nothing in Opsicle has a say in what was executed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from opsicle.domain.access import Role
+from opsicle.kit.clock import SystemClock
+from opsicle.server.store import secrets
+from opsicle.wire.jobs import Work
+from opsicle.worker.verification import Refused, Verifier
+from tests.services.core import Core
+from tests.worker.mischief import BETWEEN, MINUTE, SERVERS, STRANGERS, Scene
+from tests.worker.ordering import manifest_of, ordered
+from tests.worker.peer import Peer, work
+from tests.worker.working import Working, lines
+
+SCALE = float(os.environ.get("OPSICLE_TEST_SCALE", "1"))
+COUNT = int(500 * SCALE)
+SECRET_VALUES = ("sesame-open", "swordfish", "hunter22")
+REAL_JOBS = 40
+
+TEMPLATE = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {{name: rotate}}
+spec:
+  variables: [{{id: who, type: string}}, {{id: pin-code, type: secret}}, {{id: factor, type: float, default: 1.5}}]
+  template:
+    phases:
+      - name: first
+        secrets: [db-password]
+        commands: ["echo \\"$OPSICLE_VAR_WHO\\" >> {judge}", "test -n \\"$OPSICLE_SECRET_DB_PASSWORD\\""]
+      - {{name: second, commands: ["true"]}}
+"""
+
+
+class Stage:
+    """Real works, by the name that each leaves with the judge, and a real worker for which they are meant."""
+
+    def __init__(self, folder: Path, peer: Peer) -> None:
+        self.judge, self.peer = folder / "judge", peer
+        (folder / "server").mkdir()
+        core = Core(folder / "server", clock=SystemClock())  # type: ignore[arg-type]
+        self.key = peer.order_key = core.order_key
+        alice = core.person(core.org("acme"), "alice", Role.OPERATOR)
+        _keep_secret(core, alice, "db-password", "hunter22")
+        core.push(alice, TEMPLATE.format(judge=self.judge))
+        speaker = core.worker(alice.org_id, "worker-1", slots=REAL_JOBS)
+        peer.org_id, peer.worker_id = alice.org_id, speaker.actor.worker_id
+        for number in range(REAL_JOBS):
+            core.run(alice, "rotate", **{"who": f"real-{number}", "pin-code": "swordfish"})
+        self.works = {work.variables["OPSICLE_VAR_WHO"]: work for work in speaker.poll().work}
+        core.close()
+        assert len(self.works) == REAL_JOBS
+        self.worker = Working(folder, peer)
+        self.worker.start()
+
+    def scene(self, name: str, other: str = "real-0", chance: random.Random | None = None) -> Scene:
+        chance = chance or random.Random(0)
+        return Scene(self.works[name], self.works[other], self.key, chance, str(self.judge))
+
+    def run(self, *names: str) -> None:
+        """Let the worker carry out what was really ordered."""
+        self.peer.give_as_it_is(*(self.works[name] for name in names))
+        for name in names:
+            assert self.worker.wait_for_finish(self.works[name].job_id) == "succeeded"
+
+    def expect_refusals(self, *works: Work) -> list[str]:
+        """Hand these to the worker; the reasons for which it refuses each."""
+        self.peer.refused.clear()
+        self.peer.give_as_it_is(*works)
+        ids = {work.job_id for work in works}
+        self.worker.wait(lambda: ids <= set(self.peer.refused), f"{len(ids)} refusals")
+        self.worker.wait(self._holds_nothing, "a worker that holds nothing")
+        return [self.peer.refused[work.job_id] for work in works]
+
+    def _holds_nothing(self) -> bool:
+        """Have the open poll answered, so that the worker says again what it holds."""
+        self.peer.drop("nothing")
+        return not self.peer.polls[-1].jobs
+
+
+def _keep_secret(core: Core, actor: Any, name: str, value: str) -> None:
+    now = core.clock.now()
+    row = secrets.SecretRow(name, 1, "", now, now, actor.user_id, "", "")
+    sealed = core.vault.seal_secret(actor.org_id, name, 1, value)
+    core.database.write(lambda db: secrets.insert(db, actor.org_id, row, sealed))
+
+
+@pytest.fixture
+def stage(tmp_path: Path, peer: Peer) -> Iterator[Stage]:
+    stage = Stage(tmp_path, peer)
+    yield stage
+    stage.worker.close()
+
+
+def test_of_500_jobs_that_nobody_ordered_so_none_is_executed(stage: Stage) -> None:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    names = sorted(stage.works)
+    done, open_ = names[:8], names[8:]
+    stage.run(*done)
+    mischief: list[tuple[str, Callable[[Scene], Work]]] = [*BETWEEN.items(), *STRANGERS.items(), *SERVERS.items()]
+    chance.shuffle(mischief)
+    reasons: dict[str, str] = {}
+    count = 0
+    while count < COUNT:
+        chance.shuffle(open_)
+        batch: dict[str, tuple[str, Work]] = {}
+        for name in open_:
+            what, spoil = mischief[(count + len(batch)) % len(mischief)]
+            other = chance.choice([each for each in names if each != name])
+            scene = Scene(stage.works[name], stage.works[other], stage.key, chance, str(stage.judge))
+            spoilt = spoil(scene)
+            batch.setdefault(spoilt.job_id, (what, spoilt))
+        for name in chance.sample(done, 4):
+            again = stage.works[name]
+            batch.setdefault(again.job_id, ("again", again))
+        given = list(batch.values())
+        told = stage.expect_refusals(*(work for _, work in given))
+        reasons |= {what: reason for (what, _), reason in zip(given, told, strict=True)}
+        count += len(given)
+    for what, reason in sorted(reasons.items()):
+        print(f"{what}: {reason}")
+    assert sorted(lines(stage.judge)) == sorted(done)
+    assert reasons.keys() >= {what for what, _ in mischief}
+    assert reasons["again"] == "its order was carried out before"
+    said = "".join(reasons.values()) + stage.worker.log.read_text()
+    assert not [value for value in SECRET_VALUES if value in said]
+    assert stage.worker.log.read_text().count("order refused") >= COUNT
+    # What was refused in altered form was good as it was: the mischief alone was the reason.
+    stage.run(*open_)
+    assert sorted(lines(stage.judge)) == sorted(names)
+
+
+def test_what_was_carried_out_stays_so_after_the_workers_death(stage: Stage) -> None:
+    stage.run("real-1", "real-2")
+    stage.worker.kill()
+    stage.worker.start()
+    again = stage.expect_refusals(stage.works["real-1"], stage.works["real-2"])
+    assert set(again) == {"its order was carried out before"}
+    assert sorted(lines(stage.judge)) == ["real-1", "real-2"]
+
+
+def test_one_nonce_and_one_lease_count_once_even_if_the_server_signs_them_again(stage: Stage) -> None:
+    stage.run("real-1")
+    first, second = stage.scene("real-1"), stage.scene("real-2")
+    same_nonce, same_lease = second.with_order(nonce=first.order.nonce), first.with_order(nonce="0" * 32)
+    assert set(stage.expect_refusals(same_nonce, same_lease)) == {"its order was carried out before"}
+    assert lines(stage.judge) == ["real-1"]
+
+
+def test_work_that_cannot_be_read_is_not_run_and_the_worker_lives(stage: Stage, peer: Peer) -> None:
+    shaped = msgspec.msgpack.decode(msgspec.msgpack.encode(stage.works["real-1"]))
+    for field in ("phases", "job_id", "fence", "requester"):
+        polls = len(peer.polls)
+        peer.give_as_it_is({key: value for key, value in shaped.items() if key != field})  # type: ignore[arg-type]
+        stage.worker.wait(lambda: len(peer.polls) > polls, "a poll afterwards")  # noqa: B023
+    stage.run("real-2")
+    assert lines(stage.judge) == ["real-2"]
+
+
+def test_a_refusal_is_told_until_the_server_has_heard_it(stage: Stage, peer: Peer) -> None:
+    peer.faults["refuse"] += ["before", "after"]
+    forged = msgspec.structs.replace(stage.works["real-1"], signature=b"\0" * 64)
+    assert "not signed" in stage.expect_refusals(forged)[0]
+    assert peer.calls["refuse"] >= 3
+
+
+def test_clocks_may_differ_by_some_minutes(stage: Stage, peer: Peer) -> None:
+    for name, minutes in (("real-1", -5), ("real-2", 4)):
+        scene = stage.scene(name)
+        times = {
+            "issued_at": scene.order.issued_at + minutes * MINUTE,
+            "expires_at": scene.order.expires_at + minutes * MINUTE,
+        }
+        peer.give_as_it_is(scene.with_order(**times))
+        assert stage.worker.wait_for_finish(stage.works[name].job_id) == "succeeded"
+
+
+def test_a_worker_takes_what_asks_for_its_labels_and_nothing_that_asks_for_others(peer: Peer) -> None:
+    plain = work("j1", "true")
+    given = ordered(plain, peer.order_key, manifest_of(plain, runs_on={"zone": "vault"}))
+    Verifier(peer.identity(), {"zone": "vault", "more": "x"}).check(given)
+    for labels in ({}, {"zone": "dmz"}, {"Zone": "vault"}):
+        with pytest.raises(Refused, match="zone=vault"):
+            Verifier(peer.identity(), labels).check(given)
+
+
+def test_work_whose_secrets_cannot_be_had_is_ordered_and_runs_nothing(stage: Stage, peer: Peer) -> None:
+    """The server cannot decrypt: the worker is told so, and reports it as the job's end."""
+    blind = msgspec.structs.replace(
+        stage.works["real-1"], withheld="the server cannot decrypt", secrets={}, secret_variables={}, secret_salt=b""
+    )
+    peer.give_as_it_is(blind)
+    assert stage.worker.wait_for_finish(blind.job_id) == "failed"
+    assert lines(stage.judge) == []
