@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opsicle.cli.invitations import emit_link
 from opsicle.cli.invocation import current
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import totp_option, with_proof
@@ -57,14 +58,32 @@ def show(org: str | None) -> None:
 @orgs.command()
 @click.argument("org")
 @click.option("--name", metavar="N", default="", help="What it is called; its code unless told.")
-@click.option("--admin", metavar="EMAIL", default="", help="Its first admin; you unless told.")
+@click.option(
+    "--admin",
+    metavar="EMAIL",
+    default="",
+    help="Its first admin; you unless told. Gets a one-time link if they have no account.",
+)
 @totp_option
 def create(org: str, name: str, admin: str, totp: str | None) -> None:
     """Found an org with this code, such as `acme`."""
     from opsicle.wire.org_api import CreateOrgRequest
 
     request = CreateOrgRequest(code=org, name=name, admin=admin)
-    _emit(with_proof(totp, lambda api: _of(api).create_org(request)))
+    made = with_proof(totp, lambda api: _of(api).create_org(request))
+    fields = [(column.heading, column.value(made)) for column in _COLUMNS]
+    if made.invitation:
+        fields += [("invited", made.invitation.invitation.email), ("link", made.invitation.url)]
+    emit(made, fields)
+
+
+@orgs.command("invite-admin")
+@click.argument("org")
+@click.option("--email", metavar="E", required=True, help="Their e-mail address.")
+@totp_option
+def invite_admin(org: str, email: str, totp: str | None) -> None:
+    """Make the one-time link for the admin of an org that has none, for provider admins."""
+    emit_link(with_proof(totp, lambda api: _of(api).invite_admin(org, email)))
 
 
 @orgs.command()

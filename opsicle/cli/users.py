@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.accounts import password_file
+from opsicle.cli.invitations import ROLES, invitations, invite, uninvite
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
@@ -16,8 +17,6 @@ from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
     from opsicle.wire.user_api import UpdateUserRequest, User
-
-ROLES = ("admin", "manager", "operator", "approver", "member", "reporter")
 
 _COLUMNS = [
     Column("id", lambda user: user.id),
@@ -132,6 +131,11 @@ def logout(user: str, totp: str | None) -> None:
     """End all sessions of a person in the org; their API tokens stay."""
     with_proof(totp, lambda api: api.end_sessions(user))
     emit({"user": user, "is_logged_out": True}, [("logged out", user)])
+
+
+users.add_command(invite)
+users.add_command(invitations)
+users.add_command(uninvite)
 
 
 def _update_request(given: dict[str, str | bool]) -> UpdateUserRequest:

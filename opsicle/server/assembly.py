@@ -17,6 +17,7 @@ from opsicle.server.api import (
     automations,
     enrol,
     identity,
+    invitations,
     orgs,
     secrets,
     templates,
@@ -38,6 +39,8 @@ from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.enrolments import Enrolments, Urls
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.following import Following
+from opsicle.server.services.invitation_links import InvitationLinks
+from opsicle.server.services.invitations import Invitations
 from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
@@ -104,8 +107,10 @@ class Services:
         )
         self.accounts = Accounts(state, self.sessions, self.hasher, throttle, apps, clock)
         self.users = Users(state, self.sessions, self.hasher, self.step_up, clock)
-        self.orgs = Orgs(state, self.step_up, clock)
-        self.provider = Provider(state, self.sessions, self.step_up, clock)
+        links = InvitationLinks(self.urls, clock)
+        self.invitations = Invitations(state, links, self.accounts, self.hasher, throttle, self.step_up, clock)
+        self.orgs = Orgs(state, links, self.step_up, clock)
+        self.provider = Provider(state, links, self.sessions, self.step_up, clock)
         self.tokens = ApiTokens(state, self.sessions, self.step_up, clock)
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
@@ -134,6 +139,7 @@ class Services:
             *identity.routes(self.identity),
             *orgs.routes(self.orgs, self.accounts, self.provider),
             *tokens.routes(self.tokens),
+            *invitations.routes(self.invitations),
             *users.routes(self.users),
             *templates.routes(self.templates),
             *automations.routes(self.automations, self.job_logs, self.following),

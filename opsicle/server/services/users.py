@@ -70,7 +70,7 @@ class Users:
 
         def work(db: Connection) -> MemberRow:
             user_id = self._open_account(db, UserRow(new_id(now), email, name, password_hash))
-            manager = _find_manager(db, actor.org_id, request.manager)
+            manager = find_manager(db, actor.org_id, request.manager)
             manager_id = manager.user_id if manager else None
             row = MemberRow(user_id, email, name, request.role, manager_id, None, is_disabled=False, created_at=now)
             memberships.insert(db, actor.org_id, row)
@@ -160,7 +160,8 @@ def get_member(db: Connection, org_id: str, id_or_email: str) -> MemberRow:
     return member
 
 
-def _find_manager(db: Connection, org_id: str, email: str | None) -> MemberRow | None:
+def find_manager(db: Connection, org_id: str, email: str | None) -> MemberRow | None:
+    """Who is to be somebody's manager, None for nobody. Raises InvalidInput for one who cannot be."""
     if email is None:
         return None
     manager = memberships.find(db, org_id, email.strip().lower())
@@ -173,7 +174,7 @@ def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserReq
     """The membership as the request wants it. Raises InvalidInput for a manager who cannot be one."""
     manager_id = old.manager_id
     if request.manager is not UNSET:
-        manager = _find_manager(db, org_id, request.manager)
+        manager = find_manager(db, org_id, request.manager)
         manager_id = manager.user_id if manager else None
         if manager_id and memberships.is_managed_by(db, org_id, manager_id, old.user_id):
             raise fields.invalid(

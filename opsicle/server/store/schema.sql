@@ -102,6 +102,24 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (org_id, user_id, key)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE invitations (
+    id             TEXT PRIMARY KEY,
+    org_id         TEXT NOT NULL REFERENCES orgs (id),
+    email          TEXT NOT NULL COLLATE NOCASE,
+    role           TEXT NOT NULL,
+    manager_id     TEXT REFERENCES users (id),
+    token_hash     TEXT NOT NULL UNIQUE,
+    invited_by     TEXT NOT NULL REFERENCES users (id),
+    is_by_provider INTEGER NOT NULL,
+    created_at     TEXT NOT NULL,
+    expires_at     TEXT NOT NULL,
+    accepted_at    TEXT,
+    accepted_by    TEXT REFERENCES users (id),
+    revoked_at     TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX invitations_open ON invitations (org_id, email) WHERE accepted_at IS NULL AND revoked_at IS NULL;
+
 CREATE TABLE jobs (
     id            TEXT PRIMARY KEY,
     org_id        TEXT NOT NULL REFERENCES orgs (id),
