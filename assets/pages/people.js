@@ -87,7 +87,12 @@ function row(user, emails, reload) {
       user.id === whoAmI().user.id && h("span", { class: "fact" }, "you"),
     ),
     h("td", { dataset: { label: "Role" } }, user.role),
-    h("td", { dataset: { label: "Manager" } }, manager ? visible(manager) : h("span", { class: "muted" }, "none")),
+    h(
+      "td",
+      { dataset: { label: "Manager" } },
+      manager ? visible(manager) : h("span", { class: "muted" }, "none"),
+      user.is_manager_disabled && h("span", { class: "fact" }, "disabled"),
+    ),
     h("td", { dataset: { label: "Since" } }, ago(user.created_at)),
     may("users.manage") &&
       h(

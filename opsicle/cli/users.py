@@ -23,7 +23,7 @@ _COLUMNS = [
     Column("email", lambda user: user.email),
     Column("name", lambda user: user.name),
     Column("role", lambda user: user.role),
-    Column("manager", lambda user: user.manager),
+    Column("manager", lambda user: f"{user.manager} (disabled)" if user.is_manager_disabled else user.manager),
     Column("disabled", lambda user: user.is_disabled),
     Column("created", lambda user: user.created_at),
 ]

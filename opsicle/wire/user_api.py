@@ -81,13 +81,14 @@ class LoginReply(msgspec.Struct, kw_only=True):
 
 
 class User(msgspec.Struct, kw_only=True):
-    """A person of the org."""
+    """A person of the org. `is_manager_disabled`: their manager is shut out just now, and decides nothing."""
 
     id: str
     email: str
     name: str
     role: Role
     manager: str | None = None
+    is_manager_disabled: bool = False
     is_disabled: bool = False
     created_at: datetime
 

@@ -167,6 +167,8 @@ def find_manager(db: Connection, org_id: str, email: str | None) -> MemberRow | 
     manager = memberships.find(db, org_id, email.strip().lower())
     if manager is None:
         raise fields.invalid("manager", f"the manager {email} is not in this org", hint="Add them first.")
+    if manager.is_disabled:
+        raise fields.invalid("manager", f"{email} is disabled and can be nobody's manager", hint="Name somebody else.")
     return manager
 
 
@@ -250,6 +252,7 @@ def _shown(row: MemberRow) -> User:
         name=row.name,
         role=row.role,
         manager=row.manager,
+        is_manager_disabled=row.is_manager_disabled,
         is_disabled=row.is_disabled,
         created_at=row.created_at,
     )

@@ -22,6 +22,7 @@ class MemberRow(Row, frozen=True):
     manager: str | None
     is_disabled: bool
     created_at: datetime
+    is_manager_disabled: bool = False
 
 
 class PlaceRow(Row, frozen=True):
@@ -35,10 +36,12 @@ class PlaceRow(Row, frozen=True):
 
 
 _SELECT = """
-    SELECT u.id, u.email, u.name, m.role, m.manager_id, manager.email, m.is_disabled, m.created_at
+    SELECT u.id, u.email, u.name, m.role, m.manager_id, manager.email, m.is_disabled, m.created_at,
+           coalesce(above.is_disabled, 0)
       FROM memberships m
       JOIN users u ON u.id = m.user_id
       LEFT JOIN users manager ON manager.id = m.manager_id
+      LEFT JOIN memberships above ON above.org_id = m.org_id AND above.user_id = m.manager_id
 """
 
 
