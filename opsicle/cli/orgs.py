@@ -23,6 +23,7 @@ _COLUMNS = [
     Column("code", lambda org: org.code),
     Column("name", lambda org: org.name),
     Column("role", lambda org: org.role),
+    Column("shared workers", lambda org: org.allows_shared_workers),
     Column("current", lambda org: org.is_current),
 ]
 
@@ -88,17 +89,25 @@ def invite_admin(org: str, email: str, totp: str | None) -> None:
 
 @orgs.command()
 @click.option("--name", metavar="N", help="What it is called from now on.")
+@click.option(
+    "--allow-shared-workers",
+    type=click.BOOL,
+    metavar="true|false",
+    help="Whether the provider's workers may carry out what the org runs.",
+)
 @totp_option
-def update(name: str | None, totp: str | None) -> None:
+def update(name: str | None, allow_shared_workers: bool | None, totp: str | None) -> None:
     """Change what is given of the org that you are logged in to."""
     import msgspec
 
     from opsicle.domain.errors import UsageError
     from opsicle.wire.org_api import UpdateOrgRequest
 
-    if name is None:
+    asked = {"name": name, "allows_shared_workers": allow_shared_workers}
+    given = {field: value for field, value in asked.items() if value is not None}
+    if not given:
         raise UsageError("nothing to change is given", hint="`opsicle orgs update --help` shows what can be.")
-    request = msgspec.convert({"name": name}, UpdateOrgRequest)
+    request = msgspec.convert(given, UpdateOrgRequest)
     code = connect().whoami().org.code
     _emit(with_proof(totp, lambda api: _of(api).update_org(code, request)))
 

@@ -61,6 +61,7 @@ from opsicle.server.services.vault import Vault
 from opsicle.server.services.workers import Workers
 from opsicle.server.store.automations import count_by_state
 from opsicle.server.store.database import Database
+from opsicle.server.store.orgs import list_allowing_shared
 
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _FORGET_REQUESTS_EVERY_SECONDS = 3600.0
@@ -124,6 +125,8 @@ class Services:
         self.following = Following(self.automations, self.job_logs, self.signals)
         self.enrolments = Enrolments(state, core.authority, self.urls, throttle, clock)
         self.workers = Workers(state, self.fleet, clock)
+        self.fleet.sharing_orgs.update(state.read(list_allowing_shared))
+        self.orgs.on_sharing_changed = self.fleet.sharing_changed
         self.workers.on_revoked = self.dispatch.on_revoked
         self.workers.on_drain_changed = self.dispatch.on_drain_changed
 
@@ -138,6 +141,7 @@ class Services:
             *accounts.routes(self.accounts),
             *identity.routes(self.identity),
             *orgs.routes(self.orgs, self.accounts, self.provider),
+            *workers.provider_routes(self.workers),
             *tokens.routes(self.tokens),
             *invitations.routes(self.invitations),
             *users.routes(self.users),

@@ -14,11 +14,13 @@ from opsicle.wire.user_api import OrgRef
 class Org(msgspec.Struct, kw_only=True):
     """An org. `role` is the caller's there, None for one that they see only because they run the server.
 
-    `is_current`: it is the one that the caller's session or token is for.
+    `allows_shared_workers`: what it runs may go to the provider's workers. `is_current`: it is the one that the
+    caller's session or token is for.
     """
 
     code: str
     name: str
+    allows_shared_workers: bool = False
     role: Role | None = None
     is_current: bool = False
 
@@ -35,6 +37,7 @@ class UpdateOrgRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     """Only what is given changes."""
 
     name: str | msgspec.UnsetType = msgspec.UNSET
+    allows_shared_workers: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class SwitchRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -337,9 +337,10 @@ class LogEvent(msgspec.Struct):
 
 
 class CreateJoinTokenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`ttl_seconds` from 60 to 86,400; 15 minutes unless told."""
+    """`ttl_seconds` from 60 to 86,400; 15 minutes unless told. `is_shared`: for a worker that serves many orgs."""
 
     ttl_seconds: int = 900
+    is_shared: bool = False
 
 
 class NewJoinToken(msgspec.Struct, kw_only=True):
@@ -351,7 +352,7 @@ class NewJoinToken(msgspec.Struct, kw_only=True):
 
 
 class Worker(msgspec.Struct, kw_only=True):
-    """A worker as the server knows it. `busy` is the number of jobs that it holds."""
+    """A worker as the server knows it. `busy` is the number of jobs that it holds, a shared one's of all orgs."""
 
     id: str
     name: str
@@ -361,6 +362,7 @@ class Worker(msgspec.Struct, kw_only=True):
     runtimes: list[str]
     slots: int
     busy: int
+    is_shared: bool = False
     version: str
     certificate_expires_at: datetime
     created_at: datetime

@@ -55,7 +55,10 @@ class EnrolReply(msgspec.Struct, kw_only=True):
 
 
 class Enrolment(msgspec.Struct, kw_only=True):
-    """What `EnrolReply.body` holds: all the worker needs from now on."""
+    """What `EnrolReply.body` holds: all the worker needs from now on.
+
+    `is_shared`: it works for every org that lets it, and `org` is no org's code but the provider's scope.
+    """
 
     worker_id: str
     org: str
@@ -64,6 +67,7 @@ class Enrolment(msgspec.Struct, kw_only=True):
     ca_pem: str
     worker_url: str
     request_digest: str
+    is_shared: bool = False
 
 
 class RunningJob(msgspec.Struct, frozen=True):

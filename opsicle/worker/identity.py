@@ -31,7 +31,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Who this worker is, and whom it takes for its server.
 
     `server_name` is the name that the server's certificate must have, whatever address it is reached by.
-    `joined_url` is where the worker enrolled, `joined_with` the digest of the token that it used.
+    `joined_url` is where the worker enrolled, `joined_with` the digest of the token that it used. `is_shared`: it works
+    for every org that lets it, and `org` is the provider's scope.
     """
 
     worker_id: str
@@ -46,6 +47,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     ca_pem: str
     issued_at: datetime
     expires_at: datetime
+    is_shared: bool = False
 
 
 class DataFolder:

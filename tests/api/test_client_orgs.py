@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.product import Installation, User
+from tests.support import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +85,27 @@ def test_an_org_is_founded_for_somebody_without_an_account(installation: Install
     trust = ("--ca-fingerprint", installation.server.facts["ca_fingerprint"])
     shown = ida.json("accept", again["url"], "--password-file", str(ida.password_file), *trust)
     assert (shown["org"]["code"], shown["role"]) == ("umbrella", "admin")
+
+
+def test_a_shared_worker_runs_what_an_org_that_allows_it_asks_for(installation: Installation) -> None:
+    alice, server = installation.admin, installation.server
+    token = alice.json("workers", "token", "--shared")["token"]
+    installation.join("pool", token)
+    assert [worker["name"] for worker in alice.json("workers", "list", "--shared")] == ["pool"]
+    assert "pool" not in [worker["name"] for worker in alice.json("workers", "list")]
+    alice.json("orgs", "create", "hooli")
+    alice.json("orgs", "switch", "hooli", "--into", "hooli")
+    there = ("--profile", "hooli")
+    template = server.folder / "hello.yaml"
+    template.write_text(
+        "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: hello}\nspec:\n"
+        '  template: {phases: [{name: p, commands: ["echo hello"]}]}\n'
+    )
+    alice.cli(*there, "templates", "push", str(template))
+    waiting = alice.json(*there, "run", "hello")
+    assert waiting["waiting_reason"] == "no worker has enrolled yet"
+    shown = alice.json(*there, "orgs", "update", "--allow-shared-workers", "true")
+    assert shown["allows_shared_workers"] is True
+    wait_until(lambda: alice.json(*there, "automations", "show", waiting["id"])["state"] == "succeeded", 30)
+    assert alice.json("workers", "drain", "pool", "--shared")["state"] == "draining"
+    assert alice.json("workers", "revoke", "pool", "--shared")["state"] == "revoked"

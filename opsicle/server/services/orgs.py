@@ -6,8 +6,10 @@ was. What founds an org stands in its own record and in the server's, not in tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
+import msgspec
 from msgspec import UNSET
 
 from opsicle.domain.access import Action, Role
@@ -38,6 +40,8 @@ class Orgs:
         self._links = links
         self._step_up = step_up
         self._clock = clock
+        self.on_sharing_changed: Callable[[str, bool], None] = lambda _org_id, _allows: None
+        """Called when an org has let the provider's workers serve it (True), or no longer does."""
 
     def list_own(self, actor: Actor, cursor: str, limit: int) -> Page[Org]:
         """The orgs that the caller belongs to and may enter, by code."""
@@ -91,14 +95,21 @@ class Orgs:
             raise no_org(code)
         name = fields.name(request.name, MAX_NAME_LENGTH) if request.name is not UNSET else ""
 
+        allows = request.allows_shared_workers
+
         def work(db: Connection) -> PlaceRow:
             if name:
                 orgs.rename(db, actor.org_id, name)
-            changes = {"name": name} if name else {}
+            if allows is not UNSET:
+                orgs.allow_shared_workers(db, actor.org_id, allows)
+            changes = msgspec.to_builtins(request)
             audit.append(db, self._clock.now(), actor.org_id, actor, "update", f"orgs/{code}", changes)
             return find_place(db, actor.user_id, code)
 
-        return _shown(self._database.write(work), actor)
+        place = self._database.write(work)
+        if allows is not UNSET:
+            self.on_sharing_changed(actor.org_id, allows)
+        return _shown(place, actor)
 
 
 def found_org(db: Connection, org: OrgRow, admin: UserRow | None, at: datetime) -> None:
@@ -129,4 +140,10 @@ def no_org(code: str) -> NotFound:
 
 def _shown(place: PlaceRow, actor: Actor) -> Org:
     is_current = place.org_id == actor.org_id
-    return Org(code=place.org_code, name=place.org_name, role=place.role, is_current=is_current)
+    return Org(
+        code=place.org_code,
+        name=place.org_name,
+        allows_shared_workers=place.allows_shared_workers,
+        role=place.role,
+        is_current=is_current,
+    )

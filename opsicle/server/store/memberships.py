@@ -33,6 +33,7 @@ class PlaceRow(Row, frozen=True):
     org_name: str
     role: Role
     is_disabled: bool
+    allows_shared_workers: bool
 
 
 _SELECT = """
@@ -84,7 +85,7 @@ def list_of_user(db: apsw.Connection, user_id: str) -> list[PlaceRow]:
     return fetch_all(
         db,
         """
-        SELECT o.id, o.code, o.name, m.role, m.is_disabled
+        SELECT o.id, o.code, o.name, m.role, m.is_disabled, o.allows_shared_workers
           FROM memberships m JOIN orgs o ON o.id = m.org_id
          WHERE m.user_id = :user_id
          ORDER BY o.code

@@ -148,7 +148,7 @@ CREATE TABLE join_tokens (
     expires_at TEXT NOT NULL,
     used_at    TEXT,
     worker_id  TEXT REFERENCES workers (id)
-) STRICT, WITHOUT ROWID;
+, is_shared INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE TABLE login_attempts (
     id      INTEGER PRIMARY KEY,
@@ -180,7 +180,9 @@ CREATE TABLE orgs (
     code       TEXT NOT NULL UNIQUE,
     name       TEXT NOT NULL,
     created_at TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+, allows_shared_workers INTEGER NOT NULL DEFAULT 0, shared_turn INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+
+CREATE INDEX orgs_by_shared_turn ON orgs (shared_turn);
 
 CREATE TABLE password_resets (
     user_id    TEXT PRIMARY KEY REFERENCES users (id),
@@ -300,8 +302,10 @@ CREATE TABLE workers (
     certificate_expires_at TEXT NOT NULL,
     created_at             TEXT NOT NULL,
     last_seen_at           TEXT
-) STRICT, WITHOUT ROWID;
+, is_shared INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
-CREATE UNIQUE INDEX workers_by_name ON workers (org_id, name) WHERE state <> 'revoked';
+CREATE UNIQUE INDEX shared_workers_by_name ON workers (name) WHERE state <> 'revoked' AND is_shared;
+
+CREATE UNIQUE INDEX workers_by_name ON workers (org_id, name) WHERE state <> 'revoked' AND NOT is_shared;
 
 CREATE INDEX workers_by_org ON workers (org_id, id);
