@@ -17,7 +17,7 @@ export function openInvitations(element, page) {
       element,
       page.signal,
       () => getAll("/invitations", page),
-      (invitations) => replace(element, invitations.length && section(invitations, reload)),
+      (invitations) => replace(element, invitations.length > 0 && section(invitations, reload)),
     );
   reload();
   return reload;
