@@ -245,7 +245,10 @@ class Installation:
 
     def worker(self, name: str, place: Place | None = None, *options: str) -> Worker:
         """Enrol and start a worker."""
-        token = self.admin.json("workers", "token")["token"]
+        return self.join(name, self.admin.json("workers", "token")["token"], place, *options)
+
+    def join(self, name: str, token: str, place: Place | None = None, *options: str) -> Worker:
+        """Enrol and start a worker with this join token."""
         worker = Worker(self.folder / name, place or Place(), ("--name", name, *options))
         self.processes.append(worker)
         return worker.start(token)

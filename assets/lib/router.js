@@ -40,6 +40,13 @@ export function here() {
   return location.pathname + location.search + location.hash;
 }
 
+/** The token of a link. It stands behind the `#`, which no browser sends; it goes from the address bar and history. */
+export function takeToken() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
+  if (location.hash) history.replaceState(null, "", location.pathname);
+  return token;
+}
+
 function show() {
   unmount();
   window.scrollTo(0, 0);

@@ -1,14 +1,16 @@
 // The people of the org: their roles and managers.
 
-import { button, copyButton } from "../components/buttons.js";
+import { button } from "../components/buttons.js";
 import { ask } from "../components/dialogs.js";
 import { field, input, select, showProblems } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
+import { openInvitationForm, openInvitations } from "../components/invitations.js";
+import { linkBox } from "../components/link-box.js";
 import { loadInto } from "../components/loading.js";
 import { getAll, patch, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { may, whoAmI } from "../lib/session.js";
-import { ago, exactTime } from "../lib/times.js";
+import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const ROLES = [
@@ -30,12 +32,22 @@ export function mount(root) {
       () => getAll("/users", page),
       (users) => replace(list, table(users, reload)),
     );
-  const add =
-    may("users.manage") &&
-    button("Add a person…", { look: "primary", name: "plus", onclick: () => openForm(null, reload) });
-  root.append(pageHeading("People", { actions: add }), list);
+  const open = h("div", {});
+  const actions = may("users.manage") && addActions(reload, openInvitations(open, page));
+  root.append(pageHeading("People", { actions }), list, open);
   reload();
   return () => page.abort();
+}
+
+function addActions(reload, reloadInvitations) {
+  return [
+    button("Invite a person…", {
+      look: "primary",
+      name: "plus",
+      onclick: () => openInvitationForm(ROLES, reloadInvitations),
+    }),
+    button("Add a person…", { name: "plus", onclick: () => openForm(null, reload) }),
+  ];
 }
 
 function table(users, reload) {
@@ -75,7 +87,12 @@ function row(user, emails, reload) {
       user.id === whoAmI().user.id && h("span", { class: "fact" }, "you"),
     ),
     h("td", { dataset: { label: "Role" } }, user.role),
-    h("td", { dataset: { label: "Manager" } }, manager ? visible(manager) : h("span", { class: "muted" }, "none")),
+    h(
+      "td",
+      { dataset: { label: "Manager" } },
+      manager ? visible(manager) : h("span", { class: "muted" }, "none"),
+      user.is_manager_disabled && h("span", { class: "fact" }, "disabled"),
+    ),
     h("td", { dataset: { label: "Since" } }, ago(user.created_at)),
     may("users.manage") &&
       h(
@@ -144,7 +161,7 @@ function moreActions(user, reload) {
   };
   const link = async () => {
     const made = await post(`/users/${user.id}/reset`);
-    ask({ title: `New password for ${user.email}`, content: linkBox(made), actions: [] });
+    ask({ title: `New password for ${user.email}`, content: linkBox(made.url, made.expires_at), actions: [] });
   };
   return [
     { text: "Password link", look: "quiet", run: link },
@@ -156,14 +173,6 @@ function moreActions(user, reload) {
       look: "quiet",
       run: then(() => patch(`/users/${user.id}`, { is_disabled: !user.is_disabled })),
     },
-  ];
-}
-
-function linkBox({ url, expires_at }) {
-  return [
-    h("p", {}, "Give them this link. It works once, until ", exactTime(expires_at), "."),
-    h("pre", { class: "command-line", tabindex: "0" }, url),
-    copyButton(() => url),
   ];
 }
 

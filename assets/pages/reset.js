@@ -7,6 +7,7 @@ import { newPassword } from "../components/new-password.js";
 import { problemBox } from "../components/problems.js";
 import { post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
+import { takeToken } from "../lib/router.js";
 
 export function mount(root) {
   setTitle("New password");
@@ -45,11 +46,4 @@ export function mount(root) {
     h("div", { class: "entrance" }, h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" }), form),
   );
   chosen.fields[0].control.focus();
-}
-
-/** The token comes behind the `#`, which a browser never sends; it also goes from the address bar and the history. */
-function takeToken() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
-  if (location.hash) history.replaceState(null, "", location.pathname);
-  return token;
 }

@@ -5,6 +5,7 @@ import { ask } from "../components/dialogs.js";
 import { emptyState, loading, pageHeading } from "../components/headings.js";
 import { keepFresh } from "../components/live.js";
 import { problemBox } from "../components/problems.js";
+import { sharedWorkersLine } from "../components/shared-workers.js";
 import { getAll, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { showList } from "../lib/keyed.js";
@@ -22,7 +23,8 @@ export function mount(root) {
   const trouble = h("div", {});
   let live = null;
   const reload = async () => {
-    const workers = await getAll("/workers", page);
+    const shared = may("provider.manage") ? await getAll("/provider/workers", page) : [];
+    const workers = [...(await getAll("/workers", page)), ...shared];
     const revoked = workers.filter((worker) => worker.state === "revoked");
     const active = workers.filter((worker) => worker.state !== "revoked");
     showList(
@@ -51,8 +53,18 @@ export function mount(root) {
     replace(message, active.length ? [] : nothingYet());
   };
   live = keepFresh(reload, { trouble, signal: page.signal });
-  const join = may("workers.manage") && button("Add a worker…", { look: "primary", name: "plus", onclick: openJoin });
-  root.append(pageHeading("Workers", { beside: live.mark, actions: join }), trouble, list, message, gone);
+  const join = [
+    may("workers.manage") && addButton(),
+    may("provider.manage") && button("Add a shared worker…", { name: "plus", onclick: () => openJoin(true) }),
+  ].filter(Boolean);
+  root.append(
+    pageHeading("Workers", { beside: live.mark, actions: join }),
+    trouble,
+    list,
+    message,
+    gone,
+    sharedWorkersLine(page),
+  );
   return () => page.abort();
 }
 
@@ -61,7 +73,12 @@ function card(worker, live) {
   return h(
     "li",
     { class: `card worker ${isGone ? "is-away" : ""}` },
-    h("div", { class: "worker-head" }, h("h2", {}, visible(worker.name)), presence(worker)),
+    h(
+      "div",
+      { class: "worker-head" },
+      h("h2", {}, visible(worker.name), worker.is_shared && h("span", { class: "fact" }, "shared")),
+      presence(worker),
+    ),
     slots(worker),
     h(
       "div",
@@ -76,7 +93,7 @@ function card(worker, live) {
       isGone && ["last seen ", ago(worker.last_seen_at, "never"), " · "],
       certificate(worker),
     ),
-    may("workers.manage") && h("div", { class: "worker-actions" }, actions(worker, live)),
+    may(worker.is_shared ? "provider.manage" : "workers.manage") && h("div", { class: "worker-actions" }, actions(worker, live)),
   );
 }
 
@@ -106,7 +123,7 @@ function certificate({ certificate_expires_at: expires }) {
 }
 
 function actions(worker, live) {
-  const path = `/workers/${worker.id}`;
+  const path = `${worker.is_shared ? "/provider/workers" : "/workers"}/${worker.id}`;
   const change = (verb) => async () => {
     await post(`${path}/${verb}`);
     live.refresh();
@@ -149,16 +166,21 @@ function nothingYet() {
       {},
       "A worker carries out automations where their targets are. It needs only a way out to this server: nothing has to reach it.",
     ),
-    button("Add a worker…", { look: "primary", name: "plus", onclick: openJoin }),
+    addButton(),
   );
 }
 
-async function openJoin() {
+function addButton() {
+  return button("Add a worker…", { look: "primary", name: "plus", onclick: () => openJoin(false) });
+}
+
+/** Show a join token; `isShared`: for a worker of the provider, which serves every org that lets it. */
+async function openJoin(isShared) {
   const place = h("div", {}, loading());
-  ask({ title: "Add a worker", content: place, actions: [], back: "Close", isWide: true });
+  ask({ title: isShared ? "Add a shared worker" : "Add a worker", content: place, actions: [], back: "Close", isWide: true });
   const make = async () => {
     try {
-      const { token, expires_at: expires } = await post("/workers/tokens", {});
+      const { token, expires_at: expires } = await post("/workers/tokens", { is_shared: isShared });
       replace(place, instructions(token, expires, make));
     } catch (error) {
       replace(place, problemBox(error));

@@ -43,7 +43,7 @@ def setup(server: str, token: str, org: str, email: str, password_file: str | No
 
     fingerprint = setup_token.parse(token).fingerprint
     password = read_password(password_file, is_new=True)
-    session = Session(server=_normal(server), ca_pem=fetch_ca(server, fingerprint), org=org, email=email)
+    session = Session(server=normal(server), ca_pem=fetch_ca(server, fingerprint), org=org, email=email)
     me = connect(session).setup(SetupRequest(token=token.strip(), org=org, email=email, password=password))
     kept_sessions().save(current().profile, session)
     _emit_me(me, session)
@@ -79,12 +79,19 @@ def login(
     email = email or (known.email if known else "")
     if not url or not email:
         raise UsageError("--server is needed" if not url else "--email is needed", hint="`opsicle login --help`")
-    url = _normal(url)
+    url = normal(url)
     trusted = known.ca_pem if known and known.server == url else ""
-    session = Session(server=url, ca_pem=_trusted_ca(url, ca_fingerprint, trusted), email=email)
+    session = Session(server=url, ca_pem=trusted_ca(url, ca_fingerprint, trusted), email=email)
     request = LoginRequest(email=email, password=read_password(password_file), totp=totp or "", org=org)
     reply = _logged_in(connect(session), request)
-    session = msgspec.structs.replace(session, token=reply.token, org=reply.me.org.code, email=reply.me.user.email)
+    enter(msgspec.structs.replace(session, token=reply.token), reply)
+
+
+def enter(session: Session, reply: LoginReply) -> None:
+    """Keep a session that has begun in the profile, and show whose it is."""
+    import msgspec
+
+    session = msgspec.structs.replace(session, org=reply.me.org.code, email=reply.me.user.email)
     kept_sessions().save(current().profile, session)
     _emit_me(reply.me, session)
 
@@ -112,10 +119,10 @@ def reset(link: str, password_file: str | None, ca_fingerprint: str | None) -> N
     url, found, token = link.strip().partition("/reset#token=")
     if not found or not token:
         raise InvalidInput("this is not a reset link", hint="It looks like https://ops.example.com/reset#token=…")
-    url = _normal(url)
+    url = normal(url)
     known = kept_sessions().find(current().profile)
     trusted = known.ca_pem if known and known.server == url else ""
-    session = Session(server=url, ca_pem=_trusted_ca(url, ca_fingerprint, trusted))
+    session = Session(server=url, ca_pem=trusted_ca(url, ca_fingerprint, trusted))
     connect(session).reset_password(token, read_password(password_file, is_new=True))
     emit({"server": url, "is_reset": True}, [("server", url)])
     say(f"The password is set. Next: opsicle login --server {url}")
@@ -165,13 +172,14 @@ def _emit_me(me: Me, session: Session) -> None:
     emit(document, fields)
 
 
-def _normal(url: str) -> str:
+def normal(url: str) -> str:
+    """A server's URL in the form in which it is kept."""
     from opsicle.client.connection import parse_server
 
     return parse_server(url).url
 
 
-def _trusted_ca(url: str, fingerprint: str | None, remembered: str) -> str:
+def trusted_ca(url: str, fingerprint: str | None, remembered: str) -> str:
     """The CA to verify the server with, empty for the system's.
 
     A fingerprint that is given decides; else what was remembered of this server; else the system. Where that does

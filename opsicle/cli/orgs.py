@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opsicle.cli.invitations import emit_link
 from opsicle.cli.invocation import current
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import totp_option, with_proof
@@ -22,6 +23,7 @@ _COLUMNS = [
     Column("code", lambda org: org.code),
     Column("name", lambda org: org.name),
     Column("role", lambda org: org.role),
+    Column("shared workers", lambda org: org.allows_shared_workers),
     Column("current", lambda org: org.is_current),
 ]
 
@@ -57,29 +59,55 @@ def show(org: str | None) -> None:
 @orgs.command()
 @click.argument("org")
 @click.option("--name", metavar="N", default="", help="What it is called; its code unless told.")
-@click.option("--admin", metavar="EMAIL", default="", help="Its first admin; you unless told.")
+@click.option(
+    "--admin",
+    metavar="EMAIL",
+    default="",
+    help="Its first admin; you unless told. Gets a one-time link if they have no account.",
+)
 @totp_option
 def create(org: str, name: str, admin: str, totp: str | None) -> None:
     """Found an org with this code, such as `acme`."""
     from opsicle.wire.org_api import CreateOrgRequest
 
     request = CreateOrgRequest(code=org, name=name, admin=admin)
-    _emit(with_proof(totp, lambda api: _of(api).create_org(request)))
+    made = with_proof(totp, lambda api: _of(api).create_org(request))
+    fields = [(column.heading, column.value(made)) for column in _COLUMNS]
+    if made.invitation:
+        fields += [("invited", made.invitation.invitation.email), ("link", made.invitation.url)]
+    emit(made, fields)
+
+
+@orgs.command("invite-admin")
+@click.argument("org")
+@click.option("--email", metavar="E", required=True, help="Their e-mail address.")
+@totp_option
+def invite_admin(org: str, email: str, totp: str | None) -> None:
+    """Make the one-time link for the admin of an org that has none, for provider admins."""
+    emit_link(with_proof(totp, lambda api: _of(api).invite_admin(org, email)))
 
 
 @orgs.command()
 @click.option("--name", metavar="N", help="What it is called from now on.")
+@click.option(
+    "--allow-shared-workers",
+    type=click.BOOL,
+    metavar="true|false",
+    help="Whether the provider's workers may carry out what the org runs.",
+)
 @totp_option
-def update(name: str | None, totp: str | None) -> None:
+def update(name: str | None, allow_shared_workers: bool | None, totp: str | None) -> None:
     """Change what is given of the org that you are logged in to."""
     import msgspec
 
     from opsicle.domain.errors import UsageError
     from opsicle.wire.org_api import UpdateOrgRequest
 
-    if name is None:
+    asked = {"name": name, "allows_shared_workers": allow_shared_workers}
+    given = {field: value for field, value in asked.items() if value is not None}
+    if not given:
         raise UsageError("nothing to change is given", hint="`opsicle orgs update --help` shows what can be.")
-    request = msgspec.convert({"name": name}, UpdateOrgRequest)
+    request = msgspec.convert(given, UpdateOrgRequest)
     code = connect().whoami().org.code
     _emit(with_proof(totp, lambda api: _of(api).update_org(code, request)))
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "server": "server",
     "setup": "accounts",
     "reset": "accounts",
+    "accept": "invitations",
     "login": "accounts",
     "logout": "accounts",
     "whoami": "accounts",

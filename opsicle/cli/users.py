@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.accounts import password_file
+from opsicle.cli.invitations import invitations, invite, uninvite
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
@@ -24,7 +25,7 @@ _COLUMNS = [
     Column("name", lambda user: user.name),
     Column("role", lambda user: user.role),
     Column("rules", lambda user: user.rules),
-    Column("manager", lambda user: user.manager),
+    Column("manager", lambda user: f"{user.manager} (disabled)" if user.is_manager_disabled else user.manager),
     Column("disabled", lambda user: user.is_disabled),
     Column("created", lambda user: user.created_at),
 ]
@@ -136,6 +137,11 @@ def logout(user: str, totp: str | None) -> None:
     """End all sessions of a person in the org; their API tokens stay."""
     with_proof(totp, lambda api: api.end_sessions(user))
     emit({"user": user, "is_logged_out": True}, [("logged out", user)])
+
+
+users.add_command(invite)
+users.add_command(invitations)
+users.add_command(uninvite)
 
 
 def _update_request(given: dict[str, str | bool | list[str]]) -> UpdateUserRequest:

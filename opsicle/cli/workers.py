@@ -21,6 +21,8 @@ _COLUMNS = [
     Column("last seen", lambda worker: worker.last_seen_at),
 ]
 
+shared_option = click.option("--shared", is_flag=True, help="Of the workers that serve many orgs, for provider admins.")
+
 limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Show at most N.")
 
 
@@ -37,46 +39,52 @@ def workers() -> None:
     metavar="SECONDS",
     help="How long it may be used, 60 to 86400; 900 unless told.",
 )
-def token(ttl: int) -> None:
+@click.option("--shared", is_flag=True, help="For a worker that serves every org that lets it; for provider admins.")
+def token(ttl: int, shared: bool) -> None:
     """Make a join token, with which one worker can enrol once."""
-    new = connect().create_join_token(ttl)
+    new = connect().create_join_token(ttl, is_shared=shared)
     command = f"opsicle worker --join {new.token} --data-dir ./opsicle-worker"
     emit(new, [("token", new.token), ("expires", new.expires_at), ("start with", command)])
 
 
 @workers.command("list")
+@shared_option
 @limit
-def list_(limit: int | None) -> None:
+def list_(shared: bool, limit: int | None) -> None:
     """List the workers."""
-    emit_list(connect().workers(), _COLUMNS, limit=limit)
+    emit_list(connect().workers(is_shared=shared), _COLUMNS, limit=limit)
 
 
 @workers.command()
 @click.argument("worker")
-def show(worker: str) -> None:
+@shared_option
+def show(worker: str, shared: bool) -> None:
     """Show one worker, by id or name."""
-    _emit(connect().worker(worker))
+    _emit(connect().worker(worker, is_shared=shared))
 
 
 @workers.command()
 @click.argument("worker")
-def drain(worker: str) -> None:
+@shared_option
+def drain(worker: str, shared: bool) -> None:
     """Give a worker no more jobs; those that it has go on."""
-    _emit(connect().change_worker(worker, "drain"))
+    _emit(connect().change_worker(worker, "drain", is_shared=shared))
 
 
 @workers.command()
 @click.argument("worker")
-def undrain(worker: str) -> None:
+@shared_option
+def undrain(worker: str, shared: bool) -> None:
     """Give a drained worker jobs again."""
-    _emit(connect().change_worker(worker, "undrain"))
+    _emit(connect().change_worker(worker, "undrain", is_shared=shared))
 
 
 @workers.command()
 @click.argument("worker")
-def revoke(worker: str) -> None:
+@shared_option
+def revoke(worker: str, shared: bool) -> None:
     """Shut a worker out at once and for good."""
-    _emit(connect().change_worker(worker, "revoke"))
+    _emit(connect().change_worker(worker, "revoke", is_shared=shared))
 
 
 def _emit(worker: object) -> None:

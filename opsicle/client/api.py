@@ -256,23 +256,22 @@ class Api(ApprovalCalls, PolicyCalls, AccessCalls):
 
     # Workers
 
-    def workers(self) -> Iterator[wire.Worker]:
-        """The fleet."""
-        return self._pages("/api/v1/workers", wire.Worker)
+    def workers(self, *, is_shared: bool = False) -> Iterator[wire.Worker]:
+        """The org's fleet, or the provider's."""
+        return self._pages(_fleet(is_shared), wire.Worker)
 
-    def worker(self, who: str) -> wire.Worker:
+    def worker(self, who: str, *, is_shared: bool = False) -> wire.Worker:
         """One worker, by id or name."""
-        return self._get(f"/api/v1/workers/{part(who)}", wire.Worker)
+        return self._get(f"{_fleet(is_shared)}/{part(who)}", wire.Worker)
 
-    def change_worker(self, who: str, change: str) -> wire.Worker:
+    def change_worker(self, who: str, change: str, *, is_shared: bool = False) -> wire.Worker:
         """Change a worker's state: `drain`, `undrain` or `revoke`."""
-        return self._post(f"/api/v1/workers/{part(who)}/{change}", None, wire.Worker)
+        return self._post(f"{_fleet(is_shared)}/{part(who)}/{change}", None, wire.Worker)
 
-    def create_join_token(self, ttl_seconds: int) -> wire.NewJoinToken:
+    def create_join_token(self, ttl_seconds: int, *, is_shared: bool = False) -> wire.NewJoinToken:
         """Make the secret with which one worker can enrol."""
-        return self._post(
-            "/api/v1/workers/tokens", wire.CreateJoinTokenRequest(ttl_seconds=ttl_seconds), wire.NewJoinToken
-        )
+        request = wire.CreateJoinTokenRequest(ttl_seconds=ttl_seconds, is_shared=is_shared)
+        return self._post("/api/v1/workers/tokens", request, wire.NewJoinToken)
 
     def _trigger(self, path: str, request: msgspec.Struct | None) -> wire.Automation:
         """Send until there is an answer; by the key the server knows a request that it has carried out already."""
@@ -286,6 +285,10 @@ class Api(ApprovalCalls, PolicyCalls, AccessCalls):
                     raise
             time.sleep(backoff.next_delay())
         return self._send("POST", path, request, wire.Automation, headers)
+
+
+def _fleet(is_shared: bool) -> str:
+    return "/api/v1/provider/workers" if is_shared else "/api/v1/workers"
 
 
 def _automation(automation_id: str) -> str:

@@ -25,9 +25,9 @@ class OrgApi(Api):
         """One of the caller's orgs."""
         return self._get(_org(code), wire.Org)
 
-    def create_org(self, request: wire.CreateOrgRequest) -> wire.Org:
+    def create_org(self, request: wire.CreateOrgRequest) -> wire.CreatedOrg:
         """Found an org."""
-        return self._post("/api/v1/orgs", request, wire.Org)
+        return self._post("/api/v1/orgs", request, wire.CreatedOrg)
 
     def update_org(self, code: str, request: wire.UpdateOrgRequest) -> wire.Org:
         """Change what is given of the org that the session is for."""
@@ -36,6 +36,31 @@ class OrgApi(Api):
     def switch(self, code: str, *, is_kept: bool) -> LoginReply:
         """Begin a session in another org; this one ends unless it `is_kept`."""
         return self._post(f"{_org(code)}/switch", wire.SwitchRequest(is_kept=is_kept), LoginReply)
+
+    def invitations(self) -> Iterator[wire.Invitation]:
+        """The org's invitations that may still be used."""
+        return self._pages("/api/v1/invitations", wire.Invitation)
+
+    def invite(self, request: wire.InviteRequest) -> wire.NewInvitation:
+        """Make the one-time link for somebody."""
+        return self._post("/api/v1/invitations", request, wire.NewInvitation)
+
+    def revoke_invitation(self, invitation_id: str) -> None:
+        """End an invitation."""
+        self._tell("DELETE", f"/api/v1/invitations/{quote(invitation_id, safe='')}")
+
+    def look_at_invitation(self, token: str) -> wire.InvitationOffer:
+        """What a link leads to."""
+        return self._post("/api/v1/invitations/look", wire.InvitationToken(token=token), wire.InvitationOffer)
+
+    def accept_invitation(self, request: wire.AcceptInvitationRequest) -> LoginReply:
+        """Accept an invitation and begin a session. Raises TotpRequired where a code is needed too."""
+        return self._post("/api/v1/invitations/accept", request, LoginReply)
+
+    def invite_admin(self, code: str, email: str) -> wire.NewInvitation:
+        """Make the link for the admin of an org that has none, as somebody who runs the server."""
+        path = f"/api/v1/provider/orgs/{quote(code, safe='')}/invitations"
+        return self._post(path, wire.InviteAdminRequest(email=email), wire.NewInvitation)
 
     def provider_admins(self) -> Iterator[wire.ProviderAdmin]:
         """Who runs the server."""

@@ -11,6 +11,9 @@ from opsicle.domain.templates import Phase, Template
 SUBPROCESS = "subprocess"
 CONTAINER = "container"
 
+SHARED = "a shared worker"
+"""What orgs hear of the provider's workers, in the place of a name."""
+
 
 class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     """What an automation asks of the worker that takes it. `image_phase` names the first phase that has an image."""
@@ -21,7 +24,10 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server knows of a worker at this moment. `busy` of its `slots` are taken."""
+    """What the server knows of a worker at this moment. `busy` of its `slots` are taken.
+
+    How many those of a shared one are is never said: they may be another org's.
+    """
 
     name: str
     labels: dict[str, str] = {}
@@ -30,6 +36,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     busy: int = 0
     is_connected: bool = True
     is_draining: bool = False
+    is_shared: bool = False
 
 
 def requirements(template: Template) -> Requirements:
@@ -130,6 +137,8 @@ def _with_free_slot(asked: Requirements, candidates: list[Candidate]) -> _Narrow
     left = [candidate for candidate in candidates if candidate.busy < candidate.slots]
     if left:
         return left, ""
+    if any(candidate.is_shared for candidate in candidates):
+        return [], f"{candidates[0].name} is busy" if len(candidates) == 1 else "all matching workers are busy"
     slots = sum(candidate.slots for candidate in candidates)
     busy = sum(candidate.busy for candidate in candidates)
     taken = f"({busy} of {slots} slots)" if slots != 1 else "(its only slot)"

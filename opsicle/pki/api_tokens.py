@@ -1,4 +1,4 @@
-"""The bearer tokens of people: `opsu_…` for API tokens, `opss_…` for login sessions, `opsr_…` for a new password.
+"""The bearer tokens of people: `opsu_…` API tokens, `opss_…` sessions, `opsr_…` new passwords, `opsi_…` invitations.
 
     opsu_<40 random characters><6 characters of checksum>     all of 0-9 A-Z a-z
 
@@ -18,6 +18,7 @@ from opsicle.domain.errors import NotAuthenticated
 API_PREFIX = "opsu_"
 SESSION_PREFIX = "opss_"
 RESET_PREFIX = "opsr_"
+INVITATION_PREFIX = "opsi_"
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM_LENGTH = 40
@@ -38,6 +39,11 @@ def new_session_token() -> tuple[str, str]:
 def new_reset_token() -> tuple[str, str]:
     """A fresh one-time token with which a new password is set: its text, shown once, and the hash to store."""
     return _new(RESET_PREFIX)
+
+
+def new_invitation_token() -> tuple[str, str]:
+    """A fresh one-time token by which somebody comes into an org: its text, shown once, and the hash to store."""
+    return _new(INVITATION_PREFIX)
 
 
 def token_hash(text: str) -> str:

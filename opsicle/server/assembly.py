@@ -19,6 +19,7 @@ from opsicle.server.api import (
     automations,
     enrol,
     identity,
+    invitations,
     orgs,
     policies,
     roles,
@@ -44,6 +45,8 @@ from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.enrolments import Enrolments, Urls
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.following import Following
+from opsicle.server.services.invitation_links import InvitationLinks
+from opsicle.server.services.invitations import Invitations
 from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
@@ -70,6 +73,7 @@ from opsicle.server.services.work import WorkOrders
 from opsicle.server.services.workers import Workers
 from opsicle.server.store.automations import count_by_state
 from opsicle.server.store.database import Database
+from opsicle.server.store.orgs import list_allowing_shared
 
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _KEEP_TIME_EVERY_SECONDS = 1.0
@@ -118,8 +122,10 @@ class Services:
         )
         self.accounts = Accounts(state, self.sessions, self.hasher, throttle, apps, clock)
         self.users = Users(state, self.sessions, self.hasher, self.step_up, clock)
-        self.orgs = Orgs(state, self.step_up, clock)
-        self.provider = Provider(state, self.sessions, self.step_up, clock)
+        links = InvitationLinks(self.urls, clock)
+        self.invitations = Invitations(state, links, self.accounts, self.hasher, throttle, self.step_up, clock)
+        self.orgs = Orgs(state, links, self.step_up, clock)
+        self.provider = Provider(state, links, self.sessions, self.step_up, clock)
         self.roles = Roles(state, self.sessions, self.step_up, clock)
         self.questions = Questions(state)
         self.tokens = ApiTokens(state, self.sessions, self.step_up, clock)
@@ -141,6 +147,8 @@ class Services:
         self.following = Following(self.automations, self.job_logs, self.signals)
         self.enrolments = Enrolments(state, core.authority, core.order_key.public, self.urls, throttle, clock)
         self.workers = Workers(state, self.fleet, clock)
+        self.fleet.sharing_orgs.update(state.read(list_allowing_shared))
+        self.orgs.on_sharing_changed = self.fleet.sharing_changed
         self.workers.on_revoked = self.dispatch.on_revoked
         self.workers.on_drain_changed = self.dispatch.on_drain_changed
 
@@ -155,7 +163,9 @@ class Services:
             *accounts.routes(self.accounts),
             *identity.routes(self.identity),
             *orgs.routes(self.orgs, self.accounts, self.provider),
+            *workers.provider_routes(self.workers),
             *tokens.routes(self.tokens),
+            *invitations.routes(self.invitations),
             *users.routes(self.users),
             *roles.routes(self.roles, self.questions),
             *templates.routes(self.templates),

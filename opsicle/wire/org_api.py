@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Literal
+
 import msgspec
+
+from opsicle.wire.user_api import OrgRef
 
 
 class Org(msgspec.Struct, kw_only=True):
     """An org. `role` is the caller's there, None for one that they see only because they run the server.
 
-    `is_current`: it is the one that the caller's session or token is for.
+    `allows_shared_workers`: what it runs may go to the provider's workers. `is_current`: it is the one that the
+    caller's session or token is for.
     """
 
     code: str
     name: str
+    allows_shared_workers: bool = False
     role: str | None = None
     is_current: bool = False
 
@@ -29,6 +36,7 @@ class UpdateOrgRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     """Only what is given changes."""
 
     name: str | msgspec.UnsetType = msgspec.UNSET
+    allows_shared_workers: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class SwitchRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -49,3 +57,70 @@ class NameProviderAdminRequest(msgspec.Struct, kw_only=True, forbid_unknown_fiel
     """Lets the owner of an account run the server too."""
 
     email: str
+
+
+class InviteRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Invites somebody into the org; `manager` is an e-mail address. The link is good for 1 to 30 days."""
+
+    email: str
+    role: str
+    manager: str | None = None
+    expires_in_days: int = 7
+
+
+class Invitation(msgspec.Struct, kw_only=True):
+    """An invitation that may still be used. `invited_by` and `manager` are e-mail addresses."""
+
+    id: str
+    email: str
+    role: str
+    manager: str | None = None
+    invited_by: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class NewInvitation(msgspec.Struct, kw_only=True):
+    """The link that is given to the person; it is shown this one time."""
+
+    url: str
+    invitation: Invitation
+
+
+class CreatedOrg(Org, kw_only=True):
+    """A new org. `invitation` is its first admin's, where they have no account yet."""
+
+    invitation: NewInvitation | None = None
+
+
+class InviteAdminRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Invites somebody to be the admin of an org that has none."""
+
+    email: str
+
+
+class InvitationToken(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What stands behind the `#` of a link."""
+
+    token: str
+
+
+class InvitationOffer(msgspec.Struct, kw_only=True):
+    """What an invitation leads to. `has_account`: its address has an account, whose password accepting asks for."""
+
+    org: OrgRef
+    email: str
+    role: str
+    invited_by: str
+    has_account: bool
+    expires_at: datetime
+
+
+class AcceptInvitationRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Accepts an invitation, with the password (and code) of the account, or with name and password for a new one."""
+
+    token: str
+    password: str
+    name: str = ""
+    totp: str = ""
+    kind: Literal["browser", "cli"] = "cli"

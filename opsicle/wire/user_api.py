@@ -80,7 +80,10 @@ class LoginReply(msgspec.Struct, kw_only=True):
 
 
 class User(msgspec.Struct, kw_only=True):
-    """A person of the org. `rules` are their own, beside those of their role."""
+    """A person of the org. `rules` are their own, beside those of their role.
+
+    `is_manager_disabled`: their manager is shut out just now, and decides nothing.
+    """
 
     id: str
     email: str
@@ -88,6 +91,7 @@ class User(msgspec.Struct, kw_only=True):
     role: str
     rules: list[str] = []
     manager: str | None = None
+    is_manager_disabled: bool = False
     is_disabled: bool = False
     created_at: datetime
 
@@ -338,9 +342,10 @@ class LogEvent(msgspec.Struct):
 
 
 class CreateJoinTokenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`ttl_seconds` from 60 to 86,400; 15 minutes unless told."""
+    """`ttl_seconds` from 60 to 86,400; 15 minutes unless told. `is_shared`: for a worker that serves many orgs."""
 
     ttl_seconds: int = 900
+    is_shared: bool = False
 
 
 class NewJoinToken(msgspec.Struct, kw_only=True):
@@ -352,7 +357,7 @@ class NewJoinToken(msgspec.Struct, kw_only=True):
 
 
 class Worker(msgspec.Struct, kw_only=True):
-    """A worker as the server knows it. `busy` is the number of jobs that it holds."""
+    """A worker as the server knows it. `busy` is the number of jobs that it holds, a shared one's of all orgs."""
 
     id: str
     name: str
@@ -362,6 +367,7 @@ class Worker(msgspec.Struct, kw_only=True):
     runtimes: list[str]
     slots: int
     busy: int
+    is_shared: bool = False
     version: str
     certificate_expires_at: datetime
     created_at: datetime

@@ -58,6 +58,7 @@ class EnrolReply(msgspec.Struct, kw_only=True):
 class Enrolment(msgspec.Struct, kw_only=True):
     """What `EnrolReply.body` holds: all the worker needs from now on.
 
+    `is_shared`: it works for every org that lets it, and `org` is no org's code but the provider's scope.
     `order_key_pem` is the public key by which the worker knows an order of its server. It comes no other way.
     """
 
@@ -70,6 +71,7 @@ class Enrolment(msgspec.Struct, kw_only=True):
     order_key_pem: str
     worker_url: str
     request_digest: str
+    is_shared: bool = False
 
 
 class RunningJob(msgspec.Struct, frozen=True):

@@ -84,6 +84,7 @@ def _identity(enrolment: Enrolment, token_text: str, joined_url: str, server_nam
         ca_pem="",
         issued_at=never,
         expires_at=never,
+        is_shared=enrolment.is_shared,
     )
 
 

@@ -31,8 +31,9 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Who this worker is, and whom it takes for its server.
 
     `server_name` is the name that the server's certificate must have, whatever address it is reached by.
-    `joined_url` is where the worker enrolled, `joined_with` the digest of the token that it used. `org_id` and
-    `order_key_pem`, by which it knows its server's orders, are "" if it enrolled before there were any.
+    `joined_url` is where the worker enrolled, `joined_with` the digest of the token that it used. `org_id` is ""
+    for one that `is_shared`: it works for every org that lets it, and `org` is the provider's scope. `order_key_pem`,
+    by which it knows its server's orders, is "" if it enrolled before there were any.
     """
 
     worker_id: str
@@ -49,6 +50,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     ca_pem: str
     issued_at: datetime
     expires_at: datetime
+    is_shared: bool = False
 
 
 class DataFolder:

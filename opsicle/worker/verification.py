@@ -62,7 +62,8 @@ class Verifier:
 
     def _about(self, order: Order, work: Work) -> Iterator[tuple[str, object, object]]:
         yield "format", order.format, MANIFEST_FORMAT
-        yield "org", order.org_id, self._identity.org_id
+        if not self._identity.is_shared:  # a shared worker serves every org that lets it, which its server knows
+            yield "org", order.org_id, self._identity.org_id
         yield "worker", order.worker_id, self._identity.worker_id
         yield "automation", order.automation_id, work.automation_id
         yield "job", order.job_id, work.job_id

@@ -228,8 +228,9 @@ class House:
         return self.services.sessions.authenticate(token, "127.0.0.1", "token")
 
     def join_request(self, org: str = "acme", name: str = "web", **changes: Any) -> tuple[EnrolRequest, Any]:
-        """What a worker sends that was given a new join token, and that token."""
-        made = self.services.enrolments.create_join_token(self.actor(ADMINS[org]), CreateJoinTokenRequest())
+        """What a worker sends that was given a new join token, and that token. `org` provider: for a shared one."""
+        asked = CreateJoinTokenRequest(is_shared=org == "provider")
+        made = self.services.enrolments.create_join_token(self.actor(ADMINS.get(org, ADMINS["acme"])), asked)
         token = join_token.parse(made.token)
         facts: dict[str, Any] = {"csr_pem": make_key_and_csr()[1], "labels": {"site": "ams"}, "slots": 2} | changes
         return join_token.make_request(token, name=name, **facts), token

@@ -46,8 +46,14 @@ def test_who_has_set_the_server_up_runs_it_and_nobody_else_does(alice: Client, g
 def test_a_provider_admin_founds_an_org_and_goes_there_with_a_new_session(house: House, alice: Client) -> None:
     found(alice, name="Initech Inc.")
     assert alice.get("/api/v1/orgs").json["items"] == [
-        {"code": "acme", "name": "acme", "role": "admin", "is_current": True},
-        {"code": "initech", "name": "Initech Inc.", "role": "admin", "is_current": False},
+        {"code": "acme", "name": "acme", "role": "admin", "allows_shared_workers": False, "is_current": True},
+        {
+            "code": "initech",
+            "name": "Initech Inc.",
+            "role": "admin",
+            "allows_shared_workers": False,
+            "is_current": False,
+        },
     ]
     answer = alice.post("/api/v1/orgs/initech/switch", {})
     assert answer.status == 200

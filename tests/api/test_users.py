@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import gevent
 import pytest
 
 from opsicle.domain.access import Role
@@ -77,6 +80,66 @@ def test_nobody_can_stand_above_themselves(alice: Client) -> None:
         assert answer.status == 400, manager
     assert alice.patch("/api/v1/users/carol@example.com", {"manager": None}).json["manager"] is None
     assert alice.patch("/api/v1/users/alice@example.com", {"manager": "carol@example.com"}).status == 200
+
+
+def test_nobody_is_their_own_manager(alice: Client) -> None:
+    answer = alice.patch("/api/v1/users/alice@example.com", {"manager": "alice@example.com"})
+    assert (answer.status, answer.json["errors"][0]["path"]) == (400, "manager")
+    body = {"email": "bob@example.com", "password": PASSWORD, "role": "member", "manager": "bob@example.com"}
+    assert alice.post("/api/v1/users", body).status == 400
+
+
+def above(alice: Client, email: str) -> list[str]:
+    """Whoever stands above a person, from the nearest on."""
+    found: list[str] = []
+    while manager := alice.get(f"/api/v1/users/{email}").json["manager"]:
+        assert manager not in found, "a circle"
+        found.append(manager)
+        email = manager
+    return found
+
+
+def test_of_managers_who_would_make_a_circle_together_at_once_one_is_refused(house: House, alice: Client) -> None:
+    people = [f"p{n}" for n in range(8)]
+    for name in people:
+        house.person("acme", name, Role.MEMBER)
+    pairs = list(zip(people, [*people[1:], people[0]], strict=True))
+    changes = [
+        gevent.spawn(alice.patch, f"/api/v1/users/{one}@example.com", {"manager": f"{boss}@example.com"})
+        for one, boss in pairs
+    ]
+    gevent.joinall(changes, raise_error=True)
+    assert Counter(change.value.status for change in changes) == {200: 7, 400: 1}
+    assert max(len(above(alice, f"{name}@example.com")) for name in people) == 7
+
+
+def test_a_manager_of_one_org_is_none_in_another(house: House, alice: Client) -> None:
+    """The same two people may stand above each other the other way round elsewhere."""
+    house.services.accounts.create_org("initech", "alice@example.com", PASSWORD)
+    there = house.session("alice@example.com", "initech")
+    alice = house.session("alice@example.com", "acme")
+    add(alice, "bob", manager="alice@example.com")
+    link = there.post("/api/v1/invitations", {"email": "bob@example.com", "role": "member"}).json["url"]
+    accept = {"token": link.partition("#token=")[2], "password": PASSWORD}
+    assert house.client().post("/api/v1/invitations/accept", accept).status == 200
+    assert there.patch("/api/v1/users/alice@example.com", {"manager": "bob@example.com"}).status == 200
+    assert there.get("/api/v1/users/bob@example.com").json["manager"] is None
+    assert alice.delete("/api/v1/users/bob@example.com").status == 204
+    assert there.get("/api/v1/users/alice@example.com").json["manager"] == "bob@example.com"
+
+
+def test_a_manager_who_is_disabled_stays_one_but_becomes_nobodys(alice: Client) -> None:
+    add(alice, "bob")
+    add(alice, "carol", manager="bob@example.com")
+    alice.patch("/api/v1/users/bob@example.com", {"is_disabled": True})
+    carol = alice.get("/api/v1/users/carol@example.com").json
+    assert (carol["manager"], carol["is_manager_disabled"]) == ("bob@example.com", True)
+    assert alice.patch("/api/v1/users/alice@example.com", {"manager": "bob@example.com"}).status == 400
+    body = {"email": "dave@example.com", "password": PASSWORD, "role": "member", "manager": "bob@example.com"}
+    assert alice.post("/api/v1/users", body).status == 400
+    assert alice.patch("/api/v1/users/carol@example.com", {"role": "operator"}).status == 200, "it is not a new one"
+    alice.patch("/api/v1/users/bob@example.com", {"is_disabled": False})
+    assert alice.get("/api/v1/users/carol@example.com").json["is_manager_disabled"] is False
 
 
 @pytest.mark.parametrize("change", [{"role": "operator"}, {"is_disabled": True}])

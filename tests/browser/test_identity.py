@@ -145,3 +145,28 @@ def test_the_org_at_the_top_leads_to_ones_other_orgs(
     page.get_by_label("Org initech: switch").wait_for()
     page.get_by_label(f"Account of {erin.email}").click()
     expect(page.locator(".menu-list").last).to_contain_text("admin in initech")
+
+
+def test_an_invitation_is_made_on_the_people_page_and_accepted_by_its_link(
+    open_page: OpenPage, installation: Installation, request: pytest.FixtureRequest
+) -> None:
+    email = f"{request.node.name.replace('_', '-')[:40]}@example.com"
+    people = open_page("/people")
+    people.get_by_role("button", name="Invite a person…").click()
+    dialog = people.get_by_role("dialog")
+    dialog.get_by_label("E-mail", exact=True).fill(email)
+    dialog.get_by_role("button", name="Make the link").click()
+    link = people.locator(".command-line").inner_text()
+    people.get_by_role("button", name="Back").last.click()
+    expect(people.get_by_label("Open invitations")).to_contain_text(email)
+
+    page = open_page(link, is_known=False)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Join acme")
+    assert "token" not in page.url
+    page.get_by_label("Your name").fill("New Person")
+    page.get_by_label("New password", exact=True).fill(PASSWORD)
+    page.get_by_label("New password again").fill(PASSWORD)
+    page.get_by_role("button", name="Join acme").click()
+    page.get_by_label(f"Account of {email}").wait_for()
+    people.reload()
+    expect(people.locator("main")).to_contain_text("New Person")

@@ -149,6 +149,19 @@ class Core:
         """The next version of a template that was pushed before, as the service makes it."""
         Templates(self.database, self.clock).push(actor, source)
 
+    def allow_shared(self, org_id: str, allows: bool = True) -> None:
+        """Let shared workers serve an org, or no longer, as the orgs' service does."""
+        self.database.write(lambda db: orgs.allow_shared_workers(db, org_id, allows))
+        self.fleet.sharing_changed(org_id, allows)
+
+    def shared_worker(self, home_org_id: str, name: str, slots: int = 1, **labels: str) -> TestWorker:
+        """A worker of the provider; the org from where it was enrolled is to mean nothing."""
+        made = self.worker(home_org_id, name, slots, **labels)
+        worker_id = made.actor.worker_id
+        self.database.write(lambda db: db.execute("UPDATE workers SET is_shared = 1 WHERE id = ?", (worker_id,)))
+        made.actor = WorkerActor(worker_id, name, "", "127.0.0.1", is_shared=True)
+        return made
+
     def worker(self, org_id: str, name: str, slots: int = 1, **labels: str) -> TestWorker:
         now, worker_id = self.clock.now(), new_id(self.clock.now())
         new = workers.NewWorker(

@@ -35,9 +35,8 @@ def test_the_commands_are_those_of_the_contract() -> None:
     nouns = {path.split()[0] for path in ALL}
     assert nouns == {
         "demo", "server", "setup", "login", "logout", "whoami", "worker", "workers", "templates", "run",
-        "automations", "logs", "orgs", "users", "tokens", "sessions", "totp", "reset", "secrets", "policies", "audit",
-        "roles", "can",
-        "approvals",
+        "automations", "logs", "orgs", "accept", "users", "tokens", "sessions", "totp", "reset", "secrets",
+        "policies", "approvals", "audit", "roles", "can",
     }  # fmt: skip
 
 

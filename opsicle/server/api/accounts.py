@@ -46,8 +46,12 @@ def setup(accounts: Accounts, request: Request) -> Reply:
 def login(accounts: Accounts, request: Request) -> Reply:
     """Begin a session: a browser gets a cookie, the command line a token."""
     wanted = request.body(LoginRequest)
-    reply = accounts.login(wanted, request.address)
-    if wanted.kind != "browser":
+    return entered(request, accounts.login(wanted, request.address), is_browser=wanted.kind == "browser")
+
+
+def entered(request: Request, reply: LoginReply, *, is_browser: bool) -> Reply:
+    """The answer that carries a new session: for a browser as a cookie, which its scripts cannot read."""
+    if not is_browser:
         return Reply(200, reply)
     me = msgspec.structs.replace(reply.me, csrf_token=csrf_token(reply.token))
     cookie = session_cookie(request, reply.token, int(LIFE["browser"].total_seconds()))

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-import msgspec
-
 from opsicle.domain.access import Action
-from opsicle.server.api.authentication import csrf_token, session_cookie
+from opsicle.server.api.accounts import entered
 from opsicle.server.api.http import Page, Reply, Request, Route
 from opsicle.server.api.lists import LISTING, list_reply
 from opsicle.server.services.accounts import Accounts
 from opsicle.server.services.orgs import Orgs
 from opsicle.server.services.provider import Provider
-from opsicle.server.services.sessions import LIFE
 from opsicle.wire import org_api as wire
 from opsicle.wire.user_api import LoginReply
 
@@ -25,7 +22,7 @@ def routes(orgs: Orgs, accounts: Accounts, provider: Provider) -> list[Route]:
     new, changes, switching = wire.CreateOrgRequest, wire.UpdateOrgRequest, wire.SwitchRequest
     return [
         Route("GET", every, partial(list_orgs, orgs), view, query=LISTING, reply=Page[wire.Org]),
-        Route("POST", every, partial(create, orgs), create_, body=new, reply=wire.Org, status=201),
+        Route("POST", every, partial(create, orgs), create_, body=new, reply=wire.CreatedOrg, status=201),
         Route("GET", one, partial(show, orgs), view, reply=wire.Org),
         Route("PATCH", one, partial(update, orgs), manage, body=changes, reply=wire.Org),
         Route("POST", f"{one}/switch", partial(switch, accounts), Action.ACCOUNT_USE, body=switching, reply=LoginReply),
@@ -39,6 +36,15 @@ def _provider_routes(provider: Provider) -> list[Route]:
     naming = wire.NameProviderAdminRequest
     return [
         Route("GET", orgs, partial(list_all, provider), may, query=LISTING, reply=Page[wire.Org]),
+        Route(
+            "POST",
+            f"{orgs}/<org>/invitations",
+            partial(invite_admin, provider),
+            may,
+            body=wire.InviteAdminRequest,
+            reply=wire.NewInvitation,
+            status=201,
+        ),
         Route("GET", admins, partial(list_admins, provider), may, query=LISTING, reply=Page[wire.ProviderAdmin]),
         Route("POST", admins, partial(name_admin, provider), may, body=naming, reply=wire.ProviderAdmin),
         Route("DELETE", f"{admins}/<user>", partial(drop_admin, provider), may, status=204),
@@ -68,16 +74,17 @@ def update(orgs: Orgs, request: Request, org: str) -> Reply:
 def switch(accounts: Accounts, request: Request, org: str) -> Reply:
     """Begin a session in another of the caller's orgs: a browser gets a cookie, the command line a token."""
     reply = accounts.switch(request.actor, org, is_kept=request.body(wire.SwitchRequest).is_kept)
-    if request.actor.channel != "browser":
-        return Reply(200, reply)
-    me = msgspec.structs.replace(reply.me, csrf_token=csrf_token(reply.token))
-    cookie = session_cookie(request, reply.token, int(LIFE["browser"].total_seconds()))
-    return Reply(200, msgspec.structs.replace(reply, me=me, token=""), headers=(cookie,))
+    return entered(request, reply, is_browser=request.actor.channel == "browser")
 
 
 def list_all(provider: Provider, request: Request) -> Reply:
     """List all orgs of the server, for those who run it."""
     return list_reply(request, provider.list_orgs)
+
+
+def invite_admin(provider: Provider, request: Request, org: str) -> Reply:
+    """Make the one-time link for the admin of an org that has none."""
+    return Reply(201, provider.invite_admin(request.actor, org, request.body(wire.InviteAdminRequest)))
 
 
 def list_admins(provider: Provider, request: Request) -> Reply:

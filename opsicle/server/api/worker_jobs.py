@@ -40,7 +40,8 @@ def poll(dispatch: Dispatch, record: AuditCheckpoints, request: Request) -> Repl
     if said.history_rewritten:
         record.contradicted(request.worker, said.history_rewritten)
     reply = dispatch.poll(request.worker, said)
-    if not reply.work:  # work is not kept waiting for it
+    # Work is not kept waiting for it; a shared worker is no one org's witness.
+    if not reply.work and not request.worker.is_shared:
         reply.checkpoint = record.newest(request.worker.org_id)
     return Reply(200, reply)
 

@@ -34,6 +34,19 @@ def routes(workers: Workers, enrolments: Enrolments) -> list[Route]:
     ]
 
 
+def provider_routes(workers: Workers) -> list[Route]:
+    """The routes of shared workers, for those who run the server."""
+    may, every = Action.PROVIDER_MANAGE, "/api/v1/provider/workers"
+    one = f"{every}/<worker>"
+    return [
+        Route("GET", every, partial(list_shared, workers), may, query=LISTING, reply=Page[Worker]),
+        Route("GET", one, partial(show_shared, workers), may, reply=Worker),
+        Route("POST", f"{one}/drain", partial(drain_shared, workers), may, reply=Worker),
+        Route("POST", f"{one}/undrain", partial(undrain_shared, workers), may, reply=Worker),
+        Route("POST", f"{one}/revoke", partial(revoke_shared, workers), may, reply=Worker),
+    ]
+
+
 def create_token(enrolments: Enrolments, request: Request) -> Reply:
     """Make a one-time join token; the answer is the only place where it is shown."""
     return Reply(201, enrolments.create_join_token(request.actor, request.body(CreateJoinTokenRequest)))
@@ -62,3 +75,28 @@ def undrain(workers: Workers, request: Request, worker: str) -> Reply:
 def revoke(workers: Workers, request: Request, worker: str) -> Reply:
     """Shut a worker out for good, at once."""
     return Reply(200, workers.revoke(request.actor, worker))
+
+
+def list_shared(workers: Workers, request: Request) -> Reply:
+    """List the provider's workers, which serve every org that lets them."""
+    return list_reply(request, workers.list_shared)
+
+
+def show_shared(workers: Workers, request: Request, worker: str) -> Reply:
+    """Show one of the provider's workers, by id or name."""
+    return Reply(200, workers.get_shared(request.actor, worker))
+
+
+def drain_shared(workers: Workers, request: Request, worker: str) -> Reply:
+    """Let one of the provider's workers finish what it has and take no more."""
+    return Reply(200, workers.drain(request.actor, worker, is_shared=True))
+
+
+def undrain_shared(workers: Workers, request: Request, worker: str) -> Reply:
+    """Let a draining worker of the provider take work again."""
+    return Reply(200, workers.undrain(request.actor, worker, is_shared=True))
+
+
+def revoke_shared(workers: Workers, request: Request, worker: str) -> Reply:
+    """Shut one of the provider's workers out for good, at once."""
+    return Reply(200, workers.revoke(request.actor, worker, is_shared=True))

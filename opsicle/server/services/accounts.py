@@ -29,6 +29,9 @@ from opsicle.server.store.users import UserRow
 from opsicle.version import __version__
 from opsicle.wire.user_api import LoginReply, LoginRequest, Me, OrgRef, Person, SetupRequest
 
+Then = Callable[[Connection, UserRow], LoginReply]
+"""What somebody may do, in the same transaction, who has proven to be this account's owner."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewOrg:
@@ -144,6 +147,10 @@ class Accounts:
         unknown account, a wrong code and an org that they are no member of; TotpRequired where a code is missing;
         InvalidInput where there are several orgs to choose from.
         """
+        return self.prove(request, address, lambda db, user: self.begin_session(db, user, request, address))
+
+    def prove(self, request: LoginRequest, address: str, then: Then) -> LoginReply:
+        """Check password and code of a login, and do in one transaction what they allow. Raises as `login`."""
         email = request.email.strip().lower()[:254]
         attempt = self._throttle.begin(email, address)
         user = self._database.read(lambda db: users.find_by_email(db, email))
@@ -151,7 +158,7 @@ class Accounts:
         if user is None or not is_right:
             self._refuse_login(user, Stranger(email, address))
             raise NotAuthenticated("the e-mail address or the password is wrong", hint="Both are needed exactly.")
-        reply = self._enter(self._rehashed(user, request.password), request, address, attempt)
+        reply = self._enter(self._rehashed(user, request.password), request.totp, attempt, then)
         if reply is None:
             self._refuse_login(user, Stranger(email, address))
             raise NotAuthenticated(
@@ -167,16 +174,16 @@ class Accounts:
         self._database.write(lambda db: users.rehash_password(db, user.id, user.password_hash, new.password_hash))
         return new
 
-    def _enter(self, user: UserRow, request: LoginRequest, address: str, attempt: int) -> LoginReply | None:
-        """Begin a session of somebody whose password was right; None if their code was wrong, which counts as tried.
+    def _enter(self, user: UserRow, code: str, attempt: int, then: Then) -> LoginReply | None:
+        """Let somebody in whose password was right; None if their code was wrong, which counts as tried.
 
         What is refused for any other reason does not count. The code is used up only if a session begins.
         """
 
         def work(db: Connection) -> LoginReply | None:
-            if not self._is_proven(db, user, request.totp):
+            if not self._is_proven(db, user, code):
                 return None
-            reply = self._begin_session(db, user, request, address)
+            reply = then(db, user)
             login_attempts.delete(db, attempt)
             return reply
 
@@ -206,7 +213,8 @@ class Accounts:
 
         self._database.write(work)
 
-    def _begin_session(self, db: Connection, user: UserRow, request: LoginRequest, address: str) -> LoginReply:
+    def begin_session(self, db: Connection, user: UserRow, request: LoginRequest, address: str) -> LoginReply:
+        """Inside a transaction: begin a session of somebody who has proven who they are. Raises as `login`."""
         if users.find_by_email(db, user.email) != user:
             raise Conflict("the account has just been changed", hint="Log in again.")
         place = _choose(memberships.list_of_user(db, user.id), request.org.strip().lower())

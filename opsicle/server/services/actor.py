@@ -52,12 +52,22 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class WorkerActor:
-    """A worker, as its certificate and the database together say."""
+    """A worker, as its certificate and the database together say.
+
+    A shared one is no org's: its `org_id` is empty, so that whatever goes by it finds nothing. What it does for an
+    org is that of the job.
+    """
 
     worker_id: str
     name: str
     org_id: str
     address: str
+    is_shared: bool = False
+
+    @property
+    def record(self) -> str | None:
+        """The org in whose record its own affairs stand; None for the server's."""
+        return None if self.is_shared else self.org_id
 
     @property
     def author(self) -> Author:

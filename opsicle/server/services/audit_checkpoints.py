@@ -63,7 +63,7 @@ class AuditCheckpoints:
 
         def work(db: Connection) -> None:
             data = {"reason": contradiction[:_REASON_LENGTH]}
-            audit.append(db, self._clock.now(), worker.org_id, worker, "report_rewritten_history", "audit", data)
+            audit.append(db, self._clock.now(), worker.record, worker, "report_rewritten_history", "audit", data)
 
         self._database.write(work)
 

@@ -16,7 +16,7 @@ from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.templates import Template, Value
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import as_text, check_values
-from opsicle.domain.workers import Candidate, requirements
+from opsicle.domain.workers import SHARED, Candidate, requirements
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.pki.master_key import CannotOpen
@@ -33,7 +33,7 @@ from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.template_access import is_hidden, require_on
 from opsicle.server.services.template_versions import template_of
 from opsicle.server.services.vault import HiddenValues, Vault, new_salt
-from opsicle.server.store import approvals, audit, automations, idempotency, jobs, secrets, templates, workers
+from opsicle.server.store import approvals, audit, automations, idempotency, jobs, orgs, secrets, templates, workers
 from opsicle.server.store.automations import AutomationRow, Filter
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
@@ -276,12 +276,15 @@ class Automations:
         self._database.write(lambda db: idempotency.delete_before(db, before))
 
     def _candidates(self, org_id: str, db: Connection | None = None) -> list[Candidate]:
-        """The org's workers, for saying why an automation waits; if none has polled yet, those that are away."""
+        """Who serves the org, for saying why an automation waits; if none has polled yet, those that are away."""
         connected = self._fleet.candidates(org_id)
         if db is None or connected:
             return connected
         rows = workers.list_workers(db, org_id, "", MOST_ABSENT_WORKERS)
-        return [Candidate(name=row.name, is_connected=False) for row in rows if row.state != "revoked"]
+        absent = [Candidate(name=row.name, is_connected=False) for row in rows if row.state != "revoked"]
+        if orgs.allows_shared_workers(db, org_id) and workers.has_shared(db):
+            absent.append(Candidate(name=SHARED, is_connected=False, is_shared=True))
+        return absent
 
 
 def _bound(db: Connection, row: AutomationRow, template: Template) -> AutomationRow:

@@ -98,7 +98,7 @@ class Dispatch:
         if presence is None or (presence.poll.labels, presence.poll.slots) != (request.labels, request.slots):
             check_facts(request.labels, request.slots)
         if presence is None:
-            presence = Presence(worker.worker_id, worker.name, worker.org_id, request, 0.0)
+            presence = Presence(worker.worker_id, worker.name, worker.org_id, request, 0.0, worker.is_shared)
             self._fleet.add(presence)
         presence.poll = request
         presence.seen_at = self._clock.monotonic()
@@ -137,8 +137,8 @@ class Dispatch:
         presence.busy = sight.busy
         for job in sight.returned:
             self._leases.end(job.id)
-        if sight.returned:
-            self._fleet.wake_org(presence.org_id)
+        for org_id in {job.org_id for job in sight.returned}:
+            self._fleet.wake_org(org_id)
         self._leasing.granted(presence, sight.leased)
         return sight
 

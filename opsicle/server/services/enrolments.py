@@ -22,6 +22,7 @@ from opsicle.pki.certificates import WorkerPublicKey, load_csr
 from opsicle.pki.order_key import OrderPublicKey
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor, Stranger, WorkerActor
+from opsicle.server.services.fields import PROVIDER_SCOPE
 from opsicle.server.services.login_throttle import LoginThrottle
 from opsicle.server.store import audit, join_tokens, workers
 from opsicle.server.store.database import Connection, Database
@@ -65,8 +66,11 @@ class Enrolments:
         self._clock = clock
 
     def create_join_token(self, actor: Actor, request: CreateJoinTokenRequest) -> NewJoinToken:
-        """Make a one-time secret with which a worker of the caller's org enrols. It is shown only now."""
-        actor.require(Action.WORKERS_MANAGE)
+        """Make a one-time secret with which a worker of the caller's org enrols. It is shown only now.
+
+        A token for a shared worker is the provider's: only those who run the server make one.
+        """
+        actor.require(Action.PROVIDER_MANAGE if request.is_shared else Action.WORKERS_MANAGE)
         if request.ttl_seconds not in _TTL_SECONDS:
             raise fields.invalid("ttl_seconds", "a join token lives from 60 to 86,400 seconds")
         token = join_token.new(self._urls.url)
@@ -78,12 +82,14 @@ class Enrolments:
             created_by=actor.user_id,
             created_at=now,
             expires_at=now + timedelta(seconds=request.ttl_seconds),
+            is_shared=request.is_shared,
         )
 
         def work(db: Connection) -> None:
             join_tokens.insert(db, row)
             data = {"ttl_seconds": request.ttl_seconds}
-            audit.append(db, now, actor.org_id, actor, "create", f"join_tokens/{row.id}", data)
+            record = None if row.is_shared else actor.org_id
+            audit.append(db, now, record, actor, "create", f"join_tokens/{row.id}", data)
 
         self._database.write(work)
         return NewJoinToken(token=token.text, id=row.id, expires_at=row.expires_at)
@@ -121,30 +127,33 @@ class Enrolments:
             )
         if token.used_at is not None:
             raise _already_used()
+        if token.is_shared and not token.is_maker_provider_admin:
+            raise NotAuthenticated("whoever made this join token no longer runs the server", hint="Ask for another.")
         worker_id = new_id(now)
-        name = _free_name(db, token.org_id, request.name)
-        certificate = self._authority.issue_worker(public_key, token.org_code, worker_id, now)
+        name = _free_name(db, _record(token), request.name)
+        certificate = self._authority.issue_worker(public_key, _scope(token), worker_id, now)
         workers.insert(db, _new_worker(token, worker_id, name, request, certificate), now)
         if not join_tokens.use(db, token.id, worker_id, now):
             raise _already_used()
         data = {"name": name, "join_token": token.id, "serial": certificate.serial}
-        audit.append(db, now, token.org_id, stranger, "enrol", f"workers/{worker_id}", data)
+        audit.append(db, now, _record(token), stranger, "enrol", f"workers/{worker_id}", data)
         return Enrolment(
             worker_id=worker_id,
-            org=token.org_code,
-            org_id=token.org_id,
+            org=_scope(token),
+            org_id="" if token.is_shared else token.org_id,
             name=name,
             certificate_pem=certificate.pem,
             ca_pem=self._authority.cert_pem,
             order_key_pem=self._order_key.pem,
             worker_url=self._urls.worker_url,
             request_digest="",
+            is_shared=token.is_shared,
         )
 
     def _record_refusal(
         self, request: EnrolRequest, token: JoinTokenRow | None, stranger: Stranger, error: OpsicleError
     ) -> None:
-        org_id = token.org_id if token else None
+        org_id = _record(token) if token else None
         resource = f"join_tokens/{token.id if token else request.token_id[:64]}"
         data = {"code": error.code, "reason": error.message}
 
@@ -163,12 +172,13 @@ class Enrolments:
         now = self._clock.now()
 
         def work(db: Connection) -> IssuedCertificate:
-            row = workers.get(db, worker.org_id, worker.worker_id)
-            certificate = self._authority.issue_worker(public_key, row.org_code, worker.worker_id, now)
+            row = workers.get(db, worker.record, worker.worker_id)
+            scope = PROVIDER_SCOPE if row.is_shared else row.org_code
+            certificate = self._authority.issue_worker(public_key, scope, worker.worker_id, now)
             if not workers.renew(db, worker.worker_id, certificate.serial, certificate.not_after):
                 raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
             data = {"serial": certificate.serial}
-            audit.append(db, now, worker.org_id, worker, "renew", f"workers/{worker.worker_id}", data)
+            audit.append(db, now, worker.record, worker, "renew", f"workers/{worker.worker_id}", data)
             return certificate
 
         return RenewReply(certificate_pem=self._database.write(work).pem, ca_pem=self._authority.cert_pem)
@@ -200,10 +210,11 @@ def _new_worker(
         slots=request.slots,
         certificate_serial=certificate.serial,
         certificate_expires_at=certificate.not_after,
+        is_shared=token.is_shared,
     )
 
 
-def _free_name(db: Connection, org_id: str, wanted: str) -> str:
+def _free_name(db: Connection, org_id: str | None, wanted: str) -> str:
     """The name that a worker asks for, in the form that ours have, with a number behind it if another has it."""
     base = _NOT_IN_A_NAME.sub("-", wanted.lower())[:_NAME_LENGTH].strip("-.") or "worker"
     name, number = base, 1
@@ -215,3 +226,13 @@ def _free_name(db: Connection, org_id: str, wanted: str) -> str:
 
 def _already_used() -> Conflict:
     return Conflict("this join token has been used already", hint="Make a new one with `opsicle workers token`.")
+
+
+def _scope(token: JoinTokenRow) -> str:
+    """What the certificate says in the place of the org."""
+    return PROVIDER_SCOPE if token.is_shared else token.org_code
+
+
+def _record(token: JoinTokenRow) -> str | None:
+    """The org in whose record the enrolment stands; None for the server's."""
+    return None if token.is_shared else token.org_id

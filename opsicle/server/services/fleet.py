@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from opsicle.domain.workers import Candidate, Requirements, can_take
+from opsicle.domain.workers import SHARED, Candidate, Requirements, can_take
 from opsicle.kit.clock import Clock
 from opsicle.server.services.signals import Watch
 from opsicle.wire.jobs import Work
@@ -16,13 +16,17 @@ from opsicle.wire.worker_api import LEASE_SECONDS, PollRequest
 
 @dataclass(slots=True)
 class Presence:
-    """A worker that has polled since this server started. `seen_at` is in seconds of the monotonic clock."""
+    """A worker that has polled since this server started. `seen_at` is in seconds of the monotonic clock.
+
+    A shared one has no `org_id`: it serves the orgs that let it.
+    """
 
     worker_id: str
     name: str
     org_id: str
     poll: PollRequest
     seen_at: float
+    is_shared: bool = False
     is_draining: bool = False
     is_revoked: bool = False
     has_left: bool = False
@@ -48,11 +52,15 @@ class Presence:
 
 
 class Fleet:
-    """The workers' presences, by id."""
+    """The workers' presences, by id.
+
+    `sharing_orgs` let shared workers serve them: an index only, as the database decides at each lease.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._presences: dict[str, Presence] = {}
+        self.sharing_orgs: set[str] = set()
 
     def find(self, worker_id: str) -> Presence | None:
         """A worker that has polled since this server started, or None."""
@@ -74,19 +82,31 @@ class Fleet:
         return sum(self.is_connected(worker_id) for worker_id in self._presences)
 
     def candidates(self, org_id: str) -> list[Candidate]:
-        """All workers of an org that have polled since this server started, for matching and for reasons."""
-        return [self.candidate(presence) for presence in self._presences.values() if presence.org_id == org_id]
+        """All workers that serve an org and have polled since this server started, for reasons."""
+        return [self.candidate(presence) for presence in self._presences.values() if self.serves(presence, org_id)]
+
+    def serves(self, presence: Presence, org_id: str) -> bool:
+        """Whether a worker is the org's own, or a shared one that the org lets serve it."""
+        return org_id in self.sharing_orgs if presence.is_shared else presence.org_id == org_id
+
+    def sharing_changed(self, org_id: str, allows: bool) -> None:
+        """An org has let shared workers serve it, whose open polls look then, or no longer does."""
+        if allows:
+            self.sharing_orgs.add(org_id)
+            self.wake_org(org_id)
+        else:
+            self.sharing_orgs.discard(org_id)
 
     def choose_waiting(self, org_id: str, wanted: Requirements) -> Presence | None:
         """Of the workers whose polls wait and who could take such work, the one with the most free slots.
 
-        It no longer counts as waiting: who asks must give it work, or wake it.
+        The org's own come before shared ones. It no longer counts as waiting: who asks must give it work, or wake it.
         """
-        waiting = (p for p in self._presences.values() if p.is_waiting and p.org_id == org_id and not p.is_revoked)
+        waiting = (p for p in self._presences.values() if p.is_waiting and self.serves(p, org_id) and not p.is_revoked)
         able = [presence for presence in waiting if can_take(wanted, self.candidate(presence))]
         if not able:
             return None
-        chosen = max(able, key=lambda presence: presence.poll.slots - presence.busy)
+        chosen = max(able, key=lambda presence: (not presence.is_shared, presence.poll.slots - presence.busy))
         chosen.is_waiting = False
         return chosen
 
@@ -103,7 +123,7 @@ class Fleet:
     def wake_org(self, org_id: str) -> None:
         """Let all open polls of an org look again: rare, for work that has come back."""
         for presence in self._presences.values():
-            if presence.org_id == org_id:
+            if self.serves(presence, org_id):
                 presence.wake()
 
     def wake_everyone(self) -> None:
@@ -114,7 +134,8 @@ class Fleet:
     def candidate(self, presence: Presence, busy: int | None = None) -> Candidate:
         """A worker as the matching rules see it; `busy` overrides how many of its slots are taken."""
         return Candidate(
-            name=presence.name,
+            name=SHARED if presence.is_shared else presence.name,
+            is_shared=presence.is_shared,
             labels=presence.poll.labels,
             runtimes=frozenset(presence.poll.runtimes),
             slots=presence.poll.slots,

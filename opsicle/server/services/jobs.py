@@ -15,7 +15,7 @@ from opsicle.server.services.actor import SystemActor, WorkerActor
 from opsicle.server.services.fleet import Presence
 from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.leases import Lease
-from opsicle.server.services.leasing import Leased, Leasing
+from opsicle.server.services.leasing import Leased, Leasing, may_serve
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.store import audit, automations, jobs
 from opsicle.server.store.automations import Ending
@@ -51,7 +51,8 @@ class Jobs:
     def start(self, worker: WorkerActor, job_id: str, fence: int) -> Done:
         """Let a leased job begin; only after the answer may the worker execute anything.
 
-        Raises LeaseLost if the lease has lapsed or the automation was cancelled meanwhile.
+        Raises LeaseLost if the lease has lapsed, the automation was cancelled meanwhile, or its org no longer lets
+        this shared worker serve it.
         """
         now = self._clock.now()
 
@@ -59,6 +60,8 @@ class Jobs:
             job = _get_own(db, worker, job_id, fence)
             if job.state == JobState.RUNNING:
                 return job
+            if not may_serve(db, worker, job.org_id):
+                raise _lease_lost(job_id)
             if not (jobs.start(db, job_id, now) and automations.start(db, job.automation_id, job_id, now)):
                 raise _lease_lost(job_id)
             audit.append(db, now, job.org_id, worker, "start", _resource(job), {"job": job_id})

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 import msgspec
 
-from opsicle.domain.workers import Candidate, Requirements, can_take
+from opsicle.domain.workers import Requirements, can_take
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
-from opsicle.server.services.actor import SystemActor
+from opsicle.server.services.actor import SystemActor, WorkerActor
 from opsicle.server.services.fleet import Fleet, Presence
 from opsicle.server.services.leases import Lease, Leases
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.work import Altered, WorkOrders
-from opsicle.server.store import audit, automations, jobs
+from opsicle.server.store import audit, automations, jobs, orgs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.wire.jobs import Work
@@ -31,7 +32,7 @@ class Leased:
     is_handed: bool = False
     items: list[tuple[Lease, Work]] = field(default_factory=list)
     refused: list[AutomationRow] = field(default_factory=list)
-    left_waiting: list[Requirements] = field(default_factory=list)
+    left_waiting: list[tuple[str, Requirements]] = field(default_factory=list)
 
     @property
     def work(self) -> tuple[Work, ...]:
@@ -60,33 +61,54 @@ class Leasing:
         return min(poll.slots, poll.free_slots + len(poll.jobs)) - occupied - presence.promised
 
     def lease_waiting(self, db: Connection, presence: Presence, free: int, *, is_handed: bool = False) -> Leased:
-        """Lease up to `free` of the oldest automations that this worker can take."""
+        """Lease up to `free` of the oldest automations that this worker can take; a shared one's by turns of the orgs.
+
+        The org that a shared worker served longest ago comes first, so that nobody's queue holds up another's.
+        """
         leased = Leased(is_handed)
         if free <= 0:
             return leased
-        me = self.fleet.candidate(presence, busy=0)
         refused = -1
         while len(leased.refused) > refused and len(leased.items) < free:  # look behind those that were refused
             refused = len(leased.refused)
-            self._lease_oldest(db, presence, me, free - len(leased.items), leased)
+            self._lease_oldest(db, presence, free - len(leased.items), leased)
         return leased
 
-    def _lease_oldest(self, db: Connection, presence: Presence, me: Candidate, free: int, leased: Leased) -> None:
-        waiting = [(text, _decode(text)) for text in automations.list_waiting_requirements(db, presence.org_id)]
-        mine = [(text, wanted) for text, wanted in waiting if can_take(wanted, me)]
-        rows = [row for text, _ in mine for row in automations.list_waiting(db, presence.org_id, text, free + 1)]
-        rows.sort(key=lambda row: row.id)
-        for row in rows[:free]:
+    def _lease_oldest(self, db: Connection, presence: Presence, free: int, leased: Leased) -> None:
+        leased.left_waiting = []
+        served = orgs.list_shared_waiting(db) if presence.is_shared else [presence.org_id]
+        queues: list[list[AutomationRow]] = []
+        for org_id in served:
+            if len(queues) > free:
+                break  # each of these has a turn before it
+            if queue := self._queue(db, presence, org_id, free, leased):
+                queues.append(queue)
+        taken = [row for turn in zip_longest(*queues) for row in turn if row is not None]
+        for row in taken[:free]:
             self.lease_one(db, presence, row, leased)
-        leased.left_waiting = [wanted for _, wanted in mine] if len(rows) > free else []
+        if len(taken) <= free:
+            leased.left_waiting = []
+
+    def _queue(self, db: Connection, presence: Presence, org_id: str, free: int, leased: Leased) -> list[AutomationRow]:
+        """One more than `free` of the oldest automations of an org that this worker can take, and notes their kinds."""
+        me = self.fleet.candidate(presence, busy=0)
+        waiting = [(text, _decode(text)) for text in automations.list_waiting_requirements(db, org_id)]
+        mine = [(text, wanted) for text, wanted in waiting if can_take(wanted, me)]
+        leased.left_waiting += [(org_id, wanted) for _, wanted in mine]
+        rows = [row for text, _ in mine for row in automations.list_waiting(db, org_id, text, free + 1)]
+        return sorted(rows, key=lambda row: row.id)[: free + 1]
 
     def lease_one(self, db: Connection, presence: Presence, row: AutomationRow, leased: Leased) -> None:
-        """Lease this automation, unless someone was first; end it if it is not what was triggered and approved.
+        """Lease this automation, unless someone was first, or its org does not let this worker serve it.
+
+        One that is not what was triggered and approved is ended instead.
 
         Its time begins here, before the commit, so that no poll in between takes it for never received; if the
         transaction fails, a lease without a job is left, which lapses without a trace.
         """
         job_id, now = new_id(self._clock.now()), self._clock.now()
+        if not may_serve(db, presence, row.org_id):
+            return
         try:
             checked = self._work_orders.check(db, row)
         except Altered as altered:
@@ -95,6 +117,8 @@ class Leasing:
             return
         if not automations.lease(db, row.id, row.fence, job_id):
             return
+        if presence.is_shared:
+            orgs.note_shared_turn(db, row.org_id)
         jobs.insert(db, job_id, row.id, presence.worker_id, now)
         lease = Lease(job_id, row.id, row.org_id, presence.worker_id, row.fence + 1)
         self.leases.grant(lease, is_handed=leased.is_handed)
@@ -115,8 +139,13 @@ class Leasing:
         for row in leased.refused:
             self._signals.changed(automation_topic(row.id), org_topic(row.org_id))
         if leased.items:
-            for wanted in leased.left_waiting:
-                self.fleet.wake_one(presence.org_id, wanted)
+            for org_id, wanted in leased.left_waiting:
+                self.fleet.wake_one(org_id, wanted)
+
+
+def may_serve(db: Connection, worker: Presence | WorkerActor, org_id: str) -> bool:
+    """Whether a worker may carry out what an org runs, by what the database says now."""
+    return orgs.allows_shared_workers(db, org_id) if worker.is_shared else worker.org_id == org_id
 
 
 def _decode(text: str) -> Requirements:

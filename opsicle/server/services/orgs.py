@@ -6,8 +6,10 @@ was. What founds an org stands in its own record and in the server's, not in tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
+import msgspec
 from msgspec import UNSET
 
 from opsicle.domain.access import Action, Role
@@ -17,13 +19,14 @@ from opsicle.kit.ids import new_id
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
+from opsicle.server.services.invitation_links import InvitationLinks
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.store import audit, memberships, orgs, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.memberships import MemberRow, PlaceRow
 from opsicle.server.store.orgs import OrgRow
 from opsicle.server.store.users import UserRow
-from opsicle.wire.org_api import CreateOrgRequest, Org, UpdateOrgRequest
+from opsicle.wire.org_api import CreatedOrg, CreateOrgRequest, NewInvitation, Org, UpdateOrgRequest
 from opsicle.wire.pages import Page
 
 MAX_NAME_LENGTH = 200
@@ -32,10 +35,13 @@ MAX_NAME_LENGTH = 200
 class Orgs:
     """The orgs of a person."""
 
-    def __init__(self, database: Database, step_up: StepUp, clock: Clock) -> None:
+    def __init__(self, database: Database, links: InvitationLinks, step_up: StepUp, clock: Clock) -> None:
         self._database = database
+        self._links = links
         self._step_up = step_up
         self._clock = clock
+        self.on_sharing_changed: Callable[[str, bool], None] = lambda _org_id, _allows: None
+        """Called when an org has let the provider's workers serve it (True), or no longer does."""
 
     def list_own(self, actor: Actor, cursor: str, limit: int) -> Page[Org]:
         """The orgs that the caller belongs to and may enter, by code."""
@@ -49,8 +55,8 @@ class Orgs:
         actor.require(Action.ORGS_VIEW)
         return _shown(self._database.read(lambda db: find_place(db, actor.user_id, code)), actor)
 
-    def create(self, actor: Actor, request: CreateOrgRequest) -> Org:
-        """Found an org with its first admin: the caller, or another account that a provider admin names.
+    def create(self, actor: Actor, request: CreateOrgRequest) -> CreatedOrg:
+        """Found an org with its first admin: the caller, or whom a provider admin names, by account or invitation.
 
         Raises NotAllowed unless the server lets the caller; Conflict if there is such an org; InvalidInput for a
         code, name or admin that cannot be used; StepUpRequired.
@@ -61,13 +67,20 @@ class Orgs:
         org = OrgRow(id=new_id(self._clock.now()), code=fields.org_code(request.code, path="code"), name=name)
         email = fields.email_address(request.admin, path="admin") if request.admin else actor.email
 
-        def work(db: Connection) -> Org:
-            admin = _first_admin(db, actor, email)
+        if email != actor.email and not actor.may(Action.PROVIDER_MANAGE):
+            raise fields.invalid("admin", "only a provider admin can make somebody else the first admin")
+        link = self._links.new(actor, org.id, email, Role.ADMIN, is_by_provider=True)
+
+        def work(db: Connection) -> CreatedOrg:
+            admin = users.find_by_email(db, email)
             now = self._clock.now()
             found_org(db, org, admin, now)
             for org_id in (org.id, None):
-                audit.append(db, now, org_id, actor, "create", f"orgs/{org.code}", {"admin": admin.email})
-            return Org(code=org.code, name=org.name, role=Role.ADMIN if admin.id == actor.user_id else None)
+                audit.append(db, now, org_id, actor, "create", f"orgs/{org.code}", {"admin": email})
+            made = CreatedOrg(code=org.code, name=org.name, role=Role.ADMIN if email == actor.email else None)
+            if admin is None:
+                made.invitation = NewInvitation(url=link.url, invitation=self._links.keep(db, actor, link.row))
+            return made
 
         return self._database.write(work)
 
@@ -79,24 +92,33 @@ class Orgs:
         actor.require(Action.ORGS_MANAGE)
         self._step_up.require(actor)
         if code != actor.org_code:
-            raise _no_org(code)
+            raise no_org(code)
         name = fields.name(request.name, MAX_NAME_LENGTH) if request.name is not UNSET else ""
+
+        allows = request.allows_shared_workers
 
         def work(db: Connection) -> PlaceRow:
             if name:
                 orgs.rename(db, actor.org_id, name)
-            changes = {"name": name} if name else {}
+            if allows is not UNSET:
+                orgs.allow_shared_workers(db, actor.org_id, allows)
+            changes = msgspec.to_builtins(request)
             audit.append(db, self._clock.now(), actor.org_id, actor, "update", f"orgs/{code}", changes)
             return find_place(db, actor.user_id, code)
 
-        return _shown(self._database.write(work), actor)
+        place = self._database.write(work)
+        if allows is not UNSET:
+            self.on_sharing_changed(actor.org_id, allows)
+        return _shown(place, actor)
 
 
-def found_org(db: Connection, org: OrgRow, admin: UserRow, at: datetime) -> None:
-    """Record an org with its first admin. Raises Conflict if its code is taken."""
+def found_org(db: Connection, org: OrgRow, admin: UserRow | None, at: datetime) -> None:
+    """Record an org with its first admin, None for one who is invited. Raises Conflict if its code is taken."""
     if orgs.find_by_code(db, org.code):
         raise Conflict(f"there is an org {org.code} already", hint="Choose another code.")
     orgs.insert(db, org, at)
+    if admin is None:
+        return
     member = MemberRow(admin.id, admin.email, admin.name, Role.ADMIN, None, None, is_disabled=False, created_at=at)
     memberships.insert(db, org.id, member)
 
@@ -106,19 +128,11 @@ def find_place(db: Connection, user_id: str, code: str) -> PlaceRow:
     for place in memberships.list_of_user(db, user_id):
         if place.org_code == code and not place.is_disabled:
             return place
-    raise _no_org(code)
+    raise no_org(code)
 
 
-def _first_admin(db: Connection, actor: Actor, email: str) -> UserRow:
-    if email != actor.email and not actor.may(Action.PROVIDER_MANAGE):
-        raise fields.invalid("admin", "only a provider admin can make somebody else the first admin")
-    account = users.find_by_email(db, email)
-    if account is None:
-        raise fields.invalid("admin", f"there is no account {email} on this server")
-    return account
-
-
-def _no_org(code: str) -> NotFound:
+def no_org(code: str) -> NotFound:
+    """The error for an org that is another's, and for one that is not."""
     return NotFound(
         f"there is no org {code}", hint="`opsicle orgs list` shows yours; `opsicle orgs switch` enters one."
     )
@@ -126,4 +140,10 @@ def _no_org(code: str) -> NotFound:
 
 def _shown(place: PlaceRow, actor: Actor) -> Org:
     is_current = place.org_id == actor.org_id
-    return Org(code=place.org_code, name=place.org_name, role=place.role, is_current=is_current)
+    return Org(
+        code=place.org_code,
+        name=place.org_name,
+        allows_shared_workers=place.allows_shared_workers,
+        role=place.role,
+        is_current=is_current,
+    )

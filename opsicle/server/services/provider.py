@@ -5,27 +5,39 @@ They know which orgs there are, and nothing of what is in them.
 
 from __future__ import annotations
 
-from opsicle.domain.access import Action
-from opsicle.domain.errors import NotFound
+from opsicle.domain.access import Action, Role
+from opsicle.domain.errors import Conflict, NotFound
 from opsicle.kit.clock import Clock
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
+from opsicle.server.services.invitation_links import InvitationLinks
+from opsicle.server.services.orgs import no_org
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.users import last_provider_admin
-from opsicle.server.store import audit, orgs, users
+from opsicle.server.store import audit, memberships, orgs, password_resets, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.users import UserRow
-from opsicle.wire.org_api import NameProviderAdminRequest, Org, ProviderAdmin
+from opsicle.wire.org_api import (
+    Invitation,
+    InviteAdminRequest,
+    NameProviderAdminRequest,
+    NewInvitation,
+    Org,
+    ProviderAdmin,
+)
 from opsicle.wire.pages import Page
 
 
 class Provider:
     """The server's own side."""
 
-    def __init__(self, database: Database, sessions: Sessions, step_up: StepUp, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, links: InvitationLinks, sessions: Sessions, step_up: StepUp, clock: Clock
+    ) -> None:
         self._database = database
+        self._links = links
         self._sessions = sessions
         self._step_up = step_up
         self._clock = clock
@@ -35,6 +47,25 @@ class Provider:
         actor.require(Action.PROVIDER_MANAGE)
         rows = self._database.read(lambda db: orgs.list_all(db, cursor, limit + 1))
         return page_of(rows, limit, lambda row: Org(code=row.code, name=row.name), lambda row: row.code)
+
+    def invite_admin(self, actor: Actor, code: str, request: InviteAdminRequest) -> NewInvitation:
+        """Make the link for the admin of an org that has none: its first one's was lost, or is too old.
+
+        Raises NotFound; Conflict if the org has an admin, whose affair it is; InvalidInput; StepUpRequired.
+        """
+        self._check(actor)
+        email = fields.email_address(request.email)
+        org = self._database.read(lambda db: orgs.find_by_code(db, code))
+        if org is None:
+            raise no_org(code)
+        link = self._links.new(actor, org.id, email, Role.ADMIN, is_by_provider=True)
+
+        def work(db: Connection) -> Invitation:
+            if memberships.count_other_admins(db, org.id, "") > 0:
+                raise Conflict(f"the org {code} has an admin already", hint="They invite their own people.")
+            return self._links.keep(db, actor, link.row)
+
+        return NewInvitation(url=link.url, invitation=self._database.write(work))
 
     def list_admins(self, actor: Actor, cursor: str, limit: int) -> Page[ProviderAdmin]:
         """Who runs the server, by address."""
@@ -52,6 +83,7 @@ class Provider:
             if account is None:
                 raise NotFound(f"there is no account {email}", hint="They need one in some org first.")
             if users.set_provider_admin(db, account.id, is_provider_admin=True):
+                password_resets.delete_of_user(db, account.id)  # an org's admin may have made it
                 self._record(db, actor, "name", account)
             return account
 

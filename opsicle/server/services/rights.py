@@ -23,10 +23,15 @@ def rights_of(db: Connection, org_id: str, user_id: str) -> Rights:
     member = memberships.find(db, org_id, user_id)
     if member is None:
         return NO_RIGHTS
-    layer = role_grants(db, org_id, member.role)
     if member.role == Role.ADMIN:
-        return Rights((layer,), is_admin=True)
-    return Rights(((*layer, *grants_of(read_rules(member.rules), f"user {member.email}")),))
+        return rights_of_role(db, org_id, member.role)
+    own = grants_of(read_rules(member.rules), f"user {member.email}")
+    return Rights(((*role_grants(db, org_id, member.role), *own),))
+
+
+def rights_of_role(db: Connection, org_id: str, name: str) -> Rights:
+    """What somebody may by having this role alone."""
+    return Rights((role_grants(db, org_id, name),), is_admin=name == Role.ADMIN)
 
 
 def role_grants(db: Connection, org_id: str, name: str) -> Layer:

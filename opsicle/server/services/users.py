@@ -84,7 +84,7 @@ class Users:
         def work(db: Connection) -> MemberRow:
             user_id = self._open_account(db, UserRow(new_id(now), email, name, password_hash))
             require_role(db, actor.org_id, request.role)
-            manager = _find_manager(db, actor.org_id, request.manager)
+            manager = find_manager(db, actor.org_id, request.manager)
             manager_id = manager.user_id if manager else None
             row = MemberRow(user_id, email, name, request.role, manager_id, None, is_disabled=False, created_at=now)
             memberships.insert(db, actor.org_id, row)
@@ -198,12 +198,15 @@ def _check_gain(db: Connection, actor: Actor, old: MemberRow, new: MemberRow) ->
     require_at_most(actor, change(before, after), f"give {old.email} this")
 
 
-def _find_manager(db: Connection, org_id: str, email: str | None) -> MemberRow | None:
+def find_manager(db: Connection, org_id: str, email: str | None) -> MemberRow | None:
+    """Who is to be somebody's manager, None for nobody. Raises InvalidInput for one who cannot be."""
     if email is None:
         return None
     manager = memberships.find(db, org_id, email.strip().lower())
     if manager is None:
         raise fields.invalid("manager", f"the manager {email} is not in this org", hint="Add them first.")
+    if manager.is_disabled:
+        raise fields.invalid("manager", f"{email} is disabled and can be nobody's manager", hint="Name somebody else.")
     return manager
 
 
@@ -213,7 +216,7 @@ def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserReq
         require_role(db, org_id, request.role)
     manager_id = old.manager_id
     if request.manager is not UNSET:
-        manager = _find_manager(db, org_id, request.manager)
+        manager = find_manager(db, org_id, request.manager)
         manager_id = manager.user_id if manager else None
         if manager_id and memberships.is_managed_by(db, org_id, manager_id, old.user_id):
             raise fields.invalid(
@@ -291,6 +294,7 @@ def _shown(row: MemberRow) -> User:
         role=row.role,
         rules=msgspec.json.decode(row.rules, type=list[str]),
         manager=row.manager,
+        is_manager_disabled=row.is_manager_disabled,
         is_disabled=row.is_disabled,
         created_at=row.created_at,
     )

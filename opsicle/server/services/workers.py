@@ -12,6 +12,7 @@ from opsicle.kit.clock import Clock
 from opsicle.pki.certificates import WorkerIdentity
 from opsicle.server.services.actor import Actor, WorkerActor
 from opsicle.server.services.cursors import page_of
+from opsicle.server.services.fields import PROVIDER_SCOPE
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.remembered import Remembered
 from opsicle.server.store import audit, workers
@@ -42,16 +43,25 @@ class Workers:
         """
         worker_id = identity.worker_id
         row = self._remembered.get(worker_id, lambda: self._database.read(lambda db: workers.find_by_id(db, worker_id)))
-        if row is None or row.org_code != identity.org:
+        if row is None or identity.org != (PROVIDER_SCOPE if row.is_shared else row.org_code):
             raise NotAuthenticated("this worker is unknown here", hint="Enrol it with a new join token.")
         if row.state == "revoked":
             raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
-        return WorkerActor(worker_id=row.id, name=row.name, org_id=row.org_id, address=address)
+        org_id = "" if row.is_shared else row.org_id
+        return WorkerActor(row.id, row.name, org_id, address, is_shared=row.is_shared)
 
     def list_workers(self, actor: Actor, cursor: str, limit: int) -> Page[Worker]:
         """The org's workers in the order in which they enrolled."""
         actor.require(Action.WORKERS_VIEW)
-        rows = self._database.read(lambda db: workers.list_workers(db, actor.org_id, cursor, limit + 1))
+        return self._page(actor.org_id, cursor, limit)
+
+    def list_shared(self, actor: Actor, cursor: str, limit: int) -> Page[Worker]:
+        """The provider's workers, for those who run the server."""
+        actor.require(Action.PROVIDER_MANAGE)
+        return self._page(None, cursor, limit)
+
+    def _page(self, org_id: str | None, cursor: str, limit: int) -> Page[Worker]:
+        rows = self._database.read(lambda db: workers.list_workers(db, org_id, cursor, limit + 1))
         return page_of(rows, limit, self._shown, lambda row: row.id)
 
     def get(self, actor: Actor, id_or_name: str) -> Worker:
@@ -59,37 +69,44 @@ class Workers:
         actor.require(Action.WORKERS_VIEW)
         return self._shown(self._database.read(lambda db: workers.get(db, actor.org_id, id_or_name)))
 
-    def drain(self, actor: Actor, id_or_name: str) -> Worker:
+    def get_shared(self, actor: Actor, id_or_name: str) -> Worker:
+        """One of the provider's workers. Raises NotFound."""
+        actor.require(Action.PROVIDER_MANAGE)
+        return self._shown(self._database.read(lambda db: workers.get(db, None, id_or_name)))
+
+    def drain(self, actor: Actor, id_or_name: str, *, is_shared: bool = False) -> Worker:
         """Let a worker finish what it has and take no more. Raises NotFound; Conflict for a revoked one."""
-        row = self._change(actor, id_or_name, "drain", "draining")
+        row = self._change(actor, (is_shared, id_or_name), "drain", "draining")
         self.on_drain_changed(row.id, True)
         return self._shown(row)
 
-    def undrain(self, actor: Actor, id_or_name: str) -> Worker:
+    def undrain(self, actor: Actor, id_or_name: str, *, is_shared: bool = False) -> Worker:
         """Let a draining worker take work again. Raises NotFound; Conflict for a revoked one."""
-        row = self._change(actor, id_or_name, "undrain", "active")
+        row = self._change(actor, (is_shared, id_or_name), "undrain", "active")
         self.on_drain_changed(row.id, False)
         return self._shown(row)
 
-    def revoke(self, actor: Actor, id_or_name: str) -> Worker:
+    def revoke(self, actor: Actor, id_or_name: str, *, is_shared: bool = False) -> Worker:
         """Shut a worker out for good: its next request is refused and its open poll ends. Raises NotFound."""
-        row = self._change(actor, id_or_name, "revoke", "revoked")
+        row = self._change(actor, (is_shared, id_or_name), "revoke", "revoked")
         self.on_revoked(row.id)
         return self._shown(row)
 
-    def _change(self, actor: Actor, id_or_name: str, verb: str, new: WorkerState) -> WorkerRow:
-        """Move a worker to a state; harmless if it is in it already."""
-        actor.require(Action.WORKERS_MANAGE)
+    def _change(self, actor: Actor, which: tuple[bool, str], verb: str, new: WorkerState) -> WorkerRow:
+        """Move a worker of the org or, if `which` begins with True, of the provider to a state; again is harmless."""
+        is_shared, id_or_name = which
+        actor.require(Action.PROVIDER_MANAGE if is_shared else Action.WORKERS_MANAGE)
+        org_id = None if is_shared else actor.org_id
 
         def work(db: Connection) -> WorkerRow:
-            row = workers.get(db, actor.org_id, id_or_name)
+            row = workers.get(db, org_id, id_or_name)
             if row.state == new:
                 return row
             if row.state == "revoked" or not workers.change_state(db, row.id, row.state, new):
                 raise Conflict(f"the worker {row.name} was revoked", hint="Enrol it again with a new join token.")
             data = {"name": row.name}
-            audit.append(db, self._clock.now(), actor.org_id, actor, verb, f"workers/{row.id}", data)
-            return workers.get(db, actor.org_id, row.id)
+            audit.append(db, self._clock.now(), org_id, actor, verb, f"workers/{row.id}", data)
+            return workers.get(db, org_id, row.id)
 
         row = self._database.write(work)
         self._remembered.forget()
@@ -105,6 +122,7 @@ class Workers:
             runtimes=msgspec.json.decode(row.runtimes, type=list[str]),
             slots=row.slots,
             busy=row.busy,
+            is_shared=row.is_shared,
             version=row.version,
             certificate_expires_at=row.certificate_expires_at,
             created_at=row.created_at,

@@ -19,6 +19,8 @@ class JoinTokenRow(Row, frozen=True):
     key: bytes
     expires_at: datetime
     used_at: datetime | None
+    is_shared: bool
+    is_maker_provider_admin: bool
 
 
 class NewJoinTokenRow(Row, frozen=True):
@@ -30,14 +32,15 @@ class NewJoinTokenRow(Row, frozen=True):
     created_by: str
     created_at: datetime
     expires_at: datetime
+    is_shared: bool = False
 
 
 def insert(db: apsw.Connection, row: NewJoinTokenRow) -> None:
     """Record a new join token."""
     db.execute(
         """
-        INSERT INTO join_tokens (id, org_id, key, created_by, created_at, expires_at)
-        VALUES (:id, :org_id, :key, :created_by, :created_at, :expires_at)
+        INSERT INTO join_tokens (id, org_id, key, created_by, created_at, expires_at, is_shared)
+        VALUES (:id, :org_id, :key, :created_by, :created_at, :expires_at, :is_shared)
         """,
         {
             "id": row.id,
@@ -46,6 +49,7 @@ def insert(db: apsw.Connection, row: NewJoinTokenRow) -> None:
             "created_by": row.created_by,
             "created_at": to_text(row.created_at),
             "expires_at": to_text(row.expires_at),
+            "is_shared": row.is_shared,
         },
     )
 
@@ -55,8 +59,8 @@ def find(db: apsw.Connection, token_id: str) -> JoinTokenRow | None:
     return fetch_one(
         db,
         """
-        SELECT t.id, t.org_id, o.code, t.key, t.expires_at, t.used_at
-          FROM join_tokens t JOIN orgs o ON o.id = t.org_id
+        SELECT t.id, t.org_id, o.code, t.key, t.expires_at, t.used_at, t.is_shared, u.is_provider_admin
+          FROM join_tokens t JOIN orgs o ON o.id = t.org_id JOIN users u ON u.id = t.created_by
          WHERE t.id = :id
         """,
         {"id": token_id},

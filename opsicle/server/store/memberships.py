@@ -22,6 +22,7 @@ class MemberRow(Row, frozen=True):
     is_disabled: bool
     created_at: datetime
     rules: str = "[]"
+    is_manager_disabled: bool = False
 
 
 class PlaceRow(Row, frozen=True):
@@ -32,13 +33,16 @@ class PlaceRow(Row, frozen=True):
     org_name: str
     role: str
     is_disabled: bool
+    allows_shared_workers: bool
 
 
 _SELECT = """
-    SELECT u.id, u.email, u.name, m.role, m.manager_id, manager.email, m.is_disabled, m.created_at, m.rules
+    SELECT u.id, u.email, u.name, m.role, m.manager_id, manager.email, m.is_disabled, m.created_at, m.rules,
+           coalesce(above.is_disabled, 0)
       FROM memberships m
       JOIN users u ON u.id = m.user_id
       LEFT JOIN users manager ON manager.id = m.manager_id
+      LEFT JOIN memberships above ON above.org_id = m.org_id AND above.user_id = m.manager_id
 """
 
 
@@ -82,7 +86,7 @@ def list_of_user(db: apsw.Connection, user_id: str) -> list[PlaceRow]:
     return fetch_all(
         db,
         """
-        SELECT o.id, o.code, o.name, m.role, m.is_disabled
+        SELECT o.id, o.code, o.name, m.role, m.is_disabled, o.allows_shared_workers
           FROM memberships m JOIN orgs o ON o.id = m.org_id
          WHERE m.user_id = :user_id
          ORDER BY o.code

@@ -7,7 +7,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, fetch_value
 
 
 class OrgRow(Row, frozen=True):
@@ -49,6 +49,49 @@ def list_all(db: apsw.Connection, after_code: str, limit: int) -> list[OrgRow]:
 def rename(db: apsw.Connection, org_id: str, name: str) -> None:
     """Change what the org is called; its code stays."""
     db.execute("UPDATE orgs SET name = :name WHERE id = :id", {"id": org_id, "name": name})
+
+
+def allow_shared_workers(db: apsw.Connection, org_id: str, allows: bool) -> None:
+    """Let the provider's workers carry out what the org runs, or no longer."""
+    db.execute("UPDATE orgs SET allows_shared_workers = :allows WHERE id = :id", {"id": org_id, "allows": allows})
+
+
+def allows_shared_workers(db: apsw.Connection, org_id: str) -> bool:
+    """Whether the provider's workers may carry out what the org runs."""
+    return bool(fetch_value(db, "SELECT allows_shared_workers FROM orgs WHERE id = :id", {"id": org_id}))
+
+
+def list_allowing_shared(db: apsw.Connection) -> list[str]:
+    """The ids of all orgs that let the provider's workers serve them."""
+    return fetch_column(db, "SELECT id FROM orgs WHERE allows_shared_workers", {})
+
+
+def list_shared_waiting(db: apsw.Connection) -> list[str]:
+    """The ids of the orgs with waiting automations that shared workers may serve, the one served longest ago first.
+
+    One step in an index for each org that has something waiting, however much that is.
+    """
+    return fetch_column(
+        db,
+        """
+        WITH RECURSIVE waiting (org_id) AS (
+            SELECT min(org_id) FROM automations WHERE state = 'queued' AND job_id IS NULL
+            UNION ALL
+            SELECT (SELECT min(a.org_id) FROM automations a
+                     WHERE a.state = 'queued' AND a.job_id IS NULL AND a.org_id > waiting.org_id)
+              FROM waiting WHERE waiting.org_id IS NOT NULL
+        )
+        SELECT o.id FROM waiting JOIN orgs o ON o.id = waiting.org_id
+         WHERE o.allows_shared_workers
+         ORDER BY o.shared_turn, o.id
+        """,
+        {},
+    )
+
+
+def note_shared_turn(db: apsw.Connection, org_id: str) -> None:
+    """A shared worker has just been given a job of this org: every other one is before it now."""
+    db.execute("UPDATE orgs SET shared_turn = (SELECT max(shared_turn) + 1 FROM orgs) WHERE id = :id", {"id": org_id})
 
 
 def has_any(db: apsw.Connection) -> bool:

@@ -156,6 +156,24 @@ CREATE TABLE idempotency_keys (
     PRIMARY KEY (org_id, user_id, key)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE invitations (
+    id             TEXT PRIMARY KEY,
+    org_id         TEXT NOT NULL REFERENCES orgs (id),
+    email          TEXT NOT NULL COLLATE NOCASE,
+    role           TEXT NOT NULL,
+    manager_id     TEXT REFERENCES users (id),
+    token_hash     TEXT NOT NULL UNIQUE,
+    invited_by     TEXT NOT NULL REFERENCES users (id),
+    is_by_provider INTEGER NOT NULL,
+    created_at     TEXT NOT NULL,
+    expires_at     TEXT NOT NULL,
+    accepted_at    TEXT,
+    accepted_by    TEXT REFERENCES users (id),
+    revoked_at     TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX invitations_open ON invitations (org_id, email) WHERE accepted_at IS NULL AND revoked_at IS NULL;
+
 CREATE TABLE jobs (
     id            TEXT PRIMARY KEY,
     org_id        TEXT NOT NULL REFERENCES orgs (id),
@@ -184,7 +202,7 @@ CREATE TABLE join_tokens (
     expires_at TEXT NOT NULL,
     used_at    TEXT,
     worker_id  TEXT REFERENCES workers (id)
-) STRICT, WITHOUT ROWID;
+, is_shared INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE TABLE login_attempts (
     id      INTEGER PRIMARY KEY,
@@ -228,7 +246,9 @@ CREATE TABLE orgs (
     code       TEXT NOT NULL UNIQUE,
     name       TEXT NOT NULL,
     created_at TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+, allows_shared_workers INTEGER NOT NULL DEFAULT 0, shared_turn INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+
+CREATE INDEX orgs_by_shared_turn ON orgs (shared_turn);
 
 CREATE TABLE password_resets (
     user_id    TEXT PRIMARY KEY REFERENCES users (id),
@@ -387,8 +407,10 @@ CREATE TABLE workers (
     certificate_expires_at TEXT NOT NULL,
     created_at             TEXT NOT NULL,
     last_seen_at           TEXT
-) STRICT, WITHOUT ROWID;
+, is_shared INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
-CREATE UNIQUE INDEX workers_by_name ON workers (org_id, name) WHERE state <> 'revoked';
+CREATE UNIQUE INDEX shared_workers_by_name ON workers (name) WHERE state <> 'revoked' AND is_shared;
+
+CREATE UNIQUE INDEX workers_by_name ON workers (org_id, name) WHERE state <> 'revoked' AND NOT is_shared;
 
 CREATE INDEX workers_by_org ON workers (org_id, id);

@@ -37,12 +37,13 @@ class WorkerRow(Row, frozen=True, kw_only=True):
     created_at: datetime
     last_seen_at: datetime | None
     busy: int
+    is_shared: bool
 
 
 _SELECT = """
     SELECT w.id, w.org_id, o.code, w.name, w.state, w.labels, w.runtimes, w.slots, w.version, w.boot_id,
            w.certificate_serial, w.certificate_expires_at, w.created_at, w.last_seen_at,
-           (SELECT count(*) FROM jobs j WHERE j.worker_id = w.id AND j.state IN ('leased', 'running'))
+           (SELECT count(*) FROM jobs j WHERE j.worker_id = w.id AND j.state IN ('leased', 'running')), w.is_shared
       FROM workers w
       JOIN orgs o ON o.id = w.org_id
 """
@@ -58,6 +59,7 @@ class NewWorker(msgspec.Struct, frozen=True, kw_only=True):
     slots: int
     certificate_serial: str
     certificate_expires_at: datetime
+    is_shared: bool = False
 
 
 def has_enrolled(db: apsw.Connection) -> bool:
@@ -70,8 +72,8 @@ def insert(db: apsw.Connection, new: NewWorker, at: datetime) -> None:
     db.execute(
         """
         INSERT INTO workers (id, org_id, name, state, labels, runtimes, slots, version, boot_id,
-                             certificate_serial, certificate_expires_at, created_at)
-        VALUES (:id, :org_id, :name, 'active', :labels, '[]', :slots, '', '', :serial, :expires_at, :at)
+                             certificate_serial, certificate_expires_at, created_at, is_shared)
+        VALUES (:id, :org_id, :name, 'active', :labels, '[]', :slots, '', '', :serial, :expires_at, :at, :is_shared)
         """,
         {
             "id": new.id,
@@ -82,6 +84,7 @@ def insert(db: apsw.Connection, new: NewWorker, at: datetime) -> None:
             "serial": new.certificate_serial,
             "expires_at": to_text(new.certificate_expires_at),
             "at": to_text(at),
+            "is_shared": new.is_shared,
         },
     )
 
@@ -91,16 +94,19 @@ def find_by_id(db: apsw.Connection, worker_id: str) -> WorkerRow | None:
     return fetch_one(db, _SELECT + "WHERE w.id = :id", {"id": worker_id}, WorkerRow)
 
 
-def find(db: apsw.Connection, org_id: str, id_or_name: str) -> WorkerRow | None:
-    """A worker by id or name, or None. A name is a revoked worker's only if no other bears it."""
-    where = """
-     WHERE w.org_id = :org_id AND (w.id = :key OR w.name = :key)
+def find(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow | None:
+    """A worker by id or name, or None. A name is a revoked worker's only if no other bears it.
+
+    `org_id` None is the provider, whose workers are the shared ones; no org has those.
+    """
+    where = f"""
+     WHERE {_whose(org_id)} AND (w.id = :key OR w.name = :key)
      ORDER BY w.id = :key DESC, w.state = 'revoked', w.id DESC LIMIT 1
     """
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "key": id_or_name}, WorkerRow)
 
 
-def get(db: apsw.Connection, org_id: str, id_or_name: str) -> WorkerRow:
+def get(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow:
     """Like `find`. Raises NotFound for an absent and for another org's one alike."""
     row = find(db, org_id, id_or_name)
     if row is None:
@@ -108,25 +114,29 @@ def get(db: apsw.Connection, org_id: str, id_or_name: str) -> WorkerRow:
     return row
 
 
-def list_workers(db: apsw.Connection, org_id: str, after_id: str, limit: int) -> list[WorkerRow]:
-    """An org's workers in the order in which they enrolled, from the first one after `after_id`."""
+def list_workers(db: apsw.Connection, org_id: str | None, after_id: str, limit: int) -> list[WorkerRow]:
+    """Whose workers in the order in which they enrolled, from the first one after `after_id`; see `find`."""
     return fetch_all(
         db,
-        _SELECT + "WHERE w.org_id = :org_id AND w.id > :after ORDER BY w.id LIMIT :limit",
+        f"{_SELECT} WHERE {_whose(org_id)} AND w.id > :after ORDER BY w.id LIMIT :limit",
         {"org_id": org_id, "after": after_id, "limit": limit},
         WorkerRow,
     )
 
 
-def is_name_taken(db: apsw.Connection, org_id: str, name: str) -> bool:
-    """Whether a worker of the org that is not revoked bears this name."""
-    return bool(
-        fetch_value(
-            db,
-            "SELECT EXISTS (SELECT 1 FROM workers WHERE org_id = :org_id AND name = :name AND state <> 'revoked')",
-            {"org_id": org_id, "name": name},
-        )
-    )
+def _whose(org_id: str | None) -> str:
+    return "w.is_shared" if org_id is None else "w.org_id = :org_id AND NOT w.is_shared"
+
+
+def is_name_taken(db: apsw.Connection, org_id: str | None, name: str) -> bool:
+    """Whether a worker that is not revoked bears this name, of the org or (None) of the provider."""
+    where = f"WHERE {_whose(org_id)} AND w.name = :name AND w.state <> 'revoked' LIMIT 1"
+    return fetch_one(db, f"{_SELECT} {where}", {"org_id": org_id, "name": name}, WorkerRow) is not None
+
+
+def has_shared(db: apsw.Connection) -> bool:
+    """Whether the provider has any worker that is not revoked."""
+    return bool(fetch_value(db, "SELECT EXISTS (SELECT 1 FROM workers WHERE is_shared AND state <> 'revoked')", {}))
 
 
 def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: datetime) -> bool:

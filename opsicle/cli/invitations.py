@@ -1,0 +1,123 @@
+"""`opsicle accept`, and the verbs of `opsicle users` that bring people into the org by a one-time link."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from opsicle.cli.accounts import ca_fingerprint_option, enter, normal, password_file, trusted_ca
+from opsicle.cli.invocation import current
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.proofs import asked_code, totp_option, with_proof
+from opsicle.cli.root import Command
+from opsicle.cli.sessions import connect, kept_sessions
+from opsicle.cli.terminal import read_password, say
+from opsicle.cli.workers import limit
+
+if TYPE_CHECKING:
+    from opsicle.client.orgs import OrgApi
+    from opsicle.wire.org_api import AcceptInvitationRequest, NewInvitation
+    from opsicle.wire.user_api import LoginReply
+
+_DEFAULT_DAYS = 7
+
+_COLUMNS = [
+    Column("id", lambda invitation: invitation.id),
+    Column("email", lambda invitation: invitation.email),
+    Column("role", lambda invitation: invitation.role),
+    Column("manager", lambda invitation: invitation.manager),
+    Column("invited by", lambda invitation: invitation.invited_by),
+    Column("expires", lambda invitation: invitation.expires_at),
+]
+
+
+@click.command(cls=Command)
+@click.option("--email", metavar="E", required=True, help="Their e-mail address.")
+@click.option("--role", metavar="R", required=True, help="What they are to be in the org, as in `opsicle roles list`.")
+@click.option("--manager", metavar="EMAIL", help="Who their manager is to be.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 30),
+    default=_DEFAULT_DAYS,
+    metavar="N",
+    help="How long the link is good, 1 to 30; 7 unless told.",
+)
+@totp_option
+def invite(email: str, role: str, manager: str | None, days: int, totp: str | None) -> None:
+    """Make the one-time link by which a person comes into the org, with an account or without."""
+    from opsicle.client.orgs import OrgApi
+    from opsicle.wire.org_api import InviteRequest
+
+    request = InviteRequest(email=email, role=role, manager=manager, expires_in_days=days)
+    emit_link(with_proof(totp, lambda api: OrgApi(api.connection).invite(request)))
+
+
+@click.command(cls=Command)
+@limit
+def invitations(limit: int | None) -> None:
+    """List the invitations that may still be used."""
+    from opsicle.client.orgs import OrgApi
+
+    emit_list(OrgApi(connect().connection).invitations(), _COLUMNS, limit=limit)
+
+
+@click.command(cls=Command)
+@click.argument("invitation")
+@totp_option
+def uninvite(invitation: str, totp: str | None) -> None:
+    """End an invitation that was not used yet, by id."""
+    from opsicle.client.orgs import OrgApi
+
+    with_proof(totp, lambda api: OrgApi(api.connection).revoke_invitation(invitation))
+    emit({"invitation": invitation, "is_revoked": True}, [("revoked", invitation)])
+
+
+@click.command(cls=Command)
+@click.argument("link")
+@click.option("--name", metavar="N", default="", help="Your name, if the account is new.")
+@password_file
+@totp_option
+@ca_fingerprint_option
+def accept(link: str, name: str, password_file: str | None, totp: str | None, ca_fingerprint: str | None) -> None:
+    """Accept an invitation into an org by its link, and log in there.
+
+    Where the address has an account, its password is asked for; else a new account is made with one.
+    """
+    import msgspec
+
+    from opsicle.client.orgs import OrgApi
+    from opsicle.client.sessions import Session
+    from opsicle.domain.errors import InvalidInput
+    from opsicle.wire.org_api import AcceptInvitationRequest
+
+    url, found, token = link.strip().partition("/invitation#token=")
+    if not found or not token:
+        raise InvalidInput("this is no invitation", hint="It looks like https://ops.example.com/invitation#token=…")
+    url = normal(url)
+    known = kept_sessions().find(current().profile)
+    trusted = known.ca_pem if known and known.server == url else ""
+    session = Session(server=url, ca_pem=trusted_ca(url, ca_fingerprint, trusted))
+    api = OrgApi(connect(session).connection)
+    offer = api.look_at_invitation(token)
+    say(f"{offer.invited_by} invites {offer.email} to {offer.org.code} as {offer.role}.")
+    password = read_password(password_file, is_new=not offer.has_account)
+    reply = _accepted(api, AcceptInvitationRequest(token=token, password=password, name=name, totp=totp or ""))
+    enter(msgspec.structs.replace(session, token=reply.token), reply)
+
+
+def _accepted(api: OrgApi, request: AcceptInvitationRequest) -> LoginReply:
+    import msgspec
+
+    from opsicle.domain.errors import TotpRequired
+
+    try:
+        return api.accept_invitation(request)
+    except TotpRequired as error:
+        return api.accept_invitation(msgspec.structs.replace(request, totp=asked_code(error)))
+
+
+def emit_link(new: NewInvitation) -> None:
+    """Show a link, this one time."""
+    fields = [(column.heading, column.value(new.invitation)) for column in _COLUMNS]
+    emit(new, [*fields, ("link", new.url)])

@@ -1,0 +1,129 @@
+"""SQL of invitations: one-time tokens by which people come into an org, kept by their hash."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import apsw
+
+from opsicle.kit.clock import to_text
+from opsicle.server.store.rows import Row, fetch_all, fetch_one
+
+
+class NewInvitationRow(Row, frozen=True, kw_only=True):
+    """An invitation to be stored."""
+
+    id: str
+    org_id: str
+    email: str
+    role: str
+    manager_id: str | None
+    token_hash: str
+    invited_by: str
+    is_by_provider: bool
+    created_at: datetime
+    expires_at: datetime
+
+
+class InvitationRow(Row, frozen=True, kw_only=True):
+    """An invitation with the names that are shown with it."""
+
+    id: str
+    org_id: str
+    org_code: str
+    org_name: str
+    email: str
+    role: str
+    manager_id: str | None
+    manager: str | None
+    inviter_id: str
+    inviter: str
+    is_by_provider: bool
+    created_at: datetime
+    expires_at: datetime
+
+
+_SELECT = """
+    SELECT i.id, o.id, o.code, o.name, i.email, i.role, i.manager_id, manager.email, inviter.id, inviter.email,
+           i.is_by_provider, i.created_at, i.expires_at
+      FROM invitations i
+      JOIN orgs o ON o.id = i.org_id
+      JOIN users inviter ON inviter.id = i.invited_by
+      LEFT JOIN users manager ON manager.id = i.manager_id
+     WHERE i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > :at
+"""
+
+
+def insert(db: apsw.Connection, row: NewInvitationRow) -> None:
+    """Record an invitation."""
+    db.execute(
+        """
+        INSERT INTO invitations (id, org_id, email, role, manager_id, token_hash, invited_by, is_by_provider,
+                                 created_at, expires_at)
+        VALUES (:id, :org_id, :email, :role, :manager_id, :token_hash, :invited_by, :is_by_provider,
+                :created_at, :expires_at)
+        """,
+        {
+            "id": row.id,
+            "org_id": row.org_id,
+            "email": row.email,
+            "role": row.role,
+            "manager_id": row.manager_id,
+            "token_hash": row.token_hash,
+            "invited_by": row.invited_by,
+            "is_by_provider": row.is_by_provider,
+            "created_at": to_text(row.created_at),
+            "expires_at": to_text(row.expires_at),
+        },
+    )
+
+
+def find_open(db: apsw.Connection, token_hash: str, at: datetime) -> InvitationRow | None:
+    """The invitation of this token; None if it is nobody's, spent, revoked or too old."""
+    parameters = {"token_hash": token_hash, "at": to_text(at)}
+    return fetch_one(db, _SELECT + "AND i.token_hash = :token_hash", parameters, InvitationRow)
+
+
+def list_open(db: apsw.Connection, org_id: str, at: datetime, before_id: str, limit: int) -> list[InvitationRow]:
+    """An org's invitations that may still be used, newest first, older than `before_id` (empty: from the newest)."""
+    return fetch_all(
+        db,
+        _SELECT + "AND i.org_id = :org_id AND (:before = '' OR i.id < :before) ORDER BY i.id DESC LIMIT :limit",
+        {"org_id": org_id, "at": to_text(at), "before": before_id, "limit": limit},
+        InvitationRow,
+    )
+
+
+def accept(db: apsw.Connection, invitation_id: str, user_id: str, at: datetime) -> bool:
+    """Spend an invitation. False if someone was first, or it is revoked or too old."""
+    db.execute(
+        """
+        UPDATE invitations SET accepted_at = :at, accepted_by = :user_id
+         WHERE id = :id AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > :at
+        """,
+        {"id": invitation_id, "user_id": user_id, "at": to_text(at)},
+    )
+    return db.changes() == 1
+
+
+def revoke(db: apsw.Connection, org_id: str, invitation_id: str, at: datetime) -> bool:
+    """End one of an org's invitations. False if there is none that may still be used."""
+    db.execute(
+        """
+        UPDATE invitations SET revoked_at = :at
+         WHERE org_id = :org_id AND id = :id AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > :at
+        """,
+        {"org_id": org_id, "id": invitation_id, "at": to_text(at)},
+    )
+    return db.changes() == 1
+
+
+def revoke_of(db: apsw.Connection, org_id: str, email: str, at: datetime) -> None:
+    """End whatever invitation a person has into an org, used up by time or not."""
+    db.execute(
+        """
+        UPDATE invitations SET revoked_at = :at
+         WHERE org_id = :org_id AND email = :email AND accepted_at IS NULL AND revoked_at IS NULL
+        """,
+        {"org_id": org_id, "email": email, "at": to_text(at)},
+    )
