@@ -25,6 +25,7 @@ COMMANDS = {
     "logs": "automations",
     "users": "users",
     "roles": "roles",
+    "groups": "groups",
     "can": "roles",
     "tokens": "tokens",
     "sessions": "logins",

@@ -36,3 +36,31 @@ class AccessCalls(Calls):
         """Whether somebody may do something, and by which rule."""
         query = urlencode({"user": user, "action": action, "resource": resource})
         return self._get(f"/api/v1/can?{query}", wire.Answer)
+
+    def groups(self) -> Iterator[wire.Group]:
+        """The org's groups with their members."""
+        return self._pages("/api/v1/groups", wire.Group)
+
+    def group(self, name: str) -> wire.Group:
+        """One group."""
+        return self._get(f"/api/v1/groups/{part(name)}", wire.Group)
+
+    def create_group(self, request: wire.CreateGroupRequest) -> wire.Group:
+        """Make a group without members."""
+        return self._post("/api/v1/groups", request, wire.Group)
+
+    def update_group(self, name: str, request: wire.UpdateGroupRequest) -> wire.Group:
+        """Change what is given of a group."""
+        return self._send("PATCH", f"/api/v1/groups/{part(name)}", request, wire.Group)
+
+    def delete_group(self, name: str) -> None:
+        """Remove a group."""
+        self._tell("DELETE", f"/api/v1/groups/{part(name)}")
+
+    def add_to_group(self, name: str, user: str) -> wire.Group:
+        """Let a person join a group."""
+        return self._send("PUT", f"/api/v1/groups/{part(name)}/members/{part(user)}", None, wire.Group)
+
+    def remove_from_group(self, name: str, user: str) -> wire.Group:
+        """Take a person out of a group."""
+        return self._send("DELETE", f"/api/v1/groups/{part(name)}/members/{part(user)}", None, wire.Group)

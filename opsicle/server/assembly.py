@@ -16,6 +16,7 @@ from opsicle.server.api import (
     audit,
     automations,
     enrol,
+    groups,
     identity,
     roles,
     secrets,
@@ -38,6 +39,7 @@ from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.enrolments import Enrolments, Urls
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.following import Following
+from opsicle.server.services.groups import Groups
 from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
@@ -104,6 +106,7 @@ class Services:
         self.accounts = Accounts(state, self.sessions, self.hasher, throttle, apps, clock)
         self.users = Users(state, self.sessions, self.hasher, self.step_up, clock)
         self.roles = Roles(state, self.sessions, self.step_up, clock)
+        self.groups = Groups(state, self.sessions, self.step_up, clock)
         self.questions = Questions(state)
         self.tokens = ApiTokens(state, self.sessions, self.step_up, clock)
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
@@ -133,6 +136,7 @@ class Services:
             *identity.routes(self.identity),
             *tokens.routes(self.tokens),
             *users.routes(self.users),
+            *groups.routes(self.groups),
             *roles.routes(self.roles, self.questions),
             *templates.routes(self.templates),
             *automations.routes(self.automations, self.job_logs, self.following),

@@ -16,7 +16,7 @@ from opsicle.domain.rules import OWN_ROLE_RULES, parse_rule
 from opsicle.pki.certificates import WorkerIdentity
 from opsicle.server.api.http import Access, Route
 from opsicle.server.api.request import WORKER_IDENTITY
-from opsicle.wire.access_api import CreateRoleRequest
+from opsicle.wire.access_api import CreateGroupRequest, CreateRoleRequest
 from opsicle.wire.secret_api import CreateSecretRequest
 from opsicle.wire.user_api import CreateApiTokenRequest, RunRequest
 from opsicle.wire.worker_api import Enrolment, PollRequest
@@ -62,6 +62,13 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/roles/<role>": A.ROLES_VIEW,
     "PATCH /api/v1/roles/<role>": A.ROLES_MANAGE,
     "DELETE /api/v1/roles/<role>": A.ROLES_MANAGE,
+    "GET /api/v1/groups": A.GROUPS_VIEW,
+    "POST /api/v1/groups": A.GROUPS_MANAGE,
+    "GET /api/v1/groups/<group>": A.GROUPS_VIEW,
+    "PATCH /api/v1/groups/<group>": A.GROUPS_MANAGE,
+    "DELETE /api/v1/groups/<group>": A.GROUPS_MANAGE,
+    "PUT /api/v1/groups/<group>/members/<user>": A.GROUPS_MANAGE,
+    "DELETE /api/v1/groups/<group>/members/<user>": A.GROUPS_MANAGE,
     "GET /api/v1/can": A.ACCOUNT_VIEW,
     "POST /api/v1/templates/validate": A.TEMPLATES_VIEW,
     "GET /api/v1/templates": A.TEMPLATES_VIEW,
@@ -113,6 +120,8 @@ BODIES: dict[str, object] = {
     "POST /api/v1/tokens": {"name": "x"},
     "POST /api/v1/users": {"email": "new@example.com", "password": PASSWORD, "role": "member"},
     "PATCH /api/v1/users/<user>": {"name": "x"},
+    "POST /api/v1/groups": {"name": "new"},
+    "PATCH /api/v1/groups/<group>": {"description": "x"},
     "POST /api/v1/roles": {"name": "new"},
     "PATCH /api/v1/roles/<role>": {"description": "x"},
     "POST /api/v1/templates": {"source": source("new")},
@@ -148,7 +157,9 @@ def furnish(house: House, org: str, admin: str, name: str) -> Things:
     secret = CreateSecretRequest(name=f"{org}-secret", value="correct horse")
     house.services.secrets.create(actor, secret)
     role = house.services.roles.create(actor, CreateRoleRequest(name=f"{org}-role"))
+    group = house.services.groups.create(actor, CreateGroupRequest(name=f"{org}-group"))
     return {
+        "group": group.name,
         "role": role.name,
         "session_id": actor.session_id,
         "token_id": token.details.id,

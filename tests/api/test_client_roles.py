@@ -43,3 +43,15 @@ def test_a_rule_that_is_none_is_wrong_usage(alice: User) -> None:
     assert refusal.returncode == 2
     assert "there is no action" in refusal.stderr
     assert alice.attempt("roles", "update", "member").returncode == 2
+
+
+def test_a_group_is_made_joined_shown_and_removed(alice: User) -> None:
+    made = alice.json("groups", "create", "oncall", "--allow", "view audit", "--description", "who is on call")
+    assert (made["rules"], made["members"]) == (["allow view audit"], [])
+    added = alice.json("groups", "add", "oncall", alice.email)
+    assert [member["email"] for member in added["members"]] == [alice.email]
+    assert "joined_at" in alice.json("groups", "show", "oncall")["members"][0]
+    assert alice.json("groups", "update", "oncall", "--allow", "")["rules"] == []
+    assert alice.json("groups", "remove", "oncall", alice.email)["members"] == []
+    alice.json("groups", "delete", "oncall")
+    assert alice.json("groups", "list") == []

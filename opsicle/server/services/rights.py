@@ -8,11 +8,11 @@ import msgspec
 
 from opsicle.domain.access import Role
 from opsicle.domain.errors import NotAllowed
-from opsicle.domain.rights import NO_RIGHTS, Layer, Rights, excess, grants_of
+from opsicle.domain.rights import NO_RIGHTS, Rights, excess, grants_of
 from opsicle.domain.rules import OWN_ROLE_RULES, Rule, built_in_rules, parse_rules
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
-from opsicle.server.store import memberships, roles
+from opsicle.server.store import groups, memberships, roles
 from opsicle.server.store.database import Connection
 
 ROLES = frozenset(map(str, Role))
@@ -23,15 +23,12 @@ def rights_of(db: Connection, org_id: str, user_id: str) -> Rights:
     member = memberships.find(db, org_id, user_id)
     if member is None:
         return NO_RIGHTS
-    layer = role_grants(db, org_id, member.role)
+    layer = grants_of(role_rules(db, org_id, member.role), f"role {member.role}")
     if member.role == Role.ADMIN:
         return Rights((layer,), is_admin=True)
+    for group in groups.list_of_user(db, org_id, user_id):
+        layer += grants_of(read_rules(group.rules), f"group {group.name}")
     return Rights(((*layer, *grants_of(read_rules(member.rules), f"user {member.email}")),))
-
-
-def role_grants(db: Connection, org_id: str, name: str) -> Layer:
-    """What a role gives in an org: built in, and the org's own rules."""
-    return grants_of(role_rules(db, org_id, name), f"role {name}")
 
 
 def role_rules(db: Connection, org_id: str, name: str) -> tuple[Rule, ...]:

@@ -92,6 +92,27 @@ CREATE INDEX automations_open ON automations (state) WHERE state IN ('awaiting_a
 
 CREATE INDEX automations_queued ON automations (org_id, requirements, id) WHERE state = 'queued' AND job_id IS NULL;
 
+CREATE TABLE group_members (
+    org_id    TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    user_id   TEXT NOT NULL REFERENCES users (id),
+    joined_at TEXT NOT NULL,
+    PRIMARY KEY (org_id, name, user_id),
+    FOREIGN KEY (org_id, name) REFERENCES groups (org_id, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX group_members_by_user ON group_members (org_id, user_id);
+
+CREATE TABLE groups (
+    org_id      TEXT NOT NULL REFERENCES orgs (id),
+    name        TEXT NOT NULL,
+    description TEXT NOT NULL,
+    rules       TEXT NOT NULL,
+    created_at  TEXT NOT NULL,
+    updated_at  TEXT NOT NULL,
+    PRIMARY KEY (org_id, name)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE idempotency_keys (
     org_id         TEXT NOT NULL REFERENCES orgs (id),
     user_id        TEXT NOT NULL REFERENCES users (id),
