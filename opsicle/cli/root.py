@@ -27,6 +27,7 @@ COMMANDS = {
     "roles": "roles",
     "groups": "groups",
     "can": "roles",
+    "service-accounts": "service_accounts",
     "tokens": "tokens",
     "sessions": "logins",
     "totp": "totp",
@@ -49,7 +50,7 @@ class Root(click.Group):
         """The command of that name, its module imported now."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"opsicle.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        command = getattr(import_module(f"opsicle.cli.{COMMANDS[cmd_name]}"), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

@@ -20,6 +20,7 @@ from opsicle.server.api import (
     identity,
     roles,
     secrets,
+    service_accounts,
     templates,
     tokens,
     users,
@@ -51,6 +52,7 @@ from opsicle.server.services.questions import Questions
 from opsicle.server.services.recovery import Recovery
 from opsicle.server.services.roles import Roles
 from opsicle.server.services.secrets import Secrets
+from opsicle.server.services.service_accounts import ServiceAccounts
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.signals import Signals
 from opsicle.server.services.step_up import StepUp
@@ -108,6 +110,7 @@ class Services:
         self.roles = Roles(state, self.sessions, self.step_up, clock)
         self.groups = Groups(state, self.sessions, self.step_up, clock)
         self.questions = Questions(state)
+        self.service_accounts = ServiceAccounts(state, self.sessions, self.step_up, clock)
         self.tokens = ApiTokens(state, self.sessions, self.step_up, clock)
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
@@ -136,6 +139,7 @@ class Services:
             *identity.routes(self.identity),
             *tokens.routes(self.tokens),
             *users.routes(self.users),
+            *service_accounts.routes(self.service_accounts),
             *groups.routes(self.groups),
             *roles.routes(self.roles, self.questions),
             *templates.routes(self.templates),

@@ -79,3 +79,11 @@ class UpdateGroupRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
 
     description: str | msgspec.UnsetType = msgspec.UNSET
     rules: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class CreateServiceAccountRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A new service account; `owner` is an e-mail address, empty for oneself."""
+
+    name: str
+    role: str = "member"
+    owner: str = ""

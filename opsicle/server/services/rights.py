@@ -8,7 +8,7 @@ import msgspec
 
 from opsicle.domain.access import Role
 from opsicle.domain.errors import NotAllowed
-from opsicle.domain.rights import NO_RIGHTS, Rights, excess, grants_of
+from opsicle.domain.rights import NO_RIGHTS, Layer, Rights, excess, grants_of
 from opsicle.domain.rules import OWN_ROLE_RULES, Rule, built_in_rules, parse_rules
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
@@ -19,7 +19,10 @@ ROLES = frozenset(map(str, Role))
 
 
 def rights_of(db: Connection, org_id: str, user_id: str) -> Rights:
-    """All that somebody may do in an org; nothing if they are no member of it."""
+    """All that somebody may do in an org; nothing if they are no member of it.
+
+    A service account may do what both its own role and its owner allow.
+    """
     member = memberships.find(db, org_id, user_id)
     if member is None:
         return NO_RIGHTS
@@ -28,7 +31,8 @@ def rights_of(db: Connection, org_id: str, user_id: str) -> Rights:
         return Rights((layer,), is_admin=True)
     for group in groups.list_of_user(db, org_id, user_id):
         layer += grants_of(read_rules(group.rules), f"group {group.name}")
-    return Rights(((*layer, *grants_of(read_rules(member.rules), f"user {member.email}")),))
+    own = Rights(((*layer, *grants_of(read_rules(member.rules), f"user {member.email}")),))
+    return own.below(*rights_of(db, org_id, member.owner_id).layers) if member.owner_id else own
 
 
 def role_rules(db: Connection, org_id: str, name: str) -> tuple[Rule, ...]:
@@ -38,6 +42,11 @@ def role_rules(db: Connection, org_id: str, name: str) -> tuple[Rule, ...]:
     if name in ROLES:
         return (*built_in_rules(Role(name)), *own)
     return (*OWN_ROLE_RULES, *own) if row else ()
+
+
+def scope_grants(scopes: str) -> Layer:
+    """What the scopes of a token leave of its holder's rights; who one is may always be asked."""
+    return grants_of((*parse_rules(["allow view account"]), *read_rules(scopes)), "token's scopes")
 
 
 def read_rules(text: str) -> tuple[Rule, ...]:

@@ -60,12 +60,12 @@ class Users:
         """The org's people by e-mail address."""
         actor.require(Action.USERS_VIEW)
         rows = self._database.read(lambda db: memberships.list_members(db, actor.org_id, cursor, limit + 1))
-        return page_of(rows, limit, _shown, lambda row: row.email)
+        return page_of(rows, limit, shown, lambda row: row.email)
 
     def get(self, actor: Actor, id_or_email: str) -> User:
         """One person of the org. Raises NotFound."""
         actor.require(Action.USERS_VIEW)
-        return _shown(self._database.read(lambda db: get_member(db, actor.org_id, id_or_email)))
+        return shown(self._database.read(lambda db: get_member(db, actor.org_id, id_or_email)))
 
     def create(self, actor: Actor, request: CreateUserRequest) -> User:
         """Add a person to the org, with a password to begin with.
@@ -93,7 +93,7 @@ class Users:
             audit.append(db, now, actor.org_id, actor, "create", f"users/{user_id}", data)
             return get_member(db, actor.org_id, user_id)
 
-        return _shown(self._database.write(work))
+        return shown(self._database.write(work))
 
     def _open_account(self, db: Connection, new: UserRow) -> str:
         """Make an account, or open one anew that belongs to no org any more; returns its id."""
@@ -139,14 +139,14 @@ class Users:
 
         row = self._database.write(work)
         self._sessions.forget()
-        return _shown(row)
+        return shown(row)
 
     def _hash(self, password: str, user: MemberRow) -> str:
         passwords.check_password(password, email=user.email, name=user.name)
         return self._hasher.hash(password)
 
     def delete(self, actor: Actor, id_or_email: str) -> None:
-        """End a person's membership; their sessions and tokens in this org die at once.
+        """End a membership; the sessions and tokens in this org die at once, and service accounts with their owner.
 
         Raises NotFound; Conflict where the org would be left without an admin.
         """
@@ -157,17 +157,23 @@ class Users:
             member = get_member(db, actor.org_id, id_or_email)
             require_command_of(db, actor, member)
             _check_admin_stays(db, actor.org_id, member, None)
-            sessions.delete_of_member(db, actor.org_id, member.user_id)
-            tokens.delete_of_member(db, actor.org_id, member.user_id)
-            groups.remove_everywhere(db, actor.org_id, member.user_id)
-            memberships.clear_manager(db, actor.org_id, member.user_id)
-            memberships.delete(db, actor.org_id, member.user_id)
-            password_resets.delete_of_user(db, member.user_id)
-            data = {"email": member.email}
-            audit.append(db, self._clock.now(), actor.org_id, actor, "delete", f"users/{member.user_id}", data)
+            for gone in (*memberships.list_owned(db, actor.org_id, member.user_id), member):
+                end_membership(db, actor.org_id, gone)
+                resource, data = f"users/{gone.user_id}", {"email": gone.email}
+                audit.append(db, self._clock.now(), actor.org_id, actor, "delete", resource, data)
 
         self._database.write(work)
         self._sessions.forget()
+
+
+def end_membership(db: Connection, org_id: str, member: MemberRow) -> None:
+    """Take somebody out of an org with everything that they have there."""
+    sessions.delete_of_member(db, org_id, member.user_id)
+    tokens.delete_of_member(db, org_id, member.user_id)
+    groups.remove_everywhere(db, org_id, member.user_id)
+    memberships.clear_manager(db, org_id, member.user_id)
+    memberships.delete(db, org_id, member.user_id)
+    password_resets.delete_of_user(db, member.user_id)
 
 
 def get_member(db: Connection, org_id: str, id_or_email: str) -> MemberRow:
@@ -210,6 +216,8 @@ def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserReq
     """The membership as the request wants it. Raises InvalidInput for a role, a rule or a manager that cannot be."""
     if request.role is not UNSET:
         require_role(db, org_id, request.role)
+        if old.owner_id and request.role == Role.ADMIN:
+            raise fields.invalid("role", "a service account cannot be an admin")
     manager_id = old.manager_id
     if request.manager is not UNSET:
         manager = _find_manager(db, org_id, request.manager)
@@ -240,7 +248,12 @@ def _change_account(db: Connection, old: MemberRow, request: UpdateUserRequest, 
 
 
 def check_is_orgs_alone(db: Connection, member: MemberRow) -> None:
-    """Raise Conflict if the account belongs to other orgs too: no admin of one of them may take it over."""
+    """Raise Conflict if the account belongs to other orgs too, whose admins no one may take it over from.
+
+    A service account has neither password nor app, and never gets any.
+    """
+    if member.owner_id:
+        raise Conflict(f"{member.email} is a service account", hint="It has its name and its tokens, and no password.")
     if len(memberships.list_of_user(db, member.user_id)) > 1:
         raise Conflict(
             f"the account {member.email} is not this org's alone",
@@ -263,13 +276,15 @@ def _recorded(request: UpdateUserRequest) -> dict[str, object]:
     return changes | ({"password": "changed"} if request.password is not UNSET else {})
 
 
-def _shown(row: MemberRow) -> User:
+def shown(row: MemberRow) -> User:
+    """A member as others see them."""
     return User(
         id=row.user_id,
         email=row.email,
         name=row.name,
         role=row.role,
         rules=msgspec.json.decode(row.rules, type=list[str]),
+        owner=row.owner,
         manager=row.manager,
         is_disabled=row.is_disabled,
         created_at=row.created_at,

@@ -172,9 +172,11 @@ CREATE TABLE "memberships" (
     role        TEXT NOT NULL,
     manager_id  TEXT REFERENCES users (id),
     is_disabled INTEGER NOT NULL DEFAULT 0,
-    created_at  TEXT NOT NULL, rules TEXT NOT NULL DEFAULT '[]',
+    created_at  TEXT NOT NULL, rules TEXT NOT NULL DEFAULT '[]', owner_id TEXT REFERENCES users (id),
     PRIMARY KEY (org_id, user_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX memberships_by_owner ON memberships (org_id, owner_id) WHERE owner_id IS NOT NULL;
 
 CREATE INDEX memberships_by_user ON memberships (user_id);
 
@@ -287,7 +289,7 @@ CREATE TABLE tokens (
     created_at   TEXT NOT NULL,
     expires_at   TEXT,
     last_used_at TEXT
-) STRICT, WITHOUT ROWID;
+, scopes TEXT) STRICT, WITHOUT ROWID;
 
 CREATE INDEX tokens_by_user ON tokens (org_id, user_id);
 
