@@ -11,14 +11,7 @@ import { may, whoAmI } from "../lib/session.js";
 import { ago, exactTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
-const ROLES = [
-  ["admin", "admin: everything"],
-  ["manager", "manager: decide what their people ask for"],
-  ["operator", "operator: templates, workers, every automation"],
-  ["approver", "approver: decide where a policy names the role"],
-  ["member", "member: run templates, cancel their own"],
-  ["reporter", "reporter: look and read the record"],
-];
+let roles = [];
 
 export function mount(root) {
   const page = new AbortController();
@@ -27,13 +20,17 @@ export function mount(root) {
     loadInto(
       list,
       page.signal,
-      () => getAll("/users", page),
-      (users) => replace(list, table(users, reload)),
+      () => Promise.all([getAll("/users", page), may("roles.view") ? getAll("/roles", page) : []]),
+      ([users, found]) => {
+        roles = found.map(({ name, description }) => [name, description ? `${name}: ${description}` : name]);
+        replace(list, table(users, reload));
+      },
     );
   const add =
     may("users.manage") &&
     button("Add a person…", { look: "primary", name: "plus", onclick: () => openForm(null, reload) });
-  root.append(pageHeading("People", { actions: add }), list);
+  const more = may("roles.view") && h("a", { href: "/roles" }, "Roles and groups");
+  root.append(pageHeading("People", { actions: [more, add] }), list);
   reload();
   return () => page.abort();
 }
@@ -71,10 +68,16 @@ function row(user, emails, reload) {
       {},
       h("strong", {}, visible(user.name || user.email)),
       user.name && [h("br", {}), visible(user.email)],
+      user.owner && h("span", { class: "fact" }, `service account of ${user.owner}`),
       user.is_disabled && h("span", { class: "fact" }, "disabled"),
       user.id === whoAmI().user.id && h("span", { class: "fact" }, "you"),
     ),
-    h("td", { dataset: { label: "Role" } }, user.role),
+    h(
+      "td",
+      { dataset: { label: "Role" } },
+      user.role,
+      user.rules.map((rule) => h("div", { class: "small" }, h("code", {}, visible(rule)))),
+    ),
     h("td", { dataset: { label: "Manager" } }, manager ? visible(manager) : h("span", { class: "muted" }, "none")),
     h("td", { dataset: { label: "Since" } }, ago(user.created_at)),
     may("users.manage") &&
@@ -98,7 +101,7 @@ function openForm(user, reload) {
       control: input({ type: "email", value: user?.email ?? "", disabled: user !== null }),
     }),
     name: field({ label: "Name", path: "name", control: input({ value: user?.name ?? "" }) }),
-    role: field({ label: "Role", path: "role", control: select(ROLES, user?.role ?? "member") }),
+    role: field({ label: "Role", path: "role", control: select(choices(user?.role ?? "member"), user?.role ?? "member") }),
     manager: field({
       label: "Manager’s e-mail",
       path: "manager",
@@ -135,6 +138,11 @@ function openForm(user, reload) {
       { text: user ? "Save" : "Add the person", look: "primary", run: save },
     ],
   });
+}
+
+/** The roles that there are, and the one that somebody has, even if the list of roles is not ours to see. */
+function choices(current) {
+  return roles.some(([name]) => name === current) ? roles : [...roles, [current, current]];
 }
 
 function moreActions(user, reload) {
