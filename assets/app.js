@@ -18,6 +18,7 @@ import * as notFound from "./pages/not-found.js";
 import * as people from "./pages/people.js";
 import * as profile from "./pages/profile.js";
 import * as reset from "./pages/reset.js";
+import * as roles from "./pages/roles.js";
 import * as run from "./pages/run.js";
 import * as secrets from "./pages/secrets.js";
 import * as setup from "./pages/setup.js";
@@ -45,6 +46,7 @@ for (const [pattern, page] of [
   ["/automations/:id", automation],
   ["/workers", workers],
   ["/people", people],
+  ["/roles", roles],
   ["/profile", profile],
   ["/tokens", tokens],
   ["/secrets", secrets],

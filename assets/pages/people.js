@@ -13,14 +13,7 @@ import { may, whoAmI } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
-const ROLES = [
-  ["admin", "admin: everything"],
-  ["manager", "manager: decide what their people ask for"],
-  ["operator", "operator: templates, workers, every automation"],
-  ["approver", "approver: decide where a policy names the role"],
-  ["member", "member: run templates, cancel their own"],
-  ["reporter", "reporter: look and read the record"],
-];
+let roles = [];
 
 export function mount(root) {
   const page = new AbortController();
@@ -29,12 +22,16 @@ export function mount(root) {
     loadInto(
       list,
       page.signal,
-      () => getAll("/users", page),
-      (users) => replace(list, table(users, reload)),
+      () => Promise.all([getAll("/users", page), may("roles.view") ? getAll("/roles", page) : []]),
+      ([users, found]) => {
+        roles = found.map(({ name, description }) => [name, description ? `${name}: ${description}` : name]);
+        replace(list, table(users, reload));
+      },
     );
   const open = h("div", {});
-  const actions = may("users.manage") && addActions(reload, openInvitations(open, page));
-  root.append(pageHeading("People", { actions }), list, open);
+  const more = may("roles.view") && h("a", { href: "/roles" }, "Roles and groups");
+  const add = may("users.manage") ? addActions(reload, openInvitations(open, page)) : [];
+  root.append(pageHeading("People", { actions: [more, ...add] }), list, open);
   reload();
   return () => page.abort();
 }
@@ -44,7 +41,7 @@ function addActions(reload, reloadInvitations) {
     button("Invite a person…", {
       look: "primary",
       name: "plus",
-      onclick: () => openInvitationForm(ROLES, reloadInvitations),
+      onclick: () => openInvitationForm(roles, reloadInvitations),
     }),
     button("Add a person…", { name: "plus", onclick: () => openForm(null, reload) }),
   ];
@@ -83,10 +80,16 @@ function row(user, emails, reload) {
       {},
       h("strong", {}, visible(user.name || user.email)),
       user.name && [h("br", {}), visible(user.email)],
+      user.owner && h("span", { class: "fact" }, `service account of ${user.owner}`),
       user.is_disabled && h("span", { class: "fact" }, "disabled"),
       user.id === whoAmI().user.id && h("span", { class: "fact" }, "you"),
     ),
-    h("td", { dataset: { label: "Role" } }, user.role),
+    h(
+      "td",
+      { dataset: { label: "Role" } },
+      user.role,
+      user.rules.map((rule) => h("div", { class: "small" }, h("code", {}, visible(rule)))),
+    ),
     h(
       "td",
       { dataset: { label: "Manager" } },
@@ -115,7 +118,7 @@ function openForm(user, reload) {
       control: input({ type: "email", value: user?.email ?? "", disabled: user !== null }),
     }),
     name: field({ label: "Name", path: "name", control: input({ value: user?.name ?? "" }) }),
-    role: field({ label: "Role", path: "role", control: select(ROLES, user?.role ?? "member") }),
+    role: field({ label: "Role", path: "role", control: select(choices(user?.role ?? "member"), user?.role ?? "member") }),
     manager: field({
       label: "Manager’s e-mail",
       path: "manager",
@@ -152,6 +155,11 @@ function openForm(user, reload) {
       { text: user ? "Save" : "Add the person", look: "primary", run: save },
     ],
   });
+}
+
+/** The roles that there are, and the one that somebody has, even if the list of roles is not ours to see. */
+function choices(current) {
+  return roles.some(([name]) => name === current) ? roles : [...roles, [current, current]];
 }
 
 function moreActions(user, reload) {

@@ -28,7 +28,9 @@ COMMANDS = {
     "approvals": "approvals",
     "users": "users",
     "roles": "roles",
+    "groups": "groups",
     "can": "roles",
+    "service-accounts": "service_accounts",
     "tokens": "tokens",
     "sessions": "logins",
     "totp": "totp",
@@ -52,7 +54,7 @@ class Root(click.Group):
         """The command of that name, its module imported now."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"opsicle.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        command = getattr(import_module(f"opsicle.cli.{COMMANDS[cmd_name]}"), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

@@ -17,19 +17,23 @@ _COLUMNS = [
     Column("created", lambda token: token.created_at),
     Column("expires", lambda token: token.expires_at or "never"),
     Column("last used", lambda token: token.last_used_at),
+    Column("scopes", lambda token: "all" if token.scopes is None else token.scopes),
 ]
+
+account = click.option("--account", metavar="A", default="", help="The service account that it is for, not yourself.")
 
 
 @click.group(cls=Noun)
 def tokens() -> None:
-    """Your API tokens, with which programs act as you."""
+    """API tokens, with which programs act as you or as one of your service accounts."""
 
 
 @tokens.command("list")
+@account
 @limit
-def list_(limit: int | None) -> None:
-    """List your tokens."""
-    emit_list(connect().tokens(), _COLUMNS, limit=limit)
+def list_(account: str, limit: int | None) -> None:
+    """List your tokens, or those of one of your service accounts."""
+    emit_list(connect().tokens(account), _COLUMNS, limit=limit)
 
 
 @tokens.command()
@@ -41,10 +45,22 @@ def list_(limit: int | None) -> None:
     metavar="DAYS",
     help="How long it is good for; 90 unless told, 0 for ever.",
 )
+@click.option(
+    "--scope",
+    metavar="RULE",
+    multiple=True,
+    help="What it may do at most, as in `execute templates/restart-web`; all that you may, unless told. Repeatable.",
+)
+@account
 @totp_option
-def create(name: str, expires_in_days: int, totp: str | None) -> None:
+def create(name: str, expires_in_days: int, scope: tuple[str, ...], account: str, totp: str | None) -> None:
     """Make a token. It is shown this once."""
-    new = with_proof(totp, lambda api: api.create_token(name, expires_in_days or None))
+    from opsicle.wire.user_api import CreateApiTokenRequest
+
+    request = CreateApiTokenRequest(
+        name=name, expires_in_days=expires_in_days or None, scopes=list(scope) or None, account=account
+    )
+    new = with_proof(totp, lambda api: api.create_token(request))
     emit(new, [("token", new.token), ("id", new.details.id), ("expires", new.details.expires_at or "never")])
 
 

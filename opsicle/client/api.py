@@ -104,19 +104,6 @@ class Api(ApprovalCalls, PolicyCalls, AccessCalls):
         """Log a person out of the org everywhere."""
         self._tell("DELETE", f"/api/v1/users/{part(who)}/sessions")
 
-    def tokens(self) -> Iterator[wire.ApiToken]:
-        """The caller's own tokens."""
-        return self._pages("/api/v1/tokens", wire.ApiToken)
-
-    def create_token(self, name: str, expires_in_days: int | None) -> wire.NewApiToken:
-        """Make a token for a program."""
-        request = wire.CreateApiTokenRequest(name=name, expires_in_days=expires_in_days)
-        return self._post("/api/v1/tokens", request, wire.NewApiToken)
-
-    def delete_token(self, token_id: str) -> None:
-        """End a token."""
-        self.connection.send("DELETE", f"/api/v1/tokens/{part(token_id)}")
-
     def users(self) -> Iterator[wire.User]:
         """The people of the org."""
         return self._pages("/api/v1/users", wire.User)

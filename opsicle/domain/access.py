@@ -38,6 +38,8 @@ class Action(StrEnum):
     USERS_MANAGE = "users.manage"
     ROLES_VIEW = "roles.view"
     ROLES_MANAGE = "roles.manage"
+    GROUPS_VIEW = "groups.view"
+    GROUPS_MANAGE = "groups.manage"
     SECRETS_VIEW = "secrets.view"
     SECRETS_MANAGE = "secrets.manage"
     AUDIT_VIEW = "audit.view"
@@ -70,6 +72,7 @@ class Resource(StrEnum):
     WORKERS = "workers"
     USERS = "users"
     ROLES = "roles"
+    GROUPS = "groups"
     SECRETS = "secrets"
     AUDIT = "audit"
     POLICIES = "policies"
@@ -117,6 +120,10 @@ TABLE: dict[Action, Permission] = {
     ),
     Action.ROLES_VIEW: Permission(Verb.VIEW, Resource.ROLES, _EVERYONE, "see roles and what they may do"),
     Action.ROLES_MANAGE: Permission(Verb.MANAGE, Resource.ROLES, _ADMIN, "make, change and remove roles"),
+    Action.GROUPS_VIEW: Permission(Verb.VIEW, Resource.GROUPS, _EVERYONE, "see groups and who belongs to them"),
+    Action.GROUPS_MANAGE: Permission(
+        Verb.MANAGE, Resource.GROUPS, _ADMIN, "make and change groups, let people join and leave"
+    ),
     Action.SECRETS_VIEW: Permission(Verb.VIEW, Resource.SECRETS, _OPERATORS, "see the names of secrets"),
     Action.SECRETS_MANAGE: Permission(Verb.MANAGE, Resource.SECRETS, _ADMIN, "keep, change and remove secrets"),
     Action.AUDIT_VIEW: Permission(

@@ -18,12 +18,14 @@ from opsicle.server.api import (
     audit,
     automations,
     enrol,
+    groups,
     identity,
     invitations,
     orgs,
     policies,
     roles,
     secrets,
+    service_accounts,
     templates,
     tokens,
     users,
@@ -45,6 +47,7 @@ from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.enrolments import Enrolments, Urls
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.following import Following
+from opsicle.server.services.groups import Groups
 from opsicle.server.services.invitation_links import InvitationLinks
 from opsicle.server.services.invitations import Invitations
 from opsicle.server.services.job_logs import JobLogs
@@ -63,6 +66,7 @@ from opsicle.server.services.questions import Questions
 from opsicle.server.services.recovery import Recovery
 from opsicle.server.services.roles import Roles
 from opsicle.server.services.secrets import Secrets
+from opsicle.server.services.service_accounts import ServiceAccounts
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.signals import Signals
 from opsicle.server.services.step_up import StepUp
@@ -127,7 +131,9 @@ class Services:
         self.orgs = Orgs(state, links, self.step_up, clock)
         self.provider = Provider(state, links, self.sessions, self.step_up, clock)
         self.roles = Roles(state, self.sessions, self.step_up, clock)
+        self.groups = Groups(state, self.sessions, self.step_up, clock)
         self.questions = Questions(state)
+        self.service_accounts = ServiceAccounts(state, self.sessions, self.step_up, clock)
         self.tokens = ApiTokens(state, self.sessions, self.step_up, clock)
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
@@ -167,6 +173,8 @@ class Services:
             *tokens.routes(self.tokens),
             *invitations.routes(self.invitations),
             *users.routes(self.users),
+            *service_accounts.routes(self.service_accounts),
+            *groups.routes(self.groups),
             *roles.routes(self.roles, self.questions),
             *templates.routes(self.templates),
             *automations.routes(self.automations, self.job_logs, self.following),

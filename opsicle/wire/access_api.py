@@ -44,3 +44,46 @@ class Answer(msgspec.Struct, kw_only=True):
     why: str
     rule: str = ""
     source: str = ""
+
+
+class GroupMember(msgspec.Struct, kw_only=True):
+    """A person of a group, and since when."""
+
+    id: str
+    email: str
+    name: str
+    joined_at: datetime
+
+
+class Group(msgspec.Struct, kw_only=True):
+    """A group of people. Those who are disabled are not shown and count for nothing."""
+
+    name: str
+    description: str
+    rules: list[str]
+    members: list[GroupMember]
+    created_at: datetime
+    updated_at: datetime
+
+
+class CreateGroupRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A new group without members."""
+
+    name: str
+    description: str = ""
+    rules: list[str] = []
+
+
+class UpdateGroupRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Only what is given changes; `rules` take the place of those before."""
+
+    description: str | msgspec.UnsetType = msgspec.UNSET
+    rules: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class CreateServiceAccountRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A new service account; `owner` is an e-mail address, empty for oneself."""
+
+    name: str
+    role: str = "member"
+    owner: str = ""

@@ -80,7 +80,7 @@ class LoginReply(msgspec.Struct, kw_only=True):
 
 
 class User(msgspec.Struct, kw_only=True):
-    """A person of the org. `rules` are their own, beside those of their role.
+    """A person of the org, or a service account with its `owner`. `rules` are their own, beside those of the role.
 
     `is_manager_disabled`: their manager is shut out just now, and decides nothing.
     """
@@ -91,6 +91,7 @@ class User(msgspec.Struct, kw_only=True):
     role: str
     rules: list[str] = []
     manager: str | None = None
+    owner: str | None = None
     is_manager_disabled: bool = False
     is_disabled: bool = False
     created_at: datetime
@@ -118,7 +119,7 @@ class UpdateUserRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
 
 
 class ApiToken(msgspec.Struct, kw_only=True):
-    """A token for programs, never with its secret part."""
+    """A token for programs, never with its secret part. `scopes` None: it may all that its holder may."""
 
     id: str
     name: str
@@ -126,13 +127,19 @@ class ApiToken(msgspec.Struct, kw_only=True):
     created_at: datetime
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
+    scopes: list[str] | None = None
 
 
 class CreateApiTokenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`expires_in_days` None: never."""
+    """`expires_in_days` None: never; `scopes`, as in `execute templates`, None: all that its holder may.
+
+    `account` is one of one's service accounts, if the token is to act for that.
+    """
 
     name: str
     expires_in_days: int | None = 90
+    scopes: list[str] | None = None
+    account: str = ""
 
 
 class NewApiToken(msgspec.Struct, kw_only=True):

@@ -16,7 +16,7 @@ from opsicle.domain.rules import OWN_ROLE_RULES, parse_rule
 from opsicle.pki.certificates import WorkerIdentity
 from opsicle.server.api.http import Access, Route
 from opsicle.server.api.request import WORKER_IDENTITY
-from opsicle.wire.access_api import CreateRoleRequest
+from opsicle.wire.access_api import CreateGroupRequest, CreateRoleRequest
 from opsicle.wire.org_api import InviteRequest
 from opsicle.wire.secret_api import CreateSecretRequest
 from opsicle.wire.user_api import CreateApiTokenRequest, RunRequest
@@ -84,6 +84,16 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/roles/<role>": A.ROLES_VIEW,
     "PATCH /api/v1/roles/<role>": A.ROLES_MANAGE,
     "DELETE /api/v1/roles/<role>": A.ROLES_MANAGE,
+    "GET /api/v1/service-accounts": A.USERS_VIEW,
+    "POST /api/v1/service-accounts": A.ACCOUNT_USE,
+    "DELETE /api/v1/service-accounts/<user>": A.ACCOUNT_USE,
+    "GET /api/v1/groups": A.GROUPS_VIEW,
+    "POST /api/v1/groups": A.GROUPS_MANAGE,
+    "GET /api/v1/groups/<group>": A.GROUPS_VIEW,
+    "PATCH /api/v1/groups/<group>": A.GROUPS_MANAGE,
+    "DELETE /api/v1/groups/<group>": A.GROUPS_MANAGE,
+    "PUT /api/v1/groups/<group>/members/<user>": A.GROUPS_MANAGE,
+    "DELETE /api/v1/groups/<group>/members/<user>": A.GROUPS_MANAGE,
     "GET /api/v1/can": A.ACCOUNT_VIEW,
     "POST /api/v1/templates/validate": A.TEMPLATES_VIEW,
     "GET /api/v1/templates": A.TEMPLATES_VIEW,
@@ -152,6 +162,9 @@ BODIES: dict[str, object] = {
     "POST /api/v1/provider/admins": {"email": "new@example.com"},
     "POST /api/v1/users": {"email": "new@example.com", "password": PASSWORD, "role": "member"},
     "PATCH /api/v1/users/<user>": {"name": "x"},
+    "POST /api/v1/groups": {"name": "new"},
+    "POST /api/v1/service-accounts": {"name": "new"},
+    "PATCH /api/v1/groups/<group>": {"description": "x"},
     "POST /api/v1/roles": {"name": "new"},
     "PATCH /api/v1/roles/<role>": {"description": "x"},
     "POST /api/v1/templates": {"source": source("new")},
@@ -194,11 +207,13 @@ def furnish(house: House, org: str, admin: str, name: str) -> Things:
     house.services.secrets.create(actor, secret)
     house.services.policies.push(actor, policy(f"{org}-policy"))
     role = house.services.roles.create(actor, CreateRoleRequest(name=f"{org}-role"))
+    group = house.services.groups.create(actor, CreateGroupRequest(name=f"{org}-group"))
     invited = house.services.invitations.invite(
         actor, InviteRequest(email=f"{org}-guest@example.com", role=Role.MEMBER)
     )
     return {
         "org": org,
+        "group": group.name,
         "role": role.name,
         "invitation": invited.invitation.id,
         "session_id": actor.session_id,

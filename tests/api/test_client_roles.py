@@ -43,3 +43,29 @@ def test_a_rule_that_is_none_is_wrong_usage(alice: User) -> None:
     assert refusal.returncode == 2
     assert "there is no action" in refusal.stderr
     assert alice.attempt("roles", "update", "member").returncode == 2
+
+
+def test_a_group_is_made_joined_shown_and_removed(alice: User) -> None:
+    made = alice.json("groups", "create", "oncall", "--allow", "view audit", "--description", "who is on call")
+    assert (made["rules"], made["members"]) == (["allow view audit"], [])
+    added = alice.json("groups", "add", "oncall", alice.email)
+    assert [member["email"] for member in added["members"]] == [alice.email]
+    assert "joined_at" in alice.json("groups", "show", "oncall")["members"][0]
+    assert alice.json("groups", "update", "oncall", "--allow", "")["rules"] == []
+    assert alice.json("groups", "remove", "oncall", alice.email)["members"] == []
+    alice.json("groups", "delete", "oncall")
+    assert alice.json("groups", "list") == []
+
+
+def test_a_service_account_and_its_token_are_made_and_ended(alice: User) -> None:
+    made = alice.json("service-accounts", "create", "deploy-bot", "--role", "operator")
+    assert (made["email"], made["owner"]) == ("deploy-bot@acme.service", alice.email)
+    scope = ("--scope", "execute templates", "--scope", "view automations")
+    token = alice.json("tokens", "create", "--name", "ci", "--account", made["email"], *scope)
+    assert token["details"]["scopes"] == ["execute templates", "view automations"]
+    listed = alice.json("tokens", "list", "--account", made["email"])
+    assert [one["id"] for one in listed] == [token["details"]["id"]]
+    alice.json("tokens", "delete", token["details"]["id"])
+    assert alice.json("tokens", "list", "--account", made["email"]) == []
+    alice.json("service-accounts", "delete", made["email"])
+    assert alice.json("service-accounts", "list") == []

@@ -23,6 +23,7 @@ PAGES = {
     "/automations": "Automations",
     "/workers": "Workers",
     "/people": "People",
+    "/roles": "Roles and groups",
     "/tokens": "API tokens",
     "/profile": "Profile",
     "/secrets": "Secrets",
@@ -170,6 +171,32 @@ def test_a_new_server_is_set_up_in_the_browser_and_says_what_to_do_next(open_pag
         page.close()
     finally:
         server.process.kill()
+
+
+def test_a_role_and_a_group_are_made_changed_and_deleted(open_page: OpenPage) -> None:
+    page = open_page("/roles")
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name="New role…").click()
+    dialog.get_by_label("Name").fill("dba")
+    dialog.get_by_label("Rules").fill("fly templates")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.locator(".complaint", has_text="a rule is")).to_be_visible()
+    dialog.get_by_label("Rules").fill("allow view templates\ndeny execute templates/env=prod")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("deny execute templates/env=prod")).to_be_visible()
+    page.get_by_role("button", name="New group…").click()
+    dialog.get_by_label("Name").fill("oncall")
+    dialog.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Add to oncall").click()
+    dialog.get_by_label("E-mail").fill("alice@example.com")
+    dialog.get_by_role("button", name="Let them join").click()
+    page.get_by_role("button", name="Take alice@example.com out of oncall").click()
+    dialog.get_by_role("button", name="Take them out").click()
+    expect(page.get_by_text("nobody")).to_be_visible()
+    for name in ("dba", "oncall"):
+        page.get_by_role("button", name=f"Delete {name}").click()
+        dialog.get_by_role("button", name="Delete the").click()
+        expect(page.get_by_role("button", name=f"Delete {name}")).to_have_count(0)
 
 
 def test_a_secret_is_made_given_a_new_value_and_deleted_and_never_shown(open_page: OpenPage) -> None:

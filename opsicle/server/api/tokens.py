@@ -15,15 +15,16 @@ def routes(tokens: ApiTokens) -> list[Route]:
     """The routes of API tokens."""
     use, every = Action.ACCOUNT_USE, "/api/v1/tokens"
     return [
-        Route("GET", every, partial(list_tokens, tokens), use, query=LISTING, reply=Page[ApiToken]),
+        Route("GET", every, partial(list_tokens, tokens), use, query={**LISTING, "account": str}, reply=Page[ApiToken]),
         Route("POST", every, partial(create, tokens), use, body=CreateApiTokenRequest, reply=NewApiToken, status=201),
         Route("DELETE", f"{every}/<token_id>", partial(delete, tokens), use, status=204),
     ]
 
 
 def list_tokens(tokens: ApiTokens, request: Request) -> Reply:
-    """List the caller's own API tokens, newest first."""
-    return list_reply(request, tokens.list_tokens)
+    """List the caller's own API tokens, or those of their service account `account`, newest first."""
+    account = request.query("account")
+    return list_reply(request, lambda actor, cursor, limit: tokens.list_tokens(actor, account, cursor, limit))
 
 
 def create(tokens: ApiTokens, request: Request) -> Reply:
@@ -32,6 +33,6 @@ def create(tokens: ApiTokens, request: Request) -> Reply:
 
 
 def delete(tokens: ApiTokens, request: Request, token_id: str) -> Reply:
-    """End one of the caller's own API tokens."""
+    """End an API token of the caller's, or of one of their service accounts."""
     tokens.delete(request.actor, token_id)
     return Reply(204)

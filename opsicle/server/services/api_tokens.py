@@ -1,4 +1,7 @@
-"""API tokens: how a person's programs come in. Everybody makes and deletes their own."""
+"""API tokens: how programs come in. Everybody makes and deletes their own, and those of their service accounts.
+
+A token may have scopes. At each use it may what both its scopes and its holder's rights of that moment allow.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,18 @@ from datetime import timedelta
 
 from opsicle.domain.access import Action
 from opsicle.domain.errors import NotAllowed, NotFound
+from opsicle.domain.rules import parse_rules
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.pki import api_tokens
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
+from opsicle.server.services.rights import read_rules, written_rules
+from opsicle.server.services.service_accounts import get_account
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
-from opsicle.server.store import audit, tokens
+from opsicle.server.store import audit, memberships, tokens
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.tokens import TokenRow
 from opsicle.wire.pages import Page
@@ -27,7 +33,7 @@ _SHOWN_CHARACTERS = len(api_tokens.API_PREFIX) + 4
 
 
 class ApiTokens:
-    """A person's own API tokens."""
+    """A person's API tokens, and those of their service accounts."""
 
     def __init__(self, database: Database, sessions: Sessions, step_up: StepUp, clock: Clock) -> None:
         self._database = database
@@ -38,7 +44,8 @@ class ApiTokens:
     def create(self, actor: Actor, request: CreateApiTokenRequest) -> NewApiToken:
         """Make a token; this is the only time that it is shown.
 
-        Raises NotAllowed if a token asks, so that one which leaked cannot outlive its own end; StepUpRequired.
+        Raises NotAllowed if a token asks, so that one which leaked cannot outlive its own end, or for a service account
+        that is not the caller's to decide about; NotFound; InvalidInput; StepUpRequired.
         """
         actor.require(Action.ACCOUNT_USE)
         if actor.channel == "token":
@@ -53,33 +60,77 @@ class ApiTokens:
             prefix=token[:_SHOWN_CHARACTERS],
             created_at=now,
             expires_at=now + timedelta(days=days) if days is not None else None,
+            scopes=_checked_scopes(request.scopes),
         )
 
         def work(db: Connection) -> None:
-            tokens.insert(db, actor.org_id, actor.user_id, row, token_hash)
-            data = {"name": row.name, "expires_in_days": days}
+            holder_id = _holder_id(db, actor, request.account)
+            tokens.insert(db, actor.org_id, holder_id, row, token_hash)
+            data = {"name": row.name, "expires_in_days": days, "user": holder_id, "scopes": request.scopes}
             audit.append(db, now, actor.org_id, actor, "create", f"tokens/{row.id}", data)
 
         self._database.write(work)
         return NewApiToken(token=token, details=_shown(row))
 
-    def list_tokens(self, actor: Actor, cursor: str, limit: int) -> Page[ApiToken]:
-        """The caller's own tokens, newest first."""
+    def list_tokens(self, actor: Actor, account: str, cursor: str, limit: int) -> Page[ApiToken]:
+        """The caller's own tokens, or those of one of their service accounts, newest first.
+
+        Raises NotFound and NotAllowed as `create` does.
+        """
         actor.require(Action.ACCOUNT_USE)
-        rows = self._database.read(lambda db: tokens.list_of_member(db, actor.org_id, actor.user_id, cursor, limit + 1))
+
+        def query(db: Connection) -> list[TokenRow]:
+            holder_id = _holder_id(db, actor, account)
+            return tokens.list_of_member(db, actor.org_id, holder_id, cursor, limit + 1)
+
+        rows = self._database.read(query)
         return page_of(rows, limit, _shown, lambda row: row.id)
 
     def delete(self, actor: Actor, token_id: str) -> None:
-        """End one of the caller's own tokens; it is refused from the next request on. Raises NotFound."""
+        """End a token of the caller's, or of one of their service accounts; it is refused from the next request on.
+
+        Raises NotFound, also for others' tokens.
+        """
         actor.require(Action.ACCOUNT_USE)
 
         def work(db: Connection) -> None:
-            if not tokens.delete(db, actor.org_id, actor.user_id, token_id):
+            holder_id = tokens.find_holder(db, actor.org_id, token_id)
+            is_own = holder_id is not None and _is_own(db, actor, holder_id)
+            if holder_id is None or not is_own or not tokens.delete(db, actor.org_id, holder_id, token_id):
                 raise NotFound(f"you have no token {token_id}", hint="`opsicle tokens list` shows them.")
             audit.append(db, self._clock.now(), actor.org_id, actor, "delete", f"tokens/{token_id}")
 
         self._database.write(work)
         self._sessions.forget()
+
+
+def _holder_id(db: Connection, actor: Actor, account: str) -> str:
+    return get_account(db, actor, account).user_id if account else actor.user_id
+
+
+def _is_own(db: Connection, actor: Actor, holder_id: str) -> bool:
+    if holder_id == actor.user_id:
+        return True
+    holder = memberships.find(db, actor.org_id, holder_id)
+    if holder is None or holder.owner_id is None:
+        return False
+    try:
+        get_account(db, actor, holder_id)
+    except NotAllowed:
+        return False
+    return True
+
+
+def _checked_scopes(scopes: list[str] | None) -> str | None:
+    if scopes is None:
+        return None
+    if not scopes:
+        raise fields.invalid("scopes", "a token without any scope could do nothing", hint="As in `view templates`.")
+    return written_rules(parse_rules((f"allow {scope}" for scope in scopes), "scopes"))
+
+
+def _shown_scopes(scopes: str | None) -> list[str] | None:
+    return None if scopes is None else [str(rule).removeprefix("allow ") for rule in read_rules(scopes)]
 
 
 def _checked_name(text: str) -> str:
@@ -103,4 +154,5 @@ def _shown(row: TokenRow) -> ApiToken:
         created_at=row.created_at,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
+        scopes=_shown_scopes(row.scopes),
     )

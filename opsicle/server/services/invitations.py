@@ -24,7 +24,7 @@ from opsicle.server.services.cursors import page_of
 from opsicle.server.services.invitation_links import InvitationLinks, shown
 from opsicle.server.services.login_throttle import LoginThrottle
 from opsicle.server.services.passwords import PasswordHasher
-from opsicle.server.services.rights import require_at_most, require_role, rights_of, rights_of_role
+from opsicle.server.services.rights import require_at_most, require_role, rights_of, rights_of_org_role
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.users import MAX_NAME_LENGTH, find_manager
 from opsicle.server.store import audit, invitations, memberships, users
@@ -78,7 +78,7 @@ class Invitations:
             if memberships.find(db, actor.org_id, email):
                 raise Conflict(f"{email} belongs to this org already", hint="`opsicle users update` changes them.")
             require_role(db, actor.org_id, request.role)
-            require_at_most(actor, rights_of_role(db, actor.org_id, request.role), "invite somebody with this role")
+            require_at_most(actor, rights_of_org_role(db, actor.org_id, request.role), "invite somebody with this role")
             manager = find_manager(db, actor.org_id, request.manager)
             row = msgspec.structs.replace(
                 link.row, manager_id=manager.user_id if manager else None, expires_at=link.row.created_at + life
@@ -191,7 +191,7 @@ def _is_inviter_entitled(db: Connection, found: InvitationRow) -> bool:
     if member is None or member.is_disabled:
         return False
     own = rights_of(db, found.org_id, found.inviter_id)
-    return own.may(Action.USERS_MANAGE) and not excess(own, rights_of_role(db, found.org_id, found.role))
+    return own.may(Action.USERS_MANAGE) and not excess(own, rights_of_org_role(db, found.org_id, found.role))
 
 
 def _spent() -> NotAuthenticated:

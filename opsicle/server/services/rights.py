@@ -12,24 +12,30 @@ from opsicle.domain.rights import NO_RIGHTS, Layer, Rights, excess, grants_of
 from opsicle.domain.rules import OWN_ROLE_RULES, Rule, built_in_rules, parse_rules
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
-from opsicle.server.store import memberships, roles
+from opsicle.server.store import groups, memberships, roles
 from opsicle.server.store.database import Connection
 
 ROLES = frozenset(map(str, Role))
 
 
 def rights_of(db: Connection, org_id: str, user_id: str) -> Rights:
-    """All that somebody may do in an org; nothing if they are no member of it."""
+    """All that somebody may do in an org; nothing if they are no member of it.
+
+    A service account may do what both its own role and its owner allow.
+    """
     member = memberships.find(db, org_id, user_id)
     if member is None:
         return NO_RIGHTS
     if member.role == Role.ADMIN:
-        return rights_of_role(db, org_id, member.role)
-    own = grants_of(read_rules(member.rules), f"user {member.email}")
-    return Rights(((*role_grants(db, org_id, member.role), *own),))
+        return rights_of_org_role(db, org_id, member.role)
+    layer = role_grants(db, org_id, member.role)
+    for group in groups.list_of_user(db, org_id, user_id):
+        layer += grants_of(read_rules(group.rules), f"group {group.name}")
+    own = Rights(((*layer, *grants_of(read_rules(member.rules), f"user {member.email}")),))
+    return own.below(*rights_of(db, org_id, member.owner_id).layers) if member.owner_id else own
 
 
-def rights_of_role(db: Connection, org_id: str, name: str) -> Rights:
+def rights_of_org_role(db: Connection, org_id: str, name: str) -> Rights:
     """What somebody may by having this role alone."""
     return Rights((role_grants(db, org_id, name),), is_admin=name == Role.ADMIN)
 
@@ -46,6 +52,11 @@ def role_rules(db: Connection, org_id: str, name: str) -> tuple[Rule, ...]:
     if name in ROLES:
         return (*built_in_rules(Role(name)), *own)
     return (*OWN_ROLE_RULES, *own) if row else ()
+
+
+def scope_grants(scopes: str) -> Layer:
+    """What the scopes of a token leave of its holder's rights; who one is may always be asked."""
+    return grants_of((*parse_rules(["allow view account"]), *read_rules(scopes)), "token's scopes")
 
 
 def read_rules(text: str) -> tuple[Rule, ...]:

@@ -16,7 +16,7 @@ from opsicle.pki import api_tokens
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.remembered import Remembered
-from opsicle.server.services.rights import rights_of
+from opsicle.server.services.rights import rights_of, scope_grants
 from opsicle.server.store import audit, sessions, tokens
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.sessions import BearerRow, OwnSessionRow, SessionRow
@@ -109,6 +109,8 @@ class Sessions:
             if row is None:
                 return None
             rights = rights_of(db, row.org_id, row.user_id).also(self.beyond_role(row.is_provider_admin))
+            if row.scopes is not None:
+                rights = rights.below(scope_grants(row.scopes))
             return _Bearer(row, rights, row.last_used_at, row.last_used_at)
 
         return self._database.read(query)

@@ -15,7 +15,7 @@ from opsicle.domain.errors import StepUpRequired
 from opsicle.kit.clock import Clock
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.authenticators import Authenticators
-from opsicle.server.store import audit, authenticators, sessions
+from opsicle.server.store import audit, authenticators, memberships, sessions
 from opsicle.server.store.database import Connection, Database
 from opsicle.wire.identity_api import StepUp as StepUpReply
 
@@ -48,15 +48,23 @@ class StepUp:
         return StepUpReply(now + FRESH_FOR)
 
     def require(self, actor: Actor) -> None:
-        """Raise StepUpRequired if the caller has an app and has not shown a code of it within `FRESH_FOR`."""
+        """Raise StepUpRequired if the caller has an app and has not shown a code of it within `FRESH_FOR`.
+
+        A service account is refused what its owner would have to show a code for.
+        """
         since = self._clock.now() - FRESH_FOR
 
         def is_missing(db: Connection) -> bool:
-            has_app = authenticators.is_confirmed(db, actor.user_id)
-            return has_app and not sessions.was_proven_since(db, actor.session_id, since)
+            return _has_app(db, actor) and not sessions.was_proven_since(db, actor.session_id, since)
 
         if self._database.read(is_missing):
             raise _needed(actor)
+
+
+def _has_app(db: Connection, actor: Actor) -> bool:
+    member = memberships.find(db, actor.org_id, actor.user_id)
+    owner_id = member.owner_id if member else None
+    return any(authenticators.is_confirmed(db, user_id) for user_id in (actor.user_id, owner_id) if user_id)
 
 
 def _needed(actor: Actor) -> StepUpRequired:

@@ -34,7 +34,7 @@ from opsicle.server.services.rights import (
 )
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
-from opsicle.server.store import audit, memberships, password_resets, sessions, tokens, users
+from opsicle.server.store import audit, groups, memberships, password_resets, sessions, tokens, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.users import UserRow
@@ -60,12 +60,12 @@ class Users:
         """The org's people by e-mail address."""
         actor.require(Action.USERS_VIEW)
         rows = self._database.read(lambda db: memberships.list_members(db, actor.org_id, cursor, limit + 1))
-        return page_of(rows, limit, _shown, lambda row: row.email)
+        return page_of(rows, limit, shown, lambda row: row.email)
 
     def get(self, actor: Actor, id_or_email: str) -> User:
         """One person of the org. Raises NotFound."""
         actor.require(Action.USERS_VIEW)
-        return _shown(self._database.read(lambda db: get_member(db, actor.org_id, id_or_email)))
+        return shown(self._database.read(lambda db: get_member(db, actor.org_id, id_or_email)))
 
     def create(self, actor: Actor, request: CreateUserRequest) -> User:
         """Add a person to the org, with a password to begin with.
@@ -93,7 +93,7 @@ class Users:
             audit.append(db, now, actor.org_id, actor, "create", f"users/{user_id}", data)
             return get_member(db, actor.org_id, user_id)
 
-        return _shown(self._database.write(work))
+        return shown(self._database.write(work))
 
     def _open_account(self, db: Connection, new: UserRow) -> str:
         """Make an account, or open one anew that belongs to no org any more; returns its id."""
@@ -140,14 +140,14 @@ class Users:
 
         row = self._database.write(work)
         self._sessions.forget()
-        return _shown(row)
+        return shown(row)
 
     def _hash(self, password: str, user: MemberRow) -> str:
         passwords.check_password(password, email=user.email, name=user.name)
         return self._hasher.hash(password)
 
     def delete(self, actor: Actor, id_or_email: str) -> None:
-        """End a person's membership; their sessions and tokens in this org die at once.
+        """End a membership; the sessions and tokens in this org die at once, and service accounts with their owner.
 
         Raises NotFound; Conflict where the org would be left without an admin.
         """
@@ -158,17 +158,24 @@ class Users:
             member = get_member(db, actor.org_id, id_or_email)
             require_command_of(db, actor, member)
             _check_admin_stays(db, actor.org_id, member, None)
-            sessions.delete_of_member(db, actor.org_id, member.user_id)
-            tokens.delete_of_member(db, actor.org_id, member.user_id)
-            memberships.clear_manager(db, actor.org_id, member.user_id)
-            memberships.delete(db, actor.org_id, member.user_id)
+            for gone in (*memberships.list_owned(db, actor.org_id, member.user_id), member):
+                end_membership(db, actor.org_id, gone)
+                resource, data = f"users/{gone.user_id}", {"email": gone.email}
+                audit.append(db, self._clock.now(), actor.org_id, actor, "delete", resource, data)
             check_provider_stays(db, member.user_id)
-            password_resets.delete_of_user(db, member.user_id)
-            data = {"email": member.email}
-            audit.append(db, self._clock.now(), actor.org_id, actor, "delete", f"users/{member.user_id}", data)
 
         self._database.write(work)
         self._sessions.forget()
+
+
+def end_membership(db: Connection, org_id: str, member: MemberRow) -> None:
+    """Take somebody out of an org with everything that they have there."""
+    sessions.delete_of_member(db, org_id, member.user_id)
+    tokens.delete_of_member(db, org_id, member.user_id)
+    groups.remove_everywhere(db, org_id, member.user_id)
+    memberships.clear_manager(db, org_id, member.user_id)
+    memberships.delete(db, org_id, member.user_id)
+    password_resets.delete_of_user(db, member.user_id)
 
 
 def get_member(db: Connection, org_id: str, id_or_email: str) -> MemberRow:
@@ -205,6 +212,8 @@ def find_manager(db: Connection, org_id: str, email: str | None) -> MemberRow | 
     manager = memberships.find(db, org_id, email.strip().lower())
     if manager is None:
         raise fields.invalid("manager", f"the manager {email} is not in this org", hint="Add them first.")
+    if manager.owner_id:
+        raise fields.invalid("manager", f"{email} is a service account, and manages nobody", hint="Name a person.")
     if manager.is_disabled:
         raise fields.invalid("manager", f"{email} is disabled and can be nobody's manager", hint="Name somebody else.")
     return manager
@@ -214,6 +223,8 @@ def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserReq
     """The membership as the request wants it. Raises InvalidInput for a role, a rule or a manager that cannot be."""
     if request.role is not UNSET:
         require_role(db, org_id, request.role)
+        if old.owner_id and request.role == Role.ADMIN:
+            raise fields.invalid("role", "a service account cannot be an admin")
     manager_id = old.manager_id
     if request.manager is not UNSET:
         manager = find_manager(db, org_id, request.manager)
@@ -248,8 +259,11 @@ def _change_account(
 def check_is_orgs_alone(db: Connection, actor: Actor, member: MemberRow) -> None:
     """Raise Conflict if the account belongs to other orgs too: no admin of one of them may take it over.
 
-    Likewise an account that runs the server: only those who do so themselves may touch it.
+    Likewise an account that runs the server: only those who do so themselves may touch it. A service account has
+    neither password nor app, and never gets any.
     """
+    if member.owner_id:
+        raise Conflict(f"{member.email} is a service account", hint="It has its name and its tokens, and no password.")
     account = users.find(db, member.user_id)
     is_providers = account is not None and account.is_provider_admin and not actor.may(Action.PROVIDER_MANAGE)
     if is_providers or len(memberships.list_of_user(db, member.user_id)) > 1:
@@ -286,13 +300,15 @@ def _recorded(request: UpdateUserRequest) -> dict[str, object]:
     return changes | ({"password": "changed"} if request.password is not UNSET else {})
 
 
-def _shown(row: MemberRow) -> User:
+def shown(row: MemberRow) -> User:
+    """A member as others see them."""
     return User(
         id=row.user_id,
         email=row.email,
         name=row.name,
         role=row.role,
         rules=msgspec.json.decode(row.rules, type=list[str]),
+        owner=row.owner,
         manager=row.manager,
         is_manager_disabled=row.is_manager_disabled,
         is_disabled=row.is_disabled,

@@ -11,7 +11,7 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
 
 
 class MemberRow(Row, frozen=True):
-    """A person of an org, with their manager's address."""
+    """A person of an org, with their manager's address; or a service account, with its owner's."""
 
     user_id: str
     email: str
@@ -22,6 +22,8 @@ class MemberRow(Row, frozen=True):
     is_disabled: bool
     created_at: datetime
     rules: str = "[]"
+    owner_id: str | None = None
+    owner: str | None = None
     is_manager_disabled: bool = False
 
 
@@ -38,11 +40,12 @@ class PlaceRow(Row, frozen=True):
 
 _SELECT = """
     SELECT u.id, u.email, u.name, m.role, m.manager_id, manager.email, m.is_disabled, m.created_at, m.rules,
-           coalesce(above.is_disabled, 0)
+           m.owner_id, owner.email, coalesce(above.is_disabled, 0)
       FROM memberships m
       JOIN users u ON u.id = m.user_id
       LEFT JOIN users manager ON manager.id = m.manager_id
       LEFT JOIN memberships above ON above.org_id = m.org_id AND above.user_id = m.manager_id
+      LEFT JOIN users owner ON owner.id = m.owner_id
 """
 
 
@@ -50,8 +53,8 @@ def insert(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
     """Make a person a member."""
     db.execute(
         """
-        INSERT INTO memberships (org_id, user_id, role, manager_id, is_disabled, created_at, rules)
-        VALUES (:org_id, :user_id, :role, :manager_id, :is_disabled, :created_at, :rules)
+        INSERT INTO memberships (org_id, user_id, role, manager_id, is_disabled, created_at, rules, owner_id)
+        VALUES (:org_id, :user_id, :role, :manager_id, :is_disabled, :created_at, :rules, :owner_id)
         """,
         {
             "org_id": org_id,
@@ -61,6 +64,7 @@ def insert(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
             "is_disabled": row.is_disabled,
             "created_at": to_text(row.created_at),
             "rules": row.rules,
+            "owner_id": row.owner_id,
         },
     )
 
@@ -94,6 +98,35 @@ def list_of_user(db: apsw.Connection, user_id: str) -> list[PlaceRow]:
         {"user_id": user_id},
         PlaceRow,
     )
+
+
+def list_service_accounts(db: apsw.Connection, org_id: str, after_email: str, limit: int) -> list[MemberRow]:
+    """An org's service accounts by address, from the first one after `after_email`."""
+    return fetch_all(
+        db,
+        _SELECT
+        + """
+         WHERE m.org_id = :org_id AND m.owner_id IS NOT NULL AND u.email > :after ORDER BY u.email LIMIT :limit
+        """,
+        {"org_id": org_id, "after": after_email, "limit": limit},
+        MemberRow,
+    )
+
+
+def list_owned(db: apsw.Connection, org_id: str, owner_id: str) -> list[MemberRow]:
+    """The service accounts of one person."""
+    where = "WHERE m.org_id = :org_id AND m.owner_id = :owner_id ORDER BY u.email"
+    return fetch_all(db, _SELECT + where, {"org_id": org_id, "owner_id": owner_id}, MemberRow)
+
+
+def is_owned_by(db: apsw.Connection, org_id: str, account_id: str, user_id: str) -> bool:
+    """Whether `account_id` is a service account of this person."""
+    sql = """
+        SELECT EXISTS (
+            SELECT 1 FROM memberships WHERE org_id = :org_id AND user_id = :account_id AND owner_id = :user_id
+        )
+    """
+    return bool(fetch_value(db, sql, {"org_id": org_id, "account_id": account_id, "user_id": user_id}))
 
 
 def count_other_admins(db: apsw.Connection, org_id: str, user_id: str) -> int:

@@ -146,6 +146,27 @@ BEGIN
     SELECT RAISE(ABORT, 'what an automation was triggered to do never changes');
 END;
 
+CREATE TABLE group_members (
+    org_id    TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    user_id   TEXT NOT NULL REFERENCES users (id),
+    joined_at TEXT NOT NULL,
+    PRIMARY KEY (org_id, name, user_id),
+    FOREIGN KEY (org_id, name) REFERENCES groups (org_id, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX group_members_by_user ON group_members (org_id, user_id);
+
+CREATE TABLE groups (
+    org_id      TEXT NOT NULL REFERENCES orgs (id),
+    name        TEXT NOT NULL,
+    description TEXT NOT NULL,
+    rules       TEXT NOT NULL,
+    created_at  TEXT NOT NULL,
+    updated_at  TEXT NOT NULL,
+    PRIMARY KEY (org_id, name)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE idempotency_keys (
     org_id         TEXT NOT NULL REFERENCES orgs (id),
     user_id        TEXT NOT NULL REFERENCES users (id),
@@ -223,9 +244,11 @@ CREATE TABLE "memberships" (
     role        TEXT NOT NULL,
     manager_id  TEXT REFERENCES users (id),
     is_disabled INTEGER NOT NULL DEFAULT 0,
-    created_at  TEXT NOT NULL, rules TEXT NOT NULL DEFAULT '[]',
+    created_at  TEXT NOT NULL, rules TEXT NOT NULL DEFAULT '[]', owner_id TEXT REFERENCES users (id),
     PRIMARY KEY (org_id, user_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX memberships_by_owner ON memberships (org_id, owner_id) WHERE owner_id IS NOT NULL;
 
 CREATE INDEX memberships_by_user ON memberships (user_id);
 
@@ -381,7 +404,7 @@ CREATE TABLE tokens (
     created_at   TEXT NOT NULL,
     expires_at   TEXT,
     last_used_at TEXT
-) STRICT, WITHOUT ROWID;
+, scopes TEXT) STRICT, WITHOUT ROWID;
 
 CREATE INDEX tokens_by_user ON tokens (org_id, user_id);
 

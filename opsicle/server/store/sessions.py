@@ -25,7 +25,7 @@ class SessionRow(Row, frozen=True):
 
 
 class BearerRow(Row, frozen=True):
-    """Who holds a token. `kind` is browser, cli or token; `expires_at` None: never."""
+    """Who holds a token. `kind` is browser, cli or token; `expires_at` None: never; `scopes` None: all they may."""
 
     id: str
     kind: str
@@ -38,6 +38,7 @@ class BearerRow(Row, frozen=True):
     org_code: str
     role: str
     is_provider_admin: bool
+    scopes: str | None = None
 
 
 def insert(db: apsw.Connection, row: SessionRow) -> None:

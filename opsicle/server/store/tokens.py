@@ -7,7 +7,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
 from opsicle.server.store.sessions import BearerRow
 
 
@@ -20,14 +20,15 @@ class TokenRow(Row, frozen=True):
     created_at: datetime
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
+    scopes: str | None = None
 
 
 def insert(db: apsw.Connection, org_id: str, user_id: str, row: TokenRow, token_hash: str) -> None:
     """Record a new token."""
     db.execute(
         """
-        INSERT INTO tokens (id, org_id, user_id, name, token_hash, prefix, created_at, expires_at)
-        VALUES (:id, :org_id, :user_id, :name, :token_hash, :prefix, :created_at, :expires_at)
+        INSERT INTO tokens (id, org_id, user_id, name, token_hash, prefix, created_at, expires_at, scopes)
+        VALUES (:id, :org_id, :user_id, :name, :token_hash, :prefix, :created_at, :expires_at, :scopes)
         """,
         {
             "id": row.id,
@@ -38,22 +39,25 @@ def insert(db: apsw.Connection, org_id: str, user_id: str, row: TokenRow, token_
             "prefix": row.prefix,
             "created_at": to_text(row.created_at),
             "expires_at": to_text(row.expires_at) if row.expires_at else None,
+            "scopes": row.scopes,
         },
     )
 
 
 def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
-    """Whose token this is, None if it is nobody's or that person is disabled."""
+    """Whose token this is, None if it is nobody's, or that account or its owner is disabled or gone."""
     return fetch_one(
         db,
         """
         SELECT t.id, 'token', t.expires_at, t.last_used_at, u.id, u.email, u.name, o.id, o.code, m.role,
-               u.is_provider_admin
+               u.is_provider_admin, t.scopes
           FROM tokens t
           JOIN users u ON u.id = t.user_id
           JOIN orgs o ON o.id = t.org_id
           JOIN memberships m ON m.org_id = t.org_id AND m.user_id = t.user_id
+          LEFT JOIN memberships owner ON owner.org_id = m.org_id AND owner.user_id = m.owner_id
          WHERE t.token_hash = :token_hash AND NOT m.is_disabled
+           AND (m.owner_id IS NULL OR owner.is_disabled = 0)
         """,
         {"token_hash": token_hash},
         BearerRow,
@@ -65,7 +69,7 @@ def list_of_member(db: apsw.Connection, org_id: str, user_id: str, before_id: st
     return fetch_all(
         db,
         """
-        SELECT id, name, prefix, created_at, expires_at, last_used_at
+        SELECT id, name, prefix, created_at, expires_at, last_used_at, scopes
           FROM tokens
          WHERE org_id = :org_id AND user_id = :user_id AND (:before_id = '' OR id < :before_id)
          ORDER BY id DESC LIMIT :limit
@@ -78,6 +82,13 @@ def list_of_member(db: apsw.Connection, org_id: str, user_id: str, before_id: st
 def touch(db: apsw.Connection, token_id: str, at: datetime) -> None:
     """Note that a token is in use."""
     db.execute("UPDATE tokens SET last_used_at = :at WHERE id = :id", {"id": token_id, "at": to_text(at)})
+
+
+def find_holder(db: apsw.Connection, org_id: str, token_id: str) -> str | None:
+    """The id of the account that a token acts for, or None."""
+    sql = "SELECT user_id FROM tokens WHERE id = :id AND org_id = :org_id"
+    holder = fetch_value(db, sql, {"id": token_id, "org_id": org_id})
+    return None if holder is None else str(holder)
 
 
 def delete(db: apsw.Connection, org_id: str, user_id: str, token_id: str) -> bool:

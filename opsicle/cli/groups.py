@@ -1,0 +1,116 @@
+"""`opsicle groups`: people who approve together, or who may the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.proofs import totp_option, with_proof
+from opsicle.cli.root import Noun
+from opsicle.cli.rules import given_rules, rule_options
+from opsicle.cli.sessions import connect
+from opsicle.cli.workers import limit
+
+if TYPE_CHECKING:
+    from opsicle.wire.access_api import Group
+
+_COLUMNS = [
+    Column("name", lambda group: group.name),
+    Column("members", lambda group: [member.email for member in group.members]),
+    Column("rules", lambda group: group.rules),
+    Column("description", lambda group: group.description),
+]
+
+
+@click.group(cls=Noun)
+def groups() -> None:
+    """Groups of people: approval policies name them, and they can have rules."""
+
+
+@groups.command("list")
+@limit
+def list_(limit: int | None) -> None:
+    """List the groups with their members."""
+    emit_list(connect().groups(), _COLUMNS, limit=limit)
+
+
+@groups.command()
+@click.argument("group")
+def show(group: str) -> None:
+    """Show a group, who belongs to it and since when."""
+    shown = connect().group(group)
+    joined = [(member.email, member.joined_at) for member in shown.members]
+    emit(shown, [*((column.heading, column.value(shown)) for column in _COLUMNS), *joined])
+
+
+@groups.command()
+@click.argument("group")
+@click.option("--description", metavar="TEXT", default="", help="What it is for.")
+@rule_options("What it lets its members do")
+@totp_option
+def create(group: str, description: str, allow: tuple[str, ...], deny: tuple[str, ...], totp: str | None) -> None:
+    """Make a group without members."""
+    from opsicle.wire.access_api import CreateGroupRequest
+
+    request = CreateGroupRequest(name=group, description=description, rules=given_rules(allow, deny) or [])
+    _emit(with_proof(totp, lambda api: api.create_group(request)))
+
+
+@groups.command()
+@click.argument("group")
+@click.option("--description", metavar="TEXT", help="What it is for from now on.")
+@rule_options("What it lets its members do")
+@totp_option
+def update(
+    group: str, description: str | None, allow: tuple[str, ...], deny: tuple[str, ...], totp: str | None
+) -> None:
+    """Change what is given of a group.
+
+    The rules that are given take the place of all those before; `--allow ""` sets none.
+    """
+    import msgspec
+
+    from opsicle.domain.errors import UsageError
+    from opsicle.wire.access_api import UpdateGroupRequest
+
+    rules = given_rules(allow, deny)
+    if rules is None and description is None:
+        raise UsageError("nothing to change is given", hint="`opsicle groups update --help` shows what can be.")
+    request = UpdateGroupRequest(
+        description=msgspec.UNSET if description is None else description,
+        rules=msgspec.UNSET if rules is None else rules,
+    )
+    _emit(with_proof(totp, lambda api: api.update_group(group, request)))
+
+
+@groups.command()
+@click.argument("group")
+@totp_option
+def delete(group: str, totp: str | None) -> None:
+    """Remove a group; its members lose what it gave them."""
+    with_proof(totp, lambda api: api.delete_group(group))
+    emit({"group": group, "is_deleted": True}, [("deleted", group)])
+
+
+@groups.command()
+@click.argument("group")
+@click.argument("user")
+@totp_option
+def add(group: str, user: str, totp: str | None) -> None:
+    """Let a person join a group, by id or e-mail address."""
+    _emit(with_proof(totp, lambda api: api.add_to_group(group, user)))
+
+
+@groups.command()
+@click.argument("group")
+@click.argument("user")
+@totp_option
+def remove(group: str, user: str, totp: str | None) -> None:
+    """Take a person out of a group, by id or e-mail address."""
+    _emit(with_proof(totp, lambda api: api.remove_from_group(group, user)))
+
+
+def _emit(group: Group) -> None:
+    emit(group, [(column.heading, column.value(group)) for column in _COLUMNS])

@@ -1,0 +1,181 @@
+"""SQL of groups and of who belongs to them. Rules are JSON lists of texts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import apsw
+
+from opsicle.kit.clock import to_text
+from opsicle.server.store.rows import Row, fetch_all, fetch_one
+
+
+class GroupRow(Row, frozen=True):
+    """A group of the org."""
+
+    name: str
+    description: str
+    rules: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class GroupMemberRow(Row, frozen=True):
+    """One person of a group, and since when."""
+
+    user_id: str
+    email: str
+    name: str
+    joined_at: datetime
+
+
+class _JoinedRow(Row, frozen=True):
+    user_id: str
+    name: str
+    joined_at: datetime
+
+
+_SELECT = "SELECT name, description, rules, created_at, updated_at FROM groups "
+
+
+def insert(db: apsw.Connection, org_id: str, row: GroupRow) -> bool:
+    """Record a new group. False if the org has one of that name."""
+    db.execute(
+        """
+        INSERT INTO groups (org_id, name, description, rules, created_at, updated_at)
+        VALUES (:org_id, :name, :description, :rules, :created_at, :updated_at)
+        ON CONFLICT DO NOTHING
+        """,
+        {
+            "org_id": org_id,
+            "name": row.name,
+            "description": row.description,
+            "rules": row.rules,
+            "created_at": to_text(row.created_at),
+            "updated_at": to_text(row.updated_at),
+        },
+    )
+    return db.changes() == 1
+
+
+def update(db: apsw.Connection, org_id: str, old: GroupRow, new: GroupRow) -> bool:
+    """Change description and rules. False if somebody changed or removed the group meanwhile."""
+    db.execute(
+        """
+        UPDATE groups SET description = :description, rules = :rules, updated_at = :updated_at
+         WHERE org_id = :org_id AND name = :name AND rules = :old_rules AND description = :old_description
+        """,
+        {
+            "org_id": org_id,
+            "name": new.name,
+            "description": new.description,
+            "rules": new.rules,
+            "updated_at": to_text(new.updated_at),
+            "old_rules": old.rules,
+            "old_description": old.description,
+        },
+    )
+    return db.changes() == 1
+
+
+def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
+    """Remove a group that nobody belongs to any more. False if there is none of that name."""
+    db.execute("DELETE FROM groups WHERE org_id = :org_id AND name = :name", {"org_id": org_id, "name": name})
+    return db.changes() == 1
+
+
+def find(db: apsw.Connection, org_id: str, name: str) -> GroupRow | None:
+    """One group of the org, or None."""
+    where = "WHERE org_id = :org_id AND name = :name"
+    return fetch_one(db, _SELECT + where, {"org_id": org_id, "name": name}, GroupRow)
+
+
+def list_by_name(db: apsw.Connection, org_id: str, after: str, limit: int) -> list[GroupRow]:
+    """The org's groups whose names stand after this one."""
+    return fetch_all(
+        db,
+        _SELECT + "WHERE org_id = :org_id AND name > :after ORDER BY name LIMIT :limit",
+        {"org_id": org_id, "after": after, "limit": limit},
+        GroupRow,
+    )
+
+
+def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[GroupRow]:
+    """The groups that somebody belongs to, by name."""
+    return fetch_all(
+        db,
+        """
+        SELECT g.name, g.description, g.rules, g.created_at, g.updated_at
+          FROM group_members m JOIN groups g ON g.org_id = m.org_id AND g.name = m.name
+         WHERE m.org_id = :org_id AND m.user_id = :user_id
+         ORDER BY g.name
+        """,
+        {"org_id": org_id, "user_id": user_id},
+        GroupRow,
+    )
+
+
+def list_joined(db: apsw.Connection, org_id: str) -> dict[str, dict[str, datetime]]:
+    """For everybody who is in a group: their groups, and since when they belong to each."""
+    rows = fetch_all(
+        db,
+        "SELECT user_id, name, joined_at FROM group_members WHERE org_id = :org_id",
+        {"org_id": org_id},
+        _JoinedRow,
+    )
+    joined: dict[str, dict[str, datetime]] = {}
+    for row in rows:
+        joined.setdefault(row.user_id, {})[row.name] = row.joined_at
+    return joined
+
+
+def members(db: apsw.Connection, org_id: str, name: str, joined_before: datetime | None = None) -> list[GroupMemberRow]:
+    """A group's people who are not disabled, by address; with a time, only those who had joined before it."""
+    return fetch_all(
+        db,
+        """
+        SELECT u.id, u.email, u.name, g.joined_at
+          FROM group_members g
+          JOIN memberships m ON m.org_id = g.org_id AND m.user_id = g.user_id
+          JOIN users u ON u.id = g.user_id
+         WHERE g.org_id = :org_id AND g.name = :name AND NOT m.is_disabled
+           AND (:before IS NULL OR g.joined_at < :before)
+         ORDER BY u.email
+        """,
+        {"org_id": org_id, "name": name, "before": to_text(joined_before) if joined_before else None},
+        GroupMemberRow,
+    )
+
+
+def add(db: apsw.Connection, org_id: str, name: str, user_id: str, at: datetime) -> bool:
+    """Let somebody join. False if they belong to it already: then since when stays as it was."""
+    db.execute(
+        """
+        INSERT INTO group_members (org_id, name, user_id, joined_at) VALUES (:org_id, :name, :user_id, :at)
+        ON CONFLICT DO NOTHING
+        """,
+        {"org_id": org_id, "name": name, "user_id": user_id, "at": to_text(at)},
+    )
+    return db.changes() == 1
+
+
+def remove(db: apsw.Connection, org_id: str, name: str, user_id: str) -> bool:
+    """Take somebody out. False if they did not belong to it."""
+    db.execute(
+        "DELETE FROM group_members WHERE org_id = :org_id AND name = :name AND user_id = :user_id",
+        {"org_id": org_id, "name": name, "user_id": user_id},
+    )
+    return db.changes() == 1
+
+
+def remove_all(db: apsw.Connection, org_id: str, name: str) -> None:
+    """Take everybody out."""
+    db.execute("DELETE FROM group_members WHERE org_id = :org_id AND name = :name", {"org_id": org_id, "name": name})
+
+
+def remove_everywhere(db: apsw.Connection, org_id: str, user_id: str) -> None:
+    """Take somebody out of all groups of the org."""
+    db.execute(
+        "DELETE FROM group_members WHERE org_id = :org_id AND user_id = :user_id",
+        {"org_id": org_id, "user_id": user_id},
+    )
