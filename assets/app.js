@@ -9,12 +9,15 @@ import { here, navigate, route, startRouter } from "./lib/router.js";
 import { whoAmI } from "./lib/session.js";
 import { startTheme } from "./lib/theme.js";
 import { refreshTimes } from "./lib/times.js";
+import * as approval from "./pages/approval.js";
+import * as approvals from "./pages/approvals.js";
 import * as audit from "./pages/audit.js";
 import * as automation from "./pages/automation.js";
 import * as automations from "./pages/automations.js";
 import * as login from "./pages/login.js";
 import * as notFound from "./pages/not-found.js";
 import * as people from "./pages/people.js";
+import * as policies from "./pages/policies.js";
 import * as profile from "./pages/profile.js";
 import * as reset from "./pages/reset.js";
 import * as run from "./pages/run.js";
@@ -41,6 +44,9 @@ for (const [pattern, page] of [
   ["/templates/:name/run", run],
   ["/automations", automations],
   ["/automations/:id", automation],
+  ["/approvals", approvals],
+  ["/approvals/:id", approval],
+  ["/policies", policies],
   ["/workers", workers],
   ["/people", people],
   ["/profile", profile],
