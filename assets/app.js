@@ -9,6 +9,8 @@ import { here, navigate, route, startRouter } from "./lib/router.js";
 import { whoAmI } from "./lib/session.js";
 import { startTheme } from "./lib/theme.js";
 import { refreshTimes } from "./lib/times.js";
+import * as approval from "./pages/approval.js";
+import * as approvals from "./pages/approvals.js";
 import * as audit from "./pages/audit.js";
 import * as automation from "./pages/automation.js";
 import * as automations from "./pages/automations.js";
@@ -16,6 +18,7 @@ import * as invitation from "./pages/invitation.js";
 import * as login from "./pages/login.js";
 import * as notFound from "./pages/not-found.js";
 import * as people from "./pages/people.js";
+import * as policies from "./pages/policies.js";
 import * as profile from "./pages/profile.js";
 import * as reset from "./pages/reset.js";
 import * as roles from "./pages/roles.js";
@@ -44,6 +47,9 @@ for (const [pattern, page] of [
   ["/templates/:name/run", run],
   ["/automations", automations],
   ["/automations/:id", automation],
+  ["/approvals", approvals],
+  ["/approvals/:id", approval],
+  ["/policies", policies],
   ["/workers", workers],
   ["/people", people],
   ["/roles", roles],

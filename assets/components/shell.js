@@ -12,8 +12,10 @@ import { orgSwitcher } from "./org-switcher.js";
 const PLACES = [
   { path: "/templates", text: "Templates", name: "templates" },
   { path: "/automations", text: "Automations", name: "automations" },
+  { path: "/approvals", text: "Approvals", name: "approvals" },
   { path: "/workers", text: "Workers", name: "workers" },
   { path: "/people", text: "People", name: "people" },
+  { path: "/policies", text: "Policies", name: "policies", action: "policies.view" },
   { path: "/secrets", text: "Secrets", name: "secrets", action: "secrets.view" },
   { path: "/audit", text: "Audit", name: "audit", action: "audit.view" },
 ];

@@ -42,6 +42,8 @@ function facts(phase) {
     phase.retries && `${phase.retries.limit} retries`,
     phase.shell && phase.shell !== "/bin/sh" && phase.shell,
     phase.working_directory && `in ${phase.working_directory}`,
+    phase.secrets?.length && `secrets ${phase.secrets.join(", ")}`,
+    ...Object.entries(phase.env ?? {}).map(([name, value]) => `${name}=${value}`),
   ];
   return all.filter(Boolean).map((fact) => h("span", { class: "fact" }, visible(fact)));
 }

@@ -153,7 +153,9 @@ function remarks(automation) {
         h("strong", {}, "Waiting: "),
         visible(waiting),
         " ",
-        h("a", { href: "/workers" }, "See the workers"),
+        state === "awaiting_approval"
+          ? h("a", { href: `/approvals/${automation.approval_id}` }, "See the approval")
+          : h("a", { href: "/workers" }, "See the workers"),
       ),
     state === "unknown" &&
       noticeBox(

@@ -1,5 +1,6 @@
 // Running a template: its variables as a form, and what will happen before it does.
 
+import { needView } from "../components/approval-need.js";
 import { busyWhile, button, buttonLink } from "../components/buttons.js";
 import { field, input, showProblems } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
@@ -7,7 +8,7 @@ import { loadInto } from "../components/loading.js";
 import { noticeBox, placesList, problemBox } from "../components/problems.js";
 import { planView } from "../components/steps.js";
 import { variableField } from "../components/variable-fields.js";
-import { get, post } from "../lib/api.js";
+import { get, post, withQuery } from "../lib/api.js";
 import { randomId } from "../lib/bytes.js";
 import { h, replace } from "../lib/dom.js";
 import { navigate } from "../lib/router.js";
@@ -24,12 +25,13 @@ export function mount(root, { name, query }) {
     Promise.all([
       get(query.get("version") ? `${path}/versions/${encodeURIComponent(query.get("version"))}` : path, page),
       query.get("from") ? get(`/automations/${encodeURIComponent(query.get("from"))}`, page) : null,
+      get(withQuery(`${path}/approval`, { version: query.get("version") }), page),
     ]);
-  loadInto(content, page.signal, load, ([template, earlier]) => show(content, template, earlier, path));
+  loadInto(content, page.signal, load, ([template, earlier, need]) => show(content, { template, earlier, need, path }));
   return () => page.abort();
 }
 
-function show(content, template, earlier, path) {
+function show(content, { template, earlier, need, path }) {
   const environment = h("div", {});
   const drawEnvironment = () => replace(environment, environmentView(fields));
   const fields = template.variables.map((variable) =>
@@ -41,7 +43,7 @@ function show(content, template, earlier, path) {
     help: "Why you run it: a ticket, an alert. Stays in the record.",
     control: input({ maxlength: 500, value: earlier?.reason ?? "" }),
   });
-  const submit = button("Run now", { look: "primary", name: "run", type: "submit" });
+  const submit = button(need.is_needed ? "Ask to run" : "Run now", { look: "primary", name: "run", type: "submit" });
   const trouble = h("div", {});
   const form = h(
     "form",
@@ -74,6 +76,7 @@ function show(content, template, earlier, path) {
           ".",
         ),
       ),
+    needView(need),
     cannot
       ? noticeBox("bad", h("strong", {}, "This template cannot run yet"), placesList(template.unsupported))
       : h(

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.approvals import ApprovalState, GateState, Verdict
-from opsicle.domain.policies import Gate, Order
+from opsicle.domain.policies import Order
 from opsicle.domain.templates import Phase, Value, Variable
 from opsicle.wire.user_api import Person
 
@@ -109,12 +109,21 @@ class Approval(ApprovalSummary, kw_only=True):
     needs_reason: bool
 
 
+class GateNeed(msgspec.Struct, kw_only=True):
+    """A gate that running a template would meet. `is_conditional`: only for certain values or targets."""
+
+    name: str
+    required: int
+    require_mfa: bool
+    is_conditional: bool
+    people: list[Person]
+
+
 class ApprovalNeed(msgspec.Struct, kw_only=True):
-    """What running a template would ask for: said before it is run. `problem` is why it could not be given."""
+    """What running a template would ask of others, said before it is run. `problem` is why it could not be given."""
 
     is_needed: bool
     policy: str = ""
     order: Order = Order.SEQUENTIAL
-    gates: list[Gate] = []
-    waits_for: list[list[Person]] = []
+    gates: list[GateNeed] = []
     problem: str = ""

@@ -128,6 +128,7 @@ MAY: dict[str, Action | Access] = {
     "DELETE /api/v1/policies/<policy>": A.POLICIES_MANAGE,
     "GET /api/v1/policies/<policy>/versions": A.POLICIES_VIEW,
     "GET /api/v1/policies/<policy>/versions/<version>": A.POLICIES_VIEW,
+    "GET /api/v1/templates/<name>/approval": A.TEMPLATES_VIEW,
     "GET /api/v1/approvals": A.APPROVALS_VIEW,
     "GET /api/v1/approvals/<approval_id>": A.APPROVALS_VIEW,
     "POST /api/v1/approvals/<approval_id>/approve": A.APPROVALS_DECIDE,

@@ -163,3 +163,15 @@ def test_a_rerun_asks_anew(alice: Client, bob: Client, mia: Client) -> None:
     bob.post(path(asked, "approve"), {})
     again = mia.post(f"/api/v1/automations/{asked['id']}/rerun").json
     assert (again["state"], again["approval_id"] != asked["approval_id"]) == ("awaiting_approval", True)
+
+
+def test_the_run_form_can_say_beforehand_who_will_be_asked(alice: Client, bob: Client, mia: Client) -> None:
+    ask(alice, mia)
+    need = mia.get("/api/v1/templates/restart-web/approval").json
+    assert (need["is_needed"], need["policy"], need["problem"]) == (True, "production", "")
+    assert [person["email"] for person in need["gates"][0]["people"]] == ["bob@example.com"]
+    assert "none is set" in alice.get("/api/v1/templates/restart-web/approval?version=1").json["problem"]
+    alice.delete("/api/v1/policies/production")
+    assert "needs the policy production" in mia.get("/api/v1/templates/restart-web/approval").json["problem"]
+    alice.post("/api/v1/templates", {"source": source("free")})
+    assert mia.get("/api/v1/templates/free/approval").json["is_needed"] is False

@@ -27,6 +27,9 @@ PAGES = {
     "/tokens": "API tokens",
     "/profile": "Profile",
     "/secrets": "Secrets",
+    "/approvals": "Approvals",
+    "/approvals?whose=all": "Approvals",
+    "/policies": "Policies",
     "/audit": "Audit",
     "/nowhere": "Nothing here",
 }

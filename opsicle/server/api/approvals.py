@@ -11,7 +11,7 @@ from opsicle.server.api.http import Page, Reply, Request, Route
 from opsicle.server.api.lists import LISTING, list_reply
 from opsicle.server.services.approvals import Approvals
 from opsicle.server.store.approvals import Filter
-from opsicle.wire.approval_api import Approval, ApprovalSummary, DecisionRequest
+from opsicle.wire.approval_api import Approval, ApprovalNeed, ApprovalSummary, DecisionRequest
 
 WHOSE = ("inbox", "asked", "all")
 
@@ -22,8 +22,12 @@ def routes(approvals: Approvals) -> list[Route]:
     every, one = "/api/v1/approvals", "/api/v1/approvals/<approval_id>"
     listing = LISTING | {"whose": str, "state": str}
     body, reply = DecisionRequest, Approval
+    see, number = Action.TEMPLATES_VIEW, {"version": int}
     return [
         Route("GET", every, partial(list_approvals, approvals), view, query=listing, reply=Page[ApprovalSummary]),
+        Route(
+            "GET", "/api/v1/templates/<name>/approval", partial(need, approvals), see, query=number, reply=ApprovalNeed
+        ),
         Route("GET", one, partial(show, approvals), view, reply=reply),
         Route("POST", f"{one}/approve", partial(approve, approvals), decide, body=body, reply=reply),
         Route("POST", f"{one}/reject", partial(reject, approvals), decide, body=body, reply=reply),
@@ -41,6 +45,12 @@ def list_approvals(approvals: Approvals, request: Request) -> Reply:
         raise _unknown("state", "an inbox holds only what is pending", "Ask for `whose=all` too.")
     wanted = Filter(state=state, requester_id=request.actor.user_id if whose == "asked" else "")
     return list_reply(request, lambda actor, cursor, limit: approvals.list_newest(actor, wanted, cursor, limit))
+
+
+def need(approvals: Approvals, request: Request, name: str) -> Reply:
+    """Say before a template is run who would have to agree. `version` is the newest unless told."""
+    version = request.query_int("version", 0)
+    return Reply(200, approvals.need(request.actor, name, version or None))
 
 
 def show(approvals: Approvals, request: Request, approval_id: str) -> Reply:

@@ -19,6 +19,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.approval_cases import Case, load
+from opsicle.server.services.approval_needs import need_of
 from opsicle.server.services.approval_progress import Progress
 from opsicle.server.services.approval_views import Viewer, summary, votable, whole
 from opsicle.server.services.authenticators import Authenticators
@@ -26,10 +27,10 @@ from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.manifests import manifest_digest
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
-from opsicle.server.store import approvals, audit, authenticators, automations
+from opsicle.server.store import approvals, audit, authenticators, automations, templates
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow, Filter
 from opsicle.server.store.database import Connection, Database
-from opsicle.wire.approval_api import Approval, ApprovalSummary, DecisionRequest
+from opsicle.wire.approval_api import Approval, ApprovalNeed, ApprovalSummary, DecisionRequest
 from opsicle.wire.pages import Page
 
 MAX_REASON_CHARACTERS = 2_000
@@ -110,6 +111,14 @@ class Approvals:
             return whole(db, case, viewer, candidates)
 
         return self._database.read(query)
+
+    def need(self, actor: Actor, template: str, version: int | None = None) -> ApprovalNeed:
+        """What it would ask of others if the caller ran this template now. Raises NotFound."""
+        actor.require(Action.TEMPLATES_VIEW)
+        now = self._clock.now()
+        return self._database.read(
+            lambda db: need_of(db, actor, templates.get_version(db, actor.org_id, template, version), now)
+        )
 
     def approve(self, actor: Actor, approval_id: str, request: DecisionRequest) -> Approval:
         """Agree; when the last gate is passed, the automation is queued. Saying it again is harmless.

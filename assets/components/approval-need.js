@@ -1,0 +1,25 @@
+// What running a template will ask of others, said before it is run.
+
+import { h } from "../lib/dom.js";
+import { visible } from "../lib/visible.js";
+import { noticeBox } from "./problems.js";
+
+/** The need as the server tells it; null if nobody has to agree. */
+export function needView(need) {
+  if (!need.is_needed) return null;
+  if (need.problem) return noticeBox("warn", h("strong", {}, "It needs an approval that cannot be given"), said(need.problem));
+  return noticeBox(
+    "note",
+    h("strong", {}, "It waits for approval before it runs"),
+    h("ul", {}, need.gates.map((gate) => h("li", {}, gateText(gate)))),
+  );
+}
+
+function gateText({ name, required, people, is_conditional: isConditional }) {
+  const names = people.map((person) => person.email).join(", ") || "nobody yet";
+  return visible(`${name}: ${required} of ${names}${isConditional ? ", for certain values only" : ""}`);
+}
+
+function said(text) {
+  return h("p", {}, visible(text));
+}

@@ -1,0 +1,226 @@
+// One approval: who asks and why, what exactly will run, who else must agree, and the decision.
+
+import { announce } from "../components/announcer.js";
+import { button } from "../components/buttons.js";
+import { diffView } from "../components/diff.js";
+import { ask } from "../components/dialogs.js";
+import { field, input, showProblems } from "../components/fields.js";
+import { pageHeading } from "../components/headings.js";
+import { keepFresh } from "../components/live.js";
+import { loadInto } from "../components/loading.js";
+import { noticeBox, sentence } from "../components/problems.js";
+import { stateBadge } from "../components/states.js";
+import { codeField } from "../components/step-up.js";
+import { planView } from "../components/steps.js";
+import { get, post } from "../lib/api.js";
+import { h, replace } from "../lib/dom.js";
+import { whoAmI } from "../lib/session.js";
+import { ago, countdown } from "../lib/times.js";
+import { valueText } from "../lib/values.js";
+import { visible } from "../lib/visible.js";
+
+export function mount(root, { id }) {
+  const page = new AbortController();
+  const content = h("div", {}, pageHeading("Approval"));
+  const trouble = h("div", {});
+  root.append(trouble, content);
+  const path = `/approvals/${encodeURIComponent(id)}`;
+  let shown = "";
+  const draw = (approval) => {
+    if (JSON.stringify(approval) === shown) return;
+    shown = JSON.stringify(approval);
+    replace(content, view(approval, (next) => draw(next)));
+  };
+  loadInto(
+    content,
+    page.signal,
+    () => get(path, page),
+    (approval) => {
+      draw(approval);
+      keepFresh(async () => draw(await get(path, page)), { trouble, signal: page.signal });
+    },
+  );
+  return () => page.abort();
+}
+
+function view(approval, redraw) {
+  return [
+    heading(approval),
+    !approval.is_intact &&
+      noticeBox("bad", h("strong", {}, "What is stored is not what was asked for"), h("p", {}, "Nobody can agree to it.")),
+    approval.explanation && noticeBox("note", h("p", {}, visible(sentence(approval.explanation)))),
+    decisions(approval, redraw),
+    h(
+      "div",
+      { class: "columns" },
+      h(
+        "section",
+        {},
+        h("h2", {}, "What will run"),
+        planView(approval.phases),
+        h("h2", {}, "With these values"),
+        valuesView(approval),
+        h("h2", {}, "What is new"),
+        comparison(approval.compared),
+      ),
+      h("section", { class: "aside" }, h("h2", {}, "Who must agree"), gates(approval), h("h2", {}, "Where"), where(approval)),
+    ),
+  ];
+}
+
+function heading(approval) {
+  const title = visible(approval.display_name || approval.template);
+  return pageHeading(`Run ${title}?`, {
+    above: [h("a", { href: "/approvals" }, "Approvals"), " / ", `${approval.template} version ${approval.version}`],
+    beside: stateBadge(approval.state),
+    below: [
+      h(
+        "p",
+        {},
+        h("strong", {}, visible(approval.requester.email)),
+        " asked ",
+        ago(approval.asked_at),
+        approval.expires_at && [", open for ", countdown(approval.expires_at)],
+        " · ",
+        h("a", { href: `/automations/${approval.automation_id}` }, "the automation"),
+      ),
+      h("p", {}, approval.reason ? visible(approval.reason) : h("span", { class: "muted" }, "No reason was given.")),
+    ],
+  });
+}
+
+function decisions(approval, redraw) {
+  const isMine = approval.requester.id === whoAmI()?.user.id;
+  const actions = [
+    approval.may_decide &&
+      approval.is_intact &&
+      button("Approve…", { look: "primary", onclick: () => openDecision(approval, "approve", redraw) }),
+    approval.may_decide && button("Reject…", { look: "danger", onclick: () => openDecision(approval, "reject", redraw) }),
+    isMine &&
+      approval.state === "pending" &&
+      button("Withdraw…", { look: "quiet", onclick: () => openWithdrawal(approval, redraw) }),
+  ].filter(Boolean);
+  if (actions.length) return h("div", { class: "form-actions" }, actions);
+  return approval.state === "pending" && h("p", { class: "muted" }, `Waits for ${visible(approval.waiting_for)}.`);
+}
+
+function openDecision(approval, verb, redraw) {
+  const reason = field({
+    label: "Reason",
+    path: "reason",
+    isRequired: approval.needs_reason,
+    help: "Everybody sees it with your decision.",
+    control: input({ maxlength: 2000 }),
+  });
+  const code = approval.needs_totp && codeField();
+  const fields = [reason, code].filter(Boolean);
+  const run = async () => {
+    const body = { reason: reason.control.value.trim(), totp: code ? code.control.value.trim() : "" };
+    try {
+      redraw(await post(`/approvals/${approval.id}/${verb}`, body));
+    } catch (error) {
+      const others = showProblems(fields, error.errors ?? []);
+      if (!error.errors?.length || others.length) throw error;
+      return false;
+    }
+    announce(verb === "approve" ? "Approved" : "Rejected");
+    return true;
+  };
+  const isApproval = verb === "approve";
+  ask({
+    title: isApproval ? `Approve ${approval.template}?` : `Reject ${approval.template}?`,
+    content: [
+      h("p", {}, isApproval ? "Exactly what is shown here will run, or nothing." : "It will not run."),
+      fields.map((each) => each.element),
+    ],
+    actions: [{ text: isApproval ? "Approve" : "Reject", look: isApproval ? "primary" : "danger", run }],
+  });
+}
+
+function openWithdrawal(approval, redraw) {
+  const run = async () => redraw(await post(`/approvals/${approval.id}/withdraw`));
+  ask({
+    title: "Withdraw the request?",
+    content: h("p", {}, "Nobody is asked any more, and the automation is cancelled."),
+    actions: [{ text: "Withdraw", look: "danger", run }],
+  });
+}
+
+function valuesView({ values, variables }) {
+  const names = Object.keys(values);
+  if (!names.length) return h("p", { class: "muted" }, "It takes none.");
+  const labels = new Map(variables.map((variable) => [variable.id, variable.label]));
+  return pairs(names.map((name) => [labels.get(name) || name, h("code", {}, visible(valueText(values[name])))]));
+}
+
+function where(approval) {
+  const labels = Object.entries(approval.runs_on).map(([key, value]) => `${key}=${value}`);
+  return pairs([
+    ["Labels", visible(labels.join(", ")) || "any worker"],
+    ["Workers that fit", visible(approval.workers.join(", ")) || "none is connected"],
+    ["Policy", approval.policy ? `${approval.policy} version ${approval.policy_version}` : "in the template"],
+    ["Manifest", h("code", { class: "command" }, approval.manifest_digest)],
+  ]);
+}
+
+function gates({ gates: all, order }) {
+  return [
+    order === "sequential" && all.length > 1 && h("p", { class: "muted" }, "One after the other."),
+    h("ol", { class: "plan" }, all.map(gateView)),
+  ];
+}
+
+function gateView(gate) {
+  const facts = [
+    `${gate.required} must agree`,
+    gate.require_mfa && "with a code",
+    gate.require_reason && "with a reason",
+  ].filter(Boolean);
+  return h(
+    "li",
+    { class: "plan-phase" },
+    h("h3", {}, visible(gate.name), h("span", { class: "plan-facts" }, facts.map((fact) => h("span", { class: "fact" }, fact)))),
+    h("p", {}, gate.state),
+    gate.decisions.map((each) =>
+      h(
+        "p",
+        {},
+        h("strong", {}, visible(each.person.email)),
+        each.verdict === "approve" ? " agreed " : " refused ",
+        ago(each.decided_at),
+        each.reason && `: ${visible(each.reason)}`,
+      ),
+    ),
+    gate.waits_for.length > 0 &&
+      h("p", { class: "muted" }, `May decide: ${visible(gate.waits_for.map((person) => person.email).join(", "))}`),
+  );
+}
+
+function comparison(compared) {
+  if (!compared) return h("p", { class: "muted" }, "No earlier run of this template was approved.");
+  return [
+    h(
+      "p",
+      { class: "muted" },
+      "Since ",
+      h("a", { href: `/automations/${compared.automation_id}` }, "the last approved run"),
+      `, of version ${compared.version}:`,
+    ),
+    compared.values.length > 0 &&
+      pairs(compared.values.map(({ id, before, after }) => [id, `${said(before)} → ${said(after)}`])),
+    compared.diff && diffView(compared.diff),
+    !compared.diff && !compared.values.length && h("p", {}, "Nothing is different."),
+  ];
+}
+
+function said(value) {
+  return value === null ? "nothing" : visible(valueText(value));
+}
+
+function pairs(rows) {
+  return h(
+    "dl",
+    { class: "values" },
+    rows.map(([name, value]) => [h("dt", {}, visible(name)), h("dd", {}, value)]),
+  );
+}

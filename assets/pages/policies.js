@@ -1,0 +1,129 @@
+// Approval policies: what there is, each as it was pushed, and pushing.
+
+import { note } from "../components/announcer.js";
+import { button } from "../components/buttons.js";
+import { ask } from "../components/dialogs.js";
+import { field, showProblems } from "../components/fields.js";
+import { emptyState, pageHeading } from "../components/headings.js";
+import { loadInto } from "../components/loading.js";
+import { placesList } from "../components/problems.js";
+import { sourceView } from "../components/source.js";
+import { get, getAll, post, remove } from "../lib/api.js";
+import { h, replace } from "../lib/dom.js";
+import { may } from "../lib/session.js";
+import { ago } from "../lib/times.js";
+import { visible } from "../lib/visible.js";
+
+const SAMPLE = `apiVersion: v1
+type: ApprovalPolicy
+metadata:
+  name: production
+spec:
+  gates:
+    - name: line-manager
+      approvers: {manager: true}
+`;
+
+export function mount(root) {
+  const page = new AbortController();
+  const list = h("div", {});
+  const reload = () =>
+    loadInto(
+      list,
+      page.signal,
+      () => getAll("/policies", page),
+      (policies) => replace(list, policies.length ? table(policies, reload) : nothingYet()),
+    );
+  root.append(
+    pageHeading("Policies", {
+      actions: may("policies.manage") && button("Push a policy…", { look: "primary", onclick: () => openPush(SAMPLE, reload) }),
+      below: h("p", { class: "muted" }, "Who must agree before a template runs that names the policy."),
+    }),
+    list,
+  );
+  reload();
+  return () => page.abort();
+}
+
+function table(policies, reload) {
+  const heads = ["Name", "Gates", "Version", "Pushed", "By"].map((text) => h("th", { scope: "col" }, text));
+  return h(
+    "table",
+    { class: "table" },
+    h("thead", {}, h("tr", {}, heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions")))),
+    h("tbody", {}, policies.map((policy) => row(policy, reload))),
+  );
+}
+
+function row(policy, reload) {
+  return h(
+    "tr",
+    {},
+    h("td", {}, h("strong", {}, policy.name)),
+    h("td", { dataset: { label: "Gates" } }, visible(policy.gates.join(", "))),
+    h("td", { dataset: { label: "Version" } }, String(policy.version)),
+    h("td", { dataset: { label: "Pushed" } }, ago(policy.pushed_at)),
+    h("td", { dataset: { label: "By" } }, visible(policy.pushed_by.email)),
+    h("td", { class: "table-actions" }, actions(policy, reload)),
+  );
+}
+
+function actions(policy, reload) {
+  const path = `/policies/${encodeURIComponent(policy.name)}`;
+  const show = async () => {
+    const { source } = await get(path);
+    const edit = { text: "Change…", look: "primary", run: () => openPush(source, reload) };
+    ask({
+      title: `${policy.name}, version ${policy.version}`,
+      content: sourceView(source).element,
+      actions: may("policies.manage") ? [edit] : [],
+      isWide: true,
+    });
+  };
+  const end = () =>
+    ask({
+      title: `Delete ${policy.name}?`,
+      content: h("p", {}, "Templates that name it cannot run, and what it has let pass and does not run yet will not."),
+      actions: [{ text: "Delete the policy", look: "danger", run: () => remove(path).then(reload) }],
+    });
+  return [
+    button("Show", { look: "quiet", "aria-label": `Show ${policy.name}`, onclick: show }),
+    may("policies.manage") &&
+      button("Delete…", { look: "quiet danger-text", "aria-label": `Delete ${policy.name}`, onclick: end }),
+  ];
+}
+
+function openPush(source, reload) {
+  const text = field({
+    label: "Policy (YAML)",
+    path: "source",
+    control: h("textarea", { class: "input", rows: "16", spellcheck: "false", wrap: "off", value: source }),
+  });
+  const mistakes = h("div", { role: "status" });
+  const run = async () => {
+    try {
+      const pushed = await post("/policies", { source: text.control.value });
+      note(pushed.is_new ? `Pushed ${pushed.name}, version ${pushed.version}` : "Nothing new");
+    } catch (error) {
+      const others = showProblems([text], error.errors ?? []);
+      if (!others.length) throw error;
+      replace(mistakes, placesList(others));
+      return false;
+    }
+    reload();
+    return true;
+  };
+  ask({
+    title: "Push a policy",
+    content: [text.element, mistakes],
+    actions: [{ text: "Push", look: "primary", run }],
+    isWide: true,
+  });
+}
+
+function nothingYet() {
+  return emptyState(
+    "No policies",
+    h("p", {}, "A template names one: ", h("code", {}, "approvalPolicy: {policyRef: production}"), "."),
+  );
+}

@@ -1,0 +1,46 @@
+"""Saying beforehand who would have to agree, before anything is triggered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from opsicle.domain.approvers import deciders, impassable
+from opsicle.domain.errors import Conflict
+from opsicle.domain.stored_templates import decode_template
+from opsicle.server.services.actor import Actor
+from opsicle.server.services.approval_views import person
+from opsicle.server.services.asking import policy_in_force
+from opsicle.server.services.people import asker_of, people_of
+from opsicle.server.store.database import Connection
+from opsicle.server.store.templates import VersionRow
+from opsicle.wire.approval_api import ApprovalNeed, GateNeed
+
+
+def need_of(db: Connection, actor: Actor, version: VersionRow, now: datetime) -> ApprovalNeed:
+    """Who would have to agree if this person ran the template now. Gates with conditions are shown as such."""
+    use = decode_template(version.document).approval_policy
+    if use is None:
+        return ApprovalNeed(is_needed=False)
+    try:
+        policy, _, _ = policy_in_force(db, actor.org_id, use)
+    except Conflict as error:
+        return ApprovalNeed(is_needed=True, problem=error.message)
+    people = people_of(db, actor.org_id, [policy])
+    asker = asker_of(db, actor.org_id, actor.user_id, now)
+    always = [gate for gate in policy.gates if not gate.when]
+    return ApprovalNeed(
+        is_needed=True,
+        policy=policy.name,
+        order=policy.order,
+        gates=[
+            GateNeed(
+                name=gate.name,
+                required=gate.required,
+                require_mfa=gate.require_mfa,
+                is_conditional=bool(gate.when),
+                people=[person(member) for member in deciders(gate, people.values(), asker, 0)],
+            )
+            for gate in policy.gates
+        ],
+        problem=impassable(always, people.values(), asker),
+    )

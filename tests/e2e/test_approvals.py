@@ -1,0 +1,58 @@
+"""Asking, deciding and running by the command line alone, with real processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.product import Installation
+from tests.support import wait_until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+POLICY = """
+apiVersion: v1
+type: ApprovalPolicy
+metadata: {name: production}
+spec:
+  gates: [{name: approvers, approvers: {roles: [approver]}}]
+"""
+TEMPLATE = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: careful}
+spec:
+  approvalPolicy: {policyRef: production}
+  template: {phases: [{name: act, commands: [echo done]}]}
+"""
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    with Installation(tmp_path / "place") as installation:
+        yield installation
+
+
+def test_a_followed_run_waits_for_its_approval_and_ends_with_its_outcome(
+    installation: Installation, tmp_path: Path
+) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    assert "is valid" in installation.admin.cli("templates", "validate", str(tmp_path / "policy.yaml"))
+    assert installation.admin.json("policies", "push", str(tmp_path / "policy.yaml"))["version"] == 1
+    installation.push(TEMPLATE)
+    installation.worker("w")
+    dave = installation.person("dave@example.com", "approver")
+    for decide, exit_code, said in (("approve", 0, "succeeded"), ("reject", 10, "rejected by dave@example.com: no")):
+        run = installation.admin.start(f"run-{decide}", "run", "careful", "--follow")
+        waits = "it waits for approval: approvers: 1 of dave@example.com"
+        wait_until(lambda process=run, text=waits: text in process.log(), what=waits)
+        [asked] = wait_until(lambda: dave.json("approvals", "list"), what="the request")
+        shown = dave.cli("approvals", "show", asked["id"])
+        assert "echo done" in shown
+        assert "may decide: dave@example.com" in shown
+        assert dave.json("approvals", decide, asked["id"], "--reason", "no")["state"] in {"approved", "rejected"}
+        assert run.popen.wait(30) == exit_code
+        assert said in run.log()
+        assert dave.json("approvals", "list") == []
