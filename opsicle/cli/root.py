@@ -28,6 +28,7 @@ COMMANDS = {
     "sessions": "logins",
     "totp": "totp",
     "secrets": "secrets",
+    "channels": "channels",
     "audit": "audit",
 }
 """Each command and the module of `opsicle.cli` that has it, in the order in which help lists them."""

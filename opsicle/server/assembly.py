@@ -15,6 +15,7 @@ from opsicle.server.api import (
     accounts,
     audit,
     automations,
+    channels,
     enrol,
     identity,
     secrets,
@@ -24,8 +25,10 @@ from opsicle.server.api import (
     worker_jobs,
     workers,
 )
+from opsicle.server.api.channels import Telling
 from opsicle.server.api.http import Route
 from opsicle.server.api.identity import Identity
+from opsicle.server.background.delivery import Delivery
 from opsicle.server.background.loop import Loop
 from opsicle.server.services.accounts import Accounts
 from opsicle.server.services.api_tokens import ApiTokens
@@ -33,6 +36,8 @@ from opsicle.server.services.audit import Audit
 from opsicle.server.services.audit_checkpoints import AuditCheckpoints
 from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.automations import Automations
+from opsicle.server.services.channels import Channels
+from opsicle.server.services.deliveries import Deliveries
 from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.enrolments import Enrolments, Urls
 from opsicle.server.services.fleet import Fleet
@@ -42,10 +47,13 @@ from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
 from opsicle.server.services.leasing import Leasing
 from opsicle.server.services.login_throttle import LoginThrottle
+from opsicle.server.services.notices import Notices
 from opsicle.server.services.password_changes import PasswordChanges
 from opsicle.server.services.passwords import PasswordHasher
+from opsicle.server.services.preferences import Preferences
 from opsicle.server.services.recovery import Recovery
 from opsicle.server.services.secrets import Secrets
+from opsicle.server.services.sending import Sending
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.signals import Signals
 from opsicle.server.services.step_up import StepUp
@@ -60,6 +68,7 @@ _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _FORGET_REQUESTS_EVERY_SECONDS = 3600.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
+_DELIVER_EVERY_SECONDS = 0.5
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
 
 
@@ -106,8 +115,16 @@ class Services:
         self.templates = Templates(state, clock)
         self.secrets = Secrets(state, core.vault, clock)
         self.job_logs = JobLogs(core.logs, clock)
+        self.notices = Notices(clock)
+        self.sending = Sending(state, core.vault, self.urls, clock)
+        self.delivery = Delivery(self.sending)
+        self.telling = Telling(
+            Channels(state, core.vault, self.notices, self.step_up, clock),
+            Deliveries(state, clock),
+            Preferences(state),
+        )
         leasing = Leasing(self.fleet, self.leases, self.signals, clock, core.vault)
-        self.jobs = Jobs(state, self.job_logs, leasing, self.signals, clock)
+        self.jobs = Jobs(state, self.job_logs, leasing, self.signals, self.notices, clock)
         self.dispatch = Dispatch(state, self.jobs, leasing, clock)
         self.automations = Automations(state, self.job_logs, self.dispatch, self.fleet, self.signals, clock, core.vault)
         self.following = Following(self.automations, self.job_logs, self.signals)
@@ -117,7 +134,8 @@ class Services:
         self.workers.on_drain_changed = self.dispatch.on_drain_changed
 
     def close(self) -> None:
-        """End what has threads of its own."""
+        """End what has threads or greenlets of its own."""
+        self.delivery.close()
         self.hasher.close()
         self.job_logs.close()
 
@@ -132,6 +150,7 @@ class Services:
             *automations.routes(self.automations, self.job_logs, self.following),
             *workers.routes(self.workers, self.enrolments),
             *secrets.routes(self.secrets),
+            *channels.routes(self.telling),
             *audit.routes(self.audit),
             *enrol.routes(self.enrolments),
         ]
@@ -159,5 +178,7 @@ class Services:
             Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, self.automations.forget_requests),
             Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.job_logs.prune(keep_logs)),
             Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, self.audit_checkpoints.sign_due),
+            Loop("deliver", _DELIVER_EVERY_SECONDS, self.delivery.turn),
+            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.sending.prune(keep_logs)),
             *prune_audit,
         ]

@@ -11,9 +11,11 @@ import re
 import pytest
 
 from opsicle.domain.access import PERMISSIONS, Action, Role
+from opsicle.domain.channels import WebhookConfig
 from opsicle.pki.certificates import WorkerIdentity
 from opsicle.server.api.http import Access, Route
 from opsicle.server.api.request import WORKER_IDENTITY
+from opsicle.wire.channel_api import CreateChannelRequest
 from opsicle.wire.secret_api import CreateSecretRequest
 from opsicle.wire.user_api import CreateApiTokenRequest, RunRequest
 from opsicle.wire.worker_api import Enrolment, PollRequest
@@ -81,6 +83,17 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/secrets/<secret>": A.SECRETS_VIEW,
     "PUT /api/v1/secrets/<secret>": A.SECRETS_MANAGE,
     "DELETE /api/v1/secrets/<secret>": A.SECRETS_MANAGE,
+    "GET /api/v1/channels": A.CHANNELS_VIEW,
+    "POST /api/v1/channels": A.CHANNELS_MANAGE,
+    "GET /api/v1/channels/<channel>": A.CHANNELS_VIEW,
+    "PATCH /api/v1/channels/<channel>": A.CHANNELS_MANAGE,
+    "DELETE /api/v1/channels/<channel>": A.CHANNELS_MANAGE,
+    "POST /api/v1/channels/<channel>/test": A.CHANNELS_MANAGE,
+    "GET /api/v1/deliveries": A.CHANNELS_VIEW,
+    "GET /api/v1/deliveries/<delivery_id>": A.CHANNELS_VIEW,
+    "POST /api/v1/deliveries/<delivery_id>/retry": A.CHANNELS_MANAGE,
+    "GET /api/v1/preferences": A.ACCOUNT_USE,
+    "PUT /api/v1/preferences": A.ACCOUNT_USE,
     "GET /api/v1/audit": A.AUDIT_VIEW,
     "GET /api/v1/audit/export": A.AUDIT_VIEW,
     "GET /api/v1/audit/verify": A.AUDIT_VIEW,
@@ -94,6 +107,8 @@ WORKER_ROUTES = {
     "POST /worker/v1/jobs/<job_id>/log",
     "POST /worker/v1/jobs/<job_id>/finish",
 }
+
+HOOKS = {"kind": "webhook", "url": "https://hooks.example.com/"}
 
 BODIES: dict[str, object] = {
     "POST /api/v1/totp/confirm": {"totp": "x"},
@@ -110,6 +125,9 @@ BODIES: dict[str, object] = {
     "POST /api/v1/workers/tokens": {},
     "POST /api/v1/secrets": {"name": "new", "value": "hunter2-hunter2"},
     "PUT /api/v1/secrets/<secret>": {"value": "hunter2-hunter2"},
+    "POST /api/v1/channels": {"name": "new", "config": HOOKS, "credential": "0123456789abcdef"},
+    "PATCH /api/v1/channels/<channel>": {"is_enabled": True},
+    "PUT /api/v1/preferences": {"channel": "x", "notice": "automation_finished", "is_on": True},
 }
 
 
@@ -133,6 +151,10 @@ def furnish(house: House, org: str, admin: str, name: str) -> Things:
     worker = house.worker(org, f"{org}-worker")
     secret = CreateSecretRequest(name=f"{org}-secret", value="correct horse")
     house.services.secrets.create(actor, secret)
+    config = WebhookConfig(url="https://hooks.example.com/")
+    channel = CreateChannelRequest(name=f"{org}-hooks", config=config, credential="0123456789abcdef")
+    house.services.telling.channels.create(actor, channel)
+    delivery = house.services.telling.channels.test(actor, channel.name)
     return {
         "session_id": actor.session_id,
         "token_id": token.details.id,
@@ -142,6 +164,8 @@ def furnish(house: House, org: str, admin: str, name: str) -> Things:
         "automation_id": automation.id,
         "worker": worker.worker_id,
         "secret": secret.name,
+        "channel": channel.name,
+        "delivery_id": delivery.id,
     }
 
 

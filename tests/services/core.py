@@ -22,6 +22,7 @@ from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
 from opsicle.server.services.leasing import Leasing
+from opsicle.server.services.notices import Notices
 from opsicle.server.services.signals import Signals
 from opsicle.server.services.vault import Vault
 from opsicle.server.store import memberships, orgs, templates, users, workers
@@ -71,7 +72,7 @@ class Core:
         self.fleet = Fleet(self.clock)
         self.job_logs = JobLogs(self.logs_database, self.clock)
         leasing = Leasing(self.fleet, self.leases, self.signals, self.clock, self.vault)
-        self.jobs = Jobs(self.database, self.job_logs, leasing, self.signals, self.clock)
+        self.jobs = Jobs(self.database, self.job_logs, leasing, self.signals, Notices(self.clock), self.clock)
         self.jobs.recover()
         self.dispatch = Dispatch(self.database, self.jobs, leasing, self.clock)
         self.automations = Automations(

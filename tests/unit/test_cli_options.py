@@ -35,7 +35,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
     nouns = {path.split()[0] for path in ALL}
     assert nouns == {
         "demo", "server", "setup", "login", "logout", "whoami", "worker", "workers", "templates", "run",
-        "automations", "logs", "users", "tokens", "sessions", "totp", "reset", "secrets", "audit",
+        "automations", "logs", "users", "tokens", "sessions", "totp", "reset", "secrets", "audit", "channels",
     }  # fmt: skip
 
 

@@ -92,6 +92,49 @@ CREATE INDEX automations_open ON automations (state) WHERE state IN ('awaiting_a
 
 CREATE INDEX automations_queued ON automations (org_id, requirements, id) WHERE state = 'queued' AND job_id IS NULL;
 
+CREATE TABLE channels (
+    id                 TEXT PRIMARY KEY,
+    org_id             TEXT NOT NULL REFERENCES orgs (id),
+    name               TEXT NOT NULL,
+    kind               TEXT NOT NULL,
+    config             TEXT NOT NULL,
+    version            INTEGER NOT NULL,
+    credential_version INTEGER NOT NULL,
+    wrapped_key        BLOB,
+    ciphertext         BLOB,
+    is_enabled         INTEGER NOT NULL,
+    created_at         TEXT NOT NULL,
+    updated_at         TEXT NOT NULL,
+    updated_by         TEXT NOT NULL REFERENCES users (id),
+    UNIQUE (org_id, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE deliveries (
+    id              TEXT PRIMARY KEY,
+    org_id          TEXT NOT NULL REFERENCES orgs (id),
+    channel_id      TEXT NOT NULL REFERENCES channels (id),
+    kind            TEXT NOT NULL,
+    user_id         TEXT REFERENCES users (id),
+    target          TEXT NOT NULL,
+    subject         TEXT NOT NULL,
+    facts           TEXT NOT NULL,
+    approval_id     TEXT NOT NULL,
+    automation_id   TEXT NOT NULL,
+    state           TEXT NOT NULL CHECK (state IN ('queued', 'sending', 'delivered', 'failed', 'gave_up')),
+    attempts        INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at TEXT,
+    give_up_at      TEXT NOT NULL,
+    last_error      TEXT NOT NULL DEFAULT '',
+    created_at      TEXT NOT NULL,
+    finished_at     TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX deliveries_by_org ON deliveries (org_id, id);
+
+CREATE INDEX deliveries_open ON deliveries (channel_id, next_attempt_at) WHERE state IN ('queued', 'failed');
+
+CREATE INDEX deliveries_sending ON deliveries (channel_id) WHERE state = 'sending';
+
 CREATE TABLE idempotency_keys (
     org_id         TEXT NOT NULL REFERENCES orgs (id),
     user_id        TEXT NOT NULL REFERENCES users (id),
@@ -156,6 +199,14 @@ CREATE TABLE "memberships" (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX memberships_by_user ON memberships (user_id);
+
+CREATE TABLE notice_preferences (
+    user_id    TEXT NOT NULL REFERENCES users (id),
+    channel_id TEXT NOT NULL REFERENCES channels (id),
+    kind       TEXT NOT NULL,
+    is_on      INTEGER NOT NULL,
+    PRIMARY KEY (user_id, channel_id, kind)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE orgs (
     id         TEXT PRIMARY KEY,

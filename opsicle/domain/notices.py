@@ -1,0 +1,40 @@
+"""What people are told of, whatever channel brings it to them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from opsicle.domain.policies import Chat
+
+
+class NoticeKind(StrEnum):
+    """What has happened."""
+
+    APPROVAL_REQUESTED = "approval_requested"
+    APPROVAL_REMINDER = "approval_reminder"
+    APPROVAL_ESCALATED = "approval_escalated"
+    APPROVAL_ENDED = "approval_ended"
+    AUTOMATION_FINISHED = "automation_finished"
+    CHANNEL_TEST = "channel_test"
+    PASSWORD_RESET = "password_reset"
+
+
+ASKING = frozenset({NoticeKind.APPROVAL_REQUESTED, NoticeKind.APPROVAL_REMINDER, NoticeKind.APPROVAL_ESCALATED})
+"""Kinds that ask somebody to decide."""
+
+CHOOSABLE = tuple(kind for kind in NoticeKind if kind not in (NoticeKind.CHANNEL_TEST, NoticeKind.PASSWORD_RESET))
+"""Kinds that people may turn off for themselves: the others they have asked for just now."""
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """Something to tell `recipients` (ids of users) and `chats` (rooms) of. `subject` is one line."""
+
+    kind: NoticeKind
+    org_id: str
+    recipients: tuple[str, ...]
+    chats: tuple[Chat, ...]
+    subject: str
+    approval_id: str = ""
+    automation_id: str = ""

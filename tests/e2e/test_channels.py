@@ -1,0 +1,81 @@
+"""Channels from the command line, through a real server that is killed while it delivers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.api.receivers import certified, mail_server, webhook_receiver
+from tests.product import Installation, User
+from tests.support import wait_until
+
+pytestmark = pytest.mark.e2e
+
+KEY = "0123456789abcdef0123456789abcdef"
+PASSWORD = "a-mail-password"
+
+
+def credential(folder: Path, value: str) -> str:
+    path = folder / "credential"
+    path.write_text(f"{value}\n")
+    return str(path)
+
+
+def make_webhook(admin: User, folder: Path, port: int) -> None:
+    admin.cli(
+        "channels", "create", "hooks", "--kind", "webhook", "--set", f"url=http://127.0.0.1:{port}/",
+        "--allow-network", "127.0.0.0/8", "--credential-file", credential(folder, KEY),
+    )  # fmt: skip
+
+
+def states(admin: User) -> list[Any]:
+    return [each["state"] for each in admin.json("channels", "deliveries")]
+
+
+def test_channels_are_made_tried_and_mended_from_the_command_line(tmp_path: Path) -> None:
+    certificate = certified(tmp_path, "localhost")
+    (tmp_path / "ca.pem").write_text(certificate.ca_pem)
+    with Installation(tmp_path) as here, mail_server(certificate.context) as server, webhook_receiver() as receiver:
+        admin = here.admin
+        make_webhook(admin, tmp_path, receiver.port)
+        admin.cli(
+            "channels", "create", "mail", "--kind", "email", "--set", "host=127.0.0.1", "--set", f"port={server.port}",
+            "--set", "sender=opsicle@example.com", "--set", "username=opsicle", "--allow-network", "127.0.0.1",
+            "--ca-file", str(tmp_path / "ca.pem"), "--credential-file", credential(tmp_path, PASSWORD),
+        )  # fmt: skip
+        assert admin.json("channels", "test", "mail")["state"] == "delivered"
+        assert admin.json("channels", "test", "hooks")["state"] == "delivered"
+        assert server.mailbox.recipients == ["alice@example.com"]
+        receiver.status = 500
+        failed = admin.attempt("-o", "json", "channels", "test", "hooks")
+        assert failed.returncode == 1
+        receiver.status = 200
+        newest = admin.json("channels", "deliveries", "--channel", "hooks", "--limit", "1")[0]
+        admin.cli("channels", "retry", newest["id"])
+        wait_until(lambda: states(admin) == ["delivered"] * 3, what="the retry")
+        shown = admin.cli("channels", "list") + admin.cli("channels", "show", "hooks") + here.server.process.log()
+        assert KEY not in shown
+        assert PASSWORD not in shown
+        admin.cli("channels", "prefer", "mail", "automation_finished", "--off")
+        chosen = admin.json("channels", "preferences")
+        assert [each["notice"] for each in chosen if not each["is_on"]] == ["automation_finished"]
+        admin.cli("channels", "update", "hooks", "--disable")
+        assert admin.attempt("channels", "test", "hooks").returncode == 5
+        admin.cli("channels", "delete", "hooks")
+        assert [each["name"] for each in admin.json("channels", "list")] == ["mail"]
+
+
+def test_a_killed_server_delivers_after_its_restart_what_was_under_way(tmp_path: Path) -> None:
+    with Installation(tmp_path) as here, webhook_receiver() as receiver:
+        receiver.status = 503
+        make_webhook(here.admin, tmp_path, receiver.port)
+        started = here.admin.start("test", "channels", "test", "hooks")
+        wait_until(lambda: receiver.received, what="the first attempt")
+        here.server.process.kill()
+        started.kill()
+        receiver.status = 200
+        here.server.start()
+        wait_until(lambda: states(here.admin) == ["delivered"], timeout=30, what="the delivery")
+        assert len({each.headers["Opsicle-Delivery"] for each in receiver.received}) == 1
