@@ -12,6 +12,7 @@ import { refreshTimes } from "./lib/times.js";
 import * as audit from "./pages/audit.js";
 import * as automation from "./pages/automation.js";
 import * as automations from "./pages/automations.js";
+import * as forgotten from "./pages/forgotten.js";
 import * as login from "./pages/login.js";
 import * as notFound from "./pages/not-found.js";
 import * as people from "./pages/people.js";
@@ -27,11 +28,12 @@ import * as tokens from "./pages/tokens.js";
 import * as workers from "./pages/workers.js";
 
 const TICK_MS = 1_000;
-const OPEN_TO_ALL = ["/login", "/setup", "/reset"];
+const OPEN_TO_ALL = ["/login", "/setup", "/reset", "/forgotten"];
 
 route("/login", login);
 route("/setup", setup);
 route("/reset", reset);
+route("/forgotten", forgotten);
 for (const [pattern, page] of [
   ["/", templates],
   ["/templates", templates],

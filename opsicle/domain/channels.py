@@ -17,6 +17,8 @@ from opsicle.domain.networks import parse_network
 CHANNEL_NAME = re.compile(r"[a-z0-9-]{1,63}")
 CHANNEL_NAME_RULE = "1 to 63 of the characters a-z, 0-9 and `-`"
 
+EMAIL, WEBHOOK = "email", "webhook"
+
 MAX_CA_BYTES = 64 * 1024
 MAX_CREDENTIAL_BYTES = 4096
 MIN_WEBHOOK_KEY_BYTES = 16
@@ -43,10 +45,10 @@ class _Config(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbi
     ca_pem: str = ""
 
 
-class EmailConfig(_Config, frozen=True, kw_only=True, tag="email"):
+class EmailConfig(_Config, frozen=True, kw_only=True, tag=EMAIL):
     """An SMTP server. The credential is the password of `username`; there is no way without TLS."""
 
-    kind: ClassVar[str] = "email"
+    kind: ClassVar[str] = EMAIL
     host: str
     sender: str
     port: int = 587
@@ -54,10 +56,10 @@ class EmailConfig(_Config, frozen=True, kw_only=True, tag="email"):
     username: str = ""
 
 
-class WebhookConfig(_Config, frozen=True, kw_only=True, tag="webhook"):
+class WebhookConfig(_Config, frozen=True, kw_only=True, tag=WEBHOOK):
     """An address that is sent every notice. The credential is the key that signs."""
 
-    kind: ClassVar[str] = "webhook"
+    kind: ClassVar[str] = WEBHOOK
     url: str
 
 

@@ -42,6 +42,7 @@ from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.enrolments import Enrolments, Urls
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.following import Following
+from opsicle.server.services.forgotten_passwords import ForgottenPasswords
 from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
@@ -97,6 +98,7 @@ class Services:
         self.urls = Urls()
         self.hasher = PasswordHasher()
         self.sessions = Sessions(state, clock)
+        self.notices = Notices(clock)
         throttle = LoginThrottle(state, clock)
         apps = Authenticators(state, core.seal, throttle, clock)
         self.step_up = StepUp(state, apps, clock)
@@ -106,6 +108,7 @@ class Services:
             self.sessions,
             PasswordChanges(state, self.sessions, self.hasher, throttle, self.step_up, clock),
             Recovery(state, self.sessions, self.step_up, self.urls, clock),
+            ForgottenPasswords(state, self.notices, clock),
         )
         self.accounts = Accounts(state, self.sessions, self.hasher, throttle, apps, clock)
         self.users = Users(state, self.sessions, self.hasher, self.step_up, clock)
@@ -115,7 +118,6 @@ class Services:
         self.templates = Templates(state, clock)
         self.secrets = Secrets(state, core.vault, clock)
         self.job_logs = JobLogs(core.logs, clock)
-        self.notices = Notices(clock)
         self.sending = Sending(state, core.vault, self.urls, clock)
         self.delivery = Delivery(self.sending)
         self.telling = Telling(

@@ -45,6 +45,7 @@ MAY: dict[str, Action | Access] = {
     "DELETE /api/v1/sessions/<session_id>": A.ACCOUNT_USE,
     "POST /api/v1/password": A.ACCOUNT_USE,
     "POST /api/v1/password/reset": PUBLIC,
+    "POST /api/v1/password/forgotten": PUBLIC,
     "POST /api/v1/users/<user>/reset": A.USERS_MANAGE,
     "DELETE /api/v1/users/<user>/totp": A.USERS_MANAGE,
     "DELETE /api/v1/users/<user>/sessions": A.USERS_MANAGE,

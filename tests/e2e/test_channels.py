@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -69,13 +70,15 @@ def test_channels_are_made_tried_and_mended_from_the_command_line(tmp_path: Path
 
 def test_a_killed_server_delivers_after_its_restart_what_was_under_way(tmp_path: Path) -> None:
     with Installation(tmp_path) as here, webhook_receiver() as receiver:
-        receiver.status = 503
+        hold = Event()
+        receiver.answer = lambda _handler: hold.wait(30)
         make_webhook(here.admin, tmp_path, receiver.port)
         started = here.admin.start("test", "channels", "test", "hooks")
         wait_until(lambda: receiver.received, what="the first attempt")
         here.server.process.kill()
         started.kill()
-        receiver.status = 200
+        receiver.answer = None
+        hold.set()
         here.server.start()
         wait_until(lambda: states(here.admin) == ["delivered"], timeout=30, what="the delivery")
         assert len({each.headers["Opsicle-Delivery"] for each in receiver.received}) == 1

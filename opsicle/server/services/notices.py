@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from opsicle.domain.channels import DeliveryState
+from opsicle.domain.channels import WEBHOOK, DeliveryState
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.domain.templates import Value
 from opsicle.kit.clock import Clock
@@ -94,13 +94,13 @@ class Notices:
 
     def reach(self, db: Connection, channel: ChannelRow, user_id: str) -> Addressee | None:
         """Where a channel reaches a member of its org; None if it cannot, or they are none or disabled."""
-        if channel.kind == "webhook":
+        if channel.kind == WEBHOOK:
             return Addressee(None, "")
         member = memberships.find(db, channel.org_id, user_id)
         return Addressee(member.user_id, member.email) if member and not member.is_disabled else None
 
     def _addressees(self, db: Connection, notice: Notice, channel: ChannelRow) -> Iterator[Addressee]:
-        if channel.kind == "webhook":
+        if channel.kind == WEBHOOK:
             yield Addressee(None, "")
             return
         for user_id in notice.recipients:

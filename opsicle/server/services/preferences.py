@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opsicle.domain.access import Action
+from opsicle.domain.channels import WEBHOOK
 from opsicle.domain.errors import NotFound
 from opsicle.domain.notices import CHOOSABLE
 from opsicle.server.services.actor import Actor
@@ -58,4 +59,4 @@ class Preferences:
 
 
 def _personal(db: Connection, org_id: str) -> list[ChannelRow]:
-    return [row for row in channels.list_enabled(db, org_id) if row.kind != "webhook"]
+    return [row for row in channels.list_enabled(db, org_id) if row.kind != WEBHOOK]
