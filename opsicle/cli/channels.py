@@ -12,7 +12,7 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
-from opsicle.cli.terminal import read_password
+from opsicle.cli.terminal import read_password, say
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from opsicle.domain.channels import Config
     from opsicle.wire.channel_api import Channel, Delivery
 
-KINDS = ("email", "webhook")
+KINDS = ("email", "webhook", "telegram")
 _TEST_SECONDS = 30.0
 _TEST_POLL_SECONDS = 0.3
 
@@ -69,7 +69,7 @@ credential_option = click.option(
 
 @click.group(cls=Noun)
 def channels() -> None:
-    """Ways in which people are told of what needs them: e-mail, webhooks."""
+    """Ways in which people are told of what needs them: e-mail, webhooks, Telegram."""
 
 
 @channels.command("list")
@@ -200,6 +200,36 @@ def prefer(channel: str, notice: str, on: bool) -> None:
     request = SetPreferenceRequest(channel=channel, notice=notice, is_on=on)  # type: ignore[arg-type]
     chosen = _api().set_preference(request)
     emit(chosen, [("channel", chosen.channel), ("notice", chosen.notice), ("on", chosen.is_on)])
+
+
+@channels.command()
+@click.argument("channel")
+@totp_option
+def link(channel: str, totp: str | None) -> None:
+    """Get a one-time code with which you link yourself at a chat channel's bot."""
+    made = with_proof(totp, lambda api: _of(api).make_link_code(channel))
+    emit(made, [("channel", made.channel), ("code", made.code), ("good until", made.expires_at)])
+    say(f"Send the channel's bot, in a private chat: /link {made.code}")
+
+
+@channels.command()
+def links() -> None:
+    """List the org's chat channels, and whether you are linked there."""
+    columns = [
+        Column("channel", lambda each: each.channel),
+        Column("kind", lambda each: each.channel_kind),
+        Column("you are", lambda each: each.chat_user),
+        Column("linked", lambda each: each.linked_at),
+    ]
+    emit_list(_api().chat_links(), columns, limit=None)
+
+
+@channels.command()
+@click.argument("channel")
+def unlink(channel: str) -> None:
+    """End your link on a chat channel."""
+    _api().unlink(channel)
+    emit({"channel": channel, "is_linked": False}, [("unlinked from", channel)])
 
 
 def _api() -> ChannelApi:

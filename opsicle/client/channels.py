@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 from opsicle.client.api import Api
 from opsicle.wire import channel_api as wire
 
+_LINKS = "/api/v1/chat-links"
 _CHANNELS, _DELIVERIES, _PREFERENCES = "/api/v1/channels", "/api/v1/deliveries", "/api/v1/preferences"
 
 
@@ -58,6 +59,18 @@ class ChannelApi(Api):
     def set_preference(self, request: wire.SetPreferenceRequest) -> wire.Preference:
         """Choose what the caller is told of."""
         return self._send("PUT", _PREFERENCES, request, wire.Preference)
+
+    def chat_links(self) -> Iterator[wire.ChatLink]:
+        """The org's chat channels, and whether the caller is linked there."""
+        return self._pages(_LINKS, wire.ChatLink)
+
+    def make_link_code(self, channel: str) -> wire.NewLinkCode:
+        """A one-time code for a channel's bot."""
+        return self._post(_LINKS, wire.LinkRequest(channel=channel), wire.NewLinkCode)
+
+    def unlink(self, channel: str) -> None:
+        """End the caller's link on a channel."""
+        self._tell("DELETE", f"{_LINKS}/{quote(channel, safe='')}")
 
 
 def _channel(name: str) -> str:

@@ -17,7 +17,10 @@ from opsicle.domain.networks import parse_network
 CHANNEL_NAME = re.compile(r"[a-z0-9-]{1,63}")
 CHANNEL_NAME_RULE = "1 to 63 of the characters a-z, 0-9 and `-`"
 
-EMAIL, WEBHOOK = "email", "webhook"
+EMAIL, WEBHOOK, TELEGRAM = "email", "webhook", "telegram"
+CHATS = frozenset({TELEGRAM})
+"""Kinds whose users are linked to accounts."""
+
 
 MAX_CA_BYTES = 64 * 1024
 MAX_CREDENTIAL_BYTES = 4096
@@ -25,6 +28,7 @@ MIN_WEBHOOK_KEY_BYTES = 16
 """128 bits, if they are random: what a signature can be worth at most."""
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,252})")
+_BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{16,100}")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,189}")
 
 
@@ -63,14 +67,21 @@ class WebhookConfig(_Config, frozen=True, kw_only=True, tag=WEBHOOK):
     url: str
 
 
-Config = EmailConfig | WebhookConfig
+class TelegramConfig(_Config, frozen=True, kw_only=True, tag=TELEGRAM):
+    """A Telegram bot. The credential is its token; `base_url` leads elsewhere where there is a mirror of the API."""
+
+    kind: ClassVar[str] = TELEGRAM
+    base_url: str = "https://api.telegram.org"
+
+
+Config = EmailConfig | WebhookConfig | TelegramConfig
 
 
 def destination(config: Config) -> tuple[object, ...]:
     """Where a credential goes, and what vouches for it that it goes there."""
     if isinstance(config, EmailConfig):
         return (config.host, config.port, config.security, config.username, config.ca_pem)
-    return (config.url, config.ca_pem)
+    return (_url_of(config), config.ca_pem)
 
 
 def problems_of(config: Config) -> tuple[Problem, ...]:
@@ -87,6 +98,8 @@ def wrong_credential(config: Config, credential: str) -> str:
         return f"the credential has more than {MAX_CREDENTIAL_BYTES} bytes"
     if isinstance(config, EmailConfig):
         return _wrong_password(config, credential)
+    if isinstance(config, TelegramConfig):
+        return "" if _BOT_TOKEN.fullmatch(credential) else "the credential must be a bot token, as in 123456:ABC-DEF…"
     if len(credential) < MIN_WEBHOOK_KEY_BYTES:
         return f"the key that signs must have at least {MIN_WEBHOOK_KEY_BYTES} bytes"
     return ""
@@ -111,9 +124,13 @@ def _email_problems(config: EmailConfig) -> Iterator[Problem]:
         yield Problem("config.username", "the username must be one line of ASCII characters")
 
 
-def _url_problems(config: WebhookConfig) -> Iterator[Problem]:
-    if wrong := wrong_url(config.url, config.allow_networks):
-        yield Problem("config.url", wrong)
+def _url_of(config: WebhookConfig | TelegramConfig) -> str:
+    return config.url if isinstance(config, WebhookConfig) else config.base_url
+
+
+def _url_problems(config: WebhookConfig | TelegramConfig) -> Iterator[Problem]:
+    if wrong := wrong_url(_url_of(config), config.allow_networks):
+        yield Problem("config.url" if isinstance(config, WebhookConfig) else "config.base_url", wrong)
 
 
 def wrong_url(url: str, allow_networks: tuple[str, ...]) -> str:

@@ -28,6 +28,7 @@ from opsicle.server.api import (
 from opsicle.server.api.channels import Telling
 from opsicle.server.api.http import Route
 from opsicle.server.api.identity import Identity
+from opsicle.server.background.chat_listeners import ChatListeners
 from opsicle.server.background.delivery import Delivery
 from opsicle.server.background.loop import Loop
 from opsicle.server.services.accounts import Accounts
@@ -37,6 +38,7 @@ from opsicle.server.services.audit_checkpoints import AuditCheckpoints
 from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.automations import Automations
 from opsicle.server.services.channels import Channels
+from opsicle.server.services.chats import Chats
 from opsicle.server.services.deliveries import Deliveries
 from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.enrolments import Enrolments, Urls
@@ -58,6 +60,7 @@ from opsicle.server.services.sending import Sending
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.signals import Signals
 from opsicle.server.services.step_up import StepUp
+from opsicle.server.services.telegram_inbox import TelegramInbox
 from opsicle.server.services.templates import Templates
 from opsicle.server.services.users import Users
 from opsicle.server.services.vault import Vault
@@ -69,6 +72,7 @@ _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _FORGET_REQUESTS_EVERY_SECONDS = 3600.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
+_LISTEN_EVERY_SECONDS = 2.0
 _DELIVER_EVERY_SECONDS = 0.5
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
 
@@ -120,10 +124,14 @@ class Services:
         self.job_logs = JobLogs(core.logs, clock)
         self.sending = Sending(state, core.vault, self.urls, clock)
         self.delivery = Delivery(self.sending)
+        self.chats = Chats(state, self.step_up, throttle, clock)
+        self.telegram = TelegramInbox(state, core.vault, self.chats)
+        self.listeners = ChatListeners(self.telegram)
         self.telling = Telling(
             Channels(state, core.vault, self.notices, self.step_up, clock),
             Deliveries(state, clock),
             Preferences(state),
+            self.chats,
         )
         leasing = Leasing(self.fleet, self.leases, self.signals, clock, core.vault)
         self.jobs = Jobs(state, self.job_logs, leasing, self.signals, self.notices, clock)
@@ -137,6 +145,7 @@ class Services:
 
     def close(self) -> None:
         """End what has threads or greenlets of its own."""
+        self.listeners.close()
         self.delivery.close()
         self.hasher.close()
         self.job_logs.close()
@@ -180,6 +189,7 @@ class Services:
             Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, self.automations.forget_requests),
             Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.job_logs.prune(keep_logs)),
             Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, self.audit_checkpoints.sign_due),
+            Loop("listen", _LISTEN_EVERY_SECONDS, self.listeners.turn),
             Loop("deliver", _DELIVER_EVERY_SECONDS, self.delivery.turn),
             Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.sending.prune(keep_logs)),
             *prune_audit,

@@ -69,6 +69,29 @@ class Delivery(msgspec.Struct, kw_only=True):
     finished_at: datetime | None
 
 
+class LinkRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Asks for a code with which a chat user shows that they are the caller."""
+
+    channel: str
+
+
+class NewLinkCode(msgspec.Struct, kw_only=True):
+    """A code to be sent to the channel's bot as `/link CODE`, once."""
+
+    channel: str
+    code: str
+    expires_at: datetime
+
+
+class ChatLink(msgspec.Struct, kw_only=True):
+    """A chat channel, and as whom the chat service knows the caller there, if it does."""
+
+    channel: str
+    channel_kind: str
+    chat_user: str | None
+    linked_at: datetime | None
+
+
 ChoosableKind = Literal[
     "approval_requested", "approval_reminder", "approval_escalated", "approval_ended", "automation_finished"
 ]

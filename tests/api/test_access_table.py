@@ -93,6 +93,9 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/deliveries": A.CHANNELS_VIEW,
     "GET /api/v1/deliveries/<delivery_id>": A.CHANNELS_VIEW,
     "POST /api/v1/deliveries/<delivery_id>/retry": A.CHANNELS_MANAGE,
+    "GET /api/v1/chat-links": A.ACCOUNT_USE,
+    "POST /api/v1/chat-links": A.ACCOUNT_USE,
+    "DELETE /api/v1/chat-links/<channel>": A.ACCOUNT_USE,
     "GET /api/v1/preferences": A.ACCOUNT_USE,
     "PUT /api/v1/preferences": A.ACCOUNT_USE,
     "GET /api/v1/audit": A.AUDIT_VIEW,
@@ -128,6 +131,7 @@ BODIES: dict[str, object] = {
     "PUT /api/v1/secrets/<secret>": {"value": "hunter2-hunter2"},
     "POST /api/v1/channels": {"name": "new", "config": HOOKS, "credential": "0123456789abcdef"},
     "PATCH /api/v1/channels/<channel>": {"is_enabled": True},
+    "POST /api/v1/chat-links": {"channel": "x"},
     "PUT /api/v1/preferences": {"channel": "x", "notice": "automation_finished", "is_on": True},
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.api.receivers import certified, mail_server, webhook_receiver
+from tests.api.telegram_api import TOKEN, TelegramUser, telegram_api
 from tests.product import Installation, User
 from tests.support import wait_until
 
@@ -82,3 +83,21 @@ def test_a_killed_server_delivers_after_its_restart_what_was_under_way(tmp_path:
         here.server.start()
         wait_until(lambda: states(here.admin) == ["delivered"], timeout=30, what="the delivery")
         assert len({each.headers["Opsicle-Delivery"] for each in receiver.received}) == 1
+
+
+def test_a_person_links_a_telegram_account_and_is_told_there(tmp_path: Path) -> None:
+    with Installation(tmp_path) as here, telegram_api() as api:
+        admin, phone = here.admin, TelegramUser(api, 4711)
+        admin.cli(
+            "channels", "create", "bot", "--kind", "telegram", "--set", f"base_url={api.url}",
+            "--allow-network", "127.0.0.1", "--credential-file", credential(tmp_path, TOKEN),
+        )  # fmt: skip
+        assert admin.attempt("channels", "test", "bot").returncode == 5
+        phone.write(f"/link {admin.json('channels', 'link', 'bot')['code']}")
+        wait_until(lambda: admin.json("channels", "links")[0]["chat_user"] == "4711", what="the link")
+        assert admin.json("channels", "test", "bot")["state"] == "delivered"
+        assert any("Opsicle can reach you through bot" in text for text in phone.texts())
+        admin.cli("channels", "unlink", "bot")
+        assert admin.attempt("channels", "test", "bot").returncode == 5
+        shown = here.server.process.log() + admin.cli("channels", "deliveries")
+        assert TOKEN not in shown

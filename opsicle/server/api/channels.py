@@ -9,13 +9,17 @@ from opsicle.domain.access import Action
 from opsicle.server.api.http import Page, Reply, Request, Route
 from opsicle.server.api.lists import LISTING, list_reply
 from opsicle.server.services.channels import Channels
+from opsicle.server.services.chats import Chats
 from opsicle.server.services.deliveries import Deliveries
 from opsicle.server.services.preferences import Preferences
 from opsicle.server.store.deliveries import Filter
 from opsicle.wire.channel_api import (
     Channel,
+    ChatLink,
     CreateChannelRequest,
     Delivery,
+    LinkRequest,
+    NewLinkCode,
     Preference,
     SetPreferenceRequest,
     UpdateChannelRequest,
@@ -28,6 +32,7 @@ class Telling(NamedTuple):
     channels: Channels
     deliveries: Deliveries
     preferences: Preferences
+    chats: Chats
 
 
 def routes(telling: Telling) -> list[Route]:
@@ -39,6 +44,7 @@ def routes(telling: Telling) -> list[Route]:
     create_body, update_body, choice = CreateChannelRequest, UpdateChannelRequest, SetPreferenceRequest
     narrowed = {**LISTING, "channel": str, "state": str}
     page = Page[Delivery]
+    chats, links = telling.chats, "/api/v1/chat-links"
     return [
         Route("GET", every, partial(list_channels, channels), view, query=LISTING, reply=Page[Channel]),
         Route("POST", every, partial(create, channels), manage, body=create_body, reply=Channel, status=201),
@@ -51,6 +57,9 @@ def routes(telling: Telling) -> list[Route]:
         Route("POST", f"{queue}/<delivery_id>/retry", partial(retry, deliveries), manage, reply=Delivery),
         Route("GET", choices, partial(list_preferences, own), use, reply=Page[Preference]),
         Route("PUT", choices, partial(set_preference, own), use, body=choice, reply=Preference),
+        Route("GET", links, partial(list_links, chats), use, reply=Page[ChatLink]),
+        Route("POST", links, partial(make_link_code, chats), use, body=LinkRequest, reply=NewLinkCode, status=201),
+        Route("DELETE", f"{links}/<channel>", partial(unlink, chats), use, status=204),
     ]
 
 
@@ -109,3 +118,19 @@ def list_preferences(preferences: Preferences, request: Request) -> Reply:
 def set_preference(preferences: Preferences, request: Request) -> Reply:
     """Choose whether the caller is told of one kind of thing through one channel."""
     return Reply(200, preferences.set_own(request.actor, request.body(SetPreferenceRequest)))
+
+
+def list_links(chats: Chats, request: Request) -> Reply:
+    """List the org's chat channels, and whether the caller is linked there."""
+    return Reply(200, Page(chats.list_own(request.actor)))
+
+
+def make_link_code(chats: Chats, request: Request) -> Reply:
+    """Make a one-time code with which the caller links themself at a chat channel's bot."""
+    return Reply(201, chats.make_code(request.actor, request.body(LinkRequest).channel))
+
+
+def unlink(chats: Chats, request: Request, channel: str) -> Reply:
+    """End the caller's link on a chat channel."""
+    chats.unlink(request.actor, channel)
+    return Reply(204)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from opsicle.domain.channels import Config, EmailConfig
+from opsicle.domain.channels import Config, EmailConfig, TelegramConfig
 from opsicle.server.approver.email import Email
 from opsicle.server.approver.messages import Transport
+from opsicle.server.approver.telegram import Telegram
 from opsicle.server.approver.webhook import Webhook
 
 
@@ -12,4 +13,6 @@ def open_transport(config: Config, credential: str) -> Transport:
     """The channel, ready to send."""
     if isinstance(config, EmailConfig):
         return Email(config, credential)
+    if isinstance(config, TelegramConfig):
+        return Telegram(config, credential)
     return Webhook(config, credential)

@@ -27,7 +27,7 @@ from opsicle.server.services.deliveries import shown_delivery
 from opsicle.server.services.notices import Notices
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.vault import Vault
-from opsicle.server.store import audit, channels, deliveries, notice_preferences
+from opsicle.server.store import audit, channels, chat_links, deliveries, notice_preferences
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.secrets import SealedRow
@@ -124,6 +124,7 @@ class Channels:
             row = _get(db, actor.org_id, id_or_name)
             data = {"open_deliveries": deliveries.count_open(db, row.id)}
             deliveries.delete_of_channel(db, row.id)
+            chat_links.delete_of_channel(db, row.id)
             notice_preferences.delete_of_channel(db, row.id)
             channels.delete(db, actor.org_id, row.id)
             audit.append(db, self.clock.now(), actor.org_id, actor, "delete", _resource(row), data)

@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from opsicle.domain.channels import WEBHOOK, DeliveryState
+from opsicle.domain.channels import CHATS, WEBHOOK, DeliveryState
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.domain.templates import Value
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.approver.messages import Fact
-from opsicle.server.store import automations, channels, deliveries, memberships, notice_preferences
+from opsicle.server.store import automations, channels, chat_links, deliveries, memberships, notice_preferences
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.database import Connection
@@ -97,12 +97,18 @@ class Notices:
         if channel.kind == WEBHOOK:
             return Addressee(None, "")
         member = memberships.find(db, channel.org_id, user_id)
-        return Addressee(member.user_id, member.email) if member and not member.is_disabled else None
+        if member is None or member.is_disabled:
+            return None
+        if channel.kind not in CHATS:
+            return Addressee(member.user_id, member.email)
+        link = chat_links.find(db, channel.id, member.user_id)
+        return Addressee(member.user_id, link.chat_id) if link else None
 
     def _addressees(self, db: Connection, notice: Notice, channel: ChannelRow) -> Iterator[Addressee]:
         if channel.kind == WEBHOOK:
             yield Addressee(None, "")
             return
+        yield from (Addressee(None, chat.id) for chat in notice.chats if chat.channel == channel.kind)
         for user_id in notice.recipients:
             addressee = self.reach(db, channel, user_id)
             if addressee and notice_preferences.wants(db, user_id, channel.id, notice.kind):

@@ -118,6 +118,11 @@ def list_enabled(db: apsw.Connection, org_id: str) -> list[ChannelRow]:
     return fetch_all(db, _SELECT + "WHERE c.org_id = :org_id AND c.is_enabled", {"org_id": org_id}, ChannelRow)
 
 
+def list_enabled_of_kind(db: apsw.Connection, kind: str) -> list[ChannelRow]:
+    """Every org's channels of one kind that are on."""
+    return fetch_all(db, _SELECT + "WHERE c.kind = :kind AND c.is_enabled", {"kind": kind}, ChannelRow)
+
+
 def delete(db: apsw.Connection, org_id: str, channel_id: str) -> bool:
     """Remove a channel of which nothing is left. False if there is none."""
     db.execute("DELETE FROM channels WHERE org_id = :org_id AND id = :id", {"org_id": org_id, "id": channel_id})

@@ -109,6 +109,17 @@ CREATE TABLE channels (
     UNIQUE (org_id, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE chat_links (
+    channel_id   TEXT NOT NULL REFERENCES channels (id),
+    chat_user_id TEXT NOT NULL,
+    org_id       TEXT NOT NULL REFERENCES orgs (id),
+    user_id      TEXT NOT NULL REFERENCES users (id),
+    chat_id      TEXT NOT NULL,
+    linked_at    TEXT NOT NULL,
+    PRIMARY KEY (channel_id, chat_user_id),
+    UNIQUE (channel_id, user_id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE deliveries (
     id              TEXT PRIMARY KEY,
     org_id          TEXT NOT NULL REFERENCES orgs (id),
@@ -173,6 +184,14 @@ CREATE TABLE join_tokens (
     expires_at TEXT NOT NULL,
     used_at    TEXT,
     worker_id  TEXT REFERENCES workers (id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE link_codes (
+    channel_id TEXT NOT NULL REFERENCES channels (id),
+    user_id    TEXT NOT NULL REFERENCES users (id),
+    code_hash  TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    PRIMARY KEY (channel_id, user_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE login_attempts (
