@@ -12,6 +12,7 @@ import { refreshTimes } from "./lib/times.js";
 import * as audit from "./pages/audit.js";
 import * as automation from "./pages/automation.js";
 import * as automations from "./pages/automations.js";
+import * as channels from "./pages/channels.js";
 import * as forgotten from "./pages/forgotten.js";
 import * as login from "./pages/login.js";
 import * as notFound from "./pages/not-found.js";
@@ -48,6 +49,7 @@ for (const [pattern, page] of [
   ["/profile", profile],
   ["/tokens", tokens],
   ["/secrets", secrets],
+  ["/channels", channels],
   ["/audit", audit],
   [".*", notFound],
 ]) {

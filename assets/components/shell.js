@@ -13,6 +13,7 @@ const PLACES = [
   { path: "/workers", text: "Workers", name: "workers" },
   { path: "/people", text: "People", name: "people" },
   { path: "/secrets", text: "Secrets", name: "secrets", action: "secrets.view" },
+  { path: "/channels", text: "Channels", name: "channels", action: "channels.view" },
   { path: "/audit", text: "Audit", name: "audit", action: "audit.view" },
 ];
 

@@ -26,6 +26,7 @@ PAGES = {
     "/tokens": "API tokens",
     "/profile": "Profile",
     "/secrets": "Secrets",
+    "/channels": "Channels",
     "/audit": "Audit",
     "/nowhere": "Nothing here",
 }
