@@ -26,7 +26,7 @@ const KINDS = {
   telegram: {
     label: "Telegram",
     credential: "Bot token",
-    settings: [text("base_url", "Address of the API", { value: "https://api.telegram.org" })],
+    settings: [text("base_url", "Address of the API", {}, "Telegram's own unless told.")],
   },
 };
 
@@ -83,8 +83,9 @@ function bodyOf(name, kind, shown, networks) {
   const config = { kind: kind.control.value, allow_networks: networks.control.value.split(/\s+/).filter(Boolean) };
   let credential = "";
   for (const { path, control } of shown) {
+    const value = control.value.trim();
     if (path === "credential") credential = control.value;
-    else config[path.replace("config.", "")] = path === "config.port" ? Number(control.value) : control.value.trim();
+    else if (value) config[path.replace("config.", "")] = path === "config.port" ? Number(value) : value;
   }
   return { name: name.control.value.trim(), config, credential };
 }
