@@ -14,6 +14,8 @@ import * as approvals from "./pages/approvals.js";
 import * as audit from "./pages/audit.js";
 import * as automation from "./pages/automation.js";
 import * as automations from "./pages/automations.js";
+import * as channels from "./pages/channels.js";
+import * as forgotten from "./pages/forgotten.js";
 import * as invitation from "./pages/invitation.js";
 import * as login from "./pages/login.js";
 import * as notFound from "./pages/not-found.js";
@@ -32,12 +34,13 @@ import * as tokens from "./pages/tokens.js";
 import * as workers from "./pages/workers.js";
 
 const TICK_MS = 1_000;
-const OPEN_TO_ALL = ["/login", "/setup", "/reset", "/invitation"];
+const OPEN_TO_ALL = ["/login", "/setup", "/reset", "/invitation", "/forgotten"];
 
 route("/login", login);
 route("/setup", setup);
 route("/reset", reset);
 route("/invitation", invitation);
+route("/forgotten", forgotten);
 for (const [pattern, page] of [
   ["/", templates],
   ["/templates", templates],
@@ -56,6 +59,7 @@ for (const [pattern, page] of [
   ["/profile", profile],
   ["/tokens", tokens],
   ["/secrets", secrets],
+  ["/channels", channels],
   ["/audit", audit],
   [".*", notFound],
 ]) {

@@ -17,6 +17,7 @@ const PLACES = [
   { path: "/people", text: "People", name: "people" },
   { path: "/policies", text: "Policies", name: "policies", action: "policies.view" },
   { path: "/secrets", text: "Secrets", name: "secrets", action: "secrets.view" },
+  { path: "/channels", text: "Channels", name: "channels", action: "channels.view" },
   { path: "/audit", text: "Audit", name: "audit", action: "audit.view" },
 ];
 

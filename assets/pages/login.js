@@ -36,6 +36,7 @@ export function mount(root, { query }) {
     password.element,
     trouble,
     submit,
+    h("p", { class: "small" }, h("a", { href: "/forgotten" }, "Forgotten password?")),
   );
   let code = null;
   let org = null;

@@ -8,6 +8,7 @@ import { field, input, showProblems } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
 import { loadInto } from "../components/loading.js";
 import { newPassword } from "../components/new-password.js";
+import { notifications } from "../components/notifications.js";
 import { noticeBox, problemBox } from "../components/problems.js";
 import { get, getAll, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
@@ -40,6 +41,7 @@ export function mount(root) {
     }),
     h("section", { class: "profile-part" }, h("h2", {}, "Authenticator app"), fresh, app),
     h("section", { class: "profile-part" }, h("h2", {}, "Sessions"), sessions),
+    notifications(page.signal),
     h("section", { class: "profile-part" }, h("h2", {}, "Password"), passwordForm(loadSessions)),
   );
   loadApp();

@@ -108,24 +108,51 @@ def _logged_in(api: Api, request: LoginRequest) -> LoginReply:
 
 
 @click.command(cls=Command)
-@click.argument("link")
+@click.argument("link", required=False)
+@click.option("--email", metavar="E", help="Your e-mail address, to be sent a link.")
+@click.option("--server", metavar="URL", envvar="OPSICLE_SERVER", help="Where the server listens, with --email.")
 @password_file
 @ca_fingerprint_option
-def reset(link: str, password_file: str | None, ca_fingerprint: str | None) -> None:
-    """Set a new password with the one-time link that an admin gave you."""
-    from opsicle.client.sessions import Session
+def reset(
+    link: str | None, email: str | None, server: str | None, password_file: str | None, ca_fingerprint: str | None
+) -> None:
+    """Set a new password with a one-time LINK; with --email instead, ask the server to send you one.
+
+    A link is sent if your org has an e-mail channel; the server tells nobody whether one was. An admin can make one
+    too.
+    """
+    from opsicle.domain.errors import UsageError
+
+    if link and not email:
+        _reset(link, password_file, ca_fingerprint)
+    elif email and server and not link:
+        url = normal(server)
+        _stranger(url, ca_fingerprint).forgot_password(email)
+        emit({"server": url, "is_requested": True}, [("server", url)])
+        say("If the account's org can send e-mail, a link is on its way. It is good for an hour.")
+    else:
+        raise UsageError("give a LINK, or --email and --server", hint="`opsicle reset --help`")
+
+
+def _reset(link: str, password_file: str | None, ca_fingerprint: str | None) -> None:
     from opsicle.domain.errors import InvalidInput
 
     url, found, token = link.strip().partition("/reset#token=")
     if not found or not token:
         raise InvalidInput("this is not a reset link", hint="It looks like https://ops.example.com/reset#token=…")
     url = normal(url)
-    known = kept_sessions().find(current().profile)
-    trusted = known.ca_pem if known and known.server == url else ""
-    session = Session(server=url, ca_pem=trusted_ca(url, ca_fingerprint, trusted))
-    connect(session).reset_password(token, read_password(password_file, is_new=True))
+    _stranger(url, ca_fingerprint).reset_password(token, read_password(password_file, is_new=True))
     emit({"server": url, "is_reset": True}, [("server", url)])
     say(f"The password is set. Next: opsicle login --server {url}")
+
+
+def _stranger(url: str, ca_fingerprint: str | None) -> Api:
+    """The server, for somebody who is not logged in."""
+    from opsicle.client.sessions import Session
+
+    known = kept_sessions().find(current().profile)
+    trusted = known.ca_pem if known and known.server == url else ""
+    return connect(Session(server=url, ca_pem=trusted_ca(url, ca_fingerprint, trusted)))
 
 
 @click.command(cls=Command)

@@ -36,6 +36,7 @@ COMMANDS = {
     "totp": "totp",
     "secrets": "secrets",
     "policies": "policies",
+    "channels": "channels",
     "audit": "audit",
 }
 """Each command and the module of `opsicle.cli` that has it, in the order in which help lists them."""

@@ -92,6 +92,10 @@ class Api(ApprovalCalls, PolicyCalls, AccessCalls):
         request = identity.ResetPasswordRequest(token=token, password=password)
         self._tell("POST", "/api/v1/password/reset", request)
 
+    def forgot_password(self, email: str) -> None:
+        """Ask for a link for a new password by e-mail."""
+        self._tell("POST", "/api/v1/password/forgotten", identity.ForgottenPasswordRequest(email))
+
     def make_reset_link(self, who: str) -> identity.NewResetLink:
         """Make the one-time link with which a person sets a new password."""
         return self._post(f"/api/v1/users/{part(who)}/reset", None, identity.NewResetLink)

@@ -17,6 +17,15 @@ class NoticeKind(StrEnum):
     APPROVAL_ESCALATED = "approval_escalated"
     APPROVAL_ENDED = "approval_ended"
     AUTOMATION_FINISHED = "automation_finished"
+    CHANNEL_TEST = "channel_test"
+    PASSWORD_RESET = "password_reset"
+
+
+ASKING = frozenset({NoticeKind.APPROVAL_REQUESTED, NoticeKind.APPROVAL_REMINDER, NoticeKind.APPROVAL_ESCALATED})
+"""Kinds that ask somebody to decide."""
+
+CHOOSABLE = tuple(kind for kind in NoticeKind if kind not in (NoticeKind.CHANNEL_TEST, NoticeKind.PASSWORD_RESET))
+"""Kinds that people may turn off for themselves: the others they have asked for just now."""
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):

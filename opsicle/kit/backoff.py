@@ -26,3 +26,9 @@ class Backoff:
     def reset(self) -> None:
         """A try went well: begin again with short delays."""
         self._ceiling = self._shortest
+
+
+def delay_after(tries: int, shortest: float, longest: float) -> float:
+    """The seconds to wait after so many tries in vain, for whoever keeps the count and not the `Backoff`."""
+    ceiling = min(longest, shortest * 2 ** min(tries, 32))
+    return random.SystemRandom().uniform(shortest, ceiling)

@@ -17,6 +17,7 @@ from opsicle.server.api import (
     approvals,
     audit,
     automations,
+    channels,
     enrol,
     groups,
     identity,
@@ -32,21 +33,29 @@ from opsicle.server.api import (
     worker_jobs,
     workers,
 )
+from opsicle.server.api.channels import Telling
 from opsicle.server.api.http import Route
 from opsicle.server.api.identity import Identity
+from opsicle.server.background.chat_listeners import ChatListeners
+from opsicle.server.background.delivery import Delivery
 from opsicle.server.background.loop import Loop
 from opsicle.server.services.accounts import Accounts
 from opsicle.server.services.api_tokens import ApiTokens
+from opsicle.server.services.approval_facts import approval_facts
 from opsicle.server.services.approval_progress import Progress
 from opsicle.server.services.approvals import Approvals
 from opsicle.server.services.audit import Audit
 from opsicle.server.services.audit_checkpoints import AuditCheckpoints
 from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.automations import Automations
+from opsicle.server.services.channels import Channels
+from opsicle.server.services.chats import Chats
+from opsicle.server.services.deliveries import Deliveries
 from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.enrolments import Enrolments, Urls
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.following import Following
+from opsicle.server.services.forgotten_passwords import ForgottenPasswords
 from opsicle.server.services.groups import Groups
 from opsicle.server.services.invitation_links import InvitationLinks
 from opsicle.server.services.invitations import Invitations
@@ -61,15 +70,18 @@ from opsicle.server.services.orgs import Orgs
 from opsicle.server.services.password_changes import PasswordChanges
 from opsicle.server.services.passwords import PasswordHasher
 from opsicle.server.services.policies import Policies
+from opsicle.server.services.preferences import Preferences
 from opsicle.server.services.provider import Provider
 from opsicle.server.services.questions import Questions
 from opsicle.server.services.recovery import Recovery
 from opsicle.server.services.roles import Roles
 from opsicle.server.services.secrets import Secrets
+from opsicle.server.services.sending import Sending
 from opsicle.server.services.service_accounts import ServiceAccounts
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.signals import Signals
 from opsicle.server.services.step_up import StepUp
+from opsicle.server.services.telegram_inbox import TelegramInbox
 from opsicle.server.services.templates import Templates
 from opsicle.server.services.users import Users
 from opsicle.server.services.vault import Vault
@@ -84,6 +96,8 @@ _KEEP_TIME_EVERY_SECONDS = 1.0
 _FORGET_REQUESTS_EVERY_SECONDS = 3600.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
+_LISTEN_EVERY_SECONDS = 2.0
+_DELIVER_EVERY_SECONDS = 0.5
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
 
 
@@ -114,6 +128,7 @@ class Services:
         self.urls = Urls()
         self.hasher = PasswordHasher()
         self.sessions = Sessions(state, clock, has_open_orgs=core.has_open_orgs)
+        self.notices = Notices(clock)
         throttle = LoginThrottle(state, clock)
         apps = Authenticators(state, core.seal, throttle, clock)
         self.step_up = StepUp(state, apps, clock)
@@ -123,6 +138,7 @@ class Services:
             self.sessions,
             PasswordChanges(state, self.sessions, self.hasher, throttle, self.step_up, clock),
             Recovery(state, self.sessions, self.step_up, self.urls, clock),
+            ForgottenPasswords(state, self.notices, clock),
         )
         self.accounts = Accounts(state, self.sessions, self.hasher, throttle, apps, clock)
         self.users = Users(state, self.sessions, self.hasher, self.step_up, clock)
@@ -142,10 +158,21 @@ class Services:
         self.secrets = Secrets(state, core.vault, clock)
         self.job_logs = JobLogs(core.logs, clock)
         work_orders = WorkOrders(core.vault, Orders(core.order_key, clock))
-        leasing = Leasing(self.fleet, self.leases, self.signals, clock, work_orders)
-        self.jobs = Jobs(state, self.job_logs, leasing, self.signals, clock)
+        self.sending = Sending(state, core.vault, self.urls, clock)
+        self.delivery = Delivery(self.sending)
+        self.chats = Chats(state, self.step_up, throttle, clock)
+        self.telegram = TelegramInbox(state, core.vault, self.chats)
+        self.listeners = ChatListeners(self.telegram)
+        self.telling = Telling(
+            Channels(state, core.vault, self.notices, self.step_up, clock),
+            Deliveries(state, clock),
+            Preferences(state),
+            self.chats,
+        )
+        leasing = Leasing(self.fleet, self.leases, self.signals, self.notices, clock, work_orders)
+        self.jobs = Jobs(state, self.job_logs, leasing, self.signals, self.notices, clock)
         self.dispatch = Dispatch(state, self.jobs, leasing, clock)
-        progress = Progress(Notices(clock))
+        progress = Progress(self.notices)
         self.automations = Automations(
             state, self.job_logs, self.dispatch, self.fleet, self.signals, clock, core.vault, progress
         )
@@ -153,13 +180,22 @@ class Services:
         self.following = Following(self.automations, self.job_logs, self.signals)
         self.enrolments = Enrolments(state, core.authority, core.order_key.public, self.urls, throttle, clock)
         self.workers = Workers(state, self.fleet, clock)
-        self.fleet.sharing_orgs.update(state.read(list_allowing_shared))
+        self._connect()
+
+    def _connect(self) -> None:
+        """Let services hear of each other what they do not know of when they are built."""
+        clock = self.core.clock
+        self.chats.decide = self.approvals.decide_in_chat
+        self.notices.describe_approval = lambda db, org_id, approval: approval_facts(db, org_id, approval, clock.now())
+        self.fleet.sharing_orgs.update(self.core.state.read(list_allowing_shared))
         self.orgs.on_sharing_changed = self.fleet.sharing_changed
         self.workers.on_revoked = self.dispatch.on_revoked
         self.workers.on_drain_changed = self.dispatch.on_drain_changed
 
     def close(self) -> None:
-        """End what has threads of its own."""
+        """End what has threads or greenlets of its own."""
+        self.listeners.close()
+        self.delivery.close()
         self.hasher.close()
         self.job_logs.close()
 
@@ -182,6 +218,7 @@ class Services:
             *secrets.routes(self.secrets),
             *policies.routes(self.policies),
             *approvals.routes(self.approvals),
+            *channels.routes(self.telling),
             *audit.routes(self.audit),
             *enrol.routes(self.enrolments),
         ]
@@ -210,5 +247,8 @@ class Services:
             Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, self.automations.forget_requests),
             Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.job_logs.prune(keep_logs)),
             Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, self.audit_checkpoints.sign_due),
+            Loop("listen", _LISTEN_EVERY_SECONDS, self.listeners.turn),
+            Loop("deliver", _DELIVER_EVERY_SECONDS, self.delivery.turn),
+            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.sending.prune(keep_logs)),
             *prune_audit,
         ]

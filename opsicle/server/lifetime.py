@@ -107,6 +107,7 @@ class Lifetime:
         urls = services.urls
         urls.url, urls.worker_url = addresses.url(frontage.user_port), addresses.worker_url(frontage.worker_port)
         services.jobs.recover()
+        services.sending.recover()
         loops = [
             *services.loops(timedelta(days=options.log_retention_days), options.keep_audit),
             Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda: frontage.renew(self._clock.now())),

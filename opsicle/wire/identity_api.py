@@ -73,6 +73,12 @@ class NewResetLink(msgspec.Struct, kw_only=True):
     expires_at: datetime
 
 
+class ForgottenPasswordRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Asks for a link for a new password, by e-mail."""
+
+    email: str
+
+
 class ResetPasswordRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Sets a new password with the token of a reset link."""
 

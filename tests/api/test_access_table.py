@@ -11,12 +11,14 @@ import re
 import pytest
 
 from opsicle.domain.access import PERMISSIONS, TABLE, Action, Role
+from opsicle.domain.channels import WebhookConfig
 from opsicle.domain.rights import Rights, grants_of
 from opsicle.domain.rules import OWN_ROLE_RULES, parse_rule
 from opsicle.pki.certificates import WorkerIdentity
 from opsicle.server.api.http import Access, Route
 from opsicle.server.api.request import WORKER_IDENTITY
 from opsicle.wire.access_api import CreateGroupRequest, CreateRoleRequest
+from opsicle.wire.channel_api import CreateChannelRequest
 from opsicle.wire.org_api import InviteRequest
 from opsicle.wire.secret_api import CreateSecretRequest
 from opsicle.wire.user_api import CreateApiTokenRequest, RunRequest
@@ -68,6 +70,7 @@ MAY: dict[str, Action | Access] = {
     "DELETE /api/v1/sessions/<session_id>": A.ACCOUNT_USE,
     "POST /api/v1/password": A.ACCOUNT_USE,
     "POST /api/v1/password/reset": PUBLIC,
+    "POST /api/v1/password/forgotten": PUBLIC,
     "POST /api/v1/users/<user>/reset": A.USERS_MANAGE,
     "DELETE /api/v1/users/<user>/totp": A.USERS_MANAGE,
     "DELETE /api/v1/users/<user>/sessions": A.USERS_MANAGE,
@@ -134,6 +137,20 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/approvals/<approval_id>/approve": A.APPROVALS_DECIDE,
     "POST /api/v1/approvals/<approval_id>/reject": A.APPROVALS_DECIDE,
     "POST /api/v1/approvals/<approval_id>/withdraw": A.APPROVALS_VIEW,
+    "GET /api/v1/channels": A.CHANNELS_VIEW,
+    "POST /api/v1/channels": A.CHANNELS_MANAGE,
+    "GET /api/v1/channels/<channel>": A.CHANNELS_VIEW,
+    "PATCH /api/v1/channels/<channel>": A.CHANNELS_MANAGE,
+    "DELETE /api/v1/channels/<channel>": A.CHANNELS_MANAGE,
+    "POST /api/v1/channels/<channel>/test": A.CHANNELS_MANAGE,
+    "GET /api/v1/deliveries": A.CHANNELS_VIEW,
+    "GET /api/v1/deliveries/<delivery_id>": A.CHANNELS_VIEW,
+    "POST /api/v1/deliveries/<delivery_id>/retry": A.CHANNELS_MANAGE,
+    "GET /api/v1/chat-links": A.ACCOUNT_USE,
+    "POST /api/v1/chat-links": A.ACCOUNT_USE,
+    "DELETE /api/v1/chat-links/<channel>": A.ACCOUNT_USE,
+    "GET /api/v1/preferences": A.ACCOUNT_USE,
+    "PUT /api/v1/preferences": A.ACCOUNT_USE,
     "GET /api/v1/audit": A.AUDIT_VIEW,
     "GET /api/v1/audit/export": A.AUDIT_VIEW,
     "GET /api/v1/audit/verify": A.AUDIT_VIEW,
@@ -148,6 +165,8 @@ WORKER_ROUTES = {
     "POST /worker/v1/jobs/<job_id>/log",
     "POST /worker/v1/jobs/<job_id>/finish",
 }
+
+HOOKS = {"kind": "webhook", "url": "https://hooks.example.com/"}
 
 BODIES: dict[str, object] = {
     "POST /api/v1/totp/confirm": {"totp": "x"},
@@ -175,6 +194,10 @@ BODIES: dict[str, object] = {
     "POST /api/v1/policies": {"source": policy("new")},
     "POST /api/v1/secrets": {"name": "new", "value": "hunter2-hunter2"},
     "PUT /api/v1/secrets/<secret>": {"value": "hunter2-hunter2"},
+    "POST /api/v1/channels": {"name": "new", "config": HOOKS, "credential": "0123456789abcdef"},
+    "PATCH /api/v1/channels/<channel>": {"is_enabled": True},
+    "POST /api/v1/chat-links": {"channel": "x"},
+    "PUT /api/v1/preferences": {"channel": "x", "notice": "automation_finished", "is_on": True},
 }
 
 
@@ -212,6 +235,10 @@ def furnish(house: House, org: str, admin: str, name: str) -> Things:
     invited = house.services.invitations.invite(
         actor, InviteRequest(email=f"{org}-guest@example.com", role=Role.MEMBER)
     )
+    config = WebhookConfig(url="https://hooks.example.com/")
+    channel = CreateChannelRequest(name=f"{org}-hooks", config=config, credential="0123456789abcdef")
+    house.services.telling.channels.create(actor, channel)
+    delivery = house.services.telling.channels.test(actor, channel.name)
     return {
         "org": org,
         "group": group.name,
@@ -227,6 +254,8 @@ def furnish(house: House, org: str, admin: str, name: str) -> Things:
         "secret": secret.name,
         "policy": f"{org}-policy",
         "approval_id": asked.approval_id,
+        "channel": channel.name,
+        "delivery_id": delivery.id,
     }
 
 

@@ -30,6 +30,7 @@ PAGES = {
     "/approvals": "Approvals",
     "/approvals?whose=all": "Approvals",
     "/policies": "Policies",
+    "/channels": "Channels",
     "/audit": "Audit",
     "/nowhere": "Nothing here",
 }

@@ -85,11 +85,12 @@ class Core:
         self.fleet = Fleet(self.clock)
         self.job_logs = JobLogs(self.logs_database, self.clock)
         work_orders = WorkOrders(self.vault, Orders(self.order_key, self.clock))
-        leasing = Leasing(self.fleet, self.leases, self.signals, self.clock, work_orders)
-        self.jobs = Jobs(self.database, self.job_logs, leasing, self.signals, self.clock)
+        notices = Notices(self.clock)
+        leasing = Leasing(self.fleet, self.leases, self.signals, notices, self.clock, work_orders)
+        self.jobs = Jobs(self.database, self.job_logs, leasing, self.signals, notices, self.clock)
         self.jobs.recover()
         self.dispatch = Dispatch(self.database, self.jobs, leasing, self.clock)
-        progress = Progress(Notices(self.clock))
+        progress = Progress(notices)
         self.automations = Automations(
             self.database, self.job_logs, self.dispatch, self.fleet, self.signals, self.clock, self.vault, progress
         )

@@ -10,6 +10,7 @@ from opsicle.server.api.accounts import MAX_BODY
 from opsicle.server.api.http import Access, Page, Reply, Request, Route
 from opsicle.server.api.lists import LISTING, list_reply
 from opsicle.server.services.authenticators import Authenticators
+from opsicle.server.services.forgotten_passwords import ForgottenPasswords
 from opsicle.server.services.password_changes import PasswordChanges
 from opsicle.server.services.recovery import Recovery
 from opsicle.server.services.sessions import Sessions
@@ -26,6 +27,7 @@ class Identity:
     sessions: Sessions
     passwords: PasswordChanges
     recovery: Recovery
+    forgotten: ForgottenPasswords
 
 
 def routes(identity: Identity) -> list[Route]:
@@ -39,7 +41,7 @@ def _own_routes(identity: Identity) -> list[Route]:
     totp, password = "/api/v1/totp", "/api/v1/password"
     change, reset = wire.ChangePasswordRequest, wire.ResetPasswordRequest
     page, public = Page[wire.Session], Access.PUBLIC
-    sessions = identity.sessions
+    sessions, forgotten = identity.sessions, wire.ForgottenPasswordRequest
     return [
         Route("GET", totp, partial(show_totp, apps), use, reply=wire.TotpStatus),
         Route("POST", totp, partial(enrol_totp, apps), use, reply=wire.NewTotp),
@@ -57,6 +59,15 @@ def _own_routes(identity: Identity) -> list[Route]:
             public,
             body=reset,
             status=204,
+            max_body=MAX_BODY,
+        ),
+        Route(
+            "POST",
+            f"{password}/forgotten",
+            partial(forgot_password, identity.forgotten),
+            public,
+            body=forgotten,
+            status=202,
             max_body=MAX_BODY,
         ),
     ]
@@ -123,6 +134,12 @@ def reset_password(passwords: PasswordChanges, request: Request) -> Reply:
     """Set a new password with the token of a reset link."""
     passwords.reset(request.body(wire.ResetPasswordRequest), request.address)
     return Reply(204)
+
+
+def forgot_password(forgotten: ForgottenPasswords, request: Request) -> Reply:
+    """Ask for a link for a new password by e-mail; the answer says nothing of whether one goes out."""
+    forgotten.request_link(request.body(wire.ForgottenPasswordRequest).email, request.address)
+    return Reply(202, {})
 
 
 def make_reset_link(recovery: Recovery, request: Request, user: str) -> Reply:

@@ -133,6 +133,10 @@ class Approvals:
         """Refuse; enough of it ends the automation. Raises as `approve`."""
         return self._decide(actor, approval_id, Verdict.REJECT, request)
 
+    def decide_in_chat(self, actor: Actor, approval_id: str, verdict: str, reason: str, totp: str) -> Approval:
+        """What `approve` and `reject` do, for the button that somebody pressed in a chat. Raises as they do."""
+        return self._decide(actor, approval_id, Verdict(verdict), DecisionRequest(reason=reason, totp=totp))
+
     def _decide(self, actor: Actor, approval_id: str, verdict: Verdict, request: DecisionRequest) -> Approval:
         actor.require(Action.APPROVALS_DECIDE)
         ballot = _Ballot(verdict, _checked_reason(request.reason), bool(request.totp))

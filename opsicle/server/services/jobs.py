@@ -16,6 +16,7 @@ from opsicle.server.services.fleet import Presence
 from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.leases import Lease
 from opsicle.server.services.leasing import Leased, Leasing, may_serve
+from opsicle.server.services.notices import Notices
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.store import audit, automations, jobs
 from opsicle.server.store.automations import Ending
@@ -34,13 +35,22 @@ MAX_EXPLANATION = 2_000
 class Jobs:
     """The life of a job between its lease and its end."""
 
-    def __init__(self, database: Database, job_logs: JobLogs, leasing: Leasing, signals: Signals, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        job_logs: JobLogs,
+        leasing: Leasing,
+        signals: Signals,
+        notices: Notices,
+        clock: Clock,
+    ) -> None:
         self._database = database
         self._job_logs = job_logs
         self._leasing = leasing
         self._fleet = leasing.fleet
         self._leases = leasing.leases
         self._signals = signals
+        self._notices = notices
         self._clock = clock
 
     def recover(self) -> None:
@@ -168,6 +178,7 @@ class Jobs:
             raise _lease_lost(job.id)
         data = {"job": job.id, "state": outcome.state, "exit_code": outcome.exit_code}
         audit.append(db, ending.at, job.org_id, worker, "finish", _resource(job), data)
+        self._notices.post_finished(db, job.org_id, job.automation_id)
 
     def _lose(self, db: Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str) -> None:
         """Record that nobody can say what became of a job; one that never started just waits again."""
@@ -186,6 +197,7 @@ class Jobs:
                 verb = "requeue"
             else:
                 automations.finish(db, job.automation_id, job.id, ending)
+                self._notices.post_finished(db, job.org_id, job.automation_id)
         else:
             return
         audit.append(db, now, job.org_id, actor, verb, _resource(job), data)

@@ -13,6 +13,7 @@ from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import SystemActor, WorkerActor
 from opsicle.server.services.fleet import Fleet, Presence
 from opsicle.server.services.leases import Lease, Leases
+from opsicle.server.services.notices import Notices
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.work import Altered, WorkOrders
 from opsicle.server.store import audit, automations, jobs, orgs
@@ -43,10 +44,19 @@ class Leased:
 class Leasing:
     """Who may have what, and for how long. `lease_…` run inside a transaction; `granted` after it is durable."""
 
-    def __init__(self, fleet: Fleet, leases: Leases, signals: Signals, clock: Clock, orders: WorkOrders) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        leases: Leases,
+        signals: Signals,
+        notices: Notices,
+        clock: Clock,
+        orders: WorkOrders,
+    ) -> None:
         self.fleet = fleet
         self.leases = leases
         self._signals = signals
+        self._notices = notices
         self._clock = clock
         self._work_orders = orders
 
@@ -129,6 +139,7 @@ class Leasing:
         now = self._clock.now()
         if not automations.refuse(db, row.id, None, now, f"it was not run: {reason}"):
             return False
+        self._notices.post_finished(db, row.org_id, row.id)
         audit.append(db, now, row.org_id, SystemActor(), "refuse", f"automations/{row.id}", {"reason": reason})
         return True
 

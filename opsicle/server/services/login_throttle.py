@@ -44,8 +44,8 @@ class LoginThrottle:
             login_attempts.delete_until(db, now - WINDOW)
             is_known = sessions.was_used_from(db, email, address)
             limit = MAX_PER_ACCOUNT if is_known else MAX_FROM_STRANGERS
-            _check(login_attempts.times_of_account(db, email, now - WINDOW), limit, now)
-            _check(login_attempts.times_from_address(db, network(address), now - WINDOW), MAX_PER_ADDRESS, now)
+            check_times(login_attempts.times_of_account(db, email, now - WINDOW), limit, now)
+            check_times(login_attempts.times_from_address(db, network(address), now - WINDOW), MAX_PER_ADDRESS, now)
             return login_attempts.insert(db, email, network(address), now)
 
         return self._database.write(work)
@@ -54,7 +54,7 @@ class LoginThrottle:
         """Raise TooManyRequests if too much that came from here was wrong, passwords and other proofs alike."""
         now = self._clock.now()
         since = now - WINDOW
-        _check(
+        check_times(
             self._database.read(lambda db: login_attempts.times_from_address(db, network(address), since)),
             MAX_PER_ADDRESS,
             now,
@@ -76,7 +76,8 @@ def network(address: str) -> str:
     return str(ip)
 
 
-def _check(times: list[str], limit: int, now: datetime) -> None:
+def check_times(times: list[str], limit: int, now: datetime) -> None:
+    """Raise TooManyRequests if these attempts of the last `WINDOW`, oldest first, are as many as there may be."""
     if len(times) >= limit:
         free_at = from_text(times[-limit]) + WINDOW
         raise TooManyRequests(

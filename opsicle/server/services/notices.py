@@ -1,21 +1,146 @@
-"""Telling people, inside the transaction of what they are told of: nothing is told that did not happen, or twice."""
+"""Telling people: one durable delivery per recipient and channel, in the transaction of what they are told of.
+
+So whatever is committed is also told, whatever becomes of the server in the next moment, and nothing is told that was
+undone. Sending is `services/sending.py`'s.
+"""
 
 from __future__ import annotations
 
-from opsicle.domain.notices import Notice
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from opsicle.domain.channels import CHATS, WEBHOOK, DeliveryState
+from opsicle.domain.notices import Notice, NoticeKind
+from opsicle.domain.templates import Value
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
-from opsicle.server.store import notices
+from opsicle.server.approver.messages import Fact
+from opsicle.server.store import automations, channels, chat_links, deliveries, memberships, notice_preferences, notices
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.database import Connection
+from opsicle.server.store.deliveries import DeliveryRow
+
+GIVE_UP_AFTER = timedelta(days=3)
+"""A channel that is down over a long weekend loses nothing."""
+
+MAX_FACT_CHARACTERS = 500
+MAX_VALUES = 20
+
+Describe = Callable[[Connection, str, str], tuple[Fact, ...]]
+"""What is to be said of one approval (org id, approval id): why, until when, who else."""
+
+
+class Addressee(NamedTuple):
+    """Where one copy goes: `target` is an e-mail address, a chat, or "" for a webhook."""
+
+    user_id: str | None
+    target: str
 
 
 class Notices:
-    """Keeps what people are to be told."""
+    """Posts notices. What an approval is about, its own service says: `describe_approval` is set to that."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.describe_approval: Describe = lambda _db, _org_id, _approval_id: ()
 
     def post(self, db: Connection, notice: Notice) -> None:
-        """Inside a transaction: record a notice."""
+        """Inside a transaction: record a notice, and queue a delivery for each recipient on each channel to them.
+
+        Whoever is no member of the org, or has turned this kind off, gets none. A webhook gets one, whoever is told.
+        """
         now = self._clock.now()
         notices.insert(db, new_id(now), notice, now)
+        enabled = channels.list_enabled(db, notice.org_id)
+        facts = self._facts(db, notice) if enabled else ()
+        for channel in enabled:
+            for addressee in dict.fromkeys(self._addressees(db, notice, channel)):
+                self.queue(db, channel, notice, addressee, facts)
+
+    def post_finished(self, db: Connection, org_id: str, automation_id: str) -> None:
+        """Inside the transaction that ends an automation: tell whoever asked for it."""
+        row = automations.get(db, org_id, automation_id)
+        subject = f"{row.template} {row.state.replace('_', ' ')}"
+        kind = NoticeKind.AUTOMATION_FINISHED
+        notice = Notice(
+            kind=kind, org_id=org_id, recipients=(row.requester_id,), subject=subject, automation_id=automation_id
+        )
+        self.post(db, notice)
+
+    def queue(
+        self, db: Connection, channel: ChannelRow, notice: Notice, addressee: Addressee, facts: tuple[Fact, ...] = ()
+    ) -> str:
+        """Inside a transaction: queue one delivery; its id."""
+        now = self._clock.now()
+        row = DeliveryRow(
+            id=new_id(now),
+            org_id=notice.org_id,
+            channel_id=channel.id,
+            channel=channel.name,
+            kind=notice.kind,
+            user_id=addressee.user_id,
+            target=addressee.target,
+            subject=notice.subject,
+            facts=msgspec.json.encode(facts).decode(),
+            approval_id=notice.approval_id,
+            automation_id=notice.automation_id,
+            state=DeliveryState.QUEUED,
+            next_attempt_at=now,
+            give_up_at=now + GIVE_UP_AFTER,
+            created_at=now,
+        )
+        deliveries.insert(db, row)
+        return row.id
+
+    def reach(self, db: Connection, channel: ChannelRow, user_id: str) -> Addressee | None:
+        """Where a channel reaches a member of its org; None if it cannot, or they are none or disabled."""
+        if channel.kind == WEBHOOK:
+            return Addressee(None, "")
+        member = memberships.find(db, channel.org_id, user_id)
+        if member is None or member.is_disabled:
+            return None
+        if channel.kind not in CHATS:
+            return Addressee(member.user_id, member.email)
+        link = chat_links.find(db, channel.id, member.user_id)
+        return Addressee(member.user_id, link.chat_id) if link else None
+
+    def _addressees(self, db: Connection, notice: Notice, channel: ChannelRow) -> Iterator[Addressee]:
+        if channel.kind == WEBHOOK:
+            yield Addressee(None, "")
+            return
+        yield from (Addressee(None, chat.id) for chat in notice.chats if chat.channel == channel.kind)
+        for user_id in notice.recipients:
+            addressee = self.reach(db, channel, user_id)
+            if addressee and notice_preferences.wants(db, user_id, channel.id, notice.kind):
+                yield addressee
+
+    def _facts(self, db: Connection, notice: Notice) -> tuple[Fact, ...]:
+        row = automations.find(db, notice.org_id, notice.automation_id) if notice.automation_id else None
+        facts = _facts_of(row, is_over=notice.kind == NoticeKind.AUTOMATION_FINISHED) if row else ()
+        if notice.approval_id:
+            facts = (*facts, *self.describe_approval(db, notice.org_id, notice.approval_id))
+        return tuple(Fact(fact.label, _short(fact.text)) for fact in facts if fact.text)
+
+
+def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
+    """What is to be said of an automation; a secret's value is masked in its row already."""
+    values = msgspec.json.decode(row.values_json, type=dict[str, Value])
+    shown = ", ".join(f"{name}={value}" for name, value in list(values.items())[:MAX_VALUES])
+    facts = (
+        Fact("Asked by", f"{row.requester_name} ({row.requester_email})"),
+        Fact("Template", f"{row.template}, version {row.version}"),
+        Fact("Values", shown),
+        Fact("Reason", row.reason),
+    )
+    if not is_over:
+        return facts
+    code = "" if row.exit_code is None else str(row.exit_code)
+    return (*facts, Fact("State", row.state), Fact("Exit code", code), Fact("Explanation", row.explanation))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_FACT_CHARACTERS else text[: MAX_FACT_CHARACTERS - 1] + "…"

@@ -9,21 +9,16 @@ from opsicle.domain.access import Action
 from opsicle.domain.approvers import Asker, Person
 from opsicle.domain.policies import Chat, Policy
 from opsicle.server.services.rights import rights_of
-from opsicle.server.store import groups, memberships
+from opsicle.server.store import chat_links, groups, memberships
 from opsicle.server.store.database import Connection
 from opsicle.server.store.memberships import MemberRow
-
-
-def linked_user(_db: Connection, _org_id: str, _chat: Chat) -> str | None:
-    """The user to whom an account of a chat service is linked. Nobody is linked yet, so that it is nobody's."""
-    return None
 
 
 def people_of(db: Connection, org_id: str, policies: Iterable[Policy]) -> dict[str, Person]:
     """The enabled members of an org by id, with the chat accounts that these policies name."""
     chats: dict[str, set[Chat]] = {}
     for chat in _named_chats(policies):
-        if user_id := linked_user(db, org_id, chat):
+        if user_id := chat_links.find_user(db, org_id, chat.channel, chat.id):
             chats.setdefault(user_id, set()).add(chat)
     members = {member.user_id: member for member in memberships.list_members(db, org_id, "", limit=-1)}
     joined = groups.list_joined(db, org_id)

@@ -34,7 +34,7 @@ from opsicle.server.services.rights import (
 )
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
-from opsicle.server.store import audit, groups, memberships, password_resets, sessions, tokens, users
+from opsicle.server.store import audit, chat_links, groups, memberships, password_resets, sessions, tokens, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.users import UserRow
@@ -173,6 +173,7 @@ def end_membership(db: Connection, org_id: str, member: MemberRow) -> None:
     sessions.delete_of_member(db, org_id, member.user_id)
     tokens.delete_of_member(db, org_id, member.user_id)
     groups.remove_everywhere(db, org_id, member.user_id)
+    chat_links.delete_of_member(db, org_id, member.user_id)
     memberships.clear_manager(db, org_id, member.user_id)
     memberships.delete(db, org_id, member.user_id)
     password_resets.delete_of_user(db, member.user_id)

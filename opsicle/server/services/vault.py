@@ -11,7 +11,7 @@ import msgspec
 from opsicle.domain.errors import Conflict
 from opsicle.domain.templates import Value
 from opsicle.pki.master_key import CannotOpen, MasterKey, Place, Sealed
-from opsicle.server.store import secrets, settings
+from opsicle.server.store import channels, secrets, settings
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.secrets import SealedRow
 
@@ -68,6 +68,15 @@ class Vault:
             salt, values = content[1 : 1 + _SALT_BYTES], content[1 + _SALT_BYTES :]
         return HiddenValues(salt, msgspec.json.decode(values, type=dict[str, Value]))
 
+    def seal_credential(self, org_id: str, channel_id: str, version: int, credential: str) -> SealedRow:
+        """A channel's credential, bound to org, channel and version."""
+        sealed = self._key.seal(_credential_place(org_id, channel_id, version), credential.encode())
+        return SealedRow(org_id, channel_id, version, sealed.wrapped_key, sealed.ciphertext)
+
+    def open_credential(self, row: SealedRow) -> str:
+        """A channel's credential."""
+        return self._key.open(_credential_place(row.org_id, row.key, row.version), _sealed(row)).decode()
+
     def fingerprint(self, content: bytes) -> str:
         """See `MasterKey.fingerprint`."""
         return self._key.fingerprint(content)
@@ -96,6 +105,10 @@ class Vault:
             (secrets.rewrap, row, _secret_place(row.org_id, row.key, row.version)) for row in secrets.list_sealed(db)
         ]
         rows += [(secrets.rewrap_values, row, _values_place(row.org_id, row.key)) for row in secrets.list_values(db)]
+        rows += [
+            (channels.rewrap, row, _credential_place(row.org_id, row.key, row.version))
+            for row in channels.list_sealed(db)
+        ]
         for store, row, place in rows:
             try:
                 wrapped = self._key.rewrap(place, _sealed(row), new).wrapped_key
@@ -136,6 +149,10 @@ def _secret_place(org_id: str, name: str, version: int) -> Place:
 
 def _values_place(org_id: str, automation_id: str) -> Place:
     return ("values", org_id, automation_id)
+
+
+def _credential_place(org_id: str, channel_id: str, version: int) -> Place:
+    return ("channel", org_id, channel_id, str(version))
 
 
 def _sealed(row: SealedRow) -> Sealed:

@@ -146,6 +146,60 @@ BEGIN
     SELECT RAISE(ABORT, 'what an automation was triggered to do never changes');
 END;
 
+CREATE TABLE channels (
+    id                 TEXT PRIMARY KEY,
+    org_id             TEXT NOT NULL REFERENCES orgs (id),
+    name               TEXT NOT NULL,
+    kind               TEXT NOT NULL,
+    config             TEXT NOT NULL,
+    version            INTEGER NOT NULL,
+    credential_version INTEGER NOT NULL,
+    wrapped_key        BLOB,
+    ciphertext         BLOB,
+    is_enabled         INTEGER NOT NULL,
+    created_at         TEXT NOT NULL,
+    updated_at         TEXT NOT NULL,
+    updated_by         TEXT NOT NULL REFERENCES users (id),
+    UNIQUE (org_id, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE chat_links (
+    channel_id   TEXT NOT NULL REFERENCES channels (id),
+    chat_user_id TEXT NOT NULL,
+    org_id       TEXT NOT NULL REFERENCES orgs (id),
+    user_id      TEXT NOT NULL REFERENCES users (id),
+    chat_id      TEXT NOT NULL,
+    linked_at    TEXT NOT NULL,
+    PRIMARY KEY (channel_id, chat_user_id),
+    UNIQUE (channel_id, user_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE deliveries (
+    id              TEXT PRIMARY KEY,
+    org_id          TEXT NOT NULL REFERENCES orgs (id),
+    channel_id      TEXT NOT NULL REFERENCES channels (id),
+    kind            TEXT NOT NULL,
+    user_id         TEXT REFERENCES users (id),
+    target          TEXT NOT NULL,
+    subject         TEXT NOT NULL,
+    facts           TEXT NOT NULL,
+    approval_id     TEXT NOT NULL,
+    automation_id   TEXT NOT NULL,
+    state           TEXT NOT NULL CHECK (state IN ('queued', 'sending', 'delivered', 'failed', 'gave_up')),
+    attempts        INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at TEXT,
+    give_up_at      TEXT NOT NULL,
+    last_error      TEXT NOT NULL DEFAULT '',
+    created_at      TEXT NOT NULL,
+    finished_at     TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX deliveries_by_org ON deliveries (org_id, id);
+
+CREATE INDEX deliveries_open ON deliveries (channel_id, next_attempt_at) WHERE state IN ('queued', 'failed');
+
+CREATE INDEX deliveries_sending ON deliveries (channel_id) WHERE state = 'sending';
+
 CREATE TABLE group_members (
     org_id    TEXT NOT NULL,
     name      TEXT NOT NULL,
@@ -225,6 +279,14 @@ CREATE TABLE join_tokens (
     worker_id  TEXT REFERENCES workers (id)
 , is_shared INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
+CREATE TABLE link_codes (
+    channel_id TEXT NOT NULL REFERENCES channels (id),
+    user_id    TEXT NOT NULL REFERENCES users (id),
+    code_hash  TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    PRIMARY KEY (channel_id, user_id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE login_attempts (
     id      INTEGER PRIMARY KEY,
     account TEXT NOT NULL,
@@ -251,6 +313,14 @@ CREATE TABLE "memberships" (
 CREATE INDEX memberships_by_owner ON memberships (org_id, owner_id) WHERE owner_id IS NOT NULL;
 
 CREATE INDEX memberships_by_user ON memberships (user_id);
+
+CREATE TABLE notice_preferences (
+    user_id    TEXT NOT NULL REFERENCES users (id),
+    channel_id TEXT NOT NULL REFERENCES channels (id),
+    kind       TEXT NOT NULL,
+    is_on      INTEGER NOT NULL,
+    PRIMARY KEY (user_id, channel_id, kind)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE notices (
     id            TEXT PRIMARY KEY,

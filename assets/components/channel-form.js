@@ -1,0 +1,91 @@
+// The form for a new channel: what it asks for depends on the kind.
+
+import { h, replace } from "../lib/dom.js";
+import { post } from "../lib/api.js";
+import { ask } from "./dialogs.js";
+import { field, input, select, showProblems } from "./fields.js";
+
+const text = (path, label, more = {}, help = "") => ({ path, label, more, help });
+
+const KINDS = {
+  email: {
+    label: "E-mail",
+    credential: "Password",
+    settings: [
+      text("host", "Mail server"),
+      text("port", "Port", { inputmode: "numeric", value: "587" }, "587 speaks STARTTLS; for 465 use the command line."),
+      text("sender", "Sender", { type: "email" }),
+      text("username", "Username"),
+    ],
+  },
+  webhook: {
+    label: "Webhook",
+    credential: "Key that signs",
+    settings: [text("url", "URL", { placeholder: "https://…" })],
+  },
+  telegram: {
+    label: "Telegram",
+    credential: "Bot token",
+    settings: [text("base_url", "Address of the API", {}, "Telegram's own unless told.")],
+  },
+};
+
+/** Ask for a channel's settings and make it; `reload` is called afterwards. */
+export function openChannelForm(reload) {
+  const name = field({ label: "Name", path: "name", help: "a to z, 0 to 9 and -.", control: input({ maxlength: 63 }) });
+  const kinds = Object.entries(KINDS).map(([kind, { label }]) => [kind, label]);
+  const kind = field({ label: "Kind", path: "config.kind", control: select(kinds, "email") });
+  const networks = field({
+    label: "Private networks that it may reach",
+    path: "config.allow_networks",
+    help: "Only where it is not on the internet, as in 10.0.0.0/8; several with spaces.",
+    control: input(),
+  });
+  const own = h("div", {});
+  let shown = [];
+  const show = () => {
+    shown = fieldsOf(KINDS[kind.control.value]);
+    replace(
+      own,
+      shown.map((each) => each.element),
+    );
+  };
+  kind.control.addEventListener("change", show);
+  show();
+  const run = async () => {
+    const fields = [name, kind, ...shown, networks];
+    try {
+      await post("/channels", bodyOf(name, kind, shown, networks));
+    } catch (error) {
+      const others = showProblems(fields, error.errors ?? []);
+      if (!error.errors?.length || others.length) throw error;
+      return false;
+    }
+    reload();
+    return true;
+  };
+  ask({
+    title: "New channel",
+    content: [name.element, kind.element, own, networks.element],
+    actions: [{ text: "Make the channel", look: "primary", run }],
+  });
+}
+
+function fieldsOf({ settings, credential }) {
+  const fields = settings.map(({ path, label, more, help }) =>
+    field({ label, path: `config.${path}`, help, control: input(more) }),
+  );
+  const secret = input({ type: "password", autocomplete: "new-password" });
+  return [...fields, field({ label: credential, path: "credential", control: secret })];
+}
+
+function bodyOf(name, kind, shown, networks) {
+  const config = { kind: kind.control.value, allow_networks: networks.control.value.split(/\s+/).filter(Boolean) };
+  let credential = "";
+  for (const { path, control } of shown) {
+    const value = control.value.trim();
+    if (path === "credential") credential = control.value;
+    else if (value) config[path.replace("config.", "")] = path === "config.port" ? Number(value) : value;
+  }
+  return { name: name.control.value.trim(), config, credential };
+}

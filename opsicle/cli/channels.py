@@ -1,0 +1,285 @@
+"""`opsicle channels`: the ways in which people are told of what needs them, and what went out through them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.proofs import totp_option, with_proof
+from opsicle.cli.root import Noun
+from opsicle.cli.sessions import connect
+from opsicle.cli.terminal import read_password, say
+from opsicle.cli.workers import limit
+
+if TYPE_CHECKING:
+    from opsicle.client.api import Api
+    from opsicle.client.channels import ChannelApi
+    from opsicle.domain.channels import Config
+    from opsicle.wire.channel_api import Channel, Delivery
+
+KINDS = ("email", "webhook", "telegram")
+_TEST_SECONDS = 30.0
+_TEST_POLL_SECONDS = 0.3
+
+_COLUMNS = [
+    Column("name", lambda channel: channel.name),
+    Column("kind", lambda channel: channel.kind),
+    Column("enabled", lambda channel: channel.is_enabled),
+    Column("credential", lambda channel: channel.has_credential),
+    Column("open deliveries", lambda channel: channel.open_deliveries),
+    Column("updated", lambda channel: channel.updated_at),
+    Column("updated by", lambda channel: channel.updated_by.email),
+]
+
+_DELIVERY_COLUMNS = [
+    Column("id", lambda delivery: delivery.id),
+    Column("channel", lambda delivery: delivery.channel),
+    Column("state", lambda delivery: delivery.state),
+    Column("kind", lambda delivery: delivery.kind),
+    Column("recipient", lambda delivery: delivery.recipient),
+    Column("subject", lambda delivery: delivery.subject),
+    Column("attempts", lambda delivery: delivery.attempts),
+    Column("next attempt", lambda delivery: delivery.next_attempt_at),
+    Column("last error", lambda delivery: delivery.last_error),
+    Column("created", lambda delivery: delivery.created_at),
+]
+
+settings_option = click.option(
+    "--set", metavar="KEY=VALUE", multiple=True, help="One of the kind's settings; see docs/channels.md."
+)
+networks_option = click.option(
+    "--allow-network",
+    metavar="NETWORK",
+    multiple=True,
+    help="A network that is not public and that the channel may reach, as in 10.0.0.0/8.",
+)
+ca_option = click.option(
+    "--ca-file", metavar="F", type=Path, help="CA certificates (PEM) to trust instead of the system's."
+)
+credential_option = click.option(
+    "--credential-file",
+    metavar="F",
+    help="File with the password, token or key, `-` for stdin. One line break at its end is not part of it.",
+)
+
+
+@click.group(cls=Noun)
+def channels() -> None:
+    """Ways in which people are told of what needs them: e-mail, webhooks, Telegram."""
+
+
+@channels.command("list")
+@limit
+def list_(limit: int | None) -> None:
+    """List the org's channels, without their credentials."""
+    emit_list(_api().channels(), _COLUMNS, limit=limit)
+
+
+@channels.command()
+@click.argument("channel")
+def show(channel: str) -> None:
+    """Show a channel, but not its credential."""
+    _emit(_api().channel(channel))
+
+
+@channels.command()
+@click.argument("channel")
+@click.option("--kind", type=click.Choice(KINDS), required=True, help="What kind of channel it is.")
+@settings_option
+@networks_option
+@ca_option
+@credential_option
+@click.option("--disabled", is_flag=True, help="Do not use it yet.")
+@totp_option
+def create(
+    channel: str, kind: str, credential_file: str | None, disabled: bool, totp: str | None, **parts: Any
+) -> None:
+    """Make a channel. Its credential is kept encrypted and never shown again."""
+    from opsicle.wire.channel_api import CreateChannelRequest
+
+    request = CreateChannelRequest(
+        name=channel,
+        config=_config({"kind": kind}, **parts),
+        credential=_credential(credential_file) if credential_file else "",
+        is_enabled=not disabled,
+    )
+    _emit(with_proof(totp, lambda api: _of(api).create_channel(request)))
+
+
+@channels.command()
+@click.argument("channel")
+@settings_option
+@networks_option
+@ca_option
+@credential_option
+@click.option("--enable/--disable", default=None, help="Whether it is used.")
+@totp_option
+def update(channel: str, credential_file: str | None, enable: bool | None, totp: str | None, **parts: Any) -> None:
+    """Change a channel; what failed through it is tried again at once.
+
+    Where the credential goes (host, URL, CA) changes only together with the credential.
+    """
+    from msgspec import UNSET, to_builtins
+
+    from opsicle.wire.channel_api import UpdateChannelRequest
+
+    has_changes = any(parts.values())
+    request = UpdateChannelRequest(
+        config=_config(to_builtins(_api().channel(channel).config), **parts) if has_changes else UNSET,
+        credential=_credential(credential_file) if credential_file else UNSET,
+        is_enabled=UNSET if enable is None else enable,
+    )
+    _emit(with_proof(totp, lambda api: _of(api).update_channel(channel, request)))
+
+
+@channels.command()
+@click.argument("channel")
+@totp_option
+def delete(channel: str, totp: str | None) -> None:
+    """Remove a channel, and what is still to go out through it."""
+    with_proof(totp, lambda api: _of(api).delete_channel(channel))
+    emit({"channel": channel, "is_deleted": True}, [("deleted", channel)])
+
+
+@channels.command()
+@click.argument("channel")
+def test(channel: str) -> None:
+    """Send yourself a message through a channel, and wait until it is delivered or has failed."""
+    from opsicle.domain.channels import DeliveryState
+
+    api = _api()
+    delivery = api.test_channel(channel)
+    give_up_at = time.monotonic() + _TEST_SECONDS
+    while delivery.state in (DeliveryState.QUEUED, DeliveryState.SENDING) and time.monotonic() < give_up_at:
+        time.sleep(_TEST_POLL_SECONDS)
+        delivery = api.delivery(delivery.id)
+    _emit_delivery(delivery)
+    if delivery.state != DeliveryState.DELIVERED:
+        click.get_current_context().exit(1)
+
+
+@channels.command()
+@click.option("--channel", metavar="NAME", default="", help="Only those through this channel.")
+@click.option("--state", metavar="STATE", default="", help="Only those in this state.")
+@limit
+def deliveries(channel: str, state: str, limit: int | None) -> None:
+    """List what went out and what still has to, newest first."""
+    emit_list(_api().deliveries(channel=channel, state=state), _DELIVERY_COLUMNS, limit=limit)
+
+
+@channels.command()
+@click.argument("delivery")
+def retry(delivery: str) -> None:
+    """Try a delivery that failed, or was given up, again now."""
+    _emit_delivery(_api().retry_delivery(delivery))
+
+
+@channels.command()
+def preferences() -> None:
+    """List what you are told of, and through which channels."""
+    columns = [
+        Column("channel", lambda each: each.channel),
+        Column("notice", lambda each: each.notice),
+        Column("on", lambda each: each.is_on),
+    ]
+    emit_list(_api().preferences(), columns, limit=None)
+
+
+@channels.command()
+@click.argument("channel")
+@click.argument("notice")
+@click.option("--on/--off", required=True, help="Whether you are told.")
+def prefer(channel: str, notice: str, on: bool) -> None:
+    """Choose whether you are told of one kind of thing through a channel."""
+    from opsicle.wire.channel_api import SetPreferenceRequest
+
+    request = SetPreferenceRequest(channel=channel, notice=notice, is_on=on)  # type: ignore[arg-type]
+    chosen = _api().set_preference(request)
+    emit(chosen, [("channel", chosen.channel), ("notice", chosen.notice), ("on", chosen.is_on)])
+
+
+@channels.command()
+@click.argument("channel")
+@totp_option
+def link(channel: str, totp: str | None) -> None:
+    """Get a one-time code with which you link yourself at a chat channel's bot."""
+    made = with_proof(totp, lambda api: _of(api).make_link_code(channel))
+    emit(made, [("channel", made.channel), ("code", made.code), ("good until", made.expires_at)])
+    say(f"Send the channel's bot, in a private chat: /link {made.code}")
+
+
+@channels.command()
+def links() -> None:
+    """List the org's chat channels, and whether you are linked there."""
+    columns = [
+        Column("channel", lambda each: each.channel),
+        Column("kind", lambda each: each.channel_kind),
+        Column("you are", lambda each: each.chat_user),
+        Column("linked", lambda each: each.linked_at),
+    ]
+    emit_list(_api().chat_links(), columns, limit=None)
+
+
+@channels.command()
+@click.argument("channel")
+def unlink(channel: str) -> None:
+    """End your link on a chat channel."""
+    _api().unlink(channel)
+    emit({"channel": channel, "is_linked": False}, [("unlinked from", channel)])
+
+
+def _api() -> ChannelApi:
+    return _of(connect())
+
+
+def _of(api: Api) -> ChannelApi:
+    from opsicle.client.channels import ChannelApi
+
+    return ChannelApi(api.connection)
+
+
+def _config(
+    start: dict[str, Any], *, set: tuple[str, ...], allow_network: tuple[str, ...], ca_file: Path | None
+) -> Config:
+    """Settings as typed on the command line, over those there are. Raises UsageError or InvalidInput."""
+    import msgspec
+
+    from opsicle.domain.channels import Config
+    from opsicle.domain.errors import InvalidInput, UsageError
+
+    for setting in set:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise UsageError(f"--set {setting} is not KEY=VALUE")
+        start[name] = value
+    if allow_network:
+        start["allow_networks"] = list(allow_network)
+    if ca_file:
+        try:
+            start["ca_pem"] = ca_file.read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"the CA file cannot be read: {ca_file}") from error
+    try:
+        config: Config = msgspec.convert(start, type=Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"the settings do not fit: {error}", hint="docs/channels.md lists them.") from error
+    return config
+
+
+def _credential(path: str) -> str:
+    return read_password(path, name="Credential", option="--credential-file")
+
+
+def _emit(channel: Channel) -> None:
+    import msgspec
+
+    settings = [(name, value) for name, value in msgspec.to_builtins(channel.config).items() if name != "kind"]
+    emit(channel, [*((column.heading, column.value(channel)) for column in _COLUMNS), *settings])
+
+
+def _emit_delivery(delivery: Delivery) -> None:
+    emit(delivery, [(column.heading, column.value(delivery)) for column in _DELIVERY_COLUMNS])

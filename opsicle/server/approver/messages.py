@@ -1,0 +1,54 @@
+"""What goes out through a channel, and how a channel says that it did not."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from opsicle.domain.notices import NoticeKind
+
+
+class Undelivered(Exception):
+    """It did not arrive. The text is for people and holds no credential; `is_final`: trying again will not help."""
+
+    def __init__(self, reason: str, *, is_final: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_final = is_final
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """One line of what a message tells: `Reason: the disk is full`."""
+
+    label: str
+    text: str
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One message to one recipient. `id` is the same in all attempts, so that a receiver can drop a second copy."""
+
+    id: str
+    kind: NoticeKind
+    org: str
+    target: str
+    subject: str
+    facts: tuple[Fact, ...]
+    url: str
+    at: datetime
+    approval_id: str = ""
+    automation_id: str = ""
+
+
+class Transport(Protocol):
+    """One channel, ready to send."""
+
+    def send(self, message: Message) -> None:
+        """Return once the other side has taken the message. Raises Undelivered."""
+        ...
+
+
+def one_line(text: str) -> str:
+    """The text with white space and every other control character as one space: safe in a header or a heading."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

@@ -1,0 +1,18 @@
+"""Which way out belongs to which kind of channel."""
+
+from __future__ import annotations
+
+from opsicle.domain.channels import Config, EmailConfig, TelegramConfig
+from opsicle.server.approver.email import Email
+from opsicle.server.approver.messages import Transport
+from opsicle.server.approver.telegram import Telegram
+from opsicle.server.approver.webhook import Webhook
+
+
+def open_transport(config: Config, credential: str) -> Transport:
+    """The channel, ready to send."""
+    if isinstance(config, EmailConfig):
+        return Email(config, credential)
+    if isinstance(config, TelegramConfig):
+        return Telegram(config, credential)
+    return Webhook(config, credential)

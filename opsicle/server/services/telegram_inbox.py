@@ -1,0 +1,85 @@
+"""What people write and press at a Telegram bot."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+
+from opsicle.domain.channels import TELEGRAM, Config, TelegramConfig
+from opsicle.pki.master_key import CannotOpen
+from opsicle.server.approver.messages import Undelivered
+from opsicle.server.approver.telegram import APPROVE, REJECT, Press, Telegram, Text, Update
+from opsicle.server.services.chats import ChatPerson, Chats
+from opsicle.server.services.vault import Vault
+from opsicle.server.store import channels
+from opsicle.server.store.channels import ChannelRow
+from opsicle.server.store.database import Database
+
+log = logging.getLogger(__name__)
+
+HELP = "I bring you what Opsicle asks of you. To link this chat to your account, send me: /link CODE"
+
+
+class TelegramInbox:
+    """Reads what happened at every bot. An update that is read twice does no harm: codes and votes count once."""
+
+    def __init__(self, database: Database, vault: Vault, chats: Chats) -> None:
+        self._database = database
+        self._vault = vault
+        self._chats = chats
+        self._offsets: dict[str, int] = {}
+
+    def channels(self) -> dict[str, int]:
+        """The bots to listen to, with the versions of their channels."""
+        rows = self._database.read(lambda db: channels.list_enabled_of_kind(db, TELEGRAM))
+        return {row.id: row.version for row in rows}
+
+    def poll(self, channel_id: str, wait_seconds: int) -> int:
+        """Wait for something to happen at one bot and deal with it; how much that was. Raises Undelivered."""
+        rows = self._database.read(lambda db: channels.list_enabled_of_kind(db, TELEGRAM))
+        channel = next((row for row in rows if row.id == channel_id), None)
+        if channel is None:
+            return 0
+        bot = self._bot(channel)
+        updates = bot.updates(self._offsets.get(channel_id, 0), wait_seconds)
+        for update in updates:
+            self._offsets[channel_id] = max(self._offsets.get(channel_id, 0), update.update_id + 1)
+            try:
+                self._handle(bot, channel, update)
+            except Undelivered as error:
+                log.warning("a chat was not answered", extra={"channel": channel.id, "reason": error.reason})
+        return len(updates)
+
+    def _bot(self, channel: ChannelRow) -> Telegram:
+        config: Config = msgspec.json.decode(channel.config, type=Config)
+        sealed = self._database.read(lambda db: channels.find_sealed(db, channel.org_id, channel.id))
+        assert isinstance(config, TelegramConfig)
+        try:
+            return Telegram(config, self._vault.open_credential(sealed) if sealed else "")
+        except CannotOpen as error:
+            raise Undelivered("the channel's credential cannot be decrypted; give it again") from error
+
+    def _handle(self, bot: Telegram, channel: ChannelRow, update: Update) -> None:
+        if update.callback_query:
+            self._pressed(bot, channel, update.callback_query)
+        elif update.message and update.message.from_ and update.message.chat.type == "private":
+            answer = self._written(channel, update.message, str(update.message.from_.id))
+            bot.say(str(update.message.chat.id), answer)
+
+    def _pressed(self, bot: Telegram, channel: ChannelRow, press: Press) -> None:
+        """What comes of a press is told to the one who pressed, in the room that is theirs alone."""
+        verdict, _, approval_id = press.data.partition(":")
+        if verdict not in (APPROVE, REJECT) or not approval_id:
+            return
+        own_room = str(press.from_.id)  # a user's id is also their private room with the bot
+        answer = self._chats.press(ChatPerson(channel, own_room, own_room), verdict, approval_id)
+        bot.answer(press, answer)
+        bot.say(own_room, answer)
+
+    def _written(self, channel: ChannelRow, message: Text, chat_user_id: str) -> str:
+        person = ChatPerson(channel, chat_user_id, str(message.chat.id))
+        words = message.text.split()
+        if len(words) == 2 and words[0] == "/link":
+            return self._chats.link(person, words[1])
+        return self._chats.answer(person, message.text) or HELP

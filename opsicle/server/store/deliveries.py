@@ -1,0 +1,218 @@
+"""SQL of deliveries: the durable queue of what goes out through channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import apsw
+
+from opsicle.domain.channels import DeliveryState
+from opsicle.domain.notices import NoticeKind
+from opsicle.kit.clock import to_text
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one
+
+
+class DeliveryRow(Row, frozen=True, kw_only=True):
+    """One message to one recipient through one channel. `facts` is JSON."""
+
+    id: str
+    org_id: str
+    channel_id: str
+    channel: str
+    kind: NoticeKind
+    user_id: str | None
+    target: str
+    subject: str
+    facts: str
+    approval_id: str
+    automation_id: str
+    state: DeliveryState
+    attempts: int = 0
+    next_attempt_at: datetime | None
+    give_up_at: datetime
+    last_error: str = ""
+    created_at: datetime
+    finished_at: datetime | None = None
+
+
+_SELECT = """
+    SELECT d.id, d.org_id, d.channel_id, c.name, d.kind, d.user_id, d.target, d.subject, d.facts, d.approval_id,
+           d.automation_id, d.state, d.attempts, d.next_attempt_at, d.give_up_at, d.last_error, d.created_at,
+           d.finished_at
+      FROM deliveries d JOIN channels c ON c.id = d.channel_id
+"""
+
+
+def insert(db: apsw.Connection, row: DeliveryRow) -> None:
+    """Queue a delivery."""
+    db.execute(
+        """
+        INSERT INTO deliveries (id, org_id, channel_id, kind, user_id, target, subject, facts, approval_id,
+                                automation_id, state, next_attempt_at, give_up_at, created_at)
+        VALUES (:id, :org_id, :channel_id, :kind, :user_id, :target, :subject, :facts, :approval_id,
+                :automation_id, 'queued', :created_at, :give_up_at, :created_at)
+        """,
+        {
+            "id": row.id,
+            "org_id": row.org_id,
+            "channel_id": row.channel_id,
+            "kind": row.kind,
+            "user_id": row.user_id,
+            "target": row.target,
+            "subject": row.subject,
+            "facts": row.facts,
+            "approval_id": row.approval_id,
+            "automation_id": row.automation_id,
+            "give_up_at": to_text(row.give_up_at),
+            "created_at": to_text(row.created_at),
+        },
+    )
+
+
+def find(db: apsw.Connection, org_id: str, delivery_id: str) -> DeliveryRow | None:
+    """One delivery of an org, or None."""
+    where = "WHERE d.org_id = :org_id AND d.id = :id"
+    return fetch_one(db, _SELECT + where, {"org_id": org_id, "id": delivery_id}, DeliveryRow)
+
+
+def find_sending(db: apsw.Connection, delivery_id: str) -> DeliveryRow | None:
+    """One delivery of any org whose attempt is under way, or None."""
+    return fetch_one(db, _SELECT + "WHERE d.id = :id AND d.state = 'sending'", {"id": delivery_id}, DeliveryRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a list of deliveries is narrowed to; an empty string means any. `channel` is an id or a name."""
+
+    channel: str = ""
+    state: str = ""
+
+
+def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, limit: int) -> list[DeliveryRow]:
+    """Newest first, older than the delivery `before` (empty: from the newest)."""
+    return fetch_all(
+        db,
+        _SELECT
+        + """
+        WHERE d.org_id = :org_id AND (:before = '' OR d.id < :before) AND (:state = '' OR d.state = :state)
+          AND (:channel = '' OR c.id = :channel OR c.name = :channel)
+        ORDER BY d.id DESC LIMIT :limit
+        """,
+        {"org_id": org_id, "before": before, "state": wanted.state, "channel": wanted.channel, "limit": limit},
+        DeliveryRow,
+    )
+
+
+def list_due(db: apsw.Connection, at: datetime, most_per_channel: int, limit: int) -> list[str]:
+    """Whose turn it is, oldest first; no channel has more than its share under way, however long its queue is."""
+    return fetch_column(
+        db,
+        """
+        SELECT id
+          FROM (SELECT d.id, d.channel_id, d.next_attempt_at,
+                       row_number() OVER (PARTITION BY d.channel_id ORDER BY d.next_attempt_at, d.id) AS place
+                  FROM deliveries d JOIN channels c ON c.id = d.channel_id
+                 WHERE d.state IN ('queued', 'failed') AND d.next_attempt_at <= :at AND c.is_enabled) due
+         WHERE place + (SELECT count(*) FROM deliveries s WHERE s.channel_id = due.channel_id AND s.state = 'sending')
+               <= :most
+         ORDER BY next_attempt_at, id LIMIT :limit
+        """,
+        {"at": to_text(at), "most": most_per_channel, "limit": limit},
+    )
+
+
+def begin(db: apsw.Connection, delivery_id: str) -> bool:
+    """Begin an attempt. False if it is not this one's turn any more."""
+    db.execute(
+        """
+        UPDATE deliveries SET state = 'sending', attempts = attempts + 1, next_attempt_at = NULL
+         WHERE id = :id AND state IN ('queued', 'failed')
+        """,
+        {"id": delivery_id},
+    )
+    return db.changes() == 1
+
+
+def deliver(db: apsw.Connection, row: DeliveryRow, at: datetime) -> bool:
+    """Note that the attempt under way went well. False if it is no longer under way."""
+    db.execute(
+        """
+        UPDATE deliveries SET state = 'delivered', finished_at = :at, last_error = ''
+         WHERE id = :id AND state = 'sending' AND attempts = :attempts
+        """,
+        {"id": row.id, "attempts": row.attempts, "at": to_text(at)},
+    )
+    return db.changes() == 1
+
+
+def fail(db: apsw.Connection, row: DeliveryRow, error: str, next_attempt_at: datetime) -> bool:
+    """Note that the attempt under way was in vain. False if it is no longer under way."""
+    db.execute(
+        """
+        UPDATE deliveries SET state = 'failed', last_error = :error, next_attempt_at = :next
+         WHERE id = :id AND state = 'sending' AND attempts = :attempts
+        """,
+        {"id": row.id, "attempts": row.attempts, "error": error, "next": to_text(next_attempt_at)},
+    )
+    return db.changes() == 1
+
+
+def give_up(db: apsw.Connection, row: DeliveryRow, error: str, at: datetime) -> bool:
+    """Note that the attempt under way was the last. False if it is no longer under way."""
+    db.execute(
+        """
+        UPDATE deliveries SET state = 'gave_up', last_error = :error, finished_at = :at
+         WHERE id = :id AND state = 'sending' AND attempts = :attempts
+        """,
+        {"id": row.id, "attempts": row.attempts, "error": error, "at": to_text(at)},
+    )
+    return db.changes() == 1
+
+
+def retry(db: apsw.Connection, org_id: str, delivery_id: str, at: datetime, give_up_at: datetime) -> bool:
+    """Let a delivery that failed be tried again now. False if it did not fail."""
+    db.execute(
+        """
+        UPDATE deliveries
+           SET state = 'queued', next_attempt_at = :at, give_up_at = :give_up_at, finished_at = NULL
+         WHERE org_id = :org_id AND id = :id AND state IN ('failed', 'gave_up')
+        """,
+        {"org_id": org_id, "id": delivery_id, "at": to_text(at), "give_up_at": to_text(give_up_at)},
+    )
+    return db.changes() == 1
+
+
+def hasten(db: apsw.Connection, channel_id: str, at: datetime) -> None:
+    """Let all that failed through a channel be tried again now: it may have been put right."""
+    db.execute(
+        "UPDATE deliveries SET next_attempt_at = :at WHERE channel_id = :channel_id AND state = 'failed'",
+        {"channel_id": channel_id, "at": to_text(at)},
+    )
+
+
+def requeue_all(db: apsw.Connection, at: datetime) -> int:
+    """Let wait again what was under way when the server ended; nobody knows whether it arrived."""
+    db.execute(
+        "UPDATE deliveries SET state = 'queued', next_attempt_at = :at WHERE state = 'sending'", {"at": to_text(at)}
+    )
+    return db.changes()
+
+
+def count_open(db: apsw.Connection, channel_id: str) -> int:
+    """How much of a channel is still to be delivered."""
+    sql = "SELECT count(*) FROM deliveries WHERE channel_id = :id AND state IN ('queued', 'failed', 'sending')"
+    return int(fetch_column(db, sql, {"id": channel_id})[0])
+
+
+def delete_of_channel(db: apsw.Connection, channel_id: str) -> None:
+    """Forget all deliveries of a channel."""
+    db.execute("DELETE FROM deliveries WHERE channel_id = :id", {"id": channel_id})
+
+
+def delete_finished_until(db: apsw.Connection, at: datetime) -> int:
+    """Forget deliveries that ended until then; how many there were."""
+    db.execute(
+        "DELETE FROM deliveries WHERE state IN ('delivered', 'gave_up') AND finished_at <= :at", {"at": to_text(at)}
+    )
+    return db.changes()

@@ -1,0 +1,93 @@
+"""Channels as the tests make and drive them."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from opsicle.domain.automations import JobState
+from opsicle.domain.notices import Notice, NoticeKind
+from opsicle.pki.certificates import WorkerIdentity
+from opsicle.wire.jobs import Outcome
+from opsicle.wire.user_api import RunRequest
+from opsicle.wire.worker_api import FinishRequest, PollRequest
+from tests.api.house import Client, House
+from tests.api.receivers import LOOPBACK, MailServer, WebhookReceiver
+from tests.api.test_templates import source
+
+KEY = "0123456789abcdef0123456789abcdef"
+PASSWORD = "a-mail-password"
+
+
+def make_webhook(client: Client, url: str, name: str = "hooks", **more: Any) -> Any:
+    config = {"kind": "webhook", "url": url, "allow_networks": LOOPBACK}
+    answer = client.post("/api/v1/channels", {"name": name, "config": config, "credential": KEY, **more})
+    assert answer.status == 201, answer.content
+    return answer.json
+
+
+def make_email(client: Client, server: MailServer, ca_pem: str, name: str = "mail", **more: Any) -> Any:
+    config = {
+        "kind": "email",
+        "host": "localhost",
+        "port": server.port,
+        "sender": "opsicle@example.com",
+        "username": "opsicle",
+        "ca_pem": ca_pem,
+        "allow_networks": LOOPBACK,
+        **more,
+    }
+    answer = client.post("/api/v1/channels", {"name": name, "config": config, "credential": PASSWORD})
+    assert answer.status == 201, answer.content
+    return answer.json
+
+
+def post_notice(house: House, *people: str, subject: str = "Please decide", **more: Any) -> None:
+    """Post a notice to people of acme, as the service of approvals does."""
+    actors = [house.actor(person) for person in people]
+    org_id = house.actor("alice@example.com").org_id
+    recipients = tuple(actor.user_id for actor in actors)
+    kind = more.pop("kind", NoticeKind.APPROVAL_REQUESTED)
+    notice = Notice(kind=kind, org_id=org_id, recipients=recipients, subject=subject, **more)
+    house.state.write(lambda db: house.services.notices.post(db, notice))
+
+
+def deliver(house: House) -> None:
+    """Make all attempts that are due now."""
+    house.services.delivery.turn()
+    assert house.services.delivery.wait(20)
+
+
+def deliveries(client: Client, query: str = "") -> Any:
+    answer = client.get(f"/api/v1/deliveries{query}")
+    assert answer.status == 200, answer.content
+    return answer.json["items"]
+
+
+def dead_webhook(client: Client, name: str = "dead") -> Any:
+    """A webhook where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    return make_webhook(client, f"http://127.0.0.1:{port}/", name)
+
+
+def revive(receiver: WebhookReceiver) -> dict[str, Any]:
+    """What changes a channel so that it leads to a receiver."""
+    return {"config": {"kind": "webhook", "url": receiver.url, "allow_networks": LOOPBACK}, "credential": KEY}
+
+
+def finish_one(house: House, reason: str = "", state: JobState = JobState.SUCCEEDED) -> str:
+    """Let an automation of Alice's be carried out by a worker of acme; its id."""
+    actor = house.actor("alice@example.com")
+    house.services.templates.push(actor, source("restart-web"))
+    automation = house.services.automations.create(actor, RunRequest(template="restart-web", reason=reason), "")
+    identity = WorkerIdentity("acme", house.worker("acme", "w").worker_id, "1")
+    worker = house.services.workers.authenticate(identity, "10.0.0.1")
+    poll = PollRequest(
+        boot_id="b", version="1", labels={}, slots=1, free_slots=1, runtimes=("subprocess",), wait_seconds=0
+    )
+    (work,) = house.services.dispatch.poll(worker, poll).work
+    house.services.jobs.start(worker, work.job_id, work.fence)
+    outcome = Outcome(state=state, phases=[])
+    house.services.jobs.finish(worker, work.job_id, FinishRequest(fence=work.fence, outcome=outcome, log_bytes=0))
+    return automation.id

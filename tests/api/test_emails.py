@@ -1,0 +1,173 @@
+"""E-mail against a real SMTP server: always over TLS, and nobody's words become headers or markup."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from opsicle.domain.access import Role
+from tests.api.house import Client, House
+from tests.api.receivers import Certified, MailServer, certified, mail_server
+from tests.api.telling import deliver, deliveries, finish_one, make_email, post_notice
+
+ALICE = "alice@example.com"
+EVIL = "Restart\r\nBcc: mallory@example.com\r\n\r\n<script>alert(1)</script>\u2028x"
+
+
+@pytest.fixture
+def alice(house: House) -> Client:
+    return house.session(ALICE)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Certified:
+    return certified(tmp_path, "localhost")
+
+
+def body(server: MailServer, kind: str = "plain") -> str:
+    part = server.mailbox.messages[-1].get_body((kind,))
+    assert part is not None
+    return str(part.get_content())
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_a_message_arrives_over_tls_with_login(
+    house: House, alice: Client, certificate: Certified, security: str
+) -> None:
+    house.person("acme", "bob", Role.MEMBER)
+    with mail_server(certificate.context, is_tls_first=security == "tls") as server:
+        make_email(alice, server, certificate.ca_pem, security=security)
+        post_notice(house, "bob@example.com", approval_id="a1")
+        deliver(house)
+        assert deliveries(alice)[0]["last_error"] == ""
+        (message,) = server.mailbox.messages
+    assert server.logins == [(b"opsicle", b"a-mail-password")]
+    assert server.mailbox.recipients == ["bob@example.com"]
+    assert (message["To"], message["Subject"]) == ("bob@example.com", "Please decide")
+    assert message["From"] == "Opsicle <opsicle@example.com>"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Message-ID"] == f"<{deliveries(alice)[0]['id']}@example.com>"
+    for kind in ("plain", "html"):
+        assert "https://ops.example.com/approvals/a1" in body(server, kind)
+
+
+def test_it_tells_who_asks_what_and_why(house: House, alice: Client, certificate: Certified) -> None:
+    with mail_server(certificate.context) as server:
+        make_email(alice, server, certificate.ca_pem)
+        automation_id = finish_one(house, reason=f"The disk is full\r\n.\r\n\0{'ü' * 300}")
+        deliver(house)
+    text = body(server)
+    assert "Asked by: " in text
+    assert ALICE in text
+    assert "Reason: The disk is full" in text
+    assert "ü" * 300 in text
+    assert "State: succeeded" in text
+    assert f"https://ops.example.com/automations/{automation_id}" in text
+
+
+def test_no_word_of_a_person_becomes_a_header_or_markup(house: House, alice: Client, certificate: Certified) -> None:
+    with mail_server(certificate.context) as server:
+        make_email(alice, server, certificate.ca_pem)
+        post_notice(house, ALICE, subject=EVIL)
+        deliver(house)
+        (message,) = server.mailbox.messages
+    assert server.mailbox.recipients == [ALICE]
+    assert message["Bcc"] is None
+    assert message["Subject"] == "Restart Bcc: mallory@example.com <script>alert(1)</script> x"
+    assert "<script>" not in body(server, "html")
+    assert "&lt;script&gt;" in body(server, "html")
+
+
+def test_without_starttls_neither_password_nor_message_is_sent(house: House, alice: Client) -> None:
+    with mail_server(None) as server:
+        make_email(alice, server, "")
+        post_notice(house, ALICE)
+        deliver(house)
+        assert (server.logins, server.mailbox.messages) == ([], [])
+    (delivery,) = deliveries(alice)
+    assert (delivery["state"], delivery["last_error"]) == (
+        "failed",
+        "the mail server does not offer STARTTLS, or no way to log in",
+    )
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_a_certificate_of_another_ca_gets_neither(
+    house: House, alice: Client, certificate: Certified, tmp_path: Path, security: str
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = certified(tmp_path / "other", "localhost")
+    with mail_server(certificate.context, is_tls_first=security == "tls") as server:
+        make_email(alice, server, other.ca_pem, security=security)
+        post_notice(house, ALICE)
+        deliver(house)
+        assert (server.logins, server.mailbox.messages) == ([], [])
+    assert "not to be trusted" in deliveries(alice)[0]["last_error"]
+
+
+def test_a_certificate_for_another_name_gets_neither(
+    house: House, alice: Client, certificate: Certified, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mail_server(certificate.context) as server:
+        make_email(alice, server, certificate.ca_pem, host="mail.example.com")
+        there = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [there])
+        post_notice(house, ALICE)
+        deliver(house)
+        assert (server.logins, server.mailbox.messages) == ([], [])
+    assert "not to be trusted" in deliveries(alice)[0]["last_error"]
+
+
+def test_a_private_mail_server_is_refused_unless_its_network_is_allowed(
+    house: House, alice: Client, certificate: Certified
+) -> None:
+    with mail_server(certificate.context) as server:
+        make_email(alice, server, certificate.ca_pem, allow_networks=[])
+        post_notice(house, ALICE)
+        deliver(house)
+        assert server.mailbox.messages == []
+    assert "not public" in deliveries(alice)[0]["last_error"]
+
+
+def test_a_recipient_refused_for_good_is_given_up_and_one_refused_for_now_is_not(
+    house: House, alice: Client, certificate: Certified
+) -> None:
+    with mail_server(certificate.context) as server:
+        make_email(alice, server, certificate.ca_pem)
+        server.mailbox.refusal = "450 mailbox busy"
+        post_notice(house, ALICE)
+        deliver(house)
+        server.mailbox.refusal = "550 no such user"
+        post_notice(house, ALICE)
+        deliver(house)
+    assert [each["state"] for each in deliveries(alice)] == ["gave_up", "failed"]
+    assert deliveries(alice)[0]["last_error"] == "the mail server refused the recipient (550)"
+
+
+def test_a_wrong_password_is_said_and_not_shown(house: House, alice: Client, certificate: Certified) -> None:
+    with mail_server(certificate.context) as server:
+        make_email(alice, server, certificate.ca_pem)
+        alice.patch("/api/v1/channels/mail", {"credential": "another-password"})
+        post_notice(house, ALICE)
+        deliver(house)
+    (delivery,) = deliveries(alice)
+    assert delivery["last_error"] == "the mail server refused username or password (535)"
+
+
+def test_a_mail_server_that_comes_back_gets_everything(house: House, alice: Client, certificate: Certified) -> None:
+    with mail_server(certificate.context) as server:
+        make_email(alice, server, certificate.ca_pem)
+    for number in range(3):
+        post_notice(house, ALICE, subject=f"number {number}")
+    deliver(house)
+    assert {each["state"] for each in deliveries(alice)} == {"failed"}
+    house.clock.advance(hours=1)
+    with mail_server(certificate.context, port=server.port) as back:
+        deliver(house)
+        assert sorted(str(message["Subject"]) for message in back.mailbox.messages) == [
+            "number 0",
+            "number 1",
+            "number 2",
+        ]

@@ -1,0 +1,58 @@
+"""The channels page, and one's own notifications."""
+
+from __future__ import annotations
+
+import socket
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.support import wait_until
+
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+def test_a_channel_is_made_tried_and_deleted_and_its_key_never_shown(open_page: OpenPage) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    page = open_page("/channels")
+    expect(page.get_by_text("No channels")).to_be_visible()
+    page.get_by_role("button", name="New channel…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name", exact=True).fill("hooks")
+    dialog.get_by_label("Kind").select_option("webhook")
+    dialog.get_by_label("URL").fill(f"http://127.0.0.1:{port}/")
+    dialog.get_by_label("Key that signs").fill("short")
+    dialog.get_by_role("button", name="Make the channel").click()
+    expect(dialog.locator(".complaint", has_text="without TLS")).to_be_visible()
+    dialog.get_by_label("Private networks").fill("127.0.0.0/8")
+    dialog.get_by_role("button", name="Make the channel").click()
+    expect(dialog.locator(".complaint", has_text="at least 16 bytes")).to_be_visible()
+    dialog.get_by_label("Key that signs").fill(KEY)
+    dialog.get_by_role("button", name="Make the channel").click()
+    expect(dialog).to_have_count(0)
+    page.get_by_role("button", name="Test hooks").click()
+    page.get_by_role("button", name="Send it").click()
+    expect(dialog).to_have_count(0)
+
+    def has_failed() -> int:
+        page.reload()
+        expect(page.locator("main table")).to_have_count(2)
+        return page.get_by_text("cannot be reached").count()
+
+    wait_until(has_failed, what="the failed delivery")
+    page.get_by_role("button", name="Retry Opsicle can reach you").click()
+    page.get_by_role("button", name="Try again").click()
+    expect(dialog).to_have_count(0)
+    assert KEY not in page.content()
+    page.get_by_role("button", name="Delete hooks").click()
+    page.get_by_role("button", name="Delete the channel").click()
+    expect(page.get_by_text("No channels")).to_be_visible()
+
+
+def test_a_forgotten_password_is_asked_for_from_the_login(open_page: OpenPage) -> None:
+    page = open_page("/login", is_known=False)
+    page.get_by_role("link", name="Forgotten password?").click()
+    page.get_by_label("E-mail").fill("nobody@example.com")
+    page.get_by_role("button", name="Send me a link").click()
+    expect(page.get_by_text("a link is on its way to you")).to_be_visible()

@@ -1,0 +1,103 @@
+"""Channels from the command line, through a real server that is killed while it delivers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from tests.api.receivers import certified, mail_server, webhook_receiver
+from tests.api.telegram_api import TOKEN, TelegramUser, telegram_api
+from tests.product import Installation, User
+from tests.support import wait_until
+
+pytestmark = pytest.mark.e2e
+
+KEY = "0123456789abcdef0123456789abcdef"
+PASSWORD = "a-mail-password"
+
+
+def credential(folder: Path, value: str) -> str:
+    path = folder / "credential"
+    path.write_text(f"{value}\n")
+    return str(path)
+
+
+def make_webhook(admin: User, folder: Path, port: int) -> None:
+    admin.cli(
+        "channels", "create", "hooks", "--kind", "webhook", "--set", f"url=http://127.0.0.1:{port}/",
+        "--allow-network", "127.0.0.0/8", "--credential-file", credential(folder, KEY),
+    )  # fmt: skip
+
+
+def states(admin: User) -> list[Any]:
+    return [each["state"] for each in admin.json("channels", "deliveries")]
+
+
+def test_channels_are_made_tried_and_mended_from_the_command_line(tmp_path: Path) -> None:
+    certificate = certified(tmp_path, "localhost")
+    (tmp_path / "ca.pem").write_text(certificate.ca_pem)
+    with Installation(tmp_path) as here, mail_server(certificate.context) as server, webhook_receiver() as receiver:
+        admin = here.admin
+        make_webhook(admin, tmp_path, receiver.port)
+        admin.cli(
+            "channels", "create", "mail", "--kind", "email", "--set", "host=127.0.0.1", "--set", f"port={server.port}",
+            "--set", "sender=opsicle@example.com", "--set", "username=opsicle", "--allow-network", "127.0.0.1",
+            "--ca-file", str(tmp_path / "ca.pem"), "--credential-file", credential(tmp_path, PASSWORD),
+        )  # fmt: skip
+        assert admin.json("channels", "test", "mail")["state"] == "delivered"
+        assert admin.json("channels", "test", "hooks")["state"] == "delivered"
+        assert server.mailbox.recipients == ["alice@example.com"]
+        receiver.status = 500
+        failed = admin.attempt("-o", "json", "channels", "test", "hooks")
+        assert failed.returncode == 1
+        receiver.status = 200
+        newest = admin.json("channels", "deliveries", "--channel", "hooks", "--limit", "1")[0]
+        admin.cli("channels", "retry", newest["id"])
+        wait_until(lambda: states(admin) == ["delivered"] * 3, what="the retry")
+        shown = admin.cli("channels", "list") + admin.cli("channels", "show", "hooks") + here.server.process.log()
+        assert KEY not in shown
+        assert PASSWORD not in shown
+        admin.cli("channels", "prefer", "mail", "automation_finished", "--off")
+        chosen = admin.json("channels", "preferences")
+        assert [each["notice"] for each in chosen if not each["is_on"]] == ["automation_finished"]
+        admin.cli("channels", "update", "hooks", "--disable")
+        assert admin.attempt("channels", "test", "hooks").returncode == 5
+        admin.cli("channels", "delete", "hooks")
+        assert [each["name"] for each in admin.json("channels", "list")] == ["mail"]
+
+
+def test_a_killed_server_delivers_after_its_restart_what_was_under_way(tmp_path: Path) -> None:
+    with Installation(tmp_path) as here, webhook_receiver() as receiver:
+        hold = Event()
+        receiver.answer = lambda _handler: hold.wait(30)
+        make_webhook(here.admin, tmp_path, receiver.port)
+        started = here.admin.start("test", "channels", "test", "hooks")
+        wait_until(lambda: receiver.received, what="the first attempt")
+        here.server.process.kill()
+        started.kill()
+        receiver.answer = None
+        hold.set()
+        here.server.start()
+        wait_until(lambda: states(here.admin) == ["delivered"], timeout=30, what="the delivery")
+        assert len({each.headers["Opsicle-Delivery"] for each in receiver.received}) == 1
+
+
+def test_a_person_links_a_telegram_account_and_is_told_there(tmp_path: Path) -> None:
+    with Installation(tmp_path) as here, telegram_api() as api:
+        admin, phone = here.admin, TelegramUser(api, 4711)
+        admin.cli(
+            "channels", "create", "bot", "--kind", "telegram", "--set", f"base_url={api.url}",
+            "--allow-network", "127.0.0.1", "--credential-file", credential(tmp_path, TOKEN),
+        )  # fmt: skip
+        assert admin.attempt("channels", "test", "bot").returncode == 5
+        phone.write(f"/link {admin.json('channels', 'link', 'bot')['code']}")
+        wait_until(lambda: admin.json("channels", "links")[0]["chat_user"] == "4711", what="the link")
+        assert admin.json("channels", "test", "bot")["state"] == "delivered"
+        assert any("Opsicle can reach you through bot" in text for text in phone.texts())
+        admin.cli("channels", "unlink", "bot")
+        assert admin.attempt("channels", "test", "bot").returncode == 5
+        shown = here.server.process.log() + admin.cli("channels", "deliveries")
+        assert TOKEN not in shown
