@@ -99,7 +99,8 @@ class Core:
         self.approvals = Approvals(
             self.database, progress, self.apps, self.dispatch, self.fleet, self.signals, self.clock
         )
-        self.policies = Policies(self.database, StepUp(self.database, self.apps, self.clock), self.clock)
+        self.step_up = StepUp(self.database, self.apps, self.clock)
+        self.policies = Policies(self.database, self.step_up, self.clock)
         self.following = Following(self.automations, self.job_logs, self.signals)
 
     def restart(self) -> Core:
@@ -148,7 +149,7 @@ class Core:
 
     def push_again(self, actor: Actor, source: str) -> None:
         """The next version of a template that was pushed before, as the service makes it."""
-        Templates(self.database, self.clock).push(actor, source)
+        Templates(self.database, self.step_up, self.clock).push(actor, source)
 
     def allow_shared(self, org_id: str, allows: bool = True) -> None:
         """Let shared workers serve an org, or no longer, as the orgs' service does."""

@@ -226,15 +226,14 @@ class Automations:
     def cancel(self, actor: Actor, automation_id: str) -> Automation:
         """End a waiting automation, or ask the worker to stop a running one; asking twice is harmless.
 
-        Raises NotAllowed unless the caller triggered it or may cancel any; Conflict if it is over.
+        Raises NotAllowed unless the caller triggered it and still may, or may cancel any; Conflict if it is over.
         """
         actor.require(Action.AUTOMATIONS_VIEW)
         now = self._clock.now()
 
         def work(db: Connection) -> JobRow | None:
             row, _ = _get(db, actor, automation_id)
-            if row.requester_id != actor.user_id and not actor.may(Action.AUTOMATIONS_CANCEL_ANY):
-                raise NotAllowed("you may only cancel what you triggered yourself", hint="Ask an operator.")
+            _require_may_cancel(actor, row)
             job = jobs.find(db, row.job_id) if row.job_id else None
             if automations.cancel_waiting(db, row.id, actor.user_id, now):
                 self._end_waiting(db, actor, row, job)
@@ -308,6 +307,15 @@ def _get(db: Connection, actor: Actor, automation_id: str) -> tuple[AutomationRo
     if _is_hidden(db, actor, row):
         raise automations.not_found(automation_id)
     return row, template_of(db, row.template_id, row.version)
+
+
+def _require_may_cancel(actor: Actor, row: AutomationRow) -> None:
+    """Raise NotAllowed unless they may. A token that is for looking cancels nothing, not even its holder's own."""
+    if actor.may(Action.AUTOMATIONS_CANCEL_ANY):
+        return
+    if row.requester_id != actor.user_id:
+        raise NotAllowed("you may only cancel what you triggered yourself", hint="Ask an operator.")
+    actor.require(Action.AUTOMATIONS_CREATE)
 
 
 def _is_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bool:
