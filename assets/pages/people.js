@@ -1,6 +1,6 @@
 // The people of the org: their roles and managers.
 
-import { button } from "../components/buttons.js";
+import { button, buttonLink } from "../components/buttons.js";
 import { ask } from "../components/dialogs.js";
 import { field, input, select, showProblems } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
@@ -29,7 +29,7 @@ export function mount(root) {
       },
     );
   const open = h("div", {});
-  const more = may("roles.view") && h("a", { href: "/roles" }, "Roles and groups");
+  const more = may("roles.view") && buttonLink("Roles and groups", "/roles", { look: "quiet" });
   const add = may("users.manage") ? addActions(reload, openInvitations(open, page)) : [];
   root.append(pageHeading("People", { actions: [more, ...add] }), list, open);
   reload();
@@ -80,6 +80,7 @@ function row(user, emails, reload) {
       {},
       h("strong", {}, visible(user.name || user.email)),
       user.name && [h("br", {}), visible(user.email)],
+      " ",
       user.owner && h("span", { class: "fact" }, `service account of ${user.owner}`),
       user.is_disabled && h("span", { class: "fact" }, "disabled"),
       user.id === whoAmI().user.id && h("span", { class: "fact" }, "you"),
