@@ -1,6 +1,6 @@
 // The people of the org: their roles and managers.
 
-import { button, buttonLink } from "../components/buttons.js";
+import { button } from "../components/buttons.js";
 import { ask } from "../components/dialogs.js";
 import { field, input, select, showProblems } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
@@ -29,9 +29,8 @@ export function mount(root) {
       },
     );
   const open = h("div", {});
-  const more = may("roles.view") && buttonLink("Roles and groups", "/roles", { look: "quiet" });
   const add = may("users.manage") ? addActions(reload, openInvitations(open, page)) : [];
-  root.append(pageHeading("People", { actions: [more, ...add] }), list, open);
+  root.append(pageHeading("People", { actions: add }), list, open);
   reload();
   return () => page.abort();
 }
