@@ -146,6 +146,7 @@ function planPanel(template) {
           : "On any worker.",
       ),
       template.needs_approval && h("p", {}, "Someone must approve each run."),
+      template.needs_mfa && h("p", {}, "Whoever runs it shows a fresh code of their authenticator app."),
     ),
   );
 }

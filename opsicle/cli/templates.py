@@ -149,6 +149,7 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("phases", [phase.name for phase in template.phases]),
         ("runs on", template.runs_on),
         ("needs approval", template.needs_approval),
+        ("needs a code", template.needs_mfa),
         ("pushed", template.pushed_at),
         ("pushed by", template.pushed_by.email),
         ("digest", template.digest),

@@ -165,6 +165,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         description=about.text("description", 10_000) if about else "",
         owners=_owners(about) if about else (),
         approval_policy=policy_use(spec),
+        require_mfa=spec.boolean("requireMfa"),
         variables=parse_variables(spec),
         phases=parse_phases(body) if body else (),
         volume_mounts=parse_volume_mounts(body) if body else (),

@@ -116,6 +116,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A runbook. `timeout` is in seconds for the whole automation, None: only the phases' own.
 
     Without an `approval_policy` no approval is asked. One that names nothing can never be satisfied.
+    `require_mfa`: whoever runs it shows a fresh code of their authenticator app.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     description: str = ""
     owners: tuple[Owner, ...] = ()
     approval_policy: PolicyUse | None = None
+    require_mfa: bool = False
     variables: tuple[Variable, ...] = ()
     volume_mounts: tuple[VolumeMount, ...] = ()
     runs_on: dict[str, str] = {}

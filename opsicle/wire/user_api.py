@@ -218,6 +218,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     runs_on: dict[str, str]
     timeout: int | None
     needs_approval: bool
+    needs_mfa: bool
     warnings: list[Problem]
     unsupported: list[Problem]
     source: str

@@ -108,6 +108,8 @@ MISTAKES = {
     ),
     "a timeout of 0": (in_spec("timeout: 0"), "spec.timeout", 10, "must be between 1 and 604,800, not 0"),
     "a timeout over 7 days": (in_spec("timeout: 604801"), "spec.timeout", 10, "must be between 1 and 604,800"),
+    "a code asked for in words": (in_spec("requireMfa: always"), "spec.requireMfa", 10, "must be true or false"),
+    "a code asked for in capitals": (in_spec("requireMFA: true"), "spec.requireMFA", 10, "did you mean `requireMfa`?"),
     "an unknown onWorkerLost": (in_spec("onWorkerLost: retry"), "spec.onWorkerLost", 10, "`unknown` or `requeue`"),
     "a bad runsOn": (
         in_spec("runsOn: {site: ams}"),

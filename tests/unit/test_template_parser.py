@@ -48,6 +48,7 @@ spec:
       lines
     owners: [{name: Ada, email: ada@example.com}]
   approvalPolicy: {spec: {order: parallel, gates: [{name: boss, approvers: {manager: true}}]}}
+  requireMfa: true
   variables:
     - {id: service, label: Service, description: Which, default: nginx, isRequired: true, pattern: "[a-z]+"}
     - {id: dry-run, type: bool, default: no}
@@ -90,6 +91,7 @@ def test_every_field_of_the_format_is_read() -> None:
         approval_policy=PolicyUse(
             policy=Policy(order=Order.PARALLEL, gates=(Gate(name="boss", approvers=Approvers(manager=True)),))
         ),
+        require_mfa=True,
         variables=(
             Variable(
                 id="service",

@@ -24,6 +24,7 @@ from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of, position
 from opsicle.server.services.template_access import is_hidden, require_on, targets_of
+from opsicle.server.services.template_versions import asks_for_code
 from opsicle.server.store import audit, templates
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.templates import TemplateRow, VersionRow, VersionSummaryRow
@@ -154,7 +155,13 @@ class Templates:
     def get(self, actor: Actor, name: str, version: int | None = None) -> TemplateVersion:
         """One version of a template whole, the newest unless told. Raises NotFound."""
         actor.require(Action.TEMPLATES_VIEW)
-        return _whole(self._database.read(lambda db: _get(db, actor, name, version)))
+
+        def query(db: Connection) -> TemplateVersion:
+            row = _get(db, actor, name, version)
+            template = decode_template(row.document)
+            return _whole(row, template, needs_mfa=asks_for_code(db, actor.org_id, row, template))
+
+        return self._database.read(query)
 
     def list_versions(self, actor: Actor, name: str, cursor: str, limit: int) -> Page[TemplateVersionSummary]:
         """A template's versions, newest first. Raises NotFound if there is no such template."""
@@ -254,8 +261,7 @@ def _version_summary(row: VersionSummaryRow) -> TemplateVersionSummary:
     )
 
 
-def _whole(row: VersionRow) -> TemplateVersion:
-    template = decode_template(row.document)
+def _whole(row: VersionRow, template: Template, *, needs_mfa: bool) -> TemplateVersion:
     return TemplateVersion(
         name=row.name,
         version=row.version,
@@ -270,6 +276,7 @@ def _whole(row: VersionRow) -> TemplateVersion:
         runs_on=template.runs_on,
         timeout=template.timeout,
         needs_approval=template.approval_policy is not None,
+        needs_mfa=needs_mfa,
         warnings=shell_lint.warnings(template),
         unsupported=unsupported(template),
         source=row.source,
