@@ -20,6 +20,7 @@ type: AutomationTemplate
 metadata: {name: coded}
 spec:
   requireMfa: true
+  notify: [{states: [timed_out], groups: [sre], chats: [{channel: telegram, id: 7}]}]
   template: {phases: [{name: go, commands: ["true"]}]}
 """
 
@@ -107,7 +108,10 @@ def test_a_template_that_asks_for_a_code_says_so_beforehand_and_then_asks_for_it
 ) -> None:
     installation.push(CODED)
     mona = person(installation, request, "member")
-    page = page_of(open_page, mona, "/templates/coded/run")
+    page = page_of(open_page, mona, "/templates/coded")
+    expect(page.locator("main")).to_contain_text("shows a fresh code of their authenticator app")
+    expect(page.locator("main")).to_contain_text("group sre, telegram room 7 (timed out)")
+    page.goto("/templates/coded/run")
     expect(page.locator("main")).to_contain_text("It asks for a fresh code of your authenticator app")
     page.get_by_role("button", name="Run now").click()
     expect(page.locator("main")).to_contain_text("you have none")

@@ -266,6 +266,7 @@ class Automations:
             jobs.give_back(db, job.id, now)
         if approval := approvals.find_of_automation(db, row.id):
             self._progress.withdraw(db, approval, f"{actor.email} cancelled the automation", now)
+        self._progress.tell_cancelled(db, row.org_id, row.id, actor)
 
     def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
         """The newest attempt of an automation, None before the first. Raises NotFound."""

@@ -23,6 +23,7 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of, position
+from opsicle.server.services.result_notices import unknown_names
 from opsicle.server.services.template_access import is_hidden, require_on, targets_of
 from opsicle.server.services.template_versions import asks_for_code
 from opsicle.server.store import audit, templates
@@ -96,21 +97,22 @@ class Templates:
         document = _in_thread(_read, source)
         name, labels = document.template.name, document.template.labels
 
-        def work(db: Connection) -> tuple[int, bool]:
+        def work(db: Connection) -> tuple[int, bool, list[Problem]]:
             for target in targets_of(db, actor.org_id, name, labels):
                 actor.require(Action.TEMPLATES_PUSH, target)
+            unknown = unknown_names(db, actor.org_id, document.template.notify)
             newest = templates.find(db, actor.org_id, name)
             if newest and newest.digest == document.digest:
-                return newest.latest_version, False
-            return self._add_version(db, actor, newest, document), True
+                return newest.latest_version, False, unknown
+            return self._add_version(db, actor, newest, document), True, unknown
 
-        version, is_new = self._database.write(work)
+        version, is_new, unknown = self._database.write(work)
         return Pushed(
             name=name,
             version=version,
             digest=document.digest,
             is_new=is_new,
-            warnings=document.warnings,
+            warnings=[*document.warnings, *unknown],
             unsupported=document.unsupported,
         )
 
@@ -277,6 +279,7 @@ def _whole(row: VersionRow, template: Template, *, needs_mfa: bool) -> TemplateV
         timeout=template.timeout,
         needs_approval=template.approval_policy is not None,
         needs_mfa=needs_mfa,
+        notify=list(template.notify),
         warnings=shell_lint.warnings(template),
         unsupported=unsupported(template),
         source=row.source,
