@@ -174,7 +174,7 @@ class Services:
         self.dispatch = Dispatch(state, self.jobs, leasing, clock)
         progress = Progress(self.notices)
         self.automations = Automations(
-            state, self.job_logs, self.dispatch, self.fleet, self.signals, clock, core.vault, progress
+            state, self.job_logs, self.dispatch, self.fleet, self.signals, clock, core.vault, progress, self.step_up
         )
         self.approvals = Approvals(state, progress, apps, self.dispatch, self.fleet, self.signals, clock)
         self.following = Following(self.automations, self.job_logs, self.signals)
