@@ -161,7 +161,7 @@ class Services:
         self.sending = Sending(state, core.vault, self.urls, clock)
         self.delivery = Delivery(self.sending)
         self.chats = Chats(state, self.step_up, throttle, clock)
-        self.telegram = TelegramInbox(state, core.vault, self.chats)
+        self.telegram = TelegramInbox(state, core.vault, self.chats, clock)
         self.listeners = ChatListeners(self.telegram)
         self.telling = Telling(
             Channels(state, core.vault, self.notices, self.step_up, clock),

@@ -7,10 +7,12 @@ import logging
 import msgspec
 
 from opsicle.domain.channels import TELEGRAM, Config, TelegramConfig
+from opsicle.kit.clock import Clock
 from opsicle.pki.master_key import CannotOpen
 from opsicle.server.approver.messages import Undelivered
 from opsicle.server.approver.telegram import APPROVE, REJECT, Press, Telegram, Text, Update
-from opsicle.server.services.chats import ChatPerson, Chats
+from opsicle.server.services.chat_questions import ChatQuestions
+from opsicle.server.services.chats import ChatPerson, Chats, link_code_in
 from opsicle.server.services.vault import Vault
 from opsicle.server.store import channels
 from opsicle.server.store.channels import ChannelRow
@@ -24,10 +26,11 @@ HELP = "I bring you what Opsicle asks of you. To link this chat to your account,
 class TelegramInbox:
     """Reads what happened at every bot. An update that is read twice does no harm: codes and votes count once."""
 
-    def __init__(self, database: Database, vault: Vault, chats: Chats) -> None:
+    def __init__(self, database: Database, vault: Vault, chats: Chats, clock: Clock) -> None:
         self._database = database
         self._vault = vault
         self._chats = chats
+        self._questions = ChatQuestions(chats, clock)
         self._offsets: dict[str, int] = {}
 
     def channels(self) -> dict[str, int]:
@@ -73,13 +76,12 @@ class TelegramInbox:
         if verdict not in (APPROVE, REJECT) or not approval_id:
             return
         own_room = str(press.from_.id)  # a user's id is also their private room with the bot
-        answer = self._chats.press(ChatPerson(channel, own_room, own_room), verdict, approval_id)
+        answer = self._questions.press(ChatPerson(channel, own_room, own_room), verdict, approval_id)
         bot.answer(press, answer)
         bot.say(own_room, answer)
 
     def _written(self, channel: ChannelRow, message: Text, chat_user_id: str) -> str:
         person = ChatPerson(channel, chat_user_id, str(message.chat.id))
-        words = message.text.split()
-        if len(words) == 2 and words[0] == "/link":
-            return self._chats.link(person, words[1])
-        return self._chats.answer(person, message.text) or HELP
+        if code := link_code_in(message.text):
+            return self._chats.link(person, code)
+        return self._questions.answer(person, message.text) or HELP
