@@ -80,6 +80,7 @@ from opsicle.server.services.sending import Sending
 from opsicle.server.services.service_accounts import ServiceAccounts
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.signals import Signals
+from opsicle.server.services.slack_inbox import SlackInbox
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.telegram_inbox import TelegramInbox
 from opsicle.server.services.templates import Templates
@@ -162,7 +163,8 @@ class Services:
         self.delivery = Delivery(self.sending)
         self.chats = Chats(state, self.step_up, throttle, clock)
         self.telegram = TelegramInbox(state, core.vault, self.chats, clock)
-        self.listeners = ChatListeners(self.telegram)
+        self.slack = SlackInbox(state, core.vault, self.chats)
+        self.listeners = ChatListeners(self.telegram, self.slack)
         self.telling = Telling(
             Channels(state, core.vault, self.notices, self.step_up, clock),
             Deliveries(state, clock),
