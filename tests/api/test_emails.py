@@ -10,7 +10,7 @@ import pytest
 from opsicle.domain.access import Role
 from tests.api.house import Client, House
 from tests.api.receivers import Certified, MailServer, certified, mail_server
-from tests.api.telling import deliver, deliveries, finish_one, make_email, post_notice
+from tests.api.telling import ask, deliver, deliveries, finish_one, make_email, post_notice
 
 ALICE = "alice@example.com"
 EVIL = "Restart\r\nBcc: mallory@example.com\r\n\r\n<script>alert(1)</script>\u2028x"
@@ -37,20 +37,26 @@ def test_a_message_arrives_over_tls_with_login(
     house: House, alice: Client, certificate: Certified, security: str
 ) -> None:
     house.person("acme", "bob", Role.MEMBER)
+    gate = "{name: bob, approvers: {users: [bob@example.com]}}"
     with mail_server(certificate.context, is_tls_first=security == "tls") as server:
         make_email(alice, server, certificate.ca_pem, security=security)
-        post_notice(house, "bob@example.com", approval_id="a1")
+        asked = ask(alice, alice, gate=gate, commands=("nginx -t", "nginx -s reload"))
         deliver(house)
         assert deliveries(alice)[0]["last_error"] == ""
         (message,) = server.mailbox.messages
     assert server.logins == [(b"opsicle", b"a-mail-password")]
     assert server.mailbox.recipients == ["bob@example.com"]
-    assert (message["To"], message["Subject"]) == ("bob@example.com", "Please decide")
+    assert (message["To"], message["Subject"]) == (
+        "bob@example.com",
+        "alice@example.com asks to run restart-web version 1",
+    )
     assert message["From"] == "Opsicle <opsicle@example.com>"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Message-ID"] == f"<{deliveries(alice)[0]['id']}@example.com>"
     for kind in ("plain", "html"):
-        assert "https://ops.example.com/approvals/a1" in body(server, kind)
+        assert f"https://ops.example.com/approvals/{asked['approval_id']}" in body(server, kind)
+    assert "Runs: check: nginx -t\n    check: nginx -s reload\nWaits for: bob: 1 of bob@example.com\n" in body(server)
+    assert "check: nginx -t<br>check: nginx -s reload" in body(server, "html")
 
 
 def test_it_tells_who_asks_what_and_why(house: House, alice: Client, certificate: Certified) -> None:

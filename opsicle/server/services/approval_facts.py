@@ -12,7 +12,7 @@ from opsicle.server.services.approval_progress import waiting_for
 from opsicle.server.store import approvals
 from opsicle.server.store.database import Connection
 
-_MOST_COMMANDS = 6
+_MOST_COMMANDS = 12
 
 
 def approval_facts(db: Connection, org_id: str, approval_id: str, now: datetime) -> tuple[Fact, ...]:
@@ -26,8 +26,8 @@ def approval_facts(db: Connection, org_id: str, approval_id: str, now: datetime)
     return (
         Fact("Runs", _commands(case.template.phases)),
         Fact("Waits for", waiting_for(case, seen, now)),
-        decided,
         Fact("Until", f"{until:%Y-%m-%d %H:%M} UTC" if until else ""),
+        decided,
     )
 
 
