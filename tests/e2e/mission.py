@@ -9,10 +9,12 @@ In the fully managed placement the worker is the provider's and shared; with sha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from email.message import EmailMessage
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from tests.e2e.nginx_jobs import NginxJobs
 from tests.e2e.people import Colleague, Phone
 from tests.e2e.places import Network, inside, network
 from tests.e2e.targets import Nginx
-from tests.product import CHECKOUT, Installation, Place, Process
+from tests.product import CHECKOUT, Installation, Place, Process, Worker
 from tests.support import wait_until
 
 USER, SERVER, WORKER, TARGET, OUTSIDE = (f"10.77.0.{number}" for number in range(1, 6))
@@ -57,6 +59,9 @@ class Mission:
     nginx: Nginx
     mail: MailServer
     telegram: TelegramApi
+    start_worker: Callable[[Mission], Worker]
+    approvers: dict[str, Colleague] = field(default_factory=dict)
+    terminals: list[Process] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         alice = self.provider.admin
@@ -66,6 +71,7 @@ class Mission:
         self.bob = self.hire("bob", "approver").enrol()
         self.carol = self.hire("carol", "member", "--manager", self.bob.email)
         self.bob.link("bot", self.telephone(4711))
+        self.worker = self.start_worker(self)
 
     def _founder(self, alice: Any, org: str) -> Colleague:
         """An org's first admin, who comes in by the link that founding it gives."""
@@ -80,6 +86,12 @@ class Mission:
     def hire(self, name: str, role: str, *more: str) -> Colleague:
         """Somebody new in acme."""
         return self._person(name).join(self.provider.server, self.ada, role, *more)
+
+    def approver(self, name: str) -> Colleague:
+        """Somebody of acme with an authenticator app; the same in all tests."""
+        if name not in self.approvers:
+            self.approvers[name] = self.hire(name, "approver").enrol()
+        return self.approvers[name]
 
     def telephone(self, number: int) -> Phone:
         return Phone(TelegramUser(self.telegram, number), self.places["outside"])
@@ -113,9 +125,11 @@ class Mission:
     def ask(self, jobs: NginxJobs, page: str, reason: str) -> Asked:
         """Carol asks for a new page, and waits at her terminal."""
         terminal = self.carol.start(f"run-{jobs.template}", *jobs.command(page), "--reason", reason)
+        self.terminals.append(terminal)
 
         def asked() -> Any:
-            return self.carol.json("approvals", "list", "--whose", "asked", "--state", "pending")
+            pending = self.carol.json("approvals", "list", "--whose", "asked", "--state", "pending")
+            return [each for each in pending if each["template"] == jobs.template]
 
         [approval] = wait_until(asked, SECONDS, f"the request\n{terminal.log()}")
         url = f"{self.provider.server.url}/approvals/{approval['id']}"
@@ -125,10 +139,20 @@ class Mission:
         """The text of the e-mail to somebody in which all of these stand."""
 
         def find() -> str:
-            bodies = (text_of(message) for message in list(self.mail.mailbox.messages) if message["To"] == to.email)
+            bodies = (text_of(message) for message in self.letters(to))
             return next((body for body in bodies if all(text in body for text in texts)), "")
 
         return wait_until(find, SECONDS, f"an e-mail to {to.email} with {texts}")
+
+    def letters(self, to: Colleague) -> list[EmailMessage]:
+        """The e-mails that somebody has got."""
+        return [message for message in list(self.mail.mailbox.messages) if message["To"] == to.email]
+
+    def told_at(self, to: Colleague, asked: Asked) -> datetime:
+        """The date of the first e-mail to somebody with the link to this page."""
+        return next(
+            parsedate_to_datetime(message["Date"]) for message in self.letters(to) if asked.page in text_of(message)
+        )
 
 
 def text_of(message: EmailMessage) -> str:
@@ -139,8 +163,8 @@ def text_of(message: EmailMessage) -> str:
 
 
 @contextmanager
-def stage(folder: Path) -> Iterator[Mission]:
-    """Places, the target, the world outside, and a provider with two orgs; no worker yet."""
+def stage(folder: Path, start_worker: Callable[[Mission], Worker]) -> Iterator[Mission]:
+    """Places, the target, the world outside, and a provider with two orgs and a worker."""
     with ExitStack() as stack:
         net = stack.enter_context(network())
         places = _places(net)
@@ -152,7 +176,13 @@ def stage(folder: Path) -> Iterator[Mission]:
         telegram = stack.enter_context(telegram_api(outside.prefix, OUTSIDE, TELEGRAM_PORT))
         nginx = stack.enter_context(Nginx(folder / "nginx", places["target"]))
         provider = Installation(folder, places["server"], places["user"], org="hosting")
-        yield Mission(net, folder, places, stack.enter_context(provider), nginx, mail, telegram)
+        stack.enter_context(provider)
+        mission = Mission(net, folder, places, provider, nginx, mail, telegram, start_worker)
+        try:
+            yield mission
+        finally:
+            for terminal in mission.terminals:
+                terminal.kill()
 
 
 def _places(net: Network) -> dict[str, Place]:
@@ -168,14 +198,14 @@ def _places(net: Network) -> dict[str, Place]:
     return places
 
 
-def shared_worker(mission: Mission) -> None:
+def shared_worker(mission: Mission) -> Worker:
     """Fully managed: the provider's worker, which serves acme because acme's admin says so."""
     token = mission.provider.admin.json("workers", "token", "--shared")["token"]
     mission.ada.cli("orgs", "update", "--allow-shared-workers", "true")
-    mission.provider.join("shared-1", token, mission.places["worker"])
+    return mission.provider.join("shared-1", token, mission.places["worker"])
 
 
-def own_worker(mission: Mission) -> None:
+def own_worker(mission: Mission) -> Worker:
     """Shared responsibility: acme's own worker, in acme's network."""
     token = mission.ada.json("workers", "token")["token"]
-    mission.provider.join("acme-1", token, mission.places["worker"])
+    return mission.provider.join("acme-1", token, mission.places["worker"])
