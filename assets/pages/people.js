@@ -29,9 +29,8 @@ export function mount(root) {
       },
     );
   const open = h("div", {});
-  const more = may("roles.view") && h("a", { href: "/roles" }, "Roles and groups");
   const add = may("users.manage") ? addActions(reload, openInvitations(open, page)) : [];
-  root.append(pageHeading("People", { actions: [more, ...add] }), list, open);
+  root.append(pageHeading("People", { actions: add }), list, open);
   reload();
   return () => page.abort();
 }
