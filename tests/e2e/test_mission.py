@@ -52,8 +52,9 @@ def test_the_manager_is_told_by_mail_and_telegram_and_agrees_on_the_page(mission
     outsider = Outsider(mission, mission.gwen)
     asked = mission.ask(jobs, "summer sale", "the sale begins on Monday")
     letter = mission.letter(bob, asked.page)
-    for text in (mission.carol.email, "page-by-browser", "the sale begins on Monday", "summer sale"):
+    for text in (mission.carol.email, "page-by-browser", "the sale begins on Monday", "Value of page: summer sale"):
         assert text in letter
+    assert "more: see the page" in letter
     assert "summer sale" in bob.phone.wait_for("asks to run page-by-browser")["text"]
     outsider.sees_nothing_of(asked, "page-by-browser", "carol", "summer sale")
     outsider.is_told_nothing_by_command_line(asked, "page-by-browser")
@@ -107,7 +108,7 @@ def test_the_command_line_alone_is_enough(mission: Mission) -> None:
     asked = mission.ask(jobs, "decided by hand", "as agreed")
     assert [each["id"] for each in bob.json("approvals", "list")] == [asked.approval]
     shown = bob.cli("approvals", "show", asked.approval)
-    for text in (mission.carol.email, "as agreed", "decided by hand", "-s reload", f"may decide: {bob.email}"):
+    for text in (mission.carol.email, "as agreed", "page: decided by hand", "-s reload", f"may decide: {bob.email}"):
         assert text in shown
     without = bob.attempt("approvals", "approve", asked.approval)
     assert without.returncode == INVALID
@@ -129,7 +130,7 @@ def test_what_is_rejected_does_not_run_and_the_reason_is_told(mission: Mission) 
     refused = mission.bob.json("approvals", "reject", asked.approval, "--reason", reason, "--totp", code)
     assert refused["state"] == "rejected"
     assert asked.wait() == REFUSED
-    assert f"rejected by {mission.bob.email}: {reason}" in asked.terminal.log()
+    assert f"\nrejected by {mission.bob.email}: {reason}\n" in asked.terminal.log()
     mission.letter(mission.carol, "rejected", reason)
     never_ran(mission, asked, "rejected")
     assert jobs.page() == before
@@ -153,7 +154,7 @@ def test_what_nobody_decides_on_expires(mission: Mission) -> None:
     late = mission.bob.attempt("approvals", "approve", asked.approval)
     assert late.returncode == CONFLICT
     assert "expired" in late.stderr
-    mission.letter(mission.carol, "page-forgotten", "expired")
+    mission.letter(mission.carol, "page-forgotten", "expired", "nobody decided on gate consent in time")
     never_ran(mission, asked, "expired")
     assert jobs.page() == before
 

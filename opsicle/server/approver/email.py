@@ -99,7 +99,7 @@ def compose(message: Message, sender: str) -> EmailMessage:
 
 def _text(message: Message) -> str:
     lines = [one_line(message.subject), ""]
-    lines += [f"{fact.label}: {_clean(fact.text)}" for fact in message.facts]
+    lines += [f"{fact.label}: {_indented(_clean(fact.text))}" for fact in message.facts]
     lines += ["", message.url] if message.url else []
     return "\n".join(lines) + "\n"
 
@@ -110,6 +110,11 @@ def _html(message: Message) -> str:
     )
     link = f'<p><a href="{escape(message.url)}">{escape(message.url)}</a></p>' if message.url else ""
     return f"<h2>{escape(one_line(message.subject))}</h2><table>{rows}</table>{link}\n"
+
+
+def _indented(text: str) -> str:
+    """The text with further lines set in, so that none of them looks like another fact."""
+    return "\n    ".join(text.splitlines())
 
 
 def _clean(text: str) -> str:

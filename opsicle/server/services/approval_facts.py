@@ -6,21 +6,23 @@ from datetime import datetime
 
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.templates import Phase
-from opsicle.server.approver.messages import Fact
+from opsicle.server.approver.messages import Fact, one_line
 from opsicle.server.services.approval_cases import Case, load
 from opsicle.server.services.approval_progress import waiting_for
 from opsicle.server.store import approvals
 from opsicle.server.store.database import Connection
 
 _MOST_COMMANDS = 6
+_MOST_CHARACTERS = 60
+"""Of one command: six of them, and what is said of the rest, fit into one fact of a message."""
 
 
 def approval_facts(db: Connection, org_id: str, approval_id: str, now: datetime) -> tuple[Fact, ...]:
-    """What runs, who has to agree, and until when; of one that is over, who decided what."""
+    """What runs, who has to agree, and until when; of one that is over, who decided what and why it ended."""
     case = load(db, approvals.get(db, org_id, approval_id))
     decided = Fact("Decided", "; ".join(_decisions(case)))
     if case.row.state is not ApprovalState.PENDING:
-        return (decided,)
+        return decided, Fact("Explanation", case.row.explanation)
     seen = case.standing(now)
     until = min((gate.expires_at for gate in seen.open_gates if gate.expires_at), default=None)
     return (
@@ -32,9 +34,13 @@ def approval_facts(db: Connection, org_id: str, approval_id: str, now: datetime)
 
 
 def _commands(phases: tuple[Phase, ...]) -> str:
-    lines = [f"{phase.name}: {command}" for phase in phases for command in phase.commands]
+    lines = [_short(f"{phase.name}: {one_line(command)}") for phase in phases for command in phase.commands]
     left = len(lines) - _MOST_COMMANDS
     return "\n".join(lines[:_MOST_COMMANDS]) + (f"\n… and {left} more: see the page" if left > 0 else "")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MOST_CHARACTERS else text[: _MOST_CHARACTERS - 1] + "…"
 
 
 def _decisions(case: Case) -> list[str]:

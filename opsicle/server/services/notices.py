@@ -29,6 +29,7 @@ GIVE_UP_AFTER = timedelta(days=3)
 
 MAX_FACT_CHARACTERS = 500
 MAX_VALUES = 20
+_SHORTENED = "… (shortened: see the page)"
 
 Describe = Callable[[Connection, str, str], tuple[Fact, ...]]
 """What is to be said of one approval (org id, approval id): why, until when, who else."""
@@ -128,12 +129,10 @@ class Notices:
 
 def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
     """What is to be said of an automation; a secret's value is masked in its row already."""
-    values = msgspec.json.decode(row.values_json, type=dict[str, Value])
-    shown = ", ".join(f"{name}={value}" for name, value in list(values.items())[:MAX_VALUES])
     facts = (
         Fact("Asked by", f"{row.requester_name} ({row.requester_email})"),
         Fact("Template", f"{row.template}, version {row.version}"),
-        Fact("Values", shown),
+        *_values(row),
         Fact("Reason", row.reason),
     )
     if not is_over:
@@ -142,5 +141,13 @@ def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
     return (*facts, Fact("State", row.state), Fact("Exit code", code), Fact("Explanation", row.explanation))
 
 
+def _values(row: AutomationRow) -> Iterator[Fact]:
+    """A line for each value, so that no value can pass for another one."""
+    values = msgspec.json.decode(row.values_json, type=dict[str, Value])
+    yield from (Fact(f"Value of {name}", str(value)) for name, value in list(values.items())[:MAX_VALUES])
+    left = len(values) - MAX_VALUES
+    yield Fact("More values", f"{left}: see the page" if left > 0 else "")
+
+
 def _short(text: str) -> str:
-    return text if len(text) <= MAX_FACT_CHARACTERS else text[: MAX_FACT_CHARACTERS - 1] + "…"
+    return text if len(text) <= MAX_FACT_CHARACTERS else text[: MAX_FACT_CHARACTERS - len(_SHORTENED)] + _SHORTENED
