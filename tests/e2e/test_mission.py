@@ -5,7 +5,7 @@ Whether something has happened is judged outside Opsicle: by the page that nginx
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from tests.e2e.outsider import Outsider
 pytestmark = [pytest.mark.e2e, pytest.mark.namespaces, pytest.mark.timeout(300)]
 
 PLACEMENTS = {"fully-managed": shared_worker, "shared-responsibility": own_worker}
+OpenPage = Callable[[str], Page]
+
 REFUSED, CONFLICT, INVALID = 10, 5, 2
 
 
@@ -34,20 +36,24 @@ def mission(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def bobs_browser(mission: Mission, playwright: Playwright, tmp_path: Path) -> Iterator[Page]:
-    """A real Chromium in the place where people are."""
+def open_page(mission: Mission, playwright: Playwright, tmp_path: Path) -> Iterator[OpenPage]:
+    """Opens an address as somebody who is not logged in, in a real Chromium in the place where people are."""
     program = tmp_path / "chromium"
     program.write_text(f'#!/bin/sh\nexec {" ".join(mission.places["user"].prefix)} {CHROMIUM} "$@"\n')
     program.chmod(0o755)
     with chromium(playwright, str(program)) as browser:
-        context = browser.new_context(ignore_https_errors=True)
-        context.set_default_timeout(PATIENCE_MS)
-        yield context.new_page()
-        context.close()
+
+        def open_one(url: str) -> Page:
+            page = browser.new_context(ignore_https_errors=True).new_page()
+            page.set_default_timeout(PATIENCE_MS)
+            page.goto(url)
+            return page
+
+        yield open_one
 
 
-def test_the_manager_is_told_by_mail_and_telegram_and_agrees_on_the_page(mission: Mission, bobs_browser: Page) -> None:
-    bob, page = mission.bob, bobs_browser
+def test_the_manager_is_told_by_mail_and_telegram_and_agrees_on_the_page(mission: Mission, open_page: OpenPage) -> None:
+    bob = mission.bob
     jobs = mission.push("page-by-browser", approvers={"manager": True}, requireMfa=True)
     outsider = Outsider(mission, mission.gwen)
     asked = mission.ask(jobs, "summer sale", "the sale begins on Monday")
@@ -57,10 +63,13 @@ def test_the_manager_is_told_by_mail_and_telegram_and_agrees_on_the_page(mission
     assert "more: see the page" in letter
     assert "summer sale" in bob.phone.wait_for("asks to run page-by-browser")["text"]
     outsider.sees_nothing_of(asked, "page-by-browser", "carol", "summer sale")
+    page = open_page(asked.page)
+    log_in(page, mission.gwen.email)
+    expect(page.get_by_text(f"There is no approval {asked.approval}")).to_be_visible()
     outsider.is_told_nothing_by_command_line(asked, "page-by-browser")
 
     link = next(line for line in letter.splitlines() if line.startswith("https://"))
-    page.goto(link)
+    page = open_page(link)
     log_in(page, bob.email)
     page.get_by_label("Code of your authenticator app").fill(bob.app.code())
     page.get_by_role("button", name="Log in").click()
