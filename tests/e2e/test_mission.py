@@ -58,7 +58,7 @@ def test_the_manager_is_told_by_mail_and_telegram_and_agrees_on_the_page(mission
     outsider = Outsider(mission, mission.gwen)
     asked = mission.ask(jobs, "summer sale", "the sale begins on Monday")
     letter = mission.letter(bob, asked.page)
-    for text in (mission.carol.email, "page-by-browser", "the sale begins on Monday", "Value of page: summer sale"):
+    for text in (mission.carol.email, "page-by-browser", "the sale begins on Monday", "page=summer sale"):
         assert text in letter
     assert "more: see the page" in letter
     assert "summer sale" in bob.phone.wait_for("asks to run page-by-browser")["text"]
