@@ -86,7 +86,7 @@ class Walk:
         return self.office.core.clock.monotonic()
 
     def step(self) -> None:
-        steps = {self.ask: 7, self.decide: 14, self.work: 5, self.push_policy: 2, self.push_template: 1}
+        steps = {self.ask: 7, self.decide: 18, self.work: 6, self.push_policy: 1, self.push_template: 1}
         steps |= {self.change: 3, self.alter: 1, self.wait: 3, self.join_or_leave: 3, self.link: 1, self.withdraw: 1}
         self.office.core.clock.advance(1)
         step = self.dice.choices(list(steps), weights=list(steps.values()))[0]
@@ -113,8 +113,10 @@ class Walk:
     def decide(self) -> None:
         if not self.asked:
             return
-        asked, who = self.dice.choice(self.asked[-6:]), self.dice.choice(NAMES)
-        is_yes = bool(self.dice.randrange(4))
+        asked = self.dice.choice(self.asked[-4:])
+        able = [name for name in NAMES if self.model.may(asked.rule, name, asked.by, asked.at)]
+        who = self.dice.choice(able if able and self.dice.randrange(2) else NAMES)
+        is_yes = bool(self.dice.randrange(5))
         is_done = asked.is_over or self.now - asked.at >= LIFETIME or asked.is_agreed
         has_said = principal(who) in {principal(each) for each in asked.agreed | asked.refused}
         is_right = not is_done and self.model.may(asked.rule, who, asked.by, asked.at) and not has_said
