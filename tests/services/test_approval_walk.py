@@ -87,7 +87,8 @@ class Walk:
 
     def step(self) -> None:
         steps = {self.ask: 7, self.decide: 18, self.work: 6, self.push_policy: 1, self.push_template: 1}
-        steps |= {self.change: 3, self.alter: 1, self.wait: 3, self.join_or_leave: 3, self.link: 1, self.withdraw: 1}
+        steps |= {self.change: 3, self.alter: 1, self.wait: 3, self.join_or_leave: 2, self.link: 1, self.withdraw: 1}
+        steps |= {self.join_late: 2, self.leave_late: 1}
         self.office.core.clock.advance(1)
         step = self.dice.choices(list(steps), weights=list(steps.values()))[0]
         self.did[step.__name__] += 1
@@ -115,7 +116,9 @@ class Walk:
             return
         asked = self.dice.choice(self.asked[-4:])
         able = [name for name in NAMES if self.model.may(asked.rule, name, asked.by, asked.at)]
-        who = self.dice.choice(able if able and self.dice.randrange(2) else NAMES)
+        self._decide(asked, self.dice.choice(able if able and self.dice.randrange(2) else NAMES))
+
+    def _decide(self, asked: Asked, who: str) -> None:
         is_yes = bool(self.dice.randrange(5))
         is_done = asked.is_over or self.now - asked.at >= LIFETIME or asked.is_agreed
         has_said = principal(who) in {principal(each) for each in asked.agreed | asked.refused}
@@ -207,8 +210,22 @@ class Walk:
         self.model.lets_shared_workers = bool(self.dice.randrange(2))
         self.office.core.allow_shared(self.office.org_id, self.model.lets_shared_workers)
 
-    def join_or_leave(self) -> None:
-        who, org_id = self.dice.choice(NAMES), self.office.org_id
+    def join_late(self) -> None:
+        """Somebody becomes a member of the group that is asked, and tries to decide on what was asked before."""
+        late = [asked for asked in self.asked if asked.rule.with_group and not asked.is_over]
+        if late:
+            who = self.dice.choice(NAMES)
+            self.join_or_leave(who)
+            self._decide(self.dice.choice(late), who)
+
+    def leave_late(self) -> None:
+        """Somebody who has agreed leaves the group before it starts."""
+        agreed = [who for asked in self.asked if not asked.is_over for who in asked.agreed]
+        if agreed:
+            self.join_or_leave(self.dice.choice(agreed))
+
+    def join_or_leave(self, who: str = "") -> None:
+        who, org_id = who or self.dice.choice(NAMES), self.office.org_id
         user_id, now = self.office.people[who].user_id, self.office.core.clock.now()
         if who in self.model.joined and self.dice.randrange(2):
             del self.model.joined[who]
