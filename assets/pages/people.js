@@ -79,6 +79,7 @@ function row(user, emails, reload) {
       {},
       h("strong", {}, visible(user.name || user.email)),
       user.name && [h("br", {}), visible(user.email)],
+      " ",
       user.owner && h("span", { class: "fact" }, `service account of ${user.owner}`),
       user.is_disabled && h("span", { class: "fact" }, "disabled"),
       user.id === whoAmI().user.id && h("span", { class: "fact" }, "you"),
