@@ -242,3 +242,18 @@ def test_secrets_change_only_with_a_fresh_code(house: House, alice: Client) -> N
     assert [alice.call(*call).code for call in calls] == ["step_up_required"] * 3
     assert alice.post("/api/v1/step-up", {"totp": app.code()}).status == 200
     assert [alice.call(*call).status for call in calls] == [201, 200, 204]
+
+
+# Names that change hands
+
+
+def test_a_rerun_runs_what_ran_before_and_nothing_else_that_has_its_name_since(alice: Client, olga: Client) -> None:
+    push(olga)
+    before = run(alice).json
+    assert olga.delete("/api/v1/templates/restart-web").status == 204
+    again = alice.post(f"/api/v1/automations/{before['id']}/rerun", {})
+    assert (again.status, again.code) == (404, "not_found")
+    push(olga, command="rm -rf /")
+    again = alice.post(f"/api/v1/automations/{before['id']}/rerun", {})
+    assert (again.status, again.code) == (409, "conflict")
+    assert "another template" in again.json["detail"]
