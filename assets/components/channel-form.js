@@ -28,6 +28,11 @@ const KINDS = {
     credential: "Bot token",
     settings: [text("base_url", "Address of the API", {}, "Telegram's own unless told.")],
   },
+  slack: {
+    label: "Slack",
+    credential: "App token and bot token (xapp-… xoxb-…)",
+    settings: [text("base_url", "Address of the API", {}, "Slack's own unless told.")],
+  },
 };
 
 /** Ask for a channel's settings and make it; `reload` is called afterwards. */

@@ -18,6 +18,7 @@ from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
     from opsicle.domain.errors import InvalidInput
+    from opsicle.domain.templates import Notify
     from opsicle.wire.user_api import Pushed, TemplateVersion
 
 _COLUMNS = [
@@ -154,7 +155,16 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("phases", [phase.name for phase in template.phases]),
         ("runs on", template.runs_on),
         ("needs approval", template.needs_approval),
+        ("needs a code", template.needs_mfa),
+        ("tells", [_told(notify) for notify in template.notify]),
         ("pushed", template.pushed_at),
         ("pushed by", template.pushed_by.email),
         ("digest", template.digest),
     ]
+
+
+def _told(notify: Notify) -> str:
+    rooms = [f"{chat.channel} {chat.id}" for chat in notify.chats]
+    groups = [f"group {name}" for name in notify.groups]
+    ends = ", ".join(state.replace("_", " ") for state in notify.states)
+    return f"{', '.join([*notify.users, *groups, *rooms])} ({ends or 'however it ends'})"

@@ -80,6 +80,7 @@ from opsicle.server.services.sending import Sending
 from opsicle.server.services.service_accounts import ServiceAccounts
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.signals import Signals
+from opsicle.server.services.slack_inbox import SlackInbox
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.telegram_inbox import TelegramInbox
 from opsicle.server.services.templates import Templates
@@ -161,8 +162,9 @@ class Services:
         self.sending = Sending(state, core.vault, self.urls, clock)
         self.delivery = Delivery(self.sending)
         self.chats = Chats(state, self.step_up, throttle, clock)
-        self.telegram = TelegramInbox(state, core.vault, self.chats)
-        self.listeners = ChatListeners(self.telegram)
+        self.telegram = TelegramInbox(state, core.vault, self.chats, clock)
+        self.slack = SlackInbox(state, core.vault, self.chats)
+        self.listeners = ChatListeners(self.telegram, self.slack)
         self.telling = Telling(
             Channels(state, core.vault, self.notices, self.step_up, clock),
             Deliveries(state, clock),
@@ -174,7 +176,7 @@ class Services:
         self.dispatch = Dispatch(state, self.jobs, leasing, clock)
         progress = Progress(self.notices)
         self.automations = Automations(
-            state, self.job_logs, self.dispatch, self.fleet, self.signals, clock, core.vault, progress
+            state, self.job_logs, self.dispatch, self.fleet, self.signals, clock, core.vault, progress, self.step_up
         )
         self.approvals = Approvals(state, progress, apps, self.dispatch, self.fleet, self.signals, clock)
         self.following = Following(self.automations, self.job_logs, self.signals)

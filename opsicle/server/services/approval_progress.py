@@ -14,7 +14,7 @@ from opsicle.domain.approvers import Person, is_named
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.domain.policies import Chat
-from opsicle.server.services.actor import SystemActor
+from opsicle.server.services.actor import Actor, SystemActor
 from opsicle.server.services.approval_cases import Case, load
 from opsicle.server.services.notices import Notices
 from opsicle.server.store import approvals, audit, automations
@@ -55,8 +55,13 @@ class Progress:
             return False
         case = load(db, row)
         recipients = {person.user_id for seen in case.standing(now).open_gates for person in case.waited_for(seen, now)}
-        self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, f"no longer asks to run {_what(case)}")
+        subject = f"no longer asks to run {_what(case)}"
+        self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
         return True
+
+    def tell_cancelled(self, db: Connection, org_id: str, automation_id: str, actor: Actor) -> None:
+        """Tell that somebody has cancelled an automation before it began."""
+        self._notices.post_cancelled(db, org_id, automation_id, actor)
 
     def _tell(self, db: Connection, case: Case, seen: Standing, told: list[str], now: datetime) -> list[str]:
         """Tell of what is new, each thing once; what that was."""
@@ -95,11 +100,13 @@ class Progress:
             automations.approve(db, row.automation_id, now)
         else:
             automations.end_unapproved(db, row.automation_id, Ending(_ENDS[state], now, None, explanation))
+            self._notices.post_unapproved(db, row.org_id, row.automation_id)
         if state is ApprovalState.EXPIRED:
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, SystemActor(), "expire", f"approvals/{row.id}", data)
         recipients = {row.requester_id, *(decision.user_id for decision in case.decisions)}
-        self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, f"asked to run {_what(case)}: {state}")
+        subject = f"asked to run {_what(case)}: {state}"
+        self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
 
     def _post(
         self,
@@ -147,6 +154,12 @@ def _names(people: list[Person]) -> str:
 
 def _what(case: Case) -> str:
     return f"{case.automation.template} version {case.automation.version}"
+
+
+def _asked_rooms(case: Case) -> tuple[Chat, ...]:
+    """The rooms of chat services that were told of the question, and so are told of its end."""
+    told = msgspec.json.decode(case.row.told, type=list[str])
+    return tuple(dict.fromkeys(chat for gate in case.gates if f"ask:{gate.name}" in told for chat in gate.chats))
 
 
 def _explanation(case: Case, seen: Standing) -> str:

@@ -211,6 +211,7 @@ class Approvals:
             if not self._progress.withdraw(db, row, "withdrawn by who asked", now):
                 raise Conflict(f"this approval is over: it is {row.state}")
             automations.cancel_waiting(db, row.automation_id, actor.user_id, now)
+            self._progress.tell_cancelled(db, row.org_id, row.automation_id, actor)
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, actor, "withdraw", f"approvals/{row.id}", data)
 

@@ -25,8 +25,10 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of, position
+from opsicle.server.services.result_notices import unknown_names
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.template_access import is_hidden, require_on, targets_of
+from opsicle.server.services.template_versions import asks_for_code
 from opsicle.server.store import audit, templates
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.templates import TemplateRow, VersionRow, VersionSummaryRow
@@ -120,23 +122,24 @@ class Templates:
         name, labels = document.template.name, document.template.labels
         change = self._approval_change(actor, name, document.template.approval_policy)
 
-        def work(db: Connection) -> tuple[int, bool]:
+        def work(db: Connection) -> tuple[int, bool, list[Problem]]:
             for target in targets_of(db, actor.org_id, name, labels):
                 actor.require(Action.TEMPLATES_PUSH, target)
+            unknown = unknown_names(db, actor.org_id, document.template.notify)
             newest = templates.find(db, actor.org_id, name)
             if newest and newest.digest == document.digest:
-                return newest.latest_version, False
+                return newest.latest_version, False, unknown
             if _approval_of(newest) != change.before:
                 raise Conflict(f"the template {name} changed meanwhile", hint="Push again.")
-            return self._add_version(db, actor, newest, document, change), True
+            return self._add_version(db, actor, newest, document, change), True, unknown
 
-        version, is_new = self._database.write(work)
+        version, is_new, unknown = self._database.write(work)
         return Pushed(
             name=name,
             version=version,
             digest=document.digest,
             is_new=is_new,
-            warnings=document.warnings,
+            warnings=[*document.warnings, *unknown],
             unsupported=document.unsupported,
         )
 
@@ -195,7 +198,13 @@ class Templates:
     def get(self, actor: Actor, name: str, version: int | None = None) -> TemplateVersion:
         """One version of a template whole, the newest unless told. Raises NotFound."""
         actor.require(Action.TEMPLATES_VIEW)
-        return _whole(self._database.read(lambda db: _get(db, actor, name, version)))
+
+        def query(db: Connection) -> TemplateVersion:
+            row = _get(db, actor, name, version)
+            template = decode_template(row.document)
+            return _whole(row, template, needs_mfa=asks_for_code(db, actor.org_id, row, template))
+
+        return self._database.read(query)
 
     def list_versions(self, actor: Actor, name: str, cursor: str, limit: int) -> Page[TemplateVersionSummary]:
         """A template's versions, newest first. Raises NotFound if there is no such template."""
@@ -313,8 +322,7 @@ def _version_summary(row: VersionSummaryRow) -> TemplateVersionSummary:
     )
 
 
-def _whole(row: VersionRow) -> TemplateVersion:
-    template = decode_template(row.document)
+def _whole(row: VersionRow, template: Template, *, needs_mfa: bool) -> TemplateVersion:
     return TemplateVersion(
         name=row.name,
         version=row.version,
@@ -329,6 +337,8 @@ def _whole(row: VersionRow) -> TemplateVersion:
         runs_on=template.runs_on,
         timeout=template.timeout,
         needs_approval=template.approval_policy is not None,
+        needs_mfa=needs_mfa,
+        notify=list(template.notify),
         warnings=shell_lint.warnings(template),
         unsupported=unsupported(template),
         source=row.source,
