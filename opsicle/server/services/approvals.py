@@ -26,6 +26,7 @@ from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.manifests import manifest_digest
+from opsicle.server.services.people import Roster
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.store import approvals, audit, authenticators, automations, templates
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow, Filter
@@ -79,8 +80,9 @@ class Approvals:
             found: list[ApprovalSummary] = []
             pending = Filter(state=ApprovalState.PENDING)
             rows = approvals.list_newest(db, actor.org_id, pending, cursor, _MOST_LOOKED_AT)
+            roster = Roster(db, actor.org_id)
             for row in rows:
-                shown = summary(load(db, row), viewer)
+                shown = summary(load(db, row, roster=roster), viewer)
                 if shown.may_decide:
                     found.append(shown)
                 if len(found) == limit:
@@ -96,7 +98,8 @@ class Approvals:
 
         def query(db: Connection) -> Page[ApprovalSummary]:
             rows = approvals.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
-            items = [summary(load(db, row), viewer) for row in rows[:limit]]
+            roster = Roster(db, actor.org_id)
+            items = [summary(load(db, row, roster=roster), viewer) for row in rows[:limit]]
             return Page(items, rows[limit - 1].id if len(rows) > limit else "")
 
         return self._database.read(query)

@@ -2,33 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+
+import msgspec
 
 from opsicle.domain.access import Action
 from opsicle.domain.approvers import Asker, Person
-from opsicle.domain.policies import Chat, Policy
-from opsicle.server.services.rights import rights_of
+from opsicle.domain.policies import Approvers, Chat, Policy
+from opsicle.server.services.rights import Rulebook
 from opsicle.server.store import chat_links, groups, memberships
 from opsicle.server.store.database import Connection
-from opsicle.server.store.memberships import MemberRow
+from opsicle.server.store.memberships import MemberRow, Named
 
 
-def people_of(db: Connection, org_id: str, policies: Iterable[Policy]) -> dict[str, Person]:
-    """The enabled members of an org by id, with the chat accounts that these policies name."""
-    chats: dict[str, set[Chat]] = {}
-    for chat in _named_chats(policies):
-        if user_id := chat_links.find_user(db, org_id, chat.channel, chat.id):
-            chats.setdefault(user_id, set()).add(chat)
-    members = {member.user_id: member for member in memberships.list_members(db, org_id, "", limit=-1)}
-    joined = groups.list_joined(db, org_id)
-    return {
-        member.user_id: _person(
-            db, org_id, member, joined.get(member.user_id, {}), frozenset(chats.get(member.user_id, ()))
+class _Names(msgspec.Struct, frozen=True):
+    """Whom policies name, save for managers: they are one for each asker."""
+
+    users: frozenset[str]
+    groups: frozenset[str]
+    roles: frozenset[str]
+    chats: frozenset[Chat]
+
+
+class Roster:
+    """The people of an org as one transaction sees them; it must not outlive that.
+
+    Whom several approvals name is looked up once: what it costs grows with those who are named, not with the org.
+    """
+
+    def __init__(self, db: Connection, org_id: str) -> None:
+        self._db = db
+        self._org_id = org_id
+        self._rulebook: Rulebook | None = None
+        self._found: dict[_Names, dict[str, Person]] = {}
+
+    def people(self, policies: Iterable[Policy], asker: Asker) -> dict[str, Person]:
+        """The enabled members by id whom a gate of these policies can name, with the chat accounts that it names.
+
+        Whoever asked, their manager and the accounts that they answer for are among them in any case.
+        """
+        names = _names_in(policies)
+        if names not in self._found:
+            self._found[names] = self._named(names)
+        named = self._found[names]
+        about = Named(
+            user_ids=tuple({asker.user_id, asker.principal, asker.manager_id} - {""}), owner_ids=(asker.principal,)
         )
-        for member in members.values()
-        if not member.is_disabled and not (member.owner_id and members[member.owner_id].is_disabled)
-    }
+        own = self._load(about, {})
+        if own.keys() <= named.keys():
+            return named
+        return {person.user_id: person for person in sorted((own | named).values(), key=lambda each: each.email)}
+
+    def _named(self, names: _Names) -> dict[str, Person]:
+        chats: dict[str, set[Chat]] = {}
+        for chat in names.chats:
+            if user_id := chat_links.find_user(self._db, self._org_id, chat.channel, chat.id):
+                chats.setdefault(user_id, set()).add(chat)
+        named = Named(
+            user_ids=tuple(chats), emails=tuple(names.users), roles=tuple(names.roles), groups=tuple(names.groups)
+        )
+        return self._load(named, chats)
+
+    def _load(self, named: Named, chats: dict[str, set[Chat]]) -> dict[str, Person]:
+        members = {member.user_id: member for member in memberships.list_named(self._db, self._org_id, named)}
+        joined = groups.list_joined(self._db, self._org_id, members)
+        self._rulebook = self._rulebook or Rulebook(self._db, self._org_id)
+        return {
+            user_id: Person(
+                user_id=user_id,
+                email=member.email,
+                name=member.name,
+                role=member.role,
+                may_decide=self._rulebook.may(Action.APPROVALS_DECIDE, user_id, members, joined),
+                groups=joined.get(user_id, {}),
+                owner_id=member.owner_id or "",
+                chats=frozenset(chats.get(user_id, ())),
+            )
+            for user_id, member in members.items()
+            if _is_enabled(member, members)
+        }
 
 
 def asker_of(db: Connection, org_id: str, user_id: str, asked_at: datetime) -> Asker:
@@ -39,26 +92,24 @@ def asker_of(db: Connection, org_id: str, user_id: str, asked_at: datetime) -> A
     return Asker(user_id=user_id, manager_id=manager_id, owner_id=owner.user_id if owner else "", asked_at=asked_at)
 
 
-def _person(
-    db: Connection, org_id: str, member: MemberRow, joined: Mapping[str, datetime], chats: frozenset[Chat]
-) -> Person:
-    return Person(
-        user_id=member.user_id,
-        email=member.email,
-        name=member.name,
-        role=member.role,
-        may_decide=rights_of(db, org_id, member.user_id).may(Action.APPROVALS_DECIDE),
-        groups=joined,
-        owner_id=member.owner_id or "",
-        chats=chats,
+def _is_enabled(member: MemberRow, members: dict[str, MemberRow]) -> bool:
+    """Whether somebody may come in; a service account only while its owner may."""
+    owner = members.get(member.owner_id) if member.owner_id else None
+    return not member.is_disabled and not (owner and owner.is_disabled)
+
+
+def _names_in(policies: Iterable[Policy]) -> _Names:
+    named = list(_approvers(policies))
+    return _Names(
+        users=frozenset(email for each in named for email in each.users),
+        groups=frozenset(name for each in named for name in each.groups),
+        roles=frozenset(role for each in named for role in each.roles),
+        chats=frozenset(chat for each in named for chat in each.chat_users),
     )
 
 
-def _named_chats(policies: Iterable[Policy]) -> set[Chat]:
-    approvers = [
-        named
-        for policy in policies
-        for gate in policy.gates
-        for named in (gate.approvers, *(e.to for e in gate.escalate))
-    ]
-    return {chat for named in approvers for chat in named.chat_users}
+def _approvers(policies: Iterable[Policy]) -> Iterator[Approvers]:
+    for policy in policies:
+        for gate in policy.gates:
+            yield gate.approvers
+            yield from (step.to for step in gate.escalate)
