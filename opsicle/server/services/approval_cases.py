@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import msgspec
 
@@ -12,7 +13,7 @@ from opsicle.domain.approvals import GateStanding, Standing, Vote
 from opsicle.domain.approvers import Asker, Person, asked_gates, deciders, may_decide
 from opsicle.domain.policies import Gate, Policy
 from opsicle.domain.templates import Template, Value, VariableType
-from opsicle.server.services.people import asker_of, people_of
+from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.template_versions import template_of
 from opsicle.server.store import approvals, automations
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow
@@ -22,7 +23,10 @@ from opsicle.server.store.database import Connection
 
 @dataclass(frozen=True)
 class Case:
-    """One approval with the policy as it was asked, the decisions so far, and the people of now."""
+    """One approval with the policy as it was asked, the decisions so far, and the people of now.
+
+    Good for the transaction that it was read in, no longer.
+    """
 
     row: ApprovalRow
     policy: Policy
@@ -30,8 +34,13 @@ class Case:
     automation: AutomationRow
     template: Template
     decisions: list[DecisionRow]
-    people: dict[str, Person]
     asker: Asker
+    roster: Roster
+
+    @cached_property
+    def people(self) -> dict[str, Person]:
+        """The members whom its gates can name, by id; read when they are first asked for."""
+        return self.roster.people([self.policy], self.asker, self.template)
 
     @property
     def votes(self) -> list[Vote]:
@@ -57,8 +66,8 @@ class Case:
         return any(each.gate == gate and each.principal == person.principal for each in self.decisions)
 
 
-def load(db: Connection, row: ApprovalRow, template: Template | None = None) -> Case:
-    """Read everything about an approval."""
+def load(db: Connection, row: ApprovalRow, template: Template | None = None, *, roster: Roster | None = None) -> Case:
+    """Read everything about an approval. Whoever reads several in one transaction hands in one roster for all."""
     policy = msgspec.json.decode(row.policy, type=Policy)
     automation = automations.get(db, row.org_id, row.automation_id)
     template = template or template_of(db, automation.template_id, automation.version)
@@ -69,8 +78,8 @@ def load(db: Connection, row: ApprovalRow, template: Template | None = None) -> 
         automation=automation,
         template=template,
         decisions=approvals.list_decisions(db, row.id),
-        people=people_of(db, row.org_id, policy, template),
         asker=asker_of(db, row.org_id, row.requester_id, row.asked_at),
+        roster=roster or Roster(db, row.org_id),
     )
 
 

@@ -10,7 +10,7 @@ from opsicle.domain.stored_templates import decode_template
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.approval_views import person
 from opsicle.server.services.asking import asked_approval, policy_in_force
-from opsicle.server.services.people import asker_of, people_of
+from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.template_access import is_hidden
 from opsicle.server.store import templates
 from opsicle.server.store.database import Connection
@@ -33,8 +33,8 @@ def need_of(db: Connection, actor: Actor, version: VersionRow, now: datetime) ->
         policy, _, _ = policy_in_force(db, actor.org_id, use)
     except Conflict as error:
         return ApprovalNeed(is_needed=True, problem=error.message)
-    people = people_of(db, actor.org_id, policy, template)
     asker = asker_of(db, actor.org_id, actor.user_id, now)
+    people = Roster(db, actor.org_id).people([policy], asker, template)
     always = [gate for gate in policy.gates if not gate.when]
     return ApprovalNeed(
         is_needed=True,

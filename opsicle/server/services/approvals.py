@@ -26,6 +26,7 @@ from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.manifests import manifest_digest
+from opsicle.server.services.people import Roster
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.template_access import is_hidden
 from opsicle.server.store import approvals, audit, authenticators, automations, templates
@@ -80,8 +81,9 @@ class Approvals:
             found: list[ApprovalSummary] = []
             pending = Filter(state=ApprovalState.PENDING)
             rows = approvals.list_newest(db, actor.org_id, pending, cursor, _MOST_LOOKED_AT)
+            roster = Roster(db, actor.org_id)
             for row in rows:
-                shown = summary(load(db, row), viewer)  # what is hidden from them they may not decide
+                shown = summary(load(db, row, roster=roster), viewer)  # what is hidden from them they may not decide
                 if shown.may_decide:
                     found.append(shown)
                 if len(found) == limit:
@@ -97,7 +99,8 @@ class Approvals:
 
         def query(db: Connection) -> Page[ApprovalSummary]:
             rows = approvals.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
-            cases = [load(db, row) for row in rows[:limit]]
+            roster = Roster(db, actor.org_id)
+            cases = [load(db, row, roster=roster) for row in rows[:limit]]
             items = [summary(case, viewer) for case in cases if not _is_hidden(db, actor, case)]
             return Page(items, rows[limit - 1].id if len(rows) > limit else "")
 

@@ -18,7 +18,7 @@ from opsicle.kit.ids import new_id
 from opsicle.server.services.approval_cases import gates_for
 from opsicle.server.services.approval_progress import Progress
 from opsicle.server.services.manifests import manifest_digest
-from opsicle.server.services.people import asker_of, people_of
+from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.policies import policy_of
 from opsicle.server.store import approvals, policies, templates
 from opsicle.server.store.approvals import ApprovalRow
@@ -53,8 +53,8 @@ class Asking:
             return None
         policy, policy_id, version = policy_in_force(db, row.org_id, use)
         terms = Terms(policy, gates_for(policy, template, row), policy_id, version)
-        people = people_of(db, row.org_id, policy, template)
         asker = asker_of(db, row.org_id, row.requester_id, self._clock.now())
+        people = Roster(db, row.org_id).people([policy], asker, template)
         if problem := impassable(terms.gates, people.values(), asker):
             raise Conflict(
                 f"the approval of {template.name} could never be given: {problem}",

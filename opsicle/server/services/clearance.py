@@ -12,7 +12,7 @@ from opsicle.domain.policies import Policy
 from opsicle.domain.rules import Target
 from opsicle.domain.templates import Template
 from opsicle.server.services.approval_cases import Case, gates_for, load
-from opsicle.server.services.people import asker_of, people_of
+from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.policies import policy_of
 from opsicle.server.services.rights import rights_of
 from opsicle.server.store import approvals, memberships, policies
@@ -68,4 +68,5 @@ def _policy_objection(db: Connection, case: Case) -> str:
 
 def _of_today(db: Connection, case: Case, policy: Policy) -> tuple[dict[str, Person], Asker]:
     row = case.row
-    return people_of(db, row.org_id, policy, case.template), asker_of(db, row.org_id, row.requester_id, row.asked_at)
+    asker = asker_of(db, row.org_id, row.requester_id, row.asked_at)
+    return Roster(db, row.org_id).people([policy], asker, case.template), asker

@@ -2,43 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+
+import msgspec
 
 from opsicle.domain.access import Action
 from opsicle.domain.approvers import Asker, Person
-from opsicle.domain.policies import Chat, Policy
+from opsicle.domain.policies import Approvers, Chat, Policy
+from opsicle.domain.rights import Rights
 from opsicle.domain.rules import Target
 from opsicle.domain.templates import Template
-from opsicle.server.services.rights import rights_of
+from opsicle.server.services.rights import Rulebook
 from opsicle.server.services.template_access import is_hidden_from, targets_of
 from opsicle.server.store import chat_links, groups, memberships
 from opsicle.server.store.database import Connection
-from opsicle.server.store.memberships import MemberRow
+from opsicle.server.store.memberships import MemberRow, Named
 
 
-def people_of(db: Connection, org_id: str, policy: Policy, template: Template) -> dict[str, Person]:
-    """The enabled members of an org by id, with the chat accounts that the policy names.
+class _Names(msgspec.Struct, frozen=True):
+    """Whom policies name, save for managers: they are one for each asker."""
 
-    Whoever may not see the template decides on nothing that runs it.
+    users: frozenset[str]
+    groups: frozenset[str]
+    roles: frozenset[str]
+    chats: frozenset[Chat]
+
+
+class Roster:
+    """The people of an org as one transaction sees them; it must not outlive that.
+
+    Whom several approvals name is looked up once: what it costs grows with those who are named, not with the org.
     """
-    targets = targets_of(db, org_id, template.name, template.labels)
-    chats: dict[str, set[Chat]] = {}
-    for chat in _named_chats(policy):
-        if user_id := chat_links.find_user(db, org_id, chat.channel, chat.id):
-            chats.setdefault(user_id, set()).add(chat)
-    members = {member.user_id: member for member in memberships.list_members(db, org_id, "", limit=-1)}
-    joined = groups.list_joined(db, org_id)
-    return {
-        member.user_id: _person(
-            member,
-            joined.get(member.user_id, {}),
-            frozenset(chats.get(member.user_id, ())),
-            may_decide=_may_decide(db, org_id, member.user_id, targets),
+
+    def __init__(self, db: Connection, org_id: str) -> None:
+        self._db = db
+        self._org_id = org_id
+        self._rulebook: Rulebook | None = None
+        self._found: dict[tuple[_Names, str], dict[str, Person]] = {}
+
+    def people(self, policies: Iterable[Policy], asker: Asker, template: Template) -> dict[str, Person]:
+        """The enabled members by id whom a gate of these policies can name, with the chat accounts that it names.
+
+        Whoever asked, their manager and the accounts that they answer for are among them in any case. Whoever may not
+        see the template decides on nothing that runs it.
+        """
+        targets = targets_of(self._db, self._org_id, template.name, template.labels)
+        names = _names_in(policies)
+        key = names, repr(targets)
+        if key not in self._found:
+            self._found[key] = self._named(names, targets)
+        named = self._found[key]
+        about = Named(
+            user_ids=tuple({asker.user_id, asker.principal, asker.manager_id} - {""}), owner_ids=(asker.principal,)
         )
-        for member in members.values()
-        if not member.is_disabled and not (member.owner_id and members[member.owner_id].is_disabled)
-    }
+        own = self._load(about, {}, targets)
+        if own.keys() <= named.keys():
+            return named
+        return {person.user_id: person for person in sorted((own | named).values(), key=lambda each: each.email)}
+
+    def _named(self, names: _Names, targets: list[Target]) -> dict[str, Person]:
+        chats: dict[str, set[Chat]] = {}
+        for chat in names.chats:
+            if user_id := chat_links.find_user(self._db, self._org_id, chat.channel, chat.id):
+                chats.setdefault(user_id, set()).add(chat)
+        named = Named(
+            user_ids=tuple(chats), emails=tuple(names.users), roles=tuple(names.roles), groups=tuple(names.groups)
+        )
+        return self._load(named, chats, targets)
+
+    def _load(self, named: Named, chats: dict[str, set[Chat]], targets: list[Target]) -> dict[str, Person]:
+        members = {member.user_id: member for member in memberships.list_named(self._db, self._org_id, named)}
+        joined = groups.list_joined(self._db, self._org_id, members)
+        self._rulebook = self._rulebook or Rulebook(self._db, self._org_id)
+        return {
+            user_id: Person(
+                user_id=user_id,
+                email=member.email,
+                name=member.name,
+                role=member.role,
+                may_decide=_may_decide(self._rulebook.rights(user_id, members, joined), targets),
+                groups=joined.get(user_id, {}),
+                owner_id=member.owner_id or "",
+                chats=frozenset(chats.get(user_id, ())),
+            )
+            for user_id, member in members.items()
+            if _is_enabled(member, members)
+        }
 
 
 def asker_of(db: Connection, org_id: str, user_id: str, asked_at: datetime) -> Asker:
@@ -49,24 +99,28 @@ def asker_of(db: Connection, org_id: str, user_id: str, asked_at: datetime) -> A
     return Asker(user_id=user_id, manager_id=manager_id, owner_id=owner.user_id if owner else "", asked_at=asked_at)
 
 
-def _person(member: MemberRow, joined: Mapping[str, datetime], chats: frozenset[Chat], *, may_decide: bool) -> Person:
-    return Person(
-        user_id=member.user_id,
-        email=member.email,
-        name=member.name,
-        role=member.role,
-        may_decide=may_decide,
-        groups=joined,
-        owner_id=member.owner_id or "",
-        chats=chats,
+def _may_decide(rights: Rights, targets: list[Target]) -> bool:
+    return rights.decide(Action.APPROVALS_DECIDE).is_allowed and not is_hidden_from(rights, targets)
+
+
+def _is_enabled(member: MemberRow, members: dict[str, MemberRow]) -> bool:
+    """Whether somebody may come in; a service account only while its owner may."""
+    owner = members.get(member.owner_id) if member.owner_id else None
+    return not member.is_disabled and not (owner and owner.is_disabled)
+
+
+def _names_in(policies: Iterable[Policy]) -> _Names:
+    named = list(_approvers(policies))
+    return _Names(
+        users=frozenset(email for each in named for email in each.users),
+        groups=frozenset(name for each in named for name in each.groups),
+        roles=frozenset(role for each in named for role in each.roles),
+        chats=frozenset(chat for each in named for chat in each.chat_users),
     )
 
 
-def _may_decide(db: Connection, org_id: str, user_id: str, targets: Iterable[Target]) -> bool:
-    rights = rights_of(db, org_id, user_id)
-    return rights.may(Action.APPROVALS_DECIDE) and not is_hidden_from(rights, targets)
-
-
-def _named_chats(policy: Policy) -> set[Chat]:
-    approvers = [named for gate in policy.gates for named in (gate.approvers, *(e.to for e in gate.escalate))]
-    return {chat for named in approvers for chat in named.chat_users}
+def _approvers(policies: Iterable[Policy]) -> Iterator[Approvers]:
+    for policy in policies:
+        for gate in policy.gates:
+            yield gate.approvers
+            yield from (step.to for step in gate.escalate)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import apsw
+import msgspec
 
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one
@@ -115,12 +117,15 @@ def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[GroupRo
     )
 
 
-def list_joined(db: apsw.Connection, org_id: str) -> dict[str, dict[str, datetime]]:
-    """For everybody who is in a group: their groups, and since when they belong to each."""
+def list_joined(db: apsw.Connection, org_id: str, user_ids: Iterable[str]) -> dict[str, dict[str, datetime]]:
+    """For those of these people who are in a group: their groups, and since when they belong to each."""
     rows = fetch_all(
         db,
-        "SELECT user_id, name, joined_at FROM group_members WHERE org_id = :org_id",
-        {"org_id": org_id},
+        """
+        SELECT user_id, name, joined_at FROM group_members
+         WHERE org_id = :org_id AND user_id IN (SELECT value FROM json_each(:user_ids))
+        """,
+        {"org_id": org_id, "user_ids": msgspec.json.encode(list(user_ids)).decode()},
         _JoinedRow,
     )
     joined: dict[str, dict[str, datetime]] = {}

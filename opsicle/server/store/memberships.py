@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import apsw
+import msgspec
 
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
@@ -38,6 +39,16 @@ class PlaceRow(Row, frozen=True):
     allows_shared_workers: bool
 
 
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """Members by whichever way they are named. `owner_ids`: the service accounts of these."""
+
+    user_ids: tuple[str, ...] = ()
+    owner_ids: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
 _SELECT = """
     SELECT u.id, u.email, u.name, m.role, m.manager_id, manager.email, m.is_disabled, m.created_at, m.rules,
            m.owner_id, owner.email, coalesce(above.is_disabled, 0)
@@ -46,6 +57,26 @@ _SELECT = """
       LEFT JOIN users manager ON manager.id = m.manager_id
       LEFT JOIN memberships above ON above.org_id = m.org_id AND above.user_id = m.manager_id
       LEFT JOIN users owner ON owner.id = m.owner_id
+"""
+
+_NAMED = """
+    WITH RECURSIVE named (id) AS (
+        SELECT value FROM json_each(:user_ids)
+        UNION
+        SELECT u.id FROM json_each(:emails) e JOIN users u ON u.email = e.value
+        UNION
+        SELECT user_id FROM memberships
+         WHERE org_id = :org_id AND role IN (SELECT value FROM json_each(:roles))
+        UNION
+        SELECT user_id FROM memberships
+         WHERE org_id = :org_id AND owner_id IS NOT NULL AND owner_id IN (SELECT value FROM json_each(:owner_ids))
+        UNION
+        SELECT user_id FROM group_members
+         WHERE org_id = :org_id AND name IN (SELECT value FROM json_each(:groups))
+        UNION
+        SELECT account.owner_id FROM named JOIN memberships account ON account.user_id = named.id
+         WHERE account.org_id = :org_id AND account.owner_id IS NOT NULL
+    )
 """
 
 
@@ -81,6 +112,19 @@ def list_members(db: apsw.Connection, org_id: str, after_email: str, limit: int)
         db,
         _SELECT + "WHERE m.org_id = :org_id AND u.email > :after ORDER BY u.email LIMIT :limit",
         {"org_id": org_id, "after": after_email, "limit": limit},
+        MemberRow,
+    )
+
+
+def list_named(db: apsw.Connection, org_id: str, named: Named) -> list[MemberRow]:
+    """The members of an org who are named, and the owners of service accounts among them, by address."""
+    return fetch_all(
+        db,
+        _NAMED + _SELECT + "WHERE m.org_id = :org_id AND m.user_id IN named ORDER BY u.email",
+        {
+            "org_id": org_id,
+            **{name: msgspec.json.encode(value).decode() for name, value in msgspec.structs.asdict(named).items()},
+        },
         MemberRow,
     )
 

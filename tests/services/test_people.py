@@ -1,0 +1,199 @@
+"""Whom the engine of approvals sees: those whom a gate can name, judged as anywhere else, in an org of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from opsicle.domain.access import Action, Role
+from opsicle.domain.approvers import Asker, Person
+from opsicle.domain.errors import NotAllowed
+from opsicle.domain.policies import Policy
+from opsicle.domain.template_parser import parse_policy, parse_template
+from opsicle.kit.ids import new_id
+from opsicle.server.services.approval_cases import load
+from opsicle.server.services.people import Roster, asker_of
+from opsicle.server.services.rights import Rulebook, rights_of
+from opsicle.server.store import approvals, groups, memberships, roles, users
+from opsicle.server.store.groups import GroupRow
+from opsicle.server.store.roles import RoleRow
+from tests.services.approving import MANAGER, Office, policy_source, template_source
+from tests.services.core import Core
+
+EVERY_WAY = """{name: all, approvers: {manager: true, users: [rita@example.com], groups: [sre], roles: [auditor]},
+    escalate: [{after: 60, to: {users: [carol@example.com]}}]}"""
+GROUPS = {"sre": ["allow execute approvals"], "barred": ["deny execute approvals"], "plain": []}
+OWN_RULES = ([], ["allow execute approvals"], ["deny execute approvals"])
+
+
+@dataclass
+class Member:
+    """Somebody to add; with an `owner`, a service account."""
+
+    name: str
+    role: str
+    group: str = ""
+    owner: str = ""
+    rules: tuple[str, ...] | list[str] = ()
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    office = Office(Core(tmp_path))
+    office.core.push(office.people["alice"], template_source("careful"))
+    office.core.database.write(lambda db: _furnish(db, office))
+    yield office
+    office.core.close()
+
+
+def _furnish(db: Any, office: Office) -> None:
+    """Groups that allow and deny, a role of the org's own, and what it adds to a built-in one."""
+    now, allowing = office.core.clock.now(), '["allow execute approvals"]'
+    for name, rules in GROUPS.items():
+        groups.insert(db, office.org_id, GroupRow(name, "", msgspec.json.encode(rules).decode(), now, now))
+    for role in ("auditor", "reporter"):
+        roles.insert(db, office.org_id, RoleRow(role, "", allowing, now, now))
+
+
+def add(office: Office, *members: Member) -> None:
+    office.core.database.write(lambda db: [_insert(db, office, member) for member in members])
+
+
+def _insert(db: Any, office: Office, member: Member) -> None:
+    now, user_id, email = office.core.clock.now(), new_id(office.core.clock.now()), f"{member.name}@example.com"
+    users.insert(db, users.UserRow(user_id, email, member.name, "-"), now)
+    row = memberships.MemberRow(user_id, email, member.name, member.role, None, None, False, now)
+    owner_id = office.people[member.owner].user_id if member.owner else None
+    rules = msgspec.json.encode(list(member.rules)).decode()
+    memberships.insert(db, office.org_id, msgspec.structs.replace(row, owner_id=owner_id, rules=rules))
+    if member.group:
+        groups.add(db, office.org_id, member.group, user_id, now)
+
+
+TEMPLATE = parse_template(template_source("careful").encode())
+
+
+def policy(gates: str) -> Policy:
+    return parse_policy(policy_source(gates).encode()).policy
+
+
+def seen(office: Office, gates: str, asker: str = "alice") -> dict[str, Person]:
+    """Whom the engine sees for an asker, by name."""
+
+    def query(db: Any) -> dict[str, Person]:
+        asked = asker_of(db, office.org_id, office.people[asker].user_id, office.core.clock.now())
+        return Roster(db, office.org_id).people([policy(gates)], asked, TEMPLATE)
+
+    return {person.name: person for person in office.core.database.read(query).values()}
+
+
+def test_many_are_judged_as_each_alone_is(office: Office) -> None:
+    office.change("mallory", role="absent")
+    roles_tried = ("approver", "auditor", "member", "reporter", "admin", "absent")
+    add(
+        office,
+        *(
+            Member(f"{role}-{group}-{number}", role, group, rules=rules)
+            for role in roles_tried
+            for group in ("", *GROUPS)
+            for number, rules in enumerate(OWN_RULES)
+        ),
+        *(
+            Member(f"{owner}-{role}", role, "sre" if role == "member" else "", owner)
+            for owner in ("alice", "bob", "carol", "dave", "rita", "mallory")
+            for role in roles_tried
+        ),
+    )
+
+    def query(db: Any) -> dict[str, tuple[bool, bool]]:
+        members = {row.user_id: row for row in memberships.list_members(db, office.org_id, "", -1)}
+        joined = groups.list_joined(db, office.org_id, members)
+        book = Rulebook(db, office.org_id)
+        return {
+            row.name: (
+                book.rights(row.user_id, members, joined).may(Action.APPROVALS_DECIDE),
+                rights_of(db, office.org_id, row.user_id).may(Action.APPROVALS_DECIDE),
+            )
+            for row in members.values()
+        }
+
+    judged = office.core.database.read(query)
+    assert len(judged) == 6 + 6 * 4 * 3 + 6 * 6
+    assert {name for name, (together, alone) in judged.items() if together != alone} == set()
+    assert {alone for _, alone in judged.values()} == {True, False}
+
+
+def test_whoever_a_gate_can_name_is_seen_and_who_asked_and_nobody_else(office: Office) -> None:
+    add(
+        office,
+        Member("sam", "member", "sre"),
+        Member("audit", "auditor"),
+        Member("plain", "member", "plain"),
+        Member("robot", "approver", owner="alice"),
+        Member("other-robot", "approver", owner="dave"),
+    )
+    office.core.person(office.core.org("globex"), "greta", Role.APPROVER)
+    assert set(seen(office, EVERY_WAY)) == {"alice", "robot", "bob", "rita", "carol", "sam", "audit"}
+    assert set(seen(office, MANAGER)) == {"alice", "robot", "bob"}
+    assert set(seen(office, MANAGER, "mallory")) == {"mallory"}
+
+
+def test_disabled_people_and_accounts_of_theirs_are_not_seen(office: Office) -> None:
+    add(office, Member("robot", "auditor", owner="dave"))
+    assert seen(office, EVERY_WAY)["robot"].may_decide
+    office.change("dave", role="absent")
+    assert not seen(office, EVERY_WAY)["robot"].may_decide
+    office.change("dave", is_disabled=True)
+    assert "robot" not in seen(office, EVERY_WAY)
+    office.change("rita", is_disabled=True)
+    assert "rita" not in seen(office, EVERY_WAY)
+
+
+def test_who_asked_is_told_so_though_no_gate_names_them(office: Office) -> None:
+    office.policy(MANAGER)
+    asked = office.ask()
+    office.change("alice", role="approver")
+    alice = office.people["alice"]
+    rights = office.core.database.read(lambda db: rights_of(db, office.org_id, alice.user_id))
+    office.people["alice"] = replace(alice, rights=rights)
+    with pytest.raises(NotAllowed, match="you asked for this yourself"):
+        office.approve("alice", asked)
+
+
+def test_it_takes_as_many_statements_in_a_large_org_as_in_a_small_one(office: Office) -> None:
+    office.policy(EVERY_WAY)
+    approval_id = office.ask().approval_id or ""
+    people, statements = counted(office, approval_id)
+    newcomers = [Member(f"m{number}", "auditor" if number % 2 else "member", "plain") for number in range(300)]
+    add(office, *newcomers)
+    assert counted(office, approval_id) == (people + 150, statements)
+
+
+def counted(office: Office, approval_id: str) -> tuple[int, int]:
+    """How many people an approval sees, and how many statements it takes to find them."""
+    statements = []
+
+    def query(db: Any) -> int:
+        db.trace_v2(1, statements.append)  # SQLITE_TRACE_STMT
+        try:
+            return len(load(db, approvals.get(db, office.org_id, approval_id)).people)
+        finally:
+            db.trace_v2(0, None)
+
+    return office.core.database.read(query), len(statements)
+
+
+def test_several_approvals_of_one_transaction_share_what_they_have_in_common(office: Office) -> None:
+    def query(db: Any) -> bool:
+        roster, now = Roster(db, office.org_id), office.core.clock.now()
+        askers = [Asker(user_id=office.people[name].user_id, asked_at=now) for name in ("alice", "mallory")]
+        first, second = (roster.people([policy(EVERY_WAY)], asker, TEMPLATE) for asker in askers)
+        common = first.keys() & second.keys()
+        return len(common) == 2 and all(first[user_id] is second[user_id] for user_id in common)
+
+    assert office.core.database.read(query)
