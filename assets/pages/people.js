@@ -29,9 +29,8 @@ export function mount(root) {
       },
     );
   const open = h("div", {});
-  const more = may("roles.view") && h("a", { href: "/roles" }, "Roles and groups");
   const add = may("users.manage") ? addActions(reload, openInvitations(open, page)) : [];
-  root.append(pageHeading("People", { actions: [more, ...add] }), list, open);
+  root.append(pageHeading("People", { actions: add }), list, open);
   reload();
   return () => page.abort();
 }
@@ -80,6 +79,7 @@ function row(user, emails, reload) {
       {},
       h("strong", {}, visible(user.name || user.email)),
       user.name && [h("br", {}), visible(user.email)],
+      " ",
       user.owner && h("span", { class: "fact" }, `service account of ${user.owner}`),
       user.is_disabled && h("span", { class: "fact" }, "disabled"),
       user.id === whoAmI().user.id && h("span", { class: "fact" }, "you"),

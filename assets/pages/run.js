@@ -77,6 +77,7 @@ function show(content, { template, earlier, need, path }) {
         ),
       ),
     needView(need),
+    codeView(template),
     cannot
       ? noticeBox("bad", h("strong", {}, "This template cannot run yet"), placesList(template.unsupported))
       : h(
@@ -101,6 +102,15 @@ function heading(template, path) {
       template.version !== template.latest_version && ` (the newest is ${template.latest_version})`,
     ),
   });
+}
+
+function codeView(template) {
+  if (!template.needs_mfa) return null;
+  return noticeBox(
+    "note",
+    h("strong", {}, "It asks for a fresh code of your authenticator app"),
+    h("p", {}, "If you have none yet, enrol one on the page ", h("a", { href: "/profile" }, "Profile"), " first."),
+  );
 }
 
 function whatHappens(template, environment) {

@@ -146,8 +146,24 @@ function planPanel(template) {
           : "On any worker.",
       ),
       template.needs_approval && h("p", {}, "Someone must approve each run."),
+      template.needs_mfa && h("p", {}, "Whoever runs it shows a fresh code of their authenticator app."),
+      template.notify.length > 0 && [
+        h("h2", {}, "Who hears how it ends"),
+        h("p", {}, "Whoever ran it, and:"),
+        h("ul", {}, template.notify.map((entry) => h("li", {}, visible(toldText(entry))))),
+      ],
     ),
   );
+}
+
+function toldText({ states = [], users = [], groups = [], chats = [] }) {
+  const named = [
+    ...users,
+    ...groups.map((name) => `group ${name}`),
+    ...chats.map(({ channel, id }) => `${channel} room ${id}`),
+  ];
+  const ends = states.map((state) => state.replaceAll("_", " ")).join(", ");
+  return `${named.join(", ")} (${ends || "however it ends"})`;
 }
 
 function variablesTable(variables) {

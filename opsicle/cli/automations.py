@@ -9,6 +9,7 @@ import click
 
 from opsicle.cli.invocation import current
 from opsicle.cli.output import Column, emit, emit_list, print_json, print_table, seconds_between
+from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Command, Noun
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable
@@ -72,9 +73,10 @@ def cancel(automation_id: str) -> None:
 
 @automations.command()
 @click.argument("automation_id", metavar="ID")
-def rerun(automation_id: str) -> None:
+@totp_option
+def rerun(automation_id: str, totp: str | None) -> None:
     """Run the same template version with the same values again, as a new automation."""
-    emit_automation(connect().rerun(automation_id))
+    emit_automation(with_proof(totp, lambda api: api.rerun(automation_id)))
 
 
 @click.command(cls=Command)

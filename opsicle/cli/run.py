@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.invocation import current
+from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Command
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, say
@@ -48,6 +49,7 @@ class _Lines(click.types.StringParamType):
     help="For a FILE: the value of a secret that its phases name, from a file (`-`: stdin). May be repeated.",
 )
 @click.option("--reason", metavar="TEXT", default="", help="Why; it is shown with the automation.")
+@totp_option
 def run(  # noqa: PLR0913 - each is an option
     what: str,
     var: Sequence[str],
@@ -57,6 +59,7 @@ def run(  # noqa: PLR0913 - each is an option
     follow: bool,
     version: int | None,
     reason: str,
+    totp: str | None,
 ) -> AutomationState | JobState | None:
     """Run a template.
 
@@ -66,10 +69,12 @@ def run(  # noqa: PLR0913 - each is an option
     if is_file(what):
         if version is not None:
             raise click.UsageError("--version is for templates on the server; a file has none.")
+        if totp is not None:
+            raise click.UsageError("--totp is for templates on the server; a file asks for no code.")
         return _run_here(Path(what), values, secret_file)
     if secret_file:
         raise click.UsageError("--secret-file is for files; the server has secrets of its own, see `opsicle secrets`.")
-    return _run_there(what, version, values, reason, follow=follow)
+    return _run_there(what, version, values, reason, follow=follow, totp=totp)
 
 
 def is_file(what: str) -> bool:
@@ -137,13 +142,16 @@ def _given_secrets(names: Sequence[str], given: Sequence[str]) -> dict[str, str]
     return secrets
 
 
-def _run_there(name: str, version: int | None, given: _Given, reason: str, *, follow: bool) -> AutomationState | None:
+def _run_there(
+    name: str, version: int | None, given: _Given, reason: str, *, follow: bool, totp: str | None
+) -> AutomationState | None:
     from opsicle.cli.automations import emit_automation
     from opsicle.wire.user_api import RunRequest
 
     api = connect()
     values = given.read(_variables(api, name, version)) if given or has_person() else {}
-    automation = api.run(RunRequest(template=name, version=version, values=values, reason=reason))
+    request = RunRequest(template=name, version=version, values=values, reason=reason)
+    automation = with_proof(totp, lambda api: api.run(request))
     if not follow:
         emit_automation(automation)
         return None

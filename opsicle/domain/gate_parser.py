@@ -44,6 +44,26 @@ def chat_id(place: Place) -> str:
     return place.line_of_text(200) or ""
 
 
+def parse_emails(fields: Fields, key: str) -> tuple[str, ...]:
+    """Return the e-mail addresses under `key`, in small letters."""
+    return tuple(email.lower() for email in fields.names(key, MAX_APPROVERS, _EMAIL, _EMAIL_RULE))
+
+
+def parse_chats(fields: Fields, key: str) -> tuple[Chat, ...]:
+    """Return the people or rooms of chat services under `key`."""
+    chats: list[Chat] = []
+    for place in fields.items(key, MAX_APPROVERS):
+        inner = place.mapping()
+        channel = inner.find("channel", is_required=True)
+        name = inner.find("id", is_required=True)
+        word = channel.text() if channel else None
+        if channel and word is not None and word not in CHANNELS:
+            channel.add(f"{quoted(word)} is not allowed; it must be {listed(CHANNELS)}")
+        inner.end()
+        chats.append(Chat(word or "", chat_id(name) if name else ""))
+    return tuple(chats)
+
+
 def _gate(fields: Fields) -> Gate:
     asked = fields.mapping("approvers", is_required=True)
     expires_after = fields.integer("expiresAfter", DEFAULT_EXPIRES_AFTER_SECONDS, 1, MAX_SECONDS)
@@ -59,7 +79,7 @@ def _gate(fields: Fields) -> Gate:
         remind_after=_before_expiry(fields, "remindAfter", expires_after),
         escalate=_escalations(fields, expires_after),
         when=_conditions(fields),
-        chats=_chats(fields, "chats"),
+        chats=parse_chats(fields, "chats"),
     )
     fields.end()
     return gate
@@ -77,10 +97,10 @@ def _before_expiry(fields: Fields, key: str, expires_after: int) -> int | None:
 def _approvers(fields: Fields) -> Approvers:
     approvers = Approvers(
         manager=fields.boolean("manager"),
-        users=tuple(email.lower() for email in fields.names("users", MAX_APPROVERS, _EMAIL, _EMAIL_RULE)),
+        users=parse_emails(fields, "users"),
         groups=fields.names("groups", MAX_APPROVERS, ID, ID_RULE),
         roles=fields.names("roles", MAX_APPROVERS, ID, ID_RULE),
-        chat_users=_chats(fields, "chatUsers"),
+        chat_users=parse_chats(fields, "chatUsers"),
     )
     _check_roles(fields, approvers.roles)
     if approvers == Approvers() and not fields.place.node.fields:
@@ -95,20 +115,6 @@ def _check_roles(fields: Fields, roles: tuple[str, ...]) -> None:
     for role in roles:
         if place and role not in list(Role) and role.lower() in list(Role):
             place.add(f"there is no role {quoted(role)}; write {listed([role.lower()])}")
-
-
-def _chats(fields: Fields, key: str) -> tuple[Chat, ...]:
-    chats: list[Chat] = []
-    for place in fields.items(key, MAX_APPROVERS):
-        inner = place.mapping()
-        channel = inner.find("channel", is_required=True)
-        name = inner.find("id", is_required=True)
-        word = channel.text() if channel else None
-        if channel and word is not None and word not in CHANNELS:
-            channel.add(f"{quoted(word)} is not allowed; it must be {listed(CHANNELS)}")
-        inner.end()
-        chats.append(Chat(word or "", chat_id(name) if name else ""))
-    return tuple(chats)
 
 
 def _escalations(fields: Fields, expires_after: int) -> tuple[Escalation, ...]:

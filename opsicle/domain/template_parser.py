@@ -23,6 +23,7 @@ from opsicle.domain.names import (
     TEMPLATE_NAME,
     TEMPLATE_NAME_RULE,
 )
+from opsicle.domain.notify_parser import parse_notify
 from opsicle.domain.phase_parser import MAX_TIMEOUT_SECONDS, parse_phases, parse_volume_mounts
 from opsicle.domain.policy_parser import (
     POLICY_TYPE,
@@ -165,6 +166,8 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         description=about.text("description", 10_000) if about else "",
         owners=_owners(about) if about else (),
         approval_policy=policy_use(spec),
+        require_mfa=spec.boolean("requireMfa"),
+        notify=parse_notify(spec),
         variables=parse_variables(spec),
         phases=parse_phases(body) if body else (),
         volume_mounts=parse_volume_mounts(body) if body else (),

@@ -11,8 +11,8 @@ from enum import StrEnum
 import msgspec
 
 from opsicle.domain import values
-from opsicle.domain.automations import WorkerLost
-from opsicle.domain.policies import PolicyUse
+from opsicle.domain.automations import AutomationState, WorkerLost
+from opsicle.domain.policies import Chat, PolicyUse
 
 DEFAULT_PHASE_TIMEOUT_SECONDS = 60
 DEFAULT_SHELL = "/bin/sh"
@@ -105,6 +105,18 @@ class Concurrency(msgspec.Struct, frozen=True):
     on_limit: OnLimit = OnLimit.QUEUE
 
 
+class Notify(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Who is told, beside the requester, when an automation ends in one of `states`; without any, however it ends.
+
+    `users` are e-mail addresses; `chats` are rooms.
+    """
+
+    states: tuple[AutomationState, ...] = ()
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    chats: tuple[Chat, ...] = ()
+
+
 class Owner(msgspec.Struct, frozen=True, omit_defaults=True):
     """A person to ask about a template."""
 
@@ -116,6 +128,7 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A runbook. `timeout` is in seconds for the whole automation, None: only the phases' own.
 
     Without an `approval_policy` no approval is asked. One that names nothing can never be satisfied.
+    `require_mfa`: whoever runs it shows a fresh code of their authenticator app.
     """
 
     name: str
@@ -125,6 +138,8 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     description: str = ""
     owners: tuple[Owner, ...] = ()
     approval_policy: PolicyUse | None = None
+    require_mfa: bool = False
+    notify: tuple[Notify, ...] = ()
     variables: tuple[Variable, ...] = ()
     volume_mounts: tuple[VolumeMount, ...] = ()
     runs_on: dict[str, str] = {}

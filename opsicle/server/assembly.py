@@ -154,9 +154,9 @@ class Services:
         self.tokens = ApiTokens(state, self.sessions, self.step_up, clock)
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
-        self.templates = Templates(state, clock)
+        self.templates = Templates(state, self.step_up, clock)
         self.policies = Policies(state, self.step_up, clock)
-        self.secrets = Secrets(state, core.vault, clock)
+        self.secrets = Secrets(state, core.vault, self.step_up, clock)
         self.job_logs = JobLogs(core.logs, clock)
         work_orders = WorkOrders(core.vault, Orders(core.order_key, clock))
         self.sending = Sending(state, core.vault, self.urls, clock)
@@ -176,7 +176,7 @@ class Services:
         self.dispatch = Dispatch(state, self.jobs, leasing, clock)
         progress = Progress(self.notices)
         self.automations = Automations(
-            state, self.job_logs, self.dispatch, self.fleet, self.signals, clock, core.vault, progress
+            state, self.job_logs, self.dispatch, self.fleet, self.signals, clock, core.vault, progress, self.step_up
         )
         self.approvals = Approvals(state, progress, apps, self.dispatch, self.fleet, self.signals, clock)
         self.following = Following(self.automations, self.job_logs, self.signals)

@@ -13,7 +13,7 @@ import msgspec
 
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.errors import Problem
-from opsicle.domain.templates import Owner, Phase, Value, Variable
+from opsicle.domain.templates import Notify, Owner, Phase, Value, Variable
 from opsicle.wire.jobs import Int32, StepState
 
 
@@ -218,6 +218,8 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     runs_on: dict[str, str]
     timeout: int | None
     needs_approval: bool
+    needs_mfa: bool
+    notify: list[Notify]
     warnings: list[Problem]
     unsupported: list[Problem]
     source: str

@@ -105,3 +105,37 @@ def test_a_password_is_changed_and_reset_by_a_link(installation: Installation, t
     assert log_in(erin, url) == (0, "")
     spent = erin.attempt("reset", link, "--password-file", str(new))
     assert spent.returncode == 3
+
+
+CODED = """\
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: coded}
+spec:
+  requireMfa: true
+  template: {phases: [{name: go, commands: [echo done]}]}
+"""
+
+
+def test_a_template_that_asks_for_a_code_takes_it_from_an_option_and_as_a_file_asks_for_none(
+    installation: Installation, tmp_path: Path
+) -> None:
+    installation.push(CODED)
+    shown = installation.admin.json("templates", "show", "coded")
+    assert shown["needs_mfa"] is True
+    ruth = installation.person("ruth@example.com", "member")
+    refused = ruth.attempt("run", "coded")
+    assert refused.returncode == 5
+    assert "opsicle totp enrol" in refused.stderr
+    elsewhere = User(tmp_path / "elsewhere", ruth.email)
+    elsewhere.login(installation.server)
+    codes = enrol(elsewhere)
+    refused = ruth.attempt("run", "coded")
+    assert refused.returncode == 3
+    assert "--totp" in refused.stderr
+    made = ruth.json("run", "coded", "--totp", codes[0])
+    assert ruth.json("automations", "rerun", made["id"], "--totp", "not even looked at")["rerun_of"] == made["id"]
+    file = tmp_path / "coded.yaml"
+    file.write_text(CODED)
+    assert ruth.attempt("run", str(file)).returncode == 0
+    assert ruth.attempt("run", str(file), "--totp", codes[1]).returncode == 2

@@ -11,8 +11,18 @@ from playwright.sync_api import Page, expect
 
 from opsicle.pki import totp
 from tests.browser.conftest import OpenPage
-from tests.browser.reading import log_in
+from tests.browser.reading import log_in, wait_for_state
 from tests.product import PASSWORD, Installation, User
+
+CODED = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: coded}
+spec:
+  requireMfa: true
+  notify: [{states: [timed_out], groups: [sre], chats: [{channel: telegram, id: 7}]}]
+  template: {phases: [{name: go, commands: ["true"]}]}
+"""
 
 
 class App:
@@ -91,6 +101,27 @@ def test_a_change_that_needs_a_fresh_code_asks_for_it_and_goes_on(
     asked.get_by_label("Code of your authenticator app").fill(app.code())
     asked.get_by_role("button", name="Go on").click()
     expect(page.locator(".command-line")).to_contain_text("opsu_")
+
+
+def test_a_template_that_asks_for_a_code_says_so_beforehand_and_then_asks_for_it(
+    open_page: OpenPage, installation: Installation, request: pytest.FixtureRequest
+) -> None:
+    installation.push(CODED)
+    mona = person(installation, request, "member")
+    page = page_of(open_page, mona, "/templates/coded")
+    expect(page.locator("main")).to_contain_text("shows a fresh code of their authenticator app")
+    expect(page.locator("main")).to_contain_text("group sre, telegram room 7 (timed out)")
+    page.goto("/templates/coded/run")
+    expect(page.locator("main")).to_contain_text("It asks for a fresh code of your authenticator app")
+    page.get_by_role("button", name="Run now").click()
+    expect(page.locator("main")).to_contain_text("you have none")
+    app = App(mona.json("totp", "enrol")["secret"])
+    mona.json("totp", "confirm", "--totp", app.code())
+    page.get_by_role("button", name="Run now").click()
+    asked = page.get_by_role("dialog", name="Is it you?")
+    asked.get_by_label("Code of your authenticator app").fill(app.code())
+    asked.get_by_role("button", name="Go on").click()
+    wait_for_state(page, "succeeded")
 
 
 def test_a_session_is_ended_and_the_password_changed_on_the_profile(

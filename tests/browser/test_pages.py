@@ -149,10 +149,14 @@ def test_an_api_token_is_shown_once(open_page: OpenPage) -> None:
     page = open_page("/tokens")
     page.get_by_role("button", name="New token…").click()
     page.get_by_role("dialog").get_by_label("Name").fill("nightly")
+    page.get_by_label("Scopes").fill("fly templates")
+    page.get_by_role("button", name="Make the token").click()
+    expect(page.locator(".complaint", has_text="no action `fly`")).to_be_visible()
+    page.get_by_label("Scopes").fill("execute templates/greet\n\nview automations\n")
     page.get_by_role("button", name="Make the token").click()
     expect(page.locator(".command-line")).to_contain_text("opsu_")
     page.reload()
-    expect(page.locator("tr", has_text="nightly")).to_have_count(1)
+    expect(page.locator("tr", has_text="nightly")).to_contain_text("execute templates/greetview automations")
     expect(page.locator(".command-line")).to_have_count(0)
 
 

@@ -10,13 +10,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsicle.domain.automations import WorkerLost
+from opsicle.domain.automations import AutomationState, WorkerLost
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.policies import Approvers, Gate, Order, Policy, PolicyUse
 from opsicle.domain.shell_lint import warnings
 from opsicle.domain.template_parser import AutomationDocument, digest, parse_document, parse_template
 from opsicle.domain.templates import (
     Concurrency,
+    Notify,
     OnLimit,
     Owner,
     Phase,
@@ -48,6 +49,8 @@ spec:
       lines
     owners: [{name: Ada, email: ada@example.com}]
   approvalPolicy: {spec: {order: parallel, gates: [{name: boss, approvers: {manager: true}}]}}
+  requireMfa: true
+  notify: [{states: [failed], groups: [sre]}]
   variables:
     - {id: service, label: Service, description: Which, default: nginx, isRequired: true, pattern: "[a-z]+"}
     - {id: dry-run, type: bool, default: no}
@@ -90,6 +93,8 @@ def test_every_field_of_the_format_is_read() -> None:
         approval_policy=PolicyUse(
             policy=Policy(order=Order.PARALLEL, gates=(Gate(name="boss", approvers=Approvers(manager=True)),))
         ),
+        require_mfa=True,
+        notify=(Notify(states=(AutomationState.FAILED,), groups=("sre",)),),
         variables=(
             Variable(
                 id="service",

@@ -69,7 +69,7 @@ def load(db: Connection, row: ApprovalRow, template: Template | None = None) -> 
         automation=automation,
         template=template,
         decisions=approvals.list_decisions(db, row.id),
-        people=people_of(db, row.org_id, [policy]),
+        people=people_of(db, row.org_id, policy, template),
         asker=asker_of(db, row.org_id, row.requester_id, row.asked_at),
     )
 

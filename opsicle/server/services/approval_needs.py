@@ -9,23 +9,31 @@ from opsicle.domain.errors import Conflict
 from opsicle.domain.stored_templates import decode_template
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.approval_views import person
-from opsicle.server.services.asking import policy_in_force
+from opsicle.server.services.asking import asked_approval, policy_in_force
 from opsicle.server.services.people import asker_of, people_of
+from opsicle.server.services.template_access import is_hidden
+from opsicle.server.store import templates
 from opsicle.server.store.database import Connection
 from opsicle.server.store.templates import VersionRow
 from opsicle.wire.approval_api import ApprovalNeed, GateNeed
 
 
 def need_of(db: Connection, actor: Actor, version: VersionRow, now: datetime) -> ApprovalNeed:
-    """Who would have to agree if this person ran the template now. Gates with conditions are shown as such."""
-    use = decode_template(version.document).approval_policy
+    """Who would have to agree if this person ran the template now. Gates with conditions are shown as such.
+
+    Raises NotFound for a template that they may not see.
+    """
+    template = decode_template(version.document)
+    if is_hidden(db, actor, template.name, template.labels):
+        raise templates.not_found(template.name)
+    use = asked_approval(db, actor.org_id, template)
     if use is None:
         return ApprovalNeed(is_needed=False)
     try:
         policy, _, _ = policy_in_force(db, actor.org_id, use)
     except Conflict as error:
         return ApprovalNeed(is_needed=True, problem=error.message)
-    people = people_of(db, actor.org_id, [policy])
+    people = people_of(db, actor.org_id, policy, template)
     asker = asker_of(db, actor.org_id, actor.user_id, now)
     always = [gate for gate in policy.gates if not gate.when]
     return ApprovalNeed(

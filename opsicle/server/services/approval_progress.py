@@ -14,7 +14,7 @@ from opsicle.domain.approvers import Person, is_named
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.domain.policies import Chat
-from opsicle.server.services.actor import SystemActor
+from opsicle.server.services.actor import Actor, SystemActor
 from opsicle.server.services.approval_cases import Case, load
 from opsicle.server.services.notices import Notices
 from opsicle.server.store import approvals, audit, automations
@@ -59,6 +59,10 @@ class Progress:
         self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
         return True
 
+    def tell_cancelled(self, db: Connection, org_id: str, automation_id: str, actor: Actor) -> None:
+        """Tell that somebody has cancelled an automation before it began."""
+        self._notices.post_cancelled(db, org_id, automation_id, actor)
+
     def _tell(self, db: Connection, case: Case, seen: Standing, told: list[str], now: datetime) -> list[str]:
         """Tell of what is new, each thing once; what that was."""
         news = []
@@ -96,6 +100,7 @@ class Progress:
             automations.approve(db, row.automation_id, now)
         else:
             automations.end_unapproved(db, row.automation_id, Ending(_ENDS[state], now, None, explanation))
+            self._notices.post_unapproved(db, row.org_id, row.automation_id)
         if state is ApprovalState.EXPIRED:
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, SystemActor(), "expire", f"approvals/{row.id}", data)

@@ -30,8 +30,9 @@ from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.manifests import manifest_digest
 from opsicle.server.services.secrets import require_secrets
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
+from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.template_access import is_hidden, require_on
-from opsicle.server.services.template_versions import template_of
+from opsicle.server.services.template_versions import asks_for_code, template_of
 from opsicle.server.services.vault import HiddenValues, Vault, new_salt
 from opsicle.server.store import approvals, audit, automations, idempotency, jobs, orgs, secrets, templates, workers
 from opsicle.server.store.automations import AutomationRow, Filter
@@ -53,7 +54,7 @@ REQUESTS_REMEMBERED = timedelta(days=7)
 class _New:
     """What is to be made: the row as people see it, and beside it what only a worker gets.
 
-    `commitments` is what the manifest says of each secret variable.
+    `commitments` is what the manifest says of each secret variable; `with_mfa`: whoever asked has shown a code.
     """
 
     row: AutomationRow
@@ -61,6 +62,7 @@ class _New:
     request: RunRequest
     sealed: SealedRow | None
     commitments: dict[str, str]
+    with_mfa: bool
 
 
 class Automations:
@@ -76,6 +78,7 @@ class Automations:
         clock: Clock,
         vault: Vault,
         progress: Progress,
+        step_up: StepUp,
     ) -> None:
         self._database = database
         self._job_logs = job_logs
@@ -85,6 +88,7 @@ class Automations:
         self._clock = clock
         self._vault = vault
         self._progress = progress
+        self._step_up = step_up
         self._asking = Asking(progress, clock)
 
     def create(self, actor: Actor, request: RunRequest, idempotency_key: str = "", rerun_of: str = "") -> Automation:
@@ -92,12 +96,15 @@ class Automations:
 
         The same `idempotency_key` with the same request answers with the automation that the first call made.
         Raises NotFound for an unknown template, InvalidInput for values that do not fit, Conflict for a template
-        that cannot run yet, an approval that nobody could give, or a key that was used for another request.
+        that cannot run yet, an approval that nobody could give, or a key that was used for another request; as
+        `StepUp.require_code` where the template asks for a code.
         """
         actor.require(Action.AUTOMATIONS_CREATE)
-        version, template = self._database.read(lambda db: _runnable_version(db, actor, request))
+        version, template, needs_code = self._database.read(lambda db: _runnable_version(db, actor, request))
         _require_runnable(template)
         values = check_values(template.variables, request.values)
+        if needs_code:
+            self._step_up.require_code(actor, f"running {template.name}")
         asked = requirements(template)
         now = self._clock.now()
         row = AutomationRow(
@@ -119,7 +126,7 @@ class Automations:
             queued_at=now,
         )
         with self._dispatch.offer(actor.org_id, asked) as offer:
-            new = _New(row, template, request, *self._sealed(row, template, values))
+            new = _New(row, template, request, *self._sealed(row, template, values), needs_code)
             stored = self._database.write(lambda db: self._insert(db, actor, new, idempotency_key, offer))
         if stored.id != row.id:
             return self.get(actor, stored.id)
@@ -165,6 +172,7 @@ class Automations:
             "values": given,
             "rerun_of": row.rerun_of,
             "manifest": row.manifest_digest,
+            "with_mfa": new.with_mfa,
         }
         audit.append(db, row.created_at, row.org_id, actor, "run", f"automations/{row.id}", data)
         if terms:
@@ -226,15 +234,14 @@ class Automations:
     def cancel(self, actor: Actor, automation_id: str) -> Automation:
         """End a waiting automation, or ask the worker to stop a running one; asking twice is harmless.
 
-        Raises NotAllowed unless the caller triggered it or may cancel any; Conflict if it is over.
+        Raises NotAllowed unless the caller triggered it and still may, or may cancel any; Conflict if it is over.
         """
         actor.require(Action.AUTOMATIONS_VIEW)
         now = self._clock.now()
 
         def work(db: Connection) -> JobRow | None:
             row, _ = _get(db, actor, automation_id)
-            if row.requester_id != actor.user_id and not actor.may(Action.AUTOMATIONS_CANCEL_ANY):
-                raise NotAllowed("you may only cancel what you triggered yourself", hint="Ask an operator.")
+            _require_may_cancel(actor, row)
             job = jobs.find(db, row.job_id) if row.job_id else None
             if automations.cancel_waiting(db, row.id, actor.user_id, now):
                 self._end_waiting(db, actor, row, job)
@@ -258,6 +265,7 @@ class Automations:
             jobs.give_back(db, job.id, now)
         if approval := approvals.find_of_automation(db, row.id):
             self._progress.withdraw(db, approval, f"{actor.email} cancelled the automation", now)
+        self._progress.tell_cancelled(db, row.org_id, row.id, actor)
 
     def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
         """The newest attempt of an automation, None before the first. Raises NotFound."""
@@ -294,12 +302,12 @@ def _bound(db: Connection, row: AutomationRow, template: Template) -> Automation
     return bound
 
 
-def _runnable_version(db: Connection, actor: Actor, request: RunRequest) -> tuple[VersionRow, Template]:
-    """The version that is asked for. Raises NotFound, or NotAllowed if the actor may not run it."""
+def _runnable_version(db: Connection, actor: Actor, request: RunRequest) -> tuple[VersionRow, Template, bool]:
+    """The version that is asked for, and whether it takes a code. Raises NotFound, or NotAllowed if not the actor's."""
     version = templates.get_version(db, actor.org_id, request.template, request.version)
     template = decode_template(version.document)
     require_on(db, actor, Action.AUTOMATIONS_CREATE, template.name, template.labels)
-    return version, template
+    return version, template, asks_for_code(db, actor.org_id, version, template)
 
 
 def _get(db: Connection, actor: Actor, automation_id: str) -> tuple[AutomationRow, Template]:
@@ -308,6 +316,15 @@ def _get(db: Connection, actor: Actor, automation_id: str) -> tuple[AutomationRo
     if _is_hidden(db, actor, row):
         raise automations.not_found(automation_id)
     return row, template_of(db, row.template_id, row.version)
+
+
+def _require_may_cancel(actor: Actor, row: AutomationRow) -> None:
+    """Raise NotAllowed unless they may. A token that is for looking cancels nothing, not even its holder's own."""
+    if actor.may(Action.AUTOMATIONS_CANCEL_ANY):
+        return
+    if row.requester_id != actor.user_id:
+        raise NotAllowed("you may only cancel what you triggered yourself", hint="Ask an operator.")
+    actor.require(Action.AUTOMATIONS_CREATE)
 
 
 def _is_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bool:

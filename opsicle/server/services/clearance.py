@@ -68,4 +68,4 @@ def _policy_objection(db: Connection, case: Case) -> str:
 
 def _of_today(db: Connection, case: Case, policy: Policy) -> tuple[dict[str, Person], Asker]:
     row = case.row
-    return people_of(db, row.org_id, [policy]), asker_of(db, row.org_id, row.requester_id, row.asked_at)
+    return people_of(db, row.org_id, policy, case.template), asker_of(db, row.org_id, row.requester_id, row.asked_at)

@@ -94,6 +94,7 @@ class Jobs:
                 raise Conflict(f"job {job_id} is {job.state} and cannot be refused any more", hint="Drop it.")
             jobs.give_back(db, job_id, now)
             automations.refuse(db, job.automation_id, job_id, now, f"worker {worker.name} refused to run it: {reason}")
+            self._notices.post_finished(db, job.org_id, job.automation_id)
             audit.append(db, now, job.org_id, worker, "refuse_order", _resource(job), {"job": job_id, "reason": reason})
             return job
 

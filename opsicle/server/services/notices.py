@@ -19,6 +19,8 @@ from opsicle.domain.templates import Value
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.approver.messages import CUT, Fact
+from opsicle.server.services.actor import Actor
+from opsicle.server.services.result_notices import named_by_template
 from opsicle.server.store import automations, channels, chat_links, deliveries, memberships, notice_preferences, notices
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.channels import ChannelRow
@@ -65,12 +67,32 @@ class Notices:
                 self.queue(db, channel, notice, addressee, facts)
 
     def post_finished(self, db: Connection, org_id: str, automation_id: str) -> None:
-        """Inside the transaction that ends an automation: tell whoever asked for it."""
+        """Inside the transaction that ends an automation: tell whoever asked for it, and whom its template names."""
         row = automations.get(db, org_id, automation_id)
-        subject = f"{row.template} {row.state.replace('_', ' ')}"
-        kind = NoticeKind.AUTOMATION_FINISHED
+        self._post_end(db, row, (row.requester_id,))
+
+    def post_cancelled(self, db: Connection, org_id: str, automation_id: str, actor: Actor) -> None:
+        """The same where somebody cancelled it before it began: who asked is told unless it was themselves."""
+        row = automations.get(db, org_id, automation_id)
+        is_own = row.requester_id == actor.user_id
+        self._post_end(db, row, () if is_own else (row.requester_id,), f" by {actor.email}")
+
+    def post_unapproved(self, db: Connection, org_id: str, automation_id: str) -> None:
+        """The same where its approval ended it, of whose end the requester and the deciders are told anyway."""
+        self._post_end(db, automations.get(db, org_id, automation_id), ())
+
+    def _post_end(self, db: Connection, row: AutomationRow, people: tuple[str, ...], by: str = "") -> None:
+        named, chats = named_by_template(db, row)
+        recipients = tuple(dict.fromkeys((*people, *named)))
+        if not recipients and not chats:
+            return
         notice = Notice(
-            kind=kind, org_id=org_id, recipients=(row.requester_id,), subject=subject, automation_id=automation_id
+            kind=NoticeKind.AUTOMATION_FINISHED,
+            org_id=row.org_id,
+            recipients=recipients,
+            chats=chats,
+            subject=f"{row.template} {row.state.replace('_', ' ')}{by}",
+            automation_id=row.id,
         )
         self.post(db, notice)
 

@@ -3,7 +3,7 @@
     self._step_up.require(actor)
 
 raises StepUpRequired unless the session has shown a code within `FRESH_FOR`. Whoever asked shows one at
-`POST /api/v1/step-up` and asks again. It binds those who have an authenticator app.
+`POST /api/v1/step-up` and asks again. It binds those who have an authenticator app; `require_code` binds everybody.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from opsicle.domain.access import Action
-from opsicle.domain.errors import StepUpRequired
+from opsicle.domain.errors import Conflict, NotAllowed, StepUpRequired
 from opsicle.kit.clock import Clock
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.authenticators import Authenticators
@@ -58,6 +58,32 @@ class StepUp:
             return _has_app(db, actor) and not sessions.was_proven_since(db, actor.session_id, since)
 
         if self._database.read(is_missing):
+            raise _needed(actor)
+
+    def require_code(self, actor: Actor, what: str) -> None:
+        """Raise unless the caller has shown a code of their app within `FRESH_FOR`; `what` begins the message.
+
+        This binds everybody: NotAllowed for an API token, and so for every service account; Conflict for somebody
+        without an app; else StepUpRequired.
+        """
+        if not actor.session_id:
+            raise NotAllowed(
+                f"{what} needs a fresh code of an authenticator app, which an API token cannot show",
+                hint="A person has to do this, logged in.",
+            )
+        since = self._clock.now() - FRESH_FOR
+
+        def query(db: Connection) -> tuple[bool, bool]:
+            has_app = authenticators.is_confirmed(db, actor.user_id)
+            return has_app, sessions.was_proven_since(db, actor.session_id, since)
+
+        has_app, is_fresh = self._database.read(query)
+        if not has_app:
+            raise Conflict(
+                f"{what} needs a fresh code of your authenticator app, and you have none",
+                hint="Enrol one with `opsicle totp enrol` or on the page Profile, then ask again.",
+            )
+        if not is_fresh:
             raise _needed(actor)
 
 

@@ -1,0 +1,71 @@
+"""Who is told how an automation ended because its template says so. Posting is `services/notices.py`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from opsicle.domain.errors import Problem
+from opsicle.domain.policies import Chat
+from opsicle.domain.problems import quoted
+from opsicle.domain.templates import Notify
+from opsicle.server.store import channels, groups, memberships, templates
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
+
+
+class _Said(msgspec.Struct):
+    """The part of a template's JSON that this is about."""
+
+    notify: tuple[Notify, ...] = ()
+
+
+def named_by_template(db: Connection, row: AutomationRow) -> tuple[tuple[str, ...], tuple[Chat, ...]]:
+    """The members of the org by id, and the rooms, that the version which ran wants told of the state it is in now.
+
+    Whoever is named and is no member of the org is left out. A stored version that cannot be read any more names
+    nobody, since an automation must be able to end all the same.
+    """
+    asked = [each for each in _said(db, row) if not each.states or row.state in each.states]
+    people = [user_id for each in asked for user_id in _members(db, row.org_id, each)]
+    return tuple(dict.fromkeys(people)), tuple(dict.fromkeys(chat for each in asked for chat in each.chats))
+
+
+def unknown_names(db: Connection, org_id: str, notify: tuple[Notify, ...]) -> list[Problem]:
+    """Warnings of those who would not be told today: they may join later, so that this is no mistake."""
+    kinds = {channel.kind for channel in channels.list_enabled(db, org_id)}
+    found: list[Problem] = []
+    for i, each in enumerate(notify):
+        found += _unknown(db, org_id, each, f"spec.notify[{i}]")
+        for kind in sorted({chat.channel for chat in each.chats} - kinds):
+            found.append(
+                Problem(f"spec.notify[{i}].chats", f"the org has no channel to {kind}; its rooms hear nothing")
+            )
+    return found
+
+
+def _said(db: Connection, row: AutomationRow) -> tuple[Notify, ...]:
+    document = templates.get_document(db, row.template_id, row.version)
+    try:
+        return msgspec.json.decode(document, type=_Said).notify
+    except (ValueError, msgspec.MsgspecError):
+        return ()
+
+
+def _unknown(db: Connection, org_id: str, notify: Notify, path: str) -> Iterator[Problem]:
+    for i, email in enumerate(notify.users):
+        if memberships.find(db, org_id, email) is None:
+            yield Problem(f"{path}.users[{i}]", f"{quoted(email)} is no member of the org and will not be told")
+    for i, name in enumerate(notify.groups):
+        if groups.find(db, org_id, name) is None:
+            yield Problem(f"{path}.groups[{i}]", f"the org has no group {quoted(name)}; nobody of it will be told")
+
+
+def _members(db: Connection, org_id: str, notify: Notify) -> Iterator[str]:
+    for email in notify.users:
+        member = memberships.find(db, org_id, email)
+        if member and not member.is_disabled:
+            yield member.user_id
+    for name in notify.groups:
+        yield from (member.user_id for member in groups.members(db, org_id, name))
