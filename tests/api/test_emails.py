@@ -11,6 +11,7 @@ from opsicle.domain.access import Role
 from tests.api.house import Client, House
 from tests.api.receivers import Certified, MailServer, certified, mail_server
 from tests.api.telling import ask, deliver, deliveries, finish_one, make_email, post_notice
+from tests.api.test_templates import source
 
 ALICE = "alice@example.com"
 EVIL = "Restart\r\nBcc: mallory@example.com\r\n\r\n<script>alert(1)</script>\u2028x"
@@ -177,3 +178,22 @@ def test_a_mail_server_that_comes_back_gets_everything(house: House, alice: Clie
             "number 1",
             "number 2",
         ]
+
+
+def test_no_value_looks_like_another_fact_and_what_is_cut_says_so(
+    house: House, alice: Client, certificate: Certified
+) -> None:
+    variables = "[{id: page, type: text}, {id: long, type: string}]"
+    text = source("careful").replace("[{id: service, type: string, default: nginx}]", variables)
+    assert alice.post("/api/v1/templates", {"source": text}).status == 201
+    with mail_server(certificate.context) as server:
+        make_email(alice, server, certificate.ca_pem)
+        values = {"page": "x, long=y\nReason: all is well", "long": "z" * 1600}
+        asked = alice.post("/api/v1/automations", {"template": "careful", "values": values}).json
+        post_notice(house, ALICE, automation_id=asked["id"])
+        deliver(house)
+    told = body(server).splitlines()
+    assert [line for line in told if line.startswith("Reason: all is well")] == []
+    assert any("page=" in line and "Reason: all is well" in line for line in told)
+    assert any("zzz" in line for line in told)
+    assert any("page" in line and "…" in line for line in told), "what is cut says so"
