@@ -158,6 +158,7 @@ def test_over_tls_the_certificate_must_be_vouched_for(tmp_path: Path) -> None:
     ("url", "why"),
     [
         ("ws://192.0.2.1/", "not public"),
+        ("ws://8.8.8.8/", "not public"),
         ("wss://127.0.0.1/", "not public"),
         ("https://127.0.0.1/", "cannot be read"),
         ("wss://", "cannot be read"),
