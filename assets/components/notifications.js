@@ -66,7 +66,7 @@ function link(item, reload) {
     const until = ["It is good once, until ", exactTime(made.expires_at), "."];
     ask({
       title: `Link ${item.channel}`,
-      content: h("p", {}, "Send the bot in a private chat: ", h("code", {}, `/link ${made.code}`), ". ", until),
+      content: h("p", {}, "Send the bot in a private chat: ", h("code", {}, `link ${made.code}`), ". ", until),
       actions: [],
       closed: reload,
     });

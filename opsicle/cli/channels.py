@@ -209,7 +209,7 @@ def link(channel: str, totp: str | None) -> None:
     """Get a one-time code with which you link yourself at a chat channel's bot."""
     made = with_proof(totp, lambda api: _of(api).make_link_code(channel))
     emit(made, [("channel", made.channel), ("code", made.code), ("good until", made.expires_at)])
-    say(f"Send the channel's bot, in a private chat: /link {made.code}")
+    say(f"Send the channel's bot, in a private chat: link {made.code}")
 
 
 @channels.command()

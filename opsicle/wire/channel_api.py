@@ -76,7 +76,7 @@ class LinkRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class NewLinkCode(msgspec.Struct, kw_only=True):
-    """A code to be sent to the channel's bot as `/link CODE`, once."""
+    """A code to be sent to the channel's bot as `link CODE`, once."""
 
     channel: str
     code: str

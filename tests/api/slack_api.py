@@ -46,6 +46,12 @@ class SlackApi:
     tickets: set[str] = field(default_factory=set)
     triggers: set[str] = field(default_factory=set)
     sent: int = 0
+    ended: int = 0
+
+    @property
+    def is_left(self) -> bool:
+        """Whether every connection that was opened has ended."""
+        return self.ended == len(self.sockets)
 
     def answer(self, call: Call) -> dict[str, Any]:
         """What Slack answers to a call."""
@@ -77,7 +83,9 @@ class SlackApi:
                 answer = json.loads(text)
                 self.acknowledged[answer["envelope_id"]] = answer.get("payload")
         except ConnectionClosed:
-            return
+            pass
+        finally:
+            self.ended += 1
 
     def send(self, kind: str, payload: dict[str, Any]) -> str:
         """An envelope over the newest connection."""
@@ -160,11 +168,12 @@ def slack_api() -> Iterator[SlackApi]:
     sockets = serve(api.hold, "127.0.0.1", 0)
     api.url = f"http://127.0.0.1:{web.server_port}/api"
     api.socket_url = f"ws://127.0.0.1:{sockets.socket.getsockname()[1]}"
-    with _running(web), _running(sockets):
-        yield api
-        for socket in api.sockets:
-            socket.close()
-    web.server_close()
+    with web, _running(web), _running(sockets):
+        try:
+            yield api
+        finally:
+            for socket in api.sockets:
+                socket.close()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,26 @@ def test_a_webhook_gets_one_signed_message_with_the_facts(house: House, alice: C
     assert (facts["Runs"], facts["Reason"]) == ("check: nginx -t", "it hangs")
     assert "hunter2" not in received.body.decode()
     assert (delivery["state"], delivery["attempts"], delivery["last_error"]) == ("delivered", 1, "")
+
+
+def test_the_documentations_way_to_verify_a_signature_works(house: House, alice: Client) -> None:
+    guide = (Path(__file__).parents[2] / "docs/channels.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    is_genuine = names["is_genuine"]
+    with webhook_receiver() as receiver:
+        make_webhook(alice, receiver.url)
+        post_notice(house, ALICE)
+        deliver(house)
+    (received,) = receiver.received
+    old = {**received.headers, "Opsicle-Timestamp": str(int(received.headers["Opsicle-Timestamp"]) - 301)}
+    assert is_genuine(KEY, received.headers, received.body)
+    assert not is_genuine(KEY, received.headers, received.body + b" ")
+    assert not is_genuine(KEY[::-1], received.headers, received.body)
+    assert not is_genuine(KEY, old, received.body)
+    resigned = hmac.new(KEY.encode(), old["Opsicle-Timestamp"].encode() + b"." + received.body, hashlib.sha256)
+    assert not is_genuine(KEY, {**old, "Opsicle-Signature": f"v1={resigned.hexdigest()}"}, received.body)
 
 
 def test_a_notice_of_a_transaction_that_was_undone_is_not_told(house: House, alice: Client) -> None:

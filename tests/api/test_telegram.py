@@ -351,9 +351,9 @@ def test_a_question_is_forgotten_after_a_while_and_is_nobody_elses(
     ask(alice, mia, gate="{name: boss, approvers: {manager: true}, requireReason: true}")
     (message,) = told(house, phone)
     press(house, phone, buttons(message)[0])
-    assert "/link" in write(house, TelegramUser(api, phone.id + 1), "go on")[0]
+    assert "link CODE" in write(house, TelegramUser(api, phone.id + 1), "go on")[0]
     house.clock.advance(minutes=6)
-    assert "/link" in write(house, phone, "go on")[0]
+    assert "link CODE" in write(house, phone, "go on")[0]
     assert state(alice) == "awaiting_approval"
 
 

@@ -50,6 +50,26 @@ def test_a_channel_is_made_tried_and_deleted_and_its_key_never_shown(open_page: 
     expect(page.get_by_text("No channels")).to_be_visible()
 
 
+def test_the_form_knows_slack(open_page: OpenPage) -> None:
+    page = open_page("/channels")
+    page.get_by_role("button", name="New channel…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name", exact=True).fill("slack")
+    dialog.get_by_label("Kind").select_option("slack")
+    tokens = dialog.get_by_label("App token and bot token")
+    tokens.fill("xoxb-1-abcdefgh")
+    dialog.get_by_role("button", name="Make the channel").click()
+    expect(dialog.locator(".complaint", has_text="both tokens")).to_be_visible()
+    tokens.fill("xapp-1-abcdefgh xoxb-1-abcdefgh")
+    dialog.get_by_label("Address of the API").fill("https://127.0.0.1:1/api")
+    dialog.get_by_role("button", name="Make the channel").click()
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("cell", name="slack", exact=True).first).to_be_visible()
+    page.get_by_role("button", name="Delete slack").click()
+    page.get_by_role("button", name="Delete the channel").click()
+    expect(page.get_by_text("No channels")).to_be_visible()
+
+
 def test_a_forgotten_password_is_asked_for_from_the_login(open_page: OpenPage) -> None:
     page = open_page("/login", is_known=False)
     page.get_by_role("link", name="Forgotten password?").click()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.api.receivers import certified, mail_server, webhook_receiver
+from tests.api.slack_api import TOKENS, buttons_in, slack_api, text_in
 from tests.api.telegram_api import TOKEN, TelegramUser, telegram_api
 from tests.product import Installation, User
 from tests.support import wait_until
@@ -101,3 +102,42 @@ def test_a_person_links_a_telegram_account_and_is_told_there(tmp_path: Path) -> 
         assert admin.attempt("channels", "test", "bot").returncode == 5
         shown = here.server.process.log() + admin.cli("channels", "deliveries")
         assert TOKEN not in shown
+
+
+ASKING = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: careful}
+spec:
+  approvalPolicy: {spec: {gates: [{name: dave, approvers: {users: [dave@example.com]}}]}}
+  template: {phases: [{name: act, commands: [echo done]}]}
+"""
+
+
+def test_an_approval_is_given_in_slack_and_the_automation_runs(tmp_path: Path) -> None:
+    with Installation(tmp_path) as here, slack_api() as api:
+        admin = here.admin
+        admin.cli(
+            "channels", "create", "slack", "--kind", "slack", "--set", f"base_url={api.url}",
+            "--allow-network", "127.0.0.1", "--credential-file", credential(tmp_path, TOKENS),
+        )  # fmt: skip
+        dave = here.person("dave@example.com", "approver")
+        here.worker("w")
+        here.push(ASKING)
+        wait_until(lambda: api.sockets, what="the connection to Slack")
+        api.write("U1", f"link {dave.json('channels', 'link', 'slack')['code']}")
+        wait_until(lambda: dave.json("channels", "links")[0]["chat_user"] == "U1", what="the link")
+        run = admin.start("run", "run", "careful", "--follow", "--reason", "it hangs")
+        asked = wait_until(
+            lambda: [post for post in api.posted("DU1") if "Approve" in buttons_in(post)], what="the ask"
+        )
+        assert "Runs: act: echo done" in text_in(asked[0])
+        api.disconnect("refresh_requested")
+        wait_until(lambda: len(api.sockets) == 2, what="the renewed connection")
+        api.press("U1", buttons_in(asked[0])["Approve"])
+        assert run.popen.wait(30) == 0, run.log()
+        assert any("approved" in text_in(post) for post in api.posted("U1"))
+        log = here.server.process.log()
+        assert not any(token in log for token in TOKENS.split())
+        admin.cli("channels", "update", "slack", "--disable")
+        wait_until(lambda: api.is_left, what="the end of the connection")

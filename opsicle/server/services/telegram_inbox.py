@@ -20,7 +20,7 @@ from opsicle.server.store.database import Database
 
 log = logging.getLogger(__name__)
 
-HELP = "I bring you what Opsicle asks of you. To link this chat to your account, send me: /link CODE"
+HELP = "I bring you what Opsicle asks of you. To link this chat to your account, send me: link CODE"
 
 
 class TelegramInbox:

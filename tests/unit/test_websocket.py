@@ -1,0 +1,171 @@
+"""Our side of a WebSocket, with the library `websockets` on the other, and with servers that do not behave."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+
+import pytest
+from websockets.sync.server import ServerConnection, serve
+
+from opsicle.server.approver.egress import Reach
+from opsicle.server.approver.messages import Undelivered
+from opsicle.server.approver.websocket import MAX_MESSAGE_BYTES, WebSocket
+from tests.api.receivers import LOOPBACK, certified
+
+REACH = Reach(tuple(LOOPBACK))
+
+
+@contextmanager
+def server(handler: Callable[[ServerConnection], None], tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    listening = serve(handler, "127.0.0.1", 0, ssl=tls, max_size=None)
+    thread = threading.Thread(target=listening.serve_forever)
+    thread.start()
+    try:
+        yield listening.socket.getsockname()[1]
+    finally:
+        listening.shutdown()
+        thread.join()
+
+
+@contextmanager
+def rude_server(frames: bytes, accept: bytes = b"") -> Iterator[int]:
+    """Shakes hands, with another `accept` if given, sends these bytes, and then says nothing until the client goes."""
+
+    def run() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            head = connection.recv(65536)
+            key = head.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
+            digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+            right = base64.b64encode(digest)
+            lines = [b"HTTP/1.1 101 Switching Protocols", b"Sec-WebSocket-Accept: " + (accept or right), b"", b""]
+            connection.sendall(b"\r\n".join(lines) + frames)
+            while connection.recv(65536):
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            thread.join()
+
+
+@contextmanager
+def opened(serving: AbstractContextManager[int]) -> Iterator[WebSocket]:
+    with serving as port, closing(WebSocket.open(f"ws://127.0.0.1:{port}/link/?ticket=1", REACH)) as client:
+        yield client
+
+
+def echo(connection: ServerConnection) -> None:
+    for message in connection:
+        connection.send(message)
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536, 300_000, MAX_MESSAGE_BYTES])
+def test_messages_of_every_size_go_there_and_back(size: int) -> None:
+    with opened(server(echo)) as client:
+        text = ("ab€" * (size // 5 + 1)).encode()[:size].decode(errors="ignore")
+        for _ in range(2):
+            client.send(text)
+            assert client.receive(10) == text
+
+
+def test_a_message_in_pieces_is_one_and_pings_between_are_answered() -> None:
+    ponged = threading.Event()
+
+    def handler(connection: ServerConnection) -> None:
+        connection.send(iter(["one ", "two ", "", "three"]))
+        if connection.ping().wait(10):
+            ponged.set()
+        for _ in connection:
+            pass
+
+    with opened(server(handler)) as client:
+        assert client.receive(10) == "one two three"
+        client.receive(0.2)
+        assert ponged.wait(10)
+
+
+def test_a_quiet_side_that_still_answers_pings_is_not_silent() -> None:
+    with opened(server(echo)) as client:
+        assert [client.receive(0.2) for _ in range(4)] == [None] * 4
+        client.send("still there")
+        assert client.receive(10) == "still there"
+
+
+def test_the_end_is_noticed() -> None:
+    def handler(connection: ServerConnection) -> None:
+        connection.close()
+
+    with opened(server(handler)) as client, pytest.raises(Undelivered, match="has closed the connection"):
+        client.receive(10)
+
+
+@pytest.mark.parametrize(
+    ("frames", "why"),
+    [
+        (b"", "fell silent"),
+        (b"\x81\x05ab", "fell silent"),
+        (b"\x01\x02ab", "fell silent"),
+        (b"\x81\x7f" + (MAX_MESSAGE_BYTES + 1).to_bytes(8), "too long"),
+        (
+            (b"\x01\x7f" + (600_000).to_bytes(8) + b"x" * 600_000)
+            + (b"\x80\x7f" + (600_000).to_bytes(8) + b"x" * 600_000),
+            "too long",
+        ),
+        (b"\x82\x01a", "as it should"),
+        (b"\x80\x01a", "as it should"),
+        (b"\x01\x01a\x81\x01b", "as it should"),
+        (b"\xc1\x01a", "as it should"),
+        (b"\x81\x81\0\0\0\0a", "as it should"),
+        (b"\x89\x7e\x00\x80" + b"x" * 128, "as it should"),
+        (b"\x8b\x00", "as it should"),
+        (b"\x81\x01\xff", "as it should"),
+    ],
+)
+def test_what_breaks_the_rules_ends_the_connection(frames: bytes, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("opsicle.server.approver.websocket.EXCHANGE_SECONDS", 0.3)
+    with opened(rude_server(frames)) as client, pytest.raises(Undelivered, match=why):
+        assert [client.receive(0.3), client.receive(0.3)] == []
+
+
+def test_another_answer_than_to_our_key_is_refused() -> None:
+    with rude_server(b"", accept=b"bm90IHlvdXJzIQ==") as port, pytest.raises(Undelivered, match="as it should"):
+        WebSocket.open(f"ws://127.0.0.1:{port}", REACH)
+
+
+def test_over_tls_the_certificate_must_be_vouched_for(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    right, other = certified(tmp_path, "localhost"), certified(tmp_path / "other", "localhost")
+    with server(echo, right.context) as port:
+        with closing(WebSocket.open(f"wss://localhost:{port}", Reach(tuple(LOOPBACK), right.ca_pem))) as client:
+            client.send("hello")
+            assert client.receive(10) == "hello"
+        with pytest.raises(Undelivered, match="not to be trusted"):
+            WebSocket.open(f"wss://localhost:{port}", Reach(tuple(LOOPBACK), other.ca_pem))
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("ws://192.0.2.1/", "not public"),
+        ("ws://8.8.8.8/", "not public"),
+        ("wss://127.0.0.1/", "not public"),
+        ("https://127.0.0.1/", "cannot be read"),
+        ("wss://", "cannot be read"),
+        ("wss://a:b/", "cannot be read"),
+        ("wss://127.0.0.1/\r\nX: y", "cannot be read"),
+    ],
+)
+def test_it_leads_nowhere_that_is_not_allowed(url: str, why: str) -> None:
+    with pytest.raises(Undelivered, match=why):
+        WebSocket.open(url, Reach())
