@@ -183,7 +183,7 @@ def test_after_a_time_others_are_asked_and_may_agree(mission: Mission) -> None:
     assert jobs.page() == "decided by another\n"
 
 
-def test_two_of_three_agree_one_by_command_line_and_one_in_telegram(mission: Mission) -> None:
+def test_two_of_three_agree_one_by_command_line_and_after_a_crash_one_in_telegram(mission: Mission) -> None:
     dave, erin, frank = (mission.approver(name) for name in ("dave", "erin", "frank"))
     erin.link("bot", mission.telephone(4712))
     three = [who.email for who in (dave, erin, frank)]
@@ -196,6 +196,8 @@ def test_two_of_three_agree_one_by_command_line_and_one_in_telegram(mission: Mis
     assert (first["state"], first["waiting_for"]) == ("pending", f"consent: 1 of {erin.email}, {frank.email}")
     assert mission.carol.json("automations", "show", asked.automation)["state"] == "awaiting_approval"
     assert jobs.page() == before
+    mission.provider.server.process.kill()
+    mission.provider.server.start()
 
     message = erin.phone.wait_for("asks to run page-of-two")
     approve, _reject = message["reply_markup"]["inline_keyboard"][0]
