@@ -46,7 +46,7 @@ export function openChannelForm(reload) {
     help: "Only where it is not on the internet, as in 10.0.0.0/8; several with spaces.",
     control: input(),
   });
-  const own = h("div", {});
+  const own = h("div", { class: "form" });
   let shown = [];
   const show = () => {
     shown = fieldsOf(KINDS[kind.control.value]);

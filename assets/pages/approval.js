@@ -142,7 +142,7 @@ function openDecision(approval, verb, redraw) {
   ask({
     title: isApproval ? `Approve ${approval.template}?` : `Reject ${approval.template}?`,
     content: [
-      h("p", {}, isApproval ? "Exactly what is shown here will run, or nothing." : "It will not run."),
+      h("p", {}, isApproval ? "Exactly what this page shows will run, or nothing." : "It will not run."),
       fields.map((each) => each.element),
     ],
     actions: [{ text: isApproval ? "Approve" : "Reject", look: isApproval ? "primary" : "danger", run }],

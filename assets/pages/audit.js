@@ -90,8 +90,8 @@ function filterForm(onChange) {
 function verdictBox(found) {
   const facts = [
     `${found.entries} good entries`,
-    `signed up to ${found.signed_to}`,
-    found.removed_to > 0 && `removed by retention up to ${found.removed_to}`,
+    `signed up to entry ${found.signed_to}`,
+    found.removed_to > 0 && `removed by retention up to entry ${found.removed_to}`,
   ].filter(Boolean);
   return noticeBox(
     found.is_intact ? "note" : "bad",

@@ -10,6 +10,7 @@ from opsicle.domain.access import Role
 from opsicle.server.services.step_up import FRESH_FOR
 from tests.api.authenticator_app import enrol
 from tests.api.house import PASSWORD, Answer, Client, House
+from tests.api.test_access_table import MAY, A, call, furnish
 from tests.api.test_policies import policy
 from tests.api.test_templates import source
 
@@ -206,6 +207,29 @@ def test_a_service_account_cannot_come_back_as_a_person(house: House, alice: Cli
 
 # Step-up
 
+WEIGHTY = {A.USERS_MANAGE, A.ROLES_MANAGE, A.GROUPS_MANAGE, A.SECRETS_MANAGE, A.POLICIES_MANAGE, A.CHANNELS_MANAGE}
+WEIGHTY |= {A.ORGS_MANAGE, A.ORGS_CREATE, A.PROVIDER_MANAGE}
+WITHOUT_CODE = {
+    "POST /api/v1/channels/<channel>/test",
+    "POST /api/v1/deliveries/<delivery_id>/retry",
+    "POST /api/v1/provider/workers/<worker>/drain",
+    "POST /api/v1/provider/workers/<worker>/undrain",
+    "POST /api/v1/provider/workers/<worker>/revoke",
+}
+"""They hand nobody anything."""
+
+
+def test_every_change_to_who_may_what_and_to_what_is_secret_needs_a_fresh_code(house: House) -> None:
+    acme = furnish(house, "acme", "alice@example.com", "restart-web")
+    enrol(house, house.session("alice@example.com"))
+    own = {"POST /api/v1/tokens", "POST /api/v1/service-accounts", "DELETE /api/v1/service-accounts/<user>"}
+    own |= {"POST /api/v1/chat-links"}
+    for route_key, may in MAY.items():
+        if route_key in own or (may in WEIGHTY and not route_key.startswith("GET")):
+            answer = call(house.session("alice@example.com"), route_key, acme)
+            is_asked = answer.code == "step_up_required"
+            assert is_asked is (route_key not in WITHOUT_CODE), (route_key, answer.content)
+
 
 def test_secrets_change_only_with_a_fresh_code(house: House, alice: Client) -> None:
     app = enrol(house, alice)
@@ -218,3 +242,18 @@ def test_secrets_change_only_with_a_fresh_code(house: House, alice: Client) -> N
     assert [alice.call(*call).code for call in calls] == ["step_up_required"] * 3
     assert alice.post("/api/v1/step-up", {"totp": app.code()}).status == 200
     assert [alice.call(*call).status for call in calls] == [201, 200, 204]
+
+
+# Names that change hands
+
+
+def test_a_rerun_runs_what_ran_before_and_nothing_else_that_has_its_name_since(alice: Client, olga: Client) -> None:
+    push(olga)
+    before = run(alice).json
+    assert olga.delete("/api/v1/templates/restart-web").status == 204
+    again = alice.post(f"/api/v1/automations/{before['id']}/rerun", {})
+    assert (again.status, again.code) == (404, "not_found")
+    push(olga, command="rm -rf /")
+    again = alice.post(f"/api/v1/automations/{before['id']}/rerun", {})
+    assert (again.status, again.code) == (409, "conflict")
+    assert "another template" in again.json["detail"]

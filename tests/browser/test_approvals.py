@@ -62,5 +62,7 @@ def test_one_asks_decides_on_a_telephone_and_it_runs(open_page: OpenPage) -> Non
     expect(page.get_by_text("go on")).to_be_visible()
     page.get_by_role("link", name="the automation").click()
     expect(page.locator(".state-succeeded").first).to_be_visible()
+    page.get_by_role("link", name="Its approval").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Run Something careful?")
     page.goto("/approvals")
     expect(page.get_by_text("Nothing waits for your decision")).to_be_visible()

@@ -183,11 +183,19 @@ class Automations:
         return row
 
     def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:
-        """Trigger a new automation of the same version with the same values; it names the old one."""
+        """Trigger a new automation of the same version with the same values; it names the old one.
+
+        Raises as `create`, and Conflict if another template has the name now: it must not get values that were typed
+        for the old one.
+        """
         actor.require(Action.AUTOMATIONS_CREATE)
 
         def query(db: Connection) -> tuple[AutomationRow, SealedRow | None]:
-            return _get(db, actor, automation_id)[0], secrets.find_values(db, automation_id)
+            old = _get(db, actor, automation_id)[0]
+            now = templates.find(db, actor.org_id, old.template)
+            if now and now.id != old.template_id:
+                raise Conflict(f"another template is called {old.template} now", hint="Run that one, if it is right.")
+            return old, secrets.find_values(db, automation_id)
 
         old, sealed = self._database.read(query)
         values = msgspec.json.decode(old.values_json, type=dict[str, Value])
