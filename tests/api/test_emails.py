@@ -71,6 +71,7 @@ def test_it_tells_who_asks_what_and_why(house: House, alice: Client, certificate
     assert "Reason: The disk is full" in text
     assert "ü" * 300 in text
     assert "State: succeeded" in text
+    assert "Org: acme" in text.splitlines()
     assert f"https://ops.example.com/automations/{automation_id}" in text
 
 

@@ -6,12 +6,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.e2e.mission import Asked, Mission
+from tests.e2e.mission import SECONDS, Asked, Mission
 from tests.e2e.places import inside
-from tests.product import User
+from tests.product import Process, User
+from tests.support import wait_until
 from tests.thin_api import Access, Api
 
 NOT_FOUND = 4
+NEWS = "event: changed"
 LISTS = ("templates", "automations", "approvals", "policies", "workers", "users", "channels", "deliveries", "audit")
 BY_AUTOMATION = ("GET /{}", "GET /{}/log", "GET /{}/events", "POST /{}/cancel", "POST /{}/rerun")
 BY_APPROVAL = ("GET /{}", "POST /{}/approve", "POST /{}/reject", "POST /{}/withdraw")
@@ -27,6 +29,7 @@ class Outsider:
         server = mission.provider.server
         token = user.json("tokens", "create", "--name", "curious")["token"]
         self._access = Access(server.url, (server.folder / "data/ca.pem").read_text(), token)
+        self._events, self._others_events = (listen(mission, each) for each in (user, mission.ada))
 
     def sees_nothing_of(self, asked: Asked, template: str, *marks: str) -> None:
         """Ask for it in every way, by ids that a colleague has let slip; `marks` would give it away in a list."""
@@ -37,6 +40,8 @@ class Outsider:
             assert not [mark for mark in (asked.automation, asked.approval, template, *marks) if mark in told], told
         told_by_mail = [message["To"] for message in self._mission.mail.mailbox.messages]
         assert self._user.email not in told_by_mail
+        wait_until(lambda: self._others_events.output().count(NEWS) > 1, SECONDS, "news for acme")
+        assert self._events.output().count(NEWS) == 1  # how it was when they began to listen
 
     def is_told_nothing_by_command_line(self, asked: Asked, template: str) -> None:
         """The same with every command that takes such an id."""
@@ -80,6 +85,17 @@ class Outsider:
             lists = [json.dumps(api.json("GET", f"/api/v1/{name}")) for name in LISTS]
         whole = self._user.cli("approvals", "list", "--whose", "all") + self._user.cli("automations", "list")
         return [*lists, whole, exported.read_text()]
+
+
+def listen(mission: Mission, user: User) -> Process:
+    """Somebody's live data: it says when something of their org looks different."""
+    server = mission.provider.server
+    token = user.json("tokens", "create", "--name", "events")["token"]
+    curl = ["curl", "-sN", "--cacert", str(server.folder / "data/ca.pem"), "-H", f"Authorization: Bearer {token}"]
+    listening = Process([*user.place.prefix, *curl, f"{server.url}/api/v1/events"], user.folder, "events")
+    mission.terminals.append(listening)
+    listening.wait_for(NEWS)
+    return listening
 
 
 def _answer(api: Api, method: str, path: str) -> str:

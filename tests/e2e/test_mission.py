@@ -58,9 +58,9 @@ def test_the_manager_is_told_by_mail_and_telegram_and_agrees_on_the_page(mission
     outsider = Outsider(mission, mission.gwen)
     asked = mission.ask(jobs, "summer sale", "the sale begins on Monday")
     letter = mission.letter(bob, asked.page)
-    for text in (mission.carol.email, "page-by-browser", "the sale begins on Monday", "page=summer sale"):
+    for text in (mission.carol.email, "page-by-browser", "the sale begins on Monday", "page=summer sale", "Org: acme"):
         assert text in letter
-    assert "more: see the page" in letter
+    assert "the page shows all of it" in letter
     assert "summer sale" in bob.phone.wait_for("asks to run page-by-browser")["text"]
     outsider.sees_nothing_of(asked, "page-by-browser", "carol", "summer sale")
     page = open_page(asked.page)
@@ -115,7 +115,7 @@ def test_the_command_line_alone_is_enough(mission: Mission) -> None:
     bob = mission.bob
     jobs = mission.push("page-by-hand", approvers={"manager": True}, requireMfa=True)
     asked = mission.ask(jobs, "decided by hand", "as agreed")
-    assert [each["id"] for each in bob.json("approvals", "list")] == [asked.approval]
+    assert asked.approval in [each["id"] for each in bob.json("approvals", "list")]
     shown = bob.cli("approvals", "show", asked.approval)
     for text in (mission.carol.email, "as agreed", "page: decided by hand", "-s reload", f"may decide: {bob.email}"):
         assert text in shown
@@ -177,13 +177,13 @@ def test_after_a_time_others_are_asked_and_may_agree(mission: Mission) -> None:
     mission.letter(dave, "nobody has decided yet", "the manager is on holiday", asked.page)
     first, later = (mission.told_at(who, asked) for who in (mission.bob, dave))
     assert later - first >= after - timedelta(seconds=1)  # an e-mail's date knows no fractions
-    assert [each["id"] for each in dave.json("approvals", "list")] == [asked.approval]
+    assert asked.approval in [each["id"] for each in dave.json("approvals", "list")]
     dave.cli("approvals", "approve", asked.approval, "--totp", dave.app.code())
     assert asked.wait() == 0, asked.terminal.log()
     assert jobs.page() == "decided by another\n"
 
 
-def test_two_of_three_agree_one_by_command_line_and_one_in_telegram(mission: Mission) -> None:
+def test_two_of_three_agree_one_by_command_line_and_after_a_crash_one_in_telegram(mission: Mission) -> None:
     dave, erin, frank = (mission.approver(name) for name in ("dave", "erin", "frank"))
     erin.link("bot", mission.telephone(4712))
     three = [who.email for who in (dave, erin, frank)]
@@ -196,6 +196,8 @@ def test_two_of_three_agree_one_by_command_line_and_one_in_telegram(mission: Mis
     assert (first["state"], first["waiting_for"]) == ("pending", f"consent: 1 of {erin.email}, {frank.email}")
     assert mission.carol.json("automations", "show", asked.automation)["state"] == "awaiting_approval"
     assert jobs.page() == before
+    mission.provider.server.process.kill()
+    mission.provider.server.start()
 
     message = erin.phone.wait_for("asks to run page-of-two")
     approve, _reject = message["reply_markup"]["inline_keyboard"][0]

@@ -14,7 +14,7 @@ from html import escape
 
 from opsicle.domain.channels import EmailConfig
 from opsicle.server.approver.egress import Reach, connect
-from opsicle.server.approver.messages import Message, Undelivered, clean, lines_of, one_line
+from opsicle.server.approver.messages import Fact, Message, Undelivered, clean, lines_of, one_line
 
 MAX_SUBJECT_CHARACTERS = 200
 
@@ -97,16 +97,21 @@ def compose(message: Message, sender: str) -> EmailMessage:
     return written
 
 
+def _facts(message: Message) -> tuple[Fact, ...]:
+    """What there is to tell, and for those who belong to several orgs where the link will find it."""
+    return (*message.facts, Fact("Org", message.org)) if message.org else message.facts
+
+
 def _text(message: Message) -> str:
     lines = [one_line(message.subject), ""]
-    lines += [line for fact in message.facts for line in lines_of(fact)]
+    lines += [line for fact in _facts(message) for line in lines_of(fact)]
     lines += ["", message.url] if message.url else []
     return "\n".join(lines) + "\n"
 
 
 def _html(message: Message) -> str:
     rows = "".join(
-        f"<tr><td><b>{escape(fact.label)}</b></td><td>{_markup(fact.text)}</td></tr>" for fact in message.facts
+        f"<tr><td><b>{escape(fact.label)}</b></td><td>{_markup(fact.text)}</td></tr>" for fact in _facts(message)
     )
     link = f'<p><a href="{escape(message.url)}">{escape(message.url)}</a></p>' if message.url else ""
     return f"<h2>{escape(one_line(message.subject))}</h2><table>{rows}</table>{link}\n"

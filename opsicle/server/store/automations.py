@@ -111,7 +111,10 @@ def get(db: apsw.Connection, org_id: str, automation_id: str) -> AutomationRow:
 
 def not_found(automation_id: str) -> NotFound:
     """The error for an automation that is not this org's, or not this person's to see."""
-    return NotFound(f"there is no automation {automation_id}", hint="`opsicle automations list` shows them.")
+    return NotFound(
+        f"there is no automation {automation_id}",
+        hint="`opsicle automations list` shows those of the org that you are logged in to.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
