@@ -8,6 +8,8 @@ import pytest
 
 from opsicle.domain.access import Role
 from opsicle.server.services.step_up import FRESH_FOR
+from opsicle.server.store import chat_links
+from opsicle.server.store.chat_links import LinkRow
 from tests.api.authenticator_app import enrol
 from tests.api.house import PASSWORD, Answer, Client, House
 from tests.api.test_access_table import MAY, A, call, furnish
@@ -257,3 +259,21 @@ def test_a_rerun_runs_what_ran_before_and_nothing_else_that_has_its_name_since(a
     again = alice.post(f"/api/v1/automations/{before['id']}/rerun", {})
     assert (again.status, again.code) == (409, "conflict")
     assert "another template" in again.json["detail"]
+
+
+# Chats
+
+
+def test_a_bot_that_is_moved_to_another_server_speaks_for_nobody(house: House, alice: Client, dave: Client) -> None:
+    """Whoever runs that server could say that anybody has pressed anything."""
+    config = {"kind": "telegram", "base_url": "https://bots.example.com"}
+    credential = "12345:ABCdefGHIjklMNOpqrSTUvwxYZ0123456789"
+    made = alice.post("/api/v1/channels", {"name": "bot", "config": config, "credential": credential}).json
+    who = house.actor("dave@example.com")
+    link = LinkRow(made["id"], "u1", who.org_id, who.user_id, "u1", house.clock.now())
+    house.state.write(lambda db: chat_links.put(db, link))
+    moved = {"config": config | {"base_url": "https://evil.example.com"}, "credential": credential}
+    for change, chat_user in (({"is_enabled": False}, "u1"), ({"is_enabled": True}, "u1"), (moved, None)):
+        assert alice.patch("/api/v1/channels/bot", change).status == 200
+        shown = dave.get("/api/v1/chat-links").json["items"]
+        assert [each["chat_user"] for each in shown] == ([chat_user] if change != {"is_enabled": False} else [])

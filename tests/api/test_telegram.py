@@ -397,19 +397,3 @@ def test_a_link_of_one_org_is_nothing_in_another(house: House, bob: Client, phon
         for org_id in org_ids
     ]
     assert found == [house.actor(BOB).user_id, None]
-
-
-def test_a_bot_that_is_moved_to_another_server_speaks_for_nobody(
-    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser, api: TelegramApi
-) -> None:
-    """Whoever runs that server could say that anybody has pressed anything."""
-    ask(alice, mia)
-    (message,) = told(house, phone)
-    moved = {"kind": "telegram", "base_url": api.url.replace("127.0.0.1", "localhost"), "allow_networks": LOOPBACK}
-    for change in ({"is_enabled": True}, {"credential": TOKEN}):
-        assert alice.patch("/api/v1/channels/bot", change).status == 200
-        assert bob.get("/api/v1/chat-links").json["items"][0]["chat_user"] == str(phone.id)
-    assert alice.patch("/api/v1/channels/bot", {"config": moved, "credential": TOKEN}).status == 200
-    assert bob.get("/api/v1/chat-links").json["items"][0]["chat_user"] is None
-    assert press(house, phone, buttons(message)[0])[-1].startswith("You are not linked to an account here")
-    assert state(alice) == "awaiting_approval"
