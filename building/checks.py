@@ -21,6 +21,8 @@ TOOLS = (
 )
 
 LONGEST_FILE = 400
+GENERATED = "opsicle/server/store/schema.sql"
+"""What all migrations make of an empty database, written by a test; nobody edits it."""
 """Lines. A longer file holds more than one thing."""
 
 ONLY_PROCESS_STARTER = "opsicle/worker/process.py"
@@ -59,7 +61,7 @@ def no_file_is_too_long() -> Iterator[str]:
     """Short files keep one thing each."""
     for path in _sources(".py", ".js", ".css", ".sql", ".html"):
         lines = len(path.read_text().splitlines())
-        if lines > LONGEST_FILE:
+        if _name(path) != GENERATED and lines > LONGEST_FILE:
             yield f"{_name(path)}:{lines}: {lines} lines, {LONGEST_FILE} are allowed"
 
 

@@ -17,7 +17,7 @@ from opsicle.domain.errors import Conflict, Unavailable, Unreachable
 from opsicle.kit.backoff import Backoff
 from opsicle.wire import identity_api as identity
 from opsicle.wire import user_api as wire
-from opsicle.wire.audit import AuditVerdict
+from opsicle.wire.audit import AuditEntry, AuditVerdict
 from opsicle.wire.secret_api import CreateSecretRequest, Secret, UpdateSecretRequest
 
 LOG_TRIES = 5
@@ -128,10 +128,10 @@ class Api(ApprovalCalls, PolicyCalls, AccessCalls):
         """Remove a person from the org."""
         self.connection.send("DELETE", f"/api/v1/users/{part(who)}")
 
-    def audit(self, **filters: str | None) -> Iterator[wire.AuditEntry]:
+    def audit(self, **filters: str | None) -> Iterator[AuditEntry]:
         """The record, newest first; `filters` are the parameters of the route, those without a value left out."""
         query = urlencode({name: value for name, value in filters.items() if value})
-        return self._pages("/api/v1/audit", wire.AuditEntry, query)
+        return self._pages("/api/v1/audit", AuditEntry, query)
 
     def audit_export(self) -> Iterator[bytes]:
         """The org's whole record as JSON Lines, in pieces."""

@@ -97,3 +97,18 @@ class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
     checkpoints: int
     fingerprint: str
     fault: Fault | None = None
+
+
+class AuditEntry(msgspec.Struct, kw_only=True):
+    """One line of the record. `actor_kind` is user, worker or system."""
+
+    seq: int
+    at: datetime
+    actor_kind: str
+    actor_id: str
+    actor_name: str
+    channel: str
+    address: str
+    verb: str
+    resource: str
+    data: dict[str, object]

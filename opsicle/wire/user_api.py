@@ -381,21 +381,3 @@ class Worker(msgspec.Struct, kw_only=True):
     certificate_expires_at: datetime
     created_at: datetime
     last_seen_at: datetime | None = None
-
-
-# The record
-
-
-class AuditEntry(msgspec.Struct, kw_only=True):
-    """One line of the record. `actor_kind` is user, worker or system."""
-
-    seq: int
-    at: datetime
-    actor_kind: str
-    actor_id: str
-    actor_name: str
-    channel: str
-    address: str
-    verb: str
-    resource: str
-    data: dict[str, object]

@@ -6,7 +6,7 @@ import pytest
 
 from opsicle.server.api.http import Access
 from tests.api.house import ORIGIN, PASSWORD, Client, House
-from tests.api.test_access_table import BODIES, MAY, Things, call, filled, furnish
+from tests.api.route_walk import BODIES, MAY, Things, call, filled, furnish
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from opsicle.domain.access import Resource, Role
 from opsicle.server.api.http import Access
 from tests.api.house import PASSWORD, Answer, Client, House
-from tests.api.test_access_table import (
+from tests.api.route_walk import (
     BODIES,
     MAY,
     PUBLIC,

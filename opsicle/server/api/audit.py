@@ -12,8 +12,7 @@ from opsicle.server.api.http import Access, Page, Reply, Request, Route
 from opsicle.server.api.lists import LISTING, list_reply
 from opsicle.server.services.audit import Audit
 from opsicle.server.store.audit import Filter
-from opsicle.wire.audit import AuditVerdict
-from opsicle.wire.user_api import AuditEntry
+from opsicle.wire.audit import AuditEntry, AuditVerdict
 
 _FILTERS = {"verb": str, "actor": str, "resource": str, "since": str, "until": str}
 _JSON_LINES = "application/jsonl"

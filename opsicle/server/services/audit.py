@@ -16,9 +16,8 @@ from opsicle.server.services.cursors import page_of, position
 from opsicle.server.store import audit, audit_checkpoints
 from opsicle.server.store.audit import Entry, Filter
 from opsicle.server.store.database import Connection, Database
-from opsicle.wire.audit import FORMAT, AuditVerdict, Checkpoint, ExportedEntry, Header
+from opsicle.wire.audit import FORMAT, AuditEntry, AuditVerdict, Checkpoint, ExportedEntry, Header
 from opsicle.wire.pages import Page
-from opsicle.wire.user_api import AuditEntry
 
 _EXPORTED_AT_ONCE = 2_000
 """Entries in one piece of an export, about half a MiB."""
