@@ -14,8 +14,10 @@ PACKAGES = {
     "nftables": "/usr/sbin/nft",
     "curl": "/usr/bin/curl",
     "openssl": "/usr/bin/openssl",
+    "nodejs": "node",
+    "npm": "npm",
 }
-"""Debian package → the file by which its presence is known."""
+"""Debian package → the file by which its presence is known; a name alone may stand anywhere on the PATH."""
 
 
 def install_missing() -> None:
@@ -35,6 +37,8 @@ def install_missing() -> None:
 
 
 def _is_there(path: str) -> bool:
+    if not path.startswith("/"):
+        return shutil.which(path) is not None
     return any(Path("/").glob(path.lstrip("/")))
 
 

@@ -173,6 +173,13 @@ class User:
             "--ca-fingerprint", server.facts["ca_fingerprint"],
         )  # fmt: skip
 
+    def accept(self, server: Server, link: str) -> None:
+        """Come into an org by an invitation's link, and be logged in there."""
+        self.cli(
+            "accept", link, "--password-file", str(self.password_file),
+            "--ca-fingerprint", server.facts["ca_fingerprint"],
+        )  # fmt: skip
+
     def attempt(self, *arguments: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Run the command line tool, whatever comes of it."""
         return subprocess.run(
@@ -232,16 +239,24 @@ class Installation:
     server_place: Place = field(default_factory=Place)
     user_place: Place = field(default_factory=Place)
     server_options: tuple[str, ...] = ()
+    org: str = "acme"
     processes: list[Server | Worker] = field(default_factory=list)
 
     def __enter__(self) -> Installation:
         self.server = Server(self.folder / "server", self.server_place, self.server_options)
         self.processes.append(self.server)
+        try:
+            self._begin()
+        except BaseException as error:
+            self.__exit__(type(error))
+            raise
+        return self
+
+    def _begin(self) -> None:
         self.server.start()
         self.admin = User(self.folder / "admin", "alice@example.com", self.user_place)
-        self.server.setup(self.admin)
+        self.server.setup(self.admin, self.org)
         self.admin.login(self.server)
-        return self
 
     def worker(self, name: str, place: Place | None = None, *options: str) -> Worker:
         """Enrol and start a worker."""

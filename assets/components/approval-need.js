@@ -17,7 +17,8 @@ export function needView(need) {
 
 function gateText({ name, required, people, is_conditional: isConditional }) {
   const names = people.map((person) => person.email).join(", ") || "nobody yet";
-  return visible(`${name}: ${required} of ${names}${isConditional ? ", for certain values only" : ""}`);
+  const who = required === 1 && people.length === 1 ? names : `${required} of ${names}`;
+  return visible(`${name}: ${who} must agree${isConditional ? ", for certain values only" : ""}`);
 }
 
 function said(text) {

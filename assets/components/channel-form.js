@@ -28,6 +28,11 @@ const KINDS = {
     credential: "Bot token",
     settings: [text("base_url", "Address of the API", {}, "Telegram's own unless told.")],
   },
+  slack: {
+    label: "Slack",
+    credential: "App token and bot token (xapp-… xoxb-…)",
+    settings: [text("base_url", "Address of the API", {}, "Slack's own unless told.")],
+  },
 };
 
 /** Ask for a channel's settings and make it; `reload` is called afterwards. */
@@ -41,7 +46,7 @@ export function openChannelForm(reload) {
     help: "Only where it is not on the internet, as in 10.0.0.0/8; several with spaces.",
     control: input(),
   });
-  const own = h("div", {});
+  const own = h("div", { class: "form" });
   let shown = [];
   const show = () => {
     shown = fieldsOf(KINDS[kind.control.value]);

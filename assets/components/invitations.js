@@ -27,7 +27,7 @@ function section(invitations, reload) {
   const heads = ["Invited", "Role", "By", "Since", "Until"].map((text) => h("th", { scope: "col" }, text));
   return h(
     "section",
-    { "aria-label": "Open invitations" },
+    { class: "part", "aria-label": "Open invitations" },
     h("h2", {}, "Open invitations"),
     h(
       "table",

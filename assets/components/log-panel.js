@@ -71,7 +71,9 @@ export class LogPanel {
   describe(automation) {
     this.#view.phaseNames = automation.phases.map((phase) => phase.name);
     this.#empty.textContent = isFinal(automation.state)
-      ? "It printed nothing."
+      ? automation.started_at
+        ? "It printed nothing."
+        : "It did not run."
       : automation.state === "running"
         ? "Nothing printed yet."
         : "The log begins when a worker starts it.";

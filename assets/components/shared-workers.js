@@ -11,7 +11,7 @@ import { loadInto } from "./loading.js";
 export function sharedWorkersLine(page) {
   const { code } = whoAmI().org;
   const path = `/orgs/${encodeURIComponent(code)}`;
-  const line = h("div", {});
+  const line = h("div", { class: "part" });
   const reload = () =>
     loadInto(
       line,

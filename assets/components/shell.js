@@ -14,7 +14,11 @@ const PLACES = [
   { path: "/automations", text: "Automations", name: "automations" },
   { path: "/approvals", text: "Approvals", name: "approvals" },
   { path: "/workers", text: "Workers", name: "workers" },
-  { path: "/people", text: "People", name: "people" },
+];
+
+const MANAGED = [
+  { path: "/people", text: "People", name: "people", action: "users.view" },
+  { path: "/roles", text: "Roles and groups", name: "roles", action: "roles.view" },
   { path: "/policies", text: "Policies", name: "policies", action: "policies.view" },
   { path: "/secrets", text: "Secrets", name: "secrets", action: "secrets.view" },
   { path: "/channels", text: "Channels", name: "channels", action: "channels.view" },
@@ -44,7 +48,8 @@ function barFor(path, logOut) {
     h(
       "nav",
       { class: "places-nav", "aria-label": "Main" },
-      PLACES.filter((place) => !place.action || may(place.action)).map((place) => navLink(place, path)),
+      PLACES.map((place) => navLink(place, path)),
+      manageMenu(path),
     ),
     h("span", { class: "grow" }),
     orgSwitcher(me),
@@ -53,9 +58,31 @@ function barFor(path, logOut) {
   ];
 }
 
-function navLink({ path, text, name }, current) {
-  const isHere = current === path || current.startsWith(`${path}/`);
-  return h("a", { href: path, "aria-current": isHere ? "page" : null }, icon(name), h("span", {}, text));
+/** What is set up once in a while: everything that the person may look at. */
+function manageMenu(path) {
+  const places = MANAGED.filter((place) => may(place.action));
+  if (!places.length) return null;
+  const isHere = places.some((place) => isAt(place, path));
+  const menu = h(
+    "details",
+    { class: "menu" },
+    h("summary", { "aria-current": isHere ? "true" : null }, icon("manage"), h("span", {}, "Manage")),
+    h(
+      "div",
+      { class: "menu-list" },
+      places.map((place) => navLink(place, path)),
+    ),
+  );
+  return closesByItself(menu);
+}
+
+function navLink(place, current) {
+  const isHere = isAt(place, current);
+  return h("a", { href: place.path, "aria-current": isHere ? "page" : null }, icon(place.name), h("span", {}, place.text));
+}
+
+function isAt({ path }, current) {
+  return current === path || current.startsWith(`${path}/`);
 }
 
 function themeButton() {

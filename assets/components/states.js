@@ -5,6 +5,7 @@ import { icon } from "./icons.js";
 
 /** The states an automation can be in, in the order in which a filter offers them. */
 export const STATES = [
+  "awaiting_approval",
   "queued",
   "running",
   "succeeded",
@@ -12,7 +13,6 @@ export const STATES = [
   "cancelled",
   "timed_out",
   "unknown",
-  "awaiting_approval",
   "rejected",
   "expired",
 ];

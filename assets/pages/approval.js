@@ -19,6 +19,14 @@ import { ago, countdown } from "../lib/times.js";
 import { valueText } from "../lib/values.js";
 import { visible } from "../lib/visible.js";
 
+const GATE_STATES = {
+  waiting: "Comes after the one before",
+  open: "Waits for a decision",
+  passed: "Has agreed",
+  rejected: "Has refused",
+  expired: "Did not decide in time",
+};
+
 export function mount(root, { id }) {
   const page = new AbortController();
   const content = h("div", {}, pageHeading("Approval"));
@@ -61,7 +69,7 @@ function view(approval, redraw) {
         h("h2", {}, "With these values"),
         valuesView(approval),
         h("h2", {}, "What is new"),
-        comparison(approval.compared),
+        comparison(approval),
       ),
       h("section", { class: "aside" }, h("h2", {}, "Who must agree"), gates(approval), h("h2", {}, "Where"), where(approval)),
     ),
@@ -84,7 +92,7 @@ function heading(approval) {
         " · ",
         h("a", { href: `/automations/${approval.automation_id}` }, "the automation"),
       ),
-      h("p", {}, approval.reason ? visible(approval.reason) : h("span", { class: "muted" }, "No reason was given.")),
+      h("p", { class: "lead" }, approval.reason ? visible(approval.reason) : h("span", { class: "muted" }, "No reason was given.")),
     ],
   });
 }
@@ -98,10 +106,14 @@ function decisions(approval, redraw) {
     approval.may_decide && button("Reject…", { look: "danger", onclick: () => openDecision(approval, "reject", redraw) }),
     isMine &&
       approval.state === "pending" &&
-      button("Withdraw…", { look: "quiet", onclick: () => openWithdrawal(approval, redraw) }),
+      button("Withdraw…", { onclick: () => openWithdrawal(approval, redraw) }),
   ].filter(Boolean);
-  if (actions.length) return h("div", { class: "form-actions" }, actions);
-  return approval.state === "pending" && h("p", { class: "muted" }, `Waits for ${visible(approval.waiting_for)}.`);
+  return [
+    approval.state === "pending" &&
+      !approval.may_decide &&
+      noticeBox("note", h("p", {}, `It waits for ${visible(approval.waiting_for)}.`)),
+    actions.length > 0 && h("div", { class: "form-actions decide" }, actions),
+  ];
 }
 
 function openDecision(approval, verb, redraw) {
@@ -130,7 +142,7 @@ function openDecision(approval, verb, redraw) {
   ask({
     title: isApproval ? `Approve ${approval.template}?` : `Reject ${approval.template}?`,
     content: [
-      h("p", {}, isApproval ? "Exactly what is shown here will run, or nothing." : "It will not run."),
+      h("p", {}, isApproval ? "Exactly what this page shows will run, or nothing." : "It will not run."),
       fields.map((each) => each.element),
     ],
     actions: [{ text: isApproval ? "Approve" : "Reject", look: isApproval ? "primary" : "danger", run }],
@@ -149,28 +161,29 @@ function openWithdrawal(approval, redraw) {
 function valuesView({ values, variables }) {
   const names = Object.keys(values);
   if (!names.length) return h("p", { class: "muted" }, "It takes none.");
-  const labels = new Map(variables.map((variable) => [variable.id, variable.label]));
+  const labels = labelsOf(variables);
   return pairs(names.map((name) => [labels.get(name) || name, h("code", {}, visible(valueText(values[name])))]));
 }
 
 function where(approval) {
   const labels = Object.entries(approval.runs_on).map(([key, value]) => `${key}=${value}`);
   return pairs([
-    ["Labels", visible(labels.join(", ")) || "any worker"],
+    ["Worker’s labels", visible(labels.join(", ")) || "any worker"],
     ["Workers that fit", visible(approval.workers.join(", ")) || "none is connected"],
     ["Policy", approval.policy ? `${approval.policy} version ${approval.policy_version}` : "in the template"],
-    ["Manifest", h("code", { class: "command" }, approval.manifest_digest)],
+    ["Manifest (SHA-256)", h("code", { class: "command" }, approval.manifest_digest)],
   ]);
 }
 
-function gates({ gates: all, order }) {
+function gates({ gates: all, order, state }) {
+  const isOver = state !== "pending";
   return [
     order === "sequential" && all.length > 1 && h("p", { class: "muted" }, "One after the other."),
-    h("ol", { class: "plan" }, all.map(gateView)),
+    h("ol", { class: "plan" }, all.map((gate) => gateView(gate, isOver))),
   ];
 }
 
-function gateView(gate) {
+function gateView(gate, isOver) {
   const facts = [
     `${gate.required} must agree`,
     gate.require_mfa && "with a code",
@@ -180,7 +193,7 @@ function gateView(gate) {
     "li",
     { class: "plan-phase" },
     h("h3", {}, visible(gate.name), h("span", { class: "plan-facts" }, facts.map((fact) => h("span", { class: "fact" }, fact)))),
-    h("p", {}, gate.state),
+    h("p", {}, isOver && gate.state === "waiting" ? "Was not asked any more" : GATE_STATES[gate.state]),
     gate.decisions.map((each) =>
       h(
         "p",
@@ -196,8 +209,9 @@ function gateView(gate) {
   );
 }
 
-function comparison(compared) {
+function comparison({ compared, variables }) {
   if (!compared) return h("p", { class: "muted" }, "No earlier run of this template was approved.");
+  const labels = labelsOf(variables);
   return [
     h(
       "p",
@@ -207,10 +221,14 @@ function comparison(compared) {
       `, of version ${compared.version}:`,
     ),
     compared.values.length > 0 &&
-      pairs(compared.values.map(({ id, before, after }) => [id, `${said(before)} → ${said(after)}`])),
+      pairs(compared.values.map(({ id, before, after }) => [labels.get(id) || id, `${said(before)} → ${said(after)}`])),
     compared.diff && diffView(compared.diff),
     !compared.diff && !compared.values.length && h("p", {}, "Nothing is different."),
   ];
+}
+
+function labelsOf(variables) {
+  return new Map(variables.map((variable) => [variable.id, variable.label]));
 }
 
 function said(value) {

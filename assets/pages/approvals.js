@@ -17,7 +17,7 @@ export function mount(root, { query }) {
   const list = h("div", {});
   root.append(
     pageHeading("Approvals", {
-      below: h("nav", { class: "choices", "aria-label": "Which approvals" }, Object.keys(VIEWS).map((each) => link(each, whose))),
+      below: h("nav", { class: "chips", "aria-label": "Which approvals" }, Object.keys(VIEWS).map((each) => link(each, whose))),
     }),
     list,
   );
@@ -32,11 +32,11 @@ export function mount(root, { query }) {
 }
 
 function link(view, whose) {
-  return h("a", { href: `/approvals?whose=${view}`, "aria-current": view === whose ? "page" : null }, VIEWS[view]);
+  return h("a", { class: "chip", href: `/approvals?whose=${view}`, "aria-current": view === whose ? "page" : null }, VIEWS[view]);
 }
 
 function table(items) {
-  const heads = ["What", "Asked by", "Why", "State", "Until"];
+  const heads = ["What", "Asked by", "Why", "State", "Time left"];
   return h(
     "table",
     { class: "table" },
@@ -63,11 +63,16 @@ function row(approval) {
       stateBadge(approval.state),
       h("div", { class: "muted small" }, visible(approval.explanation || approval.waiting_for)),
     ),
-    h("td", { dataset: { label: "Until" } }, approval.expires_at ? countdown(approval.expires_at) : "–"),
+    h("td", { dataset: { label: "Time left" } }, approval.expires_at ? countdown(approval.expires_at) : "–"),
   );
 }
 
 function nothing(whose) {
-  if (whose === "inbox") return emptyState("Nothing waits for your decision");
-  return emptyState("No approvals", h("p", {}, "Templates with an approval policy ask when they are run."));
+  if (whose === "inbox") {
+    return emptyState("Nothing waits for your decision", h("p", {}, "What others want to run and you may decide stands here."));
+  }
+  return emptyState(
+    whose === "asked" ? "You have asked for nothing" : "Nobody has asked for anything",
+    h("p", {}, "A template with an approval policy asks when it is run."),
+  );
 }

@@ -71,7 +71,7 @@ function filterForm(onChange) {
     since: input({ type: "date" }),
     until: input({ type: "date" }),
   };
-  const labels = { verb: "Did", actor: "Who", resource: "To what", since: "From", until: "Before" };
+  const labels = { verb: "Did", actor: "Who", resource: "To what", since: "Since", until: "Before" };
   const fields = Object.entries(controls).map(([path, control]) => field({ label: labels[path], path, control }));
   const values = () => Object.fromEntries(Object.entries(controls).map(([name, each]) => [name, each.value.trim()]));
   const onsubmit = (event) => {
@@ -90,8 +90,8 @@ function filterForm(onChange) {
 function verdictBox(found) {
   const facts = [
     `${found.entries} good entries`,
-    `signed up to ${found.signed_to}`,
-    found.removed_to > 0 && `removed by retention up to ${found.removed_to}`,
+    `signed up to entry ${found.signed_to}`,
+    found.removed_to > 0 && `removed by retention up to entry ${found.removed_to}`,
   ].filter(Boolean);
   return noticeBox(
     found.is_intact ? "note" : "bad",
@@ -139,5 +139,5 @@ function row(entry) {
 
 function resource(text) {
   const shown = h("code", {}, visible(text));
-  return /^(?:automations|templates)\/[\w-]+$/.test(text) ? h("a", { href: `/${text}` }, shown) : shown;
+  return /^(?:approvals|automations|templates)\/[\w-]+$/.test(text) ? h("a", { href: `/${text}` }, shown) : shown;
 }

@@ -167,11 +167,12 @@ function remarks(automation) {
   ];
 }
 
-function factsOf({ id, values, variables, runs_on: runsOn, jobs, created_at: created, rerun_of: rerunOf }) {
-  return { id, values, variables, runsOn, jobs, created, rerunOf };
+function factsOf(automation) {
+  const { id, values, variables, jobs } = automation;
+  return { id, values, variables, jobs, runsOn: automation.runs_on, approvalId: automation.approval_id };
 }
 
-function factsView({ id, values, variables, runsOn, jobs }) {
+function factsView({ id, values, variables, runsOn, jobs, approvalId }) {
   const given = variables.filter((variable) => variable.id in values);
   const labels = Object.entries(runsOn);
   return h(
@@ -205,6 +206,7 @@ function factsView({ id, values, variables, runsOn, jobs }) {
         h("h2", {}, jobs.length > 1 ? `Jobs (${jobs.length} attempts)` : "Job"),
         h("ol", { class: "jobs" }, jobs.map(jobView)),
       ),
+    approvalId && h("p", { class: "small" }, h("a", { href: `/approvals/${approvalId}` }, "Its approval")),
     h("p", { class: "muted small" }, "id ", h("code", {}, id)),
   );
 }

@@ -12,7 +12,6 @@ import { setQuery } from "../lib/router.js";
 import { ago, duration } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
-const OFFERED = STATES.slice(0, 7); // the others need approvals
 const PAUSE_MS = 300;
 
 export function mount(root, { query }) {
@@ -66,7 +65,7 @@ function stateFilter(filter, changed) {
       state && stateDot(state),
       h("span", { "aria-hidden": state ? "true" : null }, state ? stateText(state) : "all"),
     );
-  replace(group, chip(""), OFFERED.map(chip));
+  replace(group, chip(""), STATES.map(chip));
   draw();
   return group;
 }

@@ -5,7 +5,7 @@ import { openChannelForm } from "../components/channel-form.js";
 import { ask } from "../components/dialogs.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { loadInto } from "../components/loading.js";
-import { stateText } from "../components/states.js";
+import { stateBadge } from "../components/states.js";
 import { get, getAll, patch, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { may } from "../lib/session.js";
@@ -44,7 +44,7 @@ export function mount(root) {
       below: h("p", { class: "muted" }, "How people are told of what needs them, besides these pages."),
     }),
     list,
-    h("section", { class: "profile-part" }, h("h2", {}, "Deliveries"), queue),
+    h("section", { class: "part" }, h("h2", {}, "Deliveries"), queue),
   );
   reload();
   return () => page.abort();
@@ -71,13 +71,13 @@ function channelTable(channels, reload) {
       {},
       h("td", {}, h("strong", {}, channel.name)),
       cell("Kind", channel.kind),
-      cell("Is", channel.is_enabled ? "on" : "off"),
-      cell("Waiting", String(channel.open_deliveries)),
+      cell("State", channel.is_enabled ? "on" : "off"),
+      cell("Waiting", plural(channel.open_deliveries, "message")),
       cell("Changed", ago(channel.updated_at)),
       h("td", { class: "table-actions" }, may("channels.manage") && channelActions(channel, reload)),
     ),
   );
-  return table(["Name", "Kind", "Is", "Waiting", "Changed"], rows);
+  return table(["Name", "Kind", "State", "Waiting", "Changed"], rows);
 }
 
 function channelActions(channel, reload) {
@@ -123,14 +123,24 @@ function deliveryTable(deliveries, reload) {
       "tr",
       {},
       h("td", {}, h("strong", {}, visible(delivery.subject)), trouble(delivery)),
-      cell("State", stateText(delivery.state), delivery.attempts > 1 && ` (${delivery.attempts} attempts)`),
+      cell("State", stateBadge(delivery.state), attempts(delivery)),
       cell("Channel", delivery.channel),
-      cell("To", visible(delivery.recipient)),
+      cell("To", visible(delivery.recipient) || "its URL"),
       cell("When", ago(delivery.created_at)),
       h("td", { class: "table-actions" }, retryButton(delivery, reload)),
     ),
   );
   return table(["What", "State", "Channel", "To", "When"], rows);
+}
+
+function attempts({ state, attempts: made, next_attempt_at: next }) {
+  if (made < 2 && state !== "failed") return null;
+  const again = state === "failed" && next && [", again ", ago(next)];
+  return h("div", { class: "muted small" }, plural(made, "attempt"), again);
+}
+
+function plural(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function trouble(delivery) {
@@ -150,7 +160,7 @@ function retryButton(delivery, reload) {
 }
 
 function nothingYet() {
-  return emptyState("No channels", h("p", {}, "People are told on these pages alone, until there is a channel."));
+  return emptyState("No channels", h("p", {}, "Until there is one, people learn only here what they are asked. Make one for e-mail, Telegram or a webhook."));
 }
 
 function nothingSent() {

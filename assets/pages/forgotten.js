@@ -17,7 +17,9 @@ export function mount(root) {
   const trouble = h("div", {});
   const submit = button("Send me a link", { look: "primary wide", type: "submit" });
   const heading = h("h1", { tabindex: "-1" }, "Forgotten password");
-  const form = h("form", { class: "card", novalidate: true }, heading, email.element, trouble, submit);
+  const about = h("p", { class: "muted" }, "Your org sends you a link with which you set a new one.");
+  const back = buttonLink("Back to log in", "/login", { look: "quiet wide" });
+  const form = h("form", { class: "card", novalidate: true }, heading, about, email.element, trouble, submit, back);
   const ask = async () => {
     trouble.replaceChildren();
     try {

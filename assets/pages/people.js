@@ -29,9 +29,8 @@ export function mount(root) {
       },
     );
   const open = h("div", {});
-  const more = may("roles.view") && h("a", { href: "/roles" }, "Roles and groups");
   const add = may("users.manage") ? addActions(reload, openInvitations(open, page)) : [];
-  root.append(pageHeading("People", { actions: [more, ...add] }), list, open);
+  root.append(pageHeading("People", { actions: add }), list, open);
   reload();
   return () => page.abort();
 }
@@ -80,6 +79,7 @@ function row(user, emails, reload) {
       {},
       h("strong", {}, visible(user.name || user.email)),
       user.name && [h("br", {}), visible(user.email)],
+      " ",
       user.owner && h("span", { class: "fact" }, `service account of ${user.owner}`),
       user.is_disabled && h("span", { class: "fact" }, "disabled"),
       user.id === whoAmI().user.id && h("span", { class: "fact" }, "you"),
@@ -150,10 +150,8 @@ function openForm(user, reload) {
   ask({
     title: user ? user.email : "Add a person",
     content: Object.values(fields).map((each) => each.element),
-    actions: [
-      ...(user && user.id !== whoAmI().user.id ? moreActions(user, reload) : []),
-      { text: user ? "Save" : "Add the person", look: "primary", run: save },
-    ],
+    actions: [{ text: user ? "Save" : "Add the person", look: "primary", run: save }],
+    more: user && user.id !== whoAmI().user.id ? moreActions(user, reload) : [],
   });
 }
 
@@ -167,19 +165,34 @@ function moreActions(user, reload) {
     await change();
     reload();
   };
+  const path = `/users/${user.id}`;
+  const sure = (text, action, what) => async () =>
+    void ask({
+      title: `${action}: ${user.email}?`,
+      content: h("p", {}, text),
+      actions: [{ text: action, look: "danger", run: then(() => remove(what)) }],
+    });
   const link = async () => {
-    const made = await post(`/users/${user.id}/reset`);
+    const made = await post(`${path}/reset`);
     ask({ title: `New password for ${user.email}`, content: linkBox(made.url, made.expires_at), actions: [] });
   };
   return [
     { text: "Password link", look: "quiet", run: link },
-    { text: "Log out everywhere", look: "quiet", run: then(() => remove(`/users/${user.id}/sessions`)) },
-    { text: "Reset authenticator", look: "quiet", run: then(() => remove(`/users/${user.id}/totp`)) },
-    { text: "Remove from the org", look: "danger-text quiet", run: then(() => remove(`/users/${user.id}`)) },
+    { text: "Log out everywhere", look: "quiet", run: then(() => remove(`${path}/sessions`)) },
+    {
+      text: "Reset authenticator",
+      look: "quiet",
+      run: sure("They log in with the password alone until they enrol another app.", "Reset the app", `${path}/totp`),
+    },
     {
       text: user.is_disabled ? "Enable" : "Disable",
       look: "quiet",
-      run: then(() => patch(`/users/${user.id}`, { is_disabled: !user.is_disabled })),
+      run: then(() => patch(path, { is_disabled: !user.is_disabled })),
+    },
+    {
+      text: "Remove from the org",
+      look: "danger-text quiet",
+      run: sure("They are logged out, and neither run nor approve anything here any more.", "Remove", path),
     },
   ];
 }

@@ -124,6 +124,7 @@ function openPush(source, reload) {
 function nothingYet() {
   return emptyState(
     "No policies",
-    h("p", {}, "A template names one: ", h("code", {}, "approvalPolicy: {policyRef: production}"), "."),
+    h("p", {}, "A policy says who must agree before something runs. Push one, then name it in a template:"),
+    h("p", {}, h("code", {}, "approvalPolicy: {policyRef: production}")),
   );
 }

@@ -37,12 +37,13 @@ function section(kind, page) {
       list,
       page.signal,
       () => getAll(kind.path, page),
-      (things) => replace(list, things.length ? table(kind, things, reload) : emptyState("No groups")),
+      (things) => replace(list, things.length ? table(kind, things, reload) : noGroups()),
     );
   const add =
     may(kind.action) && button(`New ${kind.word}…`, { name: "plus", onclick: () => openForm(kind, null, reload) });
   reload();
-  return h("section", {}, h("h2", {}, kind === ROLE ? "Roles" : "Groups"), add, list);
+  const heading = h("h2", {}, kind === ROLE ? "Roles" : "Groups");
+  return h("section", { class: "part" }, h("div", { class: "part-head" }, heading, add), list);
 }
 
 function table(kind, things, reload) {
@@ -75,6 +76,7 @@ function row(kind, thing, reload) {
       "td",
       {},
       h("strong", {}, thing.name),
+      " ",
       thing.is_built_in && h("span", { class: "fact" }, "built in"),
       thing.description && h("div", { class: "muted small" }, visible(thing.description)),
     ),
@@ -195,6 +197,13 @@ function openForm(kind, thing, reload) {
     content: fields.map((each) => each.element),
     actions: [{ text: "Save", look: "primary", run }],
   });
+}
+
+function noGroups() {
+  return emptyState(
+    "No groups",
+    h("p", {}, "A group gives its members rules, and an approval policy can ask it: ", h("code", {}, "approvers: {groups: [oncall]}"), "."),
+  );
 }
 
 function onePath(kind, thing) {

@@ -134,6 +134,7 @@ function openForm(secret, reload) {
 function nothingYet() {
   return emptyState(
     "No secrets",
-    h("p", {}, "A phase gets those that it names: ", h("code", {}, "secrets: [db-password]"), "."),
+    h("p", {}, "A secret is a password or key that commands need. Make one, then name it in a template’s phase:"),
+    h("p", {}, h("code", {}, "secrets: [db-password]")),
   );
 }

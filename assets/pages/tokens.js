@@ -33,7 +33,7 @@ export function mount(root) {
   root.append(
     pageHeading("API tokens", {
       actions: create,
-      below: h("p", { class: "muted" }, "A program that has one may do all that you may."),
+      below: h("p", { class: "muted" }, "A program that has one acts in your name: with scopes as far as they reach, without them as far as you may."),
     }),
     fresh,
     list,
@@ -43,7 +43,7 @@ export function mount(root) {
 }
 
 function table(tokens, reload) {
-  const heads = ["Name", "Begins with", "Made", "Last used", "Expires"].map((text) => h("th", { scope: "col" }, text));
+  const heads = ["Name", "Begins with", "May", "Made", "Last used", "Expires"].map((text) => h("th", { scope: "col" }, text));
   return h(
     "table",
     { class: "table" },
@@ -68,6 +68,7 @@ function row(token, reload) {
     {},
     h("td", {}, h("strong", {}, visible(token.name))),
     h("td", { dataset: { label: "Begins with" } }, h("code", {}, token.prefix)),
+    h("td", { dataset: { label: "May" } }, scopesOf(token)),
     h("td", { dataset: { label: "Made" } }, ago(token.created_at)),
     h("td", { dataset: { label: "Last used" } }, ago(token.last_used_at, "never")),
     h("td", { dataset: { label: "Expires" } }, ago(token.expires_at, "never")),
@@ -79,6 +80,11 @@ function row(token, reload) {
   );
 }
 
+function scopesOf({ scopes }) {
+  if (!scopes) return h("span", { class: "muted" }, "all that you may");
+  return scopes.map((scope) => h("div", {}, h("code", {}, visible(scope))));
+}
+
 function openForm(fresh, reload) {
   const name = field({
     label: "Name",
@@ -87,15 +93,24 @@ function openForm(fresh, reload) {
     control: input(),
   });
   const life = field({ label: "Works for", path: "expires_in_days", control: select(LIVES, "90") });
+  const scopes = field({
+    label: "Scopes",
+    path: "scopes",
+    help: "What it may do, one a line, as in: execute templates/backup. Empty: all that you may.",
+    control: h("textarea", { class: "input", rows: "3", spellcheck: "false" }),
+  });
+  const fields = [name, life, scopes];
   const run = async () => {
+    const lines = scopes.control.value.split("\n").filter((line) => line.trim());
     try {
       const made = await post("/tokens", {
         name: name.control.value.trim(),
         expires_in_days: life.control.value ? Number(life.control.value) : null,
+        scopes: lines.length ? lines : null,
       });
       replace(fresh, newToken(made));
     } catch (error) {
-      const others = showProblems([name, life], error.errors ?? []);
+      const others = showProblems(fields, error.errors ?? []);
       if (!error.errors?.length || others.length) throw error;
       return false;
     }
@@ -104,7 +119,7 @@ function openForm(fresh, reload) {
   };
   ask({
     title: "New API token",
-    content: [name.element, life.element],
+    content: fields.map((each) => each.element),
     actions: [{ text: "Make the token", look: "primary", run }],
   });
 }

@@ -119,9 +119,8 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("reason", approval.reason),
         ("template", f"{approval.template} v{approval.version}"),
         ("title", approval.display_name),
-        ("values", approval.values),
-        ("runs on", approval.runs_on),
-        ("workers that fit", approval.workers),
+        ("runs on", approval.runs_on or "any worker"),
+        ("workers that fit", approval.workers or "none is connected"),
         ("policy", policy),
         ("asked", approval.asked_at),
         ("expires", approval.expires_at),
@@ -138,7 +137,11 @@ def _body(approval: Approval) -> Iterator[str]:
     for phase in approval.phases:
         yield from _phase(phase)
     yield ""
-    yield "Who must agree" + (", one gate after the other:" if approval.order == "sequential" else ":")
+    yield "With these values:" if approval.values else "It takes no values."
+    yield from (f"  {name}: {_said(value)}" for name, value in approval.values.items())
+    yield ""
+    is_sequence = approval.order == "sequential" and len(approval.gates) > 1
+    yield "Who must agree" + (", one gate after the other:" if is_sequence else ":")
     for gate in approval.gates:
         yield from _gate(gate)
     yield ""

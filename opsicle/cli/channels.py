@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from opsicle.domain.channels import Config
     from opsicle.wire.channel_api import Channel, Delivery
 
-KINDS = ("email", "webhook", "telegram")
+KINDS = ("email", "webhook", "telegram", "slack")
 _TEST_SECONDS = 30.0
 _TEST_POLL_SECONDS = 0.3
 
@@ -69,7 +69,7 @@ credential_option = click.option(
 
 @click.group(cls=Noun)
 def channels() -> None:
-    """Ways in which people are told of what needs them: e-mail, webhooks, Telegram."""
+    """Ways in which people are told of what needs them: e-mail, webhooks, Telegram, Slack."""
 
 
 @channels.command("list")

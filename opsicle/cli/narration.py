@@ -70,5 +70,8 @@ class Narration:
         """Say how it ended."""
         self.begin_phase(max(self._ran, default=-1))
         took = f" after {seconds:.1f} s" if seconds is not None else ""
-        why = f": {printable(explanation)}" if explanation else ""
+        if explanation.startswith(f"{state} "):  # "rejected by bob@example.com: too late" is a sentence of its own
+            why = printable(explanation.removeprefix(state))
+        else:
+            why = f": {printable(explanation)}" if explanation else ""
         self.say(f"{styled(state, STATE_COLOURS.get(state, 'white'))}{took}{why}")

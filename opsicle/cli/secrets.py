@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask
@@ -56,19 +57,21 @@ def show(secret: str) -> None:
 @click.argument("secret")
 @click.option("--description", metavar="TEXT", default="", help="What it is for.")
 @value_file
-def create(secret: str, description: str, value_file: str | None) -> None:
+@totp_option
+def create(secret: str, description: str, value_file: str | None, totp: str | None) -> None:
     """Keep a new secret. A template's phases name it under `secrets`."""
     from opsicle.wire.secret_api import CreateSecretRequest
 
     request = CreateSecretRequest(name=secret, value=read_value(value_file), description=description)
-    _emit(connect().create_secret(request))
+    _emit(with_proof(totp, lambda api: api.create_secret(request)))
 
 
 @secrets.command()
 @click.argument("secret")
 @click.option("--description", metavar="TEXT", help="What it is for from now on.")
 @value_file
-def update(secret: str, description: str | None, value_file: str | None) -> None:
+@totp_option
+def update(secret: str, description: str | None, value_file: str | None, totp: str | None) -> None:
     """Give a secret its next value; the one before is gone."""
     import msgspec
 
@@ -77,14 +80,15 @@ def update(secret: str, description: str | None, value_file: str | None) -> None
     request = UpdateSecretRequest(
         value=read_value(value_file), description=msgspec.UNSET if description is None else description
     )
-    _emit(connect().update_secret(secret, request))
+    _emit(with_proof(totp, lambda api: api.update_secret(secret, request)))
 
 
 @secrets.command()
 @click.argument("secret")
-def delete(secret: str) -> None:
+@totp_option
+def delete(secret: str, totp: str | None) -> None:
     """Remove a secret; what waits and needs it will fail."""
-    connect().delete_secret(secret)
+    with_proof(totp, lambda api: api.delete_secret(secret))
     emit({"secret": secret, "is_deleted": True}, [("deleted", secret)])
 
 

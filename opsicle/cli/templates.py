@@ -10,6 +10,7 @@ import click
 from opsicle.cli.complaints import located_in, warn
 from opsicle.cli.invocation import current
 from opsicle.cli.output import Column, emit, emit_list, print_json
+from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable, say
@@ -63,13 +64,16 @@ def validate(files: tuple[str, ...]) -> InvalidInput | None:
 
 @templates.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-def push(files: tuple[str, ...]) -> None:
-    """Make files the newest versions of their templates. One file makes one JSON object, several an array."""
+@totp_option
+def push(files: tuple[str, ...], totp: str | None) -> None:
+    """Make files the newest versions of their templates. One file makes one JSON object, several an array.
+
+    Changing who must approve one takes the right to manage policies.
+    """
     from opsicle.cli.documents import read_source
 
     sources = [(file, read_source(Path(file))) for file in files]
-    api = connect()
-    pushed = [_push(api.push, file, source) for file, source in sources]
+    pushed = with_proof(totp, lambda api: [_push(api.push, file, source) for file, source in sources])
     if current().wants_json:
         print_json(pushed[0] if len(files) == 1 else pushed)
         return
@@ -121,9 +125,10 @@ def diff(name: str, old: int, new: int) -> None:
 
 @templates.command()
 @click.argument("name")
-def delete(name: str) -> None:
+@totp_option
+def delete(name: str, totp: str | None) -> None:
     """Take a template out of use. Its automations stay."""
-    connect().delete_template(name)
+    with_proof(totp, lambda api: api.delete_template(name))
     emit({"name": name, "is_deleted": True}, [("deleted", name)])
 
 

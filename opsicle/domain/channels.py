@@ -17,8 +17,8 @@ from opsicle.domain.networks import parse_network
 CHANNEL_NAME = re.compile(r"[a-z0-9-]{1,63}")
 CHANNEL_NAME_RULE = "1 to 63 of the characters a-z, 0-9 and `-`"
 
-EMAIL, WEBHOOK, TELEGRAM = "email", "webhook", "telegram"
-CHATS = frozenset({TELEGRAM})
+EMAIL, WEBHOOK, TELEGRAM, SLACK = "email", "webhook", "telegram", "slack"
+CHATS = frozenset({TELEGRAM, SLACK})
 """Kinds whose users are linked to accounts."""
 
 
@@ -29,6 +29,7 @@ MIN_WEBHOOK_KEY_BYTES = 16
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,252})")
 _BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{16,100}")
+_SLACK_TOKENS = re.compile(r"xapp-[A-Za-z0-9-]{8,250} xoxb-[A-Za-z0-9-]{8,250}")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,189}")
 
 
@@ -74,7 +75,14 @@ class TelegramConfig(_Config, frozen=True, kw_only=True, tag=TELEGRAM):
     base_url: str = "https://api.telegram.org"
 
 
-Config = EmailConfig | WebhookConfig | TelegramConfig
+class SlackConfig(_Config, frozen=True, kw_only=True, tag=SLACK):
+    """A Slack app in Socket Mode. The credential is its app token and its bot token, with a space between them."""
+
+    kind: ClassVar[str] = SLACK
+    base_url: str = "https://slack.com/api"
+
+
+Config = EmailConfig | WebhookConfig | TelegramConfig | SlackConfig
 
 
 def destination(config: Config) -> tuple[object, ...]:
@@ -100,6 +108,8 @@ def wrong_credential(config: Config, credential: str) -> str:
         return _wrong_password(config, credential)
     if isinstance(config, TelegramConfig):
         return "" if _BOT_TOKEN.fullmatch(credential) else "the credential must be a bot token, as in 123456:ABC-DEF…"
+    if isinstance(config, SlackConfig):
+        return "" if _SLACK_TOKENS.fullmatch(credential) else "the credential must be both tokens: xapp-… xoxb-…"
     if len(credential) < MIN_WEBHOOK_KEY_BYTES:
         return f"the key that signs must have at least {MIN_WEBHOOK_KEY_BYTES} bytes"
     return ""
@@ -124,11 +134,11 @@ def _email_problems(config: EmailConfig) -> Iterator[Problem]:
         yield Problem("config.username", "the username must be one line of ASCII characters")
 
 
-def _url_of(config: WebhookConfig | TelegramConfig) -> str:
+def _url_of(config: WebhookConfig | TelegramConfig | SlackConfig) -> str:
     return config.url if isinstance(config, WebhookConfig) else config.base_url
 
 
-def _url_problems(config: WebhookConfig | TelegramConfig) -> Iterator[Problem]:
+def _url_problems(config: WebhookConfig | TelegramConfig | SlackConfig) -> Iterator[Problem]:
     if wrong := wrong_url(_url_of(config), config.allow_networks):
         yield Problem("config.url" if isinstance(config, WebhookConfig) else "config.base_url", wrong)
 

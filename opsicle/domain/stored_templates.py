@@ -14,6 +14,10 @@ from opsicle.domain.templates import Template
 from opsicle.domain.yaml_documents import load
 
 
+class _Asked(msgspec.Struct):
+    approval_policy: PolicyUse | None = None
+
+
 def decode_template(document: str | bytes) -> Template:
     """Return the template that a stored document holds.
 
@@ -25,6 +29,15 @@ def decode_template(document: str | bytes) -> Template:
         tree = msgspec.json.decode(document, type=dict[str, object])
         tree["approval_policy"] = _use_in(tree.get("approval_policy"))
         return msgspec.convert(tree, Template)
+
+
+def decode_approval(document: str | bytes) -> PolicyUse | None:
+    """Return what a stored document, or its header alone, says of approvals; as careful as `decode_template`."""
+    try:
+        return msgspec.json.decode(document, type=_Asked).approval_policy
+    except msgspec.ValidationError:
+        tree = msgspec.json.decode(document, type=dict[str, object])
+        return msgspec.convert(_use_in(tree.get("approval_policy")), PolicyUse)
 
 
 def _use_in(said: object) -> object:

@@ -80,6 +80,7 @@ from opsicle.server.services.sending import Sending
 from opsicle.server.services.service_accounts import ServiceAccounts
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.signals import Signals
+from opsicle.server.services.slack_inbox import SlackInbox
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.telegram_inbox import TelegramInbox
 from opsicle.server.services.templates import Templates
@@ -153,16 +154,17 @@ class Services:
         self.tokens = ApiTokens(state, self.sessions, self.step_up, clock)
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
-        self.templates = Templates(state, clock)
+        self.templates = Templates(state, self.step_up, clock)
         self.policies = Policies(state, self.step_up, clock)
-        self.secrets = Secrets(state, core.vault, clock)
+        self.secrets = Secrets(state, core.vault, self.step_up, clock)
         self.job_logs = JobLogs(core.logs, clock)
         work_orders = WorkOrders(core.vault, Orders(core.order_key, clock))
         self.sending = Sending(state, core.vault, self.urls, clock)
         self.delivery = Delivery(self.sending)
         self.chats = Chats(state, self.step_up, throttle, clock)
-        self.telegram = TelegramInbox(state, core.vault, self.chats)
-        self.listeners = ChatListeners(self.telegram)
+        self.telegram = TelegramInbox(state, core.vault, self.chats, clock)
+        self.slack = SlackInbox(state, core.vault, self.chats)
+        self.listeners = ChatListeners(self.telegram, self.slack)
         self.telling = Telling(
             Channels(state, core.vault, self.notices, self.step_up, clock),
             Deliveries(state, clock),

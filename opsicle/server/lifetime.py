@@ -16,6 +16,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
+from opsicle.kit import cores
 from opsicle.kit.clock import SystemClock
 from opsicle.kit.logging import configure
 from opsicle.pki.authority import Authority
@@ -60,6 +61,7 @@ class Lifetime:
         """See `main.run`."""
         configure(is_verbose=self._options.is_verbose)
         os.umask(0o077)
+        cores.leave_none()
         sys.setswitchinterval(SWITCH_SECONDS)
         _allow_many_connections()
         _log_what_nobody_caught()

@@ -141,7 +141,9 @@ class MailServer:
 
 
 @contextmanager
-def mail_server(tls: ssl.SSLContext | None, *, is_tls_first: bool = False, port: int = 0) -> Iterator[MailServer]:
+def mail_server(
+    tls: ssl.SSLContext | None, *, is_tls_first: bool = False, port: int = 0, address: str = "127.0.0.1"
+) -> Iterator[MailServer]:
     """Without `tls` it offers no STARTTLS, and takes passwords in clear: it must never see one."""
     mailbox, logins = Mailbox(), list[tuple[bytes, bytes]]()
 
@@ -151,7 +153,7 @@ def mail_server(tls: ssl.SSLContext | None, *, is_tls_first: bool = False, port:
 
     controller = _AnyPort(
         mailbox,
-        hostname="127.0.0.1",
+        hostname=address,
         port=port,
         ssl_context=tls if is_tls_first else None,
         tls_context=None if is_tls_first else tls,

@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,20 +68,24 @@ class TelegramUser:
 
 
 @contextmanager
-def telegram_api() -> Iterator[TelegramApi]:
-    """The service as a process of its own, installed at the first use."""
+def telegram_api(prefix: Sequence[str] = (), address: str = "127.0.0.1", port: int = 0) -> Iterator[TelegramApi]:
+    """The service as a process of its own, installed at first use; what `prefix` puts elsewhere needs a port."""
     require(bool(shutil.which("node") and shutil.which("npm")), "node and npm")
     _install()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = ["node", str(HERE / "server.js"), str(port)]
+    port = port or _free_port()
+    command = [*prefix, "node", str(HERE / "server.js"), str(port), address]
     with subprocess.Popen(command, cwd=INSTALLED, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
         try:
-            yield TelegramApi(f"http://127.0.0.1:{port}")
+            yield TelegramApi(f"http://{address}:{port}")
         finally:
             process.kill()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 def _install() -> None:

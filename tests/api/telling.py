@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from typing import Any
 
@@ -43,13 +44,42 @@ def make_email(client: Client, server: MailServer, ca_pem: str, name: str = "mai
 
 
 def post_notice(house: House, *people: str, subject: str = "Please decide", **more: Any) -> None:
-    """Post a notice to people of acme, as the service of approvals does."""
+    """Post a notice to people of acme that is about no approval."""
     actors = [house.actor(person) for person in people]
     org_id = house.actor("alice@example.com").org_id
     recipients = tuple(actor.user_id for actor in actors)
     kind = more.pop("kind", NoticeKind.APPROVAL_REQUESTED)
     notice = Notice(kind=kind, org_id=org_id, recipients=recipients, subject=subject, **more)
     house.state.write(lambda db: house.services.notices.post(db, notice))
+
+
+def ask(admin: Client, asker: Client, gate: str = "", commands: tuple[str, ...] = ("nginx -t",), **more: Any) -> Any:
+    """Let somebody run a template whose policy asks their manager, or whom `gate` names; the automation."""
+    gates = gate or "{name: boss, approvers: {manager: true}}"
+    policy = f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: p}}\nspec: {{gates: [{gates}]}}\n"
+    assert admin.post("/api/v1/policies", {"source": policy}).status in (200, 201)
+    template = f"""
+apiVersion: v1
+type: AutomationTemplate
+metadata: {{name: restart-web}}
+spec:
+  approvalPolicy: {{policyRef: p}}
+  variables: [{{id: service, type: string, default: nginx}}, {{id: password, type: secret}}]
+  template:
+    phases: [{{name: check, commands: {json.dumps(commands)}}}]
+"""
+    pushed = admin.post("/api/v1/templates", {"source": template})
+    assert pushed.status in (200, 201), pushed.content
+    values = {"password": "hunter2-hunter2", **more.pop("values", {})}
+    run = {"template": "restart-web", "reason": "it hangs", "values": values, **more}
+    answer = asker.post("/api/v1/automations", run)
+    assert answer.status == 201, answer.content
+    return answer.json
+
+
+def entries(admin: Client, verb: str) -> list[Any]:
+    """The audit's entries of one verb, newest first."""
+    return [entry for entry in admin.get("/api/v1/audit?limit=200").json["items"] if entry["verb"] == verb]
 
 
 def deliver(house: House) -> None:

@@ -16,7 +16,7 @@ from opsicle.server.services.notices import GIVE_UP_AFTER
 from opsicle.server.services.sending import LONGEST_WAIT_SECONDS, MOST_PER_CHANNEL
 from tests.api.house import Client, House
 from tests.api.receivers import webhook_receiver
-from tests.api.telling import KEY, dead_webhook, deliver, deliveries, finish_one, make_webhook, post_notice, revive
+from tests.api.telling import KEY, ask, dead_webhook, deliver, deliveries, finish_one, make_webhook, post_notice, revive
 
 ALICE = "alice@example.com"
 
@@ -27,9 +27,10 @@ def alice(house: House) -> Client:
 
 
 def test_a_webhook_gets_one_signed_message_with_the_facts(house: House, alice: Client) -> None:
+    house.person("acme", "bob", Role.MEMBER)
     with webhook_receiver() as receiver:
         make_webhook(alice, receiver.url)
-        post_notice(house, ALICE, approval_id="a1")
+        asked = ask(alice, alice, gate="{name: bob, approvers: {users: [bob@example.com]}}")
         deliver(house)
     (received,) = receiver.received
     (delivery,) = deliveries(alice)
@@ -38,8 +39,12 @@ def test_a_webhook_gets_one_signed_message_with_the_facts(house: House, alice: C
     assert received.headers["Opsicle-Signature"] == f"v1={expected}"
     assert received.headers["Opsicle-Delivery"] == delivery["id"]
     body = json.loads(received.body)
-    assert (body["kind"], body["org"], body["subject"]) == ("approval_requested", "acme", "Please decide")
-    assert body["url"] == "https://ops.example.com/approvals/a1"
+    assert (body["kind"], body["org"], body["approval"]) == ("approval_requested", "acme", asked["approval_id"])
+    assert body["subject"] == "alice@example.com asks to run restart-web version 1"
+    assert body["url"] == f"https://ops.example.com/approvals/{asked['approval_id']}"
+    facts = {fact["label"]: fact["text"] for fact in body["facts"]}
+    assert (facts["Runs"], facts["Reason"]) == ("check: nginx -t", "it hangs")
+    assert "hunter2" not in received.body.decode()
     assert (delivery["state"], delivery["attempts"], delivery["last_error"]) == ("delivered", 1, "")
 
 

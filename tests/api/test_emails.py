@@ -10,7 +10,8 @@ import pytest
 from opsicle.domain.access import Role
 from tests.api.house import Client, House
 from tests.api.receivers import Certified, MailServer, certified, mail_server
-from tests.api.telling import deliver, deliveries, finish_one, make_email, post_notice
+from tests.api.telling import ask, deliver, deliveries, finish_one, make_email, post_notice
+from tests.api.test_templates import source
 
 ALICE = "alice@example.com"
 EVIL = "Restart\r\nBcc: mallory@example.com\r\n\r\n<script>alert(1)</script>\u2028x"
@@ -37,20 +38,26 @@ def test_a_message_arrives_over_tls_with_login(
     house: House, alice: Client, certificate: Certified, security: str
 ) -> None:
     house.person("acme", "bob", Role.MEMBER)
+    gate = "{name: bob, approvers: {users: [bob@example.com]}}"
     with mail_server(certificate.context, is_tls_first=security == "tls") as server:
         make_email(alice, server, certificate.ca_pem, security=security)
-        post_notice(house, "bob@example.com", approval_id="a1")
+        asked = ask(alice, alice, gate=gate, commands=("nginx -t", "nginx -s reload"))
         deliver(house)
         assert deliveries(alice)[0]["last_error"] == ""
         (message,) = server.mailbox.messages
     assert server.logins == [(b"opsicle", b"a-mail-password")]
     assert server.mailbox.recipients == ["bob@example.com"]
-    assert (message["To"], message["Subject"]) == ("bob@example.com", "Please decide")
+    assert (message["To"], message["Subject"]) == (
+        "bob@example.com",
+        "alice@example.com asks to run restart-web version 1",
+    )
     assert message["From"] == "Opsicle <opsicle@example.com>"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Message-ID"] == f"<{deliveries(alice)[0]['id']}@example.com>"
     for kind in ("plain", "html"):
-        assert "https://ops.example.com/approvals/a1" in body(server, kind)
+        assert f"https://ops.example.com/approvals/{asked['approval_id']}" in body(server, kind)
+    assert "Runs: check: nginx -t\n    check: nginx -s reload\nWaits for: bob: 1 of bob@example.com\n" in body(server)
+    assert "check: nginx -t<br>check: nginx -s reload" in body(server, "html")
 
 
 def test_it_tells_who_asks_what_and_why(house: House, alice: Client, certificate: Certified) -> None:
@@ -171,3 +178,22 @@ def test_a_mail_server_that_comes_back_gets_everything(house: House, alice: Clie
             "number 1",
             "number 2",
         ]
+
+
+def test_no_value_looks_like_another_fact_and_what_is_cut_says_so(
+    house: House, alice: Client, certificate: Certified
+) -> None:
+    variables = "[{id: page, type: text}, {id: long, type: string}]"
+    text = source("careful").replace("[{id: service, type: string, default: nginx}]", variables)
+    assert alice.post("/api/v1/templates", {"source": text}).status == 201
+    with mail_server(certificate.context) as server:
+        make_email(alice, server, certificate.ca_pem)
+        values = {"page": "x, long=y\nReason: all is well", "long": "z" * 1600}
+        asked = alice.post("/api/v1/automations", {"template": "careful", "values": values}).json
+        post_notice(house, ALICE, automation_id=asked["id"])
+        deliver(house)
+    told = body(server).splitlines()
+    assert [line for line in told if line.startswith("Reason: all is well")] == []
+    assert any("page=" in line and "Reason: all is well" in line for line in told)
+    assert any("zzz" in line for line in told)
+    assert any("page" in line and "…" in line for line in told), "what is cut says so"

@@ -3,62 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from opsicle.domain.access import Action, Role
-from opsicle.domain.errors import Conflict, InvalidInput, Problem, StepUpRequired
-from opsicle.domain.notices import NoticeKind
-from opsicle.domain.policies import Chat
+from opsicle.domain.access import Role
 from opsicle.pki import totp
-from opsicle.server.approver.messages import Undelivered
-from opsicle.server.services.actor import Actor
+from opsicle.server.approver.messages import CUT, Undelivered
 from opsicle.server.store import chat_links
 from tests.api.authenticator_app import enrol
 from tests.api.house import Client, House
-from tests.api.receivers import LOOPBACK
+from tests.api.receivers import LOOPBACK, certified, mail_server
 from tests.api.telegram_api import TOKEN, TelegramApi, TelegramUser, telegram_api
-from tests.api.telling import deliver, deliveries, post_notice
+from tests.api.telling import ask, deliver, deliveries, entries, make_email, post_notice
 
-ALICE, BOB = "alice@example.com", "bob@example.com"
-
-
-@dataclass
-class Decider:
-    """Stands where the approvals stand: decides in memory, by the role, once, with a proof where it is asked for."""
-
-    house: House
-    needs_proof: bool = False
-    needs_reason: bool = False
-    decided: list[tuple[str, str, str, str]] = field(default_factory=list)
-    actors: list[Actor] = field(default_factory=list)
-
-    def decide(self, actor: Actor, approval_id: str, verdict: str, reason: str, code: str) -> None:
-        actor.require(Action.APPROVALS_DECIDE)
-        if any(approval_id == decided for _, decided, *_ in self.decided):
-            raise Conflict("it is decided already")
-        if self.needs_reason and not reason:
-            raise InvalidInput("a reason is needed", problems=(Problem("reason", "a reason is needed"),))
-        if self.needs_proof and not code:
-            raise StepUpRequired("a fresh code is needed")
-        if self.needs_proof:
-            self.house.services.identity.apps.prove(actor, code, lambda _db: None)
-        self.decided.append((actor.email, approval_id, verdict, reason))
-        self.actors.append(actor)
+ALICE, BOB, MIA = "alice@example.com", "bob@example.com", "mia@example.com"
 
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[TelegramApi]:
     with telegram_api() as api:
         yield api
-
-
-@pytest.fixture
-def decider(house: House) -> Decider:
-    decider = Decider(house)
-    house.services.chats.decide = decider.decide
-    return decider
 
 
 @pytest.fixture
@@ -81,9 +47,17 @@ def phone(api: TelegramApi, request: pytest.FixtureRequest) -> TelegramUser:
 @pytest.fixture
 def bob(house: House, alice: Client, phone: TelegramUser) -> Client:
     """Bob, linked to his Telegram account."""
-    bob = house.person("acme", "bob", Role.MEMBER)
+    bob = house.person("acme", "bob", Role.MANAGER)
     link(house, bob, phone)
     return bob
+
+
+@pytest.fixture
+def mia(house: House, alice: Client, bob: Client) -> Client:
+    """Mia, whose manager is Bob."""
+    mia = house.person("acme", "mia", Role.MEMBER)
+    assert alice.patch(f"/api/v1/users/{MIA}", {"manager": BOB}).status == 200
+    return mia
 
 
 def listen(house: House) -> None:
@@ -108,6 +82,24 @@ def write(house: House, phone: TelegramUser, text: str) -> list[str]:
     phone.write(text)
     listen(house)
     return phone.texts()
+
+
+def told(house: House, chat: TelegramUser) -> list[dict[str, Any]]:
+    """What is delivered to a chat now."""
+    deliver(house)
+    return chat.read()
+
+
+def buttons(message: dict[str, Any]) -> list[str]:
+    """What pressing each of a message's buttons sends."""
+    rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+    return [button["callback_data"] for row in rows for button in row]
+
+
+def state(admin: Client, automation: Any = None) -> str:
+    """How far an automation is, or the newest one."""
+    rows = admin.get("/api/v1/automations").json["items"]
+    return next(str(row["state"]) for row in rows if automation is None or row["id"] == automation["id"])
 
 
 def test_a_code_links_a_chat_user_to_an_account_once(
@@ -151,94 +143,233 @@ def test_codes_are_not_guessed(house: House, alice: Client, phone: TelegramUser)
     assert link(house, bob, phone) == ["too many wrong attempts"]
 
 
-def test_whoever_is_linked_is_told_with_buttons_and_whoever_is_not_is_not(
-    house: House, bob: Client, phone: TelegramUser
+def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
+    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser
 ) -> None:
-    post_notice(house, BOB, ALICE, subject="Restart?\n<b>", approval_id="a1")
-    deliver(house)
-    (message,) = phone.read()
-    assert message["text"].splitlines() == ["Restart? <b>", "https://ops.example.com/approvals/a1"]
+    commands = ("nginx -t", "echo  'two  spaces'\n\nUntil: never", *(f"echo {number}" for number in range(20)))
+    asked = ask(alice, mia, commands=commands, values={"service": "a\nReason: none"})
+    (message,) = told(house, phone)
+    lines = message["text"].splitlines()
+    assert lines[:5] == [
+        "mia@example.com asks to run restart-web version 1",
+        "Asked by: mia (mia@example.com)",
+        "Template: restart-web, version 1",
+        'Values: service="a\\nReason: none"',
+        "    password=••••",
+    ]
+    assert lines[5:10] == [
+        "Reason: it hangs",
+        "Runs: check: nginx -t",
+        "    check: echo  'two  spaces'",
+        "    ",
+        "    Until: never",
+    ]
+    assert lines[20] == "    … and 10 more: see the page"
+    assert lines[21] == "Waits for: boss: 1 of bob@example.com"
+    assert lines[22].startswith("Until: 20")
+    assert lines[23:] == [f"https://ops.example.com/approvals/{asked['approval_id']}"]
+    assert "hunter2" not in message["text"]
     assert "parse_mode" not in message
-    pressed = [button["callback_data"] for row in message["reply_markup"]["inline_keyboard"] for button in row]
-    assert pressed == ["approve:a1", "reject:a1"]
-    post_notice(house, BOB, kind=NoticeKind.APPROVAL_ENDED, approval_id="a1")
-    deliver(house)
-    assert "reply_markup" not in phone.read()[0]
+    assert buttons(message) == [f"approve:{asked['approval_id']}", f"reject:{asked['approval_id']}"]
 
 
-def test_a_room_of_the_policy_is_told_too(house: House, alice: Client, api: TelegramApi) -> None:
-    room = TelegramUser(api, 1, room=-100_200, kind="group")
-    post_notice(house, chats=(Chat("telegram", "-100200"), Chat("slack", "C1")), approval_id="a1")
-    deliver(house)
-    assert len(room.read()) == 1
-    assert [each["recipient"] for each in deliveries(alice)] == ["-100200"]
-
-
-def test_a_press_decides_as_the_account_with_its_role(
-    house: House, bob: Client, phone: TelegramUser, decider: Decider
+def test_what_is_too_long_says_that_it_was_cut_and_keeps_the_link(
+    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser
 ) -> None:
-    assert press(house, phone, "approve:a1") == ["Approved."]
-    assert press(house, phone, "approve:a1") == ["it is decided already"]
-    assert press(house, phone, "reject:a2") == ["Rejected."]
-    assert decider.decided == [(BOB, "a1", "approve", ""), (BOB, "a2", "reject", "")]
-    actor = decider.actors[0]
-    assert (actor.channel, actor.address, actor.role) == ("telegram", f"telegram:{phone.id}", Role.MEMBER)
+    long = "\U0001f600" * 850
+    asked = ask(alice, mia, commands=("x" * 5000,), reason=long, values={"service": long})
+    (message,) = told(house, phone)
+    text = message["text"]
+    assert len(text.encode("utf-16-le")) <= 2 * 4096
+    assert f"{CUT}\nhttps://ops.example.com/approvals/{asked['approval_id']}" in text
 
 
+def test_long_commands_say_so(house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser) -> None:
+    ask(alice, mia, commands=("x" * 5000,))
+    (message,) = told(house, phone)
+    assert f"xxx{CUT}\nWaits for: " in message["text"]
+
+
+def test_a_room_of_the_policy_is_told_of_the_question_and_of_its_end(
+    house: House, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
+) -> None:
+    room = TelegramUser(api, phone.id, room=-phone.id, kind="group")
+    chats = f"[{{channel: telegram, id: '-{phone.id}'}}, {{channel: slack, id: C1}}]"
+    ask(alice, mia, gate=f"{{name: boss, approvers: {{manager: true}}, chats: {chats}}}")
+    (message,) = told(house, room)
+    assert "Runs: check: nginx -t" in message["text"]
+    room.press(buttons(message)[0])
+    listen(house)
+    assert [each["text"] for each in told(house, room)][-1].startswith(f"{MIA} asked to run restart-web version 1: app")
+    assert state(alice) == "queued"
+    assert f"-{phone.id}" in [each["recipient"] for each in deliveries(alice)]
+
+
+def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
+    house: House, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
+) -> None:
+    mias = TelegramUser(api, phone.id + 1)
+    link(house, mia, mias)
+    asked = ask(alice, mia)
+    (message,) = told(house, phone)
+    assert press(house, phone, buttons(message)[0]) == ["Approved. restart-web is approved."]
+    assert state(alice) == "queued"
+    (entry,) = entries(alice, "approve")
+    assert (entry["actor_name"], entry["channel"], entry["address"]) == (BOB, "telegram", f"telegram:{phone.id}")
+    assert entry["resource"] == f"approvals/{asked['approval_id']}"
+    for chat in (phone, mias):
+        (end,) = told(house, chat)
+        assert end["text"].splitlines()[0] == "mia@example.com asked to run restart-web version 1: approved"
+        assert "Decided: bob@example.com: approve on boss" in end["text"]
+        assert buttons(end) == []
+
+
+def test_the_requester_is_told_by_e_mail_too(
+    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser, tmp_path: Path
+) -> None:
+    certificate = certified(tmp_path, "localhost")
+    with mail_server(certificate.context) as server:
+        make_email(alice, server, certificate.ca_pem)
+        ask(alice, mia)
+        (message,) = told(house, phone)
+        press(house, phone, buttons(message)[1])
+        deliver(house)
+        (mail,) = (each for each in server.mailbox.messages if each["To"] == MIA)
+    assert mail["Subject"] == "mia@example.com asked to run restart-web version 1: rejected"
+    assert state(alice) == "rejected"
+
+
+def test_a_press_that_comes_again_counts_once(
+    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser
+) -> None:
+    gate = "{name: two, approvers: {users: [bob@example.com, carl@example.com]}, required: 2}"
+    house.person("acme", "carl", Role.MEMBER)
+    asked = ask(alice, mia, gate=gate)
+    (message,) = told(house, phone)
+    waiting = "Approved. It still waits for two: 1 of carl@example.com."
+    assert [press(house, phone, buttons(message)[0]) for _ in range(3)] == [[waiting]] * 3
+    shown = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json
+    assert (shown["state"], len(shown["gates"][0]["decisions"]), len(entries(alice, "approve"))) == ("pending", 1, 1)
+    assert "a decision stays" in press(house, phone, buttons(message)[1])[0]
+
+
+def test_after_the_end_a_button_decides_nothing(
+    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser
+) -> None:
+    asked = ask(alice, mia)
+    (message,) = told(house, phone)
+    mia.post(f"/api/v1/approvals/{asked['approval_id']}/withdraw")
+    assert press(house, phone, buttons(message)[0]) == ["this approval is over: it is withdrawn."]
+    assert "Approved" not in press(house, phone, "approve:01h00000000000000000000000")[0]
+    assert press(house, phone, "launch:missiles") == []
+    assert entries(alice, "approve") == []
+
+
+@pytest.mark.parametrize("change", [{"role": "reporter"}, {"is_disabled": True}, None])
 def test_a_role_or_membership_lost_since_is_lost_in_the_chat_too(
-    house: House, alice: Client, bob: Client, phone: TelegramUser, decider: Decider
+    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser, change: dict[str, object] | None
 ) -> None:
-    alice.patch(f"/api/v1/users/{BOB}", {"role": "reporter"})
-    (answer,) = press(house, phone, "approve:a1")
-    assert "may not do this" in answer
-    alice.patch(f"/api/v1/users/{BOB}", {"role": "member", "is_disabled": True})
-    assert "not linked" in press(house, phone, "approve:a1")[0]
-    assert decider.decided == []
+    ask(alice, mia)
+    (message,) = told(house, phone)
+    alice.patch(f"/api/v1/users/{MIA}", {"manager": None})
+    answer = alice.patch(f"/api/v1/users/{BOB}", change) if change else alice.delete(f"/api/v1/users/{BOB}")
+    assert answer.status in (200, 204), answer.content
+    (said,) = press(house, phone, buttons(message)[0])
+    assert ("may not do this" if change and "role" in change else "not linked") in said
+    assert state(alice) == "awaiting_approval"
 
 
-def test_a_stranger_decides_nothing_not_even_in_a_room_of_the_policy(
-    house: House, bob: Client, api: TelegramApi, phone: TelegramUser, decider: Decider
+def test_neither_a_stranger_nor_who_asked_nor_who_is_not_asked_decides(
+    house: House, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
 ) -> None:
+    ask(alice, mia)
+    (message,) = told(house, phone)
+    stranger, own, other = (TelegramUser(api, phone.id + 1 + number) for number in range(3))
+    link(house, mia, own)
+    link(house, house.person("acme", "mallory", Role.ADMIN), other)
+    for data in buttons(message):
+        assert press(house, stranger, data)[0].startswith("You are not linked to an account here.")
+        assert press(house, own, data) == ["you asked for this yourself. Somebody else has to decide."]
+        assert press(house, other, data)[0].startswith("you are not among those who decide on this.")
+    assert state(alice) == "awaiting_approval"
+
+
+def test_in_a_room_a_press_is_the_pressers_and_nobody_elses(
+    house: House, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
+) -> None:
+    ask(alice, mia)
+    (message,) = told(house, phone)
     stranger = TelegramUser(api, phone.id + 1)
-    assert "not linked" in press(house, stranger, "approve:a1")[0]
-    TelegramUser(api, phone.id + 1, room=-100_200, kind="group").press("approve:a1")
+    TelegramUser(api, stranger.id, room=-phone.id, kind="group").press(buttons(message)[0])
     listen(house)
     assert "not linked" in stranger.texts()[0]
-    assert decider.decided == []
+    assert state(alice) == "awaiting_approval"
+    TelegramUser(api, phone.id, room=-phone.id, kind="group").press(buttons(message)[0])
+    listen(house)
+    assert phone.texts() == ["Approved. restart-web is approved."]
 
 
-def test_a_code_of_the_app_is_asked_for_and_works_once(
-    house: House, bob: Client, phone: TelegramUser, decider: Decider
+def test_a_code_of_the_app_is_asked_for_until_it_is_right_and_works_once(
+    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser
 ) -> None:
-    decider.needs_proof = True
+    gate = "{name: boss, approvers: {manager: true}, requireMfa: true}"
+    asked, second = ask(alice, mia, gate=gate), ask(alice, mia, gate=gate)
     app = enrol(house, bob)
+    first_message, second_message = told(house, phone)
     house.clock.advance(seconds=totp.STEP_SECONDS)
     code = app.code()
-    assert press(house, phone, "approve:a1") == ["Send me a fresh code of your authenticator app."]
-    assert decider.decided == []
-    assert write(house, phone, f" {code} ") == ["Approved."]
-    press(house, phone, "approve:a2")
-    assert "Approved." not in write(house, phone, code)
-    assert [approval for _, approval, *_ in decider.decided] == ["a1"]
+    assert press(house, phone, buttons(first_message)[0]) == ["Send me a fresh code of your authenticator app."]
+    wrong = "the code is wrong or has been used. Send me a fresh code of your authenticator app."
+    assert write(house, phone, app.code(later=40)) == [wrong]
+    assert state(alice, asked) == "awaiting_approval"
+    assert write(house, phone, f" {code} ") == ["Approved. restart-web is approved."]
+    shown = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json
+    assert shown["gates"][0]["decisions"][0]["with_mfa"] is True
+    assert [entry["channel"] for entry in entries(alice, "refuse_totp")] == ["telegram"]
+    press(house, phone, buttons(second_message)[0])
+    assert write(house, phone, code) == [wrong]
+    assert state(alice, second) == "awaiting_approval"
+
+
+def test_codes_are_not_guessed_in_a_chat(
+    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser
+) -> None:
+    ask(alice, mia, gate="{name: boss, approvers: {manager: true}, requireMfa: true}")
+    app = enrol(house, bob)
+    (message,) = told(house, phone)
+    press(house, phone, buttons(message)[0])
+    said = [write(house, phone, app.code(later=40))[0] for _ in range(30)]
+    assert any("too many" in each for each in said)
+    press(house, phone, buttons(message)[0])
+    house.clock.advance(seconds=totp.STEP_SECONDS)
+    assert "too many" in write(house, phone, app.code())[0]
 
 
 def test_a_question_is_forgotten_after_a_while_and_is_nobody_elses(
-    house: House, bob: Client, api: TelegramApi, phone: TelegramUser, decider: Decider
+    house: House, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
 ) -> None:
-    decider.needs_proof = True
-    press(house, phone, "approve:a1")
-    assert "/link" in write(house, TelegramUser(api, phone.id + 1), "123456")[0]
+    ask(alice, mia, gate="{name: boss, approvers: {manager: true}, requireReason: true}")
+    (message,) = told(house, phone)
+    press(house, phone, buttons(message)[0])
+    assert "/link" in write(house, TelegramUser(api, phone.id + 1), "go on")[0]
     house.clock.advance(minutes=6)
-    assert "/link" in write(house, phone, "123456")[0]
+    assert "/link" in write(house, phone, "go on")[0]
+    assert state(alice) == "awaiting_approval"
 
 
-def test_a_reason_is_asked_for_where_the_policy_wants_one(
-    house: House, bob: Client, phone: TelegramUser, decider: Decider
+def test_a_reason_and_a_code_are_asked_for_one_after_the_other(
+    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser
 ) -> None:
-    decider.needs_reason = True
-    assert press(house, phone, "reject:a1") == ["Send me your reason."]
-    assert write(house, phone, "too late today") == ["Rejected."]
-    assert decider.decided == [(BOB, "a1", "reject", "too late today")]
+    gate = "{name: boss, approvers: {manager: true}, requireReason: true, requireMfa: true}"
+    asked = ask(alice, mia, gate=gate)
+    app = enrol(house, bob)
+    house.clock.advance(seconds=totp.STEP_SECONDS)
+    (message,) = told(house, phone)
+    assert press(house, phone, buttons(message)[1]) == ["Send me your reason."]
+    assert write(house, phone, "too late today") == ["Send me a fresh code of your authenticator app."]
+    assert write(house, phone, app.code()) == ["Rejected. restart-web is rejected."]
+    (decision,) = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json["gates"][0]["decisions"]
+    assert (decision["reason"], decision["with_mfa"]) == ("too late today", True)
 
 
 def test_what_is_written_in_a_room_is_not_for_the_bot(house: House, bob: Client, api: TelegramApi) -> None:
@@ -246,14 +377,10 @@ def test_what_is_written_in_a_room_is_not_for_the_bot(house: House, bob: Client,
     assert write(house, room, "/link AAAAAAAAAA") == []
 
 
-def test_without_approvals_nothing_is_decided(house: House, bob: Client, phone: TelegramUser) -> None:
-    assert press(house, phone, "approve:a1") == ["this server takes no decisions from chats Decide on the page."]
-
-
 def test_a_bot_that_cannot_be_reached_names_no_token(house: House, alice: Client, bob: Client) -> None:
     config = {"kind": "telegram", "base_url": "http://127.0.0.1:1", "allow_networks": LOOPBACK}
-    alice.patch("/api/v1/channels/bot", {"config": config, "credential": TOKEN})
     post_notice(house, BOB)
+    alice.patch("/api/v1/channels/bot", {"config": config, "credential": TOKEN})
     deliver(house)
     (delivery,) = deliveries(alice)
     assert delivery["state"] == "failed"
@@ -270,3 +397,19 @@ def test_a_link_of_one_org_is_nothing_in_another(house: House, bob: Client, phon
         for org_id in org_ids
     ]
     assert found == [house.actor(BOB).user_id, None]
+
+
+def test_a_bot_that_is_moved_to_another_server_speaks_for_nobody(
+    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser, api: TelegramApi
+) -> None:
+    """Whoever runs that server could say that anybody has pressed anything."""
+    ask(alice, mia)
+    (message,) = told(house, phone)
+    moved = {"kind": "telegram", "base_url": api.url.replace("127.0.0.1", "localhost"), "allow_networks": LOOPBACK}
+    for change in ({"is_enabled": True}, {"credential": TOKEN}):
+        assert alice.patch("/api/v1/channels/bot", change).status == 200
+        assert bob.get("/api/v1/chat-links").json["items"][0]["chat_user"] == str(phone.id)
+    assert alice.patch("/api/v1/channels/bot", {"config": moved, "credential": TOKEN}).status == 200
+    assert bob.get("/api/v1/chat-links").json["items"][0]["chat_user"] is None
+    assert press(house, phone, buttons(message)[0])[-1].startswith("You are not linked to an account here")
+    assert state(alice) == "awaiting_approval"

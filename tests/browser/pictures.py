@@ -12,30 +12,30 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.reading import log_in, run_now, wait_for_log
+from tests.browser.scene import Scene
 from tests.product import CHECKOUT, Installation
 
 FOLDER = CHECKOUT / "docs/images"
 WIDTH, HEIGHT = 1120, 680
-EXAMPLES = ("disk-report", "failing-check", "hello", "long-task")
 
 
 def main() -> None:
-    """Bring up a server and a worker, run some examples, and take the pictures."""
+    """Bring up a server and workers, let an org work for a while, and take the pictures."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, Installation(Path(folder)) as installation:
-        for name in EXAMPLES:
-            installation.push((CHECKOUT / f"examples/{name}.yaml").read_text())
-        installation.worker("edge-ams-1", None, "--label", "site=ams")
-        installation.worker("edge-fra-1", None, "--label", "site=fra", "--slots", "8")
+        scene = Scene(installation, Path(folder))
+        scene.fill()
         installation.admin.attempt("run", "failing-check", "--follow")
         installation.admin.cli("run", "hello", "--follow")
         with sync_playwright() as playwright:
             chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-            _take(chromium, installation)
+            _take_runs(_page_of(chromium, installation, "alice"))
+            _take_asking(_page_of(chromium, installation, "dana"))
+            _take_deciding(_page_of(chromium, installation, "carol"), scene)
             chromium.close()
 
 
-def _take(chromium: Browser, installation: Installation) -> None:
+def _page_of(chromium: Browser, installation: Installation, who: str) -> Page:
     page = chromium.new_page(
         ignore_https_errors=True,
         base_url=installation.server.url,
@@ -43,8 +43,12 @@ def _take(chromium: Browser, installation: Installation) -> None:
         color_scheme="light",
     )
     page.goto("/login")
-    log_in(page, installation.admin.email)
+    log_in(page, f"{who}@example.com")
     page.locator(".last-run").first.wait_for()
+    return page
+
+
+def _take_runs(page: Page) -> None:
     _save(page, "templates")
     page.get_by_role("link", name="Run A task that takes a while").click()
     page.get_by_label("Reason").fill("INC-4711: queue grows")
@@ -57,8 +61,27 @@ def _take(chromium: Browser, installation: Installation) -> None:
     _save(page, "workers")
 
 
-def _save(page: Page, name: str) -> None:
-    page.screenshot(path=FOLDER / f"{name}.png")
+def _take_asking(page: Page) -> None:
+    page.goto("/templates/restart-web/run")
+    page.get_by_label("fra").check()
+    page.get_by_label("Pager PIN").fill("4711-4711")
+    page.get_by_label("Reason").fill("INC-4711: 502s from Frankfurt since 09:40")
+    _save(page, "run-asks")
+
+
+def _take_deciding(page: Page, scene: Scene) -> None:
+    page.goto("/approvals?whose=all")
+    page.get_by_role("link", name="restart-web").first.wait_for()
+    _save(page, "approvals")
+    page.goto(f"/approvals/{scene.requests['second']}")
+    page.get_by_role("button", name="Approve…").wait_for()
+    _save(page, "approval", is_whole=True)
+    page.set_viewport_size({"width": 390, "height": 800})
+    _save(page, "approval-telephone")
+
+
+def _save(page: Page, name: str, *, is_whole: bool = False) -> None:
+    page.screenshot(path=FOLDER / f"{name}.png", full_page=is_whole)
 
 
 if __name__ == "__main__":

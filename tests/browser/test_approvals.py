@@ -43,7 +43,7 @@ def careful(open_page: OpenPage, installation: Installation) -> None:
 @pytest.mark.usefixtures("careful")
 def test_one_asks_decides_on_a_telephone_and_it_runs(open_page: OpenPage) -> None:
     page = open_page("/templates/careful/run", width=360)
-    expect(page.get_by_text("anyone: 1 of alice@example.com")).to_be_visible()
+    expect(page.get_by_text("anyone: alice@example.com must agree")).to_be_visible()
     page.get_by_label("Reason").fill("it hangs")
     page.get_by_role("button", name="Ask to run").click()
     page.get_by_role("link", name="See the approval").click()
@@ -62,5 +62,7 @@ def test_one_asks_decides_on_a_telephone_and_it_runs(open_page: OpenPage) -> Non
     expect(page.get_by_text("go on")).to_be_visible()
     page.get_by_role("link", name="the automation").click()
     expect(page.locator(".state-succeeded").first).to_be_visible()
+    page.get_by_role("link", name="Its approval").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Run Something careful?")
     page.goto("/approvals")
     expect(page.get_by_text("Nothing waits for your decision")).to_be_visible()

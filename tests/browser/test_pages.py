@@ -132,7 +132,7 @@ def test_the_workers_page_shows_how_to_join_and_drains(open_page: OpenPage) -> N
     expect(card.get_by_role("button", name="Drain…")).to_be_visible()
 
 
-def test_an_admin_adds_a_person_and_mistakes_stand_at_their_fields(open_page: OpenPage) -> None:
+def test_an_admin_adds_a_person_mistakes_stand_at_their_fields_and_removing_asks_again(open_page: OpenPage) -> None:
     page = open_page("/people")
     page.get_by_role("button", name="Add a person…").click()
     dialog = page.get_by_role("dialog")
@@ -143,16 +143,27 @@ def test_an_admin_adds_a_person_and_mistakes_stand_at_their_fields(open_page: Op
     dialog.get_by_label("First password").fill(PASSWORD)
     dialog.get_by_role("button", name="Add the person").click()
     expect(page.locator("tr", has_text="carol@example.com")).to_contain_text("member")
+    page.get_by_role("button", name="Change carol@example.com").click()
+    dialog.get_by_role("button", name="Remove from the org").click()
+    expect(dialog).to_have_count(1)
+    expect(dialog).to_contain_text("They are logged out")
+    expect(page.locator("tr", has_text="carol@example.com")).to_have_count(1)
+    dialog.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.locator("tr", has_text="carol@example.com")).to_have_count(0)
 
 
 def test_an_api_token_is_shown_once(open_page: OpenPage) -> None:
     page = open_page("/tokens")
     page.get_by_role("button", name="New token…").click()
     page.get_by_role("dialog").get_by_label("Name").fill("nightly")
+    page.get_by_label("Scopes").fill("fly templates")
+    page.get_by_role("button", name="Make the token").click()
+    expect(page.locator(".complaint", has_text="no action `fly`")).to_be_visible()
+    page.get_by_label("Scopes").fill("execute templates/greet\n\nview automations\n")
     page.get_by_role("button", name="Make the token").click()
     expect(page.locator(".command-line")).to_contain_text("opsu_")
     page.reload()
-    expect(page.locator("tr", has_text="nightly")).to_have_count(1)
+    expect(page.locator("tr", has_text="nightly")).to_contain_text("execute templates/greetview automations")
     expect(page.locator(".command-line")).to_have_count(0)
 
 

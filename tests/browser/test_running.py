@@ -112,6 +112,7 @@ def test_a_session_that_ended_elsewhere_asks_to_log_in_again(open_page: OpenPage
     log_in(page, installation.admin.email)
     page.get_by_role("heading", name="Automations").wait_for()
     page.context.clear_cookies()
+    page.get_by_text("Manage", exact=True).click()
     page.get_by_role("link", name="People").click()
     page.get_by_role("heading", name="Log in").wait_for()
     log_in(page, installation.admin.email)

@@ -12,8 +12,9 @@ from tests.support import wait_until
 class NginxJobs:
     """What a person does to a target nginx through Opsicle."""
 
-    def __init__(self, user: User, nginx: Nginx) -> None:
+    def __init__(self, user: User, nginx: Nginx, template: str = "nginx-change-page") -> None:
         self.user = user
+        self.template = template
         self.nginx = nginx
         self.site_url = f"http://{nginx.place.address}:8081/"
         self._common = {
@@ -27,9 +28,13 @@ class NginxJobs:
 
     def change(self, page: str, **values: str) -> tuple[int, str]:
         """Run the template and follow it; answers the exit code and the log."""
-        given = [f"--var={name}={value}" for name, value in {**self._common, "page": page, **values}.items()]
-        done = self.user.attempt("run", "nginx-change-page", "--follow", *given)
+        done = self.user.attempt(*self.command(page, **values))
         return done.returncode, done.stdout + done.stderr
+
+    def command(self, page: str, **values: str) -> list[str]:
+        """What is typed to run the template and follow it."""
+        given = [f"--var={name}={value}" for name, value in {**self._common, "page": page, **values}.items()]
+        return ["run", self.template, "--follow", *given]
 
     def page(self) -> str:
         """What visitors see at the changed site."""

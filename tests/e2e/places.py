@@ -6,17 +6,22 @@ link joins them. A place that is `outward_only` takes no connection from outside
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 from shutil import which
 
 from tests.product import Place
 from tests.support import require
 
 _LINKS = count(1)
+_CLONE_NEWNET = 0x40000000
+"""From linux/sched.h; Python 3.11 has no `os.setns`."""
+
 _OUTWARD_ONLY = """
 table inet outward {
   chain input {
@@ -102,3 +107,19 @@ def network() -> Iterator[Network]:
         yield made
     finally:
         made.remove()
+
+
+@contextmanager
+def inside(place: Place) -> Iterator[None]:
+    """Open sockets there, in this thread: they stay there, and so do threads and processes begun meanwhile."""
+    with Path("/proc/thread-self/ns/net").open() as here, Path("/run/netns", place.prefix[-1]).open() as there:
+        _enter(there.fileno())
+        try:
+            yield
+        finally:
+            _enter(here.fileno())
+
+
+def _enter(namespace: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.setns(namespace, _CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())

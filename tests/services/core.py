@@ -93,7 +93,7 @@ class Core:
         progress = Progress(notices)
         throttle = LoginThrottle(self.database, self.clock)
         self.apps = Authenticators(self.database, Seal(b"s" * 32), throttle, self.clock)
-        step_up = StepUp(self.database, self.apps, self.clock)
+        self.step_up = StepUp(self.database, self.apps, self.clock)
         self.automations = Automations(
             self.database,
             self.job_logs,
@@ -103,12 +103,12 @@ class Core:
             self.clock,
             self.vault,
             progress,
-            step_up,
+            self.step_up,
         )
         self.approvals = Approvals(
             self.database, progress, self.apps, self.dispatch, self.fleet, self.signals, self.clock
         )
-        self.policies = Policies(self.database, step_up, self.clock)
+        self.policies = Policies(self.database, self.step_up, self.clock)
         self.following = Following(self.automations, self.job_logs, self.signals)
 
     def restart(self) -> Core:
@@ -157,7 +157,7 @@ class Core:
 
     def push_again(self, actor: Actor, source: str) -> None:
         """The next version of a template that was pushed before, as the service makes it."""
-        Templates(self.database, self.clock).push(actor, source)
+        Templates(self.database, self.step_up, self.clock).push(actor, source)
 
     def allow_shared(self, org_id: str, allows: bool = True) -> None:
         """Let shared workers serve an org, or no longer, as the orgs' service does."""

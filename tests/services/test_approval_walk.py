@@ -1,4 +1,4 @@
-"""A random walk of pushes, edits, changes of people, decisions, restarts and clock steps (trust.md, P1).
+"""A random walk of pushes, edits, joins, changes of people, decisions, restarts and clock steps (trust.md, P1).
 
 Beside it runs a model that knows nothing of the engine: it keeps, for each automation, what was asked and who has said
 what, and says by itself whether work may come out. Whatever a worker is handed must be allowed by the model.
@@ -6,80 +6,46 @@ what, and says by itself whether work may come out. Whatever a worker is handed 
 
 from __future__ import annotations
 
+import json
 import os
 import random
-from dataclasses import dataclass, field
+from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from opsicle.domain.access import Role
-from opsicle.domain.errors import OpsicleError
-from opsicle.wire.user_api import Automation
+from opsicle.domain.errors import NotAllowed, OpsicleError
+from opsicle.kit.ids import new_id
+from opsicle.server.store import channels, chat_links, groups, roles
+from opsicle.wire.user_api import RunRequest
+from tests.services.approval_model import (
+    CHAT_USER,
+    GROUP,
+    LIFETIME,
+    NAMES,
+    OWN_ROLE,
+    OWNER,
+    PEOPLE,
+    ROBOT,
+    Asked,
+    Model,
+    Rule,
+    principal,
+)
 from tests.services.approving import Office, template_source
-from tests.services.core import Core
+from tests.services.core import Core, TestWorker
 
 SCALE = int(os.environ.get("OPSICLE_TEST_SCALE", "1"))
-STEPS = 120
-LIFETIME = 600
-
-DECIDERS = {Role.ADMIN, Role.MANAGER, Role.OPERATOR, Role.APPROVER, Role.MEMBER}
-NAMES = ("alice", "bob", "carol", "dave", "mallory")
-
-
-@dataclass
-class Rule:
-    """What a version of the policy says: these may agree, so many of them."""
-
-    roles: frozenset[str]
-    with_manager: bool
-    required: int
-
-    def source(self) -> str:
-        who = f"manager: {str(self.with_manager).lower()}, roles: [{', '.join(sorted(self.roles))}]"
-        return f"{{name: g, approvers: {{{who}}}, required: {self.required}, expiresAfter: {LIFETIME}}}"
+STEPS = 250
+ROLES = ["admin", "manager", "approver", "member", "operator"]
+RULES = ["allow execute templates", "allow view approvals"]
+BLIND = json.dumps(["deny view templates/careful"])
 
 
-@dataclass
-class Asked:
-    """One automation as the model knows it."""
-
-    automation: Automation
-    rule: Rule
-    by: str
-    at: float
-    command: str
-    is_altered: bool = False
-    agreed: set[str] = field(default_factory=set)
-    refused: set[str] = field(default_factory=set)
-    is_over: bool = False
-
-
-class Model:
-    """Who may approve what, in few words."""
-
-    def __init__(self) -> None:
-        self.roles = {"alice": "operator", "bob": "manager", "carol": "admin", "dave": "approver", "mallory": "member"}
-        self.is_in = dict.fromkeys(NAMES, True)
-        self.manager: dict[str, str] = {"alice": "bob"}
-        self.rule = Rule(frozenset({"admin"}), with_manager=True, required=1)
-        self.command = "echo 0"
-
-    def may(self, rule: Rule, who: str, by: str) -> bool:
-        is_named = self.roles[who] in rule.roles or (rule.with_manager and self.manager.get(by) == who)
-        return self.is_in[who] and self.roles[who] in DECIDERS and who != by and is_named
-
-    def able(self, rule: Rule, by: str) -> int:
-        return sum(self.may(rule, who, by) for who in NAMES)
-
-    def holds(self, asked: Asked) -> bool:
-        """Whether what was agreed to may run now."""
-        if asked.is_altered or not self.is_in[asked.by] or self.roles[asked.by] == "reporter":
-            return False
-        return all(
-            sum(self.may(rule, who, asked.by) for who in asked.agreed) >= rule.required
-            for rule in (asked.rule, self.rule)
-        )
+def without_approval(command: str) -> str:
+    return template_source("careful", command=command).replace("  approvalPolicy: {policyRef: p}\n", "")
 
 
 class Walk:
@@ -91,92 +57,209 @@ class Walk:
         self.model = Model()
         self.asked: list[Asked] = []
         self.ran: list[str] = []
-        self.office.core.push(self.office.people["alice"], template_source("careful", command=self.model.command))
-        self.office.policy(self.model.rule.source())
+        self.did: Counter[str] = Counter()
+        self._furnish()
+
+    def _furnish(self) -> None:
+        office, core = self.office, self.office.core
+        office.people[ROBOT] = core.person(office.org_id, ROBOT, Role.MEMBER)
+        owner_id, robot_id = office.people[OWNER].user_id, office.people[ROBOT].user_id
+        office.tamper("UPDATE memberships SET owner_id = :owner_id WHERE user_id = :id", owner_id=owner_id, id=robot_id)
+        now = core.clock.now()
+        self.channel_id = new_id(now)
+        carol = office.people["carol"]
+        row = channels.ChannelRow(
+            self.channel_id, office.org_id, "bot", "telegram", "{}", 1, 0, True, now, now, carol.user_id, "", ""
+        )
+        rules = json.dumps([*RULES, "allow execute approvals"])
+        core.database.write(lambda db: channels.insert(db, row, None))
+        core.database.write(lambda db: groups.insert(db, office.org_id, groups.GroupRow(GROUP, "", "[]", now, now)))
+        core.database.write(lambda db: roles.insert(db, office.org_id, roles.RoleRow(OWN_ROLE, "", rules, now, now)))
+        core.allow_shared(office.org_id)
+        self.home_id = core.org("provider-home")
+        office.policy(self.model.rule.source())
+        core.push(office.people["alice"], without_approval(self.model.commands[0]))
+        core.push_again(office.people["alice"], template_source("careful", command=self.model.commands[1]))
 
     @property
     def now(self) -> float:
         return self.office.core.clock.monotonic()
 
     def step(self) -> None:
-        steps = {self.ask: 6, self.decide: 12, self.work: 5, self.push_policy: 2, self.push_template: 1}
-        steps |= {self.change: 3, self.alter: 1, self.wait: 3}
-        self.dice.choices(list(steps), weights=list(steps.values()))[0]()
+        steps = {self.ask: 7, self.decide: 18, self.work: 6, self.push_policy: 1, self.push_template: 1}
+        steps |= {self.change: 3, self.alter: 1, self.wait: 3, self.join_or_leave: 2, self.link: 1, self.withdraw: 1}
+        steps |= {self.join_late: 2, self.leave_late: 1}
+        self.office.core.clock.advance(1)
+        step = self.dice.choices(list(steps), weights=list(steps.values()))[0]
+        self.did[step.__name__] += 1
+        step()
         if not self.dice.randrange(12):
             self.office.restart()
 
     def ask(self) -> None:
-        by = self.dice.choice(NAMES)
-        is_possible = self.model.able(self.model.rule, by) >= self.model.rule.required
+        """Of the newest version, or the one from before there was an approval: it makes no difference."""
+        by, version = self.dice.choice(NAMES), self.dice.choice([None, None, 1])
+        rule = self.model.rule
+        is_possible = self.model.able(rule, by, self.now) >= rule.required
+        request = RunRequest(template="careful", version=version)
         try:
-            automation = self.office.ask(by=by)
+            automation = self.office.core.automations.create(self.office.people[by], request)
         except OpsicleError:
             assert not is_possible
             return
         assert is_possible
-        self.asked.append(Asked(automation, self.model.rule, by, self.now, self.model.command))
+        assert automation.state == "awaiting_approval"
+        self.asked.append(Asked(automation, rule, by, self.now, self.model.commands[(version or 0) - 1]))
 
     def decide(self) -> None:
         if not self.asked:
             return
-        asked, who = self.dice.choice(self.asked[-6:]), self.dice.choice(NAMES)
-        is_yes = bool(self.dice.randrange(4))
-        is_done = asked.is_over or self.now - asked.at >= LIFETIME or len(asked.agreed) >= asked.rule.required
-        is_right = not is_done and self.model.may(asked.rule, who, asked.by) and who not in asked.agreed
+        asked = self.dice.choice(self.asked[-4:])
+        able = [name for name in NAMES if self.model.may(asked.rule, name, asked.by, asked.at)]
+        self._decide(asked, self.dice.choice(able if able and self.dice.randrange(2) else NAMES))
+
+    def _decide(self, asked: Asked, who: str) -> None:
+        is_yes = bool(self.dice.randrange(5))
+        is_done = asked.is_over or self.now - asked.at >= LIFETIME or asked.is_agreed
+        has_said = principal(who) in {principal(each) for each in asked.agreed | asked.refused}
+        is_right = not is_done and self.model.may(asked.rule, who, asked.by, asked.at) and not has_said
         try:
             (self.office.approve if is_yes else self.office.reject)(who, asked.automation)
         except OpsicleError:
             assert not is_right or asked.is_altered
             return
         assert is_right or who in (asked.agreed if is_yes else asked.refused)
-        if not is_yes and is_right:
-            asked.refused.add(who)
-            asked.is_over = True
-        if is_yes and is_right:
-            asked.agreed.add(who)
+        if is_right:
+            (asked.agreed if is_yes else asked.refused).add(who)
+            asked.is_over = not is_yes
+            self.did["decisions"] += 1
 
     def work(self) -> None:
-        """A worker comes, and is handed only what the model allows."""
-        worker = self.office.core.worker(self.office.org_id, f"w{self.now}-{self.dice.random()}", slots=99)
+        """A worker comes, of the org's own or a shared one, and is handed only what the model allows."""
+        worker, may_serve = self._worker()
         by_id = {asked.automation.id: asked for asked in self.asked}
         handed = set()
         for work in worker.poll().work:
             asked = by_id[work.automation_id]
-            assert len(asked.agreed) >= asked.rule.required, "handed out without agreement"
+            assert may_serve, "handed to a worker whom the org does not let serve it"
+            assert asked.is_agreed, "handed out without agreement"
             assert not asked.is_over, "handed out after its end"
             assert self.model.holds(asked), "handed out though what was agreed to no longer holds"
             assert work.phases[0].commands == (asked.command,), "something else than what was shown"
             handed.add(work.automation_id)
             worker.start(work)
         for asked in self.asked:
-            is_ready = not asked.is_over and len(asked.agreed) >= asked.rule.required
-            if is_ready:
+            if may_serve and not asked.is_over and asked.is_agreed:
                 assert (asked.automation.id in handed) == self.model.holds(asked)
                 asked.is_over = True
         self.ran += handed
 
+    def _worker(self) -> tuple[TestWorker, bool]:
+        core, name = self.office.core, f"w{self.now}"
+        if self.dice.randrange(3):
+            return core.worker(self.office.org_id, name, slots=99), True
+        return core.shared_worker(self.home_id, name, slots=99), self.model.lets_shared_workers
+
     def push_policy(self) -> None:
-        roles = frozenset(self.dice.sample(["admin", "manager", "approver", "member", "operator"], 2))
-        self.model.rule = Rule(roles, bool(self.dice.randrange(2)), self.dice.choice([1, 1, 2]))
+        named = frozenset(self.dice.sample([*ROLES, OWN_ROLE], 2))
+        coins = [bool(self.dice.randrange(2)) for _ in range(3)]
+        self.model.rule = Rule(named, *coins, not self.dice.randrange(4), self.dice.choice([1, 1, 2]))
         self.office.policy(self.model.rule.source())
 
     def push_template(self) -> None:
-        self.model.command = f"echo {self.dice.random()}"
-        self.office.core.push_again(self.office.people["alice"], template_source("careful", command=self.model.command))
+        """By an operator, who cannot take the approval away with it."""
+        alice = self.office.people["alice"]
+        lax = "{spec: {gates: [{name: g, approvers: {roles: [operator]}, allowRequester: true}]}}"
+        for source in (without_approval("id"), template_source("careful", lax)):
+            with pytest.raises(NotAllowed, match="who must approve"):
+                self.office.core.push_again(alice, source)
+        self.model.commands.append(f"echo {self.dice.random()}")
+        self.office.core.push_again(alice, template_source("careful", command=self.model.commands[-1]))
 
     def change(self) -> None:
+        what = self.dice.choice(["role", "role", "manager", "in", "blind", "own role", "sharing"])
         who = self.dice.choice(NAMES)
-        what = self.dice.choice(["role", "manager", "in"])
         if what == "role":
-            self.model.roles[who] = self.dice.choice(["admin", "manager", "approver", "member", "operator", "reporter"])
-            self.office.change(who, role=Role(self.model.roles[who]))
+            usual = [*ROLES, OWN_ROLE, "reporter"]
+            self.model.roles[who] = self.dice.choice(usual[1:] if who == ROBOT else usual)
+            self.office.change(who, role=self.model.roles[who])
         elif what == "manager":
-            boss = self.dice.choice([name for name in NAMES if name != who])
+            boss = self.dice.choice([name for name in PEOPLE if name != who])
             self.model.manager[who] = boss
             self.office.change(who, manager_id=self.office.people[boss].user_id)
-        else:
+        elif what == "in":
             self.model.is_in[who] = bool(self.dice.randrange(3))
             self.office.change(who, is_disabled=not self.model.is_in[who])
+        elif what == "blind":
+            self.model.is_blind[who] = not self.dice.randrange(3)
+            self.office.change(who, rules=BLIND if self.model.is_blind[who] else "[]")
+        else:
+            (self._change_own_role if what == "own role" else self._change_sharing)()
+
+    def _change_own_role(self) -> None:
+        self.model.own_role_decides = bool(self.dice.randrange(2))
+        rules = [*RULES, *(["allow execute approvals"] if self.model.own_role_decides else [])]
+
+        def work(db: object) -> None:
+            old = roles.find(db, self.office.org_id, OWN_ROLE)
+            roles.update(db, self.office.org_id, old, msgspec.structs.replace(old, rules=json.dumps(rules)))
+
+        self.office.core.database.write(work)
+
+    def _change_sharing(self) -> None:
+        self.model.lets_shared_workers = bool(self.dice.randrange(2))
+        self.office.core.allow_shared(self.office.org_id, self.model.lets_shared_workers)
+
+    def join_late(self) -> None:
+        """Somebody becomes a member of the group that is asked, and tries to decide on what was asked before."""
+        late = [asked for asked in self.asked if asked.rule.with_group and not asked.is_over]
+        if late:
+            who = self.dice.choice(NAMES)
+            self.join_or_leave(who)
+            self._decide(self.dice.choice(late), who)
+
+    def leave_late(self) -> None:
+        """Somebody who has agreed leaves the group before it starts."""
+        agreed = [who for asked in self.asked if not asked.is_over for who in asked.agreed]
+        if agreed:
+            self.join_or_leave(self.dice.choice(agreed))
+
+    def join_or_leave(self, who: str = "") -> None:
+        who, org_id = who or self.dice.choice(NAMES), self.office.org_id
+        user_id, now = self.office.people[who].user_id, self.office.core.clock.now()
+        if who in self.model.joined and self.dice.randrange(2):
+            del self.model.joined[who]
+            self.office.core.database.write(lambda db: groups.remove(db, org_id, GROUP, user_id))
+        else:  # again is no change: who is in it has joined when they first did
+            self.model.joined.setdefault(who, self.now)
+            self.office.core.database.write(lambda db: groups.add(db, org_id, GROUP, user_id, now))
+
+    def link(self) -> None:
+        """The chat user whom policies name becomes somebody's, or nobody's."""
+        old, self.model.linked = self.model.linked, self.dice.choice([*PEOPLE, ""])
+        org_id, now, people = self.office.org_id, self.office.core.clock.now(), self.office.people
+
+        def work(db: object) -> None:
+            if old:
+                chat_links.delete(db, self.channel_id, people[old].user_id)
+            if new := self.model.linked:
+                row = chat_links.LinkRow(self.channel_id, CHAT_USER, org_id, people[new].user_id, CHAT_USER, now)
+                chat_links.put(db, row)
+
+        self.office.core.database.write(work)
+
+    def withdraw(self) -> None:
+        if not self.asked:
+            return
+        asked, who = self.dice.choice(self.asked[-6:]), self.dice.choice(NAMES)
+        is_done = asked.is_over or self.now - asked.at >= LIFETIME or asked.is_agreed
+        try:
+            self.office.core.approvals.withdraw(self.office.people[who], asked.automation.approval_id or "")
+        except OpsicleError:
+            assert is_done or who != asked.by
+            return
+        assert who == asked.by
+        asked.is_over = True
 
     def alter(self) -> None:
         """Somebody writes to the database behind the server's back."""
@@ -191,7 +274,7 @@ class Walk:
         self.office.core.clock.advance(self.dice.choice([1, 60, 250]))
         self.office.core.approvals.keep_time()
         for asked in self.asked:
-            if not asked.is_over and self.now - asked.at >= LIFETIME and len(asked.agreed) < asked.rule.required:
+            if not asked.is_over and self.now - asked.at >= LIFETIME and not asked.is_agreed:
                 assert self.office.state(asked.automation) == "expired"
                 asked.is_over = True
 
@@ -206,4 +289,5 @@ def test_whatever_happens_only_what_is_approved_runs(tmp_path: Path, round_: int
             walk.step()
     finally:
         walk.office.core.close()
+        print(dict(walk.did), len(walk.asked), "asked,", len(walk.ran), "ran")
     assert len(walk.ran) == len(set(walk.ran))

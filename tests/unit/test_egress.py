@@ -22,6 +22,15 @@ from tests.api.receivers import LOOPBACK, WebhookReceiver, certified, webhook_re
 KEY = "0123456789abcdef0123456789abcdef"
 REACH = Reach(LOOPBACK)
 
+LOOPBACK_SPELLINGS = [
+    "127.0.0.1", "localhost", "LOCALHOST", "127.1", "127.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "0.0.0.0", "0",
+    "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]",
+]  # fmt: skip
+MAPPED = [
+    "[::ffff:169.254.169.254]", "[::ffff:10.0.0.1]", "[64:ff9b::7f00:1]", "[64:ff9b::a9fe:a9fe]", "[2002:7f00:1::]",
+    "[fe80::1]", "[fd00::1]", "[fec0::1]", "[ff02::1]", "224.0.0.1", "255.255.255.255", "192.0.0.1", "198.18.0.1",
+]  # fmt: skip
+
 
 @pytest.fixture
 def receiver() -> Iterator[WebhookReceiver]:
@@ -46,7 +55,7 @@ def send(url: str, *networks: str) -> None:
     Webhook(WebhookConfig(url=url, allow_networks=networks), KEY).send(message())
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0", "127.1"])
+@pytest.mark.parametrize("host", LOOPBACK_SPELLINGS)
 def test_loopback_is_refused_unless_it_is_allowed(receiver: WebhookReceiver, host: str) -> None:
     with pytest.raises(Undelivered, match="not public"):
         send(f"http://{host}:{receiver.port}/", "203.0.113.0/24")
@@ -60,7 +69,7 @@ def test_an_allowed_network_is_reached(receiver: WebhookReceiver) -> None:
     assert len(receiver.received) == 1
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "10.0.0.1", "192.168.0.1", "100.64.0.1"])
+@pytest.mark.parametrize("address", ["169.254.169.254", "10.0.0.1", "192.168.0.1", "172.16.0.1", "100.64.0.1", *MAPPED])
 def test_private_and_link_local_addresses_are_refused_without_a_packet(address: str) -> None:
     began = time.monotonic()
     with pytest.raises(Undelivered, match="not public"):

@@ -242,9 +242,9 @@ class Peer:
 
 
 class EnrolmentPeer:
-    """The user listener's part: it answers enrolments for one token, over plain HTTP, as behind a proxy."""
+    """The user listener's part: it answers enrolments for one token, over plain HTTP, as behind a proxy, or TLS."""
 
-    def __init__(self, worker_url: str = "https://127.0.0.1:1") -> None:
+    def __init__(self, worker_url: str = "https://127.0.0.1:1", tls: ssl.SSLContext | None = None) -> None:
         self.authority = Authority.create(datetime.now(UTC) - timedelta(days=1))
         self.order_key = OrderKey.create()
         self.worker_url = worker_url
@@ -255,8 +255,8 @@ class EnrolmentPeer:
         self.forge: Callable[[Enrolment], Enrolment] = lambda enrolment: enrolment
         self.proves_what_it_forged = False
         self.checks_requests = True
-        self._server = _listener(self, 0, None)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._server = _listener(self, 0, tls)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_address[1]}"
         self.token = join_token.new(self.url)
         self.key = join_token.stored_key(self.token.secret)
 

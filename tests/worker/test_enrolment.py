@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from opsicle.kit import files
 from opsicle.pki import certificates, join_token
 from opsicle.pki.authority import SERVER_NAME, Authority
 from opsicle.pki.order_key import OrderKey
-from opsicle.wire.worker_api import Enrolment, PollReply, PollRequest
+from opsicle.wire.worker_api import Enrolment, EnrolRequest, PollReply, PollRequest
 from opsicle.worker.connection import Connection
 from opsicle.worker.credentials import obtain_identity
 from opsicle.worker.identity import DataFolder, Identity
@@ -89,6 +91,52 @@ def test_an_answer_that_was_altered_on_the_way_is_refused_and_nothing_kept(peer,
     with pytest.raises(NotAuthenticated, match="somebody stands between"):
         obtain(folder, peer.token.text)
     assert folder.load_identity() is None
+
+
+def strangers_certificate(folder: Path, names: list[str]) -> ssl.SSLContext:
+    """TLS as somebody in the middle has it: with a certificate of their own CA, for whatever name they like."""
+    pair = folder / "stranger.pem"
+    certificate_pem, key_pem = Authority.create(datetime.now(UTC)).issue_server(names, datetime.now(UTC))
+    pair.write_text(key_pem + certificate_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair)
+    return context
+
+
+@pytest.mark.parametrize("names", [[], ["ops.example.com"]], ids=["for us", "for another"])
+def test_in_the_middle_of_an_enrolment_over_tls_nobody_learns_the_secret_or_becomes_the_server(
+    tmp_path: Path, folder: DataFolder, names: list[str]
+) -> None:
+    """The middle decrypts everything: it may pass on what it read, and then the worker has the real server's CA."""
+    peer = EnrolmentPeer(tls=strangers_certificate(tmp_path, names))
+    mallorys = Authority.create(datetime.now(UTC)).cert_pem
+    peer.forge = lambda enrolment: msgspec.structs.replace(enrolment, ca_pem=mallorys)
+    with pytest.raises(NotAuthenticated, match="somebody stands between"):
+        obtain(folder, peer.token.text)
+    assert folder.load_identity() is None
+    peer.forge, peer.is_used = lambda enrolment: enrolment, False
+    assert obtain(folder, peer.token.text).ca_pem == peer.authority.cert_pem
+    secret = peer.token.secret
+    read = b"".join(peer.bodies)
+    assert len(peer.bodies) == 2
+    for form in (secret, base64.b64encode(secret), base64.urlsafe_b64encode(secret), secret.hex().encode()):
+        assert form not in read
+    peer.stop()
+
+
+def test_an_answer_of_an_earlier_enrolment_is_worth_nothing_for_this_one(
+    peer: EnrolmentPeer, folder: DataFolder
+) -> None:
+    obtain(folder, peer.token.text)
+    first = msgspec.json.decode(peer.bodies[0], type=EnrolRequest)
+    peer.is_used = False
+    replayed = peer.handle("", msgspec.json.encode(first), "")
+    peer.handle = lambda *_: replayed
+    with (
+        closing(DataFolder.open(folder.path.parent / "other")) as other,
+        pytest.raises(NotAuthenticated, match="between"),
+    ):
+        obtain(other, peer.token.text)
 
 
 def test_somebody_without_the_secret_cannot_answer_in_the_servers_place(peer, folder: DataFolder) -> None:

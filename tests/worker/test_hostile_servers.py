@@ -6,6 +6,7 @@ to which everything that runs appends its job's name, so that nothing in Opsicle
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -208,3 +209,18 @@ def test_work_whose_secrets_cannot_be_had_is_ordered_and_runs_nothing(stage: Sta
     peer.give_as_it_is(blind)
     assert stage.worker.wait_for_finish(blind.job_id) == "failed"
     assert lines(stage.judge) == []
+
+
+def test_a_shared_worker_takes_real_work_of_any_org_and_nothing_that_mixes_two(stage: Stage, peer: Peer) -> None:
+    """It compares no org with its own, so all the more must order, manifest and work be of one."""
+    shared = msgspec.structs.replace(peer.identity(), org="provider", org_id="", is_shared=True)
+    verifier, scene = Verifier(shared, {}), stage.scene("real-1")
+    elsewhere = {"for another org in both"}  # to a shared worker that is just another org's work
+    verifier.check(scene.work)
+    verifier.check(SERVERS["for another org in both"](scene))
+    taken = []
+    for what, spoil in (BETWEEN | STRANGERS | SERVERS).items():
+        with contextlib.suppress(Refused):
+            verifier.check(spoil(scene))
+            taken.append(what)
+    assert set(taken) == elsewhere

@@ -14,7 +14,7 @@ from html import escape
 
 from opsicle.domain.channels import EmailConfig
 from opsicle.server.approver.egress import Reach, connect
-from opsicle.server.approver.messages import Message, Undelivered, one_line
+from opsicle.server.approver.messages import Message, Undelivered, clean, lines_of, one_line
 
 MAX_SUBJECT_CHARACTERS = 200
 
@@ -99,22 +99,21 @@ def compose(message: Message, sender: str) -> EmailMessage:
 
 def _text(message: Message) -> str:
     lines = [one_line(message.subject), ""]
-    lines += [f"{fact.label}: {_clean(fact.text)}" for fact in message.facts]
+    lines += [line for fact in message.facts for line in lines_of(fact)]
     lines += ["", message.url] if message.url else []
     return "\n".join(lines) + "\n"
 
 
 def _html(message: Message) -> str:
     rows = "".join(
-        f"<tr><td><b>{escape(fact.label)}</b></td><td>{escape(_clean(fact.text))}</td></tr>" for fact in message.facts
+        f"<tr><td><b>{escape(fact.label)}</b></td><td>{_markup(fact.text)}</td></tr>" for fact in message.facts
     )
     link = f'<p><a href="{escape(message.url)}">{escape(message.url)}</a></p>' if message.url else ""
     return f"<h2>{escape(one_line(message.subject))}</h2><table>{rows}</table>{link}\n"
 
 
-def _clean(text: str) -> str:
-    """The text without control characters other than line breaks and tabs."""
-    return "".join(char if char.isprintable() or char in "\n\t" else " " for char in text)
+def _markup(text: str) -> str:
+    return "<br>".join(escape(line) for line in clean(text).split("\n"))
 
 
 def _is_final(code: int) -> bool:

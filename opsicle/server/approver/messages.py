@@ -49,6 +49,24 @@ class Transport(Protocol):
         ...
 
 
+CUT = "… (cut off here: the page shows all of it)"
+"""Whoever decides on what they read must know that they have not read it all."""
+
+
+def lines_of(fact: Fact) -> list[str]:
+    """A fact as lines of text. All but the first are indented: no line break makes what looks like another fact.
+
+    Nothing else is changed that can be seen, for commands are shown as they run.
+    """
+    first, *more = clean(fact.text).split("\n")
+    return [f"{fact.label}: {first.rstrip()}", *(f"    {line.rstrip()}" for line in more)]
+
+
+def clean(text: str) -> str:
+    """The text without control characters other than line breaks and tabs."""
+    return "".join(char if char.isprintable() or char in "\n\t" else " " for char in text)
+
+
 def one_line(text: str) -> str:
     """The text with white space and every other control character as one space: safe in a header or a heading."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())

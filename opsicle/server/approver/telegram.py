@@ -10,12 +10,12 @@ import msgspec
 from opsicle.domain.channels import TelegramConfig
 from opsicle.domain.notices import ASKING
 from opsicle.server.approver.egress import EXCHANGE_SECONDS, Reach, post
-from opsicle.server.approver.messages import Message, Undelivered, one_line
+from opsicle.server.approver.messages import CUT, Message, Undelivered, lines_of, one_line
 
 T = TypeVar("T")
 
-MAX_TEXT_CHARACTERS = 4000
-"""Telegram takes 4096."""
+MAX_TEXT_UNITS = 4000
+"""Of UTF-16, as Telegram counts; it takes 4096."""
 
 APPROVE, REJECT = "approve", "reject"
 _FINAL = frozenset({http.HTTPStatus.BAD_REQUEST, http.HTTPStatus.FORBIDDEN})
@@ -78,7 +78,7 @@ class Telegram:
 
     def say(self, chat_id: str, text: str, buttons: list[tuple[str, str]] | None = None) -> None:
         """Write to a room; `buttons` are texts with what a press sends. The text is never markup."""
-        content: dict[str, object] = {"chat_id": chat_id, "text": text[:MAX_TEXT_CHARACTERS]}
+        content: dict[str, object] = {"chat_id": chat_id, "text": shortened(text, MAX_TEXT_UNITS)}
         if buttons:
             row = [{"text": label, "callback_data": pressed} for label, pressed in buttons]
             content["reply_markup"] = {"inline_keyboard": [row]}
@@ -112,9 +112,18 @@ class Telegram:
 
 
 def text_of(message: Message) -> str:
-    """A message as chats show it."""
-    facts = [f"{fact.label}: {one_line(fact.text)}" for fact in message.facts]
-    return "\n".join([one_line(message.subject), *facts, message.url])
+    """A message as text. Where it is too long it says that it was cut; the link to the page always stands there."""
+    facts = [line for fact in message.facts for line in lines_of(fact)]
+    text = "\n".join([one_line(message.subject), *facts])
+    return f"{shortened(text, MAX_TEXT_UNITS - len(message.url) - 1)}\n{message.url}"
+
+
+def shortened(text: str, most: int) -> str:
+    """The text with at most so many units of UTF-16, which says so if it was cut."""
+    encoded = text.encode("utf-16-le", "replace")
+    if len(encoded) <= 2 * most:
+        return text
+    return encoded[: 2 * (most - len(CUT))].decode("utf-16-le", "ignore") + CUT
 
 
 def buttons_of(message: Message) -> list[tuple[str, str]]:

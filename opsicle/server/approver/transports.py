@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from opsicle.domain.channels import Config, EmailConfig, TelegramConfig
+from opsicle.domain.channels import Config, EmailConfig, SlackConfig, TelegramConfig
 from opsicle.server.approver.email import Email
 from opsicle.server.approver.messages import Transport
+from opsicle.server.approver.slack import Slack
 from opsicle.server.approver.telegram import Telegram
 from opsicle.server.approver.webhook import Webhook
 
@@ -15,4 +16,6 @@ def open_transport(config: Config, credential: str) -> Transport:
         return Email(config, credential)
     if isinstance(config, TelegramConfig):
         return Telegram(config, credential)
+    if isinstance(config, SlackConfig):
+        return Slack(config, credential)
     return Webhook(config, credential)

@@ -12,22 +12,22 @@ from opsicle.server.services.approval_progress import waiting_for
 from opsicle.server.store import approvals
 from opsicle.server.store.database import Connection
 
-_MOST_COMMANDS = 6
+_MOST_COMMANDS = 12
 
 
 def approval_facts(db: Connection, org_id: str, approval_id: str, now: datetime) -> tuple[Fact, ...]:
-    """What runs, who has to agree, and until when; of one that is over, who decided what."""
+    """What runs, who has to agree, and until when; of one that is over, who decided what and why it ended."""
     case = load(db, approvals.get(db, org_id, approval_id))
     decided = Fact("Decided", "; ".join(_decisions(case)))
     if case.row.state is not ApprovalState.PENDING:
-        return (decided,)
+        return decided, Fact("Explanation", case.row.explanation)
     seen = case.standing(now)
     until = min((gate.expires_at for gate in seen.open_gates if gate.expires_at), default=None)
     return (
         Fact("Runs", _commands(case.template.phases)),
         Fact("Waits for", waiting_for(case, seen, now)),
-        decided,
         Fact("Until", f"{until:%Y-%m-%d %H:%M} UTC" if until else ""),
+        decided,
     )
 
 

@@ -9,16 +9,24 @@ from opsicle.domain.errors import Conflict
 from opsicle.domain.stored_templates import decode_template
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.approval_views import person
-from opsicle.server.services.asking import policy_in_force
+from opsicle.server.services.asking import asked_approval, policy_in_force
 from opsicle.server.services.people import Roster, asker_of
+from opsicle.server.services.template_access import is_hidden
+from opsicle.server.store import templates
 from opsicle.server.store.database import Connection
 from opsicle.server.store.templates import VersionRow
 from opsicle.wire.approval_api import ApprovalNeed, GateNeed
 
 
 def need_of(db: Connection, actor: Actor, version: VersionRow, now: datetime) -> ApprovalNeed:
-    """Who would have to agree if this person ran the template now. Gates with conditions are shown as such."""
-    use = decode_template(version.document).approval_policy
+    """Who would have to agree if this person ran the template now. Gates with conditions are shown as such.
+
+    Raises NotFound for a template that they may not see.
+    """
+    template = decode_template(version.document)
+    if is_hidden(db, actor, template.name, template.labels):
+        raise templates.not_found(template.name)
+    use = asked_approval(db, actor.org_id, template)
     if use is None:
         return ApprovalNeed(is_needed=False)
     try:
@@ -26,7 +34,7 @@ def need_of(db: Connection, actor: Actor, version: VersionRow, now: datetime) ->
     except Conflict as error:
         return ApprovalNeed(is_needed=True, problem=error.message)
     asker = asker_of(db, actor.org_id, actor.user_id, now)
-    people = Roster(db, actor.org_id).people([policy], asker)
+    people = Roster(db, actor.org_id).people(policy, template, asker)
     always = [gate for gate in policy.gates if not gate.when]
     return ApprovalNeed(
         is_needed=True,

@@ -55,7 +55,8 @@ class Progress:
             return False
         case = load(db, row)
         recipients = {person.user_id for seen in case.standing(now).open_gates for person in case.waited_for(seen, now)}
-        self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, f"no longer asks to run {_what(case)}")
+        subject = f"no longer asks to run {_what(case)}"
+        self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
         return True
 
     def tell_cancelled(self, db: Connection, org_id: str, automation_id: str, actor: Actor) -> None:
@@ -104,7 +105,8 @@ class Progress:
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, SystemActor(), "expire", f"approvals/{row.id}", data)
         recipients = {row.requester_id, *(decision.user_id for decision in case.decisions)}
-        self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, f"asked to run {_what(case)}: {state}")
+        subject = f"asked to run {_what(case)}: {state}"
+        self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
 
     def _post(
         self,
@@ -152,6 +154,12 @@ def _names(people: list[Person]) -> str:
 
 def _what(case: Case) -> str:
     return f"{case.automation.template} version {case.automation.version}"
+
+
+def _asked_rooms(case: Case) -> tuple[Chat, ...]:
+    """The rooms of chat services that were told of the question, and so are told of its end."""
+    told = msgspec.json.decode(case.row.told, type=list[str])
+    return tuple(dict.fromkeys(chat for gate in case.gates if f"ask:{gate.name}" in told for chat in gate.chats))
 
 
 def _explanation(case: Case, seen: Standing) -> str:

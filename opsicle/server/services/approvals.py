@@ -28,6 +28,7 @@ from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.manifests import manifest_digest
 from opsicle.server.services.people import Roster
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
+from opsicle.server.services.template_access import is_hidden
 from opsicle.server.store import approvals, audit, authenticators, automations, templates
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow, Filter
 from opsicle.server.store.database import Connection, Database
@@ -82,7 +83,7 @@ class Approvals:
             rows = approvals.list_newest(db, actor.org_id, pending, cursor, _MOST_LOOKED_AT)
             roster = Roster(db, actor.org_id)
             for row in rows:
-                shown = summary(load(db, row, roster=roster), viewer)
+                shown = summary(load(db, row, roster=roster), viewer)  # what is hidden from them they may not decide
                 if shown.may_decide:
                     found.append(shown)
                 if len(found) == limit:
@@ -92,14 +93,15 @@ class Approvals:
         return self._database.read(query)
 
     def list_newest(self, actor: Actor, wanted: Filter, cursor: str, limit: int) -> Page[ApprovalSummary]:
-        """A page of the org's approvals, newest first."""
+        """A page of the org's approvals, newest first; fewer where the caller may not see the template of some."""
         actor.require(Action.APPROVALS_VIEW)
         viewer = self._viewer(actor)
 
         def query(db: Connection) -> Page[ApprovalSummary]:
             rows = approvals.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
             roster = Roster(db, actor.org_id)
-            items = [summary(load(db, row, roster=roster), viewer) for row in rows[:limit]]
+            cases = [load(db, row, roster=roster) for row in rows[:limit]]
+            items = [summary(case, viewer) for case in cases if not _is_hidden(db, actor, case)]
             return Page(items, rows[limit - 1].id if len(rows) > limit else "")
 
         return self._database.read(query)
@@ -110,8 +112,7 @@ class Approvals:
         viewer, candidates = self._viewer(actor), self._fleet.candidates(actor.org_id)
 
         def query(db: Connection) -> Approval:
-            case = load(db, approvals.get(db, actor.org_id, approval_id))
-            return whole(db, case, viewer, candidates)
+            return whole(db, _get(db, actor, approval_id), viewer, candidates)
 
         return self._database.read(query)
 
@@ -145,7 +146,7 @@ class Approvals:
         ballot = _Ballot(verdict, _checked_reason(request.reason), bool(request.totp))
 
         def work(db: Connection) -> Standing:
-            return self._vote(db, actor, approvals.get(db, actor.org_id, approval_id), ballot)
+            return self._vote(db, actor, _get(db, actor, approval_id), ballot)
 
         seen = self._apps.prove(actor, request.totp, work) if request.totp else self._database.write(work)
         self._announce(actor.org_id, approval_id)
@@ -153,9 +154,8 @@ class Approvals:
             raise Conflict("this approval has expired", hint="Ask again by running the template anew.")
         return self.get(actor, approval_id)
 
-    def _vote(self, db: Connection, actor: Actor, row: ApprovalRow, ballot: _Ballot) -> Standing:
-        now = self._clock.now()
-        case = load(db, row)
+    def _vote(self, db: Connection, actor: Actor, case: Case, ballot: _Ballot) -> Standing:
+        now, row = self._clock.now(), case.row
         seen = case.standing(now)
         if row.state is ApprovalState.PENDING and seen.state is not ApprovalState.PENDING:
             return self._progress.settle(db, row, now)
@@ -199,14 +199,18 @@ class Approvals:
         return me, [*now_open, *later]
 
     def withdraw(self, actor: Actor, approval_id: str) -> Approval:
-        """Take back what one has asked for; the automation is cancelled. Raises NotFound, NotAllowed, Conflict."""
+        """Take back what one has asked for; the automation is cancelled. Raises NotFound, NotAllowed, Conflict.
+
+        Whoever may not run templates may not take back either: a token that is for looking changes nothing.
+        """
         actor.require(Action.APPROVALS_VIEW)
         now = self._clock.now()
 
         def work(db: Connection) -> None:
-            row = approvals.get(db, actor.org_id, approval_id)
+            row = _get(db, actor, approval_id).row
             if row.requester_id != actor.user_id:
                 raise NotAllowed("only who asked can withdraw it", hint="If you may decide, reject it.")
+            actor.require(Action.AUTOMATIONS_CREATE)
             if not self._progress.withdraw(db, row, "withdrawn by who asked", now):
                 raise Conflict(f"this approval is over: it is {row.state}")
             automations.cancel_waiting(db, row.automation_id, actor.user_id, now)
@@ -246,6 +250,20 @@ class Approvals:
 
     def _viewer(self, actor: Actor) -> Viewer:
         return Viewer(actor.user_id, self._clock.now())
+
+
+def _get(db: Connection, actor: Actor, approval_id: str) -> Case:
+    """One approval. Raises NotFound, also for one whose template the actor may not see."""
+    case = load(db, approvals.get(db, actor.org_id, approval_id))
+    if _is_hidden(db, actor, case):
+        raise approvals.not_found(approval_id)
+    return case
+
+
+def _is_hidden(db: Connection, actor: Actor, case: Case) -> bool:
+    """Whether the template is hidden from the actor, who has not asked for this either."""
+    template = case.template
+    return case.row.requester_id != actor.user_id and is_hidden(db, actor, template.name, template.labels)
 
 
 def _has_said(case: Case, actor: Actor, verdict: Verdict) -> bool:

@@ -11,6 +11,7 @@ from opsicle.domain.approvers import impassable
 from opsicle.domain.errors import Conflict, NotFound
 from opsicle.domain.policies import Gate, Policy, PolicyUse
 from opsicle.domain.policy_parser import digest
+from opsicle.domain.stored_templates import decode_approval
 from opsicle.domain.templates import Template
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -19,7 +20,7 @@ from opsicle.server.services.approval_progress import Progress
 from opsicle.server.services.manifests import manifest_digest
 from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.policies import policy_of
-from opsicle.server.store import approvals, policies
+from opsicle.server.store import approvals, policies, templates
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
@@ -43,16 +44,17 @@ class Asking:
         self._clock = clock
 
     def terms(self, db: Connection, row: AutomationRow, template: Template) -> Terms | None:
-        """What an automation falls under; None if its template asks for no approval.
+        """What an automation falls under; None if no approval is asked for.
 
         Raises Conflict for a policy that is not there, and for a gate that nobody could ever pass.
         """
-        if template.approval_policy is None:
+        use = asked_approval(db, row.org_id, template)
+        if use is None:
             return None
-        policy, policy_id, version = policy_in_force(db, row.org_id, template.approval_policy)
+        policy, policy_id, version = policy_in_force(db, row.org_id, use)
         terms = Terms(policy, gates_for(policy, template, row), policy_id, version)
         asker = asker_of(db, row.org_id, row.requester_id, self._clock.now())
-        people = Roster(db, row.org_id).people([policy], asker)
+        people = Roster(db, row.org_id).people(policy, template, asker)
         if problem := impassable(terms.gates, people.values(), asker):
             raise Conflict(
                 f"the approval of {template.name} could never be given: {problem}",
@@ -83,6 +85,16 @@ class Asking:
         )
         approvals.insert(db, approval)
         self._progress.settle(db, approval, now)
+
+
+def asked_approval(db: Connection, org_id: str, template: Template) -> PolicyUse | None:
+    """What a version of a template has to pass: what the newest version says, or else the version itself.
+
+    So asking for a version from before there was an approval is no way around it.
+    """
+    newest = templates.find(db, org_id, template.name)
+    asked = decode_approval(newest.header) if newest else None
+    return asked or template.approval_policy
 
 
 def policy_in_force(db: Connection, org_id: str, use: PolicyUse) -> tuple[Policy, str, int]:

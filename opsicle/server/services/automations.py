@@ -183,11 +183,19 @@ class Automations:
         return row
 
     def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:
-        """Trigger a new automation of the same version with the same values; it names the old one."""
+        """Trigger a new automation of the same version with the same values; it names the old one.
+
+        Raises as `create`, and Conflict if another template has the name now: it must not get values that were typed
+        for the old one.
+        """
         actor.require(Action.AUTOMATIONS_CREATE)
 
         def query(db: Connection) -> tuple[AutomationRow, SealedRow | None]:
-            return _get(db, actor, automation_id)[0], secrets.find_values(db, automation_id)
+            old = _get(db, actor, automation_id)[0]
+            now = templates.find(db, actor.org_id, old.template)
+            if now and now.id != old.template_id:
+                raise Conflict(f"another template is called {old.template} now", hint="Run that one, if it is right.")
+            return old, secrets.find_values(db, automation_id)
 
         old, sealed = self._database.read(query)
         values = msgspec.json.decode(old.values_json, type=dict[str, Value])
@@ -234,15 +242,14 @@ class Automations:
     def cancel(self, actor: Actor, automation_id: str) -> Automation:
         """End a waiting automation, or ask the worker to stop a running one; asking twice is harmless.
 
-        Raises NotAllowed unless the caller triggered it or may cancel any; Conflict if it is over.
+        Raises NotAllowed unless the caller triggered it and still may, or may cancel any; Conflict if it is over.
         """
         actor.require(Action.AUTOMATIONS_VIEW)
         now = self._clock.now()
 
         def work(db: Connection) -> JobRow | None:
             row, _ = _get(db, actor, automation_id)
-            if row.requester_id != actor.user_id and not actor.may(Action.AUTOMATIONS_CANCEL_ANY):
-                raise NotAllowed("you may only cancel what you triggered yourself", hint="Ask an operator.")
+            _require_may_cancel(actor, row)
             job = jobs.find(db, row.job_id) if row.job_id else None
             if automations.cancel_waiting(db, row.id, actor.user_id, now):
                 self._end_waiting(db, actor, row, job)
@@ -317,6 +324,15 @@ def _get(db: Connection, actor: Actor, automation_id: str) -> tuple[AutomationRo
     if _is_hidden(db, actor, row):
         raise automations.not_found(automation_id)
     return row, template_of(db, row.template_id, row.version)
+
+
+def _require_may_cancel(actor: Actor, row: AutomationRow) -> None:
+    """Raise NotAllowed unless they may. A token that is for looking cancels nothing, not even its holder's own."""
+    if actor.may(Action.AUTOMATIONS_CANCEL_ANY):
+        return
+    if row.requester_id != actor.user_id:
+        raise NotAllowed("you may only cancel what you triggered yourself", hint="Ask an operator.")
+    actor.require(Action.AUTOMATIONS_CREATE)
 
 
 def _is_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bool:

@@ -86,7 +86,8 @@ class Channels:
         """Change what is given of a channel; what failed through it is tried again at once.
 
         A credential never goes to another place than the one that it was given for: whoever changes that place gives
-        it anew. Raises NotFound, InvalidInput, Conflict if someone else was first, StepUpRequired.
+        it anew. Nor does a new place speak for those who have linked themselves at the old one. Raises NotFound,
+        InvalidInput, Conflict if someone else was first, StepUpRequired.
         """
         self._check(actor)
         old = self.database.read(lambda db: _get(db, actor.org_id, id_or_name))
@@ -109,6 +110,8 @@ class Channels:
         def work(db: Connection) -> Channel:
             if not channels.replace(db, new) or (sealed and not channels.replace_credential(db, new, sealed)):
                 raise Conflict(f"the channel {old.name} changed meanwhile", hint="Look at it, and try again.")
+            if destination(config) != destination(_config(old)):
+                chat_links.delete_of_channel(db, new.id)
             deliveries.hasten(db, new.id, new.updated_at)
             data = {"version": new.version, **_difference(old, new), "has_new_credential": sealed is not None}
             audit.append(db, new.updated_at, actor.org_id, actor, "update", _resource(new), data)

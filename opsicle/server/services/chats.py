@@ -6,13 +6,15 @@ for; the chat service only carries it. `decide` is the approvals' own way in.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from opsicle.domain.access import Action
+from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.channels import CHATS
 from opsicle.domain.errors import (
     Conflict,
@@ -20,8 +22,6 @@ from opsicle.domain.errors import (
     NotAllowed,
     NotFound,
     OpsicleError,
-    StepUpRequired,
-    TotpRequired,
 )
 from opsicle.kit.clock import Clock
 from opsicle.pki.api_tokens import token_hash
@@ -33,16 +33,17 @@ from opsicle.server.store import audit, channels, chat_links, memberships, orgs
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.chat_links import LinkRow
 from opsicle.server.store.database import Connection, Database
+from opsicle.wire.approval_api import Approval
 from opsicle.wire.channel_api import ChatLink, NewLinkCode
 
-Decide = Callable[[Actor, str, str, str, str], object]
+Decide = Callable[[Actor, str, str, str, str], Approval]
 """decide(actor, approval id, "approve" or "reject", reason, code of the authenticator app); raises OpsicleError."""
 
 CODE_LIFE = timedelta(minutes=10)
-ANSWER_LIFE = timedelta(minutes=5)
 _CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CODE_LENGTH = 10
 """49 bits, for ten minutes, at most 50 tries from one chat user: nobody guesses one."""
+_LINK = re.compile(rf"/?link\s+([0-9a-z]{{{_CODE_LENGTH}}})", re.IGNORECASE | re.ASCII)
 
 
 class ChatPerson(NamedTuple):
@@ -60,29 +61,40 @@ class Wanted(StrEnum):
     REASON = "reason"
 
 
-class Pending(NamedTuple):
-    """A decision that waits for what it lacks."""
+class Ballot(NamedTuple):
+    """What somebody wants to say, as far as they have said it."""
 
     approval_id: str
     verdict: str
-    reason: str
-    wanted: Wanted
-    until: datetime
+    reason: str = ""
+    totp: str = ""
 
 
-def _nobody_decides(_actor: Actor, _approval_id: str, _verdict: str, _reason: str, _totp: str) -> object:
+class Outcome(NamedTuple):
+    """What to tell whoever decided, and what their decision lacks: without it, it has not been made."""
+
+    text: str
+    wanted: Wanted | None = None
+
+
+def link_code_in(text: str) -> str:
+    """The code in `/link CODE` or `link CODE`, "" if the text is anything else."""
+    found = _LINK.fullmatch(text.strip())
+    return found[1] if found else ""
+
+
+def _nobody_decides(_actor: Actor, _approval_id: str, _verdict: str, _reason: str, _totp: str) -> Approval:
     raise Conflict("this server takes no decisions from chats", hint="Decide on the page.")
 
 
 class Chats:
-    """What people do in chats. Its methods answer with what to tell them."""
+    """What people do in chats."""
 
     def __init__(self, database: Database, step_up: StepUp, throttle: LoginThrottle, clock: Clock) -> None:
         self._database = database
         self._step_up = step_up
         self._throttle = throttle
         self._clock = clock
-        self._pending: dict[tuple[str, str], Pending] = {}
         self.decide: Decide = _nobody_decides
 
     def make_code(self, actor: Actor, channel: str) -> NewLinkCode:
@@ -136,7 +148,7 @@ class Chats:
         self._database.write(work)
 
     def link(self, person: ChatPerson, code: str) -> str:
-        """Link a chat user to the account whose code they show."""
+        """Link a chat user to the account whose code they show; what to tell them."""
         address = f"{person.channel.kind}:{person.channel.id}:{person.chat_user_id}"
         now = self._clock.now()
 
@@ -160,20 +172,9 @@ class Chats:
         email = self._database.write(work)
         return f"You are {email} here from now on." if email else "This code is not good, or no longer."
 
-    def press(self, person: ChatPerson, verdict: str, approval_id: str) -> str:
-        """Decide, as far as a press of a button can."""
-        return self._try(person, Pending(approval_id, verdict, "", Wanted.TOTP, self._clock.now()), "")
+    def decide_as(self, person: ChatPerson, ballot: Ballot) -> Outcome:
+        """Decide as the account behind a chat user, with the role that it has now. Saying it again is harmless."""
 
-    def answer(self, person: ChatPerson, text: str) -> str:
-        """Decide with what was asked for. "" if nothing was."""
-        pending = self._pending.pop((person.channel.id, person.chat_user_id), None)
-        if pending is None or pending.until < self._clock.now():
-            return ""
-        if pending.wanted == Wanted.REASON:
-            return self._try(person, pending._replace(reason=text), "")
-        return self._try(person, pending, text.strip())
-
-    def _try(self, person: ChatPerson, pending: Pending, totp: str) -> str:
         def query(db: Connection) -> Actor | None:
             channel = person.channel
             user_id = chat_links.find_user(db, channel.org_id, channel.id, person.chat_user_id)
@@ -181,30 +182,33 @@ class Chats:
 
         actor = self._database.read(query)
         if actor is None:
-            return "You are not linked to an account here. Ask Opsicle for a code, then send me: /link CODE"
+            return Outcome("You are not linked to an account here. Ask Opsicle for a code, then send me: link CODE")
         try:
-            self.decide(actor, pending.approval_id, pending.verdict, pending.reason, totp)
-        except (StepUpRequired, TotpRequired):
-            return self._ask(person, pending, Wanted.TOTP, "Send me a fresh code of your authenticator app.")
+            shown = self.decide(actor, ballot.approval_id, ballot.verdict, ballot.reason, ballot.totp)
         except InvalidInput as error:
-            return self._ask_for(person, pending, error)
+            return _lacking(ballot, error)
         except OpsicleError as error:
-            return " ".join(part for part in (error.message, error.hint) if part)
-        return "Approved." if pending.verdict == "approve" else "Rejected."
+            return Outcome(f"{error.message}. {error.hint}" if error.hint else f"{error.message}.")
+        return Outcome(_said(ballot.verdict, shown))
 
-    def _ask_for(self, person: ChatPerson, pending: Pending, error: InvalidInput) -> str:
-        """Ask for what a decision lacked, or once more for a code that was wrong."""
-        paths = {problem.path for problem in error.problems}
-        if "reason" in paths and not pending.reason:
-            return self._ask(person, pending, Wanted.REASON, "Send me your reason.")
-        if "totp" in paths:
-            return self._ask(person, pending, Wanted.TOTP, f"{error.message}. Send me a fresh code of your app.")
-        return error.message
 
-    def _ask(self, person: ChatPerson, pending: Pending, wanted: Wanted, question: str) -> str:
-        until = self._clock.now() + ANSWER_LIFE
-        self._pending[person.channel.id, person.chat_user_id] = pending._replace(wanted=wanted, until=until)
-        return question
+def _lacking(ballot: Ballot, error: InvalidInput) -> Outcome:
+    """What a decision lacks; a code that was wrong is asked for once more."""
+    paths = {problem.path for problem in error.problems}
+    if "reason" in paths and not ballot.reason:
+        return Outcome("Send me your reason.", Wanted.REASON)
+    if "totp" in paths:
+        trouble = f"{error.message}. " if ballot.totp else ""
+        return Outcome(f"{trouble}Send me a fresh code of your authenticator app.", Wanted.TOTP)
+    return Outcome(f"{error.message}.")
+
+
+def _said(verdict: str, shown: Approval) -> str:
+    """What came of a decision, for whoever made it: theirs may not be the last one."""
+    own = "Approved." if verdict == "approve" else "Rejected."
+    if shown.state is not ApprovalState.PENDING:
+        return f"{own} {shown.template} is {shown.state}."
+    return f"{own} It still waits for {shown.waiting_for}."
 
 
 def _actor(db: Connection, person: ChatPerson, user_id: str) -> Actor | None:

@@ -12,6 +12,9 @@ _ORG_CODE = re.compile(r"[a-z0-9][a-z0-9-]{1,31}")
 PROVIDER_SCOPE = "provider"
 """What stands in the place of an org's code where something is the server's own."""
 
+SERVICE_DOMAIN = ".service"
+"""How the addresses of service accounts end, which no person's does: it is no domain of the internet."""
+
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
 
 
@@ -21,8 +24,14 @@ def invalid(path: str, message: str, *, hint: str = "") -> InvalidInput:
 
 
 def email_address(text: str, path: str = "email") -> str:
-    """An e-mail address in the form in which it is kept. Raises InvalidInput."""
+    """A person's e-mail address in the form in which it is kept. Raises InvalidInput.
+
+    That of a service account is none. Else one that was deleted could come back as a person, and its owner decide on
+    what it had asked for.
+    """
     email = text.strip().lower()
+    if email.endswith(SERVICE_DOMAIN):
+        raise invalid(path, f"an address with {SERVICE_DOMAIN} is a service account's", hint="As in ada@example.com.")
     if not _EMAIL.fullmatch(email):
         raise invalid(path, "the e-mail address is not one", hint="As in ada@example.com.")
     return email

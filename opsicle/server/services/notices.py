@@ -6,6 +6,7 @@ undone. Sending is `services/sending.py`'s.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.domain.templates import Value
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
-from opsicle.server.approver.messages import Fact
+from opsicle.server.approver.messages import CUT, Fact
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.result_notices import named_by_template
 from opsicle.server.store import automations, channels, chat_links, deliveries, memberships, notice_preferences, notices
@@ -29,7 +30,9 @@ from opsicle.server.store.deliveries import DeliveryRow
 GIVE_UP_AFTER = timedelta(days=3)
 """A channel that is down over a long weekend loses nothing."""
 
-MAX_FACT_CHARACTERS = 500
+MAX_FACT_CHARACTERS = 900
+"""So that what asks, why, with which values and what runs fit together into one message of a chat."""
+
 MAX_VALUES = 20
 
 Describe = Callable[[Connection, str, str], tuple[Fact, ...]]
@@ -151,11 +154,12 @@ class Notices:
 def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
     """What is to be said of an automation; a secret's value is masked in its row already."""
     values = msgspec.json.decode(row.values_json, type=dict[str, Value])
-    shown = ", ".join(f"{name}={value}" for name, value in list(values.items())[:MAX_VALUES])
+    shown = [f"{name}={_written(value)}" for name, value in list(values.items())[:MAX_VALUES]]
+    shown += [f"… and {len(values) - len(shown)} more: see the page"] if len(values) > len(shown) else []
     facts = (
         Fact("Asked by", f"{row.requester_name} ({row.requester_email})"),
         Fact("Template", f"{row.template}, version {row.version}"),
-        Fact("Values", shown),
+        Fact("Values", "\n".join(shown)),
         Fact("Reason", row.reason),
     )
     if not is_over:
@@ -164,5 +168,10 @@ def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
     return (*facts, Fact("State", row.state), Fact("Exit code", code), Fact("Explanation", row.explanation))
 
 
+def _written(value: Value) -> str:
+    """A value on one line: a line break in it makes nothing that looks like another value."""
+    return value if isinstance(value, str) and value.isprintable() else json.dumps(value)
+
+
 def _short(text: str) -> str:
-    return text if len(text) <= MAX_FACT_CHARACTERS else text[: MAX_FACT_CHARACTERS - 1] + "…"
+    return text if len(text) <= MAX_FACT_CHARACTERS else text[: MAX_FACT_CHARACTERS - len(CUT)] + CUT

@@ -12,6 +12,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
+from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.vault import Vault
 from opsicle.server.store import audit, secrets
 from opsicle.server.store.database import Connection, Database
@@ -24,16 +25,21 @@ MAX_DESCRIPTION_CHARACTERS = 500
 
 
 class Secrets:
-    """The secrets of an org. Nothing here gives a value back; workers get them with their work."""
+    """The secrets of an org. Nothing here gives a value back; workers get them with their work.
 
-    def __init__(self, database: Database, vault: Vault, clock: Clock) -> None:
+    A change asks for a fresh code of those who have an authenticator app.
+    """
+
+    def __init__(self, database: Database, vault: Vault, step_up: StepUp, clock: Clock) -> None:
         self._database = database
         self._vault = vault
+        self._step_up = step_up
         self._clock = clock
 
     def create(self, actor: Actor, request: CreateSecretRequest) -> Secret:
         """Keep a new secret. Raises InvalidInput for a name or value that cannot be, Conflict if the name is taken."""
         actor.require(Action.SECRETS_MANAGE)
+        self._step_up.require(actor)
         if not SECRET_NAME.fullmatch(request.name):
             raise fields.invalid("name", f"the name must be {SECRET_NAME_RULE}")
         _check_value(request.value)
@@ -66,6 +72,7 @@ class Secrets:
         Raises NotFound, InvalidInput for a value that cannot be, Conflict if someone else was first.
         """
         actor.require(Action.SECRETS_MANAGE)
+        self._step_up.require(actor)
         old = self._database.read(lambda db: _get(db, actor.org_id, name))
         _check_value(request.value)
         new = msgspec.structs.replace(
@@ -93,6 +100,7 @@ class Secrets:
     def delete(self, actor: Actor, name: str) -> None:
         """Remove a secret; automations that wait and need it will fail, saying so. Raises NotFound."""
         actor.require(Action.SECRETS_MANAGE)
+        self._step_up.require(actor)
 
         def work(db: Connection) -> None:
             if not secrets.delete(db, actor.org_id, name):

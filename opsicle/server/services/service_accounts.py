@@ -59,7 +59,7 @@ class ServiceAccounts:
         if request.role == Role.ADMIN:
             raise fields.invalid("role", "a service account cannot be an admin")
         now = self._clock.now()
-        email = f"{request.name}@{actor.org_code}.service"
+        email = f"{request.name}@{actor.org_code}{fields.SERVICE_DOMAIN}"
 
         def work(db: Connection) -> User:
             require_role(db, actor.org_id, request.role)

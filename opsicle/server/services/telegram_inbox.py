@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
-import msgspec
-
-from opsicle.domain.channels import TELEGRAM, Config, TelegramConfig
-from opsicle.pki.master_key import CannotOpen
+from opsicle.domain.channels import TELEGRAM, TelegramConfig
+from opsicle.kit.clock import Clock
 from opsicle.server.approver.messages import Undelivered
 from opsicle.server.approver.telegram import APPROVE, REJECT, Press, Telegram, Text, Update
-from opsicle.server.services.chats import ChatPerson, Chats
+from opsicle.server.services.chat_channels import ChatChannels
+from opsicle.server.services.chat_questions import ChatQuestions
+from opsicle.server.services.chats import ChatPerson, Chats, link_code_in
 from opsicle.server.services.vault import Vault
-from opsicle.server.store import channels
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.database import Database
 
@@ -24,21 +26,24 @@ HELP = "I bring you what Opsicle asks of you. To link this chat to your account,
 class TelegramInbox:
     """Reads what happened at every bot. An update that is read twice does no harm: codes and votes count once."""
 
-    def __init__(self, database: Database, vault: Vault, chats: Chats) -> None:
-        self._database = database
-        self._vault = vault
+    def __init__(self, database: Database, vault: Vault, chats: Chats, clock: Clock) -> None:
+        self._bots = ChatChannels(database, vault, TELEGRAM)
         self._chats = chats
+        self._questions = ChatQuestions(chats, clock)
         self._offsets: dict[str, int] = {}
 
     def channels(self) -> dict[str, int]:
         """The bots to listen to, with the versions of their channels."""
-        rows = self._database.read(lambda db: channels.list_enabled_of_kind(db, TELEGRAM))
-        return {row.id: row.version for row in rows}
+        return self._bots.versions()
+
+    @contextmanager
+    def open(self, channel_id: str) -> Iterator[Callable[[int], int]]:
+        """What waits for something to happen at one bot and deals with it; see `poll`."""
+        yield partial(self.poll, channel_id)
 
     def poll(self, channel_id: str, wait_seconds: int) -> int:
         """Wait for something to happen at one bot and deal with it; how much that was. Raises Undelivered."""
-        rows = self._database.read(lambda db: channels.list_enabled_of_kind(db, TELEGRAM))
-        channel = next((row for row in rows if row.id == channel_id), None)
+        channel = self._bots.find(channel_id)
         if channel is None:
             return 0
         bot = self._bot(channel)
@@ -52,13 +57,9 @@ class TelegramInbox:
         return len(updates)
 
     def _bot(self, channel: ChannelRow) -> Telegram:
-        config: Config = msgspec.json.decode(channel.config, type=Config)
-        sealed = self._database.read(lambda db: channels.find_sealed(db, channel.org_id, channel.id))
+        config, token = self._bots.open(channel)
         assert isinstance(config, TelegramConfig)
-        try:
-            return Telegram(config, self._vault.open_credential(sealed) if sealed else "")
-        except CannotOpen as error:
-            raise Undelivered("the channel's credential cannot be decrypted; give it again") from error
+        return Telegram(config, token)
 
     def _handle(self, bot: Telegram, channel: ChannelRow, update: Update) -> None:
         if update.callback_query:
@@ -73,13 +74,12 @@ class TelegramInbox:
         if verdict not in (APPROVE, REJECT) or not approval_id:
             return
         own_room = str(press.from_.id)  # a user's id is also their private room with the bot
-        answer = self._chats.press(ChatPerson(channel, own_room, own_room), verdict, approval_id)
+        answer = self._questions.press(ChatPerson(channel, own_room, own_room), verdict, approval_id)
         bot.answer(press, answer)
         bot.say(own_room, answer)
 
     def _written(self, channel: ChannelRow, message: Text, chat_user_id: str) -> str:
         person = ChatPerson(channel, chat_user_id, str(message.chat.id))
-        words = message.text.split()
-        if len(words) == 2 and words[0] == "/link":
-            return self._chats.link(person, words[1])
-        return self._chats.answer(person, message.text) or HELP
+        if code := link_code_in(message.text):
+            return self._chats.link(person, code)
+        return self._questions.answer(person, message.text) or HELP

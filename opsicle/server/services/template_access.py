@@ -7,11 +7,12 @@ is to them as absent as what never was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from opsicle.domain.access import Action
+from opsicle.domain.rights import Rights
 from opsicle.domain.rules import Target
 from opsicle.server.services.actor import Actor
 from opsicle.server.store import templates
@@ -54,3 +55,9 @@ def is_hidden(db: Connection, actor: Actor, name: str, labels: Labels = None) ->
     """Whether rules about single templates keep this one, and with it its automations, from the actor's sight."""
     view = Action.TEMPLATES_VIEW
     return actor.rights.depends_on_template(view) and not may_on(db, actor, view, name, labels)
+
+
+def is_hidden_from(rights: Rights, targets: Iterable[Target]) -> bool:
+    """The same for somebody with these rights, and the targets of a template."""
+    view = Action.TEMPLATES_VIEW
+    return rights.depends_on_template(view) and not all(rights.may(view, target) for target in targets)

@@ -12,10 +12,12 @@ import msgspec
 
 from opsicle.domain import shell_lint
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, InvalidInput, Problem
+from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, Problem
+from opsicle.domain.policies import PolicyUse
 from opsicle.domain.policy_parser import SEED_WARNING, without_seeds
+from opsicle.domain.policy_parser import digest as policy_digest
 from opsicle.domain.rules import Target
-from opsicle.domain.stored_templates import decode_template
+from opsicle.domain.stored_templates import decode_approval, decode_template
 from opsicle.domain.template_parser import TEMPLATE_TYPE, digest, parse_template
 from opsicle.domain.templates import Owner, Template
 from opsicle.domain.unsupported import unsupported
@@ -24,6 +26,7 @@ from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of, position
 from opsicle.server.services.result_notices import unknown_names
+from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.template_access import is_hidden, require_on, targets_of
 from opsicle.server.services.template_versions import asks_for_code
 from opsicle.server.store import audit, templates
@@ -58,6 +61,21 @@ class _Document:
     unsupported: list[Problem]
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What a push or a deletion makes of who must approve a template."""
+
+    before: PolicyUse | None
+    after: PolicyUse | None
+
+    @property
+    def recorded(self) -> dict[str, object]:
+        """For the audit record; nothing if all stays as it was."""
+        if self.before == self.after:
+            return {}
+        return {"approval_before": _named(self.before), "approval": _named(self.after)}
+
+
 class _Shown(msgspec.Struct):
     """The part of a template's JSON that a list shows."""
 
@@ -69,10 +87,15 @@ class _Shown(msgspec.Struct):
 
 
 class Templates:
-    """The runbooks of an org."""
+    """The runbooks of an org.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    Who must approve a template is not for those to change who merely push templates: it takes the right to manage
+    policies, and a fresh code of those who have an authenticator app.
+    """
+
+    def __init__(self, database: Database, step_up: StepUp, clock: Clock) -> None:
         self._database = database
+        self._step_up = step_up
         self._clock = clock
 
     def validate(self, actor: Actor, source: str) -> Validation:
@@ -91,11 +114,13 @@ class Templates:
         """Make a new version of the template that the document names, or its first.
 
         If the newest version says the same already, nothing changes and that version is the answer. Of two pushes at
-        once each gets a number of its own. Raises InvalidInput with every mistake in the document.
+        once each gets a number of its own. Raises InvalidInput with every mistake in the document; NotAllowed and
+        StepUpRequired where it changes who must approve.
         """
         actor.require(Action.TEMPLATES_PUSH)
         document = _in_thread(_read, source)
         name, labels = document.template.name, document.template.labels
+        change = self._approval_change(actor, name, document.template.approval_policy)
 
         def work(db: Connection) -> tuple[int, bool, list[Problem]]:
             for target in targets_of(db, actor.org_id, name, labels):
@@ -104,7 +129,9 @@ class Templates:
             newest = templates.find(db, actor.org_id, name)
             if newest and newest.digest == document.digest:
                 return newest.latest_version, False, unknown
-            return self._add_version(db, actor, newest, document), True, unknown
+            if _approval_of(newest) != change.before:
+                raise Conflict(f"the template {name} changed meanwhile", hint="Push again.")
+            return self._add_version(db, actor, newest, document, change), True, unknown
 
         version, is_new, unknown = self._database.write(work)
         return Pushed(
@@ -116,7 +143,21 @@ class Templates:
             unsupported=document.unsupported,
         )
 
-    def _add_version(self, db: Connection, actor: Actor, newest: TemplateRow | None, document: _Document) -> int:
+    def _approval_change(self, actor: Actor, name: str, after: PolicyUse | None) -> _Change:
+        """What becomes of the template's approval. Raises NotAllowed or StepUpRequired unless the actor may do that."""
+        before = _approval_of(self._database.read(lambda db: templates.find(db, actor.org_id, name)))
+        if before is not None and before != after:
+            if not actor.may(Action.POLICIES_MANAGE):
+                raise NotAllowed(
+                    f"this would change who must approve {name}, which takes {Action.POLICIES_MANAGE}",
+                    hint="Leave its approvalPolicy as it is, or ask an admin of your org.",
+                )
+            self._step_up.require(actor)
+        return _Change(before, after)
+
+    def _add_version(
+        self, db: Connection, actor: Actor, newest: TemplateRow | None, document: _Document, change: _Change
+    ) -> int:
         now = self._clock.now()
         name = document.template.name
         template_id = newest.id if newest else new_id(now)
@@ -139,7 +180,7 @@ class Templates:
         templates.insert_version(db, actor.org_id, row)
         if not templates.advance(db, template_id, version, now):
             raise Conflict(f"the template {name} changed meanwhile", hint="Push again.")
-        data = {"version": version, "digest": document.digest}
+        data = {"version": version, "digest": document.digest, **change.recorded}
         audit.append(db, now, actor.org_id, actor, "push", f"templates/{name}", data)
         return version
 
@@ -192,15 +233,22 @@ class Templates:
         return TemplateDiff(name=name, from_version=from_version, to_version=to_version, diff=diff)
 
     def delete(self, actor: Actor, name: str) -> None:
-        """Take a template out of use and free its name; automations of it keep their version. Raises NotFound."""
+        """Take a template out of use and free its name; automations of it keep their version.
+
+        Raises NotFound; NotAllowed and StepUpRequired for one that asks for approval, as `push` does.
+        """
         actor.require(Action.TEMPLATES_DELETE)
         now = self._clock.now()
+        self._database.read(lambda db: require_on(db, actor, Action.TEMPLATES_DELETE, name))
+        change = self._approval_change(actor, name, None)
 
         def work(db: Connection) -> None:
             require_on(db, actor, Action.TEMPLATES_DELETE, name)
+            if _approval_of(templates.find(db, actor.org_id, name)) != change.before:
+                raise Conflict(f"the template {name} changed meanwhile", hint="Look at it, and try again.")
             if not templates.delete(db, actor.org_id, name, now):
                 raise templates.not_found(name)
-            audit.append(db, now, actor.org_id, actor, "delete", f"templates/{name}")
+            audit.append(db, now, actor.org_id, actor, "delete", f"templates/{name}", change.recorded)
 
         self._database.write(work)
 
@@ -213,6 +261,17 @@ def _get(db: Connection, actor: Actor, name: str, version: int | None) -> Versio
         if is_hidden(db, actor, name, labels):
             raise templates.not_found(name, version)
     return row
+
+
+def _approval_of(row: TemplateRow | None) -> PolicyUse | None:
+    """Who must approve a template, as its newest version says."""
+    return decode_approval(row.header) if row else None
+
+
+def _named(use: PolicyUse | None) -> str:
+    if use is None:
+        return "none"
+    return f"policy {use.policy_ref}" if use.policy is None else f"its own, {policy_digest(use.policy)}"
 
 
 def _in_thread(function: Callable[..., T], *arguments: Any) -> T:

@@ -98,8 +98,13 @@ def get(db: apsw.Connection, org_id: str, approval_id: str) -> ApprovalRow:
     """One approval of this org. Raises NotFound for an absent and for another org's one alike."""
     row = find(db, org_id, approval_id)
     if row is None:
-        raise NotFound(f"there is no approval {approval_id}", hint="`opsicle approvals list --whose all` shows them.")
+        raise not_found(approval_id)
     return row
+
+
+def not_found(approval_id: str) -> NotFound:
+    """The error for an approval that this org does not have."""
+    return NotFound(f"there is no approval {approval_id}", hint="`opsicle approvals list --whose all` shows them.")
 
 
 def find_of_automation(db: apsw.Connection, automation_id: str) -> ApprovalRow | None:

@@ -1,0 +1,277 @@
+"""Nothing of one org is found out from another, whatever the way: paths, filters, cursors, bodies, streams, exports.
+
+The rule is everywhere the same: another org's thing and one that never was get the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import gevent
+import pytest
+
+from opsicle.domain.access import Resource, Role
+from opsicle.server.api.http import Access
+from tests.api.house import PASSWORD, Answer, Client, House
+from tests.api.test_access_table import (
+    BODIES,
+    MAY,
+    PUBLIC,
+    A,
+    Things,
+    absent,
+    call,
+    filled,
+    furnish,
+    without_ids,
+)
+from tests.api.test_policies import policy
+from tests.api.test_templates import source
+from tests.support import wait_until
+
+
+@pytest.fixture
+def acme(house: House) -> Things:
+    return furnish(house, "acme", "alice@example.com", "restart-web")
+
+
+@pytest.fixture
+def globex(house: House) -> Things:
+    return furnish(house, "globex", "gina@example.com", "globex-only")
+
+
+def by_id(house: House, things: Things) -> Things:
+    """The same things under their other names."""
+    user = house.services.users.get(house.actor(things["user"]), things["user"])
+    return things | {"user": user.id, "worker": f"{things['org']}-worker"}
+
+
+def token(house: House, client: Client, **request: object) -> Client:
+    made = client.post("/api/v1/tokens", {"name": "program", **request})
+    assert made.status == 201, made.content
+    return house.client(made.json["token"])
+
+
+def callers(house: House) -> dict[str, Client]:
+    """Everybody who can come in at acme, and somebody who cannot."""
+    people: dict[str, Client] = {role: house.person("acme", f"a-{role}", role) for role in Role}
+    alice = house.session("alice@example.com")
+    assert alice.post("/api/v1/service-accounts", {"name": "deploy", "role": "operator"}).status == 201
+    every_scope = [f"manage {resource}" for resource in Resource]
+    return people | {
+        "service account": token(house, alice, account="deploy@acme.service"),
+        "token with every scope": token(house, alice, scopes=every_scope),
+        "token for looking": token(house, alice, scopes=["view automations", "view templates", "view approvals"]),
+        "provider admin": alice,
+        "stranger": house.client(),
+    }
+
+
+def is_about_orgs(route_key: str) -> bool:
+    """All but the provider's word about orgs, who knows which ones there are."""
+    return "<" in route_key and not route_key.endswith("/provider/orgs/<org>/invitations")
+
+
+def test_whoever_calls_whatever_route_finds_out_nothing_of_another_org(
+    house: House, acme: Things, globex: Things
+) -> None:
+    count = 0
+    for who, client in callers(house).items():
+        for things in (globex, by_id(house, globex)):
+            for route_key in filter(is_about_orgs, MAY):
+                if MAY[route_key] is A.PROVIDER_MANAGE and "<user>" in route_key:
+                    continue  # accounts are the server's
+                foreign, missing = call(client, route_key, things), call(client, route_key, absent(things))
+                assert foreign.status == missing.status, (who, route_key, foreign.content)
+                assert foreign.status in (401, 403, 404), (who, route_key, foreign.content)
+                assert without_ids(foreign, things) == without_ids(missing, absent(things)), (who, route_key)
+                count += 1
+    assert count > 1000
+
+
+@pytest.fixture
+def secrets_of_globex(house: House, globex: Things) -> list[str]:
+    """Texts of which none may come to anybody in acme."""
+    actor = house.actor("gina@example.com")
+    return [actor.org_id, actor.user_id, *(value for name, value in globex.items() if name != "version")]
+
+
+def everything(client: Client, path: str) -> tuple[int, str]:
+    """An answer whole, be it ever so long."""
+    answer, pieces = client._begin("GET", path, None, {})
+    return answer.status, b"".join(pieces).decode()
+
+
+def listing_routes(house: House) -> Iterator[tuple[str, list[str]]]:
+    """The routes that show more than one thing, with what narrows them down."""
+    for route in house.application.routes:
+        is_stream = route.content_type == "text/event-stream"
+        if route.method == "GET" and "<" not in route.path and route.may is not Access.PUBLIC and not is_stream:
+            yield route.path, [name for name, kind in (route.query or {}).items() if kind is str]
+
+
+def test_no_list_export_filter_or_cursor_shows_anything_of_another_org(
+    house: House, acme: Things, globex: Things, secrets_of_globex: list[str]
+) -> None:
+    client, asked = house.session("alice@example.com"), 0
+    for path, names in listing_routes(house):
+        if path.startswith("/api/v1/provider/"):
+            continue
+        for name in ("", *names):
+            for value in secrets_of_globex if name else ("",):
+                status, content = everything(client, f"{path}?{name}={quote(value)}" if name else path)
+                shown = content.replace(value, "") if value else content
+                assert status in (200, 400, 404), (path, name, value, content)
+                assert not [text for text in secrets_of_globex if text in shown], (path, name, value)
+                asked += 1
+                if name and name != "cursor":
+                    never = "absent@example.com" if "@" in value else "0" * len(value)
+                    other_status, other = everything(client, f"{path}?{name}={quote(never)}")
+                    assert (status, shown) == (other_status, other.replace(never, "")), (path, name, value)
+    assert asked > 300
+
+
+def joined_globex(house: House) -> Client:
+    """Alice, who is now of globex too, there."""
+    gina = house.session("gina@example.com")
+    link = gina.post("/api/v1/invitations", {"email": "alice@example.com", "role": "admin"}).json["url"]
+    body = {"token": link.partition("token=")[2], "password": PASSWORD}
+    answer = house.client().post("/api/v1/invitations/accept", body)
+    assert answer.status in (200, 201), answer.content
+    return house.client(answer.json["token"])
+
+
+def test_one_who_belongs_to_both_orgs_sees_each_only_from_within(
+    house: House, acme: Things, globex: Things, secrets_of_globex: list[str]
+) -> None:
+    inside, outside = joined_globex(house), house.session("alice@example.com", "acme")
+    for name in ("automation_id", "approval_id"):
+        path = f"/api/v1/{name.removesuffix('_id')}s/{globex[name]}"
+        assert (inside.get(path).status, outside.get(path).status) == (200, 404)
+    content = everything(outside, "/api/v1/automations")[1] + everything(outside, "/api/v1/audit/export")[1]
+    assert not [text for text in secrets_of_globex if text in content and text != "globex"]
+
+
+def replaced(body: Any, old: str, new: str) -> Any:
+    if isinstance(body, dict):
+        return {key: replaced(value, old, new) for key, value in body.items()}
+    return body.replace(old, new) if isinstance(body, str) else body
+
+
+NAMING: dict[str, tuple[str, dict[str, object], str]] = {
+    "a manager": ("POST /api/v1/users", {**BODIES["POST /api/v1/users"], "manager": "@"}, "user"),  # type: ignore[dict-item]
+    "another's manager": ("PATCH /api/v1/users/<user>", {"manager": "@"}, "user"),
+    "the manager of one invited": (
+        "POST /api/v1/invitations",
+        {"email": "new@example.com", "role": "member", "manager": "@"},
+        "user",
+    ),
+    "a role": ("PATCH /api/v1/users/<user>", {"role": "@"}, "role"),
+    "the role of one invited": ("POST /api/v1/invitations", {"email": "new@example.com", "role": "@"}, "role"),
+    "an owner": ("POST /api/v1/service-accounts", {"name": "new", "owner": "@"}, "user"),
+    "a token's account": ("POST /api/v1/tokens", {"name": "x", "account": "@"}, "user"),
+    "a template": ("POST /api/v1/automations", {"template": "@"}, "name"),
+    "a chat": ("POST /api/v1/chat-links", {"channel": "@"}, "channel"),
+    "a preference": (
+        "PUT /api/v1/preferences",
+        {"channel": "@", "notice": "automation_finished", "is_on": True},
+        "channel",
+    ),
+}
+
+
+@pytest.mark.parametrize(("route_key", "body", "what"), NAMING.values(), ids=NAMING)
+def test_a_body_that_names_anothers_orgs_thing_is_answered_like_one_that_names_nothing(
+    house: House, acme: Things, globex: Things, route_key: str, body: dict[str, object], what: str
+) -> None:
+    alice, one, never = house.session("alice@example.com"), globex[what], absent(globex)[what]
+    foreign = call(alice, route_key, acme, replaced(body, "@", one) | keep_addresses(body))
+    missing = call(alice, route_key, acme, replaced(body, "@", never) | keep_addresses(body))
+    assert foreign.status == missing.status >= 400, foreign.content
+    assert foreign.content.replace(one.encode(), b"ID") == missing.content.replace(never.encode(), b"ID")
+
+
+def keep_addresses(body: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in body.items() if isinstance(value, str) and len(value) > 1}
+
+
+@pytest.mark.parametrize("kind", ["policy", "secret"])
+def test_a_template_that_names_anothers_orgs_policy_or_secret_finds_none(
+    house: House, globex: Things, kind: str
+) -> None:
+    alice = house.session("alice@example.com")
+    answers = []
+    for name in (globex[kind], absent(globex)[kind].replace("0", "x")):
+        text = source("naming", more=f"  approvalPolicy: {{policyRef: {name}}}")
+        if kind == "secret":
+            text = source("naming") + f"        secrets: [{name}]\n"
+        assert alice.post("/api/v1/templates", {"source": text}).status == 201
+        answer = alice.post("/api/v1/automations", {"template": "naming"})
+        answers.append((answer.status, answer.content.replace(name.encode(), b"ID")))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 409
+
+
+def test_a_policy_that_names_people_and_groups_of_another_org_is_asked_of_nobody(house: House, globex: Things) -> None:
+    alice, gina = house.session("alice@example.com"), house.session("gina@example.com")
+    gina.call("PUT", f"/api/v1/groups/{globex['group']}/members/gina@example.com", {})
+    for who in ("users: [gina@example.com]", f"groups: [{globex['group']}]", f"roles: [{globex['role']}]"):
+        text = policy("production").replace("manager: true", who)
+        assert who in text
+        assert alice.post("/api/v1/policies", {"source": text}).status == 201
+        alice.post("/api/v1/templates", {"source": source(more="  approvalPolicy: {policyRef: production}")})
+        asked = alice.post("/api/v1/automations", {"template": "restart-web"})
+        assert (asked.status, "nobody" in asked.json["detail"]) == (409, True), who
+
+
+def test_an_idempotency_key_is_its_users_and_its_orgs_own(house: House, acme: Things) -> None:
+    gina = house.session("gina@example.com")
+    assert gina.post("/api/v1/templates", {"source": source()}).status == 201
+    olga = house.person("acme", "olga", Role.OPERATOR)
+    there, alice = joined_globex(house), house.session("alice@example.com", "acme")
+
+    def run(client: Client) -> Answer:
+        return client.call("POST", "/api/v1/automations", {"template": "restart-web"}, **{"Idempotency-Key": "same"})
+
+    first = run(alice).json["id"]
+    others = [run(client) for client in (gina, olga, there)]
+    assert [answer.status for answer in others] == [201] * 3
+    assert len({first, *(answer.json["id"] for answer in others)}) == 4
+    assert run(alice).json["id"] == first
+
+
+def test_a_live_view_of_an_org_hears_nothing_of_another(house: House, acme: Things, globex: Things) -> None:
+    heard: list[bytes] = []
+
+    def listen() -> None:
+        for piece in house.session("alice@example.com").stream("/api/v1/events"):
+            heard.append(piece)  # noqa: PERF402 - each as it comes
+
+    listener = gevent.spawn(listen)
+    wait_until(lambda: len(heard) == 2, what="the first event", pause=gevent.sleep)
+    gina, alice = house.session("gina@example.com"), house.session("alice@example.com")
+    assert gina.post("/api/v1/automations", {"template": "globex-only"}).status == 201
+    assert gina.post(f"/api/v1/approvals/{globex['approval_id']}/approve", {}).status == 200
+    listener.join(timeout=0.3)
+    assert len(heard) == 2
+    assert alice.post("/api/v1/automations", {"template": "restart-web"}).status == 201
+    wait_until(lambda: len(heard) == 3, what="the own org's event", pause=gevent.sleep)
+    listener.kill()
+
+
+def test_every_route_without_an_id_that_changes_something_changes_ones_own_org(
+    house: House, acme: Things, globex: Things
+) -> None:
+    """Whatever an admin of acme does without naming a thing, globex's record stays as it was."""
+    gina, alice = house.session("gina@example.com"), house.session("alice@example.com")
+    before = gina.get("/api/v1/audit?limit=200").json["items"]
+    did = 0
+    for route_key, may in MAY.items():
+        method, path = route_key.split(" ", 1)
+        if method == "GET" or "<" in path or may is PUBLIC or path.startswith(("/api/v1/logout", "/api/v1/provider")):
+            continue
+        did += alice.call(method, filled(path, {}), BODIES.get(route_key, {})).status < 300
+    assert did >= 8
+    assert gina.get("/api/v1/audit?limit=200").json["items"] == before

@@ -1,0 +1,373 @@
+"""Slack, against a stand-in: who is linked is told, and what they press and fill in is their account's decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from slack_sdk.socket_mode import SocketModeClient
+from slack_sdk.web import WebClient
+
+from opsicle.domain.access import Role
+from opsicle.pki import totp
+from opsicle.server.approver.messages import CUT, Undelivered
+from tests.api.authenticator_app import enrol
+from tests.api.house import Client, House
+from tests.api.receivers import LOOPBACK
+from tests.api.slack_api import (
+    APP_TOKEN,
+    BOT_TOKEN,
+    TOKENS,
+    SlackApi,
+    buttons_in,
+    slack_api,
+    text_in,
+    wait_for_answer,
+)
+from tests.api.telling import ask, deliver, deliveries, entries, post_notice
+from tests.support import wait_until
+
+ALICE, BOB, MIA = "alice@example.com", "bob@example.com", "mia@example.com"
+BOBS, MIAS, STRANGER = "U0B0B", "U0M1A", "U0ANY"
+MFA = "{name: boss, approvers: {manager: true}, requireMfa: true}"
+
+Hear = Callable[[str], Any]
+"""Lets the server deal with an envelope; what it answered."""
+
+
+@pytest.fixture
+def api() -> Iterator[SlackApi]:
+    with slack_api() as api:
+        yield api
+
+
+@pytest.fixture
+def alice(house: House, api: SlackApi) -> Client:
+    """Alice, who has made the channel."""
+    alice = house.session(ALICE)
+    config = {"kind": "slack", "base_url": api.url, "allow_networks": LOOPBACK}
+    made = alice.post("/api/v1/channels", {"name": "slack", "config": config, "credential": TOKENS})
+    assert made.status == 201, made.content
+    return alice
+
+
+@pytest.fixture
+def hear(house: House, api: SlackApi, alice: Client) -> Iterator[Hear]:
+    """The server's connection to Slack."""
+    (channel_id,) = house.services.slack.channels()
+    with house.services.slack.open(channel_id) as turn:
+        assert turn(5) == 1, "Slack says hello"
+        wait_until(lambda: bool(api.sockets), 5)
+
+        def hear(envelope_id: str) -> Any:
+            assert turn(5) == 1
+            return wait_for_answer(api, envelope_id)
+
+        yield hear
+
+
+@pytest.fixture
+def bob(house: House, api: SlackApi, alice: Client, hear: Hear) -> Client:
+    """Bob, linked to his Slack account."""
+    bob = house.person("acme", "bob", Role.MANAGER)
+    link(api, hear, bob, BOBS)
+    return bob
+
+
+@pytest.fixture
+def mia(house: House, alice: Client, bob: Client) -> Client:
+    """Mia, whose manager is Bob."""
+    mia = house.person("acme", "mia", Role.MEMBER)
+    assert alice.patch(f"/api/v1/users/{MIA}", {"manager": BOB}).status == 200
+    return mia
+
+
+def link(api: SlackApi, hear: Hear, person: Client, user: str) -> str:
+    code = person.post("/api/v1/chat-links", {"channel": "slack"}).json["code"]
+    hear(api.write(user, f"link {code}"))
+    return text_in(api.posted(f"D{user}")[-1])
+
+
+def told(house: House, api: SlackApi, room: str = f"D{BOBS}") -> dict[str, Any]:
+    """The newest message in a room, once everything is delivered."""
+    deliver(house)
+    return api.posted(room)[-1]
+
+
+def said(api: SlackApi, user: str) -> str:
+    """What the app said last to a user about what they did."""
+    return text_in(api.posted(user)[-1])
+
+
+def state(admin: Client) -> str:
+    return str(admin.get("/api/v1/automations").json["items"][0]["state"])
+
+
+def test_a_code_links_a_slack_user_to_an_account_once(house: House, api: SlackApi, alice: Client, hear: Hear) -> None:
+    bob = house.person("acme", "bob", Role.MEMBER)
+    code = bob.post("/api/v1/chat-links", {"channel": "slack"}).json["code"]
+    hear(api.write(BOBS, f" Link {code.lower()}"))
+    hear(api.write(STRANGER, f"/link {code}"))
+    assert text_in(api.posted(f"D{BOBS}")[0]) == f"You are {BOB} here from now on."
+    assert text_in(api.posted(f"D{STRANGER}")[0]) == "This code is not good, or no longer."
+    (shown,) = bob.get("/api/v1/chat-links").json["items"]
+    assert (shown["channel"], shown["channel_kind"], shown["chat_user"]) == ("slack", "slack", BOBS)
+    assert [entry["channel"] for entry in entries(house.session(ALICE), "link_chat")] == ["slack"]
+
+
+def test_only_what_people_write_to_the_app_alone_is_answered(api: SlackApi, hear: Hear) -> None:
+    hear(api.write(BOBS, "hello", channel_type="channel"))
+    hear(api.write(BOBS, "hello", bot_id="B1"))
+    hear(api.write(BOBS, "hello", subtype="message_changed"))
+    assert [call.method for call in api.calls] == ["apps.connections.open"]
+    hear(api.write(BOBS, "hello"))
+    assert "link CODE" in text_in(api.posted(f"D{BOBS}")[0])
+
+
+def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
+    house: House, api: SlackApi, alice: Client, mia: Client
+) -> None:
+    reason = "<!channel> *now*\nRuns: nothing & <https://evil.example|this>"
+    asked = ask(alice, mia, commands=("nginx -t", "x" * 5000), reason=reason)
+    message = told(house, api)
+    lines = text_in(message).splitlines()
+    assert lines[:8] == [
+        "mia@example.com asks to run restart-web version 1",
+        "Asked by: mia (mia@example.com)",
+        "Template: restart-web, version 1",
+        "Values: service=nginx",
+        "    password=••••",
+        "Reason: <!channel> *now*",
+        "    Runs: nothing & <https://evil.example|this>",
+        "Runs: check: nginx -t",
+    ]
+    assert lines[8].endswith(CUT)
+    assert lines[9] == "Waits for: boss: 1 of bob@example.com"
+    assert "hunter2" not in str(message)
+    url = f"https://ops.example.com/approvals/{asked['approval_id']}"
+    assert text_in(message).endswith(url)
+    buttons = buttons_in(message)
+    assert list(buttons) == ["Approve", "Reject", "Open the page"]
+    assert (buttons["Approve"]["value"], buttons["Open the page"]["url"]) == (asked["approval_id"], url)
+    assert all(block["text"]["type"] == "plain_text" for block in message["blocks"] if block["type"] == "section")
+    assert all(len(block["text"]["text"]) <= 3000 for block in message["blocks"] if block["type"] == "section")
+
+
+def test_what_a_notification_shows_mentions_nobody(house: House, api: SlackApi, alice: Client, bob: Client) -> None:
+    post_notice(house, BOB, subject="<!channel> & more")
+    assert told(house, api)["text"] == "&lt;!channel&gt; &amp; more"
+
+
+def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
+    house: House, api: SlackApi, alice: Client, mia: Client, hear: Hear
+) -> None:
+    link(api, hear, mia, MIAS)
+    asked = ask(alice, mia)
+    buttons = buttons_in(told(house, api))
+    assert hear(api.press(BOBS, buttons["Open the page"])) is None
+    assert state(alice) == "awaiting_approval"
+    for _ in range(2):
+        assert hear(api.press(BOBS, buttons["Approve"])) is None
+        assert said(api, BOBS) == "Approved. restart-web is approved."
+    assert state(alice) == "queued"
+    (entry,) = entries(alice, "approve")
+    assert (entry["actor_name"], entry["channel"], entry["address"]) == (BOB, "slack", f"slack:{BOBS}")
+    assert entry["resource"] == f"approvals/{asked['approval_id']}"
+    end = told(house, api, f"D{MIAS}")
+    assert text_in(end).startswith("mia@example.com asked to run restart-web version 1: approved\n")
+    assert list(buttons_in(end)) == ["Open the page"]
+
+
+def test_neither_a_stranger_nor_who_asked_nor_who_has_left_decides(
+    house: House, api: SlackApi, alice: Client, mia: Client, hear: Hear
+) -> None:
+    link(api, hear, mia, MIAS)
+    ask(alice, mia)
+    approve = buttons_in(told(house, api))["Approve"]
+    hear(api.press(STRANGER, approve))
+    assert said(api, STRANGER).startswith("You are not linked to an account here.")
+    hear(api.press(MIAS, approve))
+    assert said(api, MIAS) == "you asked for this yourself. Somebody else has to decide."
+    alice.patch(f"/api/v1/users/{BOB}", {"is_disabled": True})
+    hear(api.press(BOBS, approve))
+    assert said(api, BOBS).startswith("You are not linked to an account here.")
+    assert state(alice) == "awaiting_approval"
+
+
+def test_a_code_is_asked_for_in_a_dialog_until_it_is_right_and_works_once(
+    house: House, api: SlackApi, alice: Client, mia: Client, bob: Client, hear: Hear
+) -> None:
+    ask(alice, mia, gate=MFA)
+    first = buttons_in(told(house, api))["Approve"]
+    ask(alice, mia, gate=MFA)
+    app = enrol(house, bob)
+    house.clock.advance(seconds=totp.STEP_SECONDS)
+    code = app.code()
+    approve = buttons_in(told(house, api))["Approve"]
+    assert hear(api.press(BOBS, approve)) is None
+    (dialog,) = api.dialogs()
+    assert dialog["title"]["text"] == "Approve"
+    wrong = hear(api.fill_in(BOBS, dialog, totp=app.code(later=40)))
+    assert wrong["response_action"] == "errors"
+    assert wrong["errors"]["totp"].startswith("the code is wrong or has been used.")
+    assert hear(api.fill_in(STRANGER, dialog, totp=code)) is None
+    assert said(api, STRANGER).startswith("You are not linked")
+    assert state(alice) == "awaiting_approval"
+    assert hear(api.fill_in(BOBS, dialog, totp=f" {code} ")) is None
+    assert said(api, BOBS) == "Approved. restart-web is approved."
+    shown = alice.get(f"/api/v1/approvals/{approve['value']}").json
+    assert shown["gates"][0]["decisions"][0]["with_mfa"] is True
+    hear(api.press(BOBS, first))
+    assert hear(api.fill_in(BOBS, api.dialogs()[-1], totp=code))["response_action"] == "errors"
+
+
+def test_a_reason_and_a_code_are_asked_for_in_the_same_dialog(
+    house: House, api: SlackApi, alice: Client, mia: Client, bob: Client, hear: Hear
+) -> None:
+    asked = ask(alice, mia, gate="{name: boss, approvers: {manager: true}, requireReason: true, requireMfa: true}")
+    app = enrol(house, bob)
+    house.clock.advance(seconds=totp.STEP_SECONDS)
+    hear(api.press(BOBS, buttons_in(told(house, api))["Reject"]))
+    (dialog,) = api.dialogs()
+    assert hear(api.fill_in(BOBS, dialog, reason="too late"))["errors"].keys() == {"totp"}
+    assert hear(api.fill_in(BOBS, dialog, reason="too late", totp=app.code())) is None
+    (decision,) = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json["gates"][0]["decisions"]
+    assert (decision["verdict"], decision["reason"], decision["with_mfa"]) == ("reject", "too late", True)
+    assert state(alice) == "rejected"
+
+
+def test_a_policy_may_name_slack_users_and_rooms(
+    house: House, api: SlackApi, alice: Client, bob: Client, hear: Hear
+) -> None:
+    carl = house.person("acme", "carl", Role.MEMBER)
+    who = f"approvers: {{chatUsers: [{{channel: slack, id: {BOBS}}}]}}"
+    ask(alice, carl, gate=f"{{name: ops, {who}, chats: [{{channel: slack, id: ops-approvals}}]}}")
+    in_room = told(house, api, "ops-approvals")
+    hear(api.press(STRANGER, buttons_in(in_room)["Approve"]))
+    assert state(alice) == "awaiting_approval"
+    hear(api.press(BOBS, buttons_in(in_room)["Approve"]))
+    assert state(alice) == "queued"
+    assert "approved" in text_in(told(house, api, "ops-approvals"))
+
+
+def test_what_is_not_ours_or_cannot_be_read_decides_nothing(
+    house: House, api: SlackApi, alice: Client, mia: Client, hear: Hear
+) -> None:
+    asked = ask(alice, mia)
+    odd: tuple[dict[str, Any], ...] = ({"type": 1}, {"type": "block_actions", "actions": None}, {"event": {"user": {}}})
+    for payload in odd:
+        hear(api.send("interactive", payload))
+    for metadata in ("", "{}", f'{{"approval_id": "{asked["approval_id"]}", "verdict": "launch"}}'):
+        dialog = {"callback_id": "decision", "private_metadata": metadata, "blocks": []}
+        assert hear(api.fill_in(BOBS, dialog)) is None
+    assert state(alice) == "awaiting_approval"
+
+
+def test_each_token_goes_only_where_it_belongs(house: House, api: SlackApi, alice: Client, bob: Client) -> None:
+    post_notice(house, BOB)
+    deliver(house)
+    assert {(call.method == "apps.connections.open", call.token) for call in api.calls} == {
+        (True, APP_TOKEN),
+        (False, BOT_TOKEN),
+    }
+    assert not any("xapp" in str(call.body) or "xoxb" in str(call.body) for call in api.calls)
+    assert {call.user_agent.split("/")[0] for call in api.calls} == {"opsicle"}
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "shown"),
+    [
+        ("ratelimited", "failed", "Slack answered ratelimited"),
+        ("channel_not_found", "gave_up", "Slack answered channel_not_found"),
+        (f"Token {BOT_TOKEN}!", "failed", "Slack answered 200"),
+    ],
+)
+def test_a_refusal_is_said_and_tried_again_where_that_can_help(
+    house: House, api: SlackApi, alice: Client, bob: Client, error: str, state: str, shown: str
+) -> None:
+    api.refusals["chat.postMessage"] = error
+    post_notice(house, BOB)
+    deliver(house)
+    (delivery,) = deliveries(alice)
+    assert (delivery["state"], delivery["last_error"]) == (state, shown)
+
+
+def test_the_library_is_not_let_out_by_itself(
+    house: House, api: SlackApi, alice: Client, bob: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither past the networks that an admin allows nor through a proxy that the environment names."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    post_notice(house, BOB)
+    deliver(house)
+    assert deliveries(alice)[0]["state"] == "delivered"
+    config = {"kind": "slack", "base_url": api.url.replace("http:", "https:"), "allow_networks": []}
+    assert alice.patch("/api/v1/channels/slack", {"config": config, "credential": TOKENS}).status == 200
+    count = len(api.calls)
+    post_notice(house, BOB)
+    deliver(house)
+    assert "not public" in deliveries(alice)[0]["last_error"]
+    (channel_id,) = house.services.slack.channels()
+    with pytest.raises(Undelivered, match="not public"), house.services.slack.open(channel_id):
+        pass
+    assert len(api.calls) == count
+
+
+def test_the_websocket_may_lead_nowhere_else(house: House, api: SlackApi, alice: Client) -> None:
+    """Slack names its address: it is judged like every other."""
+    (channel_id,) = house.services.slack.channels()
+    for url, why in {
+        "wss://10.1.2.3": "not public",
+        "ws://192.0.2.1": "not public",
+        "http://127.0.0.1": "cannot be read",
+    }.items():
+        api.socket_url = url
+        with pytest.raises(Undelivered, match=why), house.services.slack.open(channel_id):
+            pass
+
+
+def test_the_connection_is_renewed_when_slack_says_so_and_nothing_is_missed(
+    house: House, api: SlackApi, alice: Client
+) -> None:
+    (channel_id,) = house.services.slack.channels()
+    with house.services.slack.open(channel_id) as turn:
+        assert turn(5) == 1
+        wait_until(lambda: len(api.sockets) == 1, 5)
+        api.disconnect("refresh_requested")
+        assert turn(5) == 1
+        wait_until(lambda: len(api.sockets) == 2, 5)
+        assert turn(5) == 1
+        envelope = api.write(BOBS, "hello")
+        assert turn(5) == 1
+        wait_for_answer(api, envelope)
+        api.disconnect("link_disabled")
+        with pytest.raises(Undelivered, match="turned off"):
+            turn(5)
+
+
+@pytest.mark.parametrize("credential", ["", BOT_TOKEN, f"{BOT_TOKEN} {APP_TOKEN}", f"{TOKENS} more", "xapp-1 xoxb-2"])
+def test_the_credential_is_both_tokens(house: House, alice: Client, credential: str) -> None:
+    answer = alice.post("/api/v1/channels", {"name": "s", "config": {"kind": "slack"}, "credential": credential})
+    assert (answer.status, answer.json["errors"][0]["path"]) == (400, "credential")
+
+
+def test_the_librarys_own_client_gets_along_with_the_stand_in(api: SlackApi) -> None:
+    """So that our tests are not the only ones who believe in it."""
+    heard: list[Any] = []
+    web = WebClient(token=BOT_TOKEN, base_url=f"{api.url}/")
+    client = SocketModeClient(app_token=APP_TOKEN, web_client=web, auto_reconnect_enabled=False)
+    client.socket_mode_request_listeners.append(
+        lambda its, request: (
+            heard.append(request),
+            its.send_socket_mode_response({"envelope_id": request.envelope_id}),
+        )
+    )
+    client.connect()
+    try:
+        wait_until(lambda: bool(api.sockets), 5)
+        envelope = api.write(BOBS, "hello")
+        wait_for_answer(api, envelope)
+    finally:
+        client.close()
+    assert heard[0].payload["event"]["text"] == "hello"

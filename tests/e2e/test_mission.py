@@ -1,0 +1,216 @@
+"""The mission, whole: somebody of acme asks to change the real target, others decide, a worker verifies and runs it.
+
+Whether something has happened is judged outside Opsicle: by the page that nginx serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Playwright, expect
+
+from building import zipapp
+from tests.browser.conftest import CHROMIUM, PATIENCE_MS, chromium
+from tests.browser.reading import log_in
+from tests.e2e.mission import TARGET, WORKER, Asked, Mission, own_worker, shared_worker, stage
+from tests.e2e.outsider import Outsider
+
+pytestmark = [pytest.mark.e2e, pytest.mark.namespaces, pytest.mark.timeout(300)]
+
+PLACEMENTS = {"fully-managed": shared_worker, "shared-responsibility": own_worker}
+OpenPage = Callable[[str], Page]
+
+REFUSED, CONFLICT, INVALID = 10, 5, 2
+
+
+@pytest.fixture(scope="module", params=PLACEMENTS)
+def mission(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mission]:
+    """The built file in one placement, for all tests of this module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPSICLE_UNDER_TEST", str(zipapp.build(zipapp.host_platform(), anew=False)))
+        with stage(tmp_path_factory.mktemp("mission"), PLACEMENTS[request.param]) as made:
+            yield made
+
+
+@pytest.fixture
+def open_page(mission: Mission, playwright: Playwright, tmp_path: Path) -> Iterator[OpenPage]:
+    """Opens an address as somebody who is not logged in, in a real Chromium in the place where people are."""
+    program = tmp_path / "chromium"
+    program.write_text(f'#!/bin/sh\nexec {" ".join(mission.places["user"].prefix)} {CHROMIUM} "$@"\n')
+    program.chmod(0o755)
+    with chromium(playwright, str(program)) as browser:
+
+        def open_one(url: str) -> Page:
+            page = browser.new_context(ignore_https_errors=True).new_page()
+            page.set_default_timeout(PATIENCE_MS)
+            page.goto(url)
+            return page
+
+        yield open_one
+
+
+def test_the_manager_is_told_by_mail_and_telegram_and_agrees_on_the_page(mission: Mission, open_page: OpenPage) -> None:
+    bob = mission.bob
+    jobs = mission.push("page-by-browser", approvers={"manager": True}, requireMfa=True)
+    outsider = Outsider(mission, mission.gwen)
+    asked = mission.ask(jobs, "summer sale", "the sale begins on Monday")
+    letter = mission.letter(bob, asked.page)
+    for text in (mission.carol.email, "page-by-browser", "the sale begins on Monday", "page=summer sale"):
+        assert text in letter
+    assert "more: see the page" in letter
+    assert "summer sale" in bob.phone.wait_for("asks to run page-by-browser")["text"]
+    outsider.sees_nothing_of(asked, "page-by-browser", "carol", "summer sale")
+    page = open_page(asked.page)
+    log_in(page, mission.gwen.email)
+    expect(page.get_by_text(f"There is no approval {asked.approval}")).to_be_visible()
+    outsider.is_told_nothing_by_command_line(asked, "page-by-browser")
+
+    link = next(line for line in letter.splitlines() if line.startswith("https://"))
+    page = open_page(link)
+    log_in(page, bob.email)
+    page.get_by_label("Code of your authenticator app").fill(bob.app.code())
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Run Change the page that nginx serves?")
+    for text in (mission.carol.email, "the sale begins on Monday", "summer sale", "-s reload", "May decide: bob@"):
+        expect(page.get_by_text(text).first).to_be_visible()
+    agree(page, "000000")
+    expect(page.get_by_role("dialog")).to_contain_text("wrong or has been used")
+    assert jobs.page() != "summer sale\n"
+    agree(page, bob.app.code(), is_open=True)
+    expect(page.locator(".page-title .state")).to_contain_text("approved")
+
+    assert asked.wait() == 0, asked.terminal.log()
+    assert "serves the new page" in asked.terminal.log()
+    assert jobs.page() == "summer sale\n"
+    assert digest(mission, asked) in mission.worker.process.log()
+    mission.letter(mission.carol, "page-by-browser succeeded")
+    outsider.sees_nothing_of(asked, "page-by-browser", "carol", "summer sale", "bob")
+
+
+def test_only_the_workers_side_reaches_the_target_and_nobody_the_worker(mission: Mission) -> None:
+    places, port = mission.places, mission.nginx.port
+    reach = {name for name, place in places.items() if mission.net.can_connect(place, TARGET, port)}
+    assert reach == {"worker", "target"}
+    assert not mission.net.can_connect(places["server"], WORKER, 22)
+
+
+def agree(page: Page, code: str, *, is_open: bool = False) -> None:
+    """Press Approve and give this code."""
+    if not is_open:
+        page.get_by_role("button", name="Approve…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Code of your authenticator app").fill(code)
+    dialog.get_by_role("button", name="Approve").click()
+
+
+def digest(mission: Mission, asked: Asked) -> str:
+    """Of the manifest that was agreed to."""
+    return str(mission.carol.json("approvals", "show", asked.approval)["manifest_digest"])
+
+
+def test_the_command_line_alone_is_enough(mission: Mission) -> None:
+    bob = mission.bob
+    jobs = mission.push("page-by-hand", approvers={"manager": True}, requireMfa=True)
+    asked = mission.ask(jobs, "decided by hand", "as agreed")
+    assert [each["id"] for each in bob.json("approvals", "list")] == [asked.approval]
+    shown = bob.cli("approvals", "show", asked.approval)
+    for text in (mission.carol.email, "as agreed", "page: decided by hand", "-s reload", f"may decide: {bob.email}"):
+        assert text in shown
+    without = bob.attempt("approvals", "approve", asked.approval)
+    assert without.returncode == INVALID
+    assert "--totp" in without.stderr
+    assert jobs.page() != "decided by hand\n"
+    bob.cli("approvals", "approve", asked.approval, "--totp", bob.app.code())
+    assert asked.wait() == 0, asked.terminal.log()
+    assert jobs.page() == "decided by hand\n"
+
+
+def test_what_is_rejected_does_not_run_and_the_reason_is_told(mission: Mission) -> None:
+    jobs = mission.push("page-refused", approvers={"manager": True}, requireMfa=True, requireReason=True)
+    before = jobs.page()
+    asked = mission.ask(jobs, "never seen", "why not")
+    bare = mission.bob.attempt("approvals", "reject", asked.approval, "--totp", mission.bob.app.code())
+    assert bare.returncode == INVALID
+    assert "--reason" in bare.stderr
+    code, reason = mission.bob.app.code(), "not on a Friday"
+    refused = mission.bob.json("approvals", "reject", asked.approval, "--reason", reason, "--totp", code)
+    assert refused["state"] == "rejected"
+    assert asked.wait() == REFUSED
+    assert f"\nrejected by {mission.bob.email}: {reason}\n" in asked.terminal.log()
+    mission.letter(mission.carol, "rejected", reason)
+    never_ran(mission, asked, "rejected")
+    assert jobs.page() == before
+
+
+def never_ran(mission: Mission, asked: Asked, state: str) -> None:
+    """It ended so, and no worker has had it."""
+    ended = mission.carol.json("automations", "show", asked.automation)
+    assert (ended["state"], ended["jobs"]) == (state, [])
+    assert mission.carol.json("approvals", "show", asked.approval)["state"] == state
+    assert asked.automation not in mission.worker.process.log()
+
+
+def test_what_nobody_decides_on_expires(mission: Mission) -> None:
+    jobs = mission.push("page-forgotten", approvers={"manager": True}, expiresAfter=3)
+    before = jobs.page()
+    asked = mission.ask(jobs, "never seen", "whenever you like")
+    mission.letter(mission.bob, asked.page)
+    assert asked.wait() == REFUSED, asked.terminal.log()
+    assert "nobody decided" in asked.terminal.log()
+    late = mission.bob.attempt("approvals", "approve", asked.approval)
+    assert late.returncode == CONFLICT
+    assert "expired" in late.stderr
+    mission.letter(mission.carol, "page-forgotten", "expired", "nobody decided on gate consent in time")
+    never_ran(mission, asked, "expired")
+    assert jobs.page() == before
+
+
+def test_after_a_time_others_are_asked_and_may_agree(mission: Mission) -> None:
+    dave = mission.approver("dave")
+    after = timedelta(seconds=3)
+    escalate = [{"after": after.seconds, "to": {"users": [dave.email]}}]
+    jobs = mission.push("page-escalated", approvers={"manager": True}, requireMfa=True, escalate=escalate)
+    asked = mission.ask(jobs, "decided by another", "the manager is on holiday")
+    mission.letter(dave, "nobody has decided yet", "the manager is on holiday", asked.page)
+    first, later = (mission.told_at(who, asked) for who in (mission.bob, dave))
+    assert later - first >= after - timedelta(seconds=1)  # an e-mail's date knows no fractions
+    assert [each["id"] for each in dave.json("approvals", "list")] == [asked.approval]
+    dave.cli("approvals", "approve", asked.approval, "--totp", dave.app.code())
+    assert asked.wait() == 0, asked.terminal.log()
+    assert jobs.page() == "decided by another\n"
+
+
+def test_two_of_three_agree_one_by_command_line_and_one_in_telegram(mission: Mission) -> None:
+    dave, erin, frank = (mission.approver(name) for name in ("dave", "erin", "frank"))
+    erin.link("bot", mission.telephone(4712))
+    three = [who.email for who in (dave, erin, frank)]
+    jobs = mission.push("page-of-two", approvers={"users": three}, required=2, requireMfa=True)
+    before = jobs.page()
+    asked = mission.ask(jobs, "two agreed", "see the ticket")
+    for who in (dave, erin, frank):
+        mission.letter(who, asked.page)
+    first = dave.json("approvals", "approve", asked.approval, "--totp", dave.app.code())
+    assert (first["state"], first["waiting_for"]) == ("pending", f"consent: 1 of {erin.email}, {frank.email}")
+    assert mission.carol.json("automations", "show", asked.automation)["state"] == "awaiting_approval"
+    assert jobs.page() == before
+
+    message = erin.phone.wait_for("asks to run page-of-two")
+    approve, _reject = message["reply_markup"]["inline_keyboard"][0]
+    erin.phone.press(approve["callback_data"])
+    erin.phone.wait_for("fresh code")
+    assert jobs.page() == before
+    erin.phone.write(erin.app.code())
+    erin.phone.wait_for("Approved.")
+    assert asked.wait() == 0, asked.terminal.log()
+    assert jobs.page() == "two agreed\n"
+    assert frank.json("approvals", "list") == []
+    assert frank.attempt("approvals", "approve", asked.approval, "--totp", frank.app.code()).returncode == CONFLICT
+    recorded = mission.ada.json("audit", "list", "--resource", f"approvals/{asked.approval}", "--verb", "approve")
+    assert {(each["actor_name"], each["channel"]) for each in recorded} == {
+        (dave.email, "cli"),
+        (erin.email, "telegram"),
+    }
+    mission.ada.cli("audit", "verify")

@@ -1,0 +1,113 @@
+"""A small model of who may approve what, which knows nothing of the engine: what `test_approval_walk` compares with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from opsicle.wire.user_api import Automation
+
+LIFETIME = 600
+GROUP, OWN_ROLE, CHAT_USER = "oncall", "runner", "u1"
+ROBOT, OWNER = "deploy", "alice"
+"""The service account, and who answers for it."""
+
+PEOPLE = ("alice", "bob", "carol", "dave", "mallory")
+NAMES = (*PEOPLE, ROBOT)
+DECIDERS = {"admin", "manager", "operator", "approver", "member"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a version of the policy says: these may agree, so many of them."""
+
+    roles: frozenset[str]
+    with_manager: bool = False
+    with_group: bool = False
+    with_chat: bool = False
+    allow_requester: bool = False
+    required: int = 1
+
+    def source(self) -> str:
+        """The gate as a policy's document has it."""
+        who = f"manager: {str(self.with_manager).lower()}, roles: [{', '.join(sorted(self.roles))}]"
+        who += f", groups: [{GROUP}]" if self.with_group else ""
+        who += f", chatUsers: [{{channel: telegram, id: {CHAT_USER}}}]" if self.with_chat else ""
+        rest = f"required: {self.required}, expiresAfter: {LIFETIME}"
+        return f"{{name: g, approvers: {{{who}}}, allowRequester: {str(self.allow_requester).lower()}, {rest}}}"
+
+
+@dataclass
+class Asked:
+    """One automation as the model knows it. `agreed` are accounts, of which each person's first word counts."""
+
+    automation: Automation
+    rule: Rule
+    by: str
+    at: float
+    command: str
+    is_altered: bool = False
+    agreed: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    is_over: bool = False
+
+    @property
+    def is_agreed(self) -> bool:
+        return len({principal(who) for who in self.agreed}) >= self.rule.required
+
+
+def principal(who: str) -> str:
+    """The human being behind an account."""
+    return OWNER if who == ROBOT else who
+
+
+class Model:
+    """Who may approve what, in few words."""
+
+    def __init__(self) -> None:
+        self.roles = {"alice": "operator", "bob": "manager", "carol": "admin", "dave": "approver", "mallory": "member"}
+        self.roles[ROBOT] = "member"
+        self.is_in = dict.fromkeys(NAMES, True)
+        self.is_blind = dict.fromkeys(NAMES, False)
+        """To whom the template is hidden."""
+        self.manager: dict[str, str] = {"alice": "bob"}
+        self.joined: dict[str, float] = {}
+        self.linked = ""
+        self.own_role_decides = True
+        self.lets_shared_workers = True
+        self.rule = Rule(frozenset({"admin"}), with_manager=True)
+        self.commands = ["echo 0", "echo 1"]
+        """Of each version of the template."""
+
+    def may_decide_at_all(self, who: str) -> bool:
+        role, is_admin = self.roles[who], self.roles[who] == "admin"
+        is_decider = role in DECIDERS or (role == OWN_ROLE and self.own_role_decides)
+        return self.is_in[who] and is_decider and (is_admin or not self.is_blind[who])
+
+    def may(self, rule: Rule, who: str, by: str, at: float) -> bool:
+        """Whether `who` may decide on what `by` asked for at that time. A robot may nothing that its owner may not."""
+        is_named = (
+            self.roles[who] in rule.roles
+            or (rule.with_manager and self.manager_of(by) == who)
+            or (rule.with_group and self.joined.get(who, at) < at)
+            or (rule.with_chat and self.linked == who)
+        )
+        is_able = self.may_decide_at_all(who) and self.may_decide_at_all(principal(who))
+        return is_able and is_named and (rule.allow_requester or principal(who) != principal(by))
+
+    def manager_of(self, by: str) -> str:
+        return self.manager.get(by) or self.manager.get(principal(by), "")
+
+    def able(self, rule: Rule, by: str, at: float) -> int:
+        return len({principal(who) for who in NAMES if self.may(rule, who, by, at)})
+
+    def holds(self, asked: Asked) -> bool:
+        """Whether what was agreed to may run now: by the policy as it was asked, and by that of now."""
+        if asked.is_altered or not all(self.may_run(who) for who in (asked.by, principal(asked.by))):
+            return False
+        return all(
+            len({principal(who) for who in asked.agreed if self.may(rule, who, asked.by, asked.at)}) >= rule.required
+            for rule in (asked.rule, self.rule)
+        )
+
+    def may_run(self, who: str) -> bool:
+        return self.is_in[who] and self.roles[who] != "reporter"
