@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import audit, figures, floors, logins
+from bench import approvals, audit, figures, floors, logins
 from bench.figures import Figure
 from tests.product import PASSWORD, Installation
 from tests.thin_api import Api
@@ -46,6 +46,7 @@ def _measure(folder: Path, only: str) -> list[Figure]:
             "latency": lambda: figures.latencies(Api(access)),
             "logins": lambda: logins.dispatch_under_logins(Api(access), person),
             "throughput": lambda: [figures.throughput(access)],
+            "approvals": lambda: approvals.approved_and_finished(installation, access, folder),
             "log": lambda: figures.long_log(Api(access), *pids),
         }
         for name, measure in groups.items():

@@ -88,17 +88,18 @@ def throughput(access: Access) -> Figure:
     floor = floors.forks_per_second()
     began = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(CLIENTS) as pool:
-        pool.map(_warm_up, [access] * CLIENTS)
+        pool.map(warm_up, [access] * CLIENTS)
         began = time.perf_counter()
         ids = [automation for some in pool.map(_trigger, [access] * CLIENTS) for automation in some]
         api = Api(access)
-        _wait_all(api, len(ids))
+        wait_all(api, "nothing", len(ids))
         seconds = time.perf_counter() - began
     how = f"12 % of bare fork+exec on 4 threads ({floor:.0f}/s)"
     return Figure("no-op automations", len(ids) / seconds, 0.12 * floor, "/s", how, is_floor=True)
 
 
-def _warm_up(access: Access) -> None:
+def warm_up(access: Access) -> None:
+    """Let a process of a pool load what it needs, and the server who it speaks for."""
     Api(access).json("GET", "/api/v1/whoami")
 
 
@@ -107,15 +108,16 @@ def _trigger(access: Access) -> list[str]:
     return [api.run("nothing") for _ in range(THROUGHPUT_RUNS // CLIENTS)]
 
 
-def _wait_all(api: Api, count: int) -> None:
-    """Until as many no-op automations have succeeded; the queue is drained in order, so the newest are last."""
-    while api.json("GET", "/api/v1/automations?template=nothing&state=queued&limit=1")["items"]:
+def wait_all(api: Api, template: str, count: int) -> None:
+    """Until as many automations of it have succeeded; the queue is drained in order, so the newest are last."""
+    listing = f"/api/v1/automations?template={template}"
+    while api.json("GET", f"{listing}&state=queued&limit=1")["items"]:
         time.sleep(0.02)
-    while api.json("GET", "/api/v1/automations?template=nothing&state=running&limit=1")["items"]:
+    while api.json("GET", f"{listing}&state=running&limit=1")["items"]:
         time.sleep(0.01)
     done, cursor = 0, ""
     while True:
-        page = api.json("GET", f"/api/v1/automations?template=nothing&state=succeeded&limit=200&cursor={cursor}")
+        page = api.json("GET", f"{listing}&state=succeeded&limit=200&cursor={cursor}")
         done, cursor = done + len(page["items"]), page["next_cursor"]
         if not cursor:
             break

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import socket
+import sqlite3
+import ssl
 import statistics
 import subprocess
 import threading
 import time
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
+
+from opsicle.pki.authority import Authority
+
+REQUEST_BYTES, ANSWER_BYTES = 300, 3_000
 
 
 def median_ms(durations: list[float]) -> float:
@@ -66,6 +76,75 @@ def sync_ms(folder: Path, count: int = 100) -> float:
     finally:
         os.close(descriptor)
         path.unlink()
+
+
+def commit_ms(folder: Path, count: int = 200) -> float:
+    """Median milliseconds of a SQLite transaction that inserts 1 KiB, with a write-ahead log and `synchronous=FULL`."""
+    path = folder / "floor.db"
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("CREATE TABLE floor (content BLOB)")
+        return median_ms(
+            [_timed(lambda: database.execute("INSERT INTO floor VALUES (?)", (b"x" * 1024,))) for _ in range(count)]
+        )
+    finally:
+        database.close()
+        for left in folder.glob("floor.db*"):
+            left.unlink()
+
+
+def tls_round_trip_ms(folder: Path, count: int = 500) -> float:
+    """Median milliseconds from a request of 300 bytes to an answer of 3,000 on a kept-alive TLS connection."""
+    authority = Authority.create(datetime.now(UTC))
+    certificate, key = authority.issue_server(["127.0.0.1"], datetime.now(UTC))
+    identity = folder / "floor.pem"
+    identity.write_text(certificate + key)
+    ours, theirs = multiprocessing.Pipe()
+    server = multiprocessing.get_context("spawn").Process(target=_answer, args=(identity, theirs))
+    server.start()
+    context = ssl.create_default_context(cadata=authority.cert_pem)
+    with (
+        socket.create_connection(("127.0.0.1", ours.recv())) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+    ):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        durations = [_timed(lambda: _ask(connection)) for _ in range(count)]
+    server.join()
+    identity.unlink()
+    return median_ms(durations)
+
+
+def _ask(connection: ssl.SSLSocket) -> None:
+    connection.sendall(b"?" * REQUEST_BYTES)
+    _receive(connection, ANSWER_BYTES)
+
+
+def _answer(identity: Path, end: Connection) -> None:
+    """Answer on one connection until it ends; its port goes to `end`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(identity)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        end.send(listener.getsockname()[1])
+        plain, _ = listener.accept()
+        with context.wrap_socket(plain, server_side=True) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while _receive(connection, REQUEST_BYTES):
+                connection.sendall(b"!" * ANSWER_BYTES)
+
+
+def _receive(connection: ssl.SSLSocket, size: int) -> bool:
+    """Read so many bytes. False if the other side has gone."""
+    while size > 0:
+        try:
+            received = len(connection.recv(size))
+        except (ssl.SSLEOFError, ConnectionError):
+            received = 0
+        if not received:
+            return False
+        size -= received
+    return True
 
 
 def _timed(work: object) -> float:

@@ -275,9 +275,9 @@ class Installation:
         user.login(self.server)
         return user
 
-    def access(self) -> Access:
-        """What a program needs to call the API as the admin."""
-        token = self.admin.json("tokens", "create", "--name", "test")["token"]
+    def access(self, user: User | None = None) -> Access:
+        """What a program needs to call the API as somebody; as the admin unless told."""
+        token = (user or self.admin).json("tokens", "create", "--name", "test")["token"]
         return Access(self.server.url, (self.server.folder / "data/ca.pem").read_text(), token)
 
     def push(self, source: str) -> None:

@@ -40,7 +40,7 @@ class Case:
     @cached_property
     def people(self) -> dict[str, Person]:
         """The members whom its gates can name, by id; read when they are first asked for."""
-        return self.roster.people([self.policy], self.asker, self.template)
+        return self.roster.people(self.policy, self.template, self.asker)
 
     @property
     def votes(self) -> list[Vote]:

@@ -34,7 +34,7 @@ def need_of(db: Connection, actor: Actor, version: VersionRow, now: datetime) ->
     except Conflict as error:
         return ApprovalNeed(is_needed=True, problem=error.message)
     asker = asker_of(db, actor.org_id, actor.user_id, now)
-    people = Roster(db, actor.org_id).people([policy], asker, template)
+    people = Roster(db, actor.org_id).people(policy, template, asker)
     always = [gate for gate in policy.gates if not gate.when]
     return ApprovalNeed(
         is_needed=True,

@@ -54,7 +54,7 @@ class Asking:
         policy, policy_id, version = policy_in_force(db, row.org_id, use)
         terms = Terms(policy, gates_for(policy, template, row), policy_id, version)
         asker = asker_of(db, row.org_id, row.requester_id, self._clock.now())
-        people = Roster(db, row.org_id).people([policy], asker, template)
+        people = Roster(db, row.org_id).people(policy, template, asker)
         if problem := impassable(terms.gates, people.values(), asker):
             raise Conflict(
                 f"the approval of {template.name} could never be given: {problem}",

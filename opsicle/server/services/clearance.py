@@ -69,4 +69,4 @@ def _policy_objection(db: Connection, case: Case) -> str:
 def _of_today(db: Connection, case: Case, policy: Policy) -> tuple[dict[str, Person], Asker]:
     row = case.row
     asker = asker_of(db, row.org_id, row.requester_id, row.asked_at)
-    return Roster(db, row.org_id).people([policy], asker, case.template), asker
+    return Roster(db, row.org_id).people(policy, case.template, asker), asker

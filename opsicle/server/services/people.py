@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
 
 from opsicle.domain.access import Action
 from opsicle.domain.approvers import Asker, Person
-from opsicle.domain.policies import Approvers, Chat, Policy
+from opsicle.domain.policies import Chat, Policy
 from opsicle.domain.rights import Rights
 from opsicle.domain.rules import Target
 from opsicle.domain.templates import Template
@@ -21,12 +21,19 @@ from opsicle.server.store.memberships import MemberRow, Named
 
 
 class _Names(msgspec.Struct, frozen=True):
-    """Whom policies name, save for managers: they are one for each asker."""
+    """Whom a policy names, save for managers: they are one for each asker."""
 
     users: frozenset[str]
     groups: frozenset[str]
     roles: frozenset[str]
     chats: frozenset[Chat]
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """A template as rules see it; its newest version is the same for the length of a transaction."""
+
+    name: str
+    labels: frozenset[tuple[str, str]]
 
 
 class Roster:
@@ -39,29 +46,29 @@ class Roster:
         self._db = db
         self._org_id = org_id
         self._rulebook: Rulebook | None = None
-        self._found: dict[tuple[_Names, str], dict[str, Person]] = {}
+        self._targets: dict[_Seen, list[Target]] = {}
+        self._found: dict[tuple[_Seen, _Names], dict[str, Person]] = {}
 
-    def people(self, policies: Iterable[Policy], asker: Asker, template: Template) -> dict[str, Person]:
-        """The enabled members by id whom a gate of these policies can name, with the chat accounts that it names.
+    def people(self, policy: Policy, template: Template, asker: Asker) -> dict[str, Person]:
+        """The enabled members by id whom a gate of the policy can name, with the chat accounts that it names.
 
         Whoever asked, their manager and the accounts that they answer for are among them in any case. Whoever may not
         see the template decides on nothing that runs it.
         """
-        targets = targets_of(self._db, self._org_id, template.name, template.labels)
-        names = _names_in(policies)
-        key = names, repr(targets)
-        if key not in self._found:
-            self._found[key] = self._named(names, targets)
-        named = self._found[key]
-        about = Named(
-            user_ids=tuple({asker.user_id, asker.principal, asker.manager_id} - {""}), owner_ids=(asker.principal,)
-        )
-        own = self._load(about, {}, targets)
+        names, seen = _names_in(policy), _Seen(template.name, frozenset(template.labels.items()))
+        if seen not in self._targets:
+            self._targets[seen] = targets_of(self._db, self._org_id, template.name, template.labels)
+        targets = self._targets[seen]
+        if (seen, names) not in self._found:
+            self._found[seen, names] = self._named(names, targets)
+        named = self._found[seen, names]
+        around = tuple({asker.user_id, asker.principal, asker.manager_id} - {""})
+        own = self._load(Named(user_ids=around, owner_ids=(asker.principal,)), {}, targets)
         if own.keys() <= named.keys():
             return named
         return {person.user_id: person for person in sorted((own | named).values(), key=lambda each: each.email)}
 
-    def _named(self, names: _Names, targets: list[Target]) -> dict[str, Person]:
+    def _named(self, names: _Names, targets: Iterable[Target]) -> dict[str, Person]:
         chats: dict[str, set[Chat]] = {}
         for chat in names.chats:
             if user_id := chat_links.find_user(self._db, self._org_id, chat.channel, chat.id):
@@ -71,7 +78,7 @@ class Roster:
         )
         return self._load(named, chats, targets)
 
-    def _load(self, named: Named, chats: dict[str, set[Chat]], targets: list[Target]) -> dict[str, Person]:
+    def _load(self, named: Named, chats: dict[str, set[Chat]], targets: Iterable[Target]) -> dict[str, Person]:
         members = {member.user_id: member for member in memberships.list_named(self._db, self._org_id, named)}
         joined = groups.list_joined(self._db, self._org_id, members)
         self._rulebook = self._rulebook or Rulebook(self._db, self._org_id)
@@ -99,28 +106,21 @@ def asker_of(db: Connection, org_id: str, user_id: str, asked_at: datetime) -> A
     return Asker(user_id=user_id, manager_id=manager_id, owner_id=owner.user_id if owner else "", asked_at=asked_at)
 
 
-def _may_decide(rights: Rights, targets: list[Target]) -> bool:
-    return rights.decide(Action.APPROVALS_DECIDE).is_allowed and not is_hidden_from(rights, targets)
-
-
 def _is_enabled(member: MemberRow, members: dict[str, MemberRow]) -> bool:
     """Whether somebody may come in; a service account only while its owner may."""
     owner = members.get(member.owner_id) if member.owner_id else None
     return not member.is_disabled and not (owner and owner.is_disabled)
 
 
-def _names_in(policies: Iterable[Policy]) -> _Names:
-    named = list(_approvers(policies))
+def _may_decide(rights: Rights, targets: Iterable[Target]) -> bool:
+    return rights.decide(Action.APPROVALS_DECIDE).is_allowed and not is_hidden_from(rights, targets)
+
+
+def _names_in(policy: Policy) -> _Names:
+    named = [each for gate in policy.gates for each in (gate.approvers, *(step.to for step in gate.escalate))]
     return _Names(
         users=frozenset(email for each in named for email in each.users),
         groups=frozenset(name for each in named for name in each.groups),
         roles=frozenset(role for each in named for role in each.roles),
         chats=frozenset(chat for each in named for chat in each.chat_users),
     )
-
-
-def _approvers(policies: Iterable[Policy]) -> Iterator[Approvers]:
-    for policy in policies:
-        for gate in policy.gates:
-            yield gate.approvers
-            yield from (step.to for step in gate.escalate)

@@ -19,6 +19,8 @@ from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.roles import RoleRow
 
 ROLES = frozenset(map(str, Role))
+NO_RULES = "[]"
+"""Of a person: how it is stored that they have none of their own."""
 
 
 def rights_of(db: Connection, org_id: str, user_id: str) -> Rights:
@@ -36,35 +38,40 @@ def rights_of(db: Connection, org_id: str, user_id: str) -> Rights:
 
 
 class Rulebook:
-    """What many people of an org may do, by the same rules as `rights_of`, within one transaction.
+    """What many people of an org may do, put together as in `rights_of`, within one transaction.
 
-    Roles and groups are read once, and the rights of all who have the same role, groups and rules are made once.
+    Roles and groups are read once, and the rights of those who have the same role and groups are made once.
     """
 
     def __init__(self, db: Connection, org_id: str) -> None:
         self._roles = {row.name: row for row in roles.list_by_name(db, org_id, "", -1)}
         self._groups = {row.name: row for row in groups.list_by_name(db, org_id, "", -1)}
-        self._own: dict[tuple[str, str, frozenset[str]], Rights] = {}
+        self._made: dict[tuple[str, frozenset[str]], Rights] = {}
 
     def rights(self, user_id: str, members: Mapping[str, MemberRow], joined: Mapping[str, Collection[str]]) -> Rights:
-        """All that somebody may do; nothing if they are not among `members`.
+        """All that somebody may; nothing if they are not among `members`.
 
         `members` must hold the owners of service accounts too, and `joined` the names of everybody's groups.
         """
         member = members.get(user_id)
         if member is None:
             return NO_RIGHTS
-        own = self._own_rights(member, frozenset(joined.get(user_id, ())))
+        own = self._own(member, frozenset(joined.get(user_id, ())))
         if member.role == Role.ADMIN or not member.owner_id:
             return own
         return own.below(*self.rights(member.owner_id, members, joined).layers)
 
-    def _own_rights(self, member: MemberRow, names: frozenset[str]) -> Rights:
-        key = (member.role, member.rules, names)
-        if key not in self._own:
-            role = grants_of(_rules_of_role(member.role, self._roles.get(member.role)), f"role {member.role}")
-            self._own[key] = _own_rights(member, role, [self._groups[name] for name in names])
-        return self._own[key]
+    def _own(self, member: MemberRow, names: frozenset[str]) -> Rights:
+        if member.rules != NO_RULES:
+            return self._put_together(member, names)
+        key = (member.role, names)
+        if key not in self._made:
+            self._made[key] = self._put_together(member, names)
+        return self._made[key]
+
+    def _put_together(self, member: MemberRow, names: frozenset[str]) -> Rights:
+        role = grants_of(_rules_of_role(member.role, self._roles.get(member.role)), f"role {member.role}")
+        return _own_rights(member, role, [self._groups[name] for name in sorted(names)])
 
 
 def _own_rights(member: MemberRow, role: Layer, joined: Iterable[GroupRow]) -> Rights:
