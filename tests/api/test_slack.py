@@ -10,6 +10,7 @@ from slack_sdk.socket_mode import SocketModeClient
 from slack_sdk.web import WebClient
 
 from opsicle.domain.access import Role
+from opsicle.domain.policies import Chat
 from opsicle.pki import totp
 from opsicle.server.approver.messages import CUT, Undelivered
 from tests.api.authenticator_app import enrol
@@ -305,7 +306,7 @@ def test_the_library_is_not_let_out_by_itself(
     config = {"kind": "slack", "base_url": api.url.replace("http:", "https:"), "allow_networks": []}
     assert alice.patch("/api/v1/channels/slack", {"config": config, "credential": TOKENS}).status == 200
     count = len(api.calls)
-    post_notice(house, BOB)
+    post_notice(house, chats=(Chat("slack", "C1"),))  # the move has ended all links
     deliver(house)
     assert "not public" in deliveries(alice)[0]["last_error"]
     (channel_id,) = house.services.slack.channels()
