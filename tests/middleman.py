@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from opsicle.domain.automations import JobState
 from opsicle.pki import certificates
 from opsicle.pki.authority import Authority
 from opsicle.pki.certificates import WorkerIdentity
 from opsicle.wire.jobs import Work
-from opsicle.wire.worker_api import FinishReply, PollReply
+from opsicle.wire.worker_api import Done, FinishReply, PollReply
 
 Alter = Callable[[tuple[Work, ...]], tuple[Work, ...]]
 
@@ -31,7 +32,8 @@ Alter = Callable[[tuple[Work, ...]], tuple[Work, ...]]
 class Middleman:
     """Listens from the beginning, so that a server can name it to its workers; serves from `stand_before` on.
 
-    `alter` says what workers get instead of the work that was sent; `refused` are the reasons that they gave.
+    `alter` says what workers get instead of the work that was sent; `refused` are the reasons that they gave. Whoever
+    asks whether they may begin is told that they may, whatever the server says.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -118,9 +120,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._upstream.request("POST", self.path, body, kept)
         response = self._upstream.getresponse()
         content = response.read()
-        if response.status == 200:
+        status = response.status
+        if status == 200:
             content = middleman.altered(self.path, content)
-        self.send_response(response.status)
+        elif self.path.endswith("/start"):
+            status, content = 200, msgspec.msgpack.encode(Done(JobState.RUNNING))
+        self.send_response(status)
         self.send_header("Content-Type", response.getheader("Content-Type", ""))
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
