@@ -40,6 +40,10 @@ class NginxJobs:
         """What visitors see at the changed site."""
         return self.nginx.page(self.site_url)
 
+    def wait_for_page(self, page: str) -> None:
+        """Wait until visitors see this page: after a reload nginx's old processes may still answer for a moment."""
+        wait_until(lambda: self.page() == page, 10, f"nginx to serve {page!r}")
+
 
 def change_and_fail_to_change(jobs: NginxJobs) -> None:
     """A change that works, one that nginx refuses, and one that cannot be proved: only the first stays."""
@@ -47,17 +51,16 @@ def change_and_fail_to_change(jobs: NginxJobs) -> None:
     code, log = jobs.change(hostile)
     assert code == 0, log
     assert "serves the new page" in log
-    assert jobs.page() == hostile + "\n"
+    jobs.wait_for_page(hostile + "\n")
 
     code, log = jobs.change("refused by nginx", listen="99999")
     assert code == 1, log
     assert "nginx is as it was" in log
-    assert jobs.page() == hostile + "\n"
+    jobs.wait_for_page(hostile + "\n")
 
     code, log = jobs.change("never seen", url=f"http://{jobs.nginx.place.address}:8082/")
     assert code == 1, log
-    # A reload has nginx start new processes while its old ones still answer for a moment.
-    wait_until(lambda: jobs.page() == hostile + "\n", 10, "nginx to serve the page it had")
+    jobs.wait_for_page(hostile + "\n")
     states = [automation["state"] for automation in jobs.user.json("automations", "list")]
     assert states == ["failed", "failed", "succeeded"]
     assert jobs.nginx.page() == "the old page\n"
