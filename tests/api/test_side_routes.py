@@ -146,6 +146,17 @@ def test_the_approval_of_a_hidden_template_is_as_absent_as_what_never_was(dave: 
     )
 
 
+def test_the_inbox_of_a_token_shows_only_templates_in_its_scope(
+    house: House, alice: Client, olga: Client, dave: Client
+) -> None:
+    push(alice, OWN)
+    asked = run(olga).json
+    assert [each["id"] for each in dave.get("/api/v1/approvals").json["items"]] == [asked["approval_id"]]
+    token = token_of(house, dave, "view approvals", "view templates/another")
+    assert token.get("/api/v1/approvals").json["items"] == []
+    assert token.get(f"/api/v1/approvals/{asked['approval_id']}").status == 404
+
+
 def test_who_may_not_see_the_template_is_not_asked_and_does_not_count(alice: Client, olga: Client, hidden: Any) -> None:
     again = run(olga)
     assert (again.status, again.code) == (409, "conflict"), "nobody else is left who could agree"

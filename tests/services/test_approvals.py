@@ -284,6 +284,25 @@ def test_people_who_lost_their_rights_since_let_nothing_run(
     assert (office.state(asked), why in office.why(asked)) == ("cancelled", True)
 
 
+def test_a_rule_about_the_labels_of_the_newest_version_counts_too(office: Office, asked: Automation) -> None:
+    office.approve("bob", asked)
+    office.change("alice", rules='["deny execute templates/env=prod"]')
+    newer = template_source("careful").replace("{name: careful}", "{name: careful, labels: {env: prod}}")
+    office.core.push_again(office.people["carol"], newer)
+    assert office.core.worker(office.org_id, "w").poll().work == ()
+    assert (office.state(asked), "may no longer run" in office.why(asked)) == ("cancelled", True)
+
+
+def test_a_run_that_nobody_had_to_approve_is_not_the_last_approved_one(office: Office) -> None:
+    office.policy("{name: g, approvers: {manager: true}, when: [{variable: target, in: [production]}]}")
+    office.ask(target="test")
+    worker = office.core.worker(office.org_id, "w")
+    for work in worker.poll().work:
+        worker.start(work)
+    first = office.ask(target="production")
+    assert office.show("bob", first).compared is None
+
+
 TIGHTENINGS = {
     "more must agree": ("{name: boss, approvers: {manager: true, roles: [admin]}, required: 2}", False),
     "others must agree": ("{name: boss, approvers: {roles: [admin]}}", False),

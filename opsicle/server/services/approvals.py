@@ -5,6 +5,7 @@ A decision is one guarded transaction: of two at once, or the same one twice, ea
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,6 +35,8 @@ from opsicle.server.store.approvals import ApprovalRow, DecisionRow, Filter
 from opsicle.server.store.database import Connection, Database
 from opsicle.wire.approval_api import Approval, ApprovalNeed, ApprovalSummary, DecisionRequest
 from opsicle.wire.pages import Page
+
+log = logging.getLogger(__name__)
 
 MAX_REASON_CHARACTERS = 2_000
 
@@ -83,8 +86,9 @@ class Approvals:
             rows = approvals.list_newest(db, actor.org_id, pending, cursor, _MOST_LOOKED_AT)
             roster = Roster(db, actor.org_id)
             for row in rows:
-                shown = summary(load(db, row, roster=roster), viewer)  # what is hidden from them they may not decide
-                if shown.may_decide:
+                case = load(db, row, roster=roster)
+                shown = summary(case, viewer)
+                if shown.may_decide and not _is_hidden(db, actor, case):
                     found.append(shown)
                 if len(found) == limit:
                     return Page(found, row.id if row is not rows[-1] else "")
@@ -227,8 +231,11 @@ class Approvals:
         now = self._clock.now()
         rows = self._database.read(lambda db: approvals.list_due(db, now, _DUE_AT_ONCE))
         for row in rows:
-            self._settle(row, now)
-            self._announce(row.org_id, row.id)
+            try:
+                self._settle(row, now)
+                self._announce(row.org_id, row.id)
+            except Exception:  # one that cannot be read must not keep all others from their time
+                log.exception("an approval could not be brought up to date", extra={"approval": row.id})
         return len(rows)
 
     def _settle(self, row: ApprovalRow, now: datetime) -> None:

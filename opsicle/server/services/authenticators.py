@@ -12,7 +12,7 @@ from typing import TypeVar
 import segno
 
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
+from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, OpsicleError
 from opsicle.kit.clock import Clock
 from opsicle.pki import totp
 from opsicle.pki.sealing import Seal
@@ -115,17 +115,23 @@ class Authenticators:
         if not self._database.read(lambda db: authenticators.is_confirmed(db, actor.user_id)):
             raise Conflict("you have no authenticator app", hint="Enrol one: `opsicle totp enrol`.")
         attempt = self._throttle.begin(actor.email, actor.address)
+        is_good = False
 
         def work(db: Connection) -> T:
+            nonlocal is_good
             if not self.use_code(db, actor.user_id, text):
                 raise wrong_code()
+            is_good = True
             login_attempts.delete(db, attempt)
             return then(db)
 
         try:
             return self._database.write(work)
-        except InvalidInput:
-            self._record_refusal(actor)
+        except OpsicleError as error:
+            if is_good:  # what it was to allow is refused for another reason, and the code is still good
+                self._database.write(lambda db: login_attempts.delete(db, attempt))
+            elif isinstance(error, InvalidInput):
+                self._record_refusal(actor)
             raise
 
     def use_code(self, db: Connection, user_id: str, text: str) -> bool:

@@ -9,12 +9,12 @@ from opsicle.domain.access import Action
 from opsicle.domain.approvals import ApprovalState, unmet
 from opsicle.domain.approvers import Asker, Person
 from opsicle.domain.policies import Policy
-from opsicle.domain.rules import Target
 from opsicle.domain.templates import Template
 from opsicle.server.services.approval_cases import Case, gates_for, load
 from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.policies import policy_of
 from opsicle.server.services.rights import rights_of
+from opsicle.server.services.template_access import targets_of
 from opsicle.server.store import approvals, memberships, policies
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
@@ -42,8 +42,9 @@ def _requester_objection(db: Connection, row: AutomationRow, template: Template)
     owner = memberships.find(db, row.org_id, member.owner_id) if member.owner_id else None
     if owner and owner.is_disabled:
         return f"{owner.email}, who answers for {row.requester_email}, is disabled"
-    target = Target(template.name, template.labels)
-    if not rights_of(db, row.org_id, row.requester_id).may(Action.AUTOMATIONS_CREATE, target):
+    rights = rights_of(db, row.org_id, row.requester_id)
+    targets = targets_of(db, row.org_id, template.name, template.labels)
+    if not all(rights.may(Action.AUTOMATIONS_CREATE, target) for target in targets):
         return f"{row.requester_email} may no longer run templates"
     return ""
 

@@ -188,7 +188,8 @@ def _is_inviter_entitled(db: Connection, found: InvitationRow) -> bool:
         account = users.find(db, found.inviter_id)
         return found.role == Role.ADMIN and account is not None and account.is_provider_admin
     member = memberships.find(db, found.org_id, found.inviter_id)
-    if member is None or member.is_disabled:
+    owner = memberships.find(db, found.org_id, member.owner_id) if member and member.owner_id else None
+    if member is None or member.is_disabled or (owner and owner.is_disabled):
         return False
     own = rights_of(db, found.org_id, found.inviter_id)
     return own.may(Action.USERS_MANAGE) and not excess(own, rights_of_org_role(db, found.org_id, found.role))

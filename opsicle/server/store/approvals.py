@@ -224,13 +224,14 @@ def list_decisions(db: apsw.Connection, approval_id: str) -> list[DecisionRow]:
 
 
 def find_last_run(db: apsw.Connection, org_id: str, template_id: str, before_id: str) -> str | None:
-    """The newest automation of a template, older than `before_id`, that was approved and began to run, or None."""
+    """The newest automation of a template, older than `before_id`, that somebody approved and that ran, or None."""
     found = fetch_column(
         db,
         """
         SELECT a.id FROM automations a JOIN approvals p ON p.automation_id = a.id
          WHERE a.org_id = :org_id AND a.template_id = :template_id AND a.id < :before
            AND p.state = 'approved' AND a.started_at IS NOT NULL
+           AND EXISTS (SELECT 1 FROM approval_decisions d WHERE d.approval_id = p.id AND d.verdict = 'approve')
          ORDER BY a.id DESC LIMIT 1
         """,
         {"org_id": org_id, "template_id": template_id, "before": before_id},
