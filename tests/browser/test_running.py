@@ -139,7 +139,9 @@ def test_a_rerun_can_be_changed_before_it_starts(open_page: OpenPage) -> None:
 def test_the_list_of_automations_shows_a_change_without_reloading(
     open_page: OpenPage, installation: Installation
 ) -> None:
+    installation.admin.cli("run", "greet", "--var", "who=Eve", "--var", "sure=yes", "--follow")
     page = open_page("/automations?template=greet")
+    page.locator(".automation-rows .row").first.wait_for()  # the list is there whole, or not at all
     before = page.locator(".automation-rows .row").count()
     installation.admin.cli("run", "greet", "--var", "who=Bob", "--var", "sure=yes", "--follow")
     expect(page.locator(".automation-rows .row")).to_have_count(before + 1)
