@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from opsicle.domain.access import Action
 from opsicle.domain.approvals import ApprovalState, unmet
-from opsicle.domain.approvers import Asker, Person
-from opsicle.domain.policies import Policy
 from opsicle.domain.templates import Template
 from opsicle.server.services.approval_cases import Case, gates_for, load
-from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.policies import policy_of
 from opsicle.server.services.rights import rights_of
 from opsicle.server.services.template_access import targets_of
@@ -62,12 +59,6 @@ def _policy_objection(db: Connection, case: Case) -> str:
     if newest.version == row.policy_version:
         return ""
     policy = policy_of(newest)
-    people, asker = _of_today(db, case, policy)
-    reason = unmet(gates_for(policy, case.template, case.automation), case.votes, people, asker)
+    people = case.roster.people(policy, case.template, case.asker)
+    reason = unmet(gates_for(policy, case.template, case.automation), case.votes, people, case.asker)
     return f"the policy {row.policy_name} was tightened since (version {newest.version}): {reason}" if reason else ""
-
-
-def _of_today(db: Connection, case: Case, policy: Policy) -> tuple[dict[str, Person], Asker]:
-    row = case.row
-    asker = asker_of(db, row.org_id, row.requester_id, row.asked_at)
-    return Roster(db, row.org_id).people(policy, case.template, asker), asker
