@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from opsicle.domain.approvers import Person as Member
 from opsicle.domain.templates import Template, Value
 from opsicle.domain.workers import Candidate, Requirements, has_labels
 from opsicle.server.services.approval_cases import Case
+from opsicle.server.services.diffs import unified_diff
 from opsicle.server.services.manifests import manifest_digest
 from opsicle.server.services.template_versions import template_of
 from opsicle.server.store import approvals, automations, templates
@@ -169,11 +169,8 @@ def _diff(old: Template, db: Connection, case: Case, old_version: int) -> str:
     if old == case.template:
         return ""
     before, after = (
-        templates.get_source(db, automation.template_id, version).splitlines()
-        for version in (old_version, automation.version)
+        templates.get_source(db, automation.template_id, version) for version in (old_version, automation.version)
     )
-    if len(before) + len(after) > MAX_DIFF_LINES:
-        return "the documents are too long to be compared here\n"
     old_name, new_name = (f"{automation.template} version {version}" for version in (old_version, automation.version))
-    lines = difflib.unified_diff(before, after, old_name, new_name, lineterm="")
-    return "".join(f"{line}\n" for line in lines)
+    found = unified_diff(before, after, (old_name, new_name), MAX_DIFF_LINES)
+    return "the documents are too long to be compared here\n" if found is None else found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -25,6 +24,7 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of, position
+from opsicle.server.services.diffs import unified_diff
 from opsicle.server.services.result_notices import unknown_names
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.template_access import is_hidden, require_on, targets_of
@@ -290,12 +290,11 @@ def _read(source: str) -> _Document:
 
 
 def _diff(old: VersionRow, new: VersionRow) -> str:
-    old_lines, new_lines = old.source.splitlines(), new.source.splitlines()
-    if len(old_lines) + len(new_lines) > MAX_DIFF_LINES:
-        raise InvalidInput("these versions are too long to be compared here", hint="Compare their sources yourself.")
     old_name, new_name = (f"{row.name} version {row.version}" for row in (old, new))
-    lines = difflib.unified_diff(old_lines, new_lines, old_name, new_name, lineterm="")
-    return "".join(f"{line}\n" for line in lines)
+    found = unified_diff(old.source, new.source, (old_name, new_name), MAX_DIFF_LINES)
+    if found is None:
+        raise InvalidInput("these versions are too long to be compared here", hint="Compare their sources yourself.")
+    return found
 
 
 def _summary(row: TemplateRow) -> TemplateSummary:
