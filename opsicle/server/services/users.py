@@ -23,8 +23,12 @@ from opsicle.pki import passwords
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
+from opsicle.server.services.departures import hand_over, require_word
+from opsicle.server.services.named_approvers import Naming, require_policies_for, require_policies_for_way_in
 from opsicle.server.services.passwords import PasswordHasher
+from opsicle.server.services.principals import account_of, accounts_of
 from opsicle.server.services.rights import (
+    deciding_change,
     read_rules,
     require_at_most,
     require_role,
@@ -84,9 +88,19 @@ class Users:
         def work(db: Connection) -> MemberRow:
             user_id = self._open_account(db, UserRow(new_id(now), email, name, password_hash))
             require_role(db, actor.org_id, request.role)
+            require_policies_for(db, actor, Naming(email=email, role=request.role), f"add {email} as {request.role}")
             manager = find_manager(db, actor.org_id, request.manager)
-            manager_id = manager.user_id if manager else None
-            row = MemberRow(user_id, email, name, request.role, manager_id, None, is_disabled=False, created_at=now)
+            row = MemberRow(
+                user_id=user_id,
+                email=email,
+                name=name,
+                role=request.role,
+                manager_id=manager.user_id if manager else None,
+                manager=None,
+                is_disabled=False,
+                created_at=now,
+                role_seq=audit.next_seq(db, actor.org_id),
+            )
             memberships.insert(db, actor.org_id, row)
             require_at_most(actor, rights_of(db, actor.org_id, user_id), "add somebody with this role")
             data = {"email": email, "role": request.role, "manager": request.manager}
@@ -126,6 +140,9 @@ class Users:
             require_command_of(db, actor, old)
             new = _changed(db, actor.org_id, old, request)
             _check_gain(db, actor, old, new)
+            _check_own_manager(db, actor, old, new)
+            if password_hash:
+                require_way_into(db, actor, old)
             _check_admin_stays(db, actor.org_id, old, new)
             memberships.update(db, actor.org_id, new)
             check_provider_stays(db, old.user_id)
@@ -146,22 +163,30 @@ class Users:
         passwords.check_password(password, email=user.email, name=user.name)
         return self._hasher.hash(password)
 
-    def delete(self, actor: Actor, id_or_email: str) -> None:
-        """End a membership; the sessions and tokens in this org die at once, and service accounts with their owner.
+    def delete(self, actor: Actor, id_or_email: str, new_owner: str = "", *, is_confirmed: bool = False) -> None:
+        """End a membership; the sessions and tokens in this org die at once.
 
-        Raises NotFound; Conflict where the org would be left without an admin.
+        Service accounts go to `new_owner` (id or address), or else with their owner. Raises NotFound; Conflict where
+        the org would be left without an admin; unless `is_confirmed`, LeavesBehind where service accounts would go too or
+        approvals could not be given any more; InvalidInput for an owner who cannot be one.
         """
         actor.require(Action.USERS_MANAGE)
         self._step_up.require(actor)
 
         def work(db: Connection) -> None:
+            now = self._clock.now()
             member = get_member(db, actor.org_id, id_or_email)
             require_command_of(db, actor, member)
             _check_admin_stays(db, actor.org_id, member, None)
-            for gone in (*memberships.list_owned(db, actor.org_id, member.user_id), member):
+            if not is_confirmed:
+                require_word(db, actor.org_id, member, now, keeps_accounts=bool(new_owner))
+            owned = memberships.list_owned(db, actor.org_id, member.user_id)
+            if new_owner:
+                hand_over(db, actor, owned, _heir(db, actor, member, new_owner), now)
+            for gone in (*([] if new_owner else owned), member):
                 end_membership(db, actor.org_id, gone)
                 resource, data = f"users/{gone.user_id}", {"email": gone.email}
-                audit.append(db, self._clock.now(), actor.org_id, actor, "delete", resource, data)
+                audit.append(db, now, actor.org_id, actor, "delete", resource, data)
             check_provider_stays(db, member.user_id)
 
         self._database.write(work)
@@ -190,11 +215,59 @@ def get_member(db: Connection, org_id: str, id_or_email: str) -> MemberRow:
 def require_command_of(db: Connection, actor: Actor, member: MemberRow) -> None:
     """Raise NotAllowed for somebody who may more than the actor; also for themselves, unless they are an admin.
 
-    Otherwise managing people would be a way to take over the account of somebody who may more.
+    Otherwise managing people would be a way to take over the account of somebody who may more. Oneself is the person:
+    a service account changes neither its owner nor another account of theirs. People do change their service accounts.
     """
-    if member.user_id == actor.user_id and not actor.rights.is_admin:
-        raise NotAllowed("you may not change what you are yourself", hint="Ask an admin of your org.")
+    myself = account_of(db, actor.org_id, actor.user_id)
+    is_own_program = member.owner_id == actor.user_id
+    if _is_same(db, actor, member) and not is_own_program and not actor.rights.is_admin:
+        through = " through a service account" if myself.owner_id else ""
+        raise NotAllowed(f"you may not change what you are yourself{through}", hint="Ask an admin of your org.")
     require_at_most(actor, rights_of(db, actor.org_id, member.user_id), f"change {member.email}")
+
+
+def require_way_into(db: Connection, actor: Actor, member: MemberRow) -> None:
+    """Raise NotAllowed if the actor may not make themselves a way into this account.
+
+    Beside `require_command_of` it keeps people out of the accounts of those who decide on what they ask for: whoever
+    stands above them, and, without the right to manage policies, whom a policy names.
+    """
+    me = account_of(db, actor.org_id, actor.user_id).principal
+    if (
+        member.user_id != me
+        and not actor.rights.is_admin
+        and memberships.is_managed_by(db, actor.org_id, me, member.user_id)
+    ):
+        raise NotAllowed(
+            f"you may not change how {member.email} gets in: they are your manager", hint="Ask an admin of your org."
+        )
+    require_policies_for_way_in(db, actor, member)
+
+
+def _is_same(db: Connection, actor: Actor, member: MemberRow) -> bool:
+    """Whether one human being is behind the actor and this account."""
+    accounts = accounts_of(db, actor.org_id, (actor.user_id, member.user_id))
+    return accounts[actor.user_id].is_same_person(accounts[member.user_id])
+
+
+def _check_own_manager(db: Connection, actor: Actor, old: MemberRow, new: MemberRow) -> None:
+    """Raise NotAllowed where somebody gives an own service account a manager: they decide on what it asks for."""
+    if new.manager_id != old.manager_id and _is_same(db, actor, old) and not actor.rights.is_admin:
+        raise NotAllowed("you may not choose the manager of your own service account", hint="Ask an admin of your org.")
+
+
+def _heir(db: Connection, actor: Actor, member: MemberRow, id_or_email: str) -> MemberRow:
+    """Who answers for the service accounts of somebody who goes. Raises InvalidInput for one who cannot."""
+    heir = memberships.find(db, actor.org_id, id_or_email.strip().lower())
+    if heir is None or heir.owner_id or heir.is_disabled or heir.user_id == member.user_id:
+        raise fields.invalid(
+            "new_owner",
+            f"{id_or_email[:254]} cannot answer for service accounts here",
+            hint="Name somebody else of the org who is not disabled; `opsicle users list` shows them.",
+        )
+    if heir.user_id != actor.user_id:
+        require_command_of(db, actor, heir)
+    return heir
 
 
 def _check_gain(db: Connection, actor: Actor, old: MemberRow, new: MemberRow) -> None:
@@ -204,6 +277,8 @@ def _check_gain(db: Connection, actor: Actor, old: MemberRow, new: MemberRow) ->
     before = (*role_rules(db, actor.org_id, old.role), *read_rules(old.rules))
     after = (*role_rules(db, actor.org_id, new.role), *read_rules(new.rules))
     require_at_most(actor, change(before, after), f"give {old.email} this")
+    if new.role != old.role:
+        require_policies_for(db, actor, Naming(role=new.role), f"make {old.email} {new.role}")
 
 
 def find_manager(db: Connection, org_id: str, email: str | None) -> MemberRow | None:
@@ -235,11 +310,16 @@ def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserReq
                 "manager",
                 f"{request.manager} cannot be the manager of {old.email}: nobody may stand above themselves",
             )
+    role = old.role if request.role is UNSET else request.role
+    rules = old.rules if request.rules is UNSET else written_rules(parse_rules(request.rules))
+    seq = audit.next_seq(db, org_id)
     return msgspec.structs.replace(
         old,
-        role=old.role if request.role is UNSET else request.role,
+        role=role,
+        role_seq=old.role_seq if role == old.role else seq,
         manager_id=manager_id,
-        rules=old.rules if request.rules is UNSET else written_rules(parse_rules(request.rules)),
+        rules=rules,
+        rules_seq=seq if deciding_change(read_rules(old.rules), read_rules(rules)) else old.rules_seq,
         is_disabled=old.is_disabled if request.is_disabled is UNSET else request.is_disabled,
     )
 
