@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import msgspec
-
 from opsicle.domain.accounts import Account
 from opsicle.domain.policies import Approvers, Chat, Condition, Gate, Policy
 from opsicle.domain.values import Scalar, Value

@@ -10,7 +10,6 @@ from opsicle.server.api.lists import LISTING, list_reply
 from opsicle.server.services.users import Users
 from opsicle.wire.user_api import CreateUserRequest, UpdateUserRequest, User
 
-
 _LEAVING: dict[str, type] = {"new_owner": str, "confirmed": bool}
 
 

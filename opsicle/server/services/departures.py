@@ -25,7 +25,7 @@ _MOST_NAMED = 5
 
 
 def require_word(db: Connection, org_id: str, member: MemberRow, now: datetime, *, keeps_accounts: bool) -> None:
-    """Raise LeavesBehind if this person's leaving takes more with it than themselves, so that whoever removes them knows.
+    """Raise LeavesBehind if somebody would take more with them than themselves: whoever removes them has to know.
 
     `keeps_accounts`: their service accounts get another owner.
     """

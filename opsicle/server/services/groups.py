@@ -21,7 +21,7 @@ from opsicle.server.services.named_approvers import Naming, require_policies_for
 from opsicle.server.services.rights import deciding_change, read_rules, require_at_most, rights_of, written_rules
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
-from opsicle.server.services.users import get_member
+from opsicle.server.services.user_guards import get_member
 from opsicle.server.store import audit, groups
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.groups import GroupRow

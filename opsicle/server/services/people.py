@@ -17,7 +17,7 @@ from opsicle.server.services.rights import Rulebook
 from opsicle.server.services.template_access import is_hidden_from, targets_of
 from opsicle.server.store import chat_links, groups, memberships
 from opsicle.server.store.database import Connection
-from opsicle.server.store.memberships import MemberRow, Named
+from opsicle.server.store.memberships import Named
 
 
 class _Names(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from opsicle.server.services.actor import Actor
 from opsicle.server.services.enrolments import Urls
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
-from opsicle.server.services.users import check_is_orgs_alone, get_member, require_command_of, require_way_into
+from opsicle.server.services.user_guards import check_is_orgs_alone, get_member, require_command_of, require_way_into
 from opsicle.server.store import audit, authenticators, password_resets, sessions
 from opsicle.server.store.database import Connection, Database
 from opsicle.wire.identity_api import NewResetLink

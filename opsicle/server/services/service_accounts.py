@@ -17,7 +17,8 @@ from opsicle.server.services.named_approvers import Naming, require_policies_for
 from opsicle.server.services.rights import require_role
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
-from opsicle.server.services.users import end_membership, get_member, require_command_of, shown
+from opsicle.server.services.user_guards import get_member, require_command_of
+from opsicle.server.services.users import end_membership, shown
 from opsicle.server.store import account_owners, audit, memberships, users
 from opsicle.server.store.account_owners import OwnerRow
 from opsicle.server.store.database import Connection, Database

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET
 
 from opsicle.domain.access import Action, Role
-from opsicle.domain.errors import Conflict, NotAllowed, NotFound
+from opsicle.domain.errors import Conflict
 from opsicle.domain.rights import Rights, change
 from opsicle.domain.rules import parse_rules
 from opsicle.kit.clock import Clock
@@ -24,9 +24,8 @@ from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.departures import hand_over, require_word
-from opsicle.server.services.named_approvers import Naming, require_policies_for, require_policies_for_way_in
+from opsicle.server.services.named_approvers import Naming, require_policies_for
 from opsicle.server.services.passwords import PasswordHasher
-from opsicle.server.services.principals import account_of, accounts_of
 from opsicle.server.services.rights import (
     deciding_change,
     read_rules,
@@ -38,6 +37,16 @@ from opsicle.server.services.rights import (
 )
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
+from opsicle.server.services.user_guards import (
+    check_admin_stays,
+    check_is_orgs_alone,
+    check_own_manager,
+    check_provider_stays,
+    get_heir,
+    get_member,
+    require_command_of,
+    require_way_into,
+)
 from opsicle.server.store import audit, chat_links, groups, memberships, password_resets, sessions, tokens, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.memberships import MemberRow
@@ -140,10 +149,10 @@ class Users:
             require_command_of(db, actor, old)
             new = _changed(db, actor.org_id, old, request)
             _check_gain(db, actor, old, new)
-            _check_own_manager(db, actor, old, new)
+            check_own_manager(db, actor, old, new)
             if password_hash:
                 require_way_into(db, actor, old)
-            _check_admin_stays(db, actor.org_id, old, new)
+            check_admin_stays(db, actor.org_id, old, new)
             memberships.update(db, actor.org_id, new)
             check_provider_stays(db, old.user_id)
             _change_account(db, actor, old, request, password_hash)
@@ -167,8 +176,8 @@ class Users:
         """End a membership; the sessions and tokens in this org die at once.
 
         Service accounts go to `new_owner` (id or address), or else with their owner. Raises NotFound; Conflict where
-        the org would be left without an admin; unless `is_confirmed`, LeavesBehind where service accounts would go too or
-        approvals could not be given any more; InvalidInput for an owner who cannot be one.
+        the org would be left without an admin; unless `is_confirmed`, LeavesBehind where service accounts would go too
+        or approvals could not be given any more; InvalidInput for an owner who cannot be one.
         """
         actor.require(Action.USERS_MANAGE)
         self._step_up.require(actor)
@@ -177,12 +186,12 @@ class Users:
             now = self._clock.now()
             member = get_member(db, actor.org_id, id_or_email)
             require_command_of(db, actor, member)
-            _check_admin_stays(db, actor.org_id, member, None)
+            check_admin_stays(db, actor.org_id, member, None)
             if not is_confirmed:
                 require_word(db, actor.org_id, member, now, keeps_accounts=bool(new_owner))
             owned = memberships.list_owned(db, actor.org_id, member.user_id)
             if new_owner:
-                hand_over(db, actor, owned, _heir(db, actor, member, new_owner), now)
+                hand_over(db, actor, owned, get_heir(db, actor, member, new_owner), now)
             for gone in (*([] if new_owner else owned), member):
                 end_membership(db, actor.org_id, gone)
                 resource, data = f"users/{gone.user_id}", {"email": gone.email}
@@ -202,72 +211,6 @@ def end_membership(db: Connection, org_id: str, member: MemberRow) -> None:
     memberships.clear_manager(db, org_id, member.user_id)
     memberships.delete(db, org_id, member.user_id)
     password_resets.delete_of_user(db, member.user_id)
-
-
-def get_member(db: Connection, org_id: str, id_or_email: str) -> MemberRow:
-    """One person of an org. Raises NotFound."""
-    member = memberships.find(db, org_id, id_or_email.strip().lower())
-    if member is None:
-        raise NotFound(f"there is no user {id_or_email}", hint="`opsicle users list` shows them.")
-    return member
-
-
-def require_command_of(db: Connection, actor: Actor, member: MemberRow) -> None:
-    """Raise NotAllowed for somebody who may more than the actor; also for themselves, unless they are an admin.
-
-    Otherwise managing people would be a way to take over the account of somebody who may more. Oneself is the person:
-    a service account changes neither its owner nor another account of theirs. People do change their service accounts.
-    """
-    myself = account_of(db, actor.org_id, actor.user_id)
-    is_own_program = member.owner_id == actor.user_id
-    if _is_same(db, actor, member) and not is_own_program and not actor.rights.is_admin:
-        through = " through a service account" if myself.owner_id else ""
-        raise NotAllowed(f"you may not change what you are yourself{through}", hint="Ask an admin of your org.")
-    require_at_most(actor, rights_of(db, actor.org_id, member.user_id), f"change {member.email}")
-
-
-def require_way_into(db: Connection, actor: Actor, member: MemberRow) -> None:
-    """Raise NotAllowed if the actor may not make themselves a way into this account.
-
-    Beside `require_command_of` it keeps people out of the accounts of those who decide on what they ask for: whoever
-    stands above them, and, without the right to manage policies, whom a policy names.
-    """
-    me = account_of(db, actor.org_id, actor.user_id).principal
-    if (
-        member.user_id != me
-        and not actor.rights.is_admin
-        and memberships.is_managed_by(db, actor.org_id, me, member.user_id)
-    ):
-        raise NotAllowed(
-            f"you may not change how {member.email} gets in: they are your manager", hint="Ask an admin of your org."
-        )
-    require_policies_for_way_in(db, actor, member)
-
-
-def _is_same(db: Connection, actor: Actor, member: MemberRow) -> bool:
-    """Whether one human being is behind the actor and this account."""
-    accounts = accounts_of(db, actor.org_id, (actor.user_id, member.user_id))
-    return accounts[actor.user_id].is_same_person(accounts[member.user_id])
-
-
-def _check_own_manager(db: Connection, actor: Actor, old: MemberRow, new: MemberRow) -> None:
-    """Raise NotAllowed where somebody gives an own service account a manager: they decide on what it asks for."""
-    if new.manager_id != old.manager_id and _is_same(db, actor, old) and not actor.rights.is_admin:
-        raise NotAllowed("you may not choose the manager of your own service account", hint="Ask an admin of your org.")
-
-
-def _heir(db: Connection, actor: Actor, member: MemberRow, id_or_email: str) -> MemberRow:
-    """Who answers for the service accounts of somebody who goes. Raises InvalidInput for one who cannot."""
-    heir = memberships.find(db, actor.org_id, id_or_email.strip().lower())
-    if heir is None or heir.owner_id or heir.is_disabled or heir.user_id == member.user_id:
-        raise fields.invalid(
-            "new_owner",
-            f"{id_or_email[:254]} cannot answer for service accounts here",
-            hint="Name somebody else of the org who is not disabled; `opsicle users list` shows them.",
-        )
-    if heir.user_id != actor.user_id:
-        require_command_of(db, actor, heir)
-    return heir
 
 
 def _check_gain(db: Connection, actor: Actor, old: MemberRow, new: MemberRow) -> None:
@@ -335,44 +278,6 @@ def _change_account(
     if password_hash:
         users.set_password(db, old.user_id, password_hash)
         password_resets.delete_of_user(db, old.user_id)
-
-
-def check_is_orgs_alone(db: Connection, actor: Actor, member: MemberRow) -> None:
-    """Raise Conflict if the account belongs to other orgs too: no admin of one of them may take it over.
-
-    Likewise an account that runs the server: only those who do so themselves may touch it. A service account has
-    neither password nor app, and never gets any.
-    """
-    if member.owner_id:
-        raise Conflict(f"{member.email} is a service account", hint="It has its name and its tokens, and no password.")
-    account = users.find(db, member.user_id)
-    is_providers = account is not None and account.is_provider_admin and not actor.may(Action.PROVIDER_MANAGE)
-    if is_providers or len(memberships.list_of_user(db, member.user_id)) > 1:
-        raise Conflict(
-            f"the account {member.email} is not this org's alone",
-            hint="Its name, password and authenticator app are not yours to change.",
-        )
-
-
-def check_provider_stays(db: Connection, user_id: str) -> None:
-    """Raise Conflict if this person runs the server, and after this change nobody who does could log in."""
-    account = users.find(db, user_id)
-    if account and account.is_provider_admin and users.count_provider_admins(db) == 0:
-        raise last_provider_admin()
-
-
-def last_provider_admin() -> Conflict:
-    """The error for a change after which nobody could run the server."""
-    return Conflict("this is the last provider admin who can log in", hint="Name another one first.")
-
-
-def _check_admin_stays(db: Connection, org_id: str, old: MemberRow, new: MemberRow | None) -> None:
-    """Raise Conflict if nobody could administer the org after this change."""
-    is_admin_after = new is not None and new.role == Role.ADMIN and not new.is_disabled
-    if is_admin_after or old.role != Role.ADMIN or old.is_disabled:
-        return
-    if memberships.count_other_admins(db, org_id, old.user_id) == 0:
-        raise Conflict(f"{old.email} is the last admin of this org", hint="Make somebody else an admin first.")
 
 
 def _recorded(request: UpdateUserRequest) -> dict[str, object]:

@@ -157,7 +157,7 @@ def members(db: apsw.Connection, org_id: str, name: str) -> list[GroupMemberRow]
 
 
 def add(db: apsw.Connection, org_id: str, name: str, user_id: str, at: datetime, seq: int) -> bool:
-    """Let somebody join by the entry `seq` of the record. False if they belong to it already: then all stays as it was."""
+    """Let somebody join by the entry `seq` of the record. False if they belong to it already, and all stays so."""
     db.execute(
         """
         INSERT INTO group_members (org_id, name, user_id, joined_at, joined_seq)
