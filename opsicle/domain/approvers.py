@@ -1,4 +1,4 @@
-"""Who may decide on a gate, and which gates are asked at all.
+"""Who may decide on a gate. Which gates are asked at all says `conditions.py`.
 
 Nobody decides on what they asked for themselves unless the gate says so: not through a service account of theirs
 either, nor as somebody who answers or ever answered for the one that asked. Groups, roles and the right to decide count
@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from opsicle.domain.accounts import Account
-from opsicle.domain.policies import Approvers, Chat, Condition, Gate, Policy
-from opsicle.domain.values import Scalar, Value
+from opsicle.domain.policies import Approvers, Chat, Gate
 
 NEVER = -1
 """Seconds since a gate has opened that has not: none of its escalations is due."""
@@ -80,15 +79,6 @@ def impassable(gates: Iterable[Gate], people: Iterable[Person], asker: Asker) ->
     return ""
 
 
-def asked_gates(policy: Policy, values: Mapping[str, Value], labels: Mapping[str, str]) -> tuple[Gate, ...]:
-    """The gates whose conditions all hold.
-
-    What is not known counts as what the condition looks for: a variable without a value, or a label that the template
-    does not ask of its worker, must not get around a gate. So leave out the values of secret variables.
-    """
-    return tuple(gate for gate in policy.gates if all(_holds(line, values, labels) for line in gate.when))
-
-
 def _asked(gate: Gate, elapsed: int) -> list[Approvers]:
     return [gate.approvers, *(step.to for step in gate.escalate if step.after <= elapsed)]
 
@@ -100,19 +90,3 @@ def _why_impassable(gate: Gate, able: int, asker: Asker) -> str:
     if named == Approvers(manager=True) and not asker.manager_id:
         return "it asks the requester's manager, and none is set"
     return "there is nobody who may decide on it"
-
-
-def _holds(line: Condition, values: Mapping[str, Value], labels: Mapping[str, str]) -> bool:
-    known: Value | None = values.get(line.variable) if line.variable else labels.get(line.label)
-    if known is None:
-        return True
-    items = known if isinstance(known, list) else [known]
-    return any(_is_same(item, option) for item in items for option in line.any_of)
-
-
-def _is_same(left: Scalar, right: Scalar) -> bool:
-    return left == right or _spelled(left) == _spelled(right)
-
-
-def _spelled(value: Scalar) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -18,8 +18,8 @@ from opsicle.domain.approvals import (
     standing,
     unmet,
 )
-from opsicle.domain.approvers import NEVER, Asker, Person, asked_gates, impassable, may_decide
-from opsicle.domain.policies import Approvers, Chat, Condition, Escalation, Gate, Order, Policy
+from opsicle.domain.approvers import NEVER, Asker, Person, impassable, may_decide
+from opsicle.domain.policies import Approvers, Chat, Escalation, Gate, Order
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ASKER = Asker(user_id="alice", manager_id="bob", asked_seq=100)
@@ -173,29 +173,6 @@ def test_a_gate_that_nobody_could_pass_is_named(gates: list[Gate], asker: Asker,
 def test_a_gate_that_an_escalation_opens_can_be_passed() -> None:
     helped = gate(approvers=Approvers(groups=("sre",)), escalate=(Escalation(5, Approvers(manager=True)),))
     assert impassable([helped], [person("bob")], ASKER) == ""
-
-
-WHEN = {
-    "a value that is looked for": ({"target": "production"}, True),
-    "another value": ({"target": "test"}, False),
-    "one of several values": ({"target": ["test", "production"]}, True),
-    "no value": ({}, True),
-}
-
-
-@pytest.mark.parametrize(("values", "wanted"), WHEN.values(), ids=WHEN)
-def test_a_gate_is_asked_only_if_its_conditions_hold(values: dict[str, object], wanted: bool) -> None:
-    policy = Policy(gates=(gate(when=(Condition(variable="target", any_of=("production",)),)),))
-    assert bool(asked_gates(policy, values, {})) is wanted
-
-
-def test_a_label_that_is_not_asked_of_the_worker_gets_around_no_gate() -> None:
-    policy = Policy(gates=(gate(when=(Condition(label="site", any_of=("ams",)),)),))
-    assert [bool(asked_gates(policy, {}, labels)) for labels in ({}, {"site": "ams"}, {"site": "fra"})] == [
-        True,
-        True,
-        False,
-    ]
 
 
 EVERYBODY = {name: person(name) for name in ("alice", "bob", "carol")}
