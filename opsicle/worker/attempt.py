@@ -106,7 +106,8 @@ class Attempt:
         """
         around = self._around
         around.tree.sessions.add(child.pid)
-        for fd, stream in ((child.stdout, STDOUT), (child.stderr, STDERR)):
+        # If both have spoken before they are watched, stderr has most likely spoken first: it holds the shell's traces.
+        for fd, stream in ((child.stderr, STDERR), (child.stdout, STDOUT)):
             around.output.add(fd, phase_index, stream)
         around.waiter.watch(child.pidfd, lambda: self._collect(child))
         try:

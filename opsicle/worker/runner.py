@@ -227,6 +227,7 @@ class Runner:
     def _clean_up(self) -> None:
         self._around.output.close()
         self._around.marks.close()
+        self._around.waiter.close()
         if problem := self._workspace.remove():
             self._explanation = "; ".join(filter(None, (self._explanation, problem)))
 
