@@ -24,6 +24,15 @@ class Marks:
         self.path = path
         self._fd: int | None = None
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether it is there, or can be made now: a full disk may have no room for it."""
+        try:
+            self.open()
+        except OSError:
+            return False
+        return True
+
     def open(self) -> int:
         """The descriptor to read from. Raises OSError."""
         if self._fd is None:
@@ -127,7 +136,8 @@ class Attempt:
                 self._stop(child, StepState.CANCELLED, "cancelled")
                 return
             if now >= limits.deadline:
-                self._stop(child, StepState.TIMED_OUT, limits.explanation)
+                waited = "; its output waited for room on the worker" if around.output.is_held_up else ""
+                self._stop(child, StepState.TIMED_OUT, limits.explanation + waited)
                 return
             around.waiter.turn(min(limits.deadline, around.output.turn(now)))
         self._close(StepState.SUCCEEDED if self._exit_code == 0 else StepState.FAILED, _why(self._exit_code))

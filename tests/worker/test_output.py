@@ -46,6 +46,7 @@ def printed():
     printed = Printed()
     yield printed
     printed.output.close()
+    printed.waiter.close()
 
 
 def test_a_log_of_two_hundred_thousand_lines_arrives_whole_and_in_few_chunks(machine: Machine) -> None:
@@ -121,6 +122,7 @@ def test_each_stream_is_byte_equal_whatever_the_sink_takes_when(writes: list[tup
     assert log.stderr == b"".join(data for which, data, _ in writes if which == 1)
     assert output.offset == log.length
     assert not output.is_open
+    waiter.close()
 
 
 # The order of the two streams
@@ -158,6 +160,7 @@ def test_what_one_stream_says_in_a_row_is_not_torn_apart_by_the_other_however_la
         os.close(fd)
     output.drain()
     output.close()
+    waiter.close()
 
 
 def test_the_stream_that_spoke_first_is_read_first_when_both_wait() -> None:
@@ -172,6 +175,7 @@ def test_the_stream_that_spoke_first_is_read_first_when_both_wait() -> None:
         for fd in ends.values():
             os.close(fd)
         output.close()
+        waiter.close()
 
 
 def test_nothing_overtakes_what_the_sink_has_had_no_room_for(printed: Printed) -> None:
