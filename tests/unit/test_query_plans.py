@@ -31,14 +31,11 @@ OF_A_PERSON = "those of one person"
 EXCEPTIONS = {
     ("approvals.list_decisions", "USE TEMP B-TREE FOR ORDER BY"): "of one approval: a handful",
     ("approvals.list_newest", "SEARCH approvals USING INDEX approvals_by_org (org_id=?)"): ONE_PAGE,
-    ("audit.append", "SEARCH audit_entries USING PRIMARY KEY (org_id=?)"): ONE_STEP,
-    ("audit.head", "SEARCH audit_entries USING PRIMARY KEY (org_id=?)"): ONE_STEP,
     (
         "audit.find_first_since",
         "SEARCH audit_entries USING PRIMARY KEY (org_id=?)",
     ): "for retention, in a thread; it ends at the first entry that stays",
     ("audit_checkpoints._select", "SEARCH audit_checkpoints USING PRIMARY KEY (org_id=?)"): "called by those below",
-    ("audit_checkpoints.find_last", "SEARCH audit_checkpoints USING PRIMARY KEY (org_id=?)"): ONE_STEP,
     (
         "audit_checkpoints.list_all",
         "SEARCH audit_checkpoints USING PRIMARY KEY (org_id=?)",
@@ -75,6 +72,9 @@ EXCEPTIONS = {
 
 _TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO)\s+(\w+)(?:\s+(?:AS\s+)?(\w+))?", re.IGNORECASE)
 _STEP = re.compile(r"(?:SCAN|SEARCH) (\w+)")
+_NEWEST = re.compile(r"WHERE org_id = \S+ ORDER BY (?:seq|number|id) DESC LIMIT 1\s*$")
+"""One step in the index, to the newest of an org."""
+
 
 
 @pytest.fixture(scope="module")
