@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
-import gevent
 import pytest
+from gevent.event import Event
 
 from opsicle.kit.clock import SETTLING_SECONDS, SteadyClock, SystemClock
 from opsicle.server.background.loop import Loop
@@ -115,18 +115,19 @@ def test_a_poll_that_is_answered_late_renews_its_leases(
 
 
 def test_a_loop_says_how_late_its_turn_is() -> None:
-    clock, heard = HandClock(), []
+    clock, heard, enough = HandClock(), [], Event()
     pauses = [lambda: None, lambda: clock.advance(40), lambda: clock.suspend(50), lambda: clock.step(60), lambda: None]
 
     def turn(late: float) -> None:
         heard.append(late)
         if pauses:
             pauses.pop(0)()
+        if len(heard) == 6:
+            enough.set()
 
     loop = Loop("count", 0.001, turn, clock)
     loop.start()
-    while len(heard) < 6:
-        gevent.sleep(0.001)
+    assert enough.wait(10)
     loop.stop(5)
 
     assert [round(late) for late in heard[:6]] == [0, 0, 40, 50, 60, 0]

@@ -1,9 +1,9 @@
 """Signing how far each org's record has got, and removing what is older than it is to be kept.
 
 An entry that is cut off the end is noticed if a signature covers it. So each turn of the loop signs every chain that
-has new entries, and so does a clean stop. Such a signature is a checkpoint that the next one replaces (the chain's *head*),
-or else a busy org would make six million a year; it stays for good when many entries are new or have waited, and when
-what it covers is gone, as the proof of that.
+has new entries, and so does a clean stop. Such a signature is a checkpoint that the next one replaces (the chain's
+*head*), or else a busy org would make six million a year; it stays for good when many entries are new or have waited,
+and when what it covers is gone, as the proof of that.
 """
 
 from __future__ import annotations
