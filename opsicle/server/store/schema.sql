@@ -121,6 +121,24 @@ BEGIN
     SELECT RAISE(ABORT, 'an audit entry is removed by retention only');
 END;
 
+CREATE TABLE audit_heads (
+    org_id       TEXT PRIMARY KEY,
+    number       INTEGER NOT NULL,
+    seq          INTEGER NOT NULL,
+    hash         TEXT NOT NULL,
+    at           TEXT NOT NULL,
+    removed_to   INTEGER NOT NULL,
+    removed_hash TEXT NOT NULL,
+    previous     TEXT NOT NULL,
+    signature    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER audit_heads_only_advance BEFORE UPDATE ON audit_heads
+WHEN NEW.number < OLD.number OR NEW.seq < OLD.seq
+BEGIN
+    SELECT RAISE(ABORT, 'a signature never goes back');
+END;
+
 CREATE TABLE authenticators (
     user_id      TEXT PRIMARY KEY REFERENCES users (id),
     sealed_seed  BLOB NOT NULL,
@@ -562,7 +580,7 @@ CREATE TABLE workers (
     certificate_expires_at TEXT NOT NULL,
     created_at             TEXT NOT NULL,
     last_seen_at           TEXT
-, is_shared INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, is_shared INTEGER NOT NULL DEFAULT 0, history_reported_at TEXT) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX shared_workers_by_name ON workers (name) WHERE state <> 'revoked' AND is_shared;
 
