@@ -207,7 +207,7 @@ def extend(db: apsw.Connection, at: datetime, latest: datetime, give_up_at: date
         UPDATE deliveries
            SET give_up_at = max(give_up_at, :give_up_at),
                next_attempt_at = CASE WHEN next_attempt_at > :latest THEN :at ELSE next_attempt_at END
-         WHERE state IN ('queued', 'failed', 'sending') AND (give_up_at < :give_up_at OR next_attempt_at > :latest)
+         WHERE finished_at IS NULL AND (give_up_at < :give_up_at OR next_attempt_at > :latest)
         """,
         {"at": to_text(at), "latest": to_text(latest), "give_up_at": to_text(give_up_at)},
     )

@@ -260,11 +260,11 @@ CREATE INDEX deliveries_by_channel ON deliveries (channel_id, id);
 
 CREATE INDEX deliveries_by_channel_and_state ON deliveries (channel_id, state, id);
 
+CREATE INDEX deliveries_by_end ON deliveries (finished_at);
+
 CREATE INDEX deliveries_by_org ON deliveries (org_id, id);
 
 CREATE INDEX deliveries_by_state ON deliveries (org_id, state, id);
-
-CREATE INDEX deliveries_ended ON deliveries (finished_at) WHERE finished_at IS NOT NULL;
 
 CREATE INDEX deliveries_open ON deliveries (channel_id, next_attempt_at) WHERE state IN ('queued', 'failed');
 

@@ -33,7 +33,7 @@ CREATE INDEX approvals_by_requester_and_state ON approvals (org_id, requester_id
 CREATE INDEX deliveries_by_state ON deliveries (org_id, state, id);
 CREATE INDEX deliveries_by_channel ON deliveries (channel_id, id);
 CREATE INDEX deliveries_by_channel_and_state ON deliveries (channel_id, state, id);
-CREATE INDEX deliveries_ended ON deliveries (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX deliveries_by_end ON deliveries (finished_at);
 
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
