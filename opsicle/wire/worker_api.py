@@ -19,8 +19,9 @@ from typing import Annotated
 import msgspec
 
 from opsicle.domain.automations import JobState
+from opsicle.domain.bounds import Labels, Name, Pem, Word
 from opsicle.wire.audit import SeenCheckpoint
-from opsicle.wire.jobs import Int32, Milliseconds, Offset, Outcome, PhaseReport, Work
+from opsicle.wire.jobs import Explanation, Int32, Milliseconds, Offset, Outcome, PhaseReports, Work
 
 LEASE_SECONDS = 30
 POLL_SECONDS = 30
@@ -28,24 +29,28 @@ MAX_CHUNK_BYTES = 64 * 1024
 MAX_LOG_REQUEST_BYTES = 1024 * 1024
 """The most log bytes in one request: the worker splits, the server refuses more."""
 
+MAX_CHUNKS = 128 * 1024
+"""More than fit into a request when each of them has one byte."""
+
 MAX_LISTED_JOBS = 2_000
 """Twice the most slots that a worker can have: the server looks each of them up while everybody's changes wait."""
 
-Chunk = tuple[Offset, Int32, Int32, Milliseconds, bytes]
+ChunkBytes = Annotated[bytes, msgspec.Meta(max_length=MAX_CHUNK_BYTES)]
+Chunk = tuple[Offset, Int32, Int32, Milliseconds, ChunkBytes]
 """offset in the job's log, phase index, stream (1 stdout, 2 stderr), at_ms, bytes; chunks stand in offset order."""
 
-Short = Annotated[str, msgspec.Meta(max_length=64)]
+Chunks = Annotated[tuple[Chunk, ...], msgspec.Meta(max_length=MAX_CHUNKS)]
 
 
 class EnrolRequest(msgspec.Struct, kw_only=True):
     """A worker's one-time introduction. `mac` is base64 (see `pki/join_token.py` for what it covers)."""
 
-    token_id: str
-    csr_pem: str
-    name: str
-    labels: dict[str, str]
-    slots: int
-    mac: str
+    token_id: Word
+    csr_pem: Pem
+    name: Name
+    labels: Labels
+    slots: Int32
+    mac: Name
 
 
 class EnrolReply(msgspec.Struct, kw_only=True):
@@ -77,7 +82,7 @@ class Enrolment(msgspec.Struct, kw_only=True):
 class RunningJob(msgspec.Struct, frozen=True):
     """A job that the worker holds, leased or running."""
 
-    job_id: str
+    job_id: Word
     fence: int
 
 
@@ -87,17 +92,17 @@ class PollRequest(msgspec.Struct, kw_only=True):
     `history_rewritten` says how the org's audit record contradicts what the worker has seen of it; "" if it does not.
     """
 
-    boot_id: Short
-    version: Short
-    labels: dict[str, str]
+    boot_id: Word
+    version: Word
+    labels: Labels
     slots: Int32
     free_slots: Int32
-    runtimes: Annotated[tuple[Short, ...], msgspec.Meta(max_length=16)]
+    runtimes: Annotated[tuple[Word, ...], msgspec.Meta(max_length=16)]
     jobs: Annotated[tuple[RunningJob, ...], msgspec.Meta(max_length=MAX_LISTED_JOBS)] = ()
     is_draining: bool = False
     is_leaving: bool = False
-    wait_seconds: int = POLL_SECONDS
-    history_rewritten: str = ""
+    wait_seconds: Int32 = POLL_SECONDS
+    history_rewritten: Explanation = ""
 
 
 class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -124,15 +129,15 @@ class RefuseRequest(msgspec.Struct):
     """I will not carry this out, and why: the order with it does not fit."""
 
     fence: int
-    reason: str
+    reason: Explanation
 
 
 class LogRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Output, and how far the phases are where that changed."""
 
     fence: int
-    chunks: tuple[Chunk, ...] = ()
-    phases: tuple[PhaseReport, ...] | None = None
+    chunks: Chunks = ()
+    phases: PhaseReports | None = None
 
 
 class LogReply(msgspec.Struct):
@@ -151,7 +156,7 @@ class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     fence: int
     outcome: Outcome
     log_bytes: Offset
-    chunks: tuple[Chunk, ...] = ()
+    chunks: Chunks = ()
     is_slot_free: bool = False
 
 
@@ -171,7 +176,7 @@ class Done(msgspec.Struct):
 class RenewRequest(msgspec.Struct):
     """A request for a new certificate for the same identity, over the old one."""
 
-    csr_pem: str
+    csr_pem: Pem
 
 
 class RenewReply(msgspec.Struct):

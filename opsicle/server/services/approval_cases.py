@@ -10,9 +10,10 @@ import msgspec
 
 from opsicle.domain import approvals as engine
 from opsicle.domain.approvals import GateStanding, Standing, Vote
-from opsicle.domain.approvers import Asker, Person, asked_gates, deciders, may_decide
+from opsicle.domain.approvers import Asker, Person, deciders, may_decide
+from opsicle.domain.conditions import Facts, asked_gates
 from opsicle.domain.policies import Gate, Policy
-from opsicle.domain.templates import Template, Value, VariableType
+from opsicle.domain.templates import Template, Value
 from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.template_versions import template_of
 from opsicle.server.store import approvals, automations
@@ -78,17 +79,15 @@ def load(db: Connection, row: ApprovalRow, template: Template | None = None, *, 
         automation=automation,
         template=template,
         decisions=approvals.list_decisions(db, row.id),
-        asker=asker_of(db, row.org_id, row.requester_id, row.asked_at),
+        asker=asker_of(db, row.org_id, row.requester_id, row.asked_seq),
         roster=roster or Roster(db, row.org_id),
     )
 
 
 def gates_for(policy: Policy, template: Template, automation: AutomationRow) -> tuple[Gate, ...]:
-    """The gates of a policy that an automation has to pass. The values of secret variables are not known here."""
-    secret = {variable.id for variable in template.variables if variable.type is VariableType.SECRET}
+    """The gates of a policy that an automation has to pass."""
     values = msgspec.json.decode(automation.values_json, type=dict[str, Value])
-    known = {name: value for name, value in values.items() if name not in secret}
-    return asked_gates(policy, known, template.runs_on)
+    return asked_gates(policy, Facts(template.variables, values, template.runs_on))
 
 
 def _vote(decision: DecisionRow) -> Vote:
