@@ -26,6 +26,7 @@ from opsicle.server.assembly import Core, Services
 from opsicle.server.background.loop import Loop
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
+from opsicle.server.key_files import check_private, key_files
 from opsicle.server.listening.tls import Tls
 from opsicle.server.master_key_file import MasterKeyFile
 from opsicle.server.order_key_file import open_order_key
@@ -70,6 +71,7 @@ class Lifetime:
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stopping.set)
         with closing(DataFolder.open(self._options.data_dir)) as folder:
+            check_private(key_files(folder.path))
             self._prepare(folder)
             authority = folder.authority(self._clock.now())
             seal = Seal(folder.identity_key())
