@@ -79,7 +79,7 @@ def load(db: Connection, row: ApprovalRow, template: Template | None = None, *, 
         automation=automation,
         template=template,
         decisions=approvals.list_decisions(db, row.id),
-        asker=asker_of(db, row.org_id, row.requester_id, row.asked_at),
+        asker=asker_of(db, row.org_id, row.requester_id, row.asked_seq),
         roster=roster or Roster(db, row.org_id),
     )
 

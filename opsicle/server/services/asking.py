@@ -19,7 +19,7 @@ from opsicle.server.services.approval_progress import Progress
 from opsicle.server.services.manifests import manifest_digest
 from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.policies_in_force import in_force
-from opsicle.server.store import approvals
+from opsicle.server.store import approvals, audit
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
@@ -52,7 +52,7 @@ class Asking:
             return None
         policy = found.policy
         terms = Terms(policy, gates_for(policy, template, row), found.policy_id, found.version)
-        asker = asker_of(db, row.org_id, row.requester_id, self._clock.now())
+        asker = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
         people = Roster(db, row.org_id).people(policy, template, asker)
         if problem := impassable(terms.gates, people.values(), asker):
             raise Conflict(
@@ -80,6 +80,7 @@ class Asking:
             manifest_digest=manifest_digest(db, row, template),
             requester_id=row.requester_id,
             asked_at=now,
+            asked_seq=audit.last_seq(db, row.org_id),
             ended_at=None if terms.gates else now,
         )
         approvals.insert(db, approval)

@@ -36,9 +36,8 @@ def _requester_objection(db: Connection, row: AutomationRow, template: Template)
     member = memberships.find(db, row.org_id, row.requester_id)
     if member is None or member.is_disabled:
         return f"{row.requester_email} is no longer a member of the org"
-    owner = memberships.find(db, row.org_id, member.owner_id) if member.owner_id else None
-    if owner and owner.is_disabled:
-        return f"{owner.email}, who answers for {row.requester_email}, is disabled"
+    if not member.is_enabled:
+        return f"{member.owner}, who answers for {row.requester_email}, is disabled"
     rights = rights_of(db, row.org_id, row.requester_id)
     targets = targets_of(db, row.org_id, template.name, template.labels)
     if not all(rights.may(Action.AUTOMATIONS_CREATE, target) for target in targets):

@@ -53,7 +53,16 @@ class Sending:
 
     def recover(self) -> int:
         """At the start: let wait again what was under way when the server ended."""
+        self.catch_up()
         return self._database.write(lambda db: deliveries.requeue_all(db, self._clock.now()))
+
+    def catch_up(self) -> None:
+        """After the server was away: nothing is given up for time in which nobody tried, or for a clock that was ahead.
+
+        What is open may be tried for as long as the longest wait between two attempts, twice.
+        """
+        now, longest = self._clock.now(), timedelta(seconds=LONGEST_WAIT_SECONDS)
+        self._database.write(lambda db: deliveries.extend(db, now, now + 2 * longest, now + 2 * longest))
 
     def claim(self, limit: int) -> list[str]:
         """Begin the attempts whose turn it is, durably; whoever calls must carry out each of them."""

@@ -13,7 +13,7 @@ from opsicle.domain.templates import Template
 from opsicle.server.services.approval_cases import Case, gates_for
 from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.policies_in_force import InForce, in_force
-from opsicle.server.store import policies
+from opsicle.server.store import audit, policies
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 
@@ -29,7 +29,7 @@ def asked_since(db: Connection, row: AutomationRow, template: Template) -> str:
     gates = gates_for(now.policy, template, row) if now else ()
     if now is None or not gates:
         return ""
-    asker = asker_of(db, row.org_id, row.requester_id, row.created_at)
+    asker = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
     people = Roster(db, row.org_id).people(now.policy, template, asker)
     reason = unmet(gates, (), people, asker)
     return f"{_changed(now)}, and nobody was asked: {reason}" if reason else ""

@@ -199,6 +199,23 @@ def requeue_all(db: apsw.Connection, at: datetime) -> int:
     return db.changes()
 
 
+def extend(db: apsw.Connection, at: datetime, latest: datetime, give_up_at: datetime) -> int:
+    """Let what is open be tried until `give_up_at` at least, and what waits for longer than `latest` be tried at `at`.
+
+    How many deliveries that changed.
+    """
+    db.execute(
+        """
+        UPDATE deliveries
+           SET give_up_at = max(give_up_at, :give_up_at),
+               next_attempt_at = CASE WHEN next_attempt_at > :latest THEN :at ELSE next_attempt_at END
+         WHERE state IN ('queued', 'failed', 'sending') AND (give_up_at < :give_up_at OR next_attempt_at > :latest)
+        """,
+        {"at": to_text(at), "latest": to_text(latest), "give_up_at": to_text(give_up_at)},
+    )
+    return db.changes()
+
+
 def count_open(db: apsw.Connection, channel_id: str) -> int:
     """How much of a channel is still to be delivered."""
     sql = "SELECT count(*) FROM deliveries WHERE channel_id = :id AND state IN ('queued', 'failed', 'sending')"
