@@ -20,7 +20,6 @@ from opsicle.pki.audit_key import AuditKey
 from opsicle.pki.authority import Authority
 from opsicle.pki.order_key import OrderKey
 
-
 _OWN_FILES = ("lock", "opsicle.db", "authority.pem")
 """A folder that holds one of these is a server's, though perhaps a copy in which others are missing."""
 

@@ -1,4 +1,4 @@
-"""One rule for every file that holds a key: private, and its reader's own. Checked at each start, before any is used."""
+"""One rule for every file that holds a key: private, and its reader's own. Applied at each start."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def key_files(folder: Path) -> Iterator[Path]:
 
 
 def check_private(paths: Iterable[Path]) -> None:
-    """Raise NotAllowed unless each of these files that exists is its reader's alone; all that is wrong is named at once.
+    """Raise NotAllowed unless each of these files that exists is its reader's alone. All that are not are named.
 
     A file may also be root's, or, where root is who asks, that of the user whom its folder belongs to.
     """

@@ -47,7 +47,7 @@ class JobLog:
         self._journal = journal
         self._phases = b""
         self.is_after_loss = False
-        """Whether the server has lost something of this log that it had acknowledged; what is here goes on behind it."""
+        """Whether the server has lost a part of this log that it had acknowledged; what is here goes on behind that."""
 
     def write(self, phase: int, stream: int, at_ms: int, data: bytes) -> int | None:
         """Take up to 64 KiB of output; see `Sink`."""

@@ -1,4 +1,4 @@
-"""What is not as it should be on this server, for whoever looks after it: in its record, its log, and with its health."""
+"""What is not as it should be on this server, for whoever looks after it: in its record, and with its health."""
 
 from __future__ import annotations
 

@@ -33,7 +33,10 @@ _DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError)
 
 
 class LogDatabase:
-    """Reads and writes as `Database` does. `lost` says why files were lost in this life, `on_lost` hears of the next."""
+    """Reads and writes as `Database` does.
+
+    `lost` says why files were lost in this life of the process; `on_lost` hears of the next one.
+    """
 
     def __init__(self, path: Path, on_fatal: Callable[[BaseException], None], now: Callable[[], datetime]) -> None:
         self.path = path
