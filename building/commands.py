@@ -60,7 +60,7 @@ def bench(arguments: Sequence[str]) -> int:
     """Measure the built file, with what the tests run on."""
     target = zipapp.build(zipapp.host_platform(), anew=False)
     environment = {**os.environ, "OPSICLE_UNDER_TEST": str(target)}
-    command = [development_environment(), "-m", "bench", *arguments]
+    command = [str(development_environment()), "-m", "bench", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
