@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -74,6 +74,7 @@ from opsicle.server.services.preferences import Preferences
 from opsicle.server.services.provider import Provider
 from opsicle.server.services.questions import Questions
 from opsicle.server.services.recovery import Recovery
+from opsicle.server.services.remarks import Remarks
 from opsicle.server.services.roles import Roles
 from opsicle.server.services.secrets import Secrets
 from opsicle.server.services.sending import Sending
@@ -90,6 +91,7 @@ from opsicle.server.services.work import WorkOrders
 from opsicle.server.services.workers import Workers
 from opsicle.server.store.automations import count_by_state
 from opsicle.server.store.database import Database
+from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.orgs import list_allowing_shared
 
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
@@ -100,6 +102,7 @@ _SIGN_AUDIT_EVERY_SECONDS = 5.0
 _LISTEN_EVERY_SECONDS = 2.0
 _DELIVER_EVERY_SECONDS = 0.5
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
+_STEADY_SECONDS = 86400.0
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ class Core:
     """What the services stand on."""
 
     state: Database
-    logs: Database
+    logs: LogDatabase
     authority: Authority
     audit_key: AuditKey
     order_key: OrderKey
@@ -123,6 +126,7 @@ class Services:
     def __init__(self, core: Core) -> None:
         clock, state = core.clock, core.state
         self.core = core
+        self.remarks = Remarks(state, clock)
         self.signals = Signals()
         self.fleet = Fleet(clock)
         self.leases = Leases(clock)
@@ -193,6 +197,9 @@ class Services:
         self.orgs.on_sharing_changed = self.fleet.sharing_changed
         self.workers.on_revoked = self.dispatch.on_revoked
         self.workers.on_drain_changed = self.dispatch.on_drain_changed
+        for reason in self.core.logs.lost:
+            self.remarks.note_lost_logs(reason)
+        self.core.logs.on_lost = self.remarks.note_lost_logs
 
     def close(self) -> None:
         """End what has threads or greenlets of its own."""
@@ -239,18 +246,26 @@ class Services:
     def loops(self, keep_logs: timedelta, keep_audit: timedelta | None) -> list[Loop]:
         """What is to be done again and again; without `keep_audit` the record is kept for ever."""
         prune_audit = [
-            Loop("prune audit", _PRUNE_AUDIT_EVERY_SECONDS, partial(self.audit_checkpoints.prune, keep))
+            Loop(
+                "prune audit", _PRUNE_AUDIT_EVERY_SECONDS, self._if_steady(partial(self.audit_checkpoints.prune, keep))
+            )
             for keep in (keep_audit,)
             if keep is not None
         ]
+        steady = self._if_steady
         return [
-            Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, self.approvals.keep_time),
-            Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.expire),
-            Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, self.automations.forget_requests),
-            Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.job_logs.prune(keep_logs)),
-            Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, self.audit_checkpoints.sign_due),
-            Loop("listen", _LISTEN_EVERY_SECONDS, self.listeners.turn),
+            # An approval's time is the people's, and goes on without the server; that of leases is not.
+            Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, lambda _: self.approvals.keep_time()),
+            Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.judge_leases),
+            Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, steady(self.automations.forget_requests)),
+            Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.job_logs.prune(keep_logs))),
+            Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, lambda _: self.audit_checkpoints.sign_due()),
+            Loop("listen", _LISTEN_EVERY_SECONDS, lambda _: self.listeners.turn()),
             Loop("deliver", _DELIVER_EVERY_SECONDS, self.delivery.turn),
-            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.sending.prune(keep_logs)),
+            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.sending.prune(keep_logs))),
             *prune_audit,
         ]
+
+    def _if_steady(self, turn: Callable[[], object]) -> Callable[[float], object]:
+        """A turn that removes what is old: not on the word of a clock that was set within the last day."""
+        return lambda _: turn() if self.core.clock.is_steady_since(_STEADY_SECONDS) else None
