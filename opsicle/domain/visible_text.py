@@ -1,7 +1,7 @@
 """Text as people see it: what would hide, move or turn round what they read is replaced by signs.
 
-The pages do the same (`assets/lib/visible.js`). Doing it twice changes nothing more, so that text which has been through
-a message can be shown like any other.
+The pages do the same (`assets/lib/visible.js`). Doing it twice changes nothing more, so that text that
+has been through a message can be shown like any other.
 """
 
 from __future__ import annotations
