@@ -19,6 +19,7 @@ from typing import Annotated
 import msgspec
 
 from opsicle.domain.automations import JobState
+from opsicle.domain.manifest_formats import BEFORE_FORMATS
 from opsicle.wire.audit import SeenCheckpoint
 from opsicle.wire.jobs import Int32, Milliseconds, Offset, Outcome, PhaseReport, Work
 
@@ -35,6 +36,9 @@ Chunk = tuple[Offset, Int32, Int32, Milliseconds, bytes]
 """offset in the job's log, phase index, stream (1 stdout, 2 stderr), at_ms, bytes; chunks stand in offset order."""
 
 Short = Annotated[str, msgspec.Meta(max_length=64)]
+
+Formats = Annotated[tuple[Int32, ...], msgspec.Meta(max_length=16)]
+"""See `domain/manifest_formats.py`. Who does not say speaks the first alone."""
 
 
 class EnrolRequest(msgspec.Struct, kw_only=True):
@@ -60,6 +64,7 @@ class Enrolment(msgspec.Struct, kw_only=True):
 
     `is_shared`: it works for every org that lets it, and `org` is no org's code but the provider's scope.
     `order_key_pem` is the public key by which the worker knows an order of its server. It comes no other way.
+    Which formats of orders each side speaks is said in every poll, as either may be replaced by another version.
     """
 
     worker_id: str
@@ -85,6 +90,7 @@ class PollRequest(msgspec.Struct, kw_only=True):
     """What the worker is and has. This is also its heartbeat: it renews the lease of every job in `jobs`.
 
     `history_rewritten` says how the org's audit record contradicts what the worker has seen of it; "" if it does not.
+    `formats` are those of manifests and orders that it reads.
     """
 
     boot_id: Short
@@ -98,12 +104,14 @@ class PollRequest(msgspec.Struct, kw_only=True):
     is_leaving: bool = False
     wait_seconds: int = POLL_SECONDS
     history_rewritten: str = ""
+    formats: Formats = BEFORE_FORMATS
 
 
 class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     """New work; jobs to cancel (a person asked); jobs to drop (their lease is gone); whether to take no more.
 
-    An answer without work brings the newest `checkpoint` of the org's audit record.
+    An answer without work brings the newest `checkpoint` of the org's audit record. `formats` are those of manifests
+    and orders that the server writes.
     """
 
     work: tuple[Work, ...] = ()
@@ -112,6 +120,7 @@ class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     drain: bool = False
     log_interval_ms: int = 100
     checkpoint: SeenCheckpoint | None = None
+    formats: Formats = BEFORE_FORMATS
 
 
 class StartRequest(msgspec.Struct):

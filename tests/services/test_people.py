@@ -85,7 +85,9 @@ def seen(office: Office, gates: str, asker: str = "alice") -> dict[str, Person]:
     """Whom the engine sees for an asker, by name."""
 
     def query(db: Any) -> dict[str, Person]:
-        asked = asker_of(db, office.org_id, office.people[asker].user_id, office.core.clock.now())
+        user_id = office.people[asker].user_id
+        principal_id = memberships.find_principal(db, office.org_id, user_id)
+        asked = asker_of(db, office.org_id, user_id, principal_id, office.core.clock.now())
         return Roster(db, office.org_id).people(policy(gates), TEMPLATE, asked)
 
     return {person.name: person for person in office.core.database.read(query).values()}
@@ -159,7 +161,8 @@ def test_whoever_may_not_see_the_template_does_not_decide_on_what_runs_it(office
     other = msgspec.structs.replace(TEMPLATE, name="other")
 
     def query(db: Any) -> list[tuple[bool, bool]]:
-        asker = asker_of(db, office.org_id, office.people["alice"].user_id, office.core.clock.now())
+        user_id = office.people["alice"].user_id
+        asker = asker_of(db, office.org_id, user_id, user_id, office.core.clock.now())
         roster = Roster(db, office.org_id)
         both = [roster.people(policy(EVERY_WAY), template, asker) for template in (TEMPLATE, other)]
         by_name = [{person.name: person.may_decide for person in people.values()} for people in both]
@@ -209,7 +212,7 @@ def counted(office: Office, approval_id: str) -> tuple[int, int]:
     def query(db: Any) -> int:
         db.trace_v2(1, statements.append)  # SQLITE_TRACE_STMT
         try:
-            return len(load(db, approvals.get(db, office.org_id, approval_id)).people)
+            return len(load(db, office.core.bindings, approvals.get(db, office.org_id, approval_id)).people)
         finally:
             db.trace_v2(0, None)
 

@@ -11,8 +11,10 @@ import msgspec
 from opsicle.domain import approvals as engine
 from opsicle.domain.approvals import GateStanding, Standing, Vote
 from opsicle.domain.approvers import Asker, Person, asked_gates, deciders, may_decide
+from opsicle.domain.errors import NotFound
 from opsicle.domain.policies import Gate, Policy
 from opsicle.domain.templates import Template, Value, VariableType
+from opsicle.server.services.bindings import UNREADABLE, Altered, Bindings
 from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.template_versions import template_of
 from opsicle.server.store import approvals, automations
@@ -25,7 +27,8 @@ from opsicle.server.store.database import Connection
 class Case:
     """One approval with the policy as it was asked, the decisions so far, and the people of now.
 
-    Good for the transaction that it was read in, no longer.
+    Good for the transaction that it was read in, no longer. `problem` says why it counts for nothing: what is stored
+    is not what was asked for, or a decision is not as it was taken down; "" if all is as it was.
     """
 
     row: ApprovalRow
@@ -36,6 +39,7 @@ class Case:
     decisions: list[DecisionRow]
     asker: Asker
     roster: Roster
+    problem: str = ""
 
     @cached_property
     def people(self) -> dict[str, Person]:
@@ -48,7 +52,9 @@ class Case:
         return [_vote(decision) for decision in self.decisions]
 
     def standing(self, now: datetime) -> Standing:
-        """How it stands."""
+        """How it stands. What was altered stands as its row says, and has no gate on which anybody could decide."""
+        if self.problem:
+            return Standing(state=self.row.state, gates=())
         return engine.standing(self.gates, self.policy.order, self.votes, self.row.asked_at, now)
 
     def may_decide(self, seen: GateStanding, person: Person, now: datetime) -> bool:
@@ -66,21 +72,45 @@ class Case:
         return any(each.gate == gate and each.principal == person.principal for each in self.decisions)
 
 
-def load(db: Connection, row: ApprovalRow, template: Template | None = None, *, roster: Roster | None = None) -> Case:
+def load(db: Connection, bindings: Bindings, row: ApprovalRow, *, roster: Roster | None = None) -> Case:
     """Read everything about an approval. Whoever reads several in one transaction hands in one roster for all."""
-    policy = msgspec.json.decode(row.policy, type=Policy)
     automation = automations.get(db, row.org_id, row.automation_id)
-    template = template or template_of(db, automation.template_id, automation.version)
-    return Case(
-        row=row,
-        policy=policy,
-        gates=gates_for(policy, template, automation),
-        automation=automation,
-        template=template,
-        decisions=approvals.list_decisions(db, row.id),
-        asker=asker_of(db, row.org_id, row.requester_id, row.asked_at),
-        roster=roster or Roster(db, row.org_id),
-    )
+    decisions = approvals.list_decisions(db, row.id)
+    asker = asker_of(db, row.org_id, automation.requester_id, automation.principal_id, row.asked_at)
+    roster = roster or Roster(db, row.org_id)
+    try:
+        template = template_of(db, automation.template_id, automation.version)
+        policy = msgspec.json.decode(row.policy, type=Policy)
+        gates = gates_for(policy, template, automation)
+    except (NotFound, ValueError, msgspec.MsgspecError, RecursionError):
+        nothing = Policy(name=row.policy_name, gates=())
+        template = Template(name=automation.template, phases=())
+        return Case(row, nothing, (), automation, template, decisions, asker, roster, UNREADABLE)
+    problem = _problem(db, bindings, row, automation, template, decisions)
+    return Case(row, policy, gates, automation, template, decisions, asker, roster, problem)
+
+
+def _problem(
+    db: Connection,
+    bindings: Bindings,
+    row: ApprovalRow,
+    automation: AutomationRow,
+    template: Template,
+    decisions: list[DecisionRow],
+) -> str:
+    try:
+        bindings.check(db, automation, template, row)
+    except Altered as altered:
+        return str(altered)
+    return forged(bindings, row, decisions)
+
+
+def forged(bindings: Bindings, row: ApprovalRow, decisions: list[DecisionRow]) -> str:
+    """Say which stored decision nobody has made in just this way; "" if all were."""
+    for each in decisions:
+        if not bindings.is_signed(row, each):
+            return f"the decision of {each.email} on gate {each.gate} is not as it was made"
+    return ""
 
 
 def gates_for(policy: Policy, template: Template, automation: AutomationRow) -> tuple[Gate, ...]:

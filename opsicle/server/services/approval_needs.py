@@ -12,7 +12,7 @@ from opsicle.server.services.approval_views import person
 from opsicle.server.services.asking import asked_approval, policy_in_force
 from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.template_access import is_hidden
-from opsicle.server.store import templates
+from opsicle.server.store import memberships, templates
 from opsicle.server.store.database import Connection
 from opsicle.server.store.templates import VersionRow
 from opsicle.wire.approval_api import ApprovalNeed, GateNeed
@@ -33,7 +33,8 @@ def need_of(db: Connection, actor: Actor, version: VersionRow, now: datetime) ->
         policy, _, _ = policy_in_force(db, actor.org_id, use)
     except Conflict as error:
         return ApprovalNeed(is_needed=True, problem=error.message)
-    asker = asker_of(db, actor.org_id, actor.user_id, now)
+    principal_id = memberships.find_principal(db, actor.org_id, actor.user_id)
+    asker = asker_of(db, actor.org_id, actor.user_id, principal_id, now)
     people = Roster(db, actor.org_id).people(policy, template, asker)
     always = [gate for gate in policy.gates if not gate.when]
     return ApprovalNeed(

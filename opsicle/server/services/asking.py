@@ -17,7 +17,6 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.services.approval_cases import gates_for
 from opsicle.server.services.approval_progress import Progress
-from opsicle.server.services.manifests import manifest_digest
 from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.policies import policy_of
 from opsicle.server.store import approvals, policies, templates
@@ -53,7 +52,7 @@ class Asking:
             return None
         policy, policy_id, version = policy_in_force(db, row.org_id, use)
         terms = Terms(policy, gates_for(policy, template, row), policy_id, version)
-        asker = asker_of(db, row.org_id, row.requester_id, self._clock.now())
+        asker = asker_of(db, row.org_id, row.requester_id, row.principal_id, self._clock.now())
         people = Roster(db, row.org_id).people(policy, template, asker)
         if problem := impassable(terms.gates, people.values(), asker):
             raise Conflict(
@@ -62,13 +61,13 @@ class Asking:
             )
         return terms
 
-    def ask(self, db: Connection, row: AutomationRow, template: Template, terms: Terms) -> None:
-        """Record the request for an automation that has just been inserted, and tell those who are asked.
+    def draft(self, row: AutomationRow, terms: Terms) -> ApprovalRow:
+        """The request for a new automation, before that has been bound to it.
 
         If no gate's conditions hold, the approval is given from the beginning.
         """
         now = row.created_at
-        approval = ApprovalRow(
+        return ApprovalRow(
             id=new_id(now),
             org_id=row.org_id,
             automation_id=row.id,
@@ -78,13 +77,17 @@ class Asking:
             policy_version=terms.version,
             policy_digest=digest(terms.policy),
             policy=msgspec.json.encode(terms.policy).decode(),
-            manifest_digest=manifest_digest(db, row, template),
+            manifest_digest="",
             requester_id=row.requester_id,
             asked_at=now,
             ended_at=None if terms.gates else now,
         )
+
+    def ask(self, db: Connection, row: AutomationRow, draft: ApprovalRow) -> None:
+        """Record the request for an automation that has just been inserted, and tell those who are asked."""
+        approval = msgspec.structs.replace(draft, manifest_digest=row.manifest_digest)
         approvals.insert(db, approval)
-        self._progress.settle(db, approval, now)
+        self._progress.settle(db, approval, row.created_at)
 
 
 def asked_approval(db: Connection, org_id: str, template: Template) -> PolicyUse | None:

@@ -98,12 +98,16 @@ class Roster:
         }
 
 
-def asker_of(db: Connection, org_id: str, user_id: str, asked_at: datetime) -> Asker:
-    """Who asked, with their manager of today; a service account's is its own, or else its owner's."""
+def asker_of(db: Connection, org_id: str, user_id: str, principal_id: str, asked_at: datetime) -> Asker:
+    """Who asked, with their manager of today; a service account's is its own, or else its owner's.
+
+    `principal_id` is the person behind the account when it asked: who owns it now makes no difference.
+    """
+    owner_id = principal_id if principal_id != user_id else ""
     member = memberships.find(db, org_id, user_id)
-    owner = memberships.find(db, org_id, member.owner_id) if member and member.owner_id else None
+    owner = memberships.find(db, org_id, owner_id) if owner_id else None
     manager_id = (member and member.manager_id) or (owner and owner.manager_id) or ""
-    return Asker(user_id=user_id, manager_id=manager_id, owner_id=owner.user_id if owner else "", asked_at=asked_at)
+    return Asker(user_id=user_id, manager_id=manager_id, owner_id=owner_id, asked_at=asked_at)
 
 
 def _is_enabled(member: MemberRow, members: dict[str, MemberRow]) -> bool:
