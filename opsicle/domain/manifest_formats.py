@@ -86,6 +86,7 @@ _FIRST: Fields = {
         "policy",
         "requester_id",
         "asked_at",
+        "asked_seq",
     ),
 }
 

@@ -68,6 +68,7 @@ class PolicyAsked(msgspec.Struct, frozen=True, kw_only=True):
     policy: str
     requester_id: str
     asked_at: datetime
+    asked_seq: int
 
     def digest_in(self, number: int) -> str:
         """SHA-256 in hex of its one spelling in a format: what a manifest of that format says of its policy."""

@@ -43,11 +43,15 @@ class Escalation(msgspec.Struct, frozen=True):
 
 
 class Condition(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The variable, or the label that the template runs on, has one of these values. One of the two names is set."""
+    """The variable, or the label that the template runs on, has one of these values, or (`none_of`) another than these.
+
+    One of the two names is set, and one of the two lists of values.
+    """
 
     variable: str = ""
     label: str = ""
     any_of: tuple[Scalar, ...] = ()
+    none_of: tuple[Scalar, ...] = ()
 
 
 class Gate(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

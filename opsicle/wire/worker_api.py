@@ -19,9 +19,10 @@ from typing import Annotated
 import msgspec
 
 from opsicle.domain.automations import JobState
+from opsicle.domain.bounds import Labels, Name, Pem, Word
 from opsicle.domain.manifest_formats import BEFORE_FORMATS
 from opsicle.wire.audit import SeenCheckpoint
-from opsicle.wire.jobs import Int32, Milliseconds, Offset, Outcome, PhaseReport, Work
+from opsicle.wire.jobs import Explanation, Int32, Milliseconds, Offset, Outcome, PhaseReports, Work
 
 LEASE_SECONDS = 30
 POLL_SECONDS = 30
@@ -29,13 +30,17 @@ MAX_CHUNK_BYTES = 64 * 1024
 MAX_LOG_REQUEST_BYTES = 1024 * 1024
 """The most log bytes in one request: the worker splits, the server refuses more."""
 
+MAX_CHUNKS = 128 * 1024
+"""More than fit into a request when each of them has one byte."""
+
 MAX_LISTED_JOBS = 2_000
 """Twice the most slots that a worker can have: the server looks each of them up while everybody's changes wait."""
 
-Chunk = tuple[Offset, Int32, Int32, Milliseconds, bytes]
+ChunkBytes = Annotated[bytes, msgspec.Meta(max_length=MAX_CHUNK_BYTES)]
+Chunk = tuple[Offset, Int32, Int32, Milliseconds, ChunkBytes]
 """offset in the job's log, phase index, stream (1 stdout, 2 stderr), at_ms, bytes; chunks stand in offset order."""
 
-Short = Annotated[str, msgspec.Meta(max_length=64)]
+Chunks = Annotated[tuple[Chunk, ...], msgspec.Meta(max_length=MAX_CHUNKS)]
 
 Formats = Annotated[tuple[Int32, ...], msgspec.Meta(max_length=16)]
 """See `domain/manifest_formats.py`. Who does not say speaks the first alone."""
@@ -44,12 +49,12 @@ Formats = Annotated[tuple[Int32, ...], msgspec.Meta(max_length=16)]
 class EnrolRequest(msgspec.Struct, kw_only=True):
     """A worker's one-time introduction. `mac` is base64 (see `pki/join_token.py` for what it covers)."""
 
-    token_id: str
-    csr_pem: str
-    name: str
-    labels: dict[str, str]
-    slots: int
-    mac: str
+    token_id: Word
+    csr_pem: Pem
+    name: Name
+    labels: Labels
+    slots: Int32
+    mac: Name
 
 
 class EnrolReply(msgspec.Struct, kw_only=True):
@@ -64,7 +69,6 @@ class Enrolment(msgspec.Struct, kw_only=True):
 
     `is_shared`: it works for every org that lets it, and `org` is no org's code but the provider's scope.
     `order_key_pem` is the public key by which the worker knows an order of its server. It comes no other way.
-    Which formats of orders each side speaks is said in every poll, as either may be replaced by another version.
     """
 
     worker_id: str
@@ -82,7 +86,7 @@ class Enrolment(msgspec.Struct, kw_only=True):
 class RunningJob(msgspec.Struct, frozen=True):
     """A job that the worker holds, leased or running."""
 
-    job_id: str
+    job_id: Word
     fence: int
 
 
@@ -93,17 +97,17 @@ class PollRequest(msgspec.Struct, kw_only=True):
     `formats` are those of manifests and orders that it reads.
     """
 
-    boot_id: Short
-    version: Short
-    labels: dict[str, str]
+    boot_id: Word
+    version: Word
+    labels: Labels
     slots: Int32
     free_slots: Int32
-    runtimes: Annotated[tuple[Short, ...], msgspec.Meta(max_length=16)]
+    runtimes: Annotated[tuple[Word, ...], msgspec.Meta(max_length=16)]
     jobs: Annotated[tuple[RunningJob, ...], msgspec.Meta(max_length=MAX_LISTED_JOBS)] = ()
     is_draining: bool = False
     is_leaving: bool = False
-    wait_seconds: int = POLL_SECONDS
-    history_rewritten: str = ""
+    wait_seconds: Int32 = POLL_SECONDS
+    history_rewritten: Explanation = ""
     formats: Formats = BEFORE_FORMATS
 
 
@@ -133,15 +137,15 @@ class RefuseRequest(msgspec.Struct):
     """I will not carry this out, and why: the order with it does not fit."""
 
     fence: int
-    reason: str
+    reason: Explanation
 
 
 class LogRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Output, and how far the phases are where that changed."""
 
     fence: int
-    chunks: tuple[Chunk, ...] = ()
-    phases: tuple[PhaseReport, ...] | None = None
+    chunks: Chunks = ()
+    phases: PhaseReports | None = None
 
 
 class LogReply(msgspec.Struct):
@@ -160,7 +164,7 @@ class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     fence: int
     outcome: Outcome
     log_bytes: Offset
-    chunks: tuple[Chunk, ...] = ()
+    chunks: Chunks = ()
     is_slot_free: bool = False
 
 
@@ -180,7 +184,7 @@ class Done(msgspec.Struct):
 class RenewRequest(msgspec.Struct):
     """A request for a new certificate for the same identity, over the old one."""
 
-    csr_pem: str
+    csr_pem: Pem
 
 
 class RenewReply(msgspec.Struct):

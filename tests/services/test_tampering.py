@@ -78,7 +78,7 @@ ALTERED: dict[str, Tamper] = {
     """),
     "a document that is no template": sql("""
         DROP TRIGGER template_versions_are_immutable;
-        UPDATE template_versions SET document = '[]'
+        UPDATE template_versions SET document = '[]' WHERE document LIKE '%careful%'
     """),
     "the template": sql("UPDATE automations SET template = 'other'"),
     "who asked": sql(f"UPDATE automations SET requester_id = {MALLORY}"),
@@ -106,6 +106,7 @@ ALTERED: dict[str, Tamper] = {
     "the policy's version": sql("UPDATE approvals SET policy_version = 99"),
     "the policy's digest": sql("UPDATE approvals SET policy_digest = 'sha256:00'"),
     "when it was asked": sql("UPDATE approvals SET asked_at = '2999-01-01T00:00:00.000000Z'"),
+    "after which entry it was asked": sql("UPDATE approvals SET asked_seq = 999999"),
     "the digest that was approved": sql("UPDATE approvals SET manifest_digest = 'x'"),
     "the row of the approval": sql(f"{UNDECIDED} DELETE FROM approval_decisions; DELETE FROM approvals"),
 }

@@ -129,7 +129,7 @@ MISTAKES = {
         8,
         "either `variable` or `label`",
     ),
-    "a condition without values": (gate("when: [{variable: a}]"), f"{GATE}.when[0].in", 8, "is missing"),
+    "a condition without values": (gate("when: [{variable: a}]"), f"{GATE}.when[0]", 8, "either `in` or `notIn`"),
     "two gates of a name": (
         gate("required: 1") + "    - {name: g, approvers: {manager: true}}\n",
         "spec.gates[1]",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -10,10 +10,11 @@ import msgspec
 
 from opsicle.domain import approvals as engine
 from opsicle.domain.approvals import GateStanding, Standing, Vote
-from opsicle.domain.approvers import Asker, Person, asked_gates, deciders, may_decide
+from opsicle.domain.approvers import Asker, Person, deciders, may_decide
+from opsicle.domain.conditions import Facts, asked_gates
 from opsicle.domain.errors import NotFound
 from opsicle.domain.policies import Gate, Policy
-from opsicle.domain.templates import Template, Value, VariableType
+from opsicle.domain.templates import Template, Value
 from opsicle.server.services.bindings import UNREADABLE, Altered, Bindings
 from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.template_versions import template_of
@@ -74,35 +75,38 @@ class Case:
 
 def load(db: Connection, bindings: Bindings, row: ApprovalRow, *, roster: Roster | None = None) -> Case:
     """Read everything about an approval. Whoever reads several in one transaction hands in one roster for all."""
+    case = load_unchecked(db, row, roster=roster)
+    if case.problem:
+        return case
+    try:
+        bindings.check(db, case.automation, case.template, row)
+    except Altered as altered:
+        return replace(case, problem=str(altered))
+    return replace(case, problem=forged(bindings, row, case.decisions))
+
+
+def load_unchecked(db: Connection, row: ApprovalRow, *, roster: Roster | None = None) -> Case:
+    """As `load`, believing what is stored: for what only warns, and lets nothing run."""
     automation = automations.get(db, row.org_id, row.automation_id)
-    decisions = approvals.list_decisions(db, row.id)
-    asker = asker_of(db, row.org_id, automation.requester_id, automation.principal_id, row.asked_at)
-    roster = roster or Roster(db, row.org_id)
+    asker = asker_of(db, row.org_id, automation.requester_id, row.asked_seq).with_principal(automation.principal_id)
+    case = Case(
+        row=row,
+        policy=Policy(name=row.policy_name, gates=()),
+        gates=(),
+        automation=automation,
+        template=Template(name=automation.template, phases=()),
+        decisions=approvals.list_decisions(db, row.id),
+        asker=asker,
+        roster=roster or Roster(db, row.org_id),
+        problem=UNREADABLE,
+    )
     try:
         template = template_of(db, automation.template_id, automation.version)
         policy = msgspec.json.decode(row.policy, type=Policy)
         gates = gates_for(policy, template, automation)
     except (NotFound, ValueError, msgspec.MsgspecError, RecursionError):
-        nothing = Policy(name=row.policy_name, gates=())
-        template = Template(name=automation.template, phases=())
-        return Case(row, nothing, (), automation, template, decisions, asker, roster, UNREADABLE)
-    problem = _problem(db, bindings, row, automation, template, decisions)
-    return Case(row, policy, gates, automation, template, decisions, asker, roster, problem)
-
-
-def _problem(
-    db: Connection,
-    bindings: Bindings,
-    row: ApprovalRow,
-    automation: AutomationRow,
-    template: Template,
-    decisions: list[DecisionRow],
-) -> str:
-    try:
-        bindings.check(db, automation, template, row)
-    except Altered as altered:
-        return str(altered)
-    return forged(bindings, row, decisions)
+        return case
+    return replace(case, policy=policy, gates=gates, template=template, problem="")
 
 
 def forged(bindings: Bindings, row: ApprovalRow, decisions: list[DecisionRow]) -> str:
@@ -114,11 +118,9 @@ def forged(bindings: Bindings, row: ApprovalRow, decisions: list[DecisionRow]) -
 
 
 def gates_for(policy: Policy, template: Template, automation: AutomationRow) -> tuple[Gate, ...]:
-    """The gates of a policy that an automation has to pass. The values of secret variables are not known here."""
-    secret = {variable.id for variable in template.variables if variable.type is VariableType.SECRET}
+    """The gates of a policy that an automation has to pass."""
     values = msgspec.json.decode(automation.values_json, type=dict[str, Value])
-    known = {name: value for name, value in values.items() if name not in secret}
-    return asked_gates(policy, known, template.runs_on)
+    return asked_gates(policy, Facts(template.variables, values, template.runs_on))
 
 
 def _vote(decision: DecisionRow) -> Vote:

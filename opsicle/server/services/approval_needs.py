@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from opsicle.domain.approvers import deciders, impassable
 from opsicle.domain.errors import Conflict
 from opsicle.domain.stored_templates import decode_template
@@ -12,13 +10,13 @@ from opsicle.server.services.approval_views import person
 from opsicle.server.services.asking import asked_approval, policy_in_force
 from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.template_access import is_hidden
-from opsicle.server.store import memberships, templates
+from opsicle.server.store import audit, templates
 from opsicle.server.store.database import Connection
 from opsicle.server.store.templates import VersionRow
 from opsicle.wire.approval_api import ApprovalNeed, GateNeed
 
 
-def need_of(db: Connection, actor: Actor, version: VersionRow, now: datetime) -> ApprovalNeed:
+def need_of(db: Connection, actor: Actor, version: VersionRow) -> ApprovalNeed:
     """Who would have to agree if this person ran the template now. Gates with conditions are shown as such.
 
     Raises NotFound for a template that they may not see.
@@ -33,8 +31,7 @@ def need_of(db: Connection, actor: Actor, version: VersionRow, now: datetime) ->
         policy, _, _ = policy_in_force(db, actor.org_id, use)
     except Conflict as error:
         return ApprovalNeed(is_needed=True, problem=error.message)
-    principal_id = memberships.find_principal(db, actor.org_id, actor.user_id)
-    asker = asker_of(db, actor.org_id, actor.user_id, principal_id, now)
+    asker = asker_of(db, actor.org_id, actor.user_id, audit.last_seq(db, actor.org_id))
     people = Roster(db, actor.org_id).people(policy, template, asker)
     always = [gate for gate in policy.gates if not gate.when]
     return ApprovalNeed(

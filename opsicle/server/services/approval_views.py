@@ -42,6 +42,8 @@ class Viewer:
 
 def votable(case: Case, seen: Standing, viewer: Viewer) -> list[GateStanding]:
     """The open gates on which the viewer may decide and has not."""
+    if case.problem:
+        return []
     me = case.people.get(viewer.user_id)
     if me is None:
         return []

@@ -125,9 +125,8 @@ class Approvals:
     def need(self, actor: Actor, template: str, version: int | None = None) -> ApprovalNeed:
         """What it would ask of others if the caller ran this template now. Raises NotFound."""
         actor.require(Action.TEMPLATES_VIEW)
-        now = self._clock.now()
         return self._database.read(
-            lambda db: need_of(db, actor, templates.get_version(db, actor.org_id, template, version), now)
+            lambda db: need_of(db, actor, templates.get_version(db, actor.org_id, template, version))
         )
 
     def approve(self, actor: Actor, approval_id: str, request: DecisionRequest) -> Approval:
@@ -292,7 +291,7 @@ def _refusal(case: Case, seen: Standing, viewer: Viewer) -> NotAllowed | Conflic
     me = case.people.get(viewer.user_id)
     if any(each.user_id == viewer.user_id for each in case.decisions):
         return Conflict("you have decided already, and a decision stays")
-    if me and me.principal == case.asker.principal:
+    if me and me.is_same_person(case.asker):
         return NotAllowed("you asked for this yourself", hint="Somebody else has to decide.")
     waiting = [gate for gate in seen.gates if gate.state is GateState.WAITING]
     if me and any(case.may_decide(gate, me, viewer.now) for gate in waiting):

@@ -19,7 +19,7 @@ from opsicle.server.services.approval_cases import gates_for
 from opsicle.server.services.approval_progress import Progress
 from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.policies import policy_of
-from opsicle.server.store import approvals, policies, templates
+from opsicle.server.store import approvals, audit, policies, templates
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
@@ -52,7 +52,7 @@ class Asking:
             return None
         policy, policy_id, version = policy_in_force(db, row.org_id, use)
         terms = Terms(policy, gates_for(policy, template, row), policy_id, version)
-        asker = asker_of(db, row.org_id, row.requester_id, row.principal_id, self._clock.now())
+        asker = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
         people = Roster(db, row.org_id).people(policy, template, asker)
         if problem := impassable(terms.gates, people.values(), asker):
             raise Conflict(
@@ -61,7 +61,7 @@ class Asking:
             )
         return terms
 
-    def draft(self, row: AutomationRow, terms: Terms) -> ApprovalRow:
+    def draft(self, db: Connection, row: AutomationRow, terms: Terms) -> ApprovalRow:
         """The request for a new automation, before that has been bound to it.
 
         If no gate's conditions hold, the approval is given from the beginning.
@@ -80,6 +80,7 @@ class Asking:
             manifest_digest="",
             requester_id=row.requester_id,
             asked_at=now,
+            asked_seq=audit.last_seq(db, row.org_id),
             ended_at=None if terms.gates else now,
         )
 

@@ -175,7 +175,7 @@ class Automations:
         terms = self._asking.terms(db, row, new.template)
         if terms and terms.gates:
             row = msgspec.structs.replace(row, state=AutomationState.AWAITING_APPROVAL, queued_at=None)
-        asked = self._asking.draft(row, terms) if terms else None
+        asked = self._asking.draft(db, row, terms) if terms else None
         row = self._bindings.bind(row, new.template, asked, new.commitments)
         automations.insert(db, row)
         if new.sealed:

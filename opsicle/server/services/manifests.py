@@ -67,5 +67,6 @@ def _policy_asked(approval: ApprovalRow | None, number: int) -> str:
         policy=approval.policy,
         requester_id=approval.requester_id,
         asked_at=approval.asked_at,
+        asked_seq=approval.asked_seq,
     )
     return asked.digest_in(number)

@@ -14,7 +14,10 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one
 
 
 class ApprovalRow(Row, frozen=True, kw_only=True):
-    """One approval. `policy` and `told` are JSON; `policy_id` is empty for a policy that stands in the template."""
+    """One approval. `policy` and `told` are JSON; `policy_id` is empty for a policy that stands in the template.
+
+    `asked_seq` is the number of the org's newest entry in the record when it was asked.
+    """
 
     id: str
     org_id: str
@@ -28,6 +31,7 @@ class ApprovalRow(Row, frozen=True, kw_only=True):
     manifest_digest: str
     requester_id: str
     asked_at: datetime
+    asked_seq: int = 0
     next_at: datetime | None = None
     told: str = "[]"
     waiting_for: str = ""
@@ -54,7 +58,7 @@ class DecisionRow(Row, frozen=True, kw_only=True):
 
 _SELECT = """
     SELECT id, org_id, automation_id, state, policy_id, policy_name, policy_version, policy_digest, policy,
-           manifest_digest, requester_id, asked_at, next_at, told, waiting_for, ended_at, explanation
+           manifest_digest, requester_id, asked_at, asked_seq, next_at, told, waiting_for, ended_at, explanation
       FROM approvals
 """
 
@@ -64,9 +68,11 @@ def insert(db: apsw.Connection, row: ApprovalRow) -> None:
     db.execute(
         """
         INSERT INTO approvals (id, org_id, automation_id, state, policy_id, policy_name, policy_version, policy_digest,
-                               policy, manifest_digest, requester_id, asked_at, next_at, told, waiting_for, ended_at)
+                               policy, manifest_digest, requester_id, asked_at, asked_seq, next_at, told, waiting_for,
+                               ended_at)
         VALUES (:id, :org_id, :automation_id, :state, :policy_id, :policy_name, :policy_version, :policy_digest,
-                :policy, :manifest_digest, :requester_id, :asked_at, :next_at, :told, :waiting_for, :ended_at)
+                :policy, :manifest_digest, :requester_id, :asked_at, :asked_seq, :next_at, :told,
+                :waiting_for, :ended_at)
         """,
         {
             "id": row.id,
@@ -81,6 +87,7 @@ def insert(db: apsw.Connection, row: ApprovalRow) -> None:
             "manifest_digest": row.manifest_digest,
             "requester_id": row.requester_id,
             "asked_at": to_text(row.asked_at),
+            "asked_seq": row.asked_seq,
             "next_at": to_text(row.next_at) if row.next_at else None,
             "told": row.told,
             "waiting_for": row.waiting_for,

@@ -87,6 +87,16 @@ def head(db: apsw.Connection, org_id: str) -> tuple[int, str]:
     return (row[0], row[1].hex()) if row else (0, NO_HASH)
 
 
+def last_seq(db: apsw.Connection, org_id: str) -> int:
+    """The number of the org's newest entry. What is asked now comes after every change that has an entry up to here."""
+    return head(db, org_id)[0]
+
+
+def next_seq(db: apsw.Connection, org_id: str) -> int:
+    """The number that the next entry will have: of a change, if asked in its transaction before it is appended."""
+    return head(db, org_id)[0] + 1
+
+
 class Filter(NamedTuple):
     """Which entries are wanted; "" is no wish. `actor` is a name or an id, `resource` one thing or a kind of things.
 

@@ -1,3 +1,21 @@
+CREATE TABLE account_owners (
+    org_id   TEXT NOT NULL REFERENCES orgs (id),
+    user_id  TEXT NOT NULL REFERENCES users (id),
+    seq      INTEGER NOT NULL,
+    owner_id TEXT NOT NULL REFERENCES users (id),
+    PRIMARY KEY (org_id, user_id, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER account_owners_are_immutable BEFORE UPDATE ON account_owners
+BEGIN
+    SELECT RAISE(ABORT, 'who answered for an account never changes');
+END;
+
+CREATE TRIGGER account_owners_stay BEFORE DELETE ON account_owners
+BEGIN
+    SELECT RAISE(ABORT, 'who answered for an account is never forgotten');
+END;
+
 CREATE TABLE approval_decisions (
     approval_id     TEXT NOT NULL REFERENCES approvals (id),
     gate            TEXT NOT NULL,
@@ -47,7 +65,7 @@ CREATE TABLE approvals (
     waiting_for     TEXT NOT NULL DEFAULT '',
     ended_at        TEXT,
     explanation     TEXT NOT NULL DEFAULT ''
-) STRICT, WITHOUT ROWID;
+, asked_seq INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE INDEX approvals_by_org ON approvals (org_id, id);
 
@@ -213,11 +231,17 @@ CREATE INDEX deliveries_open ON deliveries (channel_id, next_attempt_at) WHERE s
 
 CREATE INDEX deliveries_sending ON deliveries (channel_id) WHERE state = 'sending';
 
+CREATE VIEW enabled_members AS
+SELECT m.org_id, m.user_id
+  FROM memberships m
+  LEFT JOIN memberships owner ON owner.org_id = m.org_id AND owner.user_id = m.owner_id
+ WHERE NOT m.is_disabled AND (m.owner_id IS NULL OR owner.is_disabled = 0);
+
 CREATE TABLE group_members (
     org_id    TEXT NOT NULL,
     name      TEXT NOT NULL,
     user_id   TEXT NOT NULL REFERENCES users (id),
-    joined_at TEXT NOT NULL,
+    joined_at TEXT NOT NULL, joined_seq INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, name, user_id),
     FOREIGN KEY (org_id, name) REFERENCES groups (org_id, name)
 ) STRICT, WITHOUT ROWID;
@@ -230,7 +254,7 @@ CREATE TABLE groups (
     description TEXT NOT NULL,
     rules       TEXT NOT NULL,
     created_at  TEXT NOT NULL,
-    updated_at  TEXT NOT NULL,
+    updated_at  TEXT NOT NULL, deciding_seq INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, name)
 ) STRICT, WITHOUT ROWID;
 
@@ -319,7 +343,7 @@ CREATE TABLE "memberships" (
     role        TEXT NOT NULL,
     manager_id  TEXT REFERENCES users (id),
     is_disabled INTEGER NOT NULL DEFAULT 0,
-    created_at  TEXT NOT NULL, rules TEXT NOT NULL DEFAULT '[]', owner_id TEXT REFERENCES users (id),
+    created_at  TEXT NOT NULL, rules TEXT NOT NULL DEFAULT '[]', owner_id TEXT REFERENCES users (id), role_seq INTEGER NOT NULL DEFAULT 0, rules_seq INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, user_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -405,7 +429,7 @@ CREATE TABLE roles (
     description TEXT NOT NULL,
     rules       TEXT NOT NULL,
     created_at  TEXT NOT NULL,
-    updated_at  TEXT NOT NULL,
+    updated_at  TEXT NOT NULL, deciding_seq INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, name)
 ) STRICT, WITHOUT ROWID;
 

@@ -55,9 +55,8 @@ def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
           JOIN users u ON u.id = t.user_id
           JOIN orgs o ON o.id = t.org_id
           JOIN memberships m ON m.org_id = t.org_id AND m.user_id = t.user_id
-          LEFT JOIN memberships owner ON owner.org_id = m.org_id AND owner.user_id = m.owner_id
-         WHERE t.token_hash = :token_hash AND NOT m.is_disabled
-           AND (m.owner_id IS NULL OR owner.is_disabled = 0)
+          JOIN enabled_members e ON e.org_id = t.org_id AND e.user_id = t.user_id
+         WHERE t.token_hash = :token_hash
         """,
         {"token_hash": token_hash},
         BearerRow,
