@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -102,6 +102,7 @@ _SIGN_AUDIT_EVERY_SECONDS = 5.0
 _LISTEN_EVERY_SECONDS = 2.0
 _DELIVER_EVERY_SECONDS = 0.5
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
+_STEADY_SECONDS = 86400.0
 
 
 @dataclass(frozen=True)
@@ -253,18 +254,26 @@ class Services:
     def loops(self, keep_logs: timedelta, keep_audit: timedelta | None) -> list[Loop]:
         """What is to be done again and again; without `keep_audit` the record is kept for ever."""
         prune_audit = [
-            Loop("prune audit", _PRUNE_AUDIT_EVERY_SECONDS, partial(self.audit_checkpoints.prune, keep))
+            Loop(
+                "prune audit", _PRUNE_AUDIT_EVERY_SECONDS, self._if_steady(partial(self.audit_checkpoints.prune, keep))
+            )
             for keep in (keep_audit,)
             if keep is not None
         ]
+        steady = self._if_steady
         return [
-            Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, self.approvals.keep_time),
-            Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.expire),
-            Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, self.automations.forget_requests),
-            Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.job_logs.prune(keep_logs)),
-            Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, self.audit_checkpoints.sign_due),
-            Loop("listen", _LISTEN_EVERY_SECONDS, self.listeners.turn),
+            # An approval's time is the people's, and goes on without the server; that of leases is not.
+            Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, lambda _: self.approvals.keep_time()),
+            Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.judge_leases),
+            Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, steady(self.automations.forget_requests)),
+            Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.job_logs.prune(keep_logs))),
+            Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, lambda _: self.audit_checkpoints.sign_due()),
+            Loop("listen", _LISTEN_EVERY_SECONDS, lambda _: self.listeners.turn()),
             Loop("deliver", _DELIVER_EVERY_SECONDS, self.delivery.turn),
-            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.sending.prune(keep_logs)),
+            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.sending.prune(keep_logs))),
             *prune_audit,
         ]
+
+    def _if_steady(self, turn: Callable[[], object]) -> Callable[[float], object]:
+        """A turn that removes what is old: not on the word of a clock that was set within the last day."""
+        return lambda _: turn() if self.core.clock.is_steady_since(_STEADY_SECONDS) else None

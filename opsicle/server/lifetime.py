@@ -17,7 +17,7 @@ import gevent
 from gevent.event import Event
 
 from opsicle.kit import cores
-from opsicle.kit.clock import SystemClock
+from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
 from opsicle.pki.authority import Authority
 from opsicle.pki.sealing import Seal
@@ -55,7 +55,7 @@ class Lifetime:
 
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
-        self._clock = SystemClock()
+        self._clock = SteadyClock(SystemClock())
         self._stopping = Event()
 
     def run(self) -> None:
@@ -116,7 +116,7 @@ class Lifetime:
         services.sending.recover()
         loops = [
             *services.loops(timedelta(days=options.log_retention_days), options.keep_audit),
-            Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda: frontage.renew(self._clock.now())),
+            Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda _: frontage.renew(self._clock.now())),
         ]
         for loop in loops:
             loop.start()
@@ -129,6 +129,7 @@ class Lifetime:
         frontage.stop(FINISH_SECONDS)
         for loop in loops:
             loop.stop(_LOOP_SECONDS)
+        services.audit_checkpoints.sign_all()
 
     def _announce(self, folder: DataFolder, services: Services) -> None:
         """Tell programs by `server.json`, people by standard output, that and where the server serves."""

@@ -54,6 +54,9 @@ class ShiftedClock(SystemClock):
     def monotonic(self) -> float:
         return super().monotonic() + self.shift.total_seconds()
 
+    def elapsed(self) -> float:
+        return super().elapsed() + self.shift.total_seconds()
+
     def advance(self, **time: float) -> None:
         self.shift += timedelta(**time)
 

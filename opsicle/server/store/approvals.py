@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import apsw
@@ -10,7 +10,7 @@ import apsw
 from opsicle.domain.approvals import ApprovalState, Verdict
 from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, where
 
 
 class ApprovalRow(Row, frozen=True, kw_only=True):
@@ -133,25 +133,14 @@ class Filter:
 
 def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, limit: int) -> list[ApprovalRow]:
     """Newest first, older than the approval `before` (empty: from the newest)."""
-    return fetch_all(
-        db,
-        _SELECT
-        + """
-         WHERE org_id = :org_id
-           AND (:before = '' OR id < :before)
-           AND (:state = '' OR state = :state)
-           AND (:requester_id = '' OR requester_id = :requester_id)
-         ORDER BY id DESC LIMIT :limit
-        """,
-        {
-            "org_id": org_id,
-            "before": before,
-            "state": wanted.state,
-            "requester_id": wanted.requester_id,
-            "limit": limit,
-        },
-        ApprovalRow,
+    which = where(
+        "org_id = :org_id",
+        wanted.requester_id and "requester_id = :requester_id",
+        wanted.state and "state = :state",
+        before and "id < :before",
     )
+    given = {"org_id": org_id, "before": before, "limit": limit, **asdict(wanted)}
+    return fetch_all(db, f"{_SELECT}{which} ORDER BY id DESC LIMIT :limit", given, ApprovalRow)
 
 
 def list_due(db: apsw.Connection, now: datetime, limit: int) -> list[ApprovalRow]:
@@ -251,7 +240,7 @@ def find_last_run(db: apsw.Connection, org_id: str, template_id: str, before_id:
         """
         SELECT a.id FROM automations a JOIN approvals p ON p.automation_id = a.id
          WHERE a.org_id = :org_id AND a.template_id = :template_id AND a.id < :before
-           AND p.state = 'approved' AND a.started_at IS NOT NULL
+           AND a.approved_at IS NOT NULL AND a.started_at IS NOT NULL AND p.state = 'approved'
            AND EXISTS (SELECT 1 FROM approval_decisions d WHERE d.approval_id = p.id AND d.verdict = 'approve')
          ORDER BY a.id DESC LIMIT 1
         """,

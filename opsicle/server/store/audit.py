@@ -155,8 +155,14 @@ def find_first_since(db: apsw.Connection, org_id: str, at: datetime) -> int | No
 
 def get_hash(db: apsw.Connection, org_id: str, seq: int) -> str:
     """An entry's hash in hex."""
+    return str(find_hash(db, org_id, seq))
+
+
+def find_hash(db: apsw.Connection, org_id: str, seq: int) -> str | None:
+    """An entry's hash in hex, or None if there is no such entry."""
     sql = "SELECT lower(hex(hash)) FROM audit_entries WHERE org_id = :org_id AND seq = :seq"
-    return str(fetch_value(db, sql, {"org_id": org_id, "seq": seq}))
+    found = fetch_value(db, sql, {"org_id": org_id, "seq": seq})
+    return None if found is None else str(found)
 
 
 def delete_up_to(db: apsw.Connection, org_id: str, seq: int) -> None:

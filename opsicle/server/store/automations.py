@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import apsw
 
-from opsicle.domain.automations import AutomationState
+from opsicle.domain.automations import AutomationState, is_final
 from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, where
 
 
 class AutomationRow(Row, frozen=True, kw_only=True):
@@ -143,36 +143,61 @@ def not_found(automation_id: str) -> NotFound:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list of automations is narrowed to; an empty string means any."""
+    """What a list of automations is narrowed to; an empty string means any. `requester` is an id or an address."""
 
     state: str = ""
     template: str = ""
+    requester: str = ""
+
+
+_REQUESTED = "requester_id = (SELECT id FROM users WHERE id = :requester OR email = :requester)"
+_OPEN = "state IN ('awaiting_approval', 'queued', 'running')"
+_ENDED = "state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired')"
+"""Said beside `state = :state`, letter by letter as in the indexes of what is open and of what has ended."""
 
 
 def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, limit: int) -> list[AutomationRow]:
-    """Newest first, older than the automation `before` (empty: from the newest)."""
+    """Newest first, older than the automation `before` (empty: from the newest).
+
+    The page is found in an index alone: one that has each wish as a column, or of what is open, which does not grow
+    with the past (hence the `+`, which keeps SQLite from the others).
+    """
+    is_open = bool(wanted.state) and not is_final(AutomationState(wanted.state))
+    plus = "+" if is_open else ""
+    page = where(
+        "org_id = :org_id",
+        wanted.requester and plus + _REQUESTED,
+        wanted.template and plus + "template = :template",
+        wanted.state and "state = :state",
+        wanted.state and (_OPEN if is_open else _ENDED),
+        before and "id < :before",
+    )
     return fetch_all(
         db,
-        _SELECT
-        + """
-         WHERE a.org_id = :org_id
-           AND (:before = '' OR a.id < :before)
-           AND (:state = '' OR a.state = :state)
-           AND (:template = '' OR a.template = :template)
-         ORDER BY a.id DESC LIMIT :limit
-        """,
-        {"org_id": org_id, "before": before, "state": wanted.state, "template": wanted.template, "limit": limit},
+        _SELECT + f"WHERE a.id IN (SELECT id FROM automations {page} ORDER BY id DESC LIMIT :limit) ORDER BY a.id DESC",  # noqa: S608 - literals
+        {"org_id": org_id, "before": before, "limit": limit, **asdict(wanted)},
         AutomationRow,
     )
 
 
 def list_waiting_requirements(db: apsw.Connection, org_id: str) -> list[str]:
-    """What the org's waiting automations ask of a worker, each combination once."""
+    """What the org's waiting automations ask of a worker, each combination once.
+
+    One step in an index for each of them, however many automations ask the same.
+    """
     return fetch_column(
         db,
         """
-        SELECT DISTINCT requirements FROM automations
-         WHERE org_id = :org_id AND state = 'queued' AND job_id IS NULL
+        WITH RECURSIVE waiting (requirements) AS (
+            SELECT min(requirements) FROM automations
+             WHERE org_id = :org_id AND state = 'queued' AND job_id IS NULL
+            UNION ALL
+            SELECT (SELECT min(a.requirements) FROM automations a
+                     WHERE a.org_id = :org_id AND a.state = 'queued' AND a.job_id IS NULL
+                       AND a.requirements > waiting.requirements)
+              FROM waiting WHERE waiting.requirements IS NOT NULL
+        )
+        SELECT requirements FROM waiting WHERE requirements IS NOT NULL
         """,
         {"org_id": org_id},
     )
@@ -283,7 +308,10 @@ def requeue(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) 
 def approve(db: apsw.Connection, automation_id: str, at: datetime) -> bool:
     """Let an automation be queued to which all have agreed. False if it no longer waits for that."""
     db.execute(
-        "UPDATE automations SET state = 'queued', queued_at = :at WHERE id = :id AND state = 'awaiting_approval'",
+        """
+        UPDATE automations SET state = 'queued', queued_at = :at, approved_at = :at
+         WHERE id = :id AND state = 'awaiting_approval'
+        """,
         {"id": automation_id, "at": to_text(at)},
     )
     return db.changes() == 1

@@ -38,12 +38,14 @@ def append(db: apsw.Connection, segment: Segment, at: datetime) -> None:
 
 
 def list_from(db: apsw.Connection, job_id: str, offset: int, limit: int) -> list[Segment]:
-    """Up to `limit` segments that hold bytes at or after `offset`, in order."""
+    """Up to `limit` segments that hold bytes at or after `offset`, in order; it begins at the one that holds it."""
     return fetch_all(
         db,
         """
         SELECT job_id, start, size, chunks FROM segments
-         WHERE job_id = :job_id AND start + size > :offset ORDER BY start LIMIT :limit
+         WHERE job_id = :job_id AND start + size > :offset
+           AND start >= coalesce((SELECT max(start) FROM segments WHERE job_id = :job_id AND start <= :offset), 0)
+         ORDER BY start LIMIT :limit
         """,
         {"job_id": job_id, "offset": offset, "limit": limit},
         Segment,

@@ -21,6 +21,9 @@ LOG_MIGRATIONS = Path(__file__).parent / "log_migrations"
 OLDEST_SQLITE = (3, 51, 3)
 """Older ones can corrupt a database when the WAL is reset while another connection commits."""
 
+_CACHE_KIB = 64 * 1024
+"""For as long as it takes: an index over a long history is sorted in memory instead of on the disk."""
+
 _FILE_NAME = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
 
 
@@ -108,6 +111,7 @@ def _version(connection: apsw.Connection, database: Path) -> int:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return int(connection.pragma("user_version"))
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise _damaged(database) from error

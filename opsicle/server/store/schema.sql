@@ -69,6 +69,12 @@ CREATE TABLE approvals (
 
 CREATE INDEX approvals_by_org ON approvals (org_id, id);
 
+CREATE INDEX approvals_by_requester ON approvals (org_id, requester_id, id);
+
+CREATE INDEX approvals_by_requester_and_state ON approvals (org_id, requester_id, state, id);
+
+CREATE INDEX approvals_by_state ON approvals (org_id, state, id);
+
 CREATE INDEX approvals_pending ON approvals (next_at) WHERE state = 'pending';
 
 CREATE TABLE audit_checkpoints (
@@ -122,6 +128,24 @@ BEGIN
     SELECT RAISE(ABORT, 'an audit entry is removed by retention only');
 END;
 
+CREATE TABLE audit_heads (
+    org_id       TEXT PRIMARY KEY,
+    number       INTEGER NOT NULL,
+    seq          INTEGER NOT NULL,
+    hash         TEXT NOT NULL,
+    at           TEXT NOT NULL,
+    removed_to   INTEGER NOT NULL,
+    removed_hash TEXT NOT NULL,
+    previous     TEXT NOT NULL,
+    signature    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER audit_heads_only_advance BEFORE UPDATE ON audit_heads
+WHEN NEW.number < OLD.number OR NEW.seq < OLD.seq
+BEGIN
+    SELECT RAISE(ABORT, 'a signature never goes back');
+END;
+
 CREATE TABLE authenticators (
     user_id      TEXT PRIMARY KEY REFERENCES users (id),
     sealed_seed  BLOB NOT NULL,
@@ -153,15 +177,35 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '',
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '',
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX automations_approved ON automations (org_id, template_id, id)
+    WHERE approved_at IS NOT NULL AND started_at IS NOT NULL;
+
 CREATE INDEX automations_by_org ON automations (org_id, id);
+
+CREATE INDEX automations_by_requester ON automations (org_id, requester_id, id);
+
+CREATE INDEX automations_by_requester_and_template ON automations (org_id, requester_id, template, id);
 
 CREATE INDEX automations_by_template ON automations (org_id, template, id);
 
-CREATE INDEX automations_open ON automations (state) WHERE state IN ('awaiting_approval', 'queued', 'running');
+CREATE INDEX automations_ended ON automations (org_id, state, id)
+    WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
+
+CREATE INDEX automations_ended_by_requester ON automations (org_id, requester_id, state, id)
+    WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
+
+CREATE INDEX automations_ended_by_requester_and_template ON automations (org_id, requester_id, template, state, id)
+    WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
+
+CREATE INDEX automations_ended_by_template ON automations (org_id, template, state, id)
+    WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
+
+CREATE INDEX automations_open ON automations (org_id, state, id, template, requester_id)
+    WHERE state IN ('awaiting_approval', 'queued', 'running');
 
 CREATE INDEX automations_queued ON automations (org_id, requirements, id) WHERE state = 'queued' AND job_id IS NULL;
 
@@ -225,7 +269,15 @@ CREATE TABLE deliveries (
     finished_at     TEXT
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX deliveries_by_channel ON deliveries (channel_id, id);
+
+CREATE INDEX deliveries_by_channel_and_state ON deliveries (channel_id, state, id);
+
+CREATE INDEX deliveries_by_end ON deliveries (finished_at);
+
 CREATE INDEX deliveries_by_org ON deliveries (org_id, id);
+
+CREATE INDEX deliveries_by_state ON deliveries (org_id, state, id);
 
 CREATE INDEX deliveries_open ON deliveries (channel_id, next_attempt_at) WHERE state IN ('queued', 'failed');
 
@@ -267,6 +319,8 @@ CREATE TABLE idempotency_keys (
     created_at     TEXT NOT NULL,
     PRIMARY KEY (org_id, user_id, key)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 
 CREATE TABLE invitations (
     id             TEXT PRIMARY KEY,
@@ -416,6 +470,9 @@ BEGIN
     SELECT RAISE(ABORT, 'a policy version never changes');
 END;
 
+CREATE INDEX policy_versions_that_apply ON policy_versions (org_id, policy_id, version)
+ WHERE json_type(document, '$.applies_to') IS NOT NULL;
+
 CREATE TABLE recovery_codes (
     user_id   TEXT NOT NULL REFERENCES users (id),
     code_hash TEXT NOT NULL,
@@ -464,6 +521,8 @@ CREATE TABLE sessions (
     last_used_at TEXT NOT NULL,
     expires_at   TEXT NOT NULL
 , proven_at TEXT) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 
 CREATE INDEX sessions_by_user ON sessions (user_id);
 
@@ -537,7 +596,7 @@ CREATE TABLE workers (
     certificate_expires_at TEXT NOT NULL,
     created_at             TEXT NOT NULL,
     last_seen_at           TEXT
-, is_shared INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, is_shared INTEGER NOT NULL DEFAULT 0, history_reported_at TEXT) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX shared_workers_by_name ON workers (name) WHERE state <> 'revoked' AND is_shared;
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, where
 from opsicle.server.store.sessions import BearerRow
 
 
@@ -63,16 +63,15 @@ def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
     )
 
 
+_SELECT = "SELECT id, name, prefix, created_at, expires_at, last_used_at, scopes FROM tokens"
+
+
 def list_of_member(db: apsw.Connection, org_id: str, user_id: str, before_id: str, limit: int) -> list[TokenRow]:
     """One person's tokens in one org, newest first, older than `before_id` (empty: from the newest)."""
+    which = where("org_id = :org_id", "user_id = :user_id", before_id and "id < :before_id")
     return fetch_all(
         db,
-        """
-        SELECT id, name, prefix, created_at, expires_at, last_used_at, scopes
-          FROM tokens
-         WHERE org_id = :org_id AND user_id = :user_id AND (:before_id = '' OR id < :before_id)
-         ORDER BY id DESC LIMIT :limit
-        """,
+        _SELECT + which + "ORDER BY id DESC LIMIT :limit",
         {"org_id": org_id, "user_id": user_id, "before_id": before_id, "limit": limit},
         TokenRow,
     )
