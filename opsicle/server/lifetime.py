@@ -24,8 +24,10 @@ from opsicle.pki.sealing import Seal
 from opsicle.server.addresses import Addresses
 from opsicle.server.assembly import Core, Services
 from opsicle.server.background.loop import Loop
+from opsicle.server.binding_key_file import open_binding_key
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
+from opsicle.server.key_files import check_private, key_files
 from opsicle.server.listening.tls import Tls
 from opsicle.server.master_key_file import MasterKeyFile
 from opsicle.server.order_key_file import open_order_key
@@ -33,6 +35,7 @@ from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, migrations
 from opsicle.server.store.database import Database
+from opsicle.server.store.log_database import LogDatabase
 from opsicle.version import __version__
 
 log = logging.getLogger(__name__)
@@ -56,6 +59,7 @@ class Lifetime:
         self._options = options
         self._clock = SteadyClock(SystemClock())
         self._stopping = Event()
+        self._has_history = False
 
     def run(self) -> None:
         """See `main.run`."""
@@ -68,33 +72,38 @@ class Lifetime:
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stopping.set)
         with closing(DataFolder.open(self._options.data_dir)) as folder:
+            check_private(key_files(folder.path))
             self._prepare(folder)
             authority = folder.authority(self._clock.now())
             seal = Seal(folder.identity_key())
             with (
                 closing(Database(folder.state_database, _die)) as state,
-                closing(Database(folder.log_database, _die)) as logs,
+                closing(self._open_logs(folder)) as logs,
             ):
                 audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
                 order_key, vault = open_order_key(folder, state), self._vault(folder, state)
+                binding_key = open_binding_key(folder, state, self._clock)
                 has_open_orgs = self._options.open_orgs
-                core = Core(state, logs, authority, audit_key, order_key, self._clock, seal, vault, has_open_orgs)
+                core = Core(
+                    state, logs, authority, audit_key, order_key, binding_key, self._clock, seal, vault, has_open_orgs
+                )
                 with closing(Services(core)) as services:
                     self._serve(folder, authority, services)
         log.info("server stopped")
+
+    def _open_logs(self, folder: DataFolder) -> LogDatabase:
+        """Open the logs' database, or an empty one in the place of what is damaged."""
+        return LogDatabase.open(folder.log_database, _die, self._clock.now, is_expected=self._has_history)
 
     def _prepare(self, folder: DataFolder) -> None:
         """Bring the databases up to date, and refuse ones that are damaged or from the future."""
         migrations.check_sqlite()
         is_new = not folder.state_database.exists()
         folder.authority(self._clock.now())
-        for database, steps in (
-            (folder.state_database, migrations.STATE_MIGRATIONS),
-            (folder.log_database, migrations.LOG_MIGRATIONS),
-        ):
-            applied = migrations.migrate(database, steps)
-            if applied:
-                log.info("database migrated", extra={"database": database.name, "migrations": applied})
+        self._has_history = not is_new
+        applied = migrations.migrate(folder.state_database, migrations.STATE_MIGRATIONS)
+        if applied:
+            log.info("database migrated", extra={"database": folder.state_database.name, "migrations": applied})
         if not is_new:
             migrations.check_integrity(folder.state_database)
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from opsicle.domain.automations import JobState
-from opsicle.domain.errors import LeaseLost, NotAllowed, NotAuthenticated, OpsicleError
+from opsicle.domain.errors import LeaseLost, LogIncomplete, NotAllowed, NotAuthenticated, OpsicleError
 from opsicle.domain.manifests import Order, digest
 from opsicle.wire.jobs import MAX_EXPLANATION, CommandReport, Outcome, PhaseReport, StepState, Work
 from opsicle.wire.worker_api import (
@@ -309,9 +309,14 @@ class Jobs:
                     log_bytes=log_bytes,
                     chunks=chunks,
                     is_slot_free=self.takes_more and self.can_begin and not self._is_ending,
+                    is_after_loss=job.log.is_after_loss,
                 )
-                return self._insist(job, "finish", finish, FinishReply)
-            request = LogRequest(fence=job.fence, chunks=chunks)
+                try:
+                    return self._insist(job, "finish", finish, FinishReply)
+                except LogIncomplete:  # all that is left of it was sent
+                    job.log.lost(finish, job.spool.acknowledged)
+                    continue
+            request = LogRequest(fence=job.fence, chunks=chunks, is_after_loss=job.log.is_after_loss)
             job.log.acknowledge(request, self._insist(job, "log", request, LogReply))
 
     def _insist(self, job: Job, call: str, message: msgspec.Struct, reply: type[Reply]) -> Reply:

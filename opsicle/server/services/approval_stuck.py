@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from opsicle.domain.approvals import ApprovalState, Standing, stuck_gates
-from opsicle.server.services.approval_cases import Case, load
+from opsicle.server.services.approval_cases import Case, load_unchecked
 from opsicle.server.services.people import Roster
 from opsicle.server.store import approvals
 from opsicle.server.store.approvals import Filter
@@ -56,7 +56,7 @@ def left_stuck(db: Connection, org_id: str) -> list[str]:
     roster = Roster(db, org_id)
     found = []
     for row in rows:
-        case = load(db, row, roster=roster)
+        case = load_unchecked(db, row, roster=roster)
         stuck = stuck_in(case, case.standing(row.asked_at))
         if newly_stuck(msgspec.json.decode(row.told, type=list[str]), stuck):
             found.append(case.automation.template)

@@ -33,7 +33,7 @@ def asked_since(db: Connection, row: AutomationRow, template: Template) -> str:
     gates = gates_for(now.policy, template, row) if now else ()
     if now is None or not gates:
         return ""
-    asker = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
+    asker = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id)).with_principal(row.principal_id)
     people = Roster(db, row.org_id).people(now.policy, template, asker)
     reason = unmet(gates, (), people, asker)
     return f"{_changed(now)}, and nobody was asked: {reason}" if reason else ""
