@@ -16,6 +16,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
+from opsicle.domain.errors import Conflict
 from opsicle.kit import cores
 from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
@@ -23,7 +24,9 @@ from opsicle.pki.authority import Authority
 from opsicle.pki.sealing import Seal
 from opsicle.server.addresses import Addresses
 from opsicle.server.assembly import Core, Services
+from opsicle.server.background.integrity import IntegrityCheck
 from opsicle.server.background.loop import Loop
+from opsicle.server.clean_stop import CleanStop
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
 from opsicle.server.listening.tls import Tls
@@ -33,6 +36,7 @@ from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, migrations
 from opsicle.server.store.database import Database
+from opsicle.server.store.integrity import check_integrity
 from opsicle.version import __version__
 
 log = logging.getLogger(__name__)
@@ -68,7 +72,8 @@ class Lifetime:
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stopping.set)
         with closing(DataFolder.open(self._options.data_dir)) as folder:
-            self._prepare(folder)
+            clean_stop = CleanStop(folder.path, (folder.state_database, folder.log_database))
+            is_checked = self._prepare(folder, was_clean=clean_stop.take())
             authority = folder.authority(self._clock.now())
             seal = Seal(folder.identity_key())
             with (
@@ -80,11 +85,15 @@ class Lifetime:
                 has_open_orgs = self._options.open_orgs
                 core = Core(state, logs, authority, audit_key, order_key, self._clock, seal, vault, has_open_orgs)
                 with closing(Services(core)) as services:
-                    self._serve(folder, authority, services)
+                    self._serve(folder, authority, services, is_checked=is_checked)
+            clean_stop.leave()
         log.info("server stopped")
 
-    def _prepare(self, folder: DataFolder) -> None:
-        """Bring the databases up to date, and refuse ones that are damaged or from the future."""
+    def _prepare(self, folder: DataFolder, *, was_clean: bool) -> bool:
+        """Bring the databases up to date, and refuse ones that are damaged or from the future.
+
+        After a clean stop the state is not read through here; whether it was.
+        """
         migrations.check_sqlite()
         is_new = not folder.state_database.exists()
         folder.authority(self._clock.now())
@@ -95,13 +104,16 @@ class Lifetime:
             applied = migrations.migrate(database, steps)
             if applied:
                 log.info("database migrated", extra={"database": database.name, "migrations": applied})
-        if not is_new:
-            migrations.check_integrity(folder.state_database)
+        if is_new:
+            return True
+        if not was_clean:
+            check_integrity(folder.state_database)
+        return not was_clean
 
     def _vault(self, folder: DataFolder, state: Database) -> Vault:
         return MasterKeyFile(folder, self._options.master_key_file).open_vault(state)
 
-    def _serve(self, folder: DataFolder, authority: Authority, services: Services) -> None:
+    def _serve(self, folder: DataFolder, authority: Authority, services: Services, *, is_checked: bool) -> None:
         options, now = self._options, self._clock.now()
         addresses = Addresses(options, socket.gethostname())
         tls = Tls(folder, authority, addresses.certificate_names, now)
@@ -120,8 +132,12 @@ class Lifetime:
         self._announce(folder, services)
         gc.collect()
         gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
+        check = IntegrityCheck(folder.state_database, _refuse)
+        if not is_checked:
+            check.start()
         self._stopping.wait()
         log.info("server stopping")
+        check.stop()
         frontage.stop(FINISH_SECONDS)
         for loop in loops:
             loop.stop(_LOOP_SECONDS)
@@ -154,6 +170,12 @@ def _die(error: BaseException) -> None:
     It neither logs nor cleans up: either could wait for something, and meanwhile a commit could be answered.
     """
     os.write(2, f"opsicle server: the disk failed ({type(error).__name__}: {error}); exiting\n".encode())
+    os._exit(1)
+
+
+def _refuse(error: Conflict) -> None:
+    """End at once, as a start does that finds the same: whatever is written to a damaged file makes it worse."""
+    os.write(2, f"opsicle server: {error.message}; exiting. {error.hint}\n".encode())
     os._exit(1)
 
 
