@@ -170,9 +170,15 @@ function where(approval) {
   return pairs([
     ["Worker’s labels", visible(labels.join(", ")) || "any worker"],
     ["Workers that fit", visible(approval.workers.join(", ")) || "none is connected"],
-    ["Policy", approval.policy ? `${approval.policy} version ${approval.policy_version}` : "in the template"],
+    ["Policy", policyText(approval)],
     ["Manifest (SHA-256)", h("code", { class: "command" }, approval.manifest_digest)],
   ]);
+}
+
+/** Several policies that apply by themselves together have no version. */
+function policyText({ policy, policy_version: version }) {
+  if (!policy) return "in the template";
+  return version ? `${policy} version ${version}` : policy;
 }
 
 function gates({ gates: all, order, state }) {

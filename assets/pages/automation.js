@@ -164,6 +164,7 @@ function remarks(automation) {
         "The worker was lost while the job ran. Look at the target before you run it again; if the worker comes back, its word replaces this.",
       ),
     explanation && state !== "succeeded" && noticeBox(state === "cancelled" ? "note" : "bad", sentence(explanation)),
+    automation.log_remark && noticeBox("warn", sentence(automation.log_remark)),
   ];
 }
 

@@ -109,7 +109,6 @@ def _emit(approval: Approval) -> None:
 
 
 def _fields(approval: Approval) -> list[tuple[str, object]]:
-    policy = f"{approval.policy} version {approval.policy_version}" if approval.policy else "in the template"
     return [
         ("id", approval.id),
         ("state", approval.state),
@@ -121,7 +120,7 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("title", approval.display_name),
         ("runs on", approval.runs_on or "any worker"),
         ("workers that fit", approval.workers or "none is connected"),
-        ("policy", policy),
+        ("policy", _policy(approval)),
         ("asked", approval.asked_at),
         ("expires", approval.expires_at),
         ("ended", approval.ended_at),
@@ -129,6 +128,12 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("manifest", f"sha256:{approval.manifest_digest}"),
         ("is as it was asked", approval.is_intact),
     ]
+
+
+def _policy(approval: Approval) -> str:
+    if not approval.policy:
+        return "in the template"
+    return f"{approval.policy} version {approval.policy_version}" if approval.policy_version else approval.policy
 
 
 def _body(approval: Approval) -> Iterator[str]:

@@ -74,6 +74,7 @@ from opsicle.server.services.preferences import Preferences
 from opsicle.server.services.provider import Provider
 from opsicle.server.services.questions import Questions
 from opsicle.server.services.recovery import Recovery
+from opsicle.server.services.remarks import Remarks
 from opsicle.server.services.roles import Roles
 from opsicle.server.services.secrets import Secrets
 from opsicle.server.services.sending import Sending
@@ -90,6 +91,7 @@ from opsicle.server.services.work import WorkOrders
 from opsicle.server.services.workers import Workers
 from opsicle.server.store.automations import count_by_state
 from opsicle.server.store.database import Database
+from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.orgs import list_allowing_shared
 
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
@@ -108,7 +110,7 @@ class Core:
     """What the services stand on."""
 
     state: Database
-    logs: Database
+    logs: LogDatabase
     authority: Authority
     audit_key: AuditKey
     order_key: OrderKey
@@ -124,6 +126,7 @@ class Services:
     def __init__(self, core: Core) -> None:
         clock, state = core.clock, core.state
         self.core = core
+        self.remarks = Remarks(state, clock)
         self.signals = Signals()
         self.fleet = Fleet(clock)
         self.leases = Leases(clock)
@@ -194,6 +197,9 @@ class Services:
         self.orgs.on_sharing_changed = self.fleet.sharing_changed
         self.workers.on_revoked = self.dispatch.on_revoked
         self.workers.on_drain_changed = self.dispatch.on_drain_changed
+        for reason in self.core.logs.lost:
+            self.remarks.note_lost_logs(reason)
+        self.core.logs.on_lost = self.remarks.note_lost_logs
 
     def close(self) -> None:
         """End what has threads or greenlets of its own."""

@@ -29,6 +29,7 @@ from opsicle.server.background.loop import Loop
 from opsicle.server.clean_stop import CleanStop
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
+from opsicle.server.key_files import check_private, key_files
 from opsicle.server.listening.tls import Tls
 from opsicle.server.master_key_file import MasterKeyFile
 from opsicle.server.order_key_file import open_order_key
@@ -37,6 +38,7 @@ from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, migrations
 from opsicle.server.store.database import Database
 from opsicle.server.store.integrity import check_integrity
+from opsicle.server.store.log_database import LogDatabase
 from opsicle.version import __version__
 
 log = logging.getLogger(__name__)
@@ -60,6 +62,7 @@ class Lifetime:
         self._options = options
         self._clock = SteadyClock(SystemClock())
         self._stopping = Event()
+        self._has_history = False
 
     def run(self) -> None:
         """See `main.run`."""
@@ -72,13 +75,14 @@ class Lifetime:
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stopping.set)
         with closing(DataFolder.open(self._options.data_dir)) as folder:
+            check_private(key_files(folder.path))
             clean_stop = CleanStop(folder.path, (folder.state_database, folder.log_database))
             is_checked = self._prepare(folder, was_clean=clean_stop.take())
             authority = folder.authority(self._clock.now())
             seal = Seal(folder.identity_key())
             with (
                 closing(Database(folder.state_database, _die)) as state,
-                closing(Database(folder.log_database, _die)) as logs,
+                closing(self._open_logs(folder)) as logs,
             ):
                 audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
                 order_key, vault = open_order_key(folder, state), self._vault(folder, state)
@@ -89,22 +93,22 @@ class Lifetime:
             clean_stop.leave()
         log.info("server stopped")
 
-    def _prepare(self, folder: DataFolder, *, was_clean: bool) -> bool:
-        """Bring the databases up to date, and refuse ones that are damaged or from the future.
+    def _open_logs(self, folder: DataFolder) -> LogDatabase:
+        """Open the logs' database, or an empty one in the place of what is damaged."""
+        return LogDatabase.open(folder.log_database, _die, self._clock.now, is_expected=self._has_history)
 
-        After a clean stop the state is not read through here; whether it was.
+    def _prepare(self, folder: DataFolder, *, was_clean: bool) -> bool:
+        """Bring the state up to date, and refuse one that is damaged or from the future.
+
+        After a clean stop it is not read through here; whether it was.
         """
         migrations.check_sqlite()
-        is_new = not folder.state_database.exists()
+        self._has_history = folder.state_database.exists()
         folder.authority(self._clock.now())
-        for database, steps in (
-            (folder.state_database, migrations.STATE_MIGRATIONS),
-            (folder.log_database, migrations.LOG_MIGRATIONS),
-        ):
-            applied = migrations.migrate(database, steps)
-            if applied:
-                log.info("database migrated", extra={"database": database.name, "migrations": applied})
-        if is_new:
+        applied = migrations.migrate(folder.state_database, migrations.STATE_MIGRATIONS)
+        if applied:
+            log.info("database migrated", extra={"database": folder.state_database.name, "migrations": applied})
+        if not self._has_history:
             return True
         if not was_clean:
             check_integrity(folder.state_database)

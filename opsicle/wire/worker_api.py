@@ -133,9 +133,13 @@ class RefuseRequest(msgspec.Struct):
 
 
 class LogRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Output, and how far the phases are where that changed."""
+    """Output, and how far the phases are where that changed.
+
+    `is_after_loss`: what comes before the chunks was delivered, the server has lost it, and nobody has it any more.
+    """
 
     fence: int
+    is_after_loss: bool = False
     chunks: Chunks = ()
     phases: PhaseReports | None = None
 
@@ -150,7 +154,7 @@ class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     """How it ended. `log_bytes` is the whole log's length: the server refuses to finish with a part missing.
 
     The last chunks may ride along, so that a short job needs no log call of its own. `is_slot_free`: the worker would
-    take another job in this one's place.
+    take another job in this one's place. `is_after_loss` as in a `LogRequest`.
     """
 
     fence: int
@@ -158,6 +162,7 @@ class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     log_bytes: Offset
     chunks: Chunks = ()
     is_slot_free: bool = False
+    is_after_loss: bool = False
 
 
 class FinishReply(msgspec.Struct, omit_defaults=True):

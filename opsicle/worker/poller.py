@@ -36,6 +36,11 @@ class Holder(Protocol):
 
     takes_more: bool
 
+    @property
+    def can_begin(self) -> bool:
+        """Whether one that comes now could begin."""
+        ...
+
     def held(self) -> tuple[RunningJob, ...]:
         """The jobs held now."""
         ...
@@ -145,7 +150,8 @@ class Poller:
 
     def _request(self) -> PollRequest:
         jobs = self._jobs.held()
-        free = 0 if self._is_draining else max(0, self._presence.slots - len(jobs))
+        takes_none = self._is_draining or not self._jobs.can_begin
+        free = 0 if takes_none else max(0, self._presence.slots - len(jobs))
         return PollRequest(
             boot_id=self._presence.boot_id,
             version=__version__,

@@ -30,6 +30,7 @@ from opsicle.server.services.actor import Actor
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, memberships, migrations, users
 from opsicle.server.store.database import Database
+from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.users import UserRow
 from opsicle.wire.user_api import CreateJoinTokenRequest, SetupRequest
@@ -145,9 +146,8 @@ class House:
         self.folder = DataFolder.open(folder)
         authority = self.folder.authority(self.clock.now())
         migrations.migrate(self.folder.state_database, migrations.STATE_MIGRATIONS)
-        migrations.migrate(self.folder.log_database, migrations.LOG_MIGRATIONS)
         self.state = Database(self.folder.state_database, _raise)
-        self.logs = Database(self.folder.log_database, _raise)
+        self.logs = LogDatabase.open(self.folder.log_database, _raise, self.clock.now)
         audit_key = self.folder.audit_key(has_signed=self.state.read(audit_checkpoints.exists))
         seal = Seal(self.folder.identity_key())
         vault = MasterKeyFile(self.folder, None).open_vault(self.state)

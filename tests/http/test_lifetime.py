@@ -285,7 +285,7 @@ def test_after_a_clean_stop_the_database_is_read_through_while_the_server_works(
     damage_unseen(data_folder(own))
     own.start()
     assert own.process.popen.wait(30) == 1
-    assert "opsicle.db is damaged; exiting. Restore a backup" in own.process.log()
+    assert "opsicle.db is damaged; exiting. Put a copy" in own.process.log()
 
 
 def test_after_a_crash_the_database_is_read_through_before_anything_is_served(own: Server, begin: Begin) -> None:

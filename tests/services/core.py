@@ -39,6 +39,7 @@ from opsicle.server.services.vault import Vault
 from opsicle.server.services.work import WorkOrders
 from opsicle.server.store import memberships, orgs, templates, users, workers
 from opsicle.server.store.database import Database
+from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.migrations import migrate
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.user_api import Automation, RunRequest
@@ -79,7 +80,7 @@ class Core:
 
     def __post_init__(self) -> None:
         self.database = open_database(self.folder, "opsicle.db", "migrations")
-        self.logs_database = open_database(self.folder, "logs.db", "log_migrations")
+        self.logs_database = LogDatabase.open(self.folder / "logs.db", _raise, self.clock.now)
         self.signals = Signals()
         self.leases = Leases(self.clock)
         self.fleet = Fleet(self.clock)

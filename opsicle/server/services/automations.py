@@ -220,7 +220,10 @@ class Automations:
 
         snapshot = self._database.read(query)
         newest = snapshot.newest_job
-        return whole(replace(snapshot, log_bytes=self._job_logs.size(newest.id) if newest else 0))
+        if newest is None:
+            return whole(snapshot)
+        remark = self._job_logs.remark(newest.id, newest.leased_at)
+        return whole(replace(snapshot, log_bytes=self._job_logs.size(newest.id), log_remark=remark))
 
     def list_newest(self, actor: Actor, wanted: Filter, cursor: str, limit: int) -> Page[AutomationSummary]:
         """A page of the org's automations, newest first; without those whose templates the caller may not see.

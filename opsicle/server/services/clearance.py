@@ -8,11 +8,11 @@ from __future__ import annotations
 from opsicle.domain.access import Action
 from opsicle.domain.approvals import ApprovalState, unmet
 from opsicle.domain.templates import Template
-from opsicle.server.services.approval_cases import Case, gates_for, load
-from opsicle.server.services.policies import policy_of
+from opsicle.server.services.approval_cases import Case, load
 from opsicle.server.services.rights import rights_of
+from opsicle.server.services.stricter_since import asked_since, tightened_since
 from opsicle.server.services.template_access import targets_of
-from opsicle.server.store import approvals, memberships, policies
+from opsicle.server.store import approvals, memberships
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 
@@ -24,7 +24,7 @@ def objection(db: Connection, row: AutomationRow, template: Template) -> str:
     """
     approval = approvals.find_of_automation(db, row.id)
     if approval is None:
-        return "" if template.approval_policy is None else "its template asks for approval, and nobody was asked"
+        return asked_since(db, row, template)
     if approval.state is not ApprovalState.APPROVED:
         return f"its approval is {approval.state}"
     if row.manifest_digest != approval.manifest_digest:
@@ -46,18 +46,7 @@ def _requester_objection(db: Connection, row: AutomationRow, template: Template)
 
 
 def _policy_objection(db: Connection, case: Case) -> str:
-    """Why the decisions do not carry it: under the policy as it was asked, and as it is today."""
+    """Why the decisions do not carry it: under the policy as it was asked, and under what is asked today."""
     if reason := unmet(case.gates, case.votes, case.people, case.asker):
         return f"the decisions no longer hold: {reason}"
-    row = case.row
-    if not row.policy_id:
-        return ""
-    newest = policies.find_newest(db, row.org_id, row.policy_id)
-    if newest is None or newest.is_deleted:
-        return f"the policy {row.policy_name} was deleted since"
-    if newest.version == row.policy_version:
-        return ""
-    policy = policy_of(newest)
-    people = case.roster.people(policy, case.template, case.asker)
-    reason = unmet(gates_for(policy, case.template, case.automation), case.votes, people, case.asker)
-    return f"the policy {row.policy_name} was tightened since (version {newest.version}): {reason}" if reason else ""
+    return tightened_since(db, case)

@@ -41,4 +41,4 @@ def check_integrity(database: Path, is_stopping: Callable[[], bool] = lambda: Fa
 
 def damaged(database: Path) -> Conflict:
     """The error for a file that cannot be used."""
-    return Conflict(f"{database.name} is damaged", hint="Restore a backup with `opsicle restore`.")
+    return Conflict(f"{database.name} is damaged", hint="Put a copy of the data folder that is whole in its place.")

@@ -68,7 +68,7 @@ def migrate(database: Path, folder: Path) -> int:
         if version > len(known):
             raise Conflict(
                 f"{database.name} was written by a newer Opsicle (schema {version}, this one knows {len(known)})",
-                hint="Start the newer program, or restore a backup.",
+                hint="Start the newer program, or restore a copy that this one has written.",
             )
         for migration in known[version:]:
             _apply(connection, migration)

@@ -457,6 +457,9 @@ BEGIN
     SELECT RAISE(ABORT, 'a policy version never changes');
 END;
 
+CREATE INDEX policy_versions_that_apply ON policy_versions (org_id, policy_id, version)
+ WHERE json_type(document, '$.applies_to') IS NOT NULL;
+
 CREATE TABLE recovery_codes (
     user_id   TEXT NOT NULL REFERENCES users (id),
     code_hash TEXT NOT NULL,
