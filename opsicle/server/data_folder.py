@@ -39,6 +39,7 @@ class DataFolder:
     opsicle.db, logs.db    the databases
     authority.pem          the CA's key and certificate: whoever has it can pretend to be this server
     audit.pem              the key that signs the audit record's checkpoints
+    binding.key            by which the server knows what it has bound itself (see binding_key_file.py)
     orders.pem             the key that signs what workers are told to do
     master.key             under which secrets are encrypted (see master_key_file.py)
     ca.pem                 the CA's certificate alone, to hand out

@@ -26,6 +26,7 @@ from opsicle.server.addresses import Addresses
 from opsicle.server.assembly import Core, Services
 from opsicle.server.background.integrity import IntegrityCheck
 from opsicle.server.background.loop import Loop
+from opsicle.server.binding_key_file import open_binding_key
 from opsicle.server.clean_stop import CleanStop
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
@@ -86,8 +87,11 @@ class Lifetime:
             ):
                 audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
                 order_key, vault = open_order_key(folder, state), self._vault(folder, state)
+                binding_key = open_binding_key(folder, state, self._clock)
                 has_open_orgs = self._options.open_orgs
-                core = Core(state, logs, authority, audit_key, order_key, self._clock, seal, vault, has_open_orgs)
+                core = Core(
+                    state, logs, authority, audit_key, order_key, binding_key, self._clock, seal, vault, has_open_orgs
+                )
                 with closing(Services(core)) as services:
                     self._serve(folder, authority, services, is_checked=is_checked)
             clean_stop.leave()
