@@ -97,6 +97,7 @@ ChoosableKind = Literal[
     "approval_requested",
     "approval_reminder",
     "approval_escalated",
+    "approval_stuck",
     "approval_ended",
     "automation_finished",
     "automation_succeeded",
