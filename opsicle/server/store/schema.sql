@@ -634,7 +634,7 @@ CREATE TABLE users (
     name          TEXT NOT NULL,
     password_hash TEXT NOT NULL,
     created_at    TEXT NOT NULL
-, is_provider_admin INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, is_provider_admin INTEGER NOT NULL DEFAULT 0, former_email TEXT) STRICT, WITHOUT ROWID;
 
 CREATE TABLE workers (
     id                     TEXT PRIMARY KEY,
