@@ -128,7 +128,8 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A runbook. `timeout` is in seconds for the whole automation, None: only the phases' own.
 
     Without an `approval_policy` no approval is asked. One that names nothing can never be satisfied.
-    `require_mfa`: whoever runs it shows a fresh code of their authenticator app.
+    `runs_on` are labels that its worker must have been granted; with `accepts_claimed` what a worker says of itself will
+    do. `require_mfa`: whoever runs it shows a fresh code of their authenticator app.
     """
 
     name: str
@@ -147,3 +148,4 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     concurrency: Concurrency | None = None
     on_worker_lost: WorkerLost = WorkerLost.UNKNOWN
     plan: tuple[Phase, ...] = ()
+    accepts_claimed: bool = False

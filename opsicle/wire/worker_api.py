@@ -38,7 +38,11 @@ Short = Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class EnrolRequest(msgspec.Struct, kw_only=True):
-    """A worker's one-time introduction. `mac` is base64 (see `pki/join_token.py` for what it covers)."""
+    """A worker's one-time introduction. `mac` is base64 (see `pki/join_token.py` for what it covers).
+
+    `sent_at_ms` is the worker's time, which `mac` does not cover: a clock that is off is refused before the token is
+    spent. None from a worker that does not say it.
+    """
 
     token_id: str
     csr_pem: str
@@ -46,6 +50,7 @@ class EnrolRequest(msgspec.Struct, kw_only=True):
     labels: dict[str, str]
     slots: int
     mac: str
+    sent_at_ms: Milliseconds | None = None
 
 
 class EnrolReply(msgspec.Struct, kw_only=True):
@@ -84,6 +89,8 @@ class RunningJob(msgspec.Struct, frozen=True):
 class PollRequest(msgspec.Struct, kw_only=True):
     """What the worker is and has. This is also its heartbeat: it renews the lease of every job in `jobs`.
 
+    `boot_id` names this life of the worker's process, `sent_at_ms` is its time. `labels` are what it says of itself;
+    `granted` what the server has told it beyond them (see `PollReply`): it is given only what it knows itself to fit.
     `history_rewritten` says how the org's audit record contradicts what the worker has seen of it; "" if it does not.
     """
 
@@ -98,12 +105,16 @@ class PollRequest(msgspec.Struct, kw_only=True):
     is_leaving: bool = False
     wait_seconds: int = POLL_SECONDS
     history_rewritten: str = ""
+    sent_at_ms: Milliseconds | None = None
+    granted: dict[str, str] = {}
 
 
 class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     """New work; jobs to cancel (a person asked); jobs to drop (their lease is gone); whether to take no more.
 
-    An answer without work brings the newest `checkpoint` of the org's audit record.
+    An answer without work brings the newest `checkpoint` of the org's audit record. `withheld` says why this worker is
+    given no work at all ("its clock is 3 h ahead of the server's"). `granted` are the labels that it was granted beyond
+    what it says of itself, where that is not what its poll said.
     """
 
     work: tuple[Work, ...] = ()
@@ -112,6 +123,8 @@ class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     drain: bool = False
     log_interval_ms: int = 100
     checkpoint: SeenCheckpoint | None = None
+    withheld: str = ""
+    granted: dict[str, str] | None = None
 
 
 class StartRequest(msgspec.Struct):
@@ -121,10 +134,16 @@ class StartRequest(msgspec.Struct):
 
 
 class RefuseRequest(msgspec.Struct):
-    """I will not carry this out, and why: the order with it does not fit."""
+    """I will not carry this out, and why: the order with it does not fit.
+
+    `is_untimely`: by the worker's clock it is not now that the order counts; another worker may well carry it out.
+    `sent_at_ms` is the worker's time.
+    """
 
     fence: int
     reason: str
+    is_untimely: bool = False
+    sent_at_ms: Milliseconds | None = None
 
 
 class LogRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
