@@ -88,7 +88,7 @@ def revoke(worker: str, shared: bool) -> None:
 
 
 def _emit(worker: object) -> None:
-    from opsicle.wire.user_api import Worker
+    from opsicle.wire.fleet_api import Worker
 
     assert isinstance(worker, Worker)
     fields = [(column.heading, column.value(worker)) for column in _COLUMNS]

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from opsicle.domain.bounds import Email, Name, Networks, Pem, Url
 from opsicle.domain.errors import Problem
 from opsicle.domain.names import has_control_characters
 from opsicle.domain.networks import parse_network
@@ -46,40 +47,40 @@ class DeliveryState(StrEnum):
 class _Config(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True):
     """What all kinds have: networks that are not public and yet may be reached, and a CA (PEM) to trust instead."""
 
-    allow_networks: tuple[str, ...] = ()
-    ca_pem: str = ""
+    allow_networks: Networks = ()
+    ca_pem: Pem = ""
 
 
 class EmailConfig(_Config, frozen=True, kw_only=True, tag=EMAIL):
     """An SMTP server. The credential is the password of `username`; there is no way without TLS."""
 
     kind: ClassVar[str] = EMAIL
-    host: str
-    sender: str
+    host: Name
+    sender: Name
     port: int = 587
     security: Literal["starttls", "tls"] = "starttls"
-    username: str = ""
+    username: Email = ""
 
 
 class WebhookConfig(_Config, frozen=True, kw_only=True, tag=WEBHOOK):
     """An address that is sent every notice. The credential is the key that signs."""
 
     kind: ClassVar[str] = WEBHOOK
-    url: str
+    url: Url
 
 
 class TelegramConfig(_Config, frozen=True, kw_only=True, tag=TELEGRAM):
     """A Telegram bot. The credential is its token; `base_url` leads elsewhere where there is a mirror of the API."""
 
     kind: ClassVar[str] = TELEGRAM
-    base_url: str = "https://api.telegram.org"
+    base_url: Url = "https://api.telegram.org"
 
 
 class SlackConfig(_Config, frozen=True, kw_only=True, tag=SLACK):
     """A Slack app in Socket Mode. The credential is its app token and its bot token, with a space between them."""
 
     kind: ClassVar[str] = SLACK
-    base_url: str = "https://slack.com/api"
+    base_url: Url = "https://slack.com/api"
 
 
 Config = EmailConfig | WebhookConfig | TelegramConfig | SlackConfig

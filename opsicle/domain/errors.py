@@ -10,7 +10,8 @@
     ├── NotFound              absent, or somebody else's: nobody can tell which
     ├── Conflict              the thing is in the wrong state, or changed meanwhile
     │   ├── LeaseLost         the job has passed to another worker, or is over
-    │   └── LogIncomplete     a job cannot finish while part of its log is missing
+    │   ├── LogIncomplete     a job cannot finish while part of its log is missing
+    │   └── ClockOff          this machine's clock and the server's are too far apart
     ├── TooManyRequests       slow down; `retry_after` seconds
     ├── TooLarge              more bytes than we take
     ├── Unreachable           the server (or the network to it) is away
@@ -118,6 +119,13 @@ class LogIncomplete(Conflict):
 
     code = "log_incomplete"
     title = "Log incomplete"
+
+
+class ClockOff(Conflict):
+    """This machine's clock and the server's are too far apart to go on; once both are right, the same will do."""
+
+    code = "clock_off"
+    title = "The clock is off"
 
 
 class TooManyRequests(OpsicleError):

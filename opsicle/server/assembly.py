@@ -193,6 +193,7 @@ class Services:
         self.orgs.on_sharing_changed = self.fleet.sharing_changed
         self.workers.on_revoked = self.dispatch.on_revoked
         self.workers.on_drain_changed = self.dispatch.on_drain_changed
+        self.workers.on_labels_granted = self.dispatch.on_labels_granted
 
     def close(self) -> None:
         """End what has threads or greenlets of its own."""

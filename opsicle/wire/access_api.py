@@ -6,6 +6,8 @@ from datetime import datetime
 
 import msgspec
 
+from opsicle.domain.bounds import Description, Email, Name, Rules, Word
+
 
 class Role(msgspec.Struct, kw_only=True):
     """A role. `built_in_rules` come with the program, `rules` are the org's; `members` have it."""
@@ -22,16 +24,16 @@ class Role(msgspec.Struct, kw_only=True):
 class CreateRoleRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A new role of the org."""
 
-    name: str
-    description: str = ""
-    rules: list[str] = []
+    name: Word
+    description: Description = ""
+    rules: Rules = []
 
 
 class UpdateRoleRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Only what is given changes; `rules` take the place of those before."""
 
-    description: str | msgspec.UnsetType = msgspec.UNSET
-    rules: list[str] | msgspec.UnsetType = msgspec.UNSET
+    description: Description | msgspec.UnsetType = msgspec.UNSET
+    rules: Rules | msgspec.UnsetType = msgspec.UNSET
 
 
 class Answer(msgspec.Struct, kw_only=True):
@@ -69,21 +71,21 @@ class Group(msgspec.Struct, kw_only=True):
 class CreateGroupRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A new group without members."""
 
-    name: str
-    description: str = ""
-    rules: list[str] = []
+    name: Word
+    description: Description = ""
+    rules: Rules = []
 
 
 class UpdateGroupRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Only what is given changes; `rules` take the place of those before."""
 
-    description: str | msgspec.UnsetType = msgspec.UNSET
-    rules: list[str] | msgspec.UnsetType = msgspec.UNSET
+    description: Description | msgspec.UnsetType = msgspec.UNSET
+    rules: Rules | msgspec.UnsetType = msgspec.UNSET
 
 
 class CreateServiceAccountRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A new service account; `owner` is an e-mail address, empty for oneself."""
 
-    name: str
-    role: str = "member"
-    owner: str = ""
+    name: Name
+    role: Word = "member"
+    owner: Email = ""

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.approvals import ApprovalState, GateState, Verdict
+from opsicle.domain.bounds import Reason, Word
 from opsicle.domain.policies import Order
 from opsicle.domain.templates import Phase, Value, Variable
 from opsicle.wire.user_api import Person
@@ -15,8 +16,8 @@ from opsicle.wire.user_api import Person
 class DecisionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A decision. `totp` is a fresh code of the authenticator app, where a gate asks for one."""
 
-    reason: str = ""
-    totp: str = ""
+    reason: Reason = ""
+    totp: Word = ""
 
     def __repr__(self) -> str:
         return f"DecisionRequest(reason={self.reason!r})"

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from opsicle.domain.bounds import Credential, Word
 from opsicle.domain.channels import Config, DeliveryState
 from opsicle.domain.notices import NoticeKind
 from opsicle.wire.user_api import Person
@@ -15,9 +16,9 @@ from opsicle.wire.user_api import Person
 class CreateChannelRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A new channel: its settings, which say its kind, and the credential that this kind needs."""
 
-    name: str
+    name: Word
     config: Config
-    credential: str = ""
+    credential: Credential = ""
     is_enabled: bool = True
 
     def __repr__(self) -> str:
@@ -28,7 +29,7 @@ class UpdateChannelRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=T
     """What is to change. Where the credential goes can change only together with the credential."""
 
     config: Config | msgspec.UnsetType = msgspec.UNSET
-    credential: str | msgspec.UnsetType = msgspec.UNSET
+    credential: Credential | msgspec.UnsetType = msgspec.UNSET
     is_enabled: bool | msgspec.UnsetType = msgspec.UNSET
 
     def __repr__(self) -> str:
@@ -72,7 +73,7 @@ class Delivery(msgspec.Struct, kw_only=True):
 class LinkRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Asks for a code with which a chat user shows that they are the caller."""
 
-    channel: str
+    channel: Word
 
 
 class NewLinkCode(msgspec.Struct, kw_only=True):
@@ -109,6 +110,6 @@ class Preference(msgspec.Struct, kw_only=True):
 class SetPreferenceRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The caller's choice for one channel and one kind of thing."""
 
-    channel: str
+    channel: Word
     notice: ChoosableKind
     is_on: bool

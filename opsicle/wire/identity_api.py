@@ -10,11 +10,13 @@ from typing import Literal
 
 import msgspec
 
+from opsicle.domain.bounds import Email, Password, Token, Word
+
 
 class TotpRequest(msgspec.Struct, forbid_unknown_fields=True):
     """A code that proves that the person is there."""
 
-    totp: str
+    totp: Word
 
 
 class TotpStatus(msgspec.Struct, kw_only=True):
@@ -62,8 +64,8 @@ class Session(msgspec.Struct, kw_only=True):
 class ChangePasswordRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Changes one's own password."""
 
-    current_password: str
-    password: str
+    current_password: Password
+    password: Password
 
 
 class NewResetLink(msgspec.Struct, kw_only=True):
@@ -76,11 +78,11 @@ class NewResetLink(msgspec.Struct, kw_only=True):
 class ForgottenPasswordRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Asks for a link for a new password, by e-mail."""
 
-    email: str
+    email: Email
 
 
 class ResetPasswordRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Sets a new password with the token of a reset link."""
 
-    token: str
-    password: str
+    token: Token
+    password: Password

@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 
 from opsicle.domain.automations import JobState
+from opsicle.domain.bounds import Name
 from opsicle.domain.templates import Phase, VolumeMount
 
 STDOUT = 1
@@ -24,6 +25,12 @@ Offset = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A place in a log; greater numbers are not whole any more in a browser."""
 
 Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+
+MAX_EXPLANATION = 2_000
+"""What a worker says of how something went has at most so many characters, and the server keeps no more."""
+
+Explanation = Annotated[str, msgspec.Meta(max_length=4 * MAX_EXPLANATION)]
+"""With some room: a result must not be refused because an older worker explains it at length."""
 
 
 class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -82,6 +89,10 @@ class CommandReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     log_offset: Offset | None = None
 
 
+CommandReports = Annotated[list[CommandReport], msgspec.Meta(max_length=1_000)]
+"""As many as a phase can have commands."""
+
+
 class PhaseReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One phase of a job; `commands` stand in the template's order. `tries` counts its attempts.
 
@@ -89,20 +100,24 @@ class PhaseReport(msgspec.Struct, omit_defaults=True, kw_only=True):
     Where the commands' borders cannot be told apart (one `if` over several lines), `commands` is empty.
     """
 
-    name: str
+    name: Name
     state: StepState = StepState.PENDING
     started_at_ms: Milliseconds | None = None
     finished_at_ms: Milliseconds | None = None
     exit_code: Int32 | None = None
     tries: Int32 = 0
-    explanation: str = ""
-    commands: list[CommandReport] = []
+    explanation: Explanation = ""
+    commands: CommandReports = []
+
+
+PhaseReports = Annotated[tuple[PhaseReport, ...], msgspec.Meta(max_length=500)]
+"""More than a template can have phases."""
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """How a job ended. `exit_code` is that of the phase that decided it."""
 
     state: JobState
-    phases: tuple[PhaseReport, ...]
+    phases: PhaseReports
     exit_code: Int32 | None = None
-    explanation: str = ""
+    explanation: Explanation = ""

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from opsicle.domain.bounds import Email, Name, Password, Token, Word
+from opsicle.wire.jobs import Int32
 from opsicle.wire.user_api import OrgRef
 
 
@@ -27,15 +29,15 @@ class Org(msgspec.Struct, kw_only=True):
 class CreateOrgRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Founds an org. `admin` is the e-mail address of its first admin; the caller unless told."""
 
-    code: str
-    name: str = ""
-    admin: str = ""
+    code: Word
+    name: Name = ""
+    admin: Email = ""
 
 
 class UpdateOrgRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Only what is given changes."""
 
-    name: str | msgspec.UnsetType = msgspec.UNSET
+    name: Name | msgspec.UnsetType = msgspec.UNSET
     allows_shared_workers: bool | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -56,16 +58,16 @@ class ProviderAdmin(msgspec.Struct, kw_only=True):
 class NameProviderAdminRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Lets the owner of an account run the server too."""
 
-    email: str
+    email: Email
 
 
 class InviteRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Invites somebody into the org; `manager` is an e-mail address. The link is good for 1 to 30 days."""
 
-    email: str
-    role: str
-    manager: str | None = None
-    expires_in_days: int = 7
+    email: Email
+    role: Word
+    manager: Email | None = None
+    expires_in_days: Int32 = 7
 
 
 class Invitation(msgspec.Struct, kw_only=True):
@@ -96,13 +98,13 @@ class CreatedOrg(Org, kw_only=True):
 class InviteAdminRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Invites somebody to be the admin of an org that has none."""
 
-    email: str
+    email: Email
 
 
 class InvitationToken(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What stands behind the `#` of a link."""
 
-    token: str
+    token: Token
 
 
 class InvitationOffer(msgspec.Struct, kw_only=True):
@@ -119,8 +121,8 @@ class InvitationOffer(msgspec.Struct, kw_only=True):
 class AcceptInvitationRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Accepts an invitation, with the password (and code) of the account, or with name and password for a new one."""
 
-    token: str
-    password: str
-    name: str = ""
-    totp: str = ""
+    token: Token
+    password: Password
+    name: Name = ""
+    totp: Word = ""
     kind: Literal["browser", "cli"] = "cli"

@@ -6,15 +6,16 @@ from datetime import datetime
 
 import msgspec
 
+from opsicle.domain.bounds import Description, Name, SecretValue
 from opsicle.wire.user_api import Person
 
 
 class CreateSecretRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A new secret; the value has 6 bytes to 64 KiB in UTF-8."""
 
-    name: str
-    value: str
-    description: str = ""
+    name: Name
+    value: SecretValue
+    description: Description = ""
 
     def __repr__(self) -> str:
         return f"CreateSecretRequest(name={self.name!r})"
@@ -23,8 +24,8 @@ class CreateSecretRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tr
 class UpdateSecretRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The secret's next value, and its description if that is given."""
 
-    value: str
-    description: str | msgspec.UnsetType = msgspec.UNSET
+    value: SecretValue
+    description: Description | msgspec.UnsetType = msgspec.UNSET
 
     def __repr__(self) -> str:
         return "UpdateSecretRequest()"

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from opsicle.domain.automations import AutomationState, JobState
+from opsicle.domain.bounds import Document, Email, GivenValues, Name, Password, Reason, Rules, Token, Word
 from opsicle.domain.errors import Problem
 from opsicle.domain.templates import Notify, Owner, Phase, Value, Variable
 from opsicle.wire.jobs import Int32, StepState
@@ -29,20 +30,20 @@ class Health(msgspec.Struct):
 class SetupRequest(msgspec.Struct, forbid_unknown_fields=True):
     """The first org and its admin; `token` is the one-time setup token."""
 
-    token: str
-    org: str
-    email: str
-    password: str
+    token: Token
+    org: Word
+    email: Email
+    password: Password
 
 
 class LoginRequest(msgspec.Struct, forbid_unknown_fields=True):
     """`kind`: whether a cookie or a token comes back; `totp`: a code of the authenticator app, if it is asked for."""
 
-    email: str
-    password: str
+    email: Email
+    password: Password
     kind: Literal["browser", "cli"] = "cli"
-    org: str = ""
-    totp: str = ""
+    org: Word = ""
+    totp: Word = ""
 
 
 class Person(msgspec.Struct):
@@ -100,22 +101,22 @@ class User(msgspec.Struct, kw_only=True):
 class CreateUserRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Adds a person to the org; `manager` is an e-mail address."""
 
-    email: str
-    password: str
-    role: str
-    name: str = ""
-    manager: str | None = None
+    email: Email
+    password: Password
+    role: Word
+    name: Name = ""
+    manager: Email | None = None
 
 
 class UpdateUserRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Only what is given changes; `rules` take the place of those before."""
 
-    name: str | msgspec.UnsetType = msgspec.UNSET
-    role: str | msgspec.UnsetType = msgspec.UNSET
-    manager: str | msgspec.UnsetType | None = msgspec.UNSET
-    rules: list[str] | msgspec.UnsetType = msgspec.UNSET
+    name: Name | msgspec.UnsetType = msgspec.UNSET
+    role: Word | msgspec.UnsetType = msgspec.UNSET
+    manager: Email | msgspec.UnsetType | None = msgspec.UNSET
+    rules: Rules | msgspec.UnsetType = msgspec.UNSET
     is_disabled: bool | msgspec.UnsetType = msgspec.UNSET
-    password: str | msgspec.UnsetType = msgspec.UNSET
+    password: Password | msgspec.UnsetType = msgspec.UNSET
 
 
 class ApiToken(msgspec.Struct, kw_only=True):
@@ -136,10 +137,10 @@ class CreateApiTokenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=
     `account` is one of one's service accounts, if the token is to act for that.
     """
 
-    name: str
-    expires_in_days: int | None = 90
-    scopes: list[str] | None = None
-    account: str = ""
+    name: Name
+    expires_in_days: Int32 | None = 90
+    scopes: Rules | None = None
+    account: Email = ""
 
 
 class NewApiToken(msgspec.Struct, kw_only=True):
@@ -155,7 +156,7 @@ class NewApiToken(msgspec.Struct, kw_only=True):
 class SourceRequest(msgspec.Struct, forbid_unknown_fields=True):
     """A template's document as text."""
 
-    source: str
+    source: Document
 
 
 class Validation(msgspec.Struct, kw_only=True):
@@ -242,10 +243,10 @@ class TemplateDiff(msgspec.Struct, kw_only=True):
 class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Triggers an automation; `version` None means the newest."""
 
-    template: str
+    template: Word
     version: Int32 | None = None
-    values: dict[str, Value] = {}
-    reason: str = ""
+    values: GivenValues = {}
+    reason: Reason = ""
 
 
 class WorkerRef(msgspec.Struct):
@@ -345,39 +346,3 @@ class LogEvent(msgspec.Struct):
 
     job_id: str
     chunks: list[LogChunk]
-
-
-# Workers
-
-
-class CreateJoinTokenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`ttl_seconds` from 60 to 86,400; 15 minutes unless told. `is_shared`: for a worker that serves many orgs."""
-
-    ttl_seconds: int = 900
-    is_shared: bool = False
-
-
-class NewJoinToken(msgspec.Struct, kw_only=True):
-    """The one-time secret with which a worker enrols, shown once."""
-
-    token: str
-    id: str
-    expires_at: datetime
-
-
-class Worker(msgspec.Struct, kw_only=True):
-    """A worker as the server knows it. `busy` is the number of jobs that it holds, a shared one's of all orgs."""
-
-    id: str
-    name: str
-    state: Literal["active", "draining", "revoked"]
-    is_connected: bool
-    labels: dict[str, str]
-    runtimes: list[str]
-    slots: int
-    busy: int
-    is_shared: bool = False
-    version: str
-    certificate_expires_at: datetime
-    created_at: datetime
-    last_seen_at: datetime | None = None

@@ -19,8 +19,9 @@ from typing import Annotated
 import msgspec
 
 from opsicle.domain.automations import JobState
+from opsicle.domain.bounds import Labels, Name, Pem, Word
 from opsicle.wire.audit import SeenCheckpoint
-from opsicle.wire.jobs import Int32, Milliseconds, Offset, Outcome, PhaseReport, Work
+from opsicle.wire.jobs import Explanation, Int32, Milliseconds, Offset, Outcome, PhaseReports, Work
 
 LEASE_SECONDS = 30
 POLL_SECONDS = 30
@@ -28,13 +29,17 @@ MAX_CHUNK_BYTES = 64 * 1024
 MAX_LOG_REQUEST_BYTES = 1024 * 1024
 """The most log bytes in one request: the worker splits, the server refuses more."""
 
+MAX_CHUNKS = 128 * 1024
+"""More than fit into a request when each of them has one byte."""
+
 MAX_LISTED_JOBS = 2_000
 """Twice the most slots that a worker can have: the server looks each of them up while everybody's changes wait."""
 
-Chunk = tuple[Offset, Int32, Int32, Milliseconds, bytes]
+ChunkBytes = Annotated[bytes, msgspec.Meta(max_length=MAX_CHUNK_BYTES)]
+Chunk = tuple[Offset, Int32, Int32, Milliseconds, ChunkBytes]
 """offset in the job's log, phase index, stream (1 stdout, 2 stderr), at_ms, bytes; chunks stand in offset order."""
 
-Short = Annotated[str, msgspec.Meta(max_length=64)]
+Chunks = Annotated[tuple[Chunk, ...], msgspec.Meta(max_length=MAX_CHUNKS)]
 
 
 class EnrolRequest(msgspec.Struct, kw_only=True):
@@ -44,12 +49,12 @@ class EnrolRequest(msgspec.Struct, kw_only=True):
     spent. None from a worker that does not say it.
     """
 
-    token_id: str
-    csr_pem: str
-    name: str
-    labels: dict[str, str]
-    slots: int
-    mac: str
+    token_id: Word
+    csr_pem: Pem
+    name: Name
+    labels: Labels
+    slots: Int32
+    mac: Name
     sent_at_ms: Milliseconds | None = None
 
 
@@ -82,7 +87,7 @@ class Enrolment(msgspec.Struct, kw_only=True):
 class RunningJob(msgspec.Struct, frozen=True):
     """A job that the worker holds, leased or running."""
 
-    job_id: str
+    job_id: Word
     fence: int
 
 
@@ -94,19 +99,19 @@ class PollRequest(msgspec.Struct, kw_only=True):
     `history_rewritten` says how the org's audit record contradicts what the worker has seen of it; "" if it does not.
     """
 
-    boot_id: Short
-    version: Short
-    labels: dict[str, str]
+    boot_id: Word
+    version: Word
+    labels: Labels
     slots: Int32
     free_slots: Int32
-    runtimes: Annotated[tuple[Short, ...], msgspec.Meta(max_length=16)]
+    runtimes: Annotated[tuple[Word, ...], msgspec.Meta(max_length=16)]
     jobs: Annotated[tuple[RunningJob, ...], msgspec.Meta(max_length=MAX_LISTED_JOBS)] = ()
     is_draining: bool = False
     is_leaving: bool = False
-    wait_seconds: int = POLL_SECONDS
-    history_rewritten: str = ""
+    wait_seconds: Int32 = POLL_SECONDS
+    history_rewritten: Explanation = ""
     sent_at_ms: Milliseconds | None = None
-    granted: dict[str, str] = {}
+    granted: Labels = {}
 
 
 class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -141,7 +146,7 @@ class RefuseRequest(msgspec.Struct):
     """
 
     fence: int
-    reason: str
+    reason: Explanation
     is_untimely: bool = False
     sent_at_ms: Milliseconds | None = None
 
@@ -150,8 +155,8 @@ class LogRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Output, and how far the phases are where that changed."""
 
     fence: int
-    chunks: tuple[Chunk, ...] = ()
-    phases: tuple[PhaseReport, ...] | None = None
+    chunks: Chunks = ()
+    phases: PhaseReports | None = None
 
 
 class LogReply(msgspec.Struct):
@@ -170,7 +175,7 @@ class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     fence: int
     outcome: Outcome
     log_bytes: Offset
-    chunks: tuple[Chunk, ...] = ()
+    chunks: Chunks = ()
     is_slot_free: bool = False
 
 
@@ -190,7 +195,7 @@ class Done(msgspec.Struct):
 class RenewRequest(msgspec.Struct):
     """A request for a new certificate for the same identity, over the old one."""
 
-    csr_pem: str
+    csr_pem: Pem
 
 
 class RenewReply(msgspec.Struct):

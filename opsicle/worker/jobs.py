@@ -14,7 +14,7 @@ import msgspec
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import LeaseLost, NotAllowed, NotAuthenticated, OpsicleError
 from opsicle.domain.manifests import Order, digest
-from opsicle.wire.jobs import CommandReport, Outcome, PhaseReport, StepState, Work
+from opsicle.wire.jobs import MAX_EXPLANATION, CommandReport, Outcome, PhaseReport, StepState, Work
 from opsicle.wire.worker_api import (
     Done,
     FinishReply,
@@ -234,7 +234,7 @@ class Jobs:
         """Carry nothing out, and say so here and to the server. What an earlier order has left stays as it is."""
         log.error("order refused: nothing of it is run", extra={"job_id": job.id, "reason": reason})
         try:
-            self._insist(job, "refuse", RefuseRequest(job.fence, reason), Done)
+            self._insist(job, "refuse", RefuseRequest(job.fence, reason[:MAX_EXPLANATION]), Done)
         except (NotAuthenticated, NotAllowed) as error:
             self._on_rejected(error)
         except OpsicleError as error:

@@ -14,7 +14,7 @@ import msgspec
 from opsicle.domain.errors import NotAllowed, NotAuthenticated, OpsicleError
 from opsicle.kit.backoff import Backoff
 from opsicle.version import __version__
-from opsicle.wire.jobs import Work
+from opsicle.wire.jobs import MAX_EXPLANATION, Work
 from opsicle.wire.worker_api import POLL_SECONDS, PollReply, PollRequest, RunningJob
 from opsicle.worker.connection import AWAY, Connection
 from opsicle.worker.witness import Witness
@@ -157,7 +157,7 @@ class Poller:
             is_draining=self._is_draining,
             is_leaving=self._is_leaving,
             wait_seconds=POLL_SECONDS if self._was_answered else 0,
-            history_rewritten=self.witness.report if self.witness else "",
+            history_rewritten=self.witness.report[:MAX_EXPLANATION] if self.witness else "",
         )
 
     def _apply(self, reply: PollReply) -> None:

@@ -23,7 +23,7 @@ import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Phase, When
-from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
+from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, PhaseReport, StepState, Work
 from opsicle.worker.attempt import Attempt, Limits, Marks, Surroundings, stop_tree
 from opsicle.worker.masking import Masking
 from opsicle.worker.output import Output, Sink, now_ms
@@ -254,7 +254,8 @@ class Runner:
         )
 
     def _without_secrets(self, text: str) -> str:
-        return self._masking.text(text) if self._masking and text else text
+        """The text as it may be told; cut only then, so that no part of a secret is left at the end."""
+        return (self._masking.text(text) if self._masking and text else text)[:MAX_EXPLANATION]
 
 
 def _masking_for(work: Work) -> Masking | None:

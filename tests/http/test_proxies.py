@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +59,25 @@ def test_the_last_forwarded_address_is_the_one_that_the_proxy_has_seen(proxied: 
 
     assert '"address":"203.0.113.7"' in log
     assert "10.9.9.9" not in log
+
+
+@pytest.mark.parametrize(
+    ("entry", "address"),
+    [
+        ("198.51.100.4:55123", "198.51.100.4"),
+        ("[2001:db8::7]:443", "2001:db8::7"),
+        ("2001:DB8::8", "2001:db8::8"),
+        ("unknown", "127.0.0.1"),
+        ("x" * 8_000, "127.0.0.1"),
+        ("203.0.113.9, ", "127.0.0.1"),
+    ],
+)
+def test_only_an_address_is_taken_for_one(proxied: Server, entry: str, address: str) -> None:
+    path = f"/api/v1/nothing-{abs(hash(entry))}"
+    Client(proxied.url, None).get(path, X_Forwarded_For=entry)
+
+    (line,) = (line for line in proxied.process.log().splitlines() if path in line)
+    assert json.loads(line[line.index("{") :])["address"] == address
 
 
 def test_behind_a_proxy_the_metrics_take_a_login(proxied: Server) -> None:

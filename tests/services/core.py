@@ -179,6 +179,7 @@ class Core:
             org_id=org_id,
             name=name,
             labels=labels,
+            granted_labels=labels,
             slots=slots,
             certificate_serial="1",
             certificate_expires_at=now,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
 
 
@@ -45,8 +46,8 @@ class Metrics:
         self._gauges: list[_Gauge] = []
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count one request. `route` is a handler's name, never a path: of paths there is no end."""
-        self._requests[route, method, str(status)] += 1
+        """Count one request. `route` is a handler's name, never a path: of paths there is no end, nor of methods."""
+        self._requests[route, method if method in _METHODS else "other", str(status)] += 1
         latency = self._latencies[route]
         latency.counts[bisect_left(_BUCKETS_SECONDS, seconds)] += 1
         latency.total_seconds += seconds

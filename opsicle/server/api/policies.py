@@ -22,7 +22,9 @@ def routes(policies: Policies) -> list[Route]:
     page = Page[PolicyVersionSummary]
     return [
         Route("GET", every, partial(list_policies, policies), view, query=LISTING, reply=page),
-        Route("POST", every, partial(push, policies), manage, body=SourceRequest, reply=PolicyPushed, status=201),
+        Route(
+            "POST", every, partial(push, policies), manage, body=SourceRequest, reply=PolicyPushed, status=201
+        ).with_document(),
         Route("GET", one, partial(show, policies), view, reply=PolicyVersion),
         Route("DELETE", one, partial(delete, policies), manage, status=204),
         Route("GET", f"{one}/versions", partial(list_versions, policies), view, query=LISTING, reply=page),

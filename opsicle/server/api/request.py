@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_QUERY_PARAMETERS = 50
+MAX_PARAMETER_CHARACTERS = 512
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,128}")
 _PLACE = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
+_MAXIMUM = re.compile(r"Expected `(\w+)` of length <= ([0-9]+)")
+_COUNTED = {"str": "characters", "bytes": "bytes", "array": "items", "object": "entries"}
 
 JSON = "application/json"
 MESSAGEPACK = "application/msgpack"
@@ -139,6 +142,8 @@ class Request:
         values = self._query.get(name, [default])
         if len(values) > 1:
             raise _bad_parameter(name, "stands there more than once")
+        if len(values[0]) > MAX_PARAMETER_CHARACTERS:
+            raise _bad_parameter(name, f"may have at most {MAX_PARAMETER_CHARACTERS} characters")
         return values[0]
 
     def query_int(self, name: str, default: int, *, low: int = 0, high: int = 2**53) -> int:
@@ -202,6 +207,9 @@ def _does_not_fit(message: str) -> InvalidInput:
     """Turn msgspec's "Expected `int`, got `str` - at `$.values[0]`" into a place and what is wrong there."""
     place = _PLACE.search(message)
     what = message[: place.start()] if place else message
+    maximum = _MAXIMUM.fullmatch(what)
+    if maximum:
+        what = f"may have at most {int(maximum[2]):,} {_COUNTED[maximum[1]]}"
     what = what[0].lower() + what[1:]
     path = place[1] if place else ""
     return InvalidInput(f"{path}: {what}" if path else what, problems=(Problem(path, what),))

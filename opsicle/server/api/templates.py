@@ -28,9 +28,13 @@ def routes(templates: Templates) -> list[Route]:
     every, one = "/api/v1/templates", "/api/v1/templates/<name>"
     versions, between = f"{one}/versions", {"from": int, "to": int}
     return [
-        Route("POST", f"{every}/validate", partial(validate, templates), view, body=SourceRequest, reply=Validation),
+        Route(
+            "POST", f"{every}/validate", partial(validate, templates), view, body=SourceRequest, reply=Validation
+        ).with_document(),
         Route("GET", every, partial(list_templates, templates), view, query=LISTING, reply=Page[TemplateSummary]),
-        Route("POST", every, partial(push, templates), push_, body=SourceRequest, reply=Pushed, status=201),
+        Route(
+            "POST", every, partial(push, templates), push_, body=SourceRequest, reply=Pushed, status=201
+        ).with_document(),
         Route("GET", one, partial(show, templates), view, reply=TemplateVersion),
         Route("DELETE", one, partial(delete, templates), delete_, status=204),
         Route(

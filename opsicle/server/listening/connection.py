@@ -6,12 +6,14 @@ lines, a space before the colon and a missing or double Host, and answers 500 to
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import gevent
 
@@ -155,9 +157,27 @@ class Connection:
 
 
 def _believe_proxy(environ: dict[str, Any]) -> None:
-    """Take address and scheme from the proxy: the last address is the one that our own proxy has seen."""
-    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+    """Take address and scheme from the proxy: the last address is the one that our own proxy has seen.
+
+    What is no address (`unknown`, or a kilobyte of anything) is not taken: it would stand in the record, and count as
+    somebody of its own where wrong passwords are counted.
+    """
+    forwarded = _address_in(environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip())
     if forwarded:
         environ["REMOTE_ADDR"] = forwarded
     if environ.get("HTTP_X_FORWARDED_PROTO", "").lower() == "https":
         environ["wsgi.url_scheme"] = "https"
+
+
+def _address_in(text: str) -> str:
+    """The IP address in an entry of X-Forwarded-For, which may have a port behind it; "" if there is none."""
+    for candidate in (text, _host_in(text)):
+        with suppress(ValueError):
+            return str(ipaddress.ip_address(candidate))
+    return ""
+
+
+def _host_in(text: str) -> str:
+    with suppress(ValueError):
+        return urlsplit(f"//{text}").hostname or ""
+    return ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import msgspec
+
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.wire.pages import Page
 
@@ -14,10 +16,23 @@ T = TypeVar("T")
 _END = 2**53
 
 
+MAX_PAGE_BYTES = 1024 * 1024
+"""As JSON. What people write may be long, and a page of it is made while everybody else waits."""
+
+
 def page_of(rows: Sequence[R], limit: int, show: Callable[[R], T], key: Callable[[R], str]) -> Page[T]:
-    """A page of at most `limit` items. One row more than that must have been asked for: it says that there is more."""
-    shown = rows[:limit]
-    return Page(items=[show(row) for row in shown], next_cursor=key(shown[-1]) if len(rows) > limit else "")
+    """A page of at most `limit` items; of fewer if they are large: the one that exceeds `MAX_PAGE_BYTES` is the last.
+
+    One row more than `limit` must have been asked for: it says that there is more.
+    """
+    items: list[T] = []
+    size = 0
+    for row in rows[:limit]:
+        items.append(show(row))
+        size += len(msgspec.json.encode(items[-1]))
+        if size > MAX_PAGE_BYTES:
+            break
+    return Page(items=items, next_cursor=key(rows[len(items) - 1]) if len(rows) > len(items) else "")
 
 
 def position(cursor: str) -> int:

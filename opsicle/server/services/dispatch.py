@@ -231,7 +231,12 @@ class Dispatch:
 
 
 def _untold(presence: Presence, request: PollRequest) -> dict[str, str] | None:
-    """The labels that a worker was granted beyond what it says of itself, if its poll does not say just these."""
+    """The labels that a worker was granted beyond what it says of itself, if its poll does not say just these.
+
+    None, too, for one that is too old to hear of it.
+    """
+    if request.sent_at_ms is None:
+        return None
     beyond = {key: text for key, text in presence.granted.items() if request.labels.get(key) != text}
     return beyond if beyond != request.granted else None
 

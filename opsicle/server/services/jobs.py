@@ -22,14 +22,11 @@ from opsicle.server.store import audit, automations, jobs
 from opsicle.server.store.automations import Ending
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import Outcome
+from opsicle.wire.jobs import MAX_EXPLANATION, Outcome
 from opsicle.wire.worker_api import Done, FinishReply, FinishRequest, LogReply, LogRequest, RefuseRequest
 
 _ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
 """States in which output and the end of a job are still taken from the holder of the newest lease."""
-
-MAX_EXPLANATION = 2_000
-"""In characters: lists show it, so a worker that writes a book would fill everybody's."""
 
 
 UNTIMELY_ENDING = "is this worker's clock, or the server's, wrong?"

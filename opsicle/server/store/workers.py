@@ -134,6 +134,16 @@ def list_workers(db: apsw.Connection, org_id: str | None, after_id: str, limit: 
     )
 
 
+def list_in_service(db: apsw.Connection, org_id: str | None, after_id: str, limit: int) -> list[WorkerRow]:
+    """Like `list_workers`, without those that were revoked."""
+    return fetch_all(
+        db,
+        f"{_SELECT} WHERE {_whose(org_id)} AND w.id > :after AND w.state <> 'revoked' ORDER BY w.id LIMIT :limit",
+        {"org_id": org_id, "after": after_id, "limit": limit},
+        WorkerRow,
+    )
+
+
 def _whose(org_id: str | None) -> str:
     return "w.is_shared" if org_id is None else "w.org_id = :org_id AND NOT w.is_shared"
 

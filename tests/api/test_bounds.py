@@ -1,0 +1,162 @@
+"""Nothing that is sent to the server is longer than its type says, and every type of every route says it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import inspect
+
+from opsicle.domain.channels import Config
+from opsicle.server import api
+from opsicle.server.api.http import Route
+from opsicle.server.services.cursors import MAX_PAGE_BYTES
+from tests.api.house import House
+from tests.api.test_templates import source
+
+BOUNDED = (inspect.StrType, inspect.BytesType, inspect.ListType, inspect.VarTupleType, inspect.DictType)
+TOO_LONG = "x" * 2_000_000
+
+
+class Inner(msgspec.Struct):
+    """Something in which there is no maximum."""
+
+    texts: dict[str, list[bytes]]
+
+
+class Outer(msgspec.Struct):
+    """Something that holds it, deep down."""
+
+    inner: tuple[int, Inner] | None
+    anything: msgspec.Raw
+
+
+def unbounded(kind: Any, path: str, seen: tuple[Any, ...] = ()) -> Iterator[str]:
+    """Where a type, or anything inside it, has no maximum; a type inside itself is looked at once."""
+    if isinstance(kind, BOUNDED) and kind.max_length is None and getattr(kind, "pattern", None) is None:
+        yield path
+    if isinstance(kind, inspect.AnyType | inspect.RawType):
+        yield f"{path} (anything)"
+    if isinstance(kind, inspect.StructType) and kind.cls not in seen:
+        for field in kind.fields:
+            yield from unbounded(field.type, f"{path}.{field.name}", (*seen, kind.cls))
+    for inner in inner_types(kind):
+        yield from unbounded(inner, f"{path}[]", seen)
+
+
+def inner_types(kind: Any) -> list[Any]:
+    if isinstance(kind, inspect.DictType):
+        return [kind.key_type, kind.value_type]
+    if isinstance(kind, inspect.ListType | inspect.VarTupleType):
+        return [kind.item_type]
+    if isinstance(kind, inspect.UnionType):
+        return list(kind.types)
+    return list(kind.item_types) if isinstance(kind, inspect.TupleType) else []
+
+
+def every_route(house: House) -> list[Route]:
+    return [*house.application.routes, *house.frontage._workers._application.routes]
+
+
+def test_every_text_and_every_list_that_a_route_takes_has_a_maximum(house: House) -> None:
+    bodies = {route.body for route in every_route(house) if route.body is not None}
+    found = {path for body in bodies for path in unbounded(inspect.type_info(body), body.__name__)}
+
+    assert not found
+    assert len(bodies) > 30
+
+
+def test_the_walk_finds_what_has_no_maximum_wherever_it_hides() -> None:
+    found = set(unbounded(inspect.type_info(Outer), "Outer"))
+
+    at = "Outer.inner[][].texts"
+    assert found == {at, f"{at}[]", f"{at}[][]", "Outer.anything (anything)"}
+
+
+def test_what_a_handler_decodes_is_what_its_route_names(house: House) -> None:
+    files = Path(str(api.__file__)).parent.glob("*.py")
+    decoded = {name for file in files for name in re.findall(r"request\.body\((?:\w+\.)?(\w+)\)", file.read_text())}
+
+    assert decoded == {route.body.__name__ for route in every_route(house) if route.body is not None}
+
+
+def test_the_settings_of_a_channel_are_bounded_too() -> None:
+    assert not set(unbounded(inspect.type_info(Config), "config"))
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "place"),
+    [
+        ("/api/v1/automations", {"template": "hello", "reason": TOO_LONG}, "reason"),
+        ("/api/v1/automations", {"template": "hello", "values": {"who": "x" * 70_000}}, "values[...]"),
+        ("/api/v1/groups", {"name": "ops", "rules": ["allow view audit"] * 201}, "rules"),
+        ("/api/v1/users", {"email": "bob@example.com", "role": "member", "password": TOO_LONG}, "password"),
+    ],
+)
+def test_what_is_too_long_is_refused_with_its_place_and_its_maximum(
+    house: House, path: str, body: dict[str, Any], place: str
+) -> None:
+    alice = house.login("alice@example.com")
+
+    answer = alice.post(path, body)
+
+    assert answer.status == 400
+    (error,) = answer.json["errors"]
+    assert error["path"] == place
+    assert re.fullmatch(r"may have at most [0-9,]+ (characters|items)", error["message"])
+    assert len(answer.content) < 1_000
+
+
+def test_a_document_of_a_mebibyte_is_taken_however_its_sender_writes_json(house: House) -> None:
+    alice = house.login("alice@example.com")
+    document = source("large", "true") + "#" + "é\n#" * 260_000
+
+    answer = alice.post("/api/v1/templates", {"source": document})
+
+    assert len(document.encode()) > 1_030_000
+    assert answer.status == 201, answer.content
+
+
+@pytest.mark.parametrize("parameter", ["state", "template", "cursor", "limit"])
+def test_a_query_parameter_has_a_maximum(house: House, parameter: str) -> None:
+    alice = house.login("alice@example.com")
+
+    answer = alice.get(f"/api/v1/automations?{parameter}={'x' * 600}")
+
+    assert answer.status == 400
+    assert len(answer.content) < 1_000
+
+
+def test_a_page_of_large_items_ends_early_and_says_where_to_go_on(house: House) -> None:
+    alice = house.login("alice@example.com")
+    labels = ", ".join(f"l{i}: {'x' * 900}" for i in range(60))
+    large = source("name", "true").replace("{tier: web}", f"{{{labels}}}")
+    names = [f"large-{i:02}" for i in range(30)]
+    for name in names:
+        assert alice.post("/api/v1/templates", {"source": large.replace("name: name", f"name: {name}")}).status == 201
+
+    seen, cursor, sizes = [], "", []
+    while True:
+        answer = alice.get(f"/api/v1/templates?limit=200&cursor={cursor}")
+        sizes.append(len(answer.content))
+        seen += [item["name"] for item in answer.json["items"]]
+        cursor = answer.json["next_cursor"]
+        if not cursor:
+            break
+
+    assert seen == names
+    assert len(sizes) == 2
+    assert max(sizes) < MAX_PAGE_BYTES + 100_000
+
+
+def test_methods_that_somebody_made_up_count_as_one(house: House) -> None:
+    for method in ("BREW", "PROPFIND", "X", "GET"):
+        house.client().call(method, "/healthz")
+
+    counted = {method for _, method, _ in house.frontage._metrics._requests}
+
+    assert counted == {"GET", "other"}
