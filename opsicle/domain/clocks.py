@@ -26,7 +26,7 @@ def offset_text(offset_seconds: float) -> str:
 
 def duration_text(seconds: float) -> str:
     """Say how long something is in its two largest units: `6 min`, `3 h 5 min`, `400 days`."""
-    left, words = round(seconds), []
+    left, words = round(seconds), list[str]()
     for name, size in _UNITS:
         count, left = divmod(left, size)
         if count and len(words) < 2:

@@ -128,8 +128,8 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A runbook. `timeout` is in seconds for the whole automation, None: only the phases' own.
 
     Without an `approval_policy` no approval is asked. One that names nothing can never be satisfied.
-    `runs_on` are labels that its worker must have been granted; with `accepts_claimed` what a worker says of itself will
-    do. `require_mfa`: whoever runs it shows a fresh code of their authenticator app.
+    `runs_on` are labels that its worker must have been granted; with `accepts_claimed` it is enough that a worker says
+    them of itself. `require_mfa`: whoever runs it shows a fresh code of their authenticator app.
     """
 
     name: str

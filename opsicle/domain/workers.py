@@ -18,8 +18,8 @@ SHARED = "a shared worker"
 class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     """What an automation asks of the worker that takes it. `image_phase` names the first phase that has an image.
 
-    `accepts_claimed`: a label that the worker only says of itself will do. Left out where it is not so, so that what was
-    stored before there was such a choice still reads the same.
+    `accepts_claimed`: a label that the worker only says of itself will do. It is left out where that is not so: what
+    was stored before there was such a choice still reads the same.
     """
 
     labels: dict[str, str] = {}
@@ -31,8 +31,8 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """What the server knows of a worker at this moment. `busy` of its `slots` are taken.
 
-    How many those of a shared one are is never said: they may be another org's. `labels` are granted, `claimed` what it
-    says of itself. `withheld` says why it is given nothing ("its clock is 3 h ahead of the server's").
+    How many those of a shared one are is never said: they may be another org's. `labels` are granted, `claimed` are
+    those that it only says of itself. `withheld` says why it is given nothing.
     """
 
     name: str
@@ -52,9 +52,7 @@ def requirements(template: Template) -> Requirements:
     return phases_require(template.phases, template.runs_on, accepts_claimed=template.accepts_claimed)
 
 
-def phases_require(
-    phases: Iterable[Phase], labels: dict[str, str], *, accepts_claimed: bool = False
-) -> Requirements:
+def phases_require(phases: Iterable[Phase], labels: dict[str, str], *, accepts_claimed: bool = False) -> Requirements:
     """Return what these phases ask of a worker, together with the labels it must have."""
     phases = tuple(phases)
     with_image = [phase.name for phase in phases if phase.image is not None]
@@ -80,10 +78,7 @@ def can_take(asked: Requirements, candidate: Candidate) -> bool:
 
 
 def fits_labels(asked: Requirements, candidate: Candidate) -> bool:
-    """Whether the worker has all the labels asked for with these very values: granted, or said of itself if that does.
-
-    What it was granted counts before what it says: a label of both has the granted value.
-    """
+    """Whether the worker has all the labels asked for with these very values; granted, unless its word is enough."""
     labels = candidate.labels
     if asked.accepts_claimed is True:
         labels = candidate.claimed | labels
@@ -132,7 +127,9 @@ def _with_labels(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
     left = [candidate for candidate in candidates if fits_labels(asked, candidate)]
     if left:
         return left, ""
-    if claiming := [candidate.name for candidate in candidates if has_labels(asked.labels, candidate.claimed)]:
+    if claiming := [
+        candidate.name for candidate in candidates if has_labels(asked.labels, candidate.claimed | candidate.labels)
+    ]:
         return [], _only_claimed(asked, claiming)
     for key, value in asked.labels.items():
         if not any(fits_labels(msgspec.structs.replace(asked, labels={key: value}), one) for one in candidates):

@@ -39,9 +39,9 @@ class UpdateWorkerRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tr
 class Worker(msgspec.Struct, kw_only=True):
     """A worker as the server knows it. `busy` is the number of jobs that it holds, a shared one's of all orgs.
 
-    `labels` are those that it was granted; `claimed_labels` what it says of itself beyond them, which counts only where
-    a template accepts that. `withheld` says why it is given no work; `clock_offset_seconds` how far its clock is ahead
-    of the server's (behind: negative), None where that is not known.
+    `labels` are what it says of itself, `granted_labels` those that decide what it is handed; what it only says counts
+    where a template accepts that. `withheld` says why it is given no work; `clock_offset_seconds` how far its clock is
+    ahead of the server's (behind: negative), None where that is not known.
     """
 
     id: str
@@ -49,7 +49,7 @@ class Worker(msgspec.Struct, kw_only=True):
     state: Literal["active", "draining", "revoked"]
     is_connected: bool
     labels: dict[str, str]
-    claimed_labels: dict[str, str]
+    granted_labels: dict[str, str]
     withheld: str
     clock_offset_seconds: int | None
     runtimes: list[str]

@@ -1,5 +1,6 @@
 """What worker and server say to each other, in the order of the calls.
 
+    GET  /api/v1/enrol                            → EnrolPlace    where workers enrol; proves nothing
     POST /api/v1/enrol              EnrolRequest  → EnrolReply    once, on the user listener, as JSON
     POST /worker/v1/poll            PollRequest   → PollReply     held open while there is nothing to say
     POST /worker/v1/jobs/ID/start   StartRequest  → Done          or `lease_lost`: drop the job
@@ -8,7 +9,7 @@
     POST /worker/v1/jobs/ID/finish  FinishRequest → FinishReply   the same call again gives the same state
     POST /worker/v1/renew           RenewRequest  → RenewReply    at about half the certificate's life
 
-All but the first go over mutual TLS with MessagePack bodies (`application/msgpack`); errors are
+All but the first two go over mutual TLS with MessagePack bodies (`application/msgpack`); errors are
 RFC 9457 problems as JSON everywhere. The certificate says who the worker is; no message does.
 """
 
@@ -56,6 +57,16 @@ class EnrolRequest(msgspec.Struct, kw_only=True):
     slots: Int32
     mac: Name
     sent_at_ms: Milliseconds | None = None
+
+
+class EnrolPlace(msgspec.Struct, kw_only=True):
+    """Where this server takes workers, for whoever asks. `ca_fingerprint` tells a worker whether the server is its own.
+
+    It proves nothing: that the server at `worker_url` is the right one is for TLS to show.
+    """
+
+    worker_url: str
+    ca_fingerprint: str
 
 
 class EnrolReply(msgspec.Struct, kw_only=True):

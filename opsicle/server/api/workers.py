@@ -11,7 +11,6 @@ from opsicle.server.services.enrolments import Enrolments
 from opsicle.server.services.workers import Workers
 from opsicle.wire.fleet_api import CreateJoinTokenRequest, NewJoinToken, UpdateWorkerRequest, Worker
 
-
 FLEET_LISTING: dict[str, type] = {**LISTING, "all": int}
 """`all`: 1 for revoked workers too."""
 

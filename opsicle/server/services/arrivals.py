@@ -51,6 +51,7 @@ class Arrivals:
         presence.seen_at = self._clock.monotonic()
         self._note_clock(presence, request)
         self._note_life(presence, worker, request)
+        presence.has_left = False
         return presence
 
     def record(self, db: Connection, presence: Presence, request: PollRequest) -> None:

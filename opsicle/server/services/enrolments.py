@@ -19,7 +19,7 @@ from opsicle.domain.names import LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_V
 from opsicle.domain.problems import Problems, quoted
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
-from opsicle.pki import join_token
+from opsicle.pki import certificates, join_token
 from opsicle.pki.authority import Authority, IssuedCertificate
 from opsicle.pki.certificates import WorkerPublicKey, load_csr
 from opsicle.pki.order_key import OrderPublicKey
@@ -32,7 +32,7 @@ from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.join_tokens import JoinTokenRow, NewJoinTokenRow
 from opsicle.server.store.workers import NewWorker
 from opsicle.wire.fleet_api import CreateJoinTokenRequest, NewJoinToken
-from opsicle.wire.worker_api import Enrolment, EnrolReply, EnrolRequest, RenewReply, RenewRequest
+from opsicle.wire.worker_api import Enrolment, EnrolPlace, EnrolReply, EnrolRequest, RenewReply, RenewRequest
 
 MAX_LABELS = 64
 MAX_SLOTS = 1_000
@@ -102,6 +102,12 @@ class Enrolments:
         self._database.write(work)
         return NewJoinToken(token=token.text, id=row.id, expires_at=row.expires_at)
 
+    def place(self) -> EnrolPlace:
+        """Where workers connect, and by which CA they know this server."""
+        return EnrolPlace(
+            worker_url=self._urls.worker_url, ca_fingerprint=certificates.fingerprint(self._authority.cert_pem)
+        )
+
     def enrol(self, request: EnrolRequest, address: str) -> EnrolReply:
         """Give a worker that knows a join token's secret its identity. Every token works once.
 
@@ -132,8 +138,8 @@ class Enrolments:
             raise ClockOff(
                 f"this machine's clock is {offset_text(offset)} the server's: it says "
                 f"{time_text(now + timedelta(seconds=offset))}, and the server {time_text(now)}",
-                hint="Set this machine's clock (or the server's, if that is the wrong one), and start the worker again. "
-                "The join token was not used: it can still be, until its time is over.",
+                hint="Set the clock that is wrong, and start the worker again. The join token was not used up: it can "
+                "still be used, until its time is over.",
             )
 
     def _enrol(

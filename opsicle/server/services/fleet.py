@@ -60,7 +60,9 @@ class Presence:
     def known_labels(self) -> dict[str, str]:
         """The labels that it was granted and knows of: it would refuse an order for others."""
         poll = self.poll
-        return {key: text for key, text in self.granted.items() if text in (poll.labels.get(key), poll.granted.get(key))}
+        return {
+            key: text for key, text in self.granted.items() if text in (poll.labels.get(key), poll.granted.get(key))
+        }
 
     def wake(self) -> None:
         """Let the open poll, if there is one, look again."""
@@ -180,7 +182,7 @@ class Fleet:
             name=SHARED if presence.is_shared else presence.name,
             is_shared=presence.is_shared,
             labels=presence.known_labels,
-            claimed=presence.poll.labels,
+            claimed={key: text for key, text in presence.poll.labels.items() if key not in presence.granted},
             withheld="whoever runs the server must see to it" if withheld and presence.is_shared else withheld,
             runtimes=frozenset(presence.poll.runtimes),
             slots=presence.poll.slots,

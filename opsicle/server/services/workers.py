@@ -19,8 +19,8 @@ from opsicle.server.services.remembered import Remembered
 from opsicle.server.store import audit, workers
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.workers import WorkerRow, WorkerState
-from opsicle.wire.pages import Page
 from opsicle.wire.fleet_api import UpdateWorkerRequest, Worker
+from opsicle.wire.pages import Page
 
 
 class Workers:
@@ -146,15 +146,13 @@ class Workers:
         is_connected = row.state != "revoked" and self._fleet.is_connected(row.id)
         presence = self._fleet.find(row.id)
         offset = presence.clock_offset if presence else None
-        granted = msgspec.json.decode(row.granted_labels, type=dict[str, str])
-        claimed = msgspec.json.decode(row.labels, type=dict[str, str])
         return Worker(
             id=row.id,
             name=row.name,
             state=row.state,
             is_connected=is_connected,
-            labels=granted,
-            claimed_labels={key: text for key, text in claimed.items() if granted.get(key) != text},
+            labels=msgspec.json.decode(row.labels, type=dict[str, str]),
+            granted_labels=msgspec.json.decode(row.granted_labels, type=dict[str, str]),
             withheld=self._fleet.withheld(presence) if presence and is_connected else "",
             clock_offset_seconds=None if offset is None else round(offset),
             runtimes=msgspec.json.decode(row.runtimes, type=list[str]),

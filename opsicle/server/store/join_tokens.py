@@ -11,7 +11,7 @@ from opsicle.server.store.rows import Row, fetch_one
 
 
 class JoinTokenRow(Row, frozen=True):
-    """One join token with the org that it leads to. `labels` (JSON) are what it grants; None leaves them to the worker."""
+    """One join token with the org that it leads to. `labels` (JSON) are granted; None leaves them to the worker."""
 
     id: str
     org_id: str
