@@ -6,7 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -48,6 +48,7 @@ def obtain_identity(folder: DataFolder, introduction: Introduction) -> Identity:
     identity = folder.load_identity()
     if identity is None:
         identity = _enrolled(folder, introduction)
+        introduction = replace(introduction, join="")
     elif introduction.join and (has_expired(identity) or not identity.order_key_pem):
         identity = _enrolled_anew(folder, introduction, identity)
     if not identity.order_key_pem:

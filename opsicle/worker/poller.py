@@ -17,6 +17,7 @@ from opsicle.version import __version__
 from opsicle.wire.jobs import MAX_EXPLANATION, Work
 from opsicle.wire.worker_api import POLL_SECONDS, PollReply, PollRequest, RunningJob
 from opsicle.worker.connection import AWAY, Connection
+from opsicle.worker.output import now_ms
 from opsicle.worker.witness import Witness
 
 log = logging.getLogger(__name__)
@@ -162,6 +163,8 @@ class Poller:
             is_leaving=self._is_leaving,
             wait_seconds=POLL_SECONDS if self._was_answered else 0,
             history_rewritten=self.witness.report[:MAX_EXPLANATION] if self.witness else "",
+            sent_at_ms=now_ms(),
+            granted=self._granted,
         )
 
     def _apply(self, reply: PollReply) -> None:
