@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.conditions import findings
 from opsicle.domain.documents import Fields, Place
 from opsicle.domain.names import (
     ID,
@@ -183,6 +184,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
     )
     _check_plan_names(spec, template)
     _check_claimed_labels(spec, template)
+    _check_conditions(spec, template)
     for fields in (about, body, spec):
         if fields:
             fields.end()
@@ -261,6 +263,19 @@ def _check_claimed_labels(spec: Fields, template: Template) -> None:
         place = runs_on.mapping().find("acceptClaimed")
         assert place is not None
         place.add("is not for templates with secrets: any worker could say that it has the labels, and be handed them")
+
+
+def _check_conditions(spec: Fields, template: Template) -> None:
+    """Note the conditions of the template's own policy that its own variables can never meet."""
+    place = spec.find("approvalPolicy")
+    if place is None or template.approval_policy is None or template.approval_policy.policy is None:
+        return
+    for finding in findings(template.approval_policy.policy, template.variables):
+        if finding.is_certain:
+            node = place.node.fields["spec"]
+            for step in finding.steps:
+                node = node.items[step] if isinstance(step, int) else node.fields[step]
+            place.problems.add(f"{place.path}.spec.{finding.path}", finding.message, node.line)
 
 
 _READERS: dict[str, _Reader] = {

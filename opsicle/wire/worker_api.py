@@ -21,6 +21,7 @@ import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.bounds import Labels, Name, Pem, Word
+from opsicle.domain.manifest_formats import BEFORE_FORMATS
 from opsicle.wire.audit import SeenCheckpoint
 from opsicle.wire.jobs import Explanation, Int32, Milliseconds, Offset, Outcome, PhaseReports, Work
 
@@ -41,6 +42,9 @@ Chunk = tuple[Offset, Int32, Int32, Milliseconds, ChunkBytes]
 """offset in the job's log, phase index, stream (1 stdout, 2 stderr), at_ms, bytes; chunks stand in offset order."""
 
 Chunks = Annotated[tuple[Chunk, ...], msgspec.Meta(max_length=MAX_CHUNKS)]
+
+Formats = Annotated[tuple[Int32, ...], msgspec.Meta(max_length=16)]
+"""See `domain/manifest_formats.py`. Who does not say speaks the first alone."""
 
 
 class EnrolRequest(msgspec.Struct, kw_only=True):
@@ -108,6 +112,7 @@ class PollRequest(msgspec.Struct, kw_only=True):
     `boot_id` names this life of the worker's process, `sent_at_ms` is its time. `labels` are what it says of itself;
     `granted` what the server has told it beyond them (see `PollReply`): it is given only what it knows itself to fit.
     `history_rewritten` says how the org's audit record contradicts what the worker has seen of it; "" if it does not.
+    `formats` are those of manifests and orders that it reads.
     """
 
     boot_id: Word
@@ -123,6 +128,7 @@ class PollRequest(msgspec.Struct, kw_only=True):
     history_rewritten: Explanation = ""
     sent_at_ms: Milliseconds | None = None
     granted: Labels = {}
+    formats: Formats = BEFORE_FORMATS
 
 
 class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -130,7 +136,8 @@ class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     An answer without work brings the newest `checkpoint` of the org's audit record. `withheld` says why this worker is
     given no work at all ("its clock is 3 h ahead of the server's"). `granted` are the labels that it was granted beyond
-    what it says of itself, where that is not what its poll said.
+    what it says of itself, where that is not what its poll said. `formats` are those of
+    manifests and orders that the server writes.
     """
 
     work: tuple[Work, ...] = ()
@@ -141,6 +148,7 @@ class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     checkpoint: SeenCheckpoint | None = None
     withheld: str = ""
     granted: dict[str, str] | None = None
+    formats: Formats = BEFORE_FORMATS
 
 
 class StartRequest(msgspec.Struct):
@@ -163,9 +171,13 @@ class RefuseRequest(msgspec.Struct):
 
 
 class LogRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Output, and how far the phases are where that changed."""
+    """Output, and how far the phases are where that changed.
+
+    `is_after_loss`: what comes before the chunks was delivered, the server has lost it, and nobody has it any more.
+    """
 
     fence: int
+    is_after_loss: bool = False
     chunks: Chunks = ()
     phases: PhaseReports | None = None
 
@@ -180,7 +192,7 @@ class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     """How it ended. `log_bytes` is the whole log's length: the server refuses to finish with a part missing.
 
     The last chunks may ride along, so that a short job needs no log call of its own. `is_slot_free`: the worker would
-    take another job in this one's place.
+    take another job in this one's place. `is_after_loss` as in a `LogRequest`.
     """
 
     fence: int
@@ -188,6 +200,7 @@ class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     log_bytes: Offset
     chunks: Chunks = ()
     is_slot_free: bool = False
+    is_after_loss: bool = False
 
 
 class FinishReply(msgspec.Struct, omit_defaults=True):

@@ -29,8 +29,8 @@ class Tls:
         self.own_context = _user_context(folder.listener_pem)
 
     def renew_if_due(self, now: datetime) -> None:
-        """Issue the next certificate of our own in good time."""
-        if now >= self._expires_at - RENEW_BEFORE:
+        """Issue the next certificate of our own in good time, also if this one came from a clock that was ahead."""
+        if now >= self._expires_at - RENEW_BEFORE or now < self._issued_at:
             self._issue(now)
             self.worker_context.load_cert_chain(self._folder.listener_pem)
             self.own_context.load_cert_chain(self._folder.listener_pem)
@@ -38,7 +38,7 @@ class Tls:
     def _issue(self, now: datetime) -> None:
         certificate, key = self._authority.issue_server(self._names, now)
         self._folder.write_listener_pem(certificate, key)
-        self._expires_at = certificates.expires_at(certificate)
+        self._issued_at, self._expires_at = now, certificates.expires_at(certificate)
 
 
 class GivenCertificate:

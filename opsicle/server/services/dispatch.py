@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import NotAuthenticated
+from opsicle.domain.manifest_formats import SPOKEN
 from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
 from opsicle.server.services.actor import WorkerActor
@@ -30,6 +31,10 @@ from opsicle.wire.worker_api import POLL_SECONDS, PollReply, PollRequest
 
 BUSY_POLL_SECONDS = 10
 """A poll of a worker that holds jobs is shorter: it renews their leases when it arrives, and a lease lasts 30 s."""
+
+
+LATE_ANSWER_SECONDS = 2.0
+"""A poll that is answered this much later than it should have been was held up by the server."""
 
 
 @dataclass
@@ -80,7 +85,8 @@ class Dispatch:
         Raises NotAuthenticated as soon as the worker is revoked.
         """
         presence = self._arrive(worker, request)
-        ends_at = self._clock.monotonic() + min(max(request.wait_seconds, 0), POLL_SECONDS)
+        longest = BUSY_POLL_SECONDS if request.jobs else POLL_SECONDS
+        ends_at = self._clock.monotonic() + min(max(request.wait_seconds, 0), longest)
         watch = presence.open_polls[request.boot_id] = Watch()
         try:
             return self._hold(presence, request, watch, ends_at)
@@ -89,6 +95,8 @@ class Dispatch:
                 del presence.open_polls[request.boot_id]
                 presence.is_waiting = False
             presence.has_left = request.is_leaving
+            if self._clock.monotonic() > ends_at + LATE_ANSWER_SECONDS:
+                self._renew(worker, request)  # the worker has waited for us, not we for it
 
     def _arrive(self, worker: WorkerActor, request: PollRequest) -> Presence:
         """Note what the worker says of itself, renew its leases, end a poll that this one replaces.
@@ -97,9 +105,12 @@ class Dispatch:
         """
         presence = self._arrivals.note(worker, request)
         presence.told &= {job.job_id for job in request.jobs}
+        self._renew(worker, request)
+        return presence
+
+    def _renew(self, worker: WorkerActor, request: PollRequest) -> None:
         for job in request.jobs:
             self._leases.renew(worker.worker_id, job.job_id, job.fence)
-        return presence
 
     def _hold(self, presence: Presence, request: PollRequest, watch: Watch, ends_at: float) -> PollReply:
         arrived_at = self._clock.monotonic()
@@ -122,7 +133,7 @@ class Dispatch:
             if presence.is_revoked:
                 raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
             if presence.open_polls.get(request.boot_id) is not watch:
-                return PollReply(drain=presence.is_draining)
+                return PollReply(drain=presence.is_draining, formats=SPOKEN)
             if self._is_closing or presence.handed:
                 break
             sight = self._look(presence, request, has_just_arrived=False)
@@ -135,6 +146,7 @@ class Dispatch:
             drain=presence.is_draining,
             withheld=self._fleet.withheld(presence),
             granted=_untold(presence, request),
+            formats=SPOKEN,
         )
 
     def _look(self, presence: Presence, request: PollRequest, *, has_just_arrived: bool) -> _Sight:
