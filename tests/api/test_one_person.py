@@ -146,7 +146,7 @@ def test_what_a_deleted_service_account_asked_for_stays_intact_when_its_name_is_
     house: House, alice: Client
 ) -> None:
     policy(alice, "{roles: [operator]}")
-    olga = house.person("acme", "olga", Role.OPERATOR)
+    olga, _ = (house.person("acme", name, Role.OPERATOR) for name in ("olga", "otto"))
     asked = ask(robot(house, olga, "operator"))
     assert olga.delete(f"{ACCOUNTS}/{BOT}").status == 204
     robot(house, olga, "operator")
