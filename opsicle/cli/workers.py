@@ -43,7 +43,7 @@ def workers() -> None:
 def token(ttl: int, shared: bool) -> None:
     """Make a join token, with which one worker can enrol once."""
     new = connect().create_join_token(ttl, is_shared=shared)
-    command = f"opsicle worker --join {new.token} --data-dir ./opsicle-worker"
+    command = "opsicle worker --join-file - --data-dir ./opsicle-worker   # and paste the token"
     emit(new, [("token", new.token), ("expires", new.expires_at), ("start with", command)])
 
 

@@ -9,14 +9,16 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import closing, suppress
-from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import gevent
 from gevent.event import Event
 
-from opsicle.kit import cores
+from opsicle.domain.errors import OpsicleError
+from opsicle.kit import cores, service_manager
 from opsicle.kit.clock import SystemClock
 from opsicle.kit.logging import configure
 from opsicle.pki.authority import Authority
@@ -26,9 +28,10 @@ from opsicle.server.assembly import Core, Services
 from opsicle.server.background.loop import Loop
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
-from opsicle.server.listening.tls import Tls
+from opsicle.server.listening.tls import TLS_VERSIONS, Tls
 from opsicle.server.master_key_file import MasterKeyFile
 from opsicle.server.order_key_file import open_order_key
+from opsicle.server.reloading import merged
 from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, migrations
@@ -45,15 +48,18 @@ SWITCH_SECONDS = 0.0005
 longer than it took until the event loop lets its thread say so."""
 
 _LOOP_SECONDS = 1.0
-_RENEW_CERTIFICATES_EVERY_SECONDS = 3600.0
+_RENEW_CERTIFICATES_EVERY_SECONDS = 60.0
 _WANTED_DESCRIPTORS = 16384
 
 
 class Lifetime:
     """Starts everything, waits to be told to stop, stops everything."""
 
-    def __init__(self, options: ServerOptions) -> None:
+    def __init__(self, options: ServerOptions, reread: Callable[[], ServerOptions]) -> None:
+        """`reread` gives the options as they stand now, for SIGHUP; it may raise an OpsicleError."""
         self._options = options
+        self._reread = reread
+        self._on_hangup: Callable[[], None] = lambda: None
         self._clock = SystemClock()
         self._stopping = Event()
 
@@ -67,6 +73,7 @@ class Lifetime:
         _log_what_nobody_caught()
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stopping.set)
+        gevent.signal_handler(signal.SIGHUP, self._hang_up)
         with closing(DataFolder.open(self._options.data_dir)) as folder:
             self._prepare(folder)
             authority = folder.authority(self._clock.now())
@@ -77,11 +84,24 @@ class Lifetime:
             ):
                 audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
                 order_key, vault = open_order_key(folder, state), self._vault(folder, state)
-                has_open_orgs = self._options.open_orgs
-                core = Core(state, logs, authority, audit_key, order_key, self._clock, seal, vault, has_open_orgs)
+                core = Core(
+                    state,
+                    logs,
+                    authority,
+                    audit_key,
+                    order_key,
+                    self._clock,
+                    seal,
+                    vault,
+                    has_open_orgs=self._options.open_orgs,
+                    allow_egress=self._options.allow_egress,
+                )
                 with closing(Services(core)) as services:
                     self._serve(folder, authority, services)
         log.info("server stopped")
+
+    def _hang_up(self) -> None:
+        self._on_hangup()
 
     def _prepare(self, folder: DataFolder) -> None:
         """Bring the databases up to date, and refuse ones that are damaged or from the future."""
@@ -104,27 +124,49 @@ class Lifetime:
     def _serve(self, folder: DataFolder, authority: Authority, services: Services) -> None:
         options, now = self._options, self._clock.now()
         addresses = Addresses(options, socket.gethostname())
-        tls = Tls(folder, authority, addresses.certificate_names, now)
+        tls = Tls(folder, authority, addresses.certificate_names, now, TLS_VERSIONS[options.tls_min])
         frontage = Frontage(options, services, tls, now)
         urls = services.urls
         urls.url, urls.worker_url = addresses.url(frontage.user_port), addresses.worker_url(frontage.worker_port)
         services.jobs.recover()
         services.sending.recover()
         loops = [
-            *services.loops(timedelta(days=options.log_retention_days), options.keep_audit),
+            *services.loops(lambda: self._options.keep_logs, lambda: self._options.keep_audit),
             Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda: frontage.renew(self._clock.now())),
         ]
         for loop in loops:
             loop.start()
         frontage.start()
         self._announce(folder, services)
+        self._on_hangup = partial(self._reload, services, frontage)
         gc.collect()
         gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
         self._stopping.wait()
         log.info("server stopping")
+        service_manager.tell(service_manager.STOPPING)
         frontage.stop(FINISH_SECONDS)
         for loop in loops:
             loop.stop(_LOOP_SECONDS)
+
+    def _reload(self, services: Services, frontage: Frontage) -> None:
+        """Read certificates and settings anew; with settings that are wrong, go on as before."""
+        service_manager.tell_reloading()
+        try:
+            new = self._reread()
+            new.check()
+        except OpsicleError as error:
+            log.warning("settings not taken up", extra={"reason": error.message, "hint": error.hint})
+        else:
+            self._take(new, services)
+        frontage.renew(self._clock.now())
+        service_manager.tell(service_manager.READY)
+
+    def _take(self, new: ServerOptions, services: Services) -> None:
+        self._options, live, waiting = merged(self._options, new)
+        configure(is_verbose=self._options.is_verbose)
+        services.sessions.open_orgs(self._options.open_orgs)
+        services.egress_bounds.networks = self._options.allow_egress
+        log.info("settings read anew", extra={"changed": live, "take_a_restart": waiting})
 
     def _announce(self, folder: DataFolder, services: Services) -> None:
         """Tell programs by `server.json`, people by standard output, that and where the server serves."""
@@ -144,6 +186,7 @@ class Lifetime:
         with suppress(OSError):  # nobody may be reading any more
             sys.stdout.write("".join(f"{line}\n" for line in lines))
             sys.stdout.flush()
+        service_manager.tell(service_manager.READY)
         log.info("server ready", extra={"url": url, "worker_url": worker_url, "version": __version__})
 
 

@@ -18,10 +18,11 @@ from opsicle.domain.templates import Notify, Owner, Phase, Value, Variable
 from opsicle.wire.jobs import Int32, StepState
 
 
-class Health(msgspec.Struct):
-    """Whether the server lives (`/healthz`) or takes requests (`/readyz`)."""
+class Health(msgspec.Struct, omit_defaults=True):
+    """Whether the server lives (`/healthz`) or takes requests (`/readyz`), and what those who run it should mend."""
 
     status: Literal["ok", "starting", "draining"]
+    warnings: list[str] = []
 
 
 # People and sessions

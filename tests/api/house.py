@@ -149,7 +149,17 @@ class House:
         seal = Seal(self.folder.identity_key())
         vault = MasterKeyFile(self.folder, None).open_vault(self.state)
         order_key = open_order_key(self.folder, self.state)
-        core = Core(self.state, self.logs, authority, audit_key, order_key, self.clock, seal, vault)
+        core = Core(
+            self.state,
+            self.logs,
+            authority,
+            audit_key,
+            order_key,
+            self.clock,
+            seal,
+            vault,
+            allow_egress=("127.0.0.0/8", "::1/128", "10.0.0.0/8"),
+        )
         self.services = Services(core)
         options = ServerOptions(data_dir=folder, listen="127.0.0.1:0", worker_listen="127.0.0.1:0")
         tls = Tls(self.folder, authority, ("127.0.0.1",), self.clock.now())
