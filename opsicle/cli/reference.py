@@ -106,7 +106,7 @@ def _spelling(option: click.Option, context: click.Context) -> str:
 def _variable(option: click.Option, context: click.Context) -> str:
     if option.is_eager:
         return ""
-    names = [f"{context.auto_envvar_prefix}_{str(option.name).upper()}"]
+    names = [f"{context.auto_envvar_prefix}_{str(option.name).upper()}"] if option.allow_from_autoenv else []
     if isinstance(option.envvar, str):
         names.append(option.envvar)
     return ", ".join(f"`{name}`" for name in names)

@@ -117,7 +117,14 @@ def _show_version(ctx: click.Context, _option: click.Parameter, value: bool) -> 
 )
 @click.option("--profile", metavar="P", default="default", help="Which login to use; `default` unless told.")
 @click.option(
-    "-o", "--output", type=click.Choice(OUTPUTS), default="table", help="How results are printed; `table` unless told."
+    "-o",
+    "--output",
+    type=click.Choice(OUTPUTS),
+    default="table",
+    # Not OPSICLE_OUTPUT: in a phase of a job that is the file for its outputs, and a phase may call this program.
+    envvar="OPSICLE_FORMAT",
+    allow_from_autoenv=False,
+    help="How results are printed; `table` unless told.",
 )
 @click.option(
     "--version",

@@ -13,7 +13,7 @@ from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.rules import given_rules, rule_options
 from opsicle.cli.sessions import connect
-from opsicle.cli.terminal import read_password
+from opsicle.cli.terminal import confirm, has_person, read_password
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
@@ -93,10 +93,23 @@ def update(
 
 @users.command()
 @click.argument("user")
+@click.option("--new-owner", metavar="EMAIL", default="", help="Who answers for their service accounts from now on.")
+@click.option("--yes", is_flag=True, help="Also if service accounts go with them, or approvals stick.")
 @totp_option
-def delete(user: str, totp: str | None) -> None:
-    """Remove a person from the org, by id or e-mail address."""
-    with_proof(totp, lambda api: api.delete_user(user))
+def delete(user: str, new_owner: str, *, yes: bool, totp: str | None) -> None:
+    """Remove a person from the org, by id or e-mail address.
+
+    Their service accounts go with them, unless somebody else answers for them from now on. Where that takes something
+    away, or leaves approvals that too few can give, it says so first, and asks on a terminal.
+    """
+    from opsicle.domain.errors import LeavesBehind
+
+    try:
+        with_proof(totp, lambda api: api.delete_user(user, new_owner=new_owner, is_confirmed=yes))
+    except LeavesBehind as left:
+        if not has_person() or not confirm(f"{left.message}. Remove them all the same?", "--yes"):
+            raise
+        with_proof(totp, lambda api: api.delete_user(user, new_owner=new_owner, is_confirmed=True))
     emit({"user": user, "is_deleted": True}, [("deleted", user)])
 
 

@@ -124,9 +124,13 @@ class Api(ApprovalCalls, PolicyCalls, AccessCalls):
         """Change what is given of a person."""
         return self._send("PATCH", f"/api/v1/users/{part(who)}", request, wire.User)
 
-    def delete_user(self, who: str) -> None:
-        """Remove a person from the org."""
-        self.connection.send("DELETE", f"/api/v1/users/{part(who)}")
+    def delete_user(self, who: str, *, new_owner: str = "", is_confirmed: bool = False) -> None:
+        """Remove a person from the org; their service accounts go to `new_owner`.
+
+        Raises LeavesBehind where more would go with them, unless `is_confirmed`.
+        """
+        query = urlencode({"new_owner": new_owner, "confirmed": str(is_confirmed).lower()})
+        self.connection.send("DELETE", f"/api/v1/users/{part(who)}?{query}")
 
     def audit(self, **filters: str | None) -> Iterator[AuditEntry]:
         """The record, newest first; `filters` are the parameters of the route, those without a value left out."""

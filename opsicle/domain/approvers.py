@@ -1,64 +1,60 @@
-"""Who may decide on a gate, and which gates are asked at all.
+"""Who may decide on a gate. Which gates are asked at all says `conditions.py`.
 
 Nobody decides on what they asked for themselves unless the gate says so: not through a service account of theirs
-either, nor as the owner of the one that asked; and a group counts only for those who were in it when it was asked.
+either, nor as somebody who answers or ever answered for the one that asked. Groups, roles and the right to decide count
+only for those who had them when it was asked, by the order of the record's entries and not by any clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 
 import msgspec
 
-from opsicle.domain.policies import Approvers, Chat, Condition, Gate, Policy
-from opsicle.domain.values import Scalar, Value
+from opsicle.domain.accounts import Account
+from opsicle.domain.policies import Approvers, Chat, Gate
 
 NEVER = -1
 """Seconds since a gate has opened that has not: none of its escalations is due."""
 
 
-class Person(msgspec.Struct, frozen=True, kw_only=True):
+class Person(Account, frozen=True, kw_only=True):
     """A member of the org as they are now.
 
-    `groups` says since when they belong to each; `owner_id` is set for a service account; `chats` are accounts of chat
-    services that are linked to them; `may_decide` is whether their role lets them decide on anything.
+    `chats` are accounts of chat services that are linked to them; `may_decide` is whether their rights let them decide
+    on anything. Numbers are those of entries of the record: since which one they have their role, belong to each group,
+    and may decide.
     """
 
-    user_id: str
     email: str
     name: str = ""
     role: str
     may_decide: bool
-    groups: Mapping[str, datetime] = {}
-    owner_id: str = ""
+    role_seq: int = 0
+    deciding_seq: int = 0
+    groups: Mapping[str, int] = {}
     chats: frozenset[Chat] = frozenset()
 
-    @property
-    def principal(self) -> str:
-        """The human being who answers for this account."""
-        return self.owner_id or self.user_id
 
+class Asker(Account, frozen=True, kw_only=True):
+    """Who asked, with who answered for them then. The manager is the one of today.
 
-class Asker(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asked, and when. `owner_id` is set for a service account; the manager is the one of today."""
+    `asked_seq` is the number of the newest entry of the record when it was asked.
+    """
 
-    user_id: str
     manager_id: str = ""
-    owner_id: str = ""
-    asked_at: datetime
+    asked_seq: int
 
-    @property
-    def principal(self) -> str:
-        """The human being who answers for this account."""
-        return self.owner_id or self.user_id
+    def with_principal(self, principal_id: str) -> Asker:
+        """The same, knowing also who answered for the account by what the automation is bound to; "" if it is not."""
+        return msgspec.structs.replace(self, past_owner_ids=self.past_owner_ids | ({principal_id} - {""}))
 
 
 def may_decide(gate: Gate, person: Person, asker: Asker, elapsed: int) -> bool:
     """Whether this person may decide on a gate that has been open for `elapsed` seconds."""
-    if not person.may_decide:
+    if not person.may_decide or person.deciding_seq > asker.asked_seq:
         return False
-    if person.principal == asker.principal and not gate.allow_requester:
+    if person.is_same_person(asker) and not gate.allow_requester:
         return False
     return any(is_named(approvers, person, asker) for approvers in _asked(gate, elapsed))
 
@@ -68,8 +64,8 @@ def is_named(approvers: Approvers, person: Person, asker: Asker) -> bool:
     return (
         (approvers.manager and bool(asker.manager_id) and person.user_id == asker.manager_id)
         or person.email.lower() in approvers.users
-        or person.role in approvers.roles
-        or any(name in person.groups and person.groups[name] <= asker.asked_at for name in approvers.groups)
+        or (person.role in approvers.roles and person.role_seq <= asker.asked_seq)
+        or any(name in person.groups and person.groups[name] <= asker.asked_seq for name in approvers.groups)
         or not person.chats.isdisjoint(approvers.chat_users)
     )
 
@@ -89,15 +85,6 @@ def impassable(gates: Iterable[Gate], people: Iterable[Person], asker: Asker) ->
     return ""
 
 
-def asked_gates(policy: Policy, values: Mapping[str, Value], labels: Mapping[str, str]) -> tuple[Gate, ...]:
-    """The gates whose conditions all hold.
-
-    What is not known counts as what the condition looks for: a variable without a value, or a label that the template
-    does not ask of its worker, must not get around a gate. So leave out the values of secret variables.
-    """
-    return tuple(gate for gate in policy.gates if all(_holds(line, values, labels) for line in gate.when))
-
-
 def _asked(gate: Gate, elapsed: int) -> list[Approvers]:
     return [gate.approvers, *(step.to for step in gate.escalate if step.after <= elapsed)]
 
@@ -109,19 +96,3 @@ def _why_impassable(gate: Gate, able: int, asker: Asker) -> str:
     if named == Approvers(manager=True) and not asker.manager_id:
         return "it asks the requester's manager, and none is set"
     return "there is nobody who may decide on it"
-
-
-def _holds(line: Condition, values: Mapping[str, Value], labels: Mapping[str, str]) -> bool:
-    known: Value | None = values.get(line.variable) if line.variable else labels.get(line.label)
-    if known is None:
-        return True
-    items = known if isinstance(known, list) else [known]
-    return any(_is_same(item, option) for item in items for option in line.any_of)
-
-
-def _is_same(left: Scalar, right: Scalar) -> bool:
-    return left == right or _spelled(left) == _spelled(right)
-
-
-def _spelled(value: Scalar) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -9,6 +9,7 @@
     │   └── StepUpRequired    for them, once they have shown a fresh code of their authenticator app
     ├── NotFound              absent, or somebody else's: nobody can tell which
     ├── Conflict              the thing is in the wrong state, or changed meanwhile
+    │   ├── LeavesBehind      somebody would take more with them than themselves: say that it is meant
     │   ├── LeaseLost         the job has passed to another worker, or is over
     │   └── LogIncomplete     a job cannot finish while part of its log is missing
     ├── TooManyRequests       slow down; `retry_after` seconds
@@ -104,6 +105,13 @@ class Conflict(OpsicleError):
 
     code = "conflict"
     title = "Conflict"
+
+
+class LeavesBehind(Conflict):
+    """Somebody who is to be removed would take more with them than themselves; the message says what."""
+
+    code = "leaves_behind"
+    title = "More goes with them"
 
 
 class LeaseLost(Conflict):

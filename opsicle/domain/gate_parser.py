@@ -6,7 +6,7 @@ import re
 
 from opsicle.domain.access import Role
 from opsicle.domain.documents import Fields, Place
-from opsicle.domain.names import ID, ID_RULE, LABEL_KEY, LABEL_KEY_RULE
+from opsicle.domain.names import ID, ID_RULE, LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_VALUE_RULE
 from opsicle.domain.policies import DEFAULT_EXPIRES_AFTER_SECONDS, Approvers, Chat, Condition, Escalation, Gate
 from opsicle.domain.problems import listed, quoted
 from opsicle.domain.values import Scalar
@@ -102,14 +102,14 @@ def _approvers(fields: Fields) -> Approvers:
         roles=fields.names("roles", MAX_APPROVERS, ID, ID_RULE),
         chat_users=parse_chats(fields, "chatUsers"),
     )
-    _check_roles(fields, approvers.roles)
+    check_roles(fields, approvers.roles)
     if approvers == Approvers() and not fields.place.node.fields:
         fields.place.add("names nobody: it needs `manager: true`, `users`, `groups`, `roles` or `chatUsers`")
     fields.end()
     return approvers
 
 
-def _check_roles(fields: Fields, roles: tuple[str, ...]) -> None:
+def check_roles(fields: Fields, roles: tuple[str, ...]) -> None:
     """An org may have roles of its own, so that only the case of a built-in one can be told to be wrong."""
     place = fields.find("roles")
     for role in roles:
@@ -133,24 +133,34 @@ def _conditions(fields: Fields) -> tuple[Condition, ...]:
     conditions = []
     for place in fields.items("when", MAX_CONDITIONS):
         inner = place.mapping()
+        label = inner.name("label", LABEL_KEY, LABEL_KEY_RULE, is_required=False)
         condition = Condition(
             variable=inner.name("variable", ID, ID_RULE, is_required=False),
-            label=inner.name("label", LABEL_KEY, LABEL_KEY_RULE, is_required=False),
-            any_of=_options(inner),
+            label=label,
+            any_of=_options(inner, "in", is_label=bool(label)),
+            none_of=_options(inner, "notIn", is_label=bool(label)),
         )
         if inner.has("variable") == inner.has("label"):
             place.add("needs either `variable` or `label`, the name of what is compared")
+        if inner.has("in") == inner.has("notIn"):
+            place.add("needs either `in` or `notIn`, the values that it is compared with")
         inner.end()
         conditions.append(condition)
     return tuple(conditions)
 
 
-def _options(fields: Fields) -> tuple[Scalar, ...]:
+def _options(fields: Fields, key: str, *, is_label: bool) -> tuple[Scalar, ...]:
+    """Return the values of a condition; an empty one is a mistake, because what is empty is asked in any case."""
     options: list[Scalar] = []
-    for place in fields.items("in", MAX_OPTIONS, is_required=True):
+    for place in fields.items(key, MAX_OPTIONS, is_required=fields.has(key)):
         content = place.node.content
         if place.node.kind in {Kind.BOOLEAN, Kind.INTEGER, Kind.FLOAT} and isinstance(content, bool | int | float):
             options.append(content)
-        else:
-            options.append(place.line_of_text(1_000) or "")
+            continue
+        text = place.line_of_text(1_000)
+        if text is not None and not text.strip():
+            place.add("is empty; an empty value counts as not known, and the gate is asked then anyway")
+        elif text and is_label and not LABEL_VALUE.fullmatch(text):
+            place.add(f"{quoted(text)} is no value of a label: {LABEL_VALUE_RULE}")
+        options.append(text or "")
     return tuple(options)

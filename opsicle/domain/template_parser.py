@@ -12,6 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.conditions import findings
 from opsicle.domain.documents import Fields, Place
 from opsicle.domain.names import (
     ID,
@@ -178,6 +179,7 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         plan=parse_phases(spec, "plan", is_required=False),
     )
     _check_plan_names(spec, template)
+    _check_conditions(spec, template)
     for fields in (about, body, spec):
         if fields:
             fields.end()
@@ -236,6 +238,19 @@ def _check_plan_names(spec: Fields, template: Template) -> None:
     for name in sorted(both):
         if place and name:
             place.add(f"a phase {quoted(name)} stands in `template` too; names tell phases apart")
+
+
+def _check_conditions(spec: Fields, template: Template) -> None:
+    """Note the conditions of the template's own policy that its own variables can never meet."""
+    place = spec.find("approvalPolicy")
+    if place is None or template.approval_policy is None or template.approval_policy.policy is None:
+        return
+    for finding in findings(template.approval_policy.policy, template.variables):
+        if finding.is_certain:
+            node = place.node.fields["spec"]
+            for step in finding.steps:
+                node = node.items[step] if isinstance(step, int) else node.fields[step]
+            place.problems.add(f"{place.path}.spec.{finding.path}", finding.message, node.line)
 
 
 _READERS: dict[str, _Reader] = {

@@ -127,7 +127,8 @@ class Owner(msgspec.Struct, frozen=True, omit_defaults=True):
 class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A runbook. `timeout` is in seconds for the whole automation, None: only the phases' own.
 
-    Without an `approval_policy` no approval is asked. One that names nothing can never be satisfied.
+    Without an `approval_policy` approval is asked where a policy of the org applies by itself. One that names nothing
+    can never be satisfied.
     `require_mfa`: whoever runs it shows a fresh code of their authenticator app.
     """
 

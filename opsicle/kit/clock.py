@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+log = logging.getLogger(__name__)
+
+STEP = timedelta(seconds=60)
+"""A clock that moves against the count of elapsed seconds by more than this has been set; less is followed at once."""
+
+SETTLING_SECONDS = 600.0
+"""How long a clock that was set must stay so before it is believed."""
 
 
 class Clock(Protocol):
@@ -15,7 +24,15 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Seconds since some moment; only differences mean anything."""
+        """Seconds since some moment; only differences mean anything. Stands still while the machine is suspended."""
+        ...
+
+    def elapsed(self) -> float:
+        """Seconds since some moment, those included in which the machine was suspended."""
+        ...
+
+    def is_steady_since(self, seconds: float) -> bool:
+        """Whether the time of day has not jumped within the last so many seconds, as far as this process saw it."""
         ...
 
 
@@ -27,8 +44,83 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds since the machine started."""
+        """Seconds since the machine started, without those in which it was suspended."""
         return time.monotonic()
+
+    def elapsed(self) -> float:
+        """Seconds since the machine started."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def is_steady_since(self, seconds: float) -> bool:
+        """True: it does not watch itself."""
+        return True
+
+
+class SteadyClock:
+    """A clock that does not follow a jump of the machine's clock at once.
+
+    Somebody who sets a clock wrong by hours would otherwise end whatever waits, at once and for good. So this one goes
+    on by the count of elapsed seconds, says so in the log, and takes the new time once that has stood for
+    `SETTLING_SECONDS`. A jump that is taken back before has never been. A new process believes the clock that it finds.
+    """
+
+    def __init__(self, source: Clock) -> None:
+        self._source = source
+        self._trusted_zero = self._zero()
+        self._new_zero: datetime | None = None
+        self._seen_at = self._stepped_at = source.elapsed()
+        self._has_stepped = False
+
+    def now(self) -> datetime:
+        """The time of day in UTC, as far as it is believed."""
+        zero, elapsed = self._zero(), self._source.elapsed()
+        if abs(zero - self._trusted_zero) <= STEP:
+            self._trusted_zero = zero
+            self._forget_step()
+        elif self._new_zero is None or abs(zero - self._new_zero) > STEP:
+            self._note_step(zero, elapsed)
+        elif elapsed - self._seen_at >= SETTLING_SECONDS:
+            log.warning("the machine's new time is taken", extra={"seconds": self._offset(zero)})
+            self._trusted_zero, self._new_zero = zero, None
+            self._stepped_at = elapsed
+        return self._trusted_zero + timedelta(seconds=elapsed)
+
+    def monotonic(self) -> float:
+        """As `SystemClock.monotonic`."""
+        return self._source.monotonic()
+
+    def elapsed(self) -> float:
+        """As `SystemClock.elapsed`."""
+        return self._source.elapsed()
+
+    @property
+    def step(self) -> timedelta:
+        """How far the machine's clock is from the time that is believed; nothing unless it was set lately."""
+        return timedelta() if self._new_zero is None else self._new_zero - self._trusted_zero
+
+    def is_steady_since(self, seconds: float) -> bool:
+        """Whether the machine's clock was not set within the last so many seconds, as far as this process saw it."""
+        self.now()
+        return not self._has_stepped or self._source.elapsed() - self._stepped_at >= seconds
+
+    def _zero(self) -> datetime:
+        """The time of day at which the count of elapsed seconds began, by the machine's clock."""
+        return self._source.now() - timedelta(seconds=self._source.elapsed())
+
+    def _offset(self, zero: datetime) -> int:
+        return round((zero - self._trusted_zero).total_seconds())
+
+    def _note_step(self, zero: datetime, elapsed: float) -> None:
+        self._new_zero, self._seen_at, self._stepped_at, self._has_stepped = zero, elapsed, elapsed, True
+        log.error(
+            "the machine's clock was set; it is not followed yet",
+            extra={"seconds": self._offset(zero), "followed_in_seconds": round(SETTLING_SECONDS)},
+        )
+
+    def _forget_step(self) -> None:
+        if self._new_zero is not None:
+            log.warning("the machine's clock was set back to where it had been")
+            self._new_zero = None
 
 
 def to_text(at: datetime) -> str:

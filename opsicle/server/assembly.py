@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from opsicle.kit.clock import Clock
 from opsicle.pki.audit_key import AuditKey
 from opsicle.pki.authority import Authority
+from opsicle.pki.binding_key import BindingKey
 from opsicle.pki.order_key import OrderKey
 from opsicle.pki.sealing import Seal
 from opsicle.server.api import (
@@ -47,6 +48,7 @@ from opsicle.server.services.audit import Audit
 from opsicle.server.services.audit_checkpoints import AuditCheckpoints
 from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.automations import Automations
+from opsicle.server.services.bindings import Bindings
 from opsicle.server.services.channels import Channels
 from opsicle.server.services.chats import Chats
 from opsicle.server.services.deliveries import Deliveries
@@ -75,6 +77,7 @@ from opsicle.server.services.preferences import Preferences
 from opsicle.server.services.provider import Provider
 from opsicle.server.services.questions import Questions
 from opsicle.server.services.recovery import Recovery
+from opsicle.server.services.remarks import Remarks
 from opsicle.server.services.roles import Roles
 from opsicle.server.services.secrets import Secrets
 from opsicle.server.services.sending import Sending
@@ -90,6 +93,7 @@ from opsicle.server.services.vault import Vault
 from opsicle.server.services.work import WorkOrders
 from opsicle.server.services.workers import Workers
 from opsicle.server.store.database import Database
+from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.orgs import list_allowing_shared
 
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
@@ -100,6 +104,7 @@ _SIGN_AUDIT_EVERY_SECONDS = 5.0
 _LISTEN_EVERY_SECONDS = 2.0
 _DELIVER_EVERY_SECONDS = 0.5
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
+_STEADY_SECONDS = 86400.0
 
 
 @dataclass(frozen=True)
@@ -107,23 +112,25 @@ class Core:
     """What the services stand on."""
 
     state: Database
-    logs: Database
+    logs: LogDatabase
     authority: Authority
     audit_key: AuditKey
     order_key: OrderKey
+    binding_key: BindingKey
     clock: Clock
     seal: Seal
     vault: Vault
     has_open_orgs: bool = False
-    allow_egress: tuple[str, ...] = ()
+    egress_bounds: EgressBounds = field(default_factory=EgressBounds)
 
 
 class Services:
     """The services of a server, built from the bottom up."""
 
     def __init__(self, core: Core) -> None:
-        clock, state = core.clock, core.state
+        clock, state, bindings = core.clock, core.state, Bindings(core.binding_key)
         self.core = core
+        self.remarks = Remarks(state, clock)
         self.signals = Signals()
         self.fleet = Fleet(clock)
         self.leases = Leases(clock)
@@ -159,16 +166,15 @@ class Services:
         self.policies = Policies(state, self.step_up, clock)
         self.secrets = Secrets(state, core.vault, self.step_up, clock)
         self.job_logs = JobLogs(core.logs, clock)
-        work_orders = WorkOrders(core.vault, Orders(core.order_key, clock))
-        self.egress_bounds = EgressBounds(core.allow_egress)
-        self.sending = Sending(state, core.vault, self.egress_bounds, self.urls, clock)
+        work_orders = WorkOrders(core.vault, bindings, Orders(core.order_key, clock))
+        self.sending = Sending(state, core.vault, core.egress_bounds, self.urls, clock)
         self.delivery = Delivery(self.sending)
         self.chats = Chats(state, self.step_up, throttle, clock)
-        self.telegram = TelegramInbox(state, core.vault, self.egress_bounds, self.chats, clock)
-        self.slack = SlackInbox(state, core.vault, self.egress_bounds, self.chats)
+        self.telegram = TelegramInbox(state, core.vault, core.egress_bounds, self.chats, clock)
+        self.slack = SlackInbox(state, core.vault, core.egress_bounds, self.chats)
         self.listeners = ChatListeners(self.telegram, self.slack)
         self.telling = Telling(
-            Channels(state, core.vault, self.egress_bounds, self.notices, self.step_up, clock),
+            Channels(state, core.vault, core.egress_bounds, self.notices, self.step_up, clock),
             Deliveries(state, clock),
             Preferences(state),
             self.chats,
@@ -176,26 +182,40 @@ class Services:
         leasing = Leasing(self.fleet, self.leases, self.signals, self.notices, clock, work_orders)
         self.jobs = Jobs(state, self.job_logs, leasing, self.signals, self.notices, clock)
         self.dispatch = Dispatch(state, self.jobs, leasing, clock)
-        progress = Progress(self.notices)
+        progress = Progress(self.notices, bindings)
         self.automations = Automations(
-            state, self.job_logs, self.dispatch, self.fleet, self.signals, clock, core.vault, progress, self.step_up
+            state,
+            self.job_logs,
+            self.dispatch,
+            self.fleet,
+            self.signals,
+            clock,
+            core.vault,
+            progress,
+            self.step_up,
+            bindings,
         )
-        self.approvals = Approvals(state, progress, apps, self.dispatch, self.fleet, self.signals, clock)
+        self.approvals = Approvals(state, progress, apps, self.dispatch, self.fleet, self.signals, clock, bindings)
         self.following = Following(self.automations, self.job_logs, self.signals)
         self.enrolments = Enrolments(state, core.authority, core.order_key.public, self.urls, throttle, clock)
         self.workers = Workers(state, self.fleet, clock)
         self.figures = Figures(state, self.fleet, self.notices.ended)
-        self._connect()
+        self._connect(bindings)
 
-    def _connect(self) -> None:
+    def _connect(self, bindings: Bindings) -> None:
         """Let services hear of each other what they do not know of when they are built."""
         clock = self.core.clock
         self.chats.decide = self.approvals.decide_in_chat
-        self.notices.describe_approval = lambda db, org_id, approval: approval_facts(db, org_id, approval, clock.now())
+        self.notices.describe_approval = lambda db, org_id, approval: approval_facts(
+            db, bindings, org_id, approval, clock.now()
+        )
         self.fleet.sharing_orgs.update(self.core.state.read(list_allowing_shared))
         self.orgs.on_sharing_changed = self.fleet.sharing_changed
         self.workers.on_revoked = self.dispatch.on_revoked
         self.workers.on_drain_changed = self.dispatch.on_drain_changed
+        for reason in self.core.logs.lost:
+            self.remarks.note_lost_logs(reason)
+        self.core.logs.on_lost = self.remarks.note_lost_logs
 
     def close(self) -> None:
         """End what has threads or greenlets of its own."""
@@ -237,18 +257,24 @@ class Services:
 
     def loops(self, keep_logs: Callable[[], timedelta], keep_audit: Callable[[], timedelta | None]) -> list[Loop]:
         """What is to be done again and again; while `keep_audit` says None, the record is kept for ever."""
+        steady = self._if_steady
         return [
-            Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, self.approvals.keep_time),
-            Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.expire),
-            Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, self.automations.forget_requests),
-            Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.job_logs.prune(keep_logs())),
-            Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, self.audit_checkpoints.sign_due),
-            Loop("listen", _LISTEN_EVERY_SECONDS, self.listeners.turn),
+            # An approval's time is the people's, and goes on without the server; that of leases is not.
+            Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, lambda _: self.approvals.keep_time()),
+            Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.judge_leases),
+            Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, steady(self.automations.forget_requests)),
+            Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.job_logs.prune(keep_logs()))),
+            Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, lambda _: self.audit_checkpoints.sign_due()),
+            Loop("listen", _LISTEN_EVERY_SECONDS, lambda _: self.listeners.turn()),
             Loop("deliver", _DELIVER_EVERY_SECONDS, self.delivery.turn),
-            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, lambda: self.sending.prune(keep_logs())),
-            Loop("prune audit", _PRUNE_AUDIT_EVERY_SECONDS, lambda: self._prune_audit(keep_audit())),
+            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.sending.prune(keep_logs()))),
+            Loop("prune audit", _PRUNE_AUDIT_EVERY_SECONDS, steady(lambda: self._prune_audit(keep_audit()))),
         ]
 
     def _prune_audit(self, keep: timedelta | None) -> None:
         if keep is not None:
             self.audit_checkpoints.prune(keep)
+
+    def _if_steady(self, turn: Callable[[], object]) -> Callable[[float], object]:
+        """A turn that removes what is old: not on the word of a clock that was set within the last day."""
+        return lambda _: turn() if self.core.clock.is_steady_since(_STEADY_SECONDS) else None

@@ -19,23 +19,27 @@ from gevent.event import Event
 
 from opsicle.domain.errors import OpsicleError
 from opsicle.kit import cores, service_manager
-from opsicle.kit.clock import SystemClock
+from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
 from opsicle.pki.authority import Authority
 from opsicle.pki.sealing import Seal
 from opsicle.server.addresses import Addresses
 from opsicle.server.assembly import Core, Services
 from opsicle.server.background.loop import Loop
+from opsicle.server.binding_key_file import open_binding_key
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
+from opsicle.server.key_files import check_private, key_files
 from opsicle.server.listening.tls import TLS_VERSIONS, Tls
 from opsicle.server.master_key_file import MasterKeyFile
 from opsicle.server.order_key_file import open_order_key
 from opsicle.server.reloading import merged
+from opsicle.server.services.egress_bounds import EgressBounds
 from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, migrations
 from opsicle.server.store.database import Database
+from opsicle.server.store.log_database import LogDatabase
 from opsicle.version import __version__
 
 log = logging.getLogger(__name__)
@@ -60,8 +64,9 @@ class Lifetime:
         self._options = options
         self._reread = reread
         self._on_hangup: Callable[[], None] = lambda: None
-        self._clock = SystemClock()
+        self._clock = SteadyClock(SystemClock())
         self._stopping = Event()
+        self._has_history = False
 
     def run(self) -> None:
         """See `main.run`."""
@@ -75,26 +80,29 @@ class Lifetime:
             gevent.signal_handler(number, self._stopping.set)
         gevent.signal_handler(signal.SIGHUP, self._hang_up)
         with closing(DataFolder.open(self._options.data_dir)) as folder:
+            check_private(key_files(folder.path))
             self._prepare(folder)
             authority = folder.authority(self._clock.now())
             seal = Seal(folder.identity_key())
             with (
                 closing(Database(folder.state_database, _die)) as state,
-                closing(Database(folder.log_database, _die)) as logs,
+                closing(self._open_logs(folder)) as logs,
             ):
                 audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
                 order_key, vault = open_order_key(folder, state), self._vault(folder, state)
+                binding_key = open_binding_key(folder, state, self._clock)
                 core = Core(
                     state,
                     logs,
                     authority,
                     audit_key,
                     order_key,
+                    binding_key,
                     self._clock,
                     seal,
                     vault,
                     has_open_orgs=self._options.open_orgs,
-                    allow_egress=self._options.allow_egress,
+                    egress_bounds=EgressBounds(self._options.allow_egress),
                 )
                 with closing(Services(core)) as services:
                     self._serve(folder, authority, services)
@@ -103,18 +111,19 @@ class Lifetime:
     def _hang_up(self) -> None:
         self._on_hangup()
 
+    def _open_logs(self, folder: DataFolder) -> LogDatabase:
+        """Open the logs' database, or an empty one in the place of what is damaged."""
+        return LogDatabase.open(folder.log_database, _die, self._clock.now, is_expected=self._has_history)
+
     def _prepare(self, folder: DataFolder) -> None:
         """Bring the databases up to date, and refuse ones that are damaged or from the future."""
         migrations.check_sqlite()
         is_new = not folder.state_database.exists()
         folder.authority(self._clock.now())
-        for database, steps in (
-            (folder.state_database, migrations.STATE_MIGRATIONS),
-            (folder.log_database, migrations.LOG_MIGRATIONS),
-        ):
-            applied = migrations.migrate(database, steps)
-            if applied:
-                log.info("database migrated", extra={"database": database.name, "migrations": applied})
+        self._has_history = not is_new
+        applied = migrations.migrate(folder.state_database, migrations.STATE_MIGRATIONS)
+        if applied:
+            log.info("database migrated", extra={"database": folder.state_database.name, "migrations": applied})
         if not is_new:
             migrations.check_integrity(folder.state_database)
 
@@ -132,7 +141,7 @@ class Lifetime:
         services.sending.recover()
         loops = [
             *services.loops(lambda: self._options.keep_logs, lambda: self._options.keep_audit),
-            Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda: frontage.renew(self._clock.now())),
+            Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda _: frontage.renew(self._clock.now())),
         ]
         for loop in loops:
             loop.start()
@@ -147,6 +156,7 @@ class Lifetime:
         frontage.stop(FINISH_SECONDS)
         for loop in loops:
             loop.stop(_LOOP_SECONDS)
+        services.audit_checkpoints.sign_all()
 
     def _reload(self, services: Services, frontage: Frontage) -> None:
         """Read certificates and settings anew; with settings that are wrong, go on as before."""
@@ -165,7 +175,7 @@ class Lifetime:
         self._options, live, waiting = merged(self._options, new)
         configure(is_verbose=self._options.is_verbose)
         services.sessions.open_orgs(self._options.open_orgs)
-        services.egress_bounds.networks = self._options.allow_egress
+        services.core.egress_bounds.networks = self._options.allow_egress
         log.info("settings read anew", extra={"changed": live, "take_a_restart": waiting})
 
     def _announce(self, folder: DataFolder, services: Services) -> None:

@@ -121,10 +121,14 @@ class GateNeed(msgspec.Struct, kw_only=True):
 
 
 class ApprovalNeed(msgspec.Struct, kw_only=True):
-    """What running a template would ask of others, said before it is run. `problem` is why it could not be given."""
+    """What running a template would ask of others, said before it is run. `problem` is why it could not be given.
+
+    `is_default`: the template names no policy; one of the org applies by itself.
+    """
 
     is_needed: bool
     policy: str = ""
+    is_default: bool = False
     order: Order = Order.SEQUENTIAL
     gates: list[GateNeed] = []
     problem: str = ""

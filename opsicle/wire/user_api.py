@@ -19,10 +19,10 @@ from opsicle.wire.jobs import Int32, StepState
 
 
 class Health(msgspec.Struct, omit_defaults=True):
-    """Whether the server lives (`/healthz`) or takes requests (`/readyz`), and what those who run it should mend."""
+    """Whether the server lives (`/healthz`) or takes requests (`/readyz`), and what is not as it should be."""
 
     status: Literal["ok", "starting", "draining"]
-    warnings: list[str] = []
+    remarks: list[str] = []
 
 
 # People and sessions
@@ -321,7 +321,10 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
 
 
 class Automation(AutomationSummary, kw_only=True):
-    """An automation whole. `log_bytes` is the length of the newest job's log so far."""
+    """An automation whole. `log_bytes` is the length of the newest job's log so far.
+
+    `log_remark` says what of that log was lost; "" if nothing was.
+    """
 
     display_name: str = ""
     values: dict[str, Value]
@@ -330,6 +333,7 @@ class Automation(AutomationSummary, kw_only=True):
     phases: list[PhaseRun]
     jobs: list[Job]
     log_bytes: int = 0
+    log_remark: str = ""
 
 
 class LogChunk(msgspec.Struct):

@@ -24,6 +24,15 @@ class Marks:
         self.path = path
         self._fd: int | None = None
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether it is there, or can be made now: a full disk may have no room for it."""
+        try:
+            self.open()
+        except OSError:
+            return False
+        return True
+
     def open(self) -> int:
         """The descriptor to read from. Raises OSError."""
         if self._fd is None:
@@ -106,7 +115,8 @@ class Attempt:
         """
         around = self._around
         around.tree.sessions.add(child.pid)
-        for fd, stream in ((child.stdout, STDOUT), (child.stderr, STDERR)):
+        # If both have spoken before they are watched, stderr has most likely spoken first: it holds the shell's traces.
+        for fd, stream in ((child.stderr, STDERR), (child.stdout, STDOUT)):
             around.output.add(fd, phase_index, stream)
         around.waiter.watch(child.pidfd, lambda: self._collect(child))
         try:
@@ -126,7 +136,8 @@ class Attempt:
                 self._stop(child, StepState.CANCELLED, "cancelled")
                 return
             if now >= limits.deadline:
-                self._stop(child, StepState.TIMED_OUT, limits.explanation)
+                waited = "; its output waited for room on the worker" if around.output.is_held_up else ""
+                self._stop(child, StepState.TIMED_OUT, limits.explanation + waited)
                 return
             around.waiter.turn(min(limits.deadline, around.output.turn(now)))
         self._close(StepState.SUCCEEDED if self._exit_code == 0 else StepState.FAILED, _why(self._exit_code))

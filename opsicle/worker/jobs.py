@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from opsicle.domain.automations import JobState
-from opsicle.domain.errors import LeaseLost, NotAllowed, NotAuthenticated, OpsicleError
+from opsicle.domain.errors import LeaseLost, LogIncomplete, NotAllowed, NotAuthenticated, OpsicleError
 from opsicle.domain.manifests import Order, digest
 from opsicle.wire.jobs import MAX_EXPLANATION, CommandReport, Outcome, PhaseReport, StepState, Work
 from opsicle.wire.worker_api import (
@@ -38,6 +38,9 @@ from opsicle.worker.workspace import remove_folder
 log = logging.getLogger(__name__)
 
 Reply = TypeVar("Reply")
+
+_NO_JOURNAL_SECONDS = 10.0
+"""How long no job is taken after the journal could not be written: else one would come, and go back, without end."""
 
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # it names files; the server's own are shorter
 
@@ -96,9 +99,15 @@ class Jobs:
         self._on_idle = on_idle
         self.shipper = LogShipper(connection)
         self.takes_more = True
+        self._cannot_begin_until = 0.0
         self._changed = threading.Condition()
         self._held: dict[str, Job] = {}
         self._is_ending = False
+
+    @property
+    def can_begin(self) -> bool:
+        """Whether a job that comes now could be noted in the journal, as far as anybody knows."""
+        return time.monotonic() >= self._cannot_begin_until
 
     def held(self) -> tuple[RunningJob, ...]:
         """The jobs held now, for a poll."""
@@ -183,6 +192,8 @@ class Jobs:
             self._held.pop(job.id, None)
             is_idle = not self._held
             self._changed.notify_all()
+        if not self.can_begin:
+            self._connection.interrupt_poll()  # the server hears that this worker holds it no more, and wants none
         if is_idle:
             self._on_idle()
 
@@ -226,6 +237,7 @@ class Jobs:
             self._journal.starting(job.id, job.fence)
         except OSError as error:
             # Never asked for, so never begun: the lease lapses, and whoever has room for a journal gets the job.
+            self._cannot_begin_until = time.monotonic() + _NO_JOURNAL_SECONDS
             log.error("the journal cannot be written: job not begun", extra={"job_id": job.id, "reason": str(error)})  # noqa: TRY400
             return False
         return self._told(job, lambda: self._insist(job, "start", StartRequest(job.fence), Done)) is not None
@@ -296,10 +308,15 @@ class Jobs:
                     outcome=outcome,
                     log_bytes=log_bytes,
                     chunks=chunks,
-                    is_slot_free=self.takes_more and not self._is_ending,
+                    is_slot_free=self.takes_more and self.can_begin and not self._is_ending,
+                    is_after_loss=job.log.is_after_loss,
                 )
-                return self._insist(job, "finish", finish, FinishReply)
-            request = LogRequest(fence=job.fence, chunks=chunks)
+                try:
+                    return self._insist(job, "finish", finish, FinishReply)
+                except LogIncomplete:  # all that is left of it was sent
+                    job.log.lost(finish, job.spool.acknowledged)
+                    continue
+            request = LogRequest(fence=job.fence, chunks=chunks, is_after_loss=job.log.is_after_loss)
             job.log.acknowledge(request, self._insist(job, "log", request, LogReply))
 
     def _insist(self, job: Job, call: str, message: msgspec.Struct, reply: type[Reply]) -> Reply:

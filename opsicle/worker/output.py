@@ -58,6 +58,11 @@ class Output:
 
     They stay open beyond their phase, for as long as something of it may print. `offset` is the job's log offset at
     which the next data will begin.
+
+    Two pipes have no order of their own, so it is made by when they are read. Only the pipe that spoke last is left
+    alone to gather more; the others are read as soon as there is something, and the one that spoke last is emptied
+    before them: what it holds was mostly written first. So the order is right where it changes from one stream to the
+    other more slowly than this process wakes up, and what one stream says in a row is never torn apart.
     """
 
     def __init__(self, sink: Sink, waiter: Waiter, masking: Masking | None = None) -> None:
@@ -66,6 +71,8 @@ class Output:
         self._sink = sink
         self._waiter = waiter
         self._pipes: dict[int, _Pipe] = {}
+        self._speaker: _Pipe | None = None
+        self._refused: _Pipe | None = None  # the sink had no room for what it holds: nothing may overtake that
 
     @property
     def is_open(self) -> bool:
@@ -85,7 +92,7 @@ class Output:
     def turn(self, now: float) -> float:
         """Look again at the pipes that were left alone; the monotonic time by which to call again."""
         next_due = float("inf")
-        for pipe in list(self._pipes.values()):
+        for pipe in self._in_order():
             if pipe.due and pipe.due <= now:
                 self._take(pipe)
             if pipe.release_at and pipe.release_at <= now:
@@ -95,17 +102,28 @@ class Output:
 
     def drain(self) -> None:
         """Take all that has been printed up to now."""
-        for pipe in list(self._pipes.values()):
+        for pipe in self._in_order():
             self._take(pipe)
 
     def close(self) -> None:
         """Stop listening; what still prints gets SIGPIPE."""
-        for pipe in list(self._pipes.values()):
+        for pipe in self._in_order():
             if pipe.mask:
                 pipe.held += pipe.mask.finish()
             while pipe.held and self._offer(pipe):
                 pass
             self._drop(pipe)
+
+    def _hear(self, pipe: _Pipe) -> None:
+        """Take what a watched pipe has to say, after what was said before it."""
+        before = self._speaker
+        if before and before is not pipe and before.due:
+            self._take(before)
+        self._take(pipe)
+
+    def _in_order(self) -> list[_Pipe]:
+        """The pipes, first those whose content was printed first as far as that is known."""
+        return sorted(self._pipes.values(), key=lambda pipe: (pipe is not self._refused, pipe is not self._speaker))
 
     def _release(self, pipe: _Pipe) -> None:
         """Show what was held back only because more could have come."""
@@ -117,7 +135,7 @@ class Output:
     def _take(self, pipe: _Pipe) -> None:
         took = False
         for _ in range(_STEPS_AT_ONCE):
-            if pipe.held:
+            if pipe.held or self._refused:
                 if not self._offer(pipe):
                     self._leave_alone(pipe, _SPOOL_FULL_SECONDS)
                     return
@@ -127,10 +145,16 @@ class Output:
         if pipe.fd not in self._pipes:  # its other end was closed
             return
         if took:
-            self._leave_alone(pipe, _GATHER_SECONDS)
+            self._note_speaker(pipe)
         elif pipe.due:
-            pipe.due = 0.0
             self._watch(pipe)
+
+    def _note_speaker(self, pipe: _Pipe) -> None:
+        """Leave the pipe that spoke last alone to gather more, and none but it."""
+        before, self._speaker = self._speaker, pipe
+        if before and before is not pipe and before.due and not before.held:
+            self._watch(before)
+        self._leave_alone(pipe, _GATHER_SECONDS)
 
     def _read(self, pipe: _Pipe) -> bool:
         """Read what is there. False if nothing is, for now or for ever."""
@@ -147,8 +171,12 @@ class Output:
         return True
 
     def _offer(self, pipe: _Pipe) -> bool:
+        """Give the sink some of what the pipe holds. False if it has no room, or something else comes first."""
+        if self._refused not in {None, pipe}:
+            return False
         piece = pipe.held[:CHUNK_BYTES]  # what the mask held back may have made it longer
         offset = self._sink.write(pipe.phase, pipe.stream, pipe.read_at_ms, piece)
+        self._refused = pipe if offset is None else None
         if offset is None:
             return False
         self.offset = offset
@@ -156,7 +184,8 @@ class Output:
         return True
 
     def _watch(self, pipe: _Pipe) -> None:
-        self._waiter.watch(pipe.fd, lambda: self._take(pipe))
+        pipe.due = 0.0
+        self._waiter.watch(pipe.fd, lambda: self._hear(pipe))
 
     def _leave_alone(self, pipe: _Pipe, seconds: float) -> None:
         pipe.due = time.monotonic() + seconds
@@ -166,6 +195,8 @@ class Output:
         self._waiter.unwatch(pipe.fd)
         os.close(pipe.fd)
         del self._pipes[pipe.fd]
+        self._speaker = None if self._speaker is pipe else self._speaker
+        self._refused = None if self._refused is pipe else self._refused
 
 
 def _masked(mask: Mask, content: bytes) -> bytes:

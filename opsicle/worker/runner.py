@@ -29,7 +29,7 @@ from opsicle.worker.masking import Masking
 from opsicle.worker.output import Output, Sink, now_ms
 from opsicle.worker.process_tree import GRACE_SECONDS, JobTree, end_tree, kill_leftovers
 from opsicle.worker.runtimes.subprocess import CannotStart, base_environment, phase_environment, start
-from opsicle.worker.script import make_script
+from opsicle.worker.script import Script, make_script, plain_script
 from opsicle.worker.waiting import Cancellation, Waiter
 from opsicle.worker.workspace import Workspace
 
@@ -90,6 +90,7 @@ class Runner:
         """
         problem = self._prepare()
         if problem:
+            self._around.waiter.close()
             self._decide(JobState.FAILED, problem)
             self._settle_rest()
             return self._outcome()
@@ -172,7 +173,7 @@ class Runner:
     def _try_phase(self, index: int) -> None:
         phase, report = self._work.phases[index], self._reports[index]
         self._attempts += 1
-        script = make_script(phase.shell, phase.commands, self._workspace.beside("marks"), self._attempts)
+        script = self._script(phase)
         environment = phase_environment(self._work, index, self._host.environment, self._workspace)
         attempt = Attempt(self._around, report, self._attempts)
         attempt.begin_commands(len(phase.commands) if script.has_borders else 0)
@@ -183,6 +184,13 @@ class Runner:
             attempt.refuse(str(problem), problem.exit_code)
         else:
             attempt.run(child, index, limits)
+
+    def _script(self, phase: Phase) -> Script:
+        """The phase's script, without borders between its commands where no pipe can be made to tell of them."""
+        marks = self._around.marks
+        if len(phase.commands) > 1 and not marks.is_possible:
+            return plain_script(phase.commands)
+        return make_script(phase.shell, phase.commands, marks.path, self._attempts)
 
     def _limits(self, phase: Phase) -> Limits:
         heeds_job = phase.when is When.SUCCESS
@@ -211,6 +219,9 @@ class Runner:
         self._hear_out(_LAST_WORDS_SECONDS)
         if self._around.tree.left_something():
             stop_tree(self._around, in_sessions=True)
+        self._around.output.drain()
+        if self._around.output.is_held_up:  # perhaps by a disk that is full of what this very job has written
+            self._remove_workspace()
         self._hear_out(0)
 
     def _hear_out(self, seconds: float) -> None:
@@ -227,7 +238,12 @@ class Runner:
     def _clean_up(self) -> None:
         self._around.output.close()
         self._around.marks.close()
-        if problem := self._workspace.remove():
+        self._around.waiter.close()
+        self._remove_workspace()
+
+    def _remove_workspace(self) -> None:
+        problem = self._workspace.remove()
+        if problem and problem not in self._explanation:
             self._explanation = "; ".join(filter(None, (self._explanation, problem)))
 
     def _settle_rest(self) -> None:

@@ -64,7 +64,7 @@ def make_script(shell: str, commands: Sequence[str], marks: Path, attempt: int) 
     A single command needs none: it begins and ends with the shell. May ask the shell whether a command is complete.
     """
     if len(commands) < 2 or not _can_have_borders(shell, commands):
-        return Script("\n".join(commands).encode(), has_borders=len(commands) == 1)
+        return plain_script(commands)
     # The redirections of `_opsicle_mark` and `:` keep `set -x` from showing them; `&&` keeps `set -e` from ending the
     # script here, where `$?` may be that of a failed condition; `<>` opens a pipe without waiting for its reader.
     mark = f'_opsicle_mark() {{ echo "{attempt} $1 $2" 1<>{shlex.quote(str(marks))}; return "$2"; }}; '
@@ -73,6 +73,11 @@ def make_script(shell: str, commands: Sequence[str], marks: Path, attempt: int) 
         border = f'{{ _opsicle_mark {number} "$?"; }} 2>/dev/null && {{ :; }} 2>/dev/null; '
         lines.append(border + command)
     return Script("\n".join(lines).encode(), has_borders=True)
+
+
+def plain_script(commands: Sequence[str]) -> Script:
+    """The commands under each other and nothing else."""
+    return Script("\n".join(commands).encode(), has_borders=len(commands) == 1)
 
 
 def is_posix_shell(shell: str) -> bool:

@@ -5,14 +5,19 @@ header (`_HEADER`), then the bytes. A segment whose bytes are all acknowledged i
 the next life of the worker how long the log is. A record that was torn by a crash ends the spool.
 
 What was written outlives the worker's own process at once (the kernel has it), and the machine's end after `sync`.
+
+While the disk takes nothing, up to `MEMORY_BYTES` of a job's output wait in memory instead, and go to the disk as soon
+as it takes them, so that a job that has filled the disk can still say so, and end.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +31,9 @@ log = logging.getLogger(__name__)
 SEGMENT_BYTES = 4 * 1024 * 1024
 MERGE_MS = 50
 """Records of one stream that lie no further apart become one chunk, so that a chatty job sends fewer, larger ones."""
+
+MEMORY_BYTES = 256 * 1024
+_DISK_AGAIN_SECONDS = 0.25  # until a disk that refused is tried again
 
 _HEADER = struct.Struct(">IIHBQ")  # crc32 of all that follows, length, phase, stream, at_ms
 _CHUNK_OVERHEAD_BYTES = 24
@@ -67,13 +75,30 @@ class Room:
 
 
 class _Segment:
-    """One file of a spool: the log offset of its first byte and the one after its last, and its size on disk."""
+    """One file of a spool: the log offset of its first byte and the one after its last, and its size.
 
-    def __init__(self, path: Path, start: int) -> None:
+    Without a path it is a file in memory.
+    """
+
+    def __init__(self, path: Path | None, start: int) -> None:
         self.path = path
         self.start = self.end = start
         self.size = 0
-        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        if path:
+            self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        else:
+            self.fd = os.memfd_create("spool", os.MFD_CLOEXEC)
+
+    @classmethod
+    def holding(cls, path: Path | None, start: int, record: bytes, length: int) -> Self:
+        """A new file that has this in it. Raises OSError and leaves nothing behind."""
+        segment = cls(path, start)
+        try:
+            segment.append(record, length)
+        except OSError:
+            segment.remove()
+            raise
+        return segment
 
     def append(self, record: bytes, length: int) -> None:
         """Add a record of `length` bytes of log. Raises OSError and leaves nothing of it behind."""
@@ -97,9 +122,14 @@ class _Segment:
         os.ftruncate(self.fd, self.size)
         return self.size == len(content)
 
+    def content(self) -> bytes:
+        """All records."""
+        return os.pread(self.fd, self.size, 0)
+
     def remove(self) -> None:
         os.close(self.fd)
-        self.path.unlink(missing_ok=True)
+        if self.path:
+            self.path.unlink(missing_ok=True)
 
 
 class _Record(NamedTuple):
@@ -135,6 +165,7 @@ class Spool:
         self._room = room
         self._lock = threading.Lock()
         self._is_refusing = False
+        self._try_disk_at = 0.0
         self.is_discarded = False
         self._segments: list[_Segment] = []
         self._unread = self._read_to = _Place(0, 0)
@@ -143,16 +174,17 @@ class Spool:
     def recover(cls, folder: Path, job_id: str, room: Room) -> Self:
         """What an earlier life of the worker left of a job's output; perhaps nothing. Raises OSError."""
         spool = cls(folder, job_id, room)
+        is_whole = True
         for path in sorted(folder.glob(f"{job_id}.*")):
             start = int(path.suffix[1:])
-            if spool._segments and start != spool.end:
-                break  # what lies between was torn, so what follows has no place in the log
+            if not is_whole or (spool._segments and start != spool.end):
+                path.unlink()  # what lies between was torn, so what follows has no place in the log
+                is_whole = False
+                continue
             segment = _Segment(path, start)
             is_whole = segment.recover()
             spool._segments.append(segment)
             spool.end, spool.held = segment.end, spool.held + segment.size
-            if not is_whole:
-                break
         if spool._segments:
             spool.acknowledged = spool._segments[0].start
             spool._unread = _Place(spool.acknowledged, 0)
@@ -166,7 +198,8 @@ class Spool:
     def write(self, phase: int, stream: int, at_ms: int, content: bytes) -> int | None:
         """Append up to 64 KiB of the job's output; returns the length of the log then.
 
-        None: there is no room, or the disk is full. Nothing was taken; offer it again later: nothing may be dropped.
+        None: there is no room, neither on disk nor in memory. Nothing was taken; offer it again later: nothing may be
+        dropped.
         After `discard` the bytes go nowhere, because nobody wants them.
         """
         body = _HEADER.pack(0, len(content), phase, stream, at_ms)[4:] + content
@@ -218,6 +251,7 @@ class Spool:
         """Let what is not acknowledged outlive the machine too. Raises OSError."""
         with self._lock:
             if self.pending:
+                self._leave_memory()
                 for segment in self._segments:
                     os.fdatasync(segment.fd)
                 files.sync_folder(self._folder)
@@ -233,10 +267,54 @@ class Spool:
         self._room.give_back(self.held, self)
 
     def _append(self, record: bytes, length: int) -> None:
-        if not self._segments or self._segments[-1].size >= SEGMENT_BYTES:
-            self._segments.append(_Segment(self._folder / f"{self.job_id}.{self.end:020d}", self.end))
-        self._segments[-1].append(record, length)
+        now = time.monotonic()
+        if now < self._try_disk_at:
+            self._append_to_memory(record, length)
+        elif refused := self._disk_refuses(record, length):
+            if not self._is_in_memory:
+                log.warning("the disk takes no output", extra={"job_id": self.job_id, "reason": str(refused)})
+            self._append_to_memory(record, length)
+            self._try_disk_at = now + _DISK_AGAIN_SECONDS
         self.end += length
+
+    def _disk_refuses(self, record: bytes, length: int) -> OSError | None:
+        try:
+            self._append_to_disk(record, length)
+        except OSError as refused:
+            return refused
+        return None
+
+    def _append_to_disk(self, record: bytes, length: int) -> None:
+        self._leave_memory()
+        if self._segments and self._segments[-1].size < SEGMENT_BYTES:
+            self._segments[-1].append(record, length)
+        else:
+            self._segments.append(_Segment.holding(self._path(self.end), self.end, record, length))
+
+    def _append_to_memory(self, record: bytes, length: int) -> None:
+        """Keep a record in memory. Raises OSError if as much as may be is there, and not acknowledged."""
+        last = self._segments[-1] if self._is_in_memory else None
+        if last and last.size + len(record) <= MEMORY_BYTES:
+            last.append(record, length)
+        elif last and last.end > self.acknowledged:
+            raise OSError(errno.ENOSPC, "neither the disk nor the memory has room")
+        else:
+            self._segments.append(_Segment.holding(None, self.end, record, length))
+
+    @property
+    def _is_in_memory(self) -> bool:
+        return bool(self._segments) and self._segments[-1].path is None
+
+    def _leave_memory(self) -> None:
+        """Bring to the disk what had to stay in memory; the same bytes at the same places. Raises OSError."""
+        for number, segment in enumerate(self._segments):
+            if segment.path is None:
+                content, length = segment.content(), segment.end - segment.start
+                self._segments[number] = _Segment.holding(self._path(segment.start), segment.start, content, length)
+                segment.remove()
+
+    def _path(self, start: int) -> Path:
+        return self._folder / f"{self.job_id}.{start:020d}"
 
     def _refuse(self, reason: str) -> None:
         if not self._is_refusing:

@@ -11,16 +11,20 @@ from collections.abc import Callable
 
 
 class Waiter:
-    """Calls back for each file descriptor that has become readable, or whose other end has gone."""
+    """Calls back for each file descriptor that has become readable, or whose other end has gone.
+
+    In the order in which they became so: that is how epoll's list of the ready ones is kept, unlike poll's.
+    """
 
     def __init__(self) -> None:
-        self._poll = select.poll()
+        self._poll = select.epoll()
         self._callbacks: dict[int, Callable[[], object]] = {}
 
     def watch(self, fd: int, callback: Callable[[], object]) -> None:
         """Call `callback` in every turn in which `fd` is readable, until `unwatch`."""
+        if fd not in self._callbacks:
+            self._poll.register(fd, select.EPOLLIN)
         self._callbacks[fd] = callback
-        self._poll.register(fd, select.POLLIN)
 
     def unwatch(self, fd: int) -> None:
         """Stop watching `fd`; harmless if it was not watched."""
@@ -29,11 +33,16 @@ class Waiter:
 
     def turn(self, until: float) -> None:
         """Sleep until something is readable or the monotonic time is `until` (seconds), and call back."""
-        left_ms = max(0.0, until - time.monotonic()) * 1000
-        for fd, _ in self._poll.poll(None if math.isinf(left_ms) else math.ceil(left_ms)):
+        left = max(0.0, until - time.monotonic())
+        for fd, _ in self._poll.poll(None if math.isinf(left) else left):
             callback = self._callbacks.get(fd)
             if callback:  # a callback before it may have ended this one's watch
                 callback()
+
+    def close(self) -> None:
+        """Give the kernel's list back; nothing is watched any more."""
+        self._callbacks.clear()
+        self._poll.close()
 
 
 class Cancellation:

@@ -21,15 +21,18 @@ from opsicle.pki.certificates import make_key_and_csr
 from opsicle.pki.sealing import Seal
 from opsicle.server.api.app import Application
 from opsicle.server.assembly import Core, Services
+from opsicle.server.binding_key_file import open_binding_key
 from opsicle.server.data_folder import DataFolder
 from opsicle.server.frontage import Frontage
 from opsicle.server.listening.tls import Tls
 from opsicle.server.master_key_file import MasterKeyFile
 from opsicle.server.order_key_file import open_order_key
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.egress_bounds import EgressBounds
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, memberships, migrations, users
 from opsicle.server.store.database import Database
+from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.users import UserRow
 from opsicle.wire.user_api import CreateJoinTokenRequest, SetupRequest
@@ -52,6 +55,9 @@ class ShiftedClock(SystemClock):
 
     def monotonic(self) -> float:
         return super().monotonic() + self.shift.total_seconds()
+
+    def elapsed(self) -> float:
+        return super().elapsed() + self.shift.total_seconds()
 
     def advance(self, **time: float) -> None:
         self.shift += timedelta(**time)
@@ -142,23 +148,24 @@ class House:
         self.folder = DataFolder.open(folder)
         authority = self.folder.authority(self.clock.now())
         migrations.migrate(self.folder.state_database, migrations.STATE_MIGRATIONS)
-        migrations.migrate(self.folder.log_database, migrations.LOG_MIGRATIONS)
         self.state = Database(self.folder.state_database, _raise)
-        self.logs = Database(self.folder.log_database, _raise)
+        self.logs = LogDatabase.open(self.folder.log_database, _raise, self.clock.now)
         audit_key = self.folder.audit_key(has_signed=self.state.read(audit_checkpoints.exists))
         seal = Seal(self.folder.identity_key())
         vault = MasterKeyFile(self.folder, None).open_vault(self.state)
         order_key = open_order_key(self.folder, self.state)
+        binding_key = open_binding_key(self.folder, self.state, self.clock)
         core = Core(
             self.state,
             self.logs,
             authority,
             audit_key,
             order_key,
+            binding_key,
             self.clock,
             seal,
             vault,
-            allow_egress=("127.0.0.0/8", "::1/128", "10.0.0.0/8"),
+            egress_bounds=EgressBounds(("127.0.0.0/8", "::1/128", "10.0.0.0/8")),
         )
         self.services = Services(core)
         options = ServerOptions(data_dir=folder, listen="127.0.0.1:0", worker_listen="127.0.0.1:0")

@@ -163,7 +163,7 @@ def test_an_org_opens_no_network_that_the_provider_has_not_opened(alice: Client,
 def test_a_network_that_the_provider_closes_again_is_closed_at_once(house: House, alice: Client) -> None:
     with webhook_receiver() as receiver:
         make_webhook(alice, receiver.url)
-        house.services.egress_bounds.networks = ("10.0.0.0/8",)
+        house.services.core.egress_bounds.networks = ("10.0.0.0/8",)
         alice.post("/api/v1/channels/hooks/test")
         deliver(house)
 

@@ -372,3 +372,14 @@ def test_a_worker_is_shown_drained_and_given_work_again(alice: User) -> None:
 def test_a_join_token_is_shown_with_the_command_to_paste(alice: User) -> None:
     assert "opsicle worker --join-file - " in alice.cli("workers", "token", "--ttl", "60")
     assert alice.attempt("workers", "token", "--ttl", "5").returncode == 2
+
+
+def test_a_job_calls_the_command_line_of_whoever_logged_in_on_its_machine(
+    installation: Installation, alice: User
+) -> None:
+    call = " ".join(program()) + " whoami"
+    inner = f"OPSICLE_CONFIG_DIR={alice.environment['OPSICLE_CONFIG_DIR']} {call}"
+    template = TEMPLATE.replace("NAME", "nested")
+    template = template.replace("""'echo "hello $OPSICLE_VAR_WHO" $OPSICLE_VAR_TAGS'""", f"'{inner}'")
+    installation.push(template)
+    assert alice.email in alice.cli("run", "nested", "--follow")

@@ -124,9 +124,45 @@ def test_it_falls_and_rises_with_its_owner(house: House, alice: Client, olga: Cl
     assert robot.get("/api/v1/whoami").status == 401
     alice.patch("/api/v1/users/olga@example.com", {"is_disabled": False})
     assert robot.get("/api/v1/whoami").status == 200
-    alice.delete("/api/v1/users/olga@example.com")
+    refused = alice.delete("/api/v1/users/olga@example.com")
+    assert (refused.status, refused.code) == (409, "leaves_behind")
+    assert BOT in refused.json["detail"]
+    assert robot.get("/api/v1/whoami").status == 200
+    assert alice.delete("/api/v1/users/olga@example.com?confirmed=true").status == 204
     assert robot.get("/api/v1/whoami").status == 401
     assert alice.get(f"/api/v1/users/{BOT}").status == 404
+
+
+def test_it_goes_on_under_a_new_owner_with_what_that_one_allows(house: House, alice: Client, olga: Client) -> None:
+    robot = bot(house, olga)
+    house.person("acme", "rita", Role.REPORTER)
+    assert run(robot) == 201
+    for nobody in ("gina@example.com", BOT, "olga@example.com", ""):
+        gone = alice.delete(f"/api/v1/users/olga@example.com?new_owner={nobody}")
+        assert gone.status in (400, 409), nobody
+
+    assert alice.delete("/api/v1/users/olga@example.com?new_owner=rita@example.com").status == 204
+
+    assert robot.get("/api/v1/whoami").status == 200
+    assert alice.get(f"/api/v1/users/{BOT}").json["owner"] == "rita@example.com"
+    assert run(robot) == 403, "it may no more than its owner"
+    (entry,) = alice.get("/api/v1/audit?verb=hand_over").json["items"]
+    assert entry["data"] == {"email": BOT, "owner": "rita@example.com", "before": "olga@example.com"}
+
+
+def test_the_name_of_a_deleted_one_is_free_again_and_inherits_nothing(
+    house: House, alice: Client, olga: Client
+) -> None:
+    old = bot(house, olga)
+    assert run(old) == 201
+    assert olga.delete(f"{ACCOUNTS}/{BOT}").status == 204
+    new = bot(house, olga, role="member")
+    assert old.get("/api/v1/whoami").status == 401
+    (ran,) = olga.get("/api/v1/automations").json["items"]
+    assert ran["requester"]["id"] != olga.get(f"/api/v1/users/{BOT}").json["id"]
+    assert ran["requester"]["email"].startswith("deploy-bot+deleted-")
+    assert new.get("/api/v1/tokens").json["items"] != []
+    assert olga.post(ACCOUNTS, {"name": "deploy-bot"}).status == 409, "while there is one"
 
 
 def test_it_can_be_disabled_by_itself(house: House, alice: Client, olga: Client) -> None:

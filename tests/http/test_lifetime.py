@@ -17,7 +17,6 @@ import pytest
 
 from opsicle.pki import setup_token
 from tests.http.client import Client
-from tests.http.client import Client
 from tests.http.conftest import client_of, data_folder, log_in, set_up
 from tests.http.test_strictness import slow_client
 from tests.product import Process, Server, program

@@ -202,7 +202,7 @@ def test_a_certificate_that_is_not_valid_now_is_shown_and_complained_of(
         ready = people.get("/readyz")
 
         assert (ready.status, ready.json["status"]) == (200, "ok")
-        assert says in ready.json["warnings"][0]
+        assert says in ready.json["remarks"][0]
         assert f"{says} " in server.process.log()
         with people.socket() as sock:
             assert isinstance(sock, ssl.SSLSocket)
@@ -211,7 +211,7 @@ def test_a_certificate_that_is_not_valid_now_is_shown_and_complained_of(
         write_pair(given, datetime.now(UTC))
         server.process.popen.send_signal(signal.SIGHUP)
 
-        wait_until(lambda: "warnings" not in people.get("/readyz").json, what="the new certificate is taken up")
+        wait_until(lambda: "remarks" not in people.get("/readyz").json, what="the new certificate is taken up")
         assert server.process.popen.poll() is None
     finally:
         server.process.stop()

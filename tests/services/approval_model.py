@@ -66,6 +66,9 @@ class Model:
     def __init__(self) -> None:
         self.roles = {"alice": "operator", "bob": "manager", "carol": "admin", "dave": "approver", "mallory": "member"}
         self.roles[ROBOT] = "member"
+        self.role_since = dict.fromkeys(NAMES, -1.0)
+        self.own_role_since = -1.0
+        """When the org's own role came to let people decide."""
         self.is_in = dict.fromkeys(NAMES, True)
         self.is_blind = dict.fromkeys(NAMES, False)
         """To whom the template is hidden."""
@@ -86,13 +89,18 @@ class Model:
     def may(self, rule: Rule, who: str, by: str, at: float) -> bool:
         """Whether `who` may decide on what `by` asked for at that time. A robot may nothing that its owner may not."""
         is_named = (
-            self.roles[who] in rule.roles
+            (self.roles[who] in rule.roles and self.role_since[who] < at)
             or (rule.with_manager and self.manager_of(by) == who)
             or (rule.with_group and self.joined.get(who, at) < at)
             or (rule.with_chat and self.linked == who)
         )
-        is_able = self.may_decide_at_all(who) and self.may_decide_at_all(principal(who))
+        accounts = (who, principal(who))
+        is_able = all(self.may_decide_at_all(each) and self.decides_since(each) < at for each in accounts)
         return is_able and is_named and (rule.allow_requester or principal(who) != principal(by))
+
+    def decides_since(self, who: str) -> float:
+        since = self.role_since[who]
+        return max(since, self.own_role_since) if self.roles[who] == OWN_ROLE else since
 
     def manager_of(self, by: str) -> str:
         return self.manager.get(by) or self.manager.get(principal(by), "")

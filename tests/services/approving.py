@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from opsicle.domain.access import Role
-from opsicle.server.services.actor import Actor
-from opsicle.server.store import memberships, notices
+from opsicle.server.services.actor import Actor, SystemActor
+from opsicle.server.store import audit, memberships, notices
 from opsicle.wire.approval_api import Approval, DecisionRequest
 from opsicle.wire.user_api import Automation
 from tests.services.core import Core
@@ -50,13 +50,20 @@ class Office:
         self.change("alice", manager_id=self.people["bob"].user_id)
 
     def change(self, name: str, **changes: object) -> None:
-        """Change a membership past the services."""
+        """Change a membership past the services, with the entry in the record that they would make."""
 
         def work(db: object) -> None:
             row = memberships.find(db, self.org_id, self.people[name].user_id)
+            if "role" in changes:
+                changes["role_seq"] = audit.next_seq(db, self.org_id)
             memberships.update(db, self.org_id, msgspec.structs.replace(row, **changes))
+            self.note(db)
 
         self.core.database.write(work)
+
+    def note(self, db: object) -> None:
+        """Make an entry in the record, as every change does."""
+        audit.append(db, self.core.clock.now(), self.org_id, SystemActor("test"), "update", "users/somebody")
 
     def policy(self, gates: str = MANAGER, name: str = "p", order: str = "sequential") -> None:
         self.core.policies.push(self.people["carol"], policy_source(gates, name, order))

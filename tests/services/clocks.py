@@ -6,17 +6,32 @@ from datetime import UTC, datetime, timedelta
 
 
 class HandClock:
-    """Stands still until it is moved; both of its times move together."""
+    """Stands still until it is moved; all its times move together, save that `step` sets the time of day alone."""
 
     def __init__(self) -> None:
         self._elapsed = 0.0
+        self._suspended = 0.0
         self._start = datetime(2026, 1, 1, tzinfo=UTC)
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._elapsed)
+        return self._start + timedelta(seconds=self.elapsed())
 
     def monotonic(self) -> float:
         return self._elapsed
 
+    def elapsed(self) -> float:
+        return self._elapsed + self._suspended
+
+    def is_steady_since(self, seconds: float) -> bool:
+        return True
+
     def advance(self, seconds: float) -> None:
         self._elapsed += seconds
+
+    def suspend(self, seconds: float) -> None:
+        """The machine sleeps."""
+        self._suspended += seconds
+
+    def step(self, seconds: float) -> None:
+        """Somebody sets the clock."""
+        self._start += timedelta(seconds=seconds)

@@ -18,7 +18,8 @@ import pytest
 from opsicle.domain.access import Role
 from opsicle.domain.errors import NotAllowed, OpsicleError
 from opsicle.kit.ids import new_id
-from opsicle.server.store import channels, chat_links, groups, roles
+from opsicle.server.store import account_owners, audit, channels, chat_links, groups, roles
+from opsicle.server.store.account_owners import OwnerRow
 from opsicle.wire.user_api import RunRequest
 from tests.services.approval_model import (
     CHAT_USER,
@@ -65,6 +66,8 @@ class Walk:
         office.people[ROBOT] = core.person(office.org_id, ROBOT, Role.MEMBER)
         owner_id, robot_id = office.people[OWNER].user_id, office.people[ROBOT].user_id
         office.tamper("UPDATE memberships SET owner_id = :owner_id WHERE user_id = :id", owner_id=owner_id, id=robot_id)
+        owner = OwnerRow(robot_id, 0, owner_id)
+        core.database.write(lambda db: account_owners.insert(db, office.org_id, owner))
         now = core.clock.now()
         self.channel_id = new_id(now)
         carol = office.people["carol"]
@@ -127,6 +130,7 @@ class Walk:
             (self.office.approve if is_yes else self.office.reject)(who, asked.automation)
         except OpsicleError:
             assert not is_right or asked.is_altered
+            asked.is_over |= asked.is_altered
             return
         assert is_right or who in (asked.agreed if is_yes else asked.refused)
         if is_right:
@@ -182,6 +186,7 @@ class Walk:
         if what == "role":
             usual = [*ROLES, OWN_ROLE, "reporter"]
             self.model.roles[who] = self.dice.choice(usual[1:] if who == ROBOT else usual)
+            self.model.role_since[who] = self.now
             self.office.change(who, role=self.model.roles[who])
         elif what == "manager":
             boss = self.dice.choice([name for name in PEOPLE if name != who])
@@ -197,12 +202,17 @@ class Walk:
             (self._change_own_role if what == "own role" else self._change_sharing)()
 
     def _change_own_role(self) -> None:
-        self.model.own_role_decides = bool(self.dice.randrange(2))
+        did_decide, self.model.own_role_decides = self.model.own_role_decides, bool(self.dice.randrange(2))
+        is_gain = self.model.own_role_decides and not did_decide
+        self.model.own_role_since = self.now if is_gain else self.model.own_role_since
         rules = [*RULES, *(["allow execute approvals"] if self.model.own_role_decides else [])]
 
         def work(db: object) -> None:
             old = roles.find(db, self.office.org_id, OWN_ROLE)
-            roles.update(db, self.office.org_id, old, msgspec.structs.replace(old, rules=json.dumps(rules)))
+            seq = audit.next_seq(db, self.office.org_id) if is_gain else old.deciding_seq
+            new = msgspec.structs.replace(old, rules=json.dumps(rules), deciding_seq=seq)
+            roles.update(db, self.office.org_id, old, new)
+            self.office.note(db)
 
         self.office.core.database.write(work)
 
@@ -232,7 +242,12 @@ class Walk:
             self.office.core.database.write(lambda db: groups.remove(db, org_id, GROUP, user_id))
         else:  # again is no change: who is in it has joined when they first did
             self.model.joined.setdefault(who, self.now)
-            self.office.core.database.write(lambda db: groups.add(db, org_id, GROUP, user_id, now))
+
+            def join(db: object) -> None:
+                groups.add(db, org_id, GROUP, user_id, now, audit.next_seq(db, org_id))
+                self.office.note(db)
+
+            self.office.core.database.write(join)
 
     def link(self) -> None:
         """The chat user whom policies name becomes somebody's, or nobody's."""
@@ -275,7 +290,7 @@ class Walk:
         self.office.core.approvals.keep_time()
         for asked in self.asked:
             if not asked.is_over and self.now - asked.at >= LIFETIME and not asked.is_agreed:
-                assert self.office.state(asked.automation) == "expired"
+                assert self.office.state(asked.automation) == ("cancelled" if asked.is_altered else "expired")
                 asked.is_over = True
 
 

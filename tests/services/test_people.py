@@ -19,6 +19,7 @@ from opsicle.domain.template_parser import parse_policy, parse_template
 from opsicle.kit.ids import new_id
 from opsicle.server.services.approval_cases import load
 from opsicle.server.services.people import Roster, asker_of
+from opsicle.server.services.principals import NOW
 from opsicle.server.services.rights import Rulebook, rights_of
 from opsicle.server.store import approvals, groups, memberships, roles, users
 from opsicle.server.store.groups import GroupRow
@@ -74,7 +75,7 @@ def _insert(db: Any, office: Office, member: Member) -> None:
     rules = msgspec.json.encode(list(member.rules)).decode()
     memberships.insert(db, office.org_id, msgspec.structs.replace(row, owner_id=owner_id, rules=rules))
     if member.group:
-        groups.add(db, office.org_id, member.group, user_id, now)
+        groups.add(db, office.org_id, member.group, user_id, now, 0)
 
 
 def policy(gates: str) -> Policy:
@@ -85,7 +86,7 @@ def seen(office: Office, gates: str, asker: str = "alice") -> dict[str, Person]:
     """Whom the engine sees for an asker, by name."""
 
     def query(db: Any) -> dict[str, Person]:
-        asked = asker_of(db, office.org_id, office.people[asker].user_id, office.core.clock.now())
+        asked = asker_of(db, office.org_id, office.people[asker].user_id, NOW)
         return Roster(db, office.org_id).people(policy(gates), TEMPLATE, asked)
 
     return {person.name: person for person in office.core.database.read(query).values()}
@@ -159,7 +160,7 @@ def test_whoever_may_not_see_the_template_does_not_decide_on_what_runs_it(office
     other = msgspec.structs.replace(TEMPLATE, name="other")
 
     def query(db: Any) -> list[tuple[bool, bool]]:
-        asker = asker_of(db, office.org_id, office.people["alice"].user_id, office.core.clock.now())
+        asker = asker_of(db, office.org_id, office.people["alice"].user_id, NOW)
         roster = Roster(db, office.org_id)
         both = [roster.people(policy(EVERY_WAY), template, asker) for template in (TEMPLATE, other)]
         by_name = [{person.name: person.may_decide for person in people.values()} for people in both]
@@ -209,7 +210,7 @@ def counted(office: Office, approval_id: str) -> tuple[int, int]:
     def query(db: Any) -> int:
         db.trace_v2(1, statements.append)  # SQLITE_TRACE_STMT
         try:
-            return len(load(db, approvals.get(db, office.org_id, approval_id)).people)
+            return len(load(db, office.core.bindings, approvals.get(db, office.org_id, approval_id)).people)
         finally:
             db.trace_v2(0, None)
 
@@ -218,8 +219,8 @@ def counted(office: Office, approval_id: str) -> tuple[int, int]:
 
 def test_several_approvals_of_one_transaction_share_what_they_have_in_common(office: Office) -> None:
     def query(db: Any) -> bool:
-        roster, now = Roster(db, office.org_id), office.core.clock.now()
-        askers = [Asker(user_id=office.people[name].user_id, asked_at=now) for name in ("alice", "mallory")]
+        roster = Roster(db, office.org_id)
+        askers = [Asker(user_id=office.people[name].user_id, asked_seq=NOW) for name in ("alice", "mallory")]
         first, second = (roster.people(policy(EVERY_WAY), TEMPLATE, asker) for asker in askers)
         common = first.keys() & second.keys()
         return len(common) == 2 and all(first[user_id] is second[user_id] for user_id in common)

@@ -37,7 +37,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
     core.push(office.people["alice"], plain())
     core.push(office.people["alice"], template_source("careful") + TOLD)
     core.database.write(lambda db: groups.insert(db, office.org_id, GroupRow("sre", "", "[]", now, now)))
-    core.database.write(lambda db: groups.add(db, office.org_id, "sre", office.people["dave"].user_id, now))
+    core.database.write(lambda db: groups.add(db, office.org_id, "sre", office.people["dave"].user_id, now, 0))
     yield office
     office.core.close()
 

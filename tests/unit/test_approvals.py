@@ -18,11 +18,11 @@ from opsicle.domain.approvals import (
     standing,
     unmet,
 )
-from opsicle.domain.approvers import NEVER, Asker, Person, asked_gates, impassable, may_decide
-from opsicle.domain.policies import Approvers, Chat, Condition, Escalation, Gate, Order, Policy
+from opsicle.domain.approvers import NEVER, Asker, Person, impassable, may_decide
+from opsicle.domain.policies import Approvers, Chat, Escalation, Gate, Order
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-ASKER = Asker(user_id="alice", manager_id="bob", asked_at=START)
+ASKER = Asker(user_id="alice", manager_id="bob", asked_seq=100)
 S, P = Order.SEQUENTIAL, Order.PARALLEL
 
 
@@ -121,8 +121,8 @@ BY_WHO = {
     "a role": (gate(approvers=Approvers(roles=("approver",))), person("carol", "approver"), True),
     "another role": (gate(approvers=Approvers(roles=("approver",))), person("carol", "member"), False),
     "a user by address": (gate(approvers=Approvers(users=("carol@example.com",))), person("carol"), True),
-    "a group from before": (gate(approvers=Approvers(groups=("sre",))), person("carol", groups={"sre": at(-1)}), True),
-    "a group joined after": (gate(approvers=Approvers(groups=("sre",))), person("carol", groups={"sre": at(1)}), False),
+    "a group from before": (gate(approvers=Approvers(groups=("sre",))), person("carol", groups={"sre": 100}), True),
+    "a group joined after": (gate(approvers=Approvers(groups=("sre",))), person("carol", groups={"sre": 101}), False),
     "a linked chat user": (
         gate(approvers=Approvers(chat_users=(Chat("slack", "U1"),))),
         person("carol", chats=frozenset({Chat("slack", "U1")})),
@@ -145,7 +145,7 @@ def test_who_may_decide(asked: Gate, who: Person, wanted: bool) -> None:
 
 
 def test_the_owner_of_the_service_account_that_asked_is_its_requester() -> None:
-    asker = Asker(user_id="bot", owner_id="alice", asked_at=START)
+    asker = Asker(user_id="bot", owner_id="alice", asked_seq=100)
     asked = gate(approvers=Approvers(roles=("member",)))
     assert not may_decide(asked, person("alice"), asker, 0)
     assert not may_decide(asked, person("other-bot", owner_id="alice"), asker, 0)
@@ -153,13 +153,13 @@ def test_the_owner_of_the_service_account_that_asked_is_its_requester() -> None:
 
 
 def test_without_a_manager_nobody_is_the_manager() -> None:
-    asker = Asker(user_id="alice", asked_at=START)
+    asker = Asker(user_id="alice", asked_seq=100)
     assert not may_decide(gate(), person(""), asker, 0)
 
 
 IMPASSABLE = {
-    "no manager": ([gate()], Asker(user_id="alice", asked_at=START), "gate g: it asks the requester's manager"),
-    "their own manager": ([gate()], Asker(user_id="a", manager_id="a", asked_at=START), "gate g: there is nobody"),
+    "no manager": ([gate()], Asker(user_id="alice", asked_seq=100), "gate g: it asks the requester's manager"),
+    "their own manager": ([gate()], Asker(user_id="a", manager_id="a", asked_seq=100), "gate g: there is nobody"),
     "an empty group": ([gate("x", approvers=Approvers(groups=("sre",)))], ASKER, "gate x: there is nobody"),
     "too many required": ([gate(required=2)], ASKER, "gate g: 2 must agree, and there is only 1"),
 }
@@ -175,29 +175,6 @@ def test_a_gate_that_an_escalation_opens_can_be_passed() -> None:
     assert impassable([helped], [person("bob")], ASKER) == ""
 
 
-WHEN = {
-    "a value that is looked for": ({"target": "production"}, True),
-    "another value": ({"target": "test"}, False),
-    "one of several values": ({"target": ["test", "production"]}, True),
-    "no value": ({}, True),
-}
-
-
-@pytest.mark.parametrize(("values", "wanted"), WHEN.values(), ids=WHEN)
-def test_a_gate_is_asked_only_if_its_conditions_hold(values: dict[str, object], wanted: bool) -> None:
-    policy = Policy(gates=(gate(when=(Condition(variable="target", any_of=("production",)),)),))
-    assert bool(asked_gates(policy, values, {})) is wanted
-
-
-def test_a_label_that_is_not_asked_of_the_worker_gets_around_no_gate() -> None:
-    policy = Policy(gates=(gate(when=(Condition(label="site", any_of=("ams",)),)),))
-    assert [bool(asked_gates(policy, {}, labels)) for labels in ({}, {"site": "ams"}, {"site": "fra"})] == [
-        True,
-        True,
-        False,
-    ]
-
-
 EVERYBODY = {name: person(name) for name in ("alice", "bob", "carol")}
 
 
@@ -205,7 +182,7 @@ def test_decisions_satisfy_gates_only_while_their_authors_may_decide() -> None:
     agreed = [vote("bob", 1)]
     assert unmet([gate()], agreed, EVERYBODY, ASKER) == ""
     assert "needs 1" in unmet([gate()], agreed, {}, ASKER)
-    assert "needs 1" in unmet([gate()], agreed, EVERYBODY, Asker(user_id="alice", manager_id="carol", asked_at=START))
+    assert "needs 1" in unmet([gate()], agreed, EVERYBODY, Asker(user_id="alice", manager_id="carol", asked_seq=100))
     assert "needs 1" in unmet([gate(require_mfa=True)], agreed, EVERYBODY, ASKER)
     assert "needs 1" in unmet([gate(require_reason=True)], agreed, EVERYBODY, ASKER)
     assert unmet([gate(require_mfa=True)], [vote("bob", 1, with_mfa=True)], EVERYBODY, ASKER) == ""

@@ -12,7 +12,7 @@ from opsicle.server.background.loop import Loop
 def test_a_loop_survives_a_turn_that_fails_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     turns, third = [], Event()
 
-    def turn() -> None:
+    def turn(_late: float) -> None:
         turns.append(1)
         if len(turns) == 3:
             third.set()
@@ -28,7 +28,7 @@ def test_a_loop_survives_a_turn_that_fails_and_says_so(caplog: pytest.LogCapture
 
 def test_a_loop_that_was_stopped_takes_no_further_turn() -> None:
     turns: list[int] = []
-    stopped, other = Loop("stopped", 0.001, lambda: turns.append(1)), Loop("other", 0.001, lambda: ticks.append(1))
+    stopped, other = Loop("stopped", 0.001, lambda _: turns.append(1)), Loop("other", 0.001, lambda _: ticks.append(1))
     stopped.start()
     stopped.stop(5)
     so_far, ticks = len(turns), list[int]()
@@ -43,7 +43,7 @@ def test_a_loop_that_was_stopped_takes_no_further_turn() -> None:
 def test_stopping_waits_for_the_turn_under_way_but_not_for_ever() -> None:
     entered, never, ended = Event(), Event(), Event()
 
-    def turn() -> None:
+    def turn(_late: float) -> None:
         entered.set()
         try:
             never.wait()

@@ -60,7 +60,7 @@ def test_every_table_is_strict(tmp_path: Path) -> None:
         database = tmp_path / f"{folder.name}.db"
         migrate(database, folder)
         tables = apsw.Connection(str(database)).execute("PRAGMA table_list").fetchall()
-        assert [row for row in tables if not row[1].startswith("sqlite_") and not row[5]] == []
+        assert [row for row in tables if row[2] == "table" and not row[1].startswith("sqlite_") and not row[5]] == []
 
 
 def test_migrating_again_changes_nothing(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def printed():
     printed = Printed()
     yield printed
     printed.output.close()
+    printed.waiter.close()
 
 
 def test_a_log_of_two_hundred_thousand_lines_arrives_whole_and_in_few_chunks(machine: Machine) -> None:
@@ -121,3 +122,79 @@ def test_each_stream_is_byte_equal_whatever_the_sink_takes_when(writes: list[tup
     assert log.stderr == b"".join(data for which, data, _ in writes if which == 1)
     assert output.offset == log.length
     assert not output.is_open
+    waiter.close()
+
+
+# The order of the two streams
+
+
+def test_a_trace_an_error_and_plain_output_stand_in_the_order_in_which_they_were_printed(machine: Machine) -> None:
+    slow = "sleep 0.002"  # longer than the reader takes to wake up, shorter than it gathers
+    machine.run(phase(f"echo one; {slow}; echo two >&2; {slow}; echo three; {slow}; echo four >&2; {slow}; echo five"))
+    assert machine.log.everything.split() == [b"one", b"two", b"three", b"four", b"five"]
+
+
+def test_each_trace_stands_before_its_output_and_an_error_where_it_happened(machine: Machine) -> None:
+    machine.run(phase("set -x; echo one; echo two; ls /nonexistent || true; echo three"))
+    lines = machine.log.everything.decode().splitlines()
+    error = next(number for number, line in enumerate(lines) if "nonexistent" in line and not line.startswith("+"))
+    for word in ("one", "two", "three"):
+        assert lines.index(f"+ echo {word}") < lines.index(word)
+    assert lines.index("two") < error < lines.index("three")
+
+
+def test_what_one_stream_says_in_a_row_is_not_torn_apart_by_the_other_however_late_it_is_read() -> None:
+    log, waiter = Log(), Waiter()
+    output = Output(log, waiter)
+    stdout, stderr = (_add_pipe(output, stream) for stream in (STDOUT, STDERR))
+    os.write(stderr, b"Traceback\n")
+    waiter.turn(time.monotonic() + 5)
+    os.write(stderr, b"  File 1\n  File 2\n")  # while the reader gathers, and before it is back
+    os.write(stdout, b"after\n")
+    os.write(stderr, b"next\n")
+    for _ in range(3):
+        waiter.turn(min(time.monotonic() + 5, output.turn(time.monotonic())))
+    assert log.everything.startswith(b"Traceback\n  File 1\n  File 2\n")
+    assert log.everything.endswith(b"after\n")
+    for fd in (stdout, stderr):
+        os.close(fd)
+    output.drain()
+    output.close()
+    waiter.close()
+
+
+def test_the_stream_that_spoke_first_is_read_first_when_both_wait() -> None:
+    for streams in ((STDOUT, STDERR), (STDERR, STDOUT)):
+        log, waiter = Log(), Waiter()
+        output = Output(log, waiter)
+        ends = {stream: _add_pipe(output, stream) for stream in (STDOUT, STDERR)}
+        for stream in streams:
+            os.write(ends[stream], b"%d " % stream)
+        waiter.turn(time.monotonic() + 5)
+        assert log.everything.split() == [b"%d" % stream for stream in streams]
+        for fd in ends.values():
+            os.close(fd)
+        output.close()
+        waiter.close()
+
+
+def test_nothing_overtakes_what_the_sink_has_had_no_room_for(printed: Printed) -> None:
+    stderr = _add_pipe(printed.output, STDERR)
+    printed.log.has_room = False
+    os.write(printed.write_end, b"first\n")
+    printed.turn_for(0.01)
+    os.write(stderr, b"second\n")
+    printed.turn_for(0.01)
+    printed.log.has_room = True
+    printed.turn_for(0.2)
+    assert printed.log.everything == b"first\nsecond\n"
+    os.close(stderr)
+    printed.close()
+
+
+def _add_pipe(output: Output, stream: int) -> int:
+    """A further pipe that the output reads; returns the end to write to."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(read_end, False)
+    output.add(read_end, 0, stream)
+    return write_end

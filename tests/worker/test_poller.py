@@ -26,6 +26,8 @@ class Table:
         self.cancelled: list[str] = []
         self.dropped: list[str] = []
 
+    can_begin = True
+
     def held(self) -> tuple[RunningJob, ...]:
         return tuple(self.jobs)
 

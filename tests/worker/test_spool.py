@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -14,7 +17,8 @@ from hypothesis import strategies as st
 
 from opsicle.wire.worker_api import MAX_CHUNK_BYTES, MAX_LOG_REQUEST_BYTES
 from opsicle.worker import spool as spools
-from opsicle.worker.spool import Room, Spool
+from opsicle.worker.spool import MEMORY_BYTES, Room, Spool
+from tests.support import require, wait_until
 
 PLENTY = 1 << 30
 
@@ -235,7 +239,8 @@ def test_a_write_that_the_disk_refuses_half_way_leaves_no_trace(tmp_path: Path) 
 def test_a_killed_process_loses_nothing_that_was_spooled(tmp_path: Path) -> None:
     code = """
 import os, pathlib, sys
-from opsicle.worker.spool import Room, Spool
+from opsicle.worker.spool import MEMORY_BYTES, Room, Spool
+from tests.support import require, wait_until
 spool = Spool(pathlib.Path(sys.argv[1]), "job", Room(1 << 30, 1 << 30))
 for number in range(1000):
     spool.write(0, 1, 0, b"line %d\\n" % number)
@@ -243,3 +248,68 @@ os.kill(os.getpid(), 9)
 """
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     assert drain(recover(tmp_path)) == b"".join(b"line %d\n" % number for number in range(1000))
+
+
+# A disk without room
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    require(os.geteuid() == 0, "root, to mount a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    return filler
+
+
+def test_output_waits_in_memory_while_the_disk_is_full_and_goes_to_it_when_it_takes_some(small_disk: Path) -> None:
+    spool = make(small_disk)
+    spool.write(0, 1, 0, b"first ")
+    filler = fill(small_disk)
+    written = b"first "
+    while spool.write(0, 1, 0, b"x" * 5000) is not None:
+        written += b"x" * 5000
+    assert MEMORY_BYTES // 2 < len(written) <= MEMORY_BYTES + 8192
+    filler.unlink()
+    wait_until(lambda: spool.write(0, 2, 0, b" last" * 1000) is not None, 5, "the disk to be tried again")
+    written += b" last" * 1000
+    assert drain(recover(small_disk)) == written
+    assert drain(spool) == written
+
+
+def test_with_a_full_disk_a_job_goes_on_as_long_as_the_server_takes_its_output(small_disk: Path) -> None:
+    spool = make(small_disk)
+    fill(small_disk)
+    sent = b""
+    for number in range(100):
+        assert spool.write(0, 1, 0, b"%d " % number * 3000) is not None
+        sent += drain(spool)
+    assert sent == b"".join(b"%d " % number * 3000 for number in range(100))
+
+
+def test_what_is_only_in_memory_is_not_said_to_outlive_the_machine(small_disk: Path) -> None:
+    spool = make(small_disk)
+    fill(small_disk)
+    spool.write(0, 1, 0, b"x" * 9000)
+    with pytest.raises(OSError, match="No space"):
+        spool.sync()
+    assert drain(spool) == b"x" * 9000
+
+
+def test_a_new_life_writes_on_behind_what_it_found(tmp_path: Path) -> None:
+    make(tmp_path).write(0, 1, 0, b"lost ")
+    (tmp_path / "job.00000000000000000005").write_bytes(b"torn")
+    (tmp_path / "job.00000000000000000009").write_bytes(b"has no place")
+    spool = recover(tmp_path)
+    assert spool.write(0, 1, 0, b"found") == 10
+    assert drain(recover(tmp_path)) == b"lost found"

@@ -12,7 +12,6 @@ from opsicle.server.services.channels import Channels
 from opsicle.server.services.chats import Chats
 from opsicle.server.services.deliveries import Deliveries
 from opsicle.server.services.preferences import Preferences
-from opsicle.server.store.deliveries import Filter
 from opsicle.wire.channel_api import (
     Channel,
     ChatLink,
@@ -96,8 +95,8 @@ def test(channels: Channels, request: Request, channel: str) -> Reply:
 
 def list_deliveries(deliveries: Deliveries, request: Request) -> Reply:
     """List what went out and what still has to, newest first."""
-    wanted = Filter(request.query("channel"), request.query("state"))
-    return list_reply(request, lambda actor, cursor, limit: deliveries.list_deliveries(actor, wanted, cursor, limit))
+    wanted = request.query("channel"), request.query("state")
+    return list_reply(request, lambda actor, cursor, limit: deliveries.list_deliveries(actor, *wanted, cursor, limit))
 
 
 def show_delivery(deliveries: Deliveries, request: Request, delivery_id: str) -> Reply:

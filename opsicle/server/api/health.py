@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
@@ -16,10 +16,10 @@ from opsicle.wire.user_api import Health
 
 @dataclass
 class Readiness:
-    """Whether the server takes requests; main moves it on. `warnings` is what those who run it should mend."""
+    """Whether the server takes requests; main moves it on. `remarks` is what those who run it should mend."""
 
     status: Literal["ok", "starting", "draining"] = "starting"
-    warnings: Callable[[], list[str]] = list
+    remarks: list[str] = field(default_factory=list)
 
 
 def routes(readiness: Readiness, figures: Metrics, trusted_pem: Callable[[], str]) -> list[Route]:
@@ -39,7 +39,7 @@ def monitoring_routes(readiness: Readiness, figures: Metrics) -> list[Route]:
 
 def _state_routes(readiness: Readiness) -> list[Route]:
     return [
-        Route("GET", "/healthz", healthz, Access.PUBLIC, reply=Health),
+        Route("GET", "/healthz", partial(healthz, readiness), Access.PUBLIC, reply=Health),
         Route("GET", "/readyz", partial(readyz, readiness), Access.PUBLIC, reply=Health),
     ]
 
@@ -48,14 +48,14 @@ def _metrics_route(figures: Metrics, may: Action | Access) -> Route:
     return Route("GET", "/metrics", partial(show_metrics, figures), may, content_type=metrics.CONTENT_TYPE)
 
 
-def healthz(_request: Request) -> Reply:
+def healthz(readiness: Readiness, _request: Request) -> Reply:
     """Whether the server lives: it answers, so it does."""
-    return Reply(200, Health("ok"))
+    return Reply(200, Health("ok", readiness.remarks))
 
 
 def readyz(readiness: Readiness, _request: Request) -> Reply:
     """Whether the server takes requests; 503 while it starts or stops."""
-    return Reply(200 if readiness.status == "ok" else 503, Health(readiness.status, readiness.warnings()))
+    return Reply(200 if readiness.status == "ok" else 503, Health(readiness.status, readiness.remarks))
 
 
 def show_metrics(figures: Metrics, _request: Request) -> Reply:

@@ -10,6 +10,8 @@ from opsicle.server.api.lists import LISTING, list_reply
 from opsicle.server.services.users import Users
 from opsicle.wire.user_api import CreateUserRequest, UpdateUserRequest, User
 
+_LEAVING: dict[str, type] = {"new_owner": str, "confirmed": bool}
+
 
 def routes(users: Users) -> list[Route]:
     """The routes of people. `<user>` is an id or an e-mail address."""
@@ -20,7 +22,7 @@ def routes(users: Users) -> list[Route]:
         Route("POST", every, partial(create, users), manage, body=CreateUserRequest, reply=User, status=201),
         Route("GET", one, partial(show, users), view, reply=User),
         Route("PATCH", one, partial(update, users), manage, body=UpdateUserRequest, reply=User),
-        Route("DELETE", one, partial(delete, users), manage, status=204),
+        Route("DELETE", one, partial(delete, users), manage, query=_LEAVING, status=204),
     ]
 
 
@@ -45,6 +47,11 @@ def update(users: Users, request: Request, user: str) -> Reply:
 
 
 def delete(users: Users, request: Request, user: str) -> Reply:
-    """End a person's membership in the org."""
-    users.delete(request.actor, user)
+    """End a person's membership in the org.
+
+    Service accounts go to `new_owner`. Without one, and wherever approvals could not be given any more, it is refused
+    with the code `leaves_behind` until `confirmed=true` says that this is known.
+    """
+    is_confirmed = request.query("confirmed") == "true"
+    users.delete(request.actor, user, request.query("new_owner"), is_confirmed=is_confirmed)
     return Reply(204)

@@ -16,8 +16,10 @@ class Delivery:
         self._sending = sending
         self._pool = Pool(MOST_AT_ONCE)
 
-    def turn(self) -> None:
+    def turn(self, late_seconds: float = 0.0) -> None:
         """Begin what is due; waits for none of it."""
+        if late_seconds:
+            self._sending.catch_up()
         free = self._pool.free_count()
         for delivery_id in self._sending.claim(free) if free else ():
             self._pool.spawn(self._sending.carry_out, delivery_id)

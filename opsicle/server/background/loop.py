@@ -8,16 +8,28 @@ from collections.abc import Callable
 import gevent
 from gevent.event import Event
 
+from opsicle.kit.clock import Clock, SystemClock
+
 log = logging.getLogger(__name__)
+
+LATE_SECONDS = 5.0
+"""A turn that comes this much too late comes from a pause: of the process, the machine, or the loop of events."""
 
 
 class Loop:
-    """Calls `turn` every `seconds`. Whoever starts it stops it; a turn that fails is logged and the next one tries."""
+    """Calls `turn` every `seconds`. Whoever starts it stops it; a turn that fails is logged and the next one tries.
 
-    def __init__(self, name: str, seconds: float, turn: Callable[[], object]) -> None:
+    `turn` is told by how many seconds it comes late, 0 unless that is more than `LATE_SECONDS`: meanwhile the server
+    has seen and done nothing, whatever the clocks say, so that what it judges by time needs a second look. Time counts
+    by whichever clock went further: one that counts while the machine is suspended, or that of the day, which is all
+    that notices when a virtual machine stood still.
+    """
+
+    def __init__(self, name: str, seconds: float, turn: Callable[[float], object], clock: Clock | None = None) -> None:
         self.name = name
         self._seconds = seconds
         self._turn = turn
+        self._clock = clock or SystemClock()
         self._stopping = Event()
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
@@ -33,8 +45,13 @@ class Loop:
             self._greenlet.kill(timeout=1)
 
     def _run(self) -> None:
+        before = self._clock.elapsed(), self._clock.now()
         while not self._stopping.wait(self._seconds):
+            # Measured from the beginning of the turn before, so that no moment lies between two turns unmeasured.
+            woke = self._clock.elapsed(), self._clock.now()
+            passed = max(woke[0] - before[0], (woke[1] - before[1]).total_seconds())
+            before, late = woke, passed - self._seconds
             try:
-                self._turn()
+                self._turn(late if late > LATE_SECONDS else 0.0)
             except Exception:
                 log.exception("a turn failed", extra={"loop": self.name})

@@ -44,8 +44,8 @@ class Tls:
         self.own_context = _user_context(folder.listener_pem, None, minimum)
 
     def renew_if_due(self, now: datetime) -> None:
-        """Issue the next certificate of our own in good time."""
-        if now >= self._expires_at - RENEW_BEFORE:
+        """Issue the next certificate of our own in good time, also if this one came from a clock that was ahead."""
+        if now >= self._expires_at - RENEW_BEFORE or now < self._issued_at:
             self._issue(now)
             self.worker_context.load_cert_chain(self._folder.listener_pem)
             self.own_context.load_cert_chain(self._folder.listener_pem)
@@ -58,7 +58,7 @@ class Tls:
     def _issue(self, now: datetime) -> None:
         certificate, key = self._authority.issue_server(self._names, now)
         self._folder.write_listener_pem(certificate, key)
-        self._expires_at = certificates.expires_at(certificate)
+        self._issued_at, self._expires_at = now, certificates.expires_at(certificate)
 
 
 class GivenCertificate:
@@ -100,7 +100,7 @@ class GivenCertificate:
 
     def warning(self, now: datetime) -> str:
         """What is wrong with its time, or soon will be; "" if nothing is."""
-        name = f"the certificate for people ({self._certificate.name})"
+        name = "the certificate for people (--tls-cert)"
         if now >= self.expires_at:
             return f"{name} expired on {certificates.shown_time(self.expires_at)}: replace the file"
         if now < self._starts_at:

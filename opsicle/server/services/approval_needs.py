@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from opsicle.domain.approvers import deciders, impassable
 from opsicle.domain.errors import Conflict
 from opsicle.domain.stored_templates import decode_template
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.approval_views import person
-from opsicle.server.services.asking import asked_approval, policy_in_force
 from opsicle.server.services.people import Roster, asker_of
+from opsicle.server.services.policies_in_force import in_force
 from opsicle.server.services.template_access import is_hidden
-from opsicle.server.store import templates
+from opsicle.server.store import audit, templates
 from opsicle.server.store.database import Connection
 from opsicle.server.store.templates import VersionRow
 from opsicle.wire.approval_api import ApprovalNeed, GateNeed
 
 
-def need_of(db: Connection, actor: Actor, version: VersionRow, now: datetime) -> ApprovalNeed:
+def need_of(db: Connection, actor: Actor, version: VersionRow) -> ApprovalNeed:
     """Who would have to agree if this person ran the template now. Gates with conditions are shown as such.
 
     Raises NotFound for a template that they may not see.
@@ -26,19 +24,20 @@ def need_of(db: Connection, actor: Actor, version: VersionRow, now: datetime) ->
     template = decode_template(version.document)
     if is_hidden(db, actor, template.name, template.labels):
         raise templates.not_found(template.name)
-    use = asked_approval(db, actor.org_id, template)
-    if use is None:
-        return ApprovalNeed(is_needed=False)
     try:
-        policy, _, _ = policy_in_force(db, actor.org_id, use)
+        found = in_force(db, actor.org_id, template, actor.user_id)
     except Conflict as error:
         return ApprovalNeed(is_needed=True, problem=error.message)
-    asker = asker_of(db, actor.org_id, actor.user_id, now)
+    if found is None:
+        return ApprovalNeed(is_needed=False)
+    policy = found.policy
+    asker = asker_of(db, actor.org_id, actor.user_id, audit.last_seq(db, actor.org_id))
     people = Roster(db, actor.org_id).people(policy, template, asker)
     always = [gate for gate in policy.gates if not gate.when]
     return ApprovalNeed(
         is_needed=True,
         policy=policy.name,
+        is_default=found.is_default,
         order=policy.order,
         gates=[
             GateNeed(

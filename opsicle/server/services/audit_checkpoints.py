@@ -1,14 +1,16 @@
 """Signing how far each org's record has got, and removing what is older than it is to be kept.
 
-An entry that is cut off the end is noticed if a checkpoint covers it. So checkpoints are made soon after entries: each
-turn of the loop signs a chain that has many new ones, or whose new ones have waited.
+An entry that is cut off the end is noticed if a signature covers it. So each turn of the loop signs every chain that
+has new entries, and so does a clean stop. Such a signature is a checkpoint that the next one replaces (the chain's
+*head*), or else a busy org would make six million a year; it stays for good when many entries are new or have waited,
+and when what it covers is gone, as the proof of that.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -16,7 +18,7 @@ from opsicle.domain.audit_chain import NO_HASH, chain_of
 from opsicle.kit.clock import Clock, from_text, to_text
 from opsicle.pki.audit_key import AuditKey, hash_of
 from opsicle.server.services.actor import WorkerActor
-from opsicle.server.store import audit, audit_checkpoints
+from opsicle.server.store import audit, audit_checkpoints, workers
 from opsicle.server.store.audit_checkpoints import ChainRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.wire.audit import Checkpoint, SeenCheckpoint
@@ -25,7 +27,10 @@ log = logging.getLogger(__name__)
 
 SIGN_AFTER_ENTRIES = 500
 SIGN_AFTER = timedelta(minutes=5)
-"""How long entries wait for a signature at most, after the last one, where there are few."""
+"""After so many new entries, or so long after the last one, a chain gets a checkpoint that stays."""
+
+REPORTS_APART = timedelta(days=1)
+"""How often one worker's claim that history was rewritten is taken into the record: once says it all."""
 
 _REASON_LENGTH = 300
 _REMOVED_AT_ONCE = 2_000
@@ -47,10 +52,20 @@ class AuditCheckpoints:
         self._database = database
         self._key = key
         self._clock = clock
+        self._reported_at: dict[str, datetime] = {}
 
     def sign(self, org_id: str) -> None:
-        """Sign a chain as it is now, unless its newest checkpoint covers all of it already."""
+        """Sign a chain as it is now for good, unless its newest checkpoint covers all of it already."""
         self._database.write(lambda db: self._sign(db, org_id))
+
+    def sign_all(self) -> None:
+        """Sign every chain for good, in one transaction: the server stops, and what it leaves may be changed."""
+
+        def work(db: Connection) -> None:
+            for chain in audit_checkpoints.list_chains(db):
+                self._sign(db, chain.org_id)
+
+        self._database.write(work)
 
     def newest(self, org_id: str) -> SeenCheckpoint | None:
         """What is shown to an org's workers."""
@@ -58,36 +73,55 @@ class AuditCheckpoints:
         return SeenCheckpoint(chain_of(org_id), last) if last else None
 
     def contradicted(self, worker: WorkerActor, contradiction: str) -> None:
-        """Record that a worker has seen another history than this one."""
-        log.error("a worker has seen another audit record", extra={"worker": worker.name, "reason": contradiction})
+        """Record that a worker has seen another history than this one; once a day for each worker, whatever it says."""
+        now, reason = self._clock.now(), contradiction[:_REASON_LENGTH]
+        if now - self._reported_at.get(worker.worker_id, now - REPORTS_APART) < REPORTS_APART:
+            return
 
-        def work(db: Connection) -> None:
-            data = {"reason": contradiction[:_REASON_LENGTH]}
-            audit.append(db, self._clock.now(), worker.record, worker, "report_rewritten_history", "audit", data)
+        def work(db: Connection) -> bool:
+            if not workers.note_history_report(db, worker.worker_id, now, now - REPORTS_APART):
+                return False
+            audit.append(db, now, worker.record, worker, "report_rewritten_history", "audit", {"reason": reason})
+            return True
 
-        self._database.write(work)
+        if self._database.write(work):
+            log.error("a worker has seen another audit record", extra={"worker": worker.name, "reason": reason})
+        self._reported_at[worker.worker_id] = now
 
     def sign_due(self) -> None:
-        """Sign every chain whose new entries are many or have waited."""
-        for chain in self._database.read(self._list_due):
-            self.sign(chain.org_id)
+        """Sign every chain that has new entries, in one transaction; for good if these are many or have waited."""
+        due = self._database.read(self._list_due)
+        if not due:
+            return
+
+        def work(db: Connection) -> None:
+            for chain, is_for_good in due:
+                self._sign(db, chain.org_id, is_for_good=is_for_good)
+
+        self._database.write(work)
 
     def prune(self, keep: timedelta) -> int:
         """Remove the entries older than `keep`, never the newest one of a chain; how many that were."""
         chains = self._database.read(audit_checkpoints.list_chains)
         return sum(self._prune(chain, keep) for chain in chains)
 
-    def _list_due(self, db: Connection) -> list[ChainRow]:
-        open_chains = [each for each in audit_checkpoints.list_chains(db) if each.last_seq > each.signed_to]
-        return [each for each in open_chains if self._is_due(db, each)]
+    def _list_due(self, db: Connection) -> list[tuple[ChainRow, bool]]:
+        """The chains that are not signed to their end, or not for good though it is time."""
+        chains = [(each, self._is_due(db, each)) for each in audit_checkpoints.list_chains(db)]
+        return [
+            (each, is_due) for each, is_due in chains if is_due or each.last_seq != max(each.head_seq, each.signed_to)
+        ]
 
     def _is_due(self, db: Connection, chain: ChainRow) -> bool:
+        if chain.last_seq <= chain.signed_to:
+            return False
         if chain.last_seq - chain.signed_to >= SIGN_AFTER_ENTRIES:
             return True
         last = audit_checkpoints.find_last(db, chain.org_id)
         return last is None or self._clock.now() - from_text(last.at) >= SIGN_AFTER
 
-    def _sign(self, db: Connection, org_id: str, removal: _Removal | None = None) -> None:
+    def _sign(self, db: Connection, org_id: str, removal: _Removal | None = None, *, is_for_good: bool = True) -> None:
+        self._keep_contradicted(db, org_id)
         seq, digest = audit.head(db, org_id)
         last = audit_checkpoints.find_last(db, org_id)
         if seq == 0 or (last and last.seq >= seq and removal is None):
@@ -104,8 +138,16 @@ class AuditCheckpoints:
             previous=hash_of(chain, last) if last else NO_HASH,
             signature="",
         )
-        signature = self._key.sign(chain, unsigned)
-        audit_checkpoints.insert(db, org_id, msgspec.structs.replace(unsigned, signature=signature))
+        signed = msgspec.structs.replace(unsigned, signature=self._key.sign(chain, unsigned))
+        put = audit_checkpoints.insert if is_for_good else audit_checkpoints.put_head
+        put(db, org_id, signed)
+
+    def _keep_contradicted(self, db: Connection, org_id: str) -> None:
+        """Let a signature stay for good whose entry is not there any more: it is what shows that it was."""
+        head = audit_checkpoints.find_head(db, org_id)
+        if head and audit.find_hash(db, org_id, head.seq) != head.hash:
+            log.error("entries of the audit record are gone", extra={"org": org_id, "signed_to": head.seq})
+            audit_checkpoints.insert(db, org_id, head)
 
     def _prune(self, chain: ChainRow, keep: timedelta) -> int:
         cutoff = self._clock.now() - keep

@@ -15,7 +15,7 @@ from opsicle.domain.channels import (
     problems_of,
     wrong_credential,
 )
-from opsicle.domain.errors import Conflict, InvalidInput, NotFound
+from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -92,7 +92,7 @@ class Channels:
         InvalidInput, Conflict if someone else was first, StepUpRequired.
         """
         self._check(actor)
-        old = self.database.read(lambda db: _get(db, actor.org_id, id_or_name))
+        old = self.database.read(lambda db: channels.get(db, actor.org_id, id_or_name))
         config = _config(old) if request.config is UNSET else request.config
         if request.config is not UNSET:
             self._check_config(config)
@@ -127,7 +127,7 @@ class Channels:
         self._check(actor)
 
         def work(db: Connection) -> None:
-            row = _get(db, actor.org_id, id_or_name)
+            row = channels.get(db, actor.org_id, id_or_name)
             data = {"open_deliveries": deliveries.count_open(db, row.id)}
             deliveries.delete_of_channel(db, row.id)
             chat_links.delete_of_channel(db, row.id)
@@ -142,7 +142,7 @@ class Channels:
         actor.require(Action.CHANNELS_MANAGE)
 
         def work(db: Connection) -> Delivery:
-            row = _get(db, actor.org_id, id_or_name)
+            row = channels.get(db, actor.org_id, id_or_name)
             if not row.is_enabled:
                 raise Conflict(f"the channel {row.name} is turned off", hint="Turn it on first.")
             notice = Notice(
@@ -174,7 +174,7 @@ class Channels:
     def get(self, actor: Actor, id_or_name: str) -> Channel:
         """One channel without its credential. Raises NotFound."""
         actor.require(Action.CHANNELS_VIEW)
-        return self.database.read(lambda db: _shown(db, _get(db, actor.org_id, id_or_name)))
+        return self.database.read(lambda db: _shown(db, channels.get(db, actor.org_id, id_or_name)))
 
     def _check(self, actor: Actor) -> None:
         actor.require(Action.CHANNELS_MANAGE)
@@ -186,13 +186,6 @@ class Channels:
 
     def _sealed(self, row: ChannelRow, credential: str) -> SealedRow:
         return self.vault.seal_credential(row.org_id, row.id, row.credential_version, credential)
-
-
-def _get(db: Connection, org_id: str, id_or_name: str) -> ChannelRow:
-    row = channels.find(db, org_id, id_or_name)
-    if row is None:
-        raise NotFound(f"there is no channel {id_or_name}", hint="`opsicle channels list` shows them.")
-    return row
 
 
 def _config(row: ChannelRow) -> Config:

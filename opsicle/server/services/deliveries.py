@@ -10,7 +10,7 @@ from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.notices import GIVE_UP_AFTER
-from opsicle.server.store import audit, deliveries
+from opsicle.server.store import audit, channels, deliveries
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.deliveries import DeliveryRow, Filter
 from opsicle.wire.channel_api import Delivery
@@ -24,13 +24,20 @@ class Deliveries:
         self._database = database
         self._clock = clock
 
-    def list_deliveries(self, actor: Actor, wanted: Filter, cursor: str, limit: int) -> Page[Delivery]:
-        """Newest first. Raises InvalidInput for a state that there is not."""
+    def list_deliveries(self, actor: Actor, channel: str, state: str, cursor: str, limit: int) -> Page[Delivery]:
+        """Newest first; `channel` is an id or a name, "" means any, as for `state`.
+
+        Raises InvalidInput for a state that there is not, NotFound for such a channel.
+        """
         actor.require(Action.CHANNELS_VIEW)
-        if wanted.state and wanted.state not in list(DeliveryState):
+        if state and state not in list(DeliveryState):
             raise fields.invalid("query.state", f"the state must be one of {', '.join(DeliveryState)}")
-        rows = self._database.read(lambda db: deliveries.list_newest(db, actor.org_id, wanted, cursor, limit + 1))
-        return page_of(rows, limit, _shown, lambda row: row.id)
+
+        def query(db: Connection) -> list[DeliveryRow]:
+            channel_id = channels.get(db, actor.org_id, channel).id if channel else ""
+            return deliveries.list_newest(db, actor.org_id, Filter(channel_id, state), cursor, limit + 1)
+
+        return page_of(self._database.read(query), limit, _shown, lambda row: row.id)
 
     def get(self, actor: Actor, delivery_id: str) -> Delivery:
         """One delivery. Raises NotFound."""

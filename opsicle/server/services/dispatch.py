@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import NotAuthenticated
+from opsicle.domain.manifest_formats import SPOKEN
 from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
 from opsicle.server.services.actor import WorkerActor
@@ -30,6 +31,10 @@ from opsicle.wire.worker_api import POLL_SECONDS, PollReply, PollRequest
 
 BUSY_POLL_SECONDS = 10
 """A poll of a worker that holds jobs is shorter: it renews their leases when it arrives, and a lease lasts 30 s."""
+
+
+LATE_ANSWER_SECONDS = 2.0
+"""A poll that is answered this much later than it should have been was held up by the server."""
 
 
 @dataclass
@@ -79,7 +84,8 @@ class Dispatch:
         Raises NotAuthenticated as soon as the worker is revoked.
         """
         presence = self._arrive(worker, request)
-        ends_at = self._clock.monotonic() + min(max(request.wait_seconds, 0), POLL_SECONDS)
+        longest = BUSY_POLL_SECONDS if request.jobs else POLL_SECONDS
+        ends_at = self._clock.monotonic() + min(max(request.wait_seconds, 0), longest)
         watch = presence.open_poll = Watch()
         try:
             return self._hold(presence, watch, ends_at)
@@ -88,6 +94,8 @@ class Dispatch:
                 presence.open_poll = None
                 presence.is_waiting = False
             presence.has_left = request.is_leaving
+            if self._clock.monotonic() > ends_at + LATE_ANSWER_SECONDS:
+                self._renew(worker, request)  # the worker has waited for us, not we for it
 
     def _arrive(self, worker: WorkerActor, request: PollRequest) -> Presence:
         """Note what the worker says of itself, renew its leases, end a poll that this one replaces.
@@ -104,9 +112,12 @@ class Dispatch:
         presence.seen_at = self._clock.monotonic()
         presence.told &= {job.job_id for job in request.jobs}
         presence.wake()
+        self._renew(worker, request)
+        return presence
+
+    def _renew(self, worker: WorkerActor, request: PollRequest) -> None:
         for job in request.jobs:
             self._leases.renew(worker.worker_id, job.job_id, job.fence)
-        return presence
 
     def _hold(self, presence: Presence, watch: Watch, ends_at: float) -> PollReply:
         arrived_at = self._clock.monotonic()
@@ -123,13 +134,19 @@ class Dispatch:
             if presence.is_revoked:
                 raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
             if presence.open_poll is not watch:
-                return PollReply(drain=presence.is_draining)
+                return PollReply(drain=presence.is_draining, formats=SPOKEN)
             if self._is_closing or presence.handed:
                 break
             sight = self._look(presence, has_just_arrived=False)
         presence.told.update(sight.cancel, sight.drop)
         work, presence.handed = (*sight.leased.work, *presence.handed), []
-        return PollReply(work=work, cancel=tuple(sight.cancel), drop=tuple(sight.drop), drain=presence.is_draining)
+        return PollReply(
+            work=work,
+            cancel=tuple(sight.cancel),
+            drop=tuple(sight.drop),
+            drain=presence.is_draining,
+            formats=SPOKEN,
+        )
 
     def _look(self, presence: Presence, *, has_just_arrived: bool) -> _Sight:
         """One transaction: compare what the worker holds with what it should, and lease what it can take."""

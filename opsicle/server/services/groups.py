@@ -17,10 +17,11 @@ from opsicle.kit.clock import Clock
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
-from opsicle.server.services.rights import read_rules, require_at_most, rights_of, written_rules
+from opsicle.server.services.named_approvers import Naming, require_policies_for
+from opsicle.server.services.rights import deciding_change, read_rules, require_at_most, rights_of, written_rules
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
-from opsicle.server.services.users import get_member
+from opsicle.server.services.user_guards import get_member
 from opsicle.server.store import audit, groups
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.groups import GroupRow
@@ -70,6 +71,7 @@ class Groups:
         row = GroupRow(request.name, fields.description(request.description), written_rules(rules), now, now)
 
         def work(db: Connection) -> Group:
+            # Nobody belongs to it yet: since when its members may decide is settled by when they join.
             if not groups.insert(db, actor.org_id, row):
                 raise Conflict(f"there is a group {row.name} already", hint="Change it with `opsicle groups update`.")
             audit.append(db, now, actor.org_id, actor, "create", f"groups/{row.name}", {"rules": request.rules})
@@ -93,6 +95,7 @@ class Groups:
                 description=old.description if description is None else description,
                 rules=written_rules(after),
                 updated_at=self._clock.now(),
+                deciding_seq=audit.next_seq(db, actor.org_id) if deciding_change(before, after) else old.deciding_seq,
             )
             if not groups.update(db, actor.org_id, old, new):
                 raise Conflict(f"the group {name} changed meanwhile", hint="Look at it, and try again.")
@@ -120,12 +123,14 @@ class Groups:
     def add(self, actor: Actor, name: str, id_or_email: str) -> Group:
         """Let somebody join; again is harmless, and they have joined when they first did.
 
-        Raises NotFound for group or person; NotAllowed for somebody, or for rules, beyond the caller's own rights.
+        Raises NotFound for group or person; NotAllowed for somebody, or for rules, beyond the caller's own rights, and
+        for a group that a policy names unless the caller may manage policies.
         """
 
         def work(db: Connection, group: GroupRow, member: MemberRow) -> None:
             require_at_most(actor, change((), read_rules(group.rules)), f"add somebody to {name}")
-            if groups.add(db, actor.org_id, name, member.user_id, self._clock.now()):
+            require_policies_for(db, actor, Naming(groups=(name,)), f"add somebody to {name}")
+            if groups.add(db, actor.org_id, name, member.user_id, self._clock.now(), audit.next_seq(db, actor.org_id)):
                 self._note(db, actor, "add_member", name, member)
 
         return self._change_members(actor, name, id_or_email, work)

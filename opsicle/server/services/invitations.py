@@ -23,6 +23,7 @@ from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.invitation_links import InvitationLinks, shown
 from opsicle.server.services.login_throttle import LoginThrottle
+from opsicle.server.services.named_approvers import Naming, objection, require_policies_for
 from opsicle.server.services.passwords import PasswordHasher
 from opsicle.server.services.rights import require_at_most, require_role, rights_of, rights_of_org_role
 from opsicle.server.services.step_up import StepUp
@@ -79,6 +80,7 @@ class Invitations:
                 raise Conflict(f"{email} belongs to this org already", hint="`opsicle users update` changes them.")
             require_role(db, actor.org_id, request.role)
             require_at_most(actor, rights_of_org_role(db, actor.org_id, request.role), "invite somebody with this role")
+            require_policies_for(db, actor, Naming(email=email, role=request.role), f"invite {email} as {request.role}")
             manager = find_manager(db, actor.org_id, request.manager)
             row = msgspec.structs.replace(
                 link.row, manager_id=manager.user_id if manager else None, expires_at=link.row.created_at + life
@@ -171,7 +173,17 @@ class Invitations:
         require_role(db, found.org_id, found.role)
         manager = memberships.find(db, found.org_id, found.manager_id) if found.manager_id else None
         manager_id = manager.user_id if manager and not manager.is_disabled else None
-        row = MemberRow(user.id, user.email, user.name, found.role, manager_id, None, is_disabled=False, created_at=now)
+        row = MemberRow(
+            user_id=user.id,
+            email=user.email,
+            name=user.name,
+            role=found.role,
+            manager_id=manager_id,
+            manager=None,
+            is_disabled=False,
+            created_at=now,
+            role_seq=audit.next_seq(db, found.org_id),
+        )
         memberships.insert(db, found.org_id, row)
         person = Actor(user.id, user.email, user.name, found.org_id, found.org_code, found.role, request.kind, address)
         data = {
@@ -188,11 +200,12 @@ def _is_inviter_entitled(db: Connection, found: InvitationRow) -> bool:
         account = users.find(db, found.inviter_id)
         return found.role == Role.ADMIN and account is not None and account.is_provider_admin
     member = memberships.find(db, found.org_id, found.inviter_id)
-    owner = memberships.find(db, found.org_id, member.owner_id) if member and member.owner_id else None
-    if member is None or member.is_disabled or (owner and owner.is_disabled):
+    if member is None or not member.is_enabled:
         return False
     own = rights_of(db, found.org_id, found.inviter_id)
-    return own.may(Action.USERS_MANAGE) and not excess(own, rights_of_org_role(db, found.org_id, found.role))
+    is_beyond = excess(own, rights_of_org_role(db, found.org_id, found.role))
+    is_named = objection(db, found.org_id, own, Naming(email=found.email, role=found.role))
+    return own.may(Action.USERS_MANAGE) and not is_beyond and not is_named
 
 
 def _spent() -> NotAuthenticated:

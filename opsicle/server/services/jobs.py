@@ -6,6 +6,9 @@ called again with the same arguments, because the answer to the first call may h
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Collection
+
 import msgspec
 
 from opsicle.domain.automations import JobState, WorkerLost
@@ -24,6 +27,11 @@ from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import MAX_EXPLANATION, Outcome
 from opsicle.wire.worker_api import Done, FinishReply, FinishRequest, LogReply, LogRequest, RefuseRequest
+
+log = logging.getLogger(__name__)
+
+SLOW_DISK_SECONDS = 2.0
+"""A commit that takes longer than this may have kept polls from their answers: nobody is judged by it."""
 
 _ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
 """States in which output and the end of a job are still taken from the holder of the newest lease."""
@@ -49,6 +57,7 @@ class Jobs:
         self._signals = signals
         self._notices = notices
         self._clock = clock
+        self._suspects: set[str] = set()
 
     def recover(self) -> None:
         """Give every job on lease one full term, because nobody could renew it while the server was away."""
@@ -104,7 +113,7 @@ class Jobs:
     def log(self, worker: WorkerActor, job_id: str, request: LogRequest) -> LogReply:
         """Keep output, and how far the phases are. Raises LeaseLost if the job is over or another's."""
         job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
-        durable_to = self._job_logs.append(job_id, request.chunks)
+        durable_to = self._job_logs.append(job_id, request.chunks, lambda: self._is_after_loss(job, request))
         if request.phases is not None:
             phases = msgspec.json.encode(request.phases).decode()
             self._database.write(lambda db: jobs.record_phases(db, job_id, phases))
@@ -146,14 +155,23 @@ class Jobs:
         presence.wake()
 
     def _keep_last(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> None:
-        """Keep the last of a log. Raises LogIncomplete if something is missing before it."""
+        """Keep the last of a log. Raises LogIncomplete if something is missing before it that can still come."""
         if request.chunks:
-            self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
-            durable_to = self._job_logs.append(job_id, request.chunks)
+            job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
+            durable_to = self._job_logs.append(job_id, request.chunks, lambda: self._is_after_loss(job, request))
         else:
             durable_to = self._job_logs.size(job_id)
-        if durable_to < request.log_bytes:
+        if durable_to >= request.log_bytes:
+            return
+        job = self._database.read(lambda db: _get_own(db, worker, job_id, request.fence))
+        if self._is_after_loss(job, request):
+            self._job_logs.note_loss(job_id, durable_to, request.log_bytes)
+        else:
             raise LogIncomplete(f"the log is here up to byte {durable_to} of {request.log_bytes}")
+
+    def _is_after_loss(self, job: JobRow, request: LogRequest | FinishRequest) -> bool:
+        """Whether what is missing of a log was lost here: by what its worker says, or by what happened since."""
+        return request.is_after_loss or self._job_logs.was_lost_since(job.leased_at)
 
     def _finish(self, db: Connection, worker: WorkerActor, job_id: str, request: FinishRequest) -> JobRow:
         job = _get_own(db, worker, job_id, request.fence)
@@ -200,9 +218,37 @@ class Jobs:
             return
         audit.append(db, now, job.org_id, actor, verb, _resource(job), data)
 
-    def expire(self) -> int:
-        """Judge the leases whose time is over; answers how many jobs were lost or given back."""
-        lapsed = self._leases.lapsed()
+    def judge_leases(self, late_seconds: float) -> int:
+        """One turn of the loop that judges leases; answers how many jobs were lost or given back.
+
+        A lease must have been found lapsed by two turns, and the second of them in time: so there is no moment at which
+        the server can be stopped, or its disk hang, after which it judges workers before it has heard them.
+        """
+        if late_seconds:
+            self._spare_all(late_seconds)
+            return 0
+        lapsed = {lease.job_id for lease in self._leases.lapsed()}
+        twice, self._suspects = self._suspects & lapsed, lapsed
+        if not twice:
+            return 0
+        began_at = self._clock.monotonic()
+        self._database.write(lambda _: None)  # a disk that hangs holds up every poll's answer
+        waited = self._clock.monotonic() - began_at
+        if waited > SLOW_DISK_SECONDS:
+            self._spare_all(waited)
+            return 0
+        return self.expire(twice)
+
+    def _spare_all(self, seconds: float) -> None:
+        """Give every lease a new term, because the server was not there, or could not answer, for so long."""
+        self._suspects = set()
+        if count := self._leases.renew_all():
+            away = {"seconds": round(seconds), "leases": count}
+            log.warning("the server was held up: every lease has a new term", extra=away)
+
+    def expire(self, only: Collection[str] | None = None) -> int:
+        """Judge the leases whose time is over, or only those of some jobs; how many were lost or given back."""
+        lapsed = [lease for lease in self._leases.lapsed() if only is None or lease.job_id in only]
         for lease in lapsed:
             self._expire(lease)
         return len(lapsed)

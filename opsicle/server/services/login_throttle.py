@@ -42,6 +42,7 @@ class LoginThrottle:
 
         def work(db: Connection) -> int:
             login_attempts.delete_until(db, now - WINDOW)
+            login_attempts.date_back(db, now)
             is_known = sessions.was_used_from(db, email, address)
             limit = MAX_PER_ACCOUNT if is_known else MAX_FROM_STRANGERS
             check_times(login_attempts.times_of_account(db, email, now - WINDOW), limit, now)

@@ -119,7 +119,16 @@ def found_org(db: Connection, org: OrgRow, admin: UserRow | None, at: datetime) 
     orgs.insert(db, org, at)
     if admin is None:
         return
-    member = MemberRow(admin.id, admin.email, admin.name, Role.ADMIN, None, None, is_disabled=False, created_at=at)
+    member = MemberRow(
+        user_id=admin.id,
+        email=admin.email,
+        name=admin.name,
+        role=Role.ADMIN,
+        manager_id=None,
+        manager=None,
+        is_disabled=False,
+        created_at=at,
+    )
     memberships.insert(db, org.id, member)
 
 

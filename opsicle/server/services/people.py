@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 import msgspec
 
@@ -13,11 +12,12 @@ from opsicle.domain.policies import Chat, Policy
 from opsicle.domain.rights import Rights
 from opsicle.domain.rules import Target
 from opsicle.domain.templates import Template
+from opsicle.server.services.principals import account_of, accounts_of
 from opsicle.server.services.rights import Rulebook
 from opsicle.server.services.template_access import is_hidden_from, targets_of
 from opsicle.server.store import chat_links, groups, memberships
 from opsicle.server.store.database import Connection
-from opsicle.server.store.memberships import MemberRow, Named
+from opsicle.server.store.memberships import Named
 
 
 class _Names(msgspec.Struct, frozen=True):
@@ -62,8 +62,8 @@ class Roster:
         if (seen, names) not in self._found:
             self._found[seen, names] = self._named(names, targets)
         named = self._found[seen, names]
-        around = tuple({asker.user_id, asker.principal, asker.manager_id} - {""})
-        own = self._load(Named(user_ids=around, owner_ids=(asker.principal,)), {}, targets)
+        around = tuple((asker.identities | {asker.manager_id}) - {""})
+        own = self._load(Named(user_ids=around, owner_ids=tuple(asker.identities)), {}, targets)
         if own.keys() <= named.keys():
             return named
         return {person.user_id: person for person in sorted((own | named).values(), key=lambda each: each.email)}
@@ -81,35 +81,42 @@ class Roster:
     def _load(self, named: Named, chats: dict[str, set[Chat]], targets: Iterable[Target]) -> dict[str, Person]:
         members = {member.user_id: member for member in memberships.list_named(self._db, self._org_id, named)}
         joined = groups.list_joined(self._db, self._org_id, members)
-        self._rulebook = self._rulebook or Rulebook(self._db, self._org_id)
+        book = self._rulebook = self._rulebook or Rulebook(self._db, self._org_id)
+        accounts = accounts_of(self._db, self._org_id, members)
         return {
             user_id: Person(
                 user_id=user_id,
+                owner_id=member.owner_id or "",
+                past_owner_ids=accounts[user_id].past_owner_ids,
                 email=member.email,
                 name=member.name,
                 role=member.role,
-                may_decide=_may_decide(self._rulebook.rights(user_id, members, joined), targets),
+                may_decide=_may_decide(book.rights(user_id, members, joined), targets),
+                role_seq=member.role_seq,
+                deciding_seq=book.deciding_seq(user_id, members, joined),
                 groups=joined.get(user_id, {}),
-                owner_id=member.owner_id or "",
                 chats=frozenset(chats.get(user_id, ())),
             )
             for user_id, member in members.items()
-            if _is_enabled(member, members)
+            if member.is_enabled
         }
 
 
-def asker_of(db: Connection, org_id: str, user_id: str, asked_at: datetime) -> Asker:
-    """Who asked, with their manager of today; a service account's is its own, or else its owner's."""
+def asker_of(db: Connection, org_id: str, user_id: str, asked_seq: int) -> Asker:
+    """Who asked, with who answered for them then, and their manager of today.
+
+    A service account's manager is its own, or else its owner's.
+    """
+    account = account_of(db, org_id, user_id, asked_seq)
     member = memberships.find(db, org_id, user_id)
-    owner = memberships.find(db, org_id, member.owner_id) if member and member.owner_id else None
-    manager_id = (member and member.manager_id) or (owner and owner.manager_id) or ""
-    return Asker(user_id=user_id, manager_id=manager_id, owner_id=owner.user_id if owner else "", asked_at=asked_at)
-
-
-def _is_enabled(member: MemberRow, members: dict[str, MemberRow]) -> bool:
-    """Whether somebody may come in; a service account only while its owner may."""
-    owner = members.get(member.owner_id) if member.owner_id else None
-    return not member.is_disabled and not (owner and owner.is_disabled)
+    owner = memberships.find(db, org_id, account.owner_id) if account.owner_id else None
+    return Asker(
+        user_id=user_id,
+        owner_id=account.owner_id,
+        past_owner_ids=account.past_owner_ids | ({member.owner_id} if member and member.owner_id else set()),
+        manager_id=(member and member.manager_id) or (owner and owner.manager_id) or "",
+        asked_seq=asked_seq,
+    )
 
 
 def _may_decide(rights: Rights, targets: Iterable[Target]) -> bool:

@@ -15,7 +15,7 @@ from opsicle.server.services.invitation_links import InvitationLinks
 from opsicle.server.services.orgs import no_org
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
-from opsicle.server.services.users import last_provider_admin
+from opsicle.server.services.user_guards import last_provider_admin
 from opsicle.server.store import audit, memberships, orgs, password_resets, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.users import UserRow

@@ -9,7 +9,7 @@ from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.rights import rights_of
 from opsicle.server.services.template_access import targets_of
-from opsicle.server.services.users import get_member
+from opsicle.server.services.user_guards import get_member
 from opsicle.server.store import templates
 from opsicle.server.store.database import Connection, Database
 from opsicle.wire.access_api import Answer

@@ -12,7 +12,7 @@ from opsicle.server.services.actor import Actor
 from opsicle.server.services.enrolments import Urls
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
-from opsicle.server.services.users import check_is_orgs_alone, get_member, require_command_of
+from opsicle.server.services.user_guards import check_is_orgs_alone, get_member, require_command_of, require_way_into
 from opsicle.server.store import audit, authenticators, password_resets, sessions
 from opsicle.server.store.database import Connection, Database
 from opsicle.wire.identity_api import NewResetLink
@@ -42,6 +42,7 @@ class Recovery:
         def work(db: Connection) -> None:
             member = get_member(db, actor.org_id, id_or_email)
             require_command_of(db, actor, member)
+            require_way_into(db, actor, member)
             check_is_orgs_alone(db, actor, member)
             password_resets.put(db, actor.org_id, member.user_id, token_hash, now + RESET_LIFE)
             audit.append(db, now, actor.org_id, actor, "make_reset_link", f"users/{member.user_id}")
@@ -59,6 +60,7 @@ class Recovery:
         def work(db: Connection) -> None:
             member = get_member(db, actor.org_id, id_or_email)
             require_command_of(db, actor, member)
+            require_way_into(db, actor, member)
             check_is_orgs_alone(db, actor, member)
             if not authenticators.delete(db, member.user_id):
                 raise NotFound(f"{member.email} has no authenticator app")

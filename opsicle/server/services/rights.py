@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import Action, Role
 from opsicle.domain.errors import NotAllowed
-from opsicle.domain.rights import NO_RIGHTS, Layer, Rights, excess, grants_of
+from opsicle.domain.rights import NO_RIGHTS, Layer, Rights, change, excess, grants_of
 from opsicle.domain.rules import OWN_ROLE_RULES, Rule, built_in_rules, parse_rules
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
@@ -61,6 +61,29 @@ class Rulebook:
             return own
         return own.below(*self.rights(member.owner_id, members, joined).layers)
 
+    def deciding_seq(
+        self, user_id: str, members: Mapping[str, MemberRow], joined: Mapping[str, Mapping[str, int]]
+    ) -> int:
+        """The entry of the record since which somebody may decide on approvals, as far as they may at all.
+
+        Whichever of their role, groups and own rules came first counts; a service account may only since its owner may.
+        """
+        member = members.get(user_id)
+        if member is None:
+            return 0
+        role = self._roles.get(member.role)
+        sources = [
+            (_rules_of_role(member.role, None), member.role_seq),
+            (read_rules(role.rules) if role else (), max(member.role_seq, role.deciding_seq if role else 0)),
+            (read_rules(member.rules), member.rules_seq),
+        ]
+        for name, seq in joined.get(user_id, {}).items():
+            group = self._groups[name]
+            sources.append((read_rules(group.rules), max(seq, group.deciding_seq)))
+        own = min((seq for rules, seq in sources if lets_decide(rules)), default=0)
+        above = self.deciding_seq(member.owner_id, members, joined) if member.owner_id else 0
+        return max(own, above)
+
     def _own(self, member: MemberRow, names: frozenset[str]) -> Rights:
         if member.rules != NO_RULES:
             return self._put_together(member, names)
@@ -109,6 +132,16 @@ def _rules_of_role(name: str, row: RoleRow | None) -> tuple[Rule, ...]:
 def scope_grants(scopes: str) -> Layer:
     """What the scopes of a token leave of its holder's rights; who one is may always be asked."""
     return grants_of((*parse_rules(["allow view account"]), *read_rules(scopes)), "token's scopes")
+
+
+def lets_decide(rules: Iterable[Rule]) -> bool:
+    """Whether a rule among these allows people to decide on approvals."""
+    return any(rule.effect == "allow" and rule.covers(Action.APPROVALS_DECIDE) for rule in rules)
+
+
+def deciding_change(before: Iterable[Rule], after: Iterable[Rule]) -> bool:
+    """Whether a change of rules lets somebody decide on approvals who could not before."""
+    return change(before, after).may(Action.APPROVALS_DECIDE)
 
 
 def read_rules(text: str) -> tuple[Rule, ...]:

@@ -18,7 +18,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
-from opsicle.server.services.rights import ROLES, read_rules, require_at_most, written_rules
+from opsicle.server.services.rights import ROLES, deciding_change, read_rules, require_at_most, written_rules
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.store import audit, roles
@@ -113,6 +113,7 @@ class Roles:
                 description=old.description if description is None else description,
                 rules=written_rules(after),
                 updated_at=self._clock.now(),
+                deciding_seq=audit.next_seq(db, actor.org_id) if deciding_change(before, after) else old.deciding_seq,
             )
             if not roles.update(db, actor.org_id, old, new):
                 raise Conflict(f"the role {name} changed meanwhile", hint="Look at it, and try again.")

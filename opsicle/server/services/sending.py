@@ -41,6 +41,8 @@ ATTEMPT_SECONDS = 60
 SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 5.0, 3600.0
 EMAILED_RESET_LIFE = timedelta(hours=1)
 MAX_ERROR_CHARACTERS = 300
+_FORGOTTEN_AT_ONCE = 200
+"""Deliveries removed in one unit of work: it holds the event loop."""
 
 
 class Sending:
@@ -55,7 +57,16 @@ class Sending:
 
     def recover(self) -> int:
         """At the start: let wait again what was under way when the server ended."""
+        self.catch_up()
         return self._database.write(lambda db: deliveries.requeue_all(db, self._clock.now()))
+
+    def catch_up(self) -> None:
+        """After the server was away: nothing is given up for time in which nobody tried, or for a clock that was ahead.
+
+        What is open may be tried for as long as the longest wait between two attempts, twice.
+        """
+        now, longest = self._clock.now(), timedelta(seconds=LONGEST_WAIT_SECONDS)
+        self._database.write(lambda db: deliveries.extend(db, now, now + 2 * longest, now + 2 * longest))
 
     def claim(self, limit: int) -> list[str]:
         """Begin the attempts whose turn it is, durably; whoever calls must carry out each of them."""
@@ -84,8 +95,11 @@ class Sending:
             self._database.write(lambda db: deliveries.deliver(db, row, self._clock.now()))
 
     def prune(self, keep: timedelta) -> int:
-        """Forget deliveries that ended longer ago than `keep`."""
-        return self._database.write(lambda db: deliveries.delete_finished_until(db, self._clock.now() - keep))
+        """Forget deliveries that ended longer ago than `keep`, in small steps that let others write between."""
+        until, total = self._clock.now() - keep, 0
+        while gone := self._database.write(lambda db: deliveries.delete_finished_until(db, until, _FORGOTTEN_AT_ONCE)):
+            total += gone
+        return total
 
     def _send(self, row: DeliveryRow) -> None:
         channel, sealed = self._database.read(lambda db: _channel_of(db, row))

@@ -13,11 +13,14 @@ from opsicle.kit.ids import new_id
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
+from opsicle.server.services.named_approvers import Naming, require_policies_for
 from opsicle.server.services.rights import require_role
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
-from opsicle.server.services.users import end_membership, get_member, require_command_of, shown
-from opsicle.server.store import audit, memberships, users
+from opsicle.server.services.user_guards import get_member, require_command_of
+from opsicle.server.services.users import end_membership, shown
+from opsicle.server.store import account_owners, audit, memberships, users
+from opsicle.server.store.account_owners import OwnerRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.users import UserRow
@@ -64,8 +67,8 @@ class ServiceAccounts:
         def work(db: Connection) -> User:
             require_role(db, actor.org_id, request.role)
             owner = _owner(db, actor, request.owner)
-            if users.find_by_email(db, email):
-                raise Conflict(f"there is an account {email} already", hint="Choose another name.")
+            require_policies_for(db, actor, Naming(email=email, role=request.role), f"make {email} {request.role}")
+            _free_address(db, email)
             user_id = new_id(now)
             users.insert(db, UserRow(user_id, email, request.name, NO_PASSWORD), now)
             row = MemberRow(
@@ -78,8 +81,10 @@ class ServiceAccounts:
                 is_disabled=False,
                 created_at=now,
                 owner_id=owner.user_id,
+                role_seq=audit.next_seq(db, actor.org_id),
             )
             memberships.insert(db, actor.org_id, row)
+            account_owners.insert(db, actor.org_id, OwnerRow(user_id, row.role_seq, owner.user_id))
             data = {"email": email, "role": request.role, "owner": owner.email}
             audit.append(db, now, actor.org_id, actor, "create", f"users/{user_id}", data)
             return shown(get_member(db, actor.org_id, user_id))
@@ -116,6 +121,21 @@ def get_account(db: Connection, actor: Actor, id_or_email: str) -> MemberRow:
         actor.require(Action.USERS_MANAGE)
         require_command_of(db, actor, account)
     return account
+
+
+def _free_address(db: Connection, email: str) -> None:
+    """Let an address be used again that a deleted account had. Raises Conflict if there is such an account.
+
+    The old account stays what it was, for the record of what it did, under an address that nobody can be given: the
+    new one inherits nothing of it.
+    """
+    old = users.find_by_email(db, email)
+    if old is None:
+        return
+    if memberships.list_of_user(db, old.id):
+        raise Conflict(f"there is an account {email} already", hint="Choose another name.")
+    name, _, domain = email.partition("@")
+    users.set_email(db, old.id, f"{name}+deleted-{old.id}@{domain}".lower())
 
 
 def _owner(db: Connection, actor: Actor, email: str) -> MemberRow:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET
 
 from opsicle.domain.access import Action, Role
-from opsicle.domain.errors import Conflict, NotAllowed, NotFound
+from opsicle.domain.errors import Conflict
 from opsicle.domain.rights import Rights, change
 from opsicle.domain.rules import parse_rules
 from opsicle.kit.clock import Clock
@@ -23,8 +23,11 @@ from opsicle.pki import passwords
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
+from opsicle.server.services.departures import hand_over, require_word
+from opsicle.server.services.named_approvers import Naming, require_policies_for
 from opsicle.server.services.passwords import PasswordHasher
 from opsicle.server.services.rights import (
+    deciding_change,
     read_rules,
     require_at_most,
     require_role,
@@ -34,6 +37,16 @@ from opsicle.server.services.rights import (
 )
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
+from opsicle.server.services.user_guards import (
+    check_admin_stays,
+    check_is_orgs_alone,
+    check_own_manager,
+    check_provider_stays,
+    get_heir,
+    get_member,
+    require_command_of,
+    require_way_into,
+)
 from opsicle.server.store import audit, chat_links, groups, memberships, password_resets, sessions, tokens, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.memberships import MemberRow
@@ -84,9 +97,19 @@ class Users:
         def work(db: Connection) -> MemberRow:
             user_id = self._open_account(db, UserRow(new_id(now), email, name, password_hash))
             require_role(db, actor.org_id, request.role)
+            require_policies_for(db, actor, Naming(email=email, role=request.role), f"add {email} as {request.role}")
             manager = find_manager(db, actor.org_id, request.manager)
-            manager_id = manager.user_id if manager else None
-            row = MemberRow(user_id, email, name, request.role, manager_id, None, is_disabled=False, created_at=now)
+            row = MemberRow(
+                user_id=user_id,
+                email=email,
+                name=name,
+                role=request.role,
+                manager_id=manager.user_id if manager else None,
+                manager=None,
+                is_disabled=False,
+                created_at=now,
+                role_seq=audit.next_seq(db, actor.org_id),
+            )
             memberships.insert(db, actor.org_id, row)
             require_at_most(actor, rights_of(db, actor.org_id, user_id), "add somebody with this role")
             data = {"email": email, "role": request.role, "manager": request.manager}
@@ -126,7 +149,10 @@ class Users:
             require_command_of(db, actor, old)
             new = _changed(db, actor.org_id, old, request)
             _check_gain(db, actor, old, new)
-            _check_admin_stays(db, actor.org_id, old, new)
+            check_own_manager(db, actor, old, new)
+            if password_hash:
+                require_way_into(db, actor, old)
+            check_admin_stays(db, actor.org_id, old, new)
             memberships.update(db, actor.org_id, new)
             check_provider_stays(db, old.user_id)
             _change_account(db, actor, old, request, password_hash)
@@ -146,22 +172,30 @@ class Users:
         passwords.check_password(password, email=user.email, name=user.name)
         return self._hasher.hash(password)
 
-    def delete(self, actor: Actor, id_or_email: str) -> None:
-        """End a membership; the sessions and tokens in this org die at once, and service accounts with their owner.
+    def delete(self, actor: Actor, id_or_email: str, new_owner: str = "", *, is_confirmed: bool = False) -> None:
+        """End a membership; the sessions and tokens in this org die at once.
 
-        Raises NotFound; Conflict where the org would be left without an admin.
+        Service accounts go to `new_owner` (id or address), or else with their owner. Raises NotFound; Conflict where
+        the org would be left without an admin; unless `is_confirmed`, LeavesBehind where service accounts would go too
+        or approvals could not be given any more; InvalidInput for an owner who cannot be one.
         """
         actor.require(Action.USERS_MANAGE)
         self._step_up.require(actor)
 
         def work(db: Connection) -> None:
+            now = self._clock.now()
             member = get_member(db, actor.org_id, id_or_email)
             require_command_of(db, actor, member)
-            _check_admin_stays(db, actor.org_id, member, None)
-            for gone in (*memberships.list_owned(db, actor.org_id, member.user_id), member):
+            check_admin_stays(db, actor.org_id, member, None)
+            if not is_confirmed:
+                require_word(db, actor.org_id, member, now, keeps_accounts=bool(new_owner))
+            owned = memberships.list_owned(db, actor.org_id, member.user_id)
+            if new_owner:
+                hand_over(db, actor, owned, get_heir(db, actor, member, new_owner), now)
+            for gone in (*([] if new_owner else owned), member):
                 end_membership(db, actor.org_id, gone)
                 resource, data = f"users/{gone.user_id}", {"email": gone.email}
-                audit.append(db, self._clock.now(), actor.org_id, actor, "delete", resource, data)
+                audit.append(db, now, actor.org_id, actor, "delete", resource, data)
             check_provider_stays(db, member.user_id)
 
         self._database.write(work)
@@ -179,24 +213,6 @@ def end_membership(db: Connection, org_id: str, member: MemberRow) -> None:
     password_resets.delete_of_user(db, member.user_id)
 
 
-def get_member(db: Connection, org_id: str, id_or_email: str) -> MemberRow:
-    """One person of an org. Raises NotFound."""
-    member = memberships.find(db, org_id, id_or_email.strip().lower())
-    if member is None:
-        raise NotFound(f"there is no user {id_or_email}", hint="`opsicle users list` shows them.")
-    return member
-
-
-def require_command_of(db: Connection, actor: Actor, member: MemberRow) -> None:
-    """Raise NotAllowed for somebody who may more than the actor; also for themselves, unless they are an admin.
-
-    Otherwise managing people would be a way to take over the account of somebody who may more.
-    """
-    if member.user_id == actor.user_id and not actor.rights.is_admin:
-        raise NotAllowed("you may not change what you are yourself", hint="Ask an admin of your org.")
-    require_at_most(actor, rights_of(db, actor.org_id, member.user_id), f"change {member.email}")
-
-
 def _check_gain(db: Connection, actor: Actor, old: MemberRow, new: MemberRow) -> None:
     """Raise NotAllowed if the change gives the person something that the actor does not have."""
     if new.role == Role.ADMIN and old.role != Role.ADMIN:
@@ -204,6 +220,8 @@ def _check_gain(db: Connection, actor: Actor, old: MemberRow, new: MemberRow) ->
     before = (*role_rules(db, actor.org_id, old.role), *read_rules(old.rules))
     after = (*role_rules(db, actor.org_id, new.role), *read_rules(new.rules))
     require_at_most(actor, change(before, after), f"give {old.email} this")
+    if new.role != old.role:
+        require_policies_for(db, actor, Naming(role=new.role), f"make {old.email} {new.role}")
 
 
 def find_manager(db: Connection, org_id: str, email: str | None) -> MemberRow | None:
@@ -235,11 +253,16 @@ def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserReq
                 "manager",
                 f"{request.manager} cannot be the manager of {old.email}: nobody may stand above themselves",
             )
+    role = old.role if request.role is UNSET else request.role
+    rules = old.rules if request.rules is UNSET else written_rules(parse_rules(request.rules))
+    seq = audit.next_seq(db, org_id)
     return msgspec.structs.replace(
         old,
-        role=old.role if request.role is UNSET else request.role,
+        role=role,
+        role_seq=old.role_seq if role == old.role else seq,
         manager_id=manager_id,
-        rules=old.rules if request.rules is UNSET else written_rules(parse_rules(request.rules)),
+        rules=rules,
+        rules_seq=seq if deciding_change(read_rules(old.rules), read_rules(rules)) else old.rules_seq,
         is_disabled=old.is_disabled if request.is_disabled is UNSET else request.is_disabled,
     )
 
@@ -255,44 +278,6 @@ def _change_account(
     if password_hash:
         users.set_password(db, old.user_id, password_hash)
         password_resets.delete_of_user(db, old.user_id)
-
-
-def check_is_orgs_alone(db: Connection, actor: Actor, member: MemberRow) -> None:
-    """Raise Conflict if the account belongs to other orgs too: no admin of one of them may take it over.
-
-    Likewise an account that runs the server: only those who do so themselves may touch it. A service account has
-    neither password nor app, and never gets any.
-    """
-    if member.owner_id:
-        raise Conflict(f"{member.email} is a service account", hint="It has its name and its tokens, and no password.")
-    account = users.find(db, member.user_id)
-    is_providers = account is not None and account.is_provider_admin and not actor.may(Action.PROVIDER_MANAGE)
-    if is_providers or len(memberships.list_of_user(db, member.user_id)) > 1:
-        raise Conflict(
-            f"the account {member.email} is not this org's alone",
-            hint="Its name, password and authenticator app are not yours to change.",
-        )
-
-
-def check_provider_stays(db: Connection, user_id: str) -> None:
-    """Raise Conflict if this person runs the server, and after this change nobody who does could log in."""
-    account = users.find(db, user_id)
-    if account and account.is_provider_admin and users.count_provider_admins(db) == 0:
-        raise last_provider_admin()
-
-
-def last_provider_admin() -> Conflict:
-    """The error for a change after which nobody could run the server."""
-    return Conflict("this is the last provider admin who can log in", hint="Name another one first.")
-
-
-def _check_admin_stays(db: Connection, org_id: str, old: MemberRow, new: MemberRow | None) -> None:
-    """Raise Conflict if nobody could administer the org after this change."""
-    is_admin_after = new is not None and new.role == Role.ADMIN and not new.is_disabled
-    if is_admin_after or old.role != Role.ADMIN or old.is_disabled:
-        return
-    if memberships.count_other_admins(db, org_id, old.user_id) == 0:
-        raise Conflict(f"{old.email} is the last admin of this org", hint="Make somebody else an admin first.")
 
 
 def _recorded(request: UpdateUserRequest) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import apsw
@@ -10,11 +10,14 @@ import apsw
 from opsicle.domain.approvals import ApprovalState, Verdict
 from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, where
 
 
 class ApprovalRow(Row, frozen=True, kw_only=True):
-    """One approval. `policy` and `told` are JSON; `policy_id` is empty for a policy that stands in the template."""
+    """One approval. `policy` and `told` are JSON; `policy_id` is empty for a policy that stands in the template.
+
+    `asked_seq` is the number of the org's newest entry in the record when it was asked.
+    """
 
     id: str
     org_id: str
@@ -28,6 +31,7 @@ class ApprovalRow(Row, frozen=True, kw_only=True):
     manifest_digest: str
     requester_id: str
     asked_at: datetime
+    asked_seq: int = 0
     next_at: datetime | None = None
     told: str = "[]"
     waiting_for: str = ""
@@ -49,11 +53,12 @@ class DecisionRow(Row, frozen=True, kw_only=True):
     with_mfa: bool
     elapsed_seconds: int
     decided_at: datetime
+    mac: str = ""
 
 
 _SELECT = """
     SELECT id, org_id, automation_id, state, policy_id, policy_name, policy_version, policy_digest, policy,
-           manifest_digest, requester_id, asked_at, next_at, told, waiting_for, ended_at, explanation
+           manifest_digest, requester_id, asked_at, asked_seq, next_at, told, waiting_for, ended_at, explanation
       FROM approvals
 """
 
@@ -63,9 +68,11 @@ def insert(db: apsw.Connection, row: ApprovalRow) -> None:
     db.execute(
         """
         INSERT INTO approvals (id, org_id, automation_id, state, policy_id, policy_name, policy_version, policy_digest,
-                               policy, manifest_digest, requester_id, asked_at, next_at, told, waiting_for, ended_at)
+                               policy, manifest_digest, requester_id, asked_at, asked_seq, next_at, told, waiting_for,
+                               ended_at)
         VALUES (:id, :org_id, :automation_id, :state, :policy_id, :policy_name, :policy_version, :policy_digest,
-                :policy, :manifest_digest, :requester_id, :asked_at, :next_at, :told, :waiting_for, :ended_at)
+                :policy, :manifest_digest, :requester_id, :asked_at, :asked_seq, :next_at, :told,
+                :waiting_for, :ended_at)
         """,
         {
             "id": row.id,
@@ -80,6 +87,7 @@ def insert(db: apsw.Connection, row: ApprovalRow) -> None:
             "manifest_digest": row.manifest_digest,
             "requester_id": row.requester_id,
             "asked_at": to_text(row.asked_at),
+            "asked_seq": row.asked_seq,
             "next_at": to_text(row.next_at) if row.next_at else None,
             "told": row.told,
             "waiting_for": row.waiting_for,
@@ -125,25 +133,14 @@ class Filter:
 
 def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, limit: int) -> list[ApprovalRow]:
     """Newest first, older than the approval `before` (empty: from the newest)."""
-    return fetch_all(
-        db,
-        _SELECT
-        + """
-         WHERE org_id = :org_id
-           AND (:before = '' OR id < :before)
-           AND (:state = '' OR state = :state)
-           AND (:requester_id = '' OR requester_id = :requester_id)
-         ORDER BY id DESC LIMIT :limit
-        """,
-        {
-            "org_id": org_id,
-            "before": before,
-            "state": wanted.state,
-            "requester_id": wanted.requester_id,
-            "limit": limit,
-        },
-        ApprovalRow,
+    which = where(
+        "org_id = :org_id",
+        wanted.requester_id and "requester_id = :requester_id",
+        wanted.state and "state = :state",
+        before and "id < :before",
     )
+    given = {"org_id": org_id, "before": before, "limit": limit, **asdict(wanted)}
+    return fetch_all(db, f"{_SELECT}{which} ORDER BY id DESC LIMIT :limit", given, ApprovalRow)
 
 
 def list_due(db: apsw.Connection, now: datetime, limit: int) -> list[ApprovalRow]:
@@ -187,8 +184,9 @@ def insert_decision(db: apsw.Connection, org_id: str, row: DecisionRow) -> bool:
     db.execute(
         """
         INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal, verdict, reason, with_mfa,
-                                        elapsed_seconds, decided_at)
-        VALUES (:approval_id, :gate, :user_id, :org_id, :principal, :verdict, :reason, :with_mfa, :elapsed, :at)
+                                        elapsed_seconds, decided_at, mac)
+        VALUES (:approval_id, :gate, :user_id, :org_id, :principal, :verdict, :reason, :with_mfa, :elapsed, :at,
+                :mac)
         ON CONFLICT DO NOTHING
         """,
         {
@@ -202,9 +200,21 @@ def insert_decision(db: apsw.Connection, org_id: str, row: DecisionRow) -> bool:
             "with_mfa": row.with_mfa,
             "elapsed": row.elapsed_seconds,
             "at": to_text(row.decided_at),
+            "mac": row.mac,
         },
     )
     return db.changes() == 1
+
+
+def authenticate_decision(db: apsw.Connection, row: DecisionRow) -> None:
+    """Give a decision its MAC that has none, for good."""
+    db.execute(
+        """
+        UPDATE approval_decisions SET mac = :mac
+         WHERE approval_id = :approval_id AND gate = :gate AND user_id = :user_id AND mac = ''
+        """,
+        {"approval_id": row.approval_id, "gate": row.gate, "user_id": row.user_id, "mac": row.mac},
+    )
 
 
 def list_decisions(db: apsw.Connection, approval_id: str) -> list[DecisionRow]:
@@ -213,7 +223,7 @@ def list_decisions(db: apsw.Connection, approval_id: str) -> list[DecisionRow]:
         db,
         """
         SELECT d.approval_id, d.gate, d.user_id, u.email, u.name, d.principal, d.verdict, d.reason, d.with_mfa,
-               d.elapsed_seconds, d.decided_at
+               d.elapsed_seconds, d.decided_at, d.mac
           FROM approval_decisions d JOIN users u ON u.id = d.user_id
          WHERE d.approval_id = :id
          ORDER BY d.decided_at, d.gate
@@ -230,7 +240,7 @@ def find_last_run(db: apsw.Connection, org_id: str, template_id: str, before_id:
         """
         SELECT a.id FROM automations a JOIN approvals p ON p.automation_id = a.id
          WHERE a.org_id = :org_id AND a.template_id = :template_id AND a.id < :before
-           AND p.state = 'approved' AND a.started_at IS NOT NULL
+           AND a.approved_at IS NOT NULL AND a.started_at IS NOT NULL AND p.state = 'approved'
            AND EXISTS (SELECT 1 FROM approval_decisions d WHERE d.approval_id = p.id AND d.verdict = 'approve')
          ORDER BY a.id DESC LIMIT 1
         """,

@@ -87,6 +87,16 @@ def head(db: apsw.Connection, org_id: str) -> tuple[int, str]:
     return (row[0], row[1].hex()) if row else (0, NO_HASH)
 
 
+def last_seq(db: apsw.Connection, org_id: str) -> int:
+    """The number of the org's newest entry. What is asked now comes after every change that has an entry up to here."""
+    return head(db, org_id)[0]
+
+
+def next_seq(db: apsw.Connection, org_id: str) -> int:
+    """The number that the next entry will have: of a change, if asked in its transaction before it is appended."""
+    return head(db, org_id)[0] + 1
+
+
 class Filter(NamedTuple):
     """Which entries are wanted; "" is no wish. `actor` is a name or an id, `resource` one thing or a kind of things.
 
@@ -145,8 +155,14 @@ def find_first_since(db: apsw.Connection, org_id: str, at: datetime) -> int | No
 
 def get_hash(db: apsw.Connection, org_id: str, seq: int) -> str:
     """An entry's hash in hex."""
+    return str(find_hash(db, org_id, seq))
+
+
+def find_hash(db: apsw.Connection, org_id: str, seq: int) -> str | None:
+    """An entry's hash in hex, or None if there is no such entry."""
     sql = "SELECT lower(hex(hash)) FROM audit_entries WHERE org_id = :org_id AND seq = :seq"
-    return str(fetch_value(db, sql, {"org_id": org_id, "seq": seq}))
+    found = fetch_value(db, sql, {"org_id": org_id, "seq": seq})
+    return None if found is None else str(found)
 
 
 def delete_up_to(db: apsw.Connection, org_id: str, seq: int) -> None:

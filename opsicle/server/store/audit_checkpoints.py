@@ -9,12 +9,16 @@ from opsicle.wire.audit import Checkpoint
 
 
 class ChainRow(Row, frozen=True):
-    """Where an org's chain stands: its oldest and newest entry, and the newest that a checkpoint covers."""
+    """Where an org's chain stands: its oldest and newest entry, and the newest that a checkpoint covers.
+
+    `head_seq` is the newest that the replaceable signature covers, 0 without one.
+    """
 
     org_id: str
     first_seq: int
     last_seq: int
     signed_to: int
+    head_seq: int
 
 
 def find_last(db: apsw.Connection, org_id: str) -> Checkpoint | None:
@@ -24,8 +28,33 @@ def find_last(db: apsw.Connection, org_id: str) -> Checkpoint | None:
 
 
 def list_all(db: apsw.Connection, org_id: str) -> list[Checkpoint]:
-    """Every checkpoint of an org, in order."""
-    return _select(db, org_id, "ORDER BY number")
+    """Every checkpoint of an org, in order; the replaceable signature, if it is the newest, is the last of them."""
+    checkpoints = _select(db, org_id, "ORDER BY number")
+    head = find_head(db, org_id)
+    return [*checkpoints, head] if head else checkpoints
+
+
+def find_head(db: apsw.Connection, org_id: str) -> Checkpoint | None:
+    """The signature of an org's chain that is newer than its newest checkpoint, or None."""
+    newest = "(SELECT coalesce(max(number), 0) FROM audit_checkpoints WHERE org_id = :org_id)"
+    heads = _select(db, org_id, f"AND number > {newest}", table="audit_heads")
+    return heads[0] if heads else None
+
+
+def put_head(db: apsw.Connection, org_id: str, head: Checkpoint) -> None:
+    """Put a newer signature in the place of an org's last one."""
+    columns = (head.number, head.seq, head.hash, head.at, head.removed_to, head.removed_hash, head.previous)
+    db.execute(
+        """
+        INSERT INTO audit_heads (org_id, number, seq, hash, at, removed_to, removed_hash, previous, signature)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (org_id) DO UPDATE
+           SET number = excluded.number, seq = excluded.seq, hash = excluded.hash, at = excluded.at,
+               removed_to = excluded.removed_to, removed_hash = excluded.removed_hash,
+               previous = excluded.previous, signature = excluded.signature
+        """,
+        (org_id, *columns, head.signature),
+    )
 
 
 def insert(db: apsw.Connection, org_id: str, checkpoint: Checkpoint) -> None:
@@ -45,7 +74,8 @@ def insert(db: apsw.Connection, org_id: str, checkpoint: Checkpoint) -> None:
 
 def exists(db: apsw.Connection) -> bool:
     """Whether this server has ever signed anything."""
-    return bool(fetch_value(db, "SELECT EXISTS (SELECT 1 FROM audit_checkpoints)", {}))
+    sql = "SELECT EXISTS (SELECT 1 FROM audit_checkpoints UNION ALL SELECT 1 FROM audit_heads)"
+    return bool(fetch_value(db, sql, {}))
 
 
 def list_chains(db: apsw.Connection) -> list[ChainRow]:
@@ -53,12 +83,13 @@ def list_chains(db: apsw.Connection) -> list[ChainRow]:
     return fetch_all(
         db,
         """
-        SELECT org_id, first_seq, last_seq, signed_to
+        SELECT org_id, first_seq, last_seq, signed_to, head_seq
           FROM (SELECT org_id,
                        (SELECT min(seq) FROM audit_entries AS e WHERE e.org_id = chains.org_id) AS first_seq,
                        (SELECT max(seq) FROM audit_entries AS e WHERE e.org_id = chains.org_id) AS last_seq,
                        coalesce((SELECT seq FROM audit_checkpoints AS c WHERE c.org_id = chains.org_id
-                                  ORDER BY number DESC LIMIT 1), 0) AS signed_to
+                                  ORDER BY number DESC LIMIT 1), 0) AS signed_to,
+                       coalesce((SELECT seq FROM audit_heads AS h WHERE h.org_id = chains.org_id), 0) AS head_seq
                   FROM (SELECT id AS org_id FROM orgs UNION ALL SELECT '') AS chains)
          WHERE last_seq IS NOT NULL
         """,
@@ -67,9 +98,9 @@ def list_chains(db: apsw.Connection) -> list[ChainRow]:
     )
 
 
-def _select(db: apsw.Connection, org_id: str, order: str) -> list[Checkpoint]:
+def _select(db: apsw.Connection, org_id: str, order: str, table: str = "audit_checkpoints") -> list[Checkpoint]:
     rows = db.execute(
-        "SELECT number, seq, hash, at, removed_to, removed_hash, previous, signature FROM audit_checkpoints "  # noqa: S608 - `order` is ours
+        f"SELECT number, seq, hash, at, removed_to, removed_hash, previous, signature FROM {table} "  # noqa: S608 - both are ours
         f"WHERE org_id = :org_id {order}",
         {"org_id": org_id},
     )

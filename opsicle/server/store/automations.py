@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import apsw
 
-from opsicle.domain.automations import AutomationState
+from opsicle.domain.automations import AutomationState, is_final
 from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, where
 
 
 class AutomationRow(Row, frozen=True, kw_only=True):
@@ -33,6 +33,9 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     reason: str
     rerun_of: str | None = None
     manifest_digest: str = ""
+    manifest_format: int = 1
+    principal_id: str = ""
+    mac: str = ""
     exit_code: int | None = None
     explanation: str = ""
     created_at: datetime
@@ -49,8 +52,8 @@ class AutomationRow(Row, frozen=True, kw_only=True):
 _SELECT = """
     SELECT a.id, a.org_id, a.template_id, a.template, a.version, a.values_json, a.requirements, a.on_worker_lost,
            a.state, a.fence, a.job_id, a.requester_id, u.email, u.name, a.reason, a.rerun_of,
-           a.manifest_digest, a.exit_code, a.explanation, a.created_at, a.queued_at, a.started_at, a.finished_at,
-           a.cancel_requested_at, w.id, w.name, p.id, p.waiting_for
+           a.manifest_digest, a.manifest_format, a.principal_id, a.mac, a.exit_code, a.explanation, a.created_at,
+           a.queued_at, a.started_at, a.finished_at, a.cancel_requested_at, w.id, w.name, p.id, p.waiting_for
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
@@ -64,9 +67,11 @@ def insert(db: apsw.Connection, row: AutomationRow) -> None:
     db.execute(
         """
         INSERT INTO automations (id, org_id, template_id, template, version, values_json, requirements, on_worker_lost,
-                                 state, requester_id, reason, rerun_of, created_at, queued_at)
+                                 state, requester_id, reason, rerun_of, manifest_digest, manifest_format,
+                                 principal_id, mac, created_at, queued_at)
         VALUES (:id, :org_id, :template_id, :template, :version, :values_json, :requirements, :on_worker_lost,
-                :state, :requester_id, :reason, :rerun_of, :created_at, :queued_at)
+                :state, :requester_id, :reason, :rerun_of, :manifest_digest, :manifest_format,
+                :principal_id, :mac, :created_at, :queued_at)
         """,
         {
             "id": row.id,
@@ -81,17 +86,36 @@ def insert(db: apsw.Connection, row: AutomationRow) -> None:
             "requester_id": row.requester_id,
             "reason": row.reason,
             "rerun_of": row.rerun_of,
+            "manifest_digest": row.manifest_digest,
+            "manifest_format": row.manifest_format,
+            "principal_id": row.principal_id,
+            "mac": row.mac,
             "created_at": to_text(row.created_at),
             "queued_at": to_text(row.queued_at) if row.queued_at else None,
         },
     )
 
 
-def bind(db: apsw.Connection, automation_id: str, manifest_digest: str) -> None:
-    """Note what a new automation was triggered to do, for good."""
+def list_without_mac(db: apsw.Connection, after_id: str, limit: int) -> list[AutomationRow]:
+    """Automations of all orgs, by id, that may still be handed out, and that a version without MACs has bound."""
+    return fetch_all(
+        db,
+        _SELECT
+        + """
+         WHERE a.state IN ('awaiting_approval', 'queued', 'running') AND a.mac = '' AND a.manifest_digest <> ''
+           AND a.id > :after_id
+         ORDER BY a.id LIMIT :limit
+        """,
+        {"after_id": after_id, "limit": limit},
+        AutomationRow,
+    )
+
+
+def authenticate(db: apsw.Connection, automation_id: str, principal_id: str, mac: str) -> None:
+    """Give an automation its MAC that has none, for good."""
     db.execute(
-        "UPDATE automations SET manifest_digest = :digest WHERE id = :id AND manifest_digest = ''",
-        {"id": automation_id, "digest": manifest_digest},
+        "UPDATE automations SET principal_id = :principal_id, mac = :mac WHERE id = :id AND mac = ''",
+        {"id": automation_id, "principal_id": principal_id, "mac": mac},
     )
 
 
@@ -119,36 +143,61 @@ def not_found(automation_id: str) -> NotFound:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list of automations is narrowed to; an empty string means any."""
+    """What a list of automations is narrowed to; an empty string means any. `requester` is an id or an address."""
 
     state: str = ""
     template: str = ""
+    requester: str = ""
+
+
+_REQUESTED = "requester_id = (SELECT id FROM users WHERE id = :requester OR email = :requester)"
+_OPEN = "state IN ('awaiting_approval', 'queued', 'running')"
+_ENDED = "state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired')"
+"""Said beside `state = :state`, letter by letter as in the indexes of what is open and of what has ended."""
 
 
 def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, limit: int) -> list[AutomationRow]:
-    """Newest first, older than the automation `before` (empty: from the newest)."""
+    """Newest first, older than the automation `before` (empty: from the newest).
+
+    The page is found in an index alone: one that has each wish as a column, or of what is open, which does not grow
+    with the past (hence the `+`, which keeps SQLite from the others).
+    """
+    is_open = bool(wanted.state) and not is_final(AutomationState(wanted.state))
+    plus = "+" if is_open else ""
+    page = where(
+        "org_id = :org_id",
+        wanted.requester and plus + _REQUESTED,
+        wanted.template and plus + "template = :template",
+        wanted.state and "state = :state",
+        wanted.state and (_OPEN if is_open else _ENDED),
+        before and "id < :before",
+    )
     return fetch_all(
         db,
-        _SELECT
-        + """
-         WHERE a.org_id = :org_id
-           AND (:before = '' OR a.id < :before)
-           AND (:state = '' OR a.state = :state)
-           AND (:template = '' OR a.template = :template)
-         ORDER BY a.id DESC LIMIT :limit
-        """,
-        {"org_id": org_id, "before": before, "state": wanted.state, "template": wanted.template, "limit": limit},
+        _SELECT + f"WHERE a.id IN (SELECT id FROM automations {page} ORDER BY id DESC LIMIT :limit) ORDER BY a.id DESC",  # noqa: S608 - literals
+        {"org_id": org_id, "before": before, "limit": limit, **asdict(wanted)},
         AutomationRow,
     )
 
 
 def list_waiting_requirements(db: apsw.Connection, org_id: str) -> list[str]:
-    """What the org's waiting automations ask of a worker, each combination once."""
+    """What the org's waiting automations ask of a worker, each combination once.
+
+    One step in an index for each of them, however many automations ask the same.
+    """
     return fetch_column(
         db,
         """
-        SELECT DISTINCT requirements FROM automations
-         WHERE org_id = :org_id AND state = 'queued' AND job_id IS NULL
+        WITH RECURSIVE waiting (requirements) AS (
+            SELECT min(requirements) FROM automations
+             WHERE org_id = :org_id AND state = 'queued' AND job_id IS NULL
+            UNION ALL
+            SELECT (SELECT min(a.requirements) FROM automations a
+                     WHERE a.org_id = :org_id AND a.state = 'queued' AND a.job_id IS NULL
+                       AND a.requirements > waiting.requirements)
+              FROM waiting WHERE waiting.requirements IS NOT NULL
+        )
+        SELECT requirements FROM waiting WHERE requirements IS NOT NULL
         """,
         {"org_id": org_id},
     )
@@ -281,7 +330,10 @@ def requeue(db: apsw.Connection, automation_id: str, job_id: str, at: datetime) 
 def approve(db: apsw.Connection, automation_id: str, at: datetime) -> bool:
     """Let an automation be queued to which all have agreed. False if it no longer waits for that."""
     db.execute(
-        "UPDATE automations SET state = 'queued', queued_at = :at WHERE id = :id AND state = 'awaiting_approval'",
+        """
+        UPDATE automations SET state = 'queued', queued_at = :at, approved_at = :at
+         WHERE id = :id AND state = 'awaiting_approval'
+        """,
         {"id": automation_id, "at": to_text(at)},
     )
     return db.changes() == 1

@@ -45,8 +45,8 @@ class Database:
         self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
         self._committing: gevent.Greenlet[..., None] | None = None
         self._is_closed = False
-        self._writer = _open(path)
-        self._reader = _open(path, is_reader=True)
+        self._writer = open_connection(path)
+        self._reader = open_connection(path, is_reader=True)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run a unit of work and answer once it is durable.
@@ -118,7 +118,7 @@ class Database:
         return cast("T", run_in(self._long_readers, self._read_apart, query))
 
     def _read_apart(self, query: Callable[[Connection], T]) -> T:
-        connection = _open(self.path, is_reader=True)
+        connection = open_connection(self.path, is_reader=True)
         try:
             return _in_snapshot(connection, query)
         finally:
@@ -137,7 +137,7 @@ class Database:
         self._long_readers.kill()
 
 
-def _open(path: Path, *, is_reader: bool = False) -> Connection:
+def open_connection(path: Path, *, is_reader: bool = False) -> Connection:
     """Open with the pragmas that durability and speed depend on."""
     connection = Connection(str(path))
     connection.set_busy_timeout(10_000)

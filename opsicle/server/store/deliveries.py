@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import apsw
@@ -10,7 +10,7 @@ import apsw
 from opsicle.domain.channels import DeliveryState
 from opsicle.domain.notices import NoticeKind
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, where
 
 
 class DeliveryRow(Row, frozen=True, kw_only=True):
@@ -83,25 +83,23 @@ def find_sending(db: apsw.Connection, delivery_id: str) -> DeliveryRow | None:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list of deliveries is narrowed to; an empty string means any. `channel` is an id or a name."""
+    """What a list of deliveries is narrowed to; an empty string means any."""
 
-    channel: str = ""
+    channel_id: str = ""
     state: str = ""
 
 
 def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, limit: int) -> list[DeliveryRow]:
     """Newest first, older than the delivery `before` (empty: from the newest)."""
-    return fetch_all(
-        db,
-        _SELECT
-        + """
-        WHERE d.org_id = :org_id AND (:before = '' OR d.id < :before) AND (:state = '' OR d.state = :state)
-          AND (:channel = '' OR c.id = :channel OR c.name = :channel)
-        ORDER BY d.id DESC LIMIT :limit
-        """,
-        {"org_id": org_id, "before": before, "state": wanted.state, "channel": wanted.channel, "limit": limit},
-        DeliveryRow,
+    which = where(
+        # A channel is one org's; where it is named, the index by channel is the one to use, hence the `+`.
+        "+d.org_id = :org_id" if wanted.channel_id else "d.org_id = :org_id",
+        wanted.channel_id and "d.channel_id = :channel_id",
+        wanted.state and "d.state = :state",
+        before and "d.id < :before",
     )
+    given = {"org_id": org_id, "before": before, "limit": limit, **asdict(wanted)}
+    return fetch_all(db, f"{_SELECT}{which} ORDER BY d.id DESC LIMIT :limit", given, DeliveryRow)
 
 
 def list_due(db: apsw.Connection, at: datetime, most_per_channel: int, limit: int) -> list[str]:
@@ -199,6 +197,23 @@ def requeue_all(db: apsw.Connection, at: datetime) -> int:
     return db.changes()
 
 
+def extend(db: apsw.Connection, at: datetime, latest: datetime, give_up_at: datetime) -> int:
+    """Let what is open be tried until `give_up_at` at least, and what waits for longer than `latest` be tried at `at`.
+
+    How many deliveries that changed.
+    """
+    db.execute(
+        """
+        UPDATE deliveries
+           SET give_up_at = max(give_up_at, :give_up_at),
+               next_attempt_at = CASE WHEN next_attempt_at > :latest THEN :at ELSE next_attempt_at END
+         WHERE finished_at IS NULL AND (give_up_at < :give_up_at OR next_attempt_at > :latest)
+        """,
+        {"at": to_text(at), "latest": to_text(latest), "give_up_at": to_text(give_up_at)},
+    )
+    return db.changes()
+
+
 def count_open(db: apsw.Connection, channel_id: str) -> int:
     """How much of a channel is still to be delivered."""
     sql = "SELECT count(*) FROM deliveries WHERE channel_id = :id AND state IN ('queued', 'failed', 'sending')"
@@ -216,9 +231,13 @@ def delete_of_channel(db: apsw.Connection, channel_id: str) -> None:
     db.execute("DELETE FROM deliveries WHERE channel_id = :id", {"id": channel_id})
 
 
-def delete_finished_until(db: apsw.Connection, at: datetime) -> int:
-    """Forget deliveries that ended until then; how many there were."""
+def delete_finished_until(db: apsw.Connection, at: datetime, limit: int) -> int:
+    """Forget up to `limit` deliveries that ended until then; how many there were."""
     db.execute(
-        "DELETE FROM deliveries WHERE state IN ('delivered', 'gave_up') AND finished_at <= :at", {"at": to_text(at)}
+        """
+        DELETE FROM deliveries
+         WHERE id IN (SELECT id FROM deliveries WHERE finished_at <= :at ORDER BY finished_at LIMIT :limit)
+        """,
+        {"at": to_text(at), "limit": limit},
     )
     return db.changes()

@@ -20,6 +20,8 @@ class GroupRow(Row, frozen=True):
     rules: str
     created_at: datetime
     updated_at: datetime
+    deciding_seq: int = 0
+    """The entry of the record by which its rules last came to let people decide on approvals."""
 
 
 class GroupMemberRow(Row, frozen=True):
@@ -34,18 +36,18 @@ class GroupMemberRow(Row, frozen=True):
 class _JoinedRow(Row, frozen=True):
     user_id: str
     name: str
-    joined_at: datetime
+    joined_seq: int
 
 
-_SELECT = "SELECT name, description, rules, created_at, updated_at FROM groups "
+_SELECT = "SELECT name, description, rules, created_at, updated_at, deciding_seq FROM groups "
 
 
 def insert(db: apsw.Connection, org_id: str, row: GroupRow) -> bool:
     """Record a new group. False if the org has one of that name."""
     db.execute(
         """
-        INSERT INTO groups (org_id, name, description, rules, created_at, updated_at)
-        VALUES (:org_id, :name, :description, :rules, :created_at, :updated_at)
+        INSERT INTO groups (org_id, name, description, rules, created_at, updated_at, deciding_seq)
+        VALUES (:org_id, :name, :description, :rules, :created_at, :updated_at, :deciding_seq)
         ON CONFLICT DO NOTHING
         """,
         {
@@ -55,6 +57,7 @@ def insert(db: apsw.Connection, org_id: str, row: GroupRow) -> bool:
             "rules": row.rules,
             "created_at": to_text(row.created_at),
             "updated_at": to_text(row.updated_at),
+            "deciding_seq": row.deciding_seq,
         },
     )
     return db.changes() == 1
@@ -64,7 +67,8 @@ def update(db: apsw.Connection, org_id: str, old: GroupRow, new: GroupRow) -> bo
     """Change description and rules. False if somebody changed or removed the group meanwhile."""
     db.execute(
         """
-        UPDATE groups SET description = :description, rules = :rules, updated_at = :updated_at
+        UPDATE groups SET description = :description, rules = :rules, updated_at = :updated_at,
+               deciding_seq = :deciding_seq
          WHERE org_id = :org_id AND name = :name AND rules = :old_rules AND description = :old_description
         """,
         {
@@ -73,6 +77,7 @@ def update(db: apsw.Connection, org_id: str, old: GroupRow, new: GroupRow) -> bo
             "description": new.description,
             "rules": new.rules,
             "updated_at": to_text(new.updated_at),
+            "deciding_seq": new.deciding_seq,
             "old_rules": old.rules,
             "old_description": old.description,
         },
@@ -107,7 +112,7 @@ def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[GroupRo
     return fetch_all(
         db,
         """
-        SELECT g.name, g.description, g.rules, g.created_at, g.updated_at
+        SELECT g.name, g.description, g.rules, g.created_at, g.updated_at, g.deciding_seq
           FROM group_members m JOIN groups g ON g.org_id = m.org_id AND g.name = m.name
          WHERE m.org_id = :org_id AND m.user_id = :user_id
          ORDER BY g.name
@@ -117,49 +122,49 @@ def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[GroupRo
     )
 
 
-def list_joined(db: apsw.Connection, org_id: str, user_ids: Iterable[str]) -> dict[str, dict[str, datetime]]:
-    """For those of these people who are in a group: their groups, and since when they belong to each."""
+def list_joined(db: apsw.Connection, org_id: str, user_ids: Iterable[str]) -> dict[str, dict[str, int]]:
+    """For those of these people who are in a group: their groups, and the entry by which they joined each."""
     rows = fetch_all(
         db,
         """
-        SELECT user_id, name, joined_at FROM group_members
+        SELECT user_id, name, joined_seq FROM group_members
          WHERE org_id = :org_id AND user_id IN (SELECT value FROM json_each(:user_ids))
         """,
         {"org_id": org_id, "user_ids": msgspec.json.encode(list(user_ids)).decode()},
         _JoinedRow,
     )
-    joined: dict[str, dict[str, datetime]] = {}
+    joined: dict[str, dict[str, int]] = {}
     for row in rows:
-        joined.setdefault(row.user_id, {})[row.name] = row.joined_at
+        joined.setdefault(row.user_id, {})[row.name] = row.joined_seq
     return joined
 
 
-def members(db: apsw.Connection, org_id: str, name: str, joined_before: datetime | None = None) -> list[GroupMemberRow]:
-    """A group's people who are not disabled, by address; with a time, only those who had joined before it."""
+def members(db: apsw.Connection, org_id: str, name: str) -> list[GroupMemberRow]:
+    """A group's people who may come in, by address."""
     return fetch_all(
         db,
         """
         SELECT u.id, u.email, u.name, g.joined_at
           FROM group_members g
-          JOIN memberships m ON m.org_id = g.org_id AND m.user_id = g.user_id
+          JOIN enabled_members m ON m.org_id = g.org_id AND m.user_id = g.user_id
           JOIN users u ON u.id = g.user_id
-         WHERE g.org_id = :org_id AND g.name = :name AND NOT m.is_disabled
-           AND (:before IS NULL OR g.joined_at < :before)
+         WHERE g.org_id = :org_id AND g.name = :name
          ORDER BY u.email
         """,
-        {"org_id": org_id, "name": name, "before": to_text(joined_before) if joined_before else None},
+        {"org_id": org_id, "name": name},
         GroupMemberRow,
     )
 
 
-def add(db: apsw.Connection, org_id: str, name: str, user_id: str, at: datetime) -> bool:
-    """Let somebody join. False if they belong to it already: then since when stays as it was."""
+def add(db: apsw.Connection, org_id: str, name: str, user_id: str, at: datetime, seq: int) -> bool:
+    """Let somebody join by the entry `seq` of the record. False if they belong to it already, and all stays so."""
     db.execute(
         """
-        INSERT INTO group_members (org_id, name, user_id, joined_at) VALUES (:org_id, :name, :user_id, :at)
+        INSERT INTO group_members (org_id, name, user_id, joined_at, joined_seq)
+        VALUES (:org_id, :name, :user_id, :at, :seq)
         ON CONFLICT DO NOTHING
         """,
-        {"org_id": org_id, "name": name, "user_id": user_id, "at": to_text(at)},
+        {"org_id": org_id, "name": name, "user_id": user_id, "at": to_text(at), "seq": seq},
     )
     return db.changes() == 1
 

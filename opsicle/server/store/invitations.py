@@ -86,9 +86,10 @@ def find_open(db: apsw.Connection, token_hash: str, at: datetime) -> InvitationR
 
 def list_open(db: apsw.Connection, org_id: str, at: datetime, before_id: str, limit: int) -> list[InvitationRow]:
     """An org's invitations that may still be used, newest first, older than `before_id` (empty: from the newest)."""
+    older = "AND i.id < :before " if before_id else ""
     return fetch_all(
         db,
-        _SELECT + "AND i.org_id = :org_id AND (:before = '' OR i.id < :before) ORDER BY i.id DESC LIMIT :limit",
+        _SELECT + "AND i.org_id = :org_id " + older + "ORDER BY i.id DESC LIMIT :limit",
         {"org_id": org_id, "at": to_text(at), "before": before_id, "limit": limit},
         InvitationRow,
     )

@@ -42,6 +42,11 @@ def times_from_address(db: apsw.Connection, address: str, since: datetime) -> li
     )
 
 
+def date_back(db: apsw.Connection, at: datetime) -> None:
+    """Let attempts of a later time, from before the clock was set back, count as of now: not for hours to come."""
+    db.execute("UPDATE login_attempts SET at = :at WHERE at > :at", {"at": to_text(at)})
+
+
 def delete_until(db: apsw.Connection, at: datetime) -> None:
     """Forget attempts that no longer count."""
     db.execute("DELETE FROM login_attempts WHERE at <= :at", {"at": to_text(at)})

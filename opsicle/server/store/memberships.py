@@ -12,7 +12,11 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
 
 
 class MemberRow(Row, frozen=True):
-    """A person of an org, with their manager's address; or a service account, with its owner's."""
+    """A person of an org, with their manager's address; or a service account, with its owner's.
+
+    `is_enabled`: whether they may come in; a service account only while its owner may. `role_seq` and `rules_seq` are
+    the entries of the record by which they got their role and their own rules.
+    """
 
     user_id: str
     email: str
@@ -26,6 +30,9 @@ class MemberRow(Row, frozen=True):
     owner_id: str | None = None
     owner: str | None = None
     is_manager_disabled: bool = False
+    is_enabled: bool = True
+    role_seq: int = 0
+    rules_seq: int = 0
 
 
 class PlaceRow(Row, frozen=True):
@@ -51,7 +58,9 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
 
 _SELECT = """
     SELECT u.id, u.email, u.name, m.role, m.manager_id, manager.email, m.is_disabled, m.created_at, m.rules,
-           m.owner_id, owner.email, coalesce(above.is_disabled, 0)
+           m.owner_id, owner.email, coalesce(above.is_disabled, 0),
+           EXISTS (SELECT 1 FROM enabled_members e WHERE e.org_id = m.org_id AND e.user_id = m.user_id),
+           m.role_seq, m.rules_seq
       FROM memberships m
       JOIN users u ON u.id = m.user_id
       LEFT JOIN users manager ON manager.id = m.manager_id
@@ -84,8 +93,10 @@ def insert(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
     """Make a person a member."""
     db.execute(
         """
-        INSERT INTO memberships (org_id, user_id, role, manager_id, is_disabled, created_at, rules, owner_id)
-        VALUES (:org_id, :user_id, :role, :manager_id, :is_disabled, :created_at, :rules, :owner_id)
+        INSERT INTO memberships (org_id, user_id, role, manager_id, is_disabled, created_at, rules, owner_id,
+                                 role_seq, rules_seq)
+        VALUES (:org_id, :user_id, :role, :manager_id, :is_disabled, :created_at, :rules, :owner_id,
+                :role_seq, :rules_seq)
         """,
         {
             "org_id": org_id,
@@ -96,6 +107,8 @@ def insert(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
             "created_at": to_text(row.created_at),
             "rules": row.rules,
             "owner_id": row.owner_id,
+            "role_seq": row.role_seq,
+            "rules_seq": row.rules_seq,
         },
     )
 
@@ -104,6 +117,12 @@ def find(db: apsw.Connection, org_id: str, id_or_email: str) -> MemberRow | None
     """A member by id or e-mail address, or None."""
     where = "WHERE m.org_id = :org_id AND (u.id = :key OR u.email = :key)"
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "key": id_or_email}, MemberRow)
+
+
+def find_principal(db: apsw.Connection, org_id: str, user_id: str) -> str:
+    """The id of the person behind an account: the owner of a service account, else the account itself."""
+    sql = "SELECT owner_id FROM memberships WHERE org_id = :org_id AND user_id = :user_id"
+    return fetch_value(db, sql, {"org_id": org_id, "user_id": user_id}) or user_id
 
 
 def list_members(db: apsw.Connection, org_id: str, after_email: str, limit: int) -> list[MemberRow]:
@@ -207,10 +226,11 @@ def is_managed_by(db: apsw.Connection, org_id: str, user_id: str, manager_id: st
 
 
 def update(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
-    """Change role, manager, rules and whether the person may come in."""
+    """Change role, manager, rules and whether the person may come in; of a service account also its owner."""
     db.execute(
         """
-        UPDATE memberships SET role = :role, manager_id = :manager_id, is_disabled = :is_disabled, rules = :rules
+        UPDATE memberships SET role = :role, manager_id = :manager_id, is_disabled = :is_disabled, rules = :rules,
+               owner_id = :owner_id, role_seq = :role_seq, rules_seq = :rules_seq
          WHERE org_id = :org_id AND user_id = :user_id
         """,
         {
@@ -220,6 +240,9 @@ def update(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
             "manager_id": row.manager_id,
             "is_disabled": row.is_disabled,
             "rules": row.rules,
+            "owner_id": row.owner_id,
+            "role_seq": row.role_seq,
+            "rules_seq": row.rules_seq,
         },
     )
 

@@ -21,6 +21,11 @@ LOG_MIGRATIONS = Path(__file__).parent / "log_migrations"
 OLDEST_SQLITE = (3, 51, 3)
 """Older ones can corrupt a database when the WAL is reset while another connection commits."""
 
+_RESTORE = "Put a copy of the data folder that is whole in its place."
+
+_CACHE_KIB = 64 * 1024
+"""For as long as it takes: an index over a long history is sorted in memory instead of on the disk."""
+
 _FILE_NAME = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
 
 
@@ -64,7 +69,7 @@ def migrate(database: Path, folder: Path) -> int:
         if version > len(known):
             raise Conflict(
                 f"{database.name} was written by a newer Opsicle (schema {version}, this one knows {len(known)})",
-                hint="Start the newer program, or restore a backup.",
+                hint="Start the newer program, or restore a copy that this one has written.",
             )
         for migration in known[version:]:
             _apply(connection, migration)
@@ -108,6 +113,7 @@ def _version(connection: apsw.Connection, database: Path) -> int:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return int(connection.pragma("user_version"))
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise _damaged(database) from error
@@ -128,4 +134,4 @@ def _apply(connection: apsw.Connection, migration: Migration) -> None:
 
 
 def _damaged(database: Path) -> Conflict:
-    return Conflict(f"{database.name} is damaged", hint="Restore a backup with `opsicle restore`.")
+    return Conflict(f"{database.name} is damaged", hint=_RESTORE)

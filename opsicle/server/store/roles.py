@@ -18,17 +18,19 @@ class RoleRow(Row, frozen=True):
     rules: str
     created_at: datetime
     updated_at: datetime
+    deciding_seq: int = 0
+    """The entry of the record by which its rules last came to let people decide on approvals."""
 
 
-_SELECT = "SELECT name, description, rules, created_at, updated_at FROM roles "
+_SELECT = "SELECT name, description, rules, created_at, updated_at, deciding_seq FROM roles "
 
 
 def insert(db: apsw.Connection, org_id: str, row: RoleRow) -> bool:
     """Record a new role. False if the org has one of that name."""
     db.execute(
         """
-        INSERT INTO roles (org_id, name, description, rules, created_at, updated_at)
-        VALUES (:org_id, :name, :description, :rules, :created_at, :updated_at)
+        INSERT INTO roles (org_id, name, description, rules, created_at, updated_at, deciding_seq)
+        VALUES (:org_id, :name, :description, :rules, :created_at, :updated_at, :deciding_seq)
         ON CONFLICT DO NOTHING
         """,
         {
@@ -38,6 +40,7 @@ def insert(db: apsw.Connection, org_id: str, row: RoleRow) -> bool:
             "rules": row.rules,
             "created_at": to_text(row.created_at),
             "updated_at": to_text(row.updated_at),
+            "deciding_seq": row.deciding_seq,
         },
     )
     return db.changes() == 1
@@ -47,7 +50,8 @@ def update(db: apsw.Connection, org_id: str, old: RoleRow, new: RoleRow) -> bool
     """Change description and rules. False if somebody changed or removed the role meanwhile."""
     db.execute(
         """
-        UPDATE roles SET description = :description, rules = :rules, updated_at = :updated_at
+        UPDATE roles SET description = :description, rules = :rules, updated_at = :updated_at,
+               deciding_seq = :deciding_seq
          WHERE org_id = :org_id AND name = :name AND rules = :old_rules AND description = :old_description
         """,
         {
@@ -56,6 +60,7 @@ def update(db: apsw.Connection, org_id: str, old: RoleRow, new: RoleRow) -> bool
             "description": new.description,
             "rules": new.rules,
             "updated_at": to_text(new.updated_at),
+            "deciding_seq": new.deciding_seq,
             "old_rules": old.rules,
             "old_description": old.description,
         },

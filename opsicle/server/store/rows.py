@@ -19,6 +19,15 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 R = TypeVar("R", bound=Row)
 
 
+def where(*conditions: str) -> str:
+    """Return the WHERE clause of these conditions; an empty one is a wish that nobody has, and left out.
+
+    Never write `(:state = '' OR state = :state)` instead: SQLite prepares one plan for both cases, and it is a scan.
+    Conditions are literals of this package with named parameters, so that no value ever becomes SQL.
+    """
+    return f" WHERE {' AND '.join(condition for condition in conditions if condition)} "
+
+
 def fetch_all(db: apsw.Connection, sql: str, parameters: Mapping[str, Any], kind: type[R]) -> list[R]:
     """All rows of a query."""
     return [msgspec.convert(row, kind, strict=False) for row in db.execute(sql, dict(parameters))]

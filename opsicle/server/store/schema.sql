@@ -1,3 +1,21 @@
+CREATE TABLE account_owners (
+    org_id   TEXT NOT NULL REFERENCES orgs (id),
+    user_id  TEXT NOT NULL REFERENCES users (id),
+    seq      INTEGER NOT NULL,
+    owner_id TEXT NOT NULL REFERENCES users (id),
+    PRIMARY KEY (org_id, user_id, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER account_owners_are_immutable BEFORE UPDATE ON account_owners
+BEGIN
+    SELECT RAISE(ABORT, 'who answered for an account never changes');
+END;
+
+CREATE TRIGGER account_owners_stay BEFORE DELETE ON account_owners
+BEGIN
+    SELECT RAISE(ABORT, 'who answered for an account is never forgotten');
+END;
+
 CREATE TABLE approval_decisions (
     approval_id     TEXT NOT NULL REFERENCES approvals (id),
     gate            TEXT NOT NULL,
@@ -8,11 +26,12 @@ CREATE TABLE approval_decisions (
     reason          TEXT NOT NULL,
     with_mfa        INTEGER NOT NULL,
     elapsed_seconds INTEGER NOT NULL,
-    decided_at      TEXT NOT NULL,
+    decided_at      TEXT NOT NULL, mac TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (approval_id, gate, user_id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TRIGGER approval_decisions_are_immutable BEFORE UPDATE ON approval_decisions
+CREATE TRIGGER approval_decisions_are_immutable BEFORE UPDATE OF approval_id, gate, user_id, org_id, principal, verdict,
+    reason, with_mfa, elapsed_seconds, decided_at ON approval_decisions
 BEGIN
     SELECT RAISE(ABORT, 'a decision never changes');
 END;
@@ -20,6 +39,12 @@ END;
 CREATE TRIGGER approval_decisions_stay BEFORE DELETE ON approval_decisions
 BEGIN
     SELECT RAISE(ABORT, 'a decision is never removed');
+END;
+
+CREATE TRIGGER approval_decisions_stay_authentic BEFORE UPDATE OF mac ON approval_decisions
+WHEN OLD.mac <> ''
+BEGIN
+    SELECT RAISE(ABORT, 'a decision never changes');
 END;
 
 CREATE TABLE approvals (
@@ -40,9 +65,15 @@ CREATE TABLE approvals (
     waiting_for     TEXT NOT NULL DEFAULT '',
     ended_at        TEXT,
     explanation     TEXT NOT NULL DEFAULT ''
-) STRICT, WITHOUT ROWID;
+, asked_seq INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE INDEX approvals_by_org ON approvals (org_id, id);
+
+CREATE INDEX approvals_by_requester ON approvals (org_id, requester_id, id);
+
+CREATE INDEX approvals_by_requester_and_state ON approvals (org_id, requester_id, state, id);
+
+CREATE INDEX approvals_by_state ON approvals (org_id, state, id);
 
 CREATE INDEX approvals_pending ON approvals (next_at) WHERE state = 'pending';
 
@@ -97,6 +128,24 @@ BEGIN
     SELECT RAISE(ABORT, 'an audit entry is removed by retention only');
 END;
 
+CREATE TABLE audit_heads (
+    org_id       TEXT PRIMARY KEY,
+    number       INTEGER NOT NULL,
+    seq          INTEGER NOT NULL,
+    hash         TEXT NOT NULL,
+    at           TEXT NOT NULL,
+    removed_to   INTEGER NOT NULL,
+    removed_hash TEXT NOT NULL,
+    previous     TEXT NOT NULL,
+    signature    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER audit_heads_only_advance BEFORE UPDATE ON audit_heads
+WHEN NEW.number < OLD.number OR NEW.seq < OLD.seq
+BEGIN
+    SELECT RAISE(ABORT, 'a signature never goes back');
+END;
+
 CREATE TABLE authenticators (
     user_id      TEXT PRIMARY KEY REFERENCES users (id),
     sealed_seed  BLOB NOT NULL,
@@ -128,17 +177,43 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '',
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '',
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX automations_approved ON automations (org_id, template_id, id)
+    WHERE approved_at IS NOT NULL AND started_at IS NOT NULL;
+
 CREATE INDEX automations_by_org ON automations (org_id, id);
+
+CREATE INDEX automations_by_requester ON automations (org_id, requester_id, id);
+
+CREATE INDEX automations_by_requester_and_template ON automations (org_id, requester_id, template, id);
 
 CREATE INDEX automations_by_template ON automations (org_id, template, id);
 
-CREATE INDEX automations_open ON automations (state) WHERE state IN ('awaiting_approval', 'queued', 'running');
+CREATE INDEX automations_ended ON automations (org_id, state, id)
+    WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
+
+CREATE INDEX automations_ended_by_requester ON automations (org_id, requester_id, state, id)
+    WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
+
+CREATE INDEX automations_ended_by_requester_and_template ON automations (org_id, requester_id, template, state, id)
+    WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
+
+CREATE INDEX automations_ended_by_template ON automations (org_id, template, state, id)
+    WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
+
+CREATE INDEX automations_open ON automations (org_id, state, id, template, requester_id)
+    WHERE state IN ('awaiting_approval', 'queued', 'running');
 
 CREATE INDEX automations_queued ON automations (org_id, requirements, id) WHERE state = 'queued' AND job_id IS NULL;
+
+CREATE TRIGGER automations_stay_authentic BEFORE UPDATE OF manifest_format, principal_id, mac ON automations
+WHEN OLD.mac <> ''
+BEGIN
+    SELECT RAISE(ABORT, 'what an automation was triggered to do never changes');
+END;
 
 CREATE TRIGGER automations_stay_bound BEFORE UPDATE OF manifest_digest ON automations
 WHEN OLD.manifest_digest <> ''
@@ -194,17 +269,31 @@ CREATE TABLE deliveries (
     finished_at     TEXT
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX deliveries_by_channel ON deliveries (channel_id, id);
+
+CREATE INDEX deliveries_by_channel_and_state ON deliveries (channel_id, state, id);
+
+CREATE INDEX deliveries_by_end ON deliveries (finished_at);
+
 CREATE INDEX deliveries_by_org ON deliveries (org_id, id);
+
+CREATE INDEX deliveries_by_state ON deliveries (org_id, state, id);
 
 CREATE INDEX deliveries_open ON deliveries (channel_id, next_attempt_at) WHERE state IN ('queued', 'failed');
 
 CREATE INDEX deliveries_sending ON deliveries (channel_id) WHERE state = 'sending';
 
+CREATE VIEW enabled_members AS
+SELECT m.org_id, m.user_id
+  FROM memberships m
+  LEFT JOIN memberships owner ON owner.org_id = m.org_id AND owner.user_id = m.owner_id
+ WHERE NOT m.is_disabled AND (m.owner_id IS NULL OR owner.is_disabled = 0);
+
 CREATE TABLE group_members (
     org_id    TEXT NOT NULL,
     name      TEXT NOT NULL,
     user_id   TEXT NOT NULL REFERENCES users (id),
-    joined_at TEXT NOT NULL,
+    joined_at TEXT NOT NULL, joined_seq INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, name, user_id),
     FOREIGN KEY (org_id, name) REFERENCES groups (org_id, name)
 ) STRICT, WITHOUT ROWID;
@@ -217,7 +306,7 @@ CREATE TABLE groups (
     description TEXT NOT NULL,
     rules       TEXT NOT NULL,
     created_at  TEXT NOT NULL,
-    updated_at  TEXT NOT NULL,
+    updated_at  TEXT NOT NULL, deciding_seq INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, name)
 ) STRICT, WITHOUT ROWID;
 
@@ -230,6 +319,8 @@ CREATE TABLE idempotency_keys (
     created_at     TEXT NOT NULL,
     PRIMARY KEY (org_id, user_id, key)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 
 CREATE TABLE invitations (
     id             TEXT PRIMARY KEY,
@@ -306,7 +397,7 @@ CREATE TABLE "memberships" (
     role        TEXT NOT NULL,
     manager_id  TEXT REFERENCES users (id),
     is_disabled INTEGER NOT NULL DEFAULT 0,
-    created_at  TEXT NOT NULL, rules TEXT NOT NULL DEFAULT '[]', owner_id TEXT REFERENCES users (id),
+    created_at  TEXT NOT NULL, rules TEXT NOT NULL DEFAULT '[]', owner_id TEXT REFERENCES users (id), role_seq INTEGER NOT NULL DEFAULT 0, rules_seq INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, user_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -379,6 +470,9 @@ BEGIN
     SELECT RAISE(ABORT, 'a policy version never changes');
 END;
 
+CREATE INDEX policy_versions_that_apply ON policy_versions (org_id, policy_id, version)
+ WHERE json_type(document, '$.applies_to') IS NOT NULL;
+
 CREATE TABLE recovery_codes (
     user_id   TEXT NOT NULL REFERENCES users (id),
     code_hash TEXT NOT NULL,
@@ -392,7 +486,7 @@ CREATE TABLE roles (
     description TEXT NOT NULL,
     rules       TEXT NOT NULL,
     created_at  TEXT NOT NULL,
-    updated_at  TEXT NOT NULL,
+    updated_at  TEXT NOT NULL, deciding_seq INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, name)
 ) STRICT, WITHOUT ROWID;
 
@@ -427,6 +521,8 @@ CREATE TABLE sessions (
     last_used_at TEXT NOT NULL,
     expires_at   TEXT NOT NULL
 , proven_at TEXT) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 
 CREATE INDEX sessions_by_user ON sessions (user_id);
 
@@ -500,7 +596,7 @@ CREATE TABLE workers (
     certificate_expires_at TEXT NOT NULL,
     created_at             TEXT NOT NULL,
     last_seen_at           TEXT
-, is_shared INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, is_shared INTEGER NOT NULL DEFAULT 0, history_reported_at TEXT) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX shared_workers_by_name ON workers (name) WHERE state <> 'revoked' AND is_shared;
 

@@ -8,7 +8,7 @@ from typing import Literal
 import apsw
 
 from opsicle.kit.clock import from_text, to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, where
 
 
 class SessionRow(Row, frozen=True):
@@ -136,6 +136,12 @@ class OwnSessionRow(Row, frozen=True):
     expires_at: datetime
 
 
+_SELECT_OWN = """
+    SELECT s.id, s.kind, o.code, s.address, s.created_at, s.last_used_at, s.expires_at
+      FROM sessions s JOIN orgs o ON o.id = s.org_id
+"""
+
+
 def list_of_user(
     db: apsw.Connection, user_id: str, used_since: tuple[datetime, datetime], now: datetime, page: tuple[str, int]
 ) -> list[OwnSessionRow]:
@@ -145,16 +151,15 @@ def list_of_user(
     """
     browser_since, cli_since = used_since
     before_id, limit = page
+    which = where(
+        "s.user_id = :user_id",
+        "s.expires_at > :now",
+        "s.last_used_at >= CASE s.kind WHEN 'browser' THEN :browser_since ELSE :cli_since END",
+        before_id and "s.id < :before_id",
+    )
     return fetch_all(
         db,
-        """
-        SELECT s.id, s.kind, o.code, s.address, s.created_at, s.last_used_at, s.expires_at
-          FROM sessions s JOIN orgs o ON o.id = s.org_id
-         WHERE s.user_id = :user_id AND s.expires_at > :now
-           AND s.last_used_at >= CASE s.kind WHEN 'browser' THEN :browser_since ELSE :cli_since END
-           AND (:before_id = '' OR s.id < :before_id)
-         ORDER BY s.id DESC LIMIT :limit
-        """,
+        _SELECT_OWN + which + "ORDER BY s.id DESC LIMIT :limit",
         {
             "user_id": user_id,
             "now": to_text(now),

@@ -7,7 +7,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, where
 from opsicle.server.store.sessions import BearerRow
 
 
@@ -55,25 +55,23 @@ def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
           JOIN users u ON u.id = t.user_id
           JOIN orgs o ON o.id = t.org_id
           JOIN memberships m ON m.org_id = t.org_id AND m.user_id = t.user_id
-          LEFT JOIN memberships owner ON owner.org_id = m.org_id AND owner.user_id = m.owner_id
-         WHERE t.token_hash = :token_hash AND NOT m.is_disabled
-           AND (m.owner_id IS NULL OR owner.is_disabled = 0)
+          JOIN enabled_members e ON e.org_id = t.org_id AND e.user_id = t.user_id
+         WHERE t.token_hash = :token_hash
         """,
         {"token_hash": token_hash},
         BearerRow,
     )
 
 
+_SELECT = "SELECT id, name, prefix, created_at, expires_at, last_used_at, scopes FROM tokens"
+
+
 def list_of_member(db: apsw.Connection, org_id: str, user_id: str, before_id: str, limit: int) -> list[TokenRow]:
     """One person's tokens in one org, newest first, older than `before_id` (empty: from the newest)."""
+    which = where("org_id = :org_id", "user_id = :user_id", before_id and "id < :before_id")
     return fetch_all(
         db,
-        """
-        SELECT id, name, prefix, created_at, expires_at, last_used_at, scopes
-          FROM tokens
-         WHERE org_id = :org_id AND user_id = :user_id AND (:before_id = '' OR id < :before_id)
-         ORDER BY id DESC LIMIT :limit
-        """,
+        _SELECT + which + "ORDER BY id DESC LIMIT :limit",
         {"org_id": org_id, "user_id": user_id, "before_id": before_id, "limit": limit},
         TokenRow,
     )

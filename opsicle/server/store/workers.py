@@ -62,6 +62,19 @@ class NewWorker(msgspec.Struct, frozen=True, kw_only=True):
     is_shared: bool = False
 
 
+def note_history_report(db: apsw.Connection, worker_id: str, at: datetime, not_since: datetime) -> bool:
+    """Note that a worker says that history was rewritten. False if it has said so after `not_since`."""
+    db.execute(
+        """
+        UPDATE workers SET history_reported_at = :at
+         WHERE id = :id AND (history_reported_at IS NULL OR history_reported_at <= :not_since
+                             OR history_reported_at > :at)
+        """,
+        {"id": worker_id, "at": to_text(at), "not_since": to_text(not_since)},
+    )
+    return db.changes() == 1
+
+
 def has_enrolled(db: apsw.Connection) -> bool:
     """Whether the server has any worker that is not revoked."""
     return bool(fetch_value(db, "SELECT EXISTS (SELECT 1 FROM workers WHERE state <> 'revoked')", {}))

@@ -1,0 +1,183 @@
+"""No statement of the store walks through a table that grows with use: how each is carried out is read from SQLite.
+
+The plans are those of the product: nothing gathers statistics (`ANALYZE`), and a statement's plan does not depend on
+its values, so an empty database has the plans of a full one.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+import opsicle.server
+from opsicle.server.store import approvals, automations, deliveries
+from opsicle.server.store.database import open_connection
+from opsicle.server.store.migrations import LOG_MIGRATIONS, STATE_MIGRATIONS, migrate
+from tests.unit import store_statements
+from tests.unit.store_statements import Found, Statement
+from tests.unit.store_tables import GROWING
+
+ONE_STEP = "the first row in the order of the index, and no further"
+ONE_PAGE = "read in the order of the index, and no further than one page"
+OPEN_ALONE = "an index of what is open, which does not grow with the past"
+OF_A_PERSON = "those of one person"
+
+EXCEPTIONS = {
+    ("approvals.list_decisions", "USE TEMP B-TREE FOR ORDER BY"): "of one approval: a handful",
+    ("approvals.list_newest", "SEARCH approvals USING INDEX approvals_by_org (org_id=?)"): ONE_PAGE,
+    (
+        "audit.find_first_since",
+        "SEARCH audit_entries USING PRIMARY KEY (org_id=?)",
+    ): "for retention, in a thread; it ends at the first entry that stays",
+    (
+        "audit_checkpoints.list_all",
+        "SEARCH audit_checkpoints USING PRIMARY KEY (org_id=?)",
+    ): "for an export or a verification, which need them all, in a thread",
+    ("audit_checkpoints.exists", "SCAN audit_checkpoints"): ONE_STEP,
+    ("automations.count_by_state", "SCAN automations USING COVERING INDEX automations_open"): OPEN_ALONE,
+    ("automations.count_by_state", "USE TEMP B-TREE FOR GROUP BY"): "three groups",
+    ("automations.list_newest", "SEARCH automations USING COVERING INDEX automations_by_org (org_id=?)"): ONE_PAGE,
+    (
+        "automations.list_waiting_requirements",
+        "SEARCH automations USING INDEX automations_queued (org_id=?)",
+    ): ONE_STEP,
+    ("deliveries.list_due", "SCAN d USING INDEX deliveries_open"): OPEN_ALONE,
+    ("deliveries.list_due", "USE TEMP B-TREE FOR ORDER BY"): OPEN_ALONE,
+    ("deliveries.list_newest", "SEARCH d USING INDEX deliveries_by_org (org_id=?)"): ONE_PAGE,
+    ("deliveries.requeue_all", "SCAN deliveries USING INDEX deliveries_sending"): "what is being sent just now",
+    ("invitations.list_open", "SEARCH i USING INDEX invitations_open (org_id=?)"): OPEN_ALONE,
+    ("invitations.list_open", "USE TEMP B-TREE FOR ORDER BY"): OPEN_ALONE,
+    ("jobs.list_all_held", "SCAN j USING INDEX jobs_held"): "what runs just now, and only at the start",
+    ("orgs.list_shared_waiting", "USE TEMP B-TREE FOR ORDER BY"): "of the orgs in which something waits",
+    ("secrets.list_values", "SCAN sealed_values"): "for a new master key, while no server runs",
+    ("workers.find", "SCAN w"): "workers by name, when a person asks for one; thousands at most",
+    ("workers.find", "SEARCH w USING INDEX workers_by_org (org_id=?)"): "as above",
+    ("workers.find", "USE TEMP B-TREE FOR ORDER BY"): "those of one name",
+    ("workers.get", "SCAN w"): "as `workers.find`",
+    ("workers.get", "SEARCH w USING INDEX workers_by_org (org_id=?)"): "as `workers.find`",
+    ("workers.get", "USE TEMP B-TREE FOR ORDER BY"): "as `workers.find`",
+    ("workers.has_enrolled", "SCAN workers"): "to the first one that is not revoked, at the start",
+    ("workers.has_shared", "SCAN workers USING INDEX shared_workers_by_name"): ONE_STEP,
+}
+"""Steps that look like a walk and are none, or may be one: (function, step) and the reason why."""
+
+_TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO)\s+(\w+)(?:\s+(?:AS\s+)?(\w+))?", re.IGNORECASE)
+_STEP = re.compile(r"(?:SCAN|SEARCH) (\w+)")
+_NEWEST = re.compile(
+    r"WHERE org_id = \S+ ORDER BY (seq|number|id) DESC LIMIT 1$"
+    r"|(min|max)\((seq|number|id)\)(, 0\))? FROM \w+ (AS \w+ )?WHERE (\w+\.)?org_id = [\w:.?]+\)"
+)
+"""One step in the index, to the newest of an org."""
+
+
+@pytest.fixture(scope="module")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[apsw.Connection]]:
+    """The state's and the logs', empty, opened as the server opens them."""
+    folder = tmp_path_factory.mktemp("plans")
+    opened = []
+    for name, migrations in (("opsicle.db", STATE_MIGRATIONS), ("logs.db", LOG_MIGRATIONS)):
+        migrate(folder / name, migrations)
+        opened.append(open_connection(folder / name))
+    yield opened
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture(scope="module")
+def found(databases: list[apsw.Connection]) -> Found:
+    return store_statements.collect(databases, _enrol_a_worker)
+
+
+def _enrol_a_worker(db: apsw.Connection) -> None:
+    """Without one `workers.record_poll` does not get to its statement."""
+    db.execute("PRAGMA foreign_keys = OFF")
+    db.execute(
+        """
+        INSERT INTO workers (id, org_id, name, state, labels, runtimes, slots, version, boot_id, certificate_serial,
+                             certificate_expires_at, created_at)
+        VALUES ('x', 'x', 'w', 'active', '{}', '[]', 1, '', '', '', '', '')
+        """
+    )
+
+
+def _plan(db: apsw.Connection, statement: Statement) -> list[str]:
+    return [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement.sql}", statement.bindings)]
+
+
+def _walks(plan: list[str], sql: str) -> Iterator[str]:
+    """The steps that go through a table that grows, or sort rows of one."""
+    names = {alias or table: table for table, alias in _TABLE.findall(sql)} | {t: t for t, _ in _TABLE.findall(sql)}
+    tables = {names.get(match[1], match[1]) for step in plan if (match := _STEP.match(step))}
+    for step in plan:
+        match = _STEP.match(step)
+        is_growing = match is not None and names.get(match[1]) in GROWING
+        is_of_org = step.endswith(" (org_id=?)") and not _NEWEST.search(" ".join(sql.split()))
+        is_walk = is_growing and (step.startswith("SCAN") or is_of_org)
+        if is_walk or ("TEMP B-TREE" in step and tables & GROWING):
+            yield step
+
+
+def test_every_place_that_runs_a_statement_is_reached(found: Found) -> None:
+    missed = [
+        f"{module}, line {lines.start}"
+        for module, lines in store_statements.places()
+        if not any((module, line) in found.reached for line in lines)
+    ]
+    assert missed == [], "no call of the function gets there; `store_statements.py` has to be told how"
+
+
+def test_no_statement_stands_outside_the_store() -> None:
+    package = Path(str(opsicle.server.__file__)).parent
+    for path in package.rglob("*.py"):
+        if path.parent.name == "store":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            is_sql = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "execute"
+            assert not is_sql, f"{path.relative_to(package)}, line {getattr(node, 'lineno', 0)} runs SQL"
+
+
+def test_nothing_walks_through_a_table_that_grows(databases: list[apsw.Connection], found: Found) -> None:
+    assert len(found.statements) > 250
+    seen = set()
+    for statement in found.statements.values():
+        db = databases[1] if statement.function.startswith("logs.") else databases[0]
+        plan = _plan(db, statement)
+        for step in _walks(plan, statement.sql):
+            seen.add((statement.function, step))
+            assert (statement.function, step) in EXCEPTIONS, f"{statement.function}: {step}\n{statement.sql}\n{plan}"
+    assert set(EXCEPTIONS) - seen == set(), "these exceptions are needed no longer"
+
+
+STATES = {
+    automations: ["", "queued", "succeeded"],
+    approvals: ["", "pending", "approved"],
+    deliveries: ["", "queued", "delivered"],
+}
+
+
+@pytest.mark.parametrize("module", list(STATES), ids=lambda module: module.__name__.rpartition(".")[2])
+def test_every_combination_of_filters_has_its_index(databases: list[apsw.Connection], module) -> None:
+    """Each wish narrows the search in the index itself: nothing is read to be thrown away."""
+    db = databases[0]
+    names = [name for name in module.Filter.__dataclass_fields__ if name != "state"]
+    for state, before, *given in itertools.product(STATES[module], ["", "x"], *([["", "x"]] * len(names))):
+        wanted = module.Filter(state=state, **dict(zip(names, given, strict=True)))
+        ran: list[Statement] = []
+        db.exec_trace = lambda _cursor, sql, bindings: ran.append(Statement("", sql, bindings)) is None  # noqa: B023
+        module.list_newest(db, "x", wanted, before, 50)
+        db.exec_trace = None
+        (first,) = [step for step in _plan(db, ran[0]) if re.match(r"(SEARCH|SCAN) (automations|d|approvals) ", step)]
+        scope = 0 if module is deliveries and wanted.channel_id else 1
+        wishes = scope + bool(state) + bool(before) + sum(map(bool, given))
+        if module is automations:
+            assert "USING COVERING INDEX" in first, (wanted, before, first)
+        if module is automations and state == "queued":
+            assert "automations_open (org_id=? AND state=?" in first, (wanted, before, first)
+            continue  # what is open is few, and the other wishes stand in the same index
+        assert first[first.rindex("(") :].count("?") == wishes, (wanted, before, first)
