@@ -213,6 +213,7 @@ class Services:
         self.orgs.on_sharing_changed = self.fleet.sharing_changed
         self.workers.on_revoked = self.dispatch.on_revoked
         self.workers.on_drain_changed = self.dispatch.on_drain_changed
+        self.workers.on_labels_granted = self.dispatch.on_labels_granted
         for reason in self.core.logs.lost:
             self.remarks.note_lost_logs(reason)
         self.core.logs.on_lost = self.remarks.note_lost_logs

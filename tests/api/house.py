@@ -35,7 +35,8 @@ from opsicle.server.store.database import Database
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.users import UserRow
-from opsicle.wire.user_api import CreateJoinTokenRequest, SetupRequest
+from opsicle.wire.fleet_api import CreateJoinTokenRequest
+from opsicle.wire.user_api import SetupRequest
 from opsicle.wire.worker_api import Enrolment, EnrolRequest
 
 PASSWORD = "correct horse battery staple"
