@@ -228,6 +228,28 @@ def count_by_state(db: apsw.Connection) -> dict[str, int]:
     return {str(state): int(str(count)) for state, count in rows}
 
 
+class WaitingGroup(Row, frozen=True):
+    """How many automations of an org wait for a worker with just these requirements."""
+
+    org_id: str
+    requirements: str
+    count: int
+
+
+def count_waiting(db: apsw.Connection) -> list[WaitingGroup]:
+    """What waits for a worker on the whole server, the largest group first."""
+    return fetch_all(
+        db,
+        """
+        SELECT org_id, requirements, count(*) AS waiting FROM automations
+         WHERE state = 'queued' AND job_id IS NULL
+         GROUP BY org_id, requirements ORDER BY waiting DESC
+        """,
+        {},
+        WaitingGroup,
+    )
+
+
 def lease(db: apsw.Connection, automation_id: str, fence: int, job_id: str) -> bool:
     """Give a waiting automation to a job. `fence` is the one before this lease. False if someone was first."""
     db.execute(
