@@ -48,7 +48,5 @@ def _build(commit: str, folder: Path) -> Path:
         if (CACHE / name).is_dir():
             (tree / ".cache" / name).symlink_to(CACHE.resolve() / name)
     epoch = git("log", "-1", "--format=%ct", commit) or ""
-    subprocess.run(
-        [sys.executable, "build.py"], cwd=tree, check=True, env={**os.environ, "SOURCE_DATE_EPOCH": epoch}
-    )
+    subprocess.run([sys.executable, "build.py"], cwd=tree, check=True, env={**os.environ, "SOURCE_DATE_EPOCH": epoch})
     return tree / "dist" / "opsicle"
