@@ -15,6 +15,7 @@ class NoticeKind(StrEnum):
     APPROVAL_REQUESTED = "approval_requested"
     APPROVAL_REMINDER = "approval_reminder"
     APPROVAL_ESCALATED = "approval_escalated"
+    APPROVAL_STUCK = "approval_stuck"
     APPROVAL_ENDED = "approval_ended"
     AUTOMATION_FINISHED = "automation_finished"
     CHANNEL_TEST = "channel_test"

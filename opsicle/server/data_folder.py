@@ -47,6 +47,7 @@ class DataFolder:
     identity.key           seals the seeds of authenticator apps that the database holds
     setup-token            until the server has been set up
     server.json            while the server runs
+    clean-stop             while no server runs, after a clean stop (see clean_stop.py)
     lock                   held while the server runs
     """
 

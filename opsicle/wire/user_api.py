@@ -84,7 +84,8 @@ class LoginReply(msgspec.Struct, kw_only=True):
 class User(msgspec.Struct, kw_only=True):
     """A person of the org, or a service account with its `owner`. `rules` are their own, beside those of the role.
 
-    `is_manager_disabled`: their manager is shut out just now, and decides nothing.
+    `is_manager_disabled`: their manager is shut out just now, and decides nothing. `leaves_stuck`, in the answer to a
+    change: the templates of approvals that nobody can give since.
     """
 
     id: str
@@ -96,6 +97,7 @@ class User(msgspec.Struct, kw_only=True):
     owner: str | None = None
     is_manager_disabled: bool = False
     is_disabled: bool = False
+    leaves_stuck: list[str] = []
     created_at: datetime
 
 

@@ -56,4 +56,4 @@ def _policy_objection(db: Connection, case: Case) -> str:
     """Why the decisions do not carry it: under the policy as it was asked, and under what is asked today."""
     if reason := unmet(case.gates, case.votes, case.people, case.asker):
         return f"the decisions no longer hold: {reason}"
-    return tightened_since(db, case)
+    return tightened_since(db, case, case.votes)

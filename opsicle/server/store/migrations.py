@@ -13,6 +13,7 @@ from pathlib import Path
 import apsw
 
 from opsicle.domain.errors import Conflict, Unavailable
+from opsicle.server.store.integrity import damaged
 from opsicle.server.store.migration_steps import STEPS
 
 STATE_MIGRATIONS = Path(__file__).parent / "migrations"
@@ -20,8 +21,6 @@ LOG_MIGRATIONS = Path(__file__).parent / "log_migrations"
 
 OLDEST_SQLITE = (3, 51, 3)
 """Older ones can corrupt a database when the WAL is reset while another connection commits."""
-
-_RESTORE = "Put a copy of the data folder that is whole in its place."
 
 _CACHE_KIB = 64 * 1024
 """For as long as it takes: an index over a long history is sorted in memory instead of on the disk."""
@@ -78,19 +77,6 @@ def migrate(database: Path, folder: Path) -> int:
     return len(known) - version
 
 
-def check_integrity(database: Path) -> None:
-    """Raise Conflict unless SQLite finds the file sound and its references whole."""
-    connection = _open(database)
-    try:
-        found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
-        if found != ["ok"] or connection.execute("PRAGMA foreign_key_check").fetchone():
-            raise _damaged(database)
-    except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise _damaged(database) from error
-    finally:
-        connection.close()
-
-
 def schema(database: Path) -> str:
     """Every table, index and trigger of a file as SQL, sorted by name: what `schema.sql` holds."""
     connection = _open(database)
@@ -116,7 +102,7 @@ def _version(connection: apsw.Connection, database: Path) -> int:
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return int(connection.pragma("user_version"))
     except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise _damaged(database) from error
+        raise damaged(database) from error
 
 
 def _apply(connection: apsw.Connection, migration: Migration) -> None:
@@ -131,7 +117,3 @@ def _apply(connection: apsw.Connection, migration: Migration) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def _damaged(database: Path) -> Conflict:
-    return Conflict(f"{database.name} is damaged", hint=_RESTORE)

@@ -249,6 +249,16 @@ CREATE TABLE chat_links (
     UNIQUE (channel_id, user_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER approvals_follow_links_that_end AFTER DELETE ON chat_links
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = OLD.org_id AND state = 'pending';
+END;
+
+CREATE TRIGGER approvals_follow_links_to_chats AFTER INSERT ON chat_links
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
 CREATE TABLE deliveries (
     id              TEXT PRIMARY KEY,
     org_id          TEXT NOT NULL REFERENCES orgs (id),
@@ -298,6 +308,16 @@ CREATE TABLE group_members (
     FOREIGN KEY (org_id, name) REFERENCES groups (org_id, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER approvals_follow_who_joins_a_group AFTER INSERT ON group_members
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
+CREATE TRIGGER approvals_follow_who_leaves_a_group AFTER DELETE ON group_members
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = OLD.org_id AND state = 'pending';
+END;
+
 CREATE INDEX group_members_by_user ON group_members (org_id, user_id);
 
 CREATE TABLE groups (
@@ -309,6 +329,11 @@ CREATE TABLE groups (
     updated_at  TEXT NOT NULL, deciding_seq INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, name)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER approvals_follow_groups AFTER UPDATE OF rules ON groups WHEN OLD.rules <> NEW.rules
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
 
 CREATE TABLE idempotency_keys (
     org_id         TEXT NOT NULL REFERENCES orgs (id),
@@ -401,6 +426,23 @@ CREATE TABLE "memberships" (
     PRIMARY KEY (org_id, user_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER approvals_follow_members AFTER UPDATE OF role, manager_id, is_disabled, rules, owner_id ON memberships
+WHEN (OLD.role, OLD.manager_id, OLD.is_disabled, OLD.rules, OLD.owner_id)
+     IS NOT (NEW.role, NEW.manager_id, NEW.is_disabled, NEW.rules, NEW.owner_id)
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
+CREATE TRIGGER approvals_follow_members_who_come AFTER INSERT ON memberships
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
+CREATE TRIGGER approvals_follow_members_who_go AFTER DELETE ON memberships
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = OLD.org_id AND state = 'pending';
+END;
+
 CREATE INDEX memberships_by_owner ON memberships (org_id, owner_id) WHERE owner_id IS NOT NULL;
 
 CREATE INDEX memberships_by_user ON memberships (user_id);
@@ -490,6 +532,11 @@ CREATE TABLE roles (
     PRIMARY KEY (org_id, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER approvals_follow_roles AFTER UPDATE OF rules ON roles WHEN OLD.rules <> NEW.rules
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
 CREATE TABLE sealed_values (
     automation_id TEXT PRIMARY KEY REFERENCES automations (id),
     org_id        TEXT NOT NULL REFERENCES orgs (id),
@@ -557,6 +604,13 @@ CREATE TABLE templates (
     updated_at     TEXT NOT NULL,
     deleted_at     TEXT
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER approvals_follow_templates AFTER UPDATE OF latest_version ON templates
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z'
+     WHERE org_id = NEW.org_id AND state = 'pending'
+       AND (SELECT template FROM automations WHERE id = approvals.automation_id) = NEW.name;
+END;
 
 CREATE UNIQUE INDEX templates_by_name ON templates (org_id, name) WHERE deleted_at IS NULL;
 
