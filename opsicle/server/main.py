@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from opsicle.server.settings import ServerOptions
 
 
-def run(options: ServerOptions) -> None:
-    """Serve until SIGTERM or SIGINT; returns once everything is closed.
+def run(options: ServerOptions, reread: Callable[[], ServerOptions]) -> None:
+    """Serve until SIGTERM or SIGINT; returns once everything is closed. SIGHUP takes up what `reread` says then.
 
     Raises what a person can put right: Conflict (address or data folder in use, files damaged or of a newer program),
     InvalidInput (options), NotAllowed (folder, port), Unavailable (full disk).
@@ -16,7 +18,7 @@ def run(options: ServerOptions) -> None:
 
     from opsicle.server.lifetime import Lifetime
 
-    Lifetime(options).run()
+    Lifetime(options, reread).run()
 
 
 def _patch_standard_library() -> None:

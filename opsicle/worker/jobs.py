@@ -31,10 +31,11 @@ from opsicle.worker.identity import DataFolder
 from opsicle.worker.job_threads import JobThreads
 from opsicle.worker.journal import ChildProcess, JobEntry, Journal
 from opsicle.worker.log_shipper import JobLog, LogShipper
+from opsicle.worker.output import now_ms
 from opsicle.worker.runner import Cancellation, Host, Runner, kill_leftovers
 from opsicle.worker.spent_orders import SpentOrder
 from opsicle.worker.spool import Room, Spool
-from opsicle.worker.verification import Refused, Verifier
+from opsicle.worker.verification import Refused, Untimely, Verifier
 from opsicle.worker.workspace import remove_folder
 
 log = logging.getLogger(__name__)
@@ -220,7 +221,7 @@ class Jobs:
         try:
             may_start = self._may_start(job, self._verifier.check(work))
         except Refused as refused:
-            self._refuse(job, str(refused))
+            self._refuse(job, refused)
             return
         if not may_start:
             return
@@ -263,11 +264,12 @@ class Jobs:
         except OSError as error:
             raise _JournalFailed(error.strerror or str(error)) from error
 
-    def _refuse(self, job: Job, reason: str) -> None:
+    def _refuse(self, job: Job, refused: Refused) -> None:
         """Carry nothing out, and say so here and to the server. What an earlier order has left stays as it is."""
-        log.error("order refused: nothing of it is run", extra={"job_id": job.id, "reason": reason})
+        log.error("order refused: nothing of it is run", extra={"job_id": job.id, "reason": str(refused)})
+        request = RefuseRequest(job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, Untimely), now_ms())
         try:
-            self._insist(job, "refuse", RefuseRequest(job.fence, reason[:MAX_EXPLANATION]), Done)
+            self._insist(job, "refuse", request, Done)
         except (NotAuthenticated, NotAllowed) as error:
             self._on_rejected(error)
         except OpsicleError as error:
