@@ -100,6 +100,7 @@ ChoosableKind = Literal[
     "approval_stuck",
     "approval_ended",
     "automation_finished",
+    "automation_succeeded",
 ]
 
 

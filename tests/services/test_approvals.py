@@ -195,6 +195,16 @@ def test_a_reminder_and_an_escalation_come_once_each_over_restarts(office: Offic
     assert office.approve("carol", asked).state == "approved"
 
 
+def test_who_decided_on_an_earlier_gate_hears_of_a_withdrawal(office: Office) -> None:
+    office.policy(f"{MANAGER}, {{name: admins, approvers: {{users: [carol@example.com]}}}}")
+    asked = office.ask()
+    office.approve("bob", asked)
+
+    office.core.approvals.withdraw(office.people["alice"], asked.approval_id or "")
+
+    assert office.told("approval_ended") == [{"bob", "carol"}]
+
+
 def test_who_asked_can_withdraw_and_nobody_else(office: Office, asked: Automation) -> None:
     with pytest.raises(NotAllowed):
         office.core.approvals.withdraw(office.people["bob"], asked.approval_id or "")
