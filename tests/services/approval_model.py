@@ -46,6 +46,8 @@ class Asked:
     at: float
     command: str
     is_altered: bool = False
+    is_disturbed: bool = False
+    """Somebody wrote to its rows: it may be held up, but what comes out of it must still be right."""
     agreed: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     is_over: bool = False

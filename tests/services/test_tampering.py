@@ -264,6 +264,13 @@ def carried_out(office: Office, asked: Automation) -> None:
     worker.finish(work)
 
 
+def begun(office: Office, asked: Automation) -> None:
+    office.approve("bob", asked)
+    worker = office.core.worker(office.org_id, "first")
+    (work,) = worker.poll().work
+    worker.start(work)
+
+
 def lost(office: Office, asked: Automation) -> None:
     office.approve("bob", asked)
     worker = office.core.worker(office.org_id, "first")
@@ -279,7 +286,7 @@ def refused_by_a_worker(office: Office, asked: Automation) -> None:
     office.core.jobs.refuse(worker.actor, work.job_id, RefuseRequest(work.fence, "no"))
 
 
-ENDED = [cancelled, cancelled_before_it_was_approved, withdrawn, carried_out, lost, refused_by_a_worker]
+ENDED = [cancelled, cancelled_before_it_was_approved, withdrawn, carried_out, begun, lost, refused_by_a_worker]
 
 
 @pytest.mark.parametrize("end", ENDED, ids=lambda end: end.__name__)

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from opsicle.domain.automations import AutomationState
-from opsicle.domain.templates import Phase, Template, Value
-from opsicle.domain.workers import Candidate, Requirements, waiting_reason
+from opsicle.domain.templates import Phase, Template
+from opsicle.domain.workers import Candidate, waiting_reason
+from opsicle.server.services.stored_values import shown_values, stored_requirements
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import CommandReport, PhaseReport, StepState
@@ -65,7 +66,7 @@ def whole(snapshot: Snapshot) -> Automation:
     return Automation(
         **msgspec.structs.asdict(summary(row, snapshot.candidates)),
         display_name=template.display_name,
-        values=msgspec.json.decode(row.values_json, type=dict[str, Value]),
+        values=shown_values(row.values_json),
         variables=list(template.variables),
         runs_on=template.runs_on,
         phases=_phases(template.phases, reports),
@@ -82,7 +83,7 @@ def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate]) -> str:
         return ""
     if row.job_id:
         return f"{row.worker_name} is about to start it"
-    return waiting_reason(msgspec.json.decode(row.requirements, type=Requirements), candidates)
+    return waiting_reason(stored_requirements(row.requirements), candidates)
 
 
 def _phases(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> list[PhaseRun]:

@@ -6,8 +6,6 @@ import logging
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-import msgspec
-
 from opsicle.domain.manifest_formats import CannotSay, common
 from opsicle.domain.workers import Requirements, can_take
 from opsicle.kit.clock import Clock
@@ -18,6 +16,7 @@ from opsicle.server.services.fleet import Fleet, Presence
 from opsicle.server.services.leases import Lease, Leases
 from opsicle.server.services.notices import Notices
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
+from opsicle.server.services.stored_values import stored_requirements
 from opsicle.server.services.work import Checked, Said, WorkOrders
 from opsicle.server.store import audit, automations, jobs, orgs
 from opsicle.server.store.automations import AutomationRow
@@ -107,7 +106,7 @@ class Leasing:
     def _queue(self, db: Connection, presence: Presence, org_id: str, free: int, leased: Leased) -> list[AutomationRow]:
         """One more than `free` of the oldest automations of an org that this worker can take, and notes their kinds."""
         me = self.fleet.candidate(presence, busy=0)
-        waiting = [(text, _decode(text)) for text in automations.list_waiting_requirements(db, org_id)]
+        waiting = [(text, stored_requirements(text)) for text in automations.list_waiting_requirements(db, org_id)]
         mine = [(text, wanted) for text, wanted in waiting if can_take(wanted, me)]
         leased.left_waiting += [(org_id, wanted) for _, wanted in mine]
         rows = [row for text, _ in mine for row in automations.list_waiting(db, org_id, text, free + 1)]
@@ -176,11 +175,3 @@ class Leasing:
 def may_serve(db: Connection, worker: Presence | WorkerActor, org_id: str) -> bool:
     """Whether a worker may carry out what an org runs, by what the database says now."""
     return orgs.allows_shared_workers(db, org_id) if worker.is_shared else worker.org_id == org_id
-
-
-def _decode(text: str) -> Requirements:
-    """What a row asks for. If that cannot be read, whoever comes first finds out that it was altered."""
-    try:
-        return msgspec.json.decode(text, type=Requirements)
-    except (ValueError, msgspec.MsgspecError):
-        return Requirements()
