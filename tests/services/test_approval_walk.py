@@ -152,6 +152,7 @@ class Walk:
             assert not asked.is_over, "handed out after its end"
             assert self.model.holds(asked), "handed out though what was agreed to no longer holds"
             assert work.phases[0].commands == (asked.command,), "something else than what was shown"
+            assert work.variables == {"OPSICLE_VAR_TARGET": "production"}, "with other values"
             assert work.requester == self.office.people[asked.by].email, "for somebody else than who asked"
             handed.add(work.automation_id)
             worker.start(work)

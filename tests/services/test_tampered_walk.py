@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import apsw
+import msgspec
 import pytest
 
 from opsicle.kit.ids import new_id
 from opsicle.server.store import approvals
 from tests.services.approval_model import LIFETIME, Asked
 from tests.services.test_approval_walk import SCALE, Walk
+from tests.services.test_tampering import digest_alike
 
 STEPS = 250
 
@@ -79,8 +81,9 @@ class TamperedWalk(Walk):
         asked = self.dice.choice(self.asked[-6:])
         ways = {self.column: 6, self.put_back: 3, self.remove_approval: 1, self.remove_decision: 1}
         ways |= {self.make_decision: 2, self.copy: 1, self.swap: 1, self.requester: 1, self.policy: 1}
+        ways[self.alike] = 2
         way = self.dice.choices(list(ways), weights=list(ways.values()))[0]
-        with suppress(apsw.Error):  # what SQLite itself does not let be is no alteration
+        with suppress(apsw.Error, msgspec.MsgspecError, KeyError):  # what SQLite does not let be is no alteration
             way(asked)
             self.did[f"tamper: {way.__name__}"] += 1
 
@@ -250,6 +253,11 @@ class TamperedWalk(Walk):
                 )
             )
             self._mark(asked, is_hard=True)
+
+    def alike(self, asked: Asked) -> None:
+        """What is to run is altered, and with it every digest that the database holds."""
+        digest_alike(self.office, asked.automation)
+        self._mark(asked, is_hard=True)
 
     def _mark(self, asked: Asked, *, is_hard: bool) -> None:
         asked.is_disturbed = True

@@ -24,6 +24,7 @@ UNDECIDED = """
     DROP TRIGGER IF EXISTS approval_decisions_are_immutable; DROP TRIGGER IF EXISTS approval_decisions_stay;
     DROP TRIGGER IF EXISTS approval_decisions_stay_authentic;
 """
+OTHER_VALUES = '{"target":"other"}'
 MALLORY = "(SELECT id FROM users WHERE name = 'mallory')"
 
 
@@ -33,7 +34,8 @@ def sql(script: str) -> Tamper:
 
 def digest_alike(office: Office, asked: Automation) -> None:
     """What is to run is altered, and every digest of it that the database holds."""
-    office.tamper(UNBOUND + 'UPDATE automations SET values_json = \'{"target":"other"}\'')
+    office.tamper(UNBOUND)
+    office.tamper("UPDATE automations SET values_json = :values WHERE id = :id", values=OTHER_VALUES, id=asked.id)
 
     def work(db: object) -> None:
         row = automations.get(db, office.org_id, asked.id)
