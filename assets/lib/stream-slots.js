@@ -1,6 +1,6 @@
 // A browser opens six connections to one server, and a stream keeps one for as long as its page is looked at. So that
 // many windows side by side leave room for what people do in them, the windows of one browser share four: three for
-// whoever comes first, and one on which all others take turns (https://www.w3.org/TR/web-locks/).
+// whoever comes first, and one on which all others take turns (Web Locks).
 
 const OWN = ["opsicle-stream-1", "opsicle-stream-2", "opsicle-stream-3"];
 const IN_TURNS = "opsicle-stream-in-turns";
