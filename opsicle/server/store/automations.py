@@ -51,7 +51,7 @@ class AutomationRow(Row, frozen=True, kw_only=True):
 
 _SELECT = """
     SELECT a.id, a.org_id, a.template_id, a.template, a.version, a.values_json, a.requirements, a.on_worker_lost,
-           a.state, a.fence, a.job_id, a.requester_id, u.email, u.name, a.reason, a.rerun_of,
+           a.state, a.fence, a.job_id, a.requester_id, coalesce(u.former_email, u.email), u.name, a.reason, a.rerun_of,
            a.manifest_digest, a.manifest_format, a.principal_id, a.mac, a.exit_code, a.explanation, a.created_at,
            a.queued_at, a.started_at, a.finished_at, a.cancel_requested_at, w.id, w.name, p.id, p.waiting_for
       FROM automations a
