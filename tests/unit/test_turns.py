@@ -24,7 +24,7 @@ class Desk:
 
     def come(self, org: str, times: int = 1) -> None:
         self.greenlets += [gevent.spawn(self._be_served, org) for _ in range(times)]
-        gevent.sleep(0)
+        gevent.idle()
 
     def open(self) -> None:
         self.door.set()
@@ -35,7 +35,6 @@ class Desk:
             with self.turns.turn(org):
                 self.door.wait()
                 self.served.append(org)
-                gevent.sleep(0)
         except TooManyRequests:
             self.refused.append(org)
 
