@@ -24,6 +24,7 @@ from opsicle.domain.template_parser import AutomationDocument
 from opsicle.domain.templates import Template, Value, Variable, VariableType
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import check_values, environment
+from opsicle.kit import signals
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
 from opsicle.worker.runner import Cancellation, Host, Runner
@@ -158,7 +159,10 @@ def _cancel_on_signals(stack: ExitStack, cancellation: Cancellation, narration: 
             narration.show_status("cancelling …")
         cancellation.cancel()
 
+    signals.restore_defaults()
     for number in _STOP_SIGNALS:
+        if number == signal.SIGHUP and signals.is_ignored(number):
+            continue  # `nohup`: the terminal may go
         stack.callback(signal.signal, number, signal.signal(number, cancel))
 
 
