@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 
 from opsicle.domain.automations import JobState
-from opsicle.domain.templates import Phase, When
+from opsicle.domain.templates import Phase, When, default_limit
 from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, PhaseReport, StepState, Work
 from opsicle.worker.attempt import Attempt, Limits, Marks, Surroundings, stop_tree
 from opsicle.worker.masking import Masking
@@ -197,7 +197,10 @@ class Runner:
         deadline = time.monotonic() + phase.timeout
         if heeds_job and self._deadline < deadline:
             return Limits(self._deadline, f"timed out: the whole job may take {self._work.timeout} s", heeds_job)
-        return Limits(deadline, f"timed out after {phase.timeout} s", heeds_job)
+        is_default = default_limit(phase)
+        return Limits(
+            deadline, f"timed out after {phase.timeout} s" + (f", {is_default}" if is_default else ""), heeds_job
+        )
 
     def _await_retry(self, phase: Phase) -> bool:
         """Let the delay between two tries pass. False if the job was cancelled or ran out of time meanwhile."""
