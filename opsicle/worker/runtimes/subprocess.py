@@ -7,6 +7,7 @@ import os
 import pwd
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from opsicle.domain.secrets import secret_environment_name
 from opsicle.domain.templates import Phase
@@ -66,7 +67,7 @@ def start(
 ) -> process.Child:
     """Start a phase's shell with its script. Raises CannotStart."""
     try:
-        folder = workspace.folder_for(phase.working_directory)
+        folder = _folder(phase, workspace)
         argv = _argv(phase, script, workspace)
         encoded = {_bytes(name): _bytes(value) for name, value in environment.items()}
         return process.spawn(argv, encoded, folder, tag)
@@ -75,6 +76,13 @@ def start(
         raise CannotStart(reason) from None
     except OSError as problem:
         raise _explain(phase, problem) from None
+
+
+def _folder(phase: Phase, workspace: Workspace) -> Path:
+    try:
+        return workspace.folder_for(phase.working_directory)
+    except OSError as problem:
+        raise CannotStart(f"the workspace is gone and cannot be made anew: {problem.strerror}") from None
 
 
 def _argv(phase: Phase, script: Script, workspace: Workspace) -> list[bytes]:
