@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
+
+_Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 
 
 def restore_defaults() -> None:
@@ -34,5 +37,5 @@ def _do_nothing(_number: int, _frame: FrameType | None) -> None:
 _PYTHONS_OWN = {signal.SIGPIPE, signal.SIGXFSZ}
 """Python ignores these, and restores them itself in what it starts."""
 
-_OTHERWISE = {signal.SIGINT: signal.default_int_handler, signal.SIGCHLD: signal.SIG_DFL}
+_OTHERWISE: dict[int, _Handler] = {signal.SIGINT: signal.default_int_handler, signal.SIGCHLD: signal.SIG_DFL}
 """SIGCHLD: while it is ignored, nobody learns how a child has ended."""
