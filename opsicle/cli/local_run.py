@@ -27,6 +27,7 @@ from opsicle.domain.variables import check_values, environment
 from opsicle.kit import signals
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
+from opsicle.worker.private_files import private_folder
 from opsicle.worker.runner import Cancellation, Host, Runner
 from opsicle.worker.workspace import remove_folder
 
@@ -103,7 +104,10 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
         folder = Path(tempfile.mkdtemp(prefix="opsicle-"))
         # Not a TemporaryDirectory: that would delete through what the job has left mounted.
         stack.callback(remove_folder, folder)
-        runner = Runner(work, _Shown(narration), Host(workspace_root=folder), cancellation)
+        private = private_folder(folder)
+        stack.callback(remove_folder, private)
+        host = Host(workspace_root=folder, private_folder=private)
+        runner = Runner(work, _Shown(narration), host, cancellation)
         _cancel_on_signals(stack, cancellation, narration)
         begun = time.monotonic()
         outcome = _in_thread(runner)

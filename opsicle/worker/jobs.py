@@ -29,6 +29,7 @@ from opsicle.worker.connection import AWAY, Connection
 from opsicle.worker.identity import DataFolder
 from opsicle.worker.journal import ChildProcess, JobEntry, Journal
 from opsicle.worker.log_shipper import JobLog, LogShipper
+from opsicle.worker.private_files import private_folder
 from opsicle.worker.runner import Cancellation, Host, Runner, kill_leftovers
 from opsicle.worker.spent_orders import SpentOrder
 from opsicle.worker.spool import Room, Spool
@@ -91,6 +92,7 @@ class Jobs:
         on_idle: Callable[[], None],
     ) -> None:
         self._folder = folder
+        self._private_folder = private_folder(folder.workspaces)
         self._connection = connection
         self._journal = journal
         self._verifier = verifier
@@ -253,7 +255,11 @@ class Jobs:
             log.warning("the server does not take the refusal", extra={"job_id": job.id, "reason": error.message})
 
     def _run(self, job: Job, work: Work) -> Outcome:
-        host = Host(workspace_root=self._folder.workspaces, on_child=lambda pid, life: self._note_child(job, pid, life))
+        host = Host(
+            workspace_root=self._folder.workspaces,
+            private_folder=self._private_folder,
+            on_child=lambda pid, life: self._note_child(job, pid, life),
+        )
         try:
             return Runner(work, job.log, host, job.cancellation).run()
         except Exception:

@@ -67,7 +67,7 @@ def _fields(text: str) -> list[tuple[str, str]]:
 def _yaml_fields(text: str) -> list[tuple[str, str]]:
     problems = Problems()
     try:
-        document = plain(load(text.encode(), problems))
+        document = plain(load(text.encode(errors="replace"), problems))
     except (OpsicleError, ValueError):
         return []
     return list(_leaves(document)) if isinstance(document, dict | list) else []

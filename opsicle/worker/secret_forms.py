@@ -39,24 +39,31 @@ _QUOTES_AS_NUMBERS = str.maketrans({'"': "&#34;", "'": "&#39;", "&": "&amp;", "<
 
 
 def forms(values: Iterable[str]) -> list[bytes]:
-    """Every form of every value, each once, the longest first."""
+    """Every form of every value, each once, the longest first.
+
+    A value may hold bytes that are no text, as `surrogateescape` has them.
+    """
     found: set[bytes] = set()
     for value in values:
         inner = contents(value)
         for text in {value, value.strip(), *inner.values}:
             found.update(_forms(text))
-        found.update(form.encode() for line in inner.lines for form in _texts(line))
+        found.update(_bytes(form) for line in inner.lines for form in _texts(line))
     return sorted((form for form in found if len(form) >= MIN_FORM_BYTES), key=lambda form: (-len(form), form))
 
 
 def _forms(value: str) -> Iterator[bytes]:
     for text in _texts(value):
-        yield text.encode()
-    content = value.encode()
+        yield _bytes(text)
+    content = _bytes(value)
     yield from _base64(content)
     for digits in (content.hex(), content.hex().upper()):
         yield digits.encode()
         yield from _lines(digits.encode(), _HEX_LINE)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
 
 
 def _texts(value: str) -> Iterator[str]:
@@ -77,7 +84,7 @@ def _texts(value: str) -> Iterator[str]:
 
 def _url(value: str) -> Iterator[str]:
     for safe in ("", "/", _UNESCAPED_BY_BROWSERS):
-        upper = quote(value, safe=safe)
+        upper = quote(value, safe=safe, errors="surrogateescape")
         lower = _PERCENT.sub(lambda match: match[0].lower(), upper)
         for encoded in (upper, lower):
             yield encoded

@@ -94,6 +94,7 @@ def test_a_phase_sees_exactly_the_promised_environment(machine: Machine, monkeyp
     seen.pop("LC_CTYPE", None)  # python's own
     assert seen.pop("OPSICLE_WORKSPACE") == str(machine.root / "job-7")
     assert seen.pop("OPSICLE_OUTPUT").startswith(str(machine.root / "job-7"))
+    assert seen.pop("OPSICLE_MASK").endswith("/job-7.mask")
     assert seen == machine.environment | {
         "OPSICLE_VAR_SERVICE": "nginx; rm -rf /",
         "MODE": "fast",

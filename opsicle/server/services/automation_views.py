@@ -78,7 +78,8 @@ def _reports(job: JobRow) -> list[PhaseReport]:
     reports = msgspec.json.decode(job.phases, type=list[PhaseReport])
     if job.state == JobState.UNKNOWN:
         for report in reports:
-            for step in (report, *report.commands):
+            steps: list[PhaseReport | CommandReport] = [report, *report.commands]
+            for step in steps:
                 if step.state in {StepState.PENDING, StepState.RUNNING}:
                     step.state = StepState.UNKNOWN
                     step.finished_at_ms = _milliseconds(job.finished_at) if step.started_at_ms is not None else None

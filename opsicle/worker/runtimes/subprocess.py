@@ -44,13 +44,19 @@ def base_environment() -> dict[str, str]:
     return base
 
 
-def phase_environment(work: Work, phase: int, base: Mapping[str, str], workspace: Workspace) -> dict[str, str]:
-    """The whole environment of a phase, as the template format promises it. What tells of the job always wins."""
+def phase_environment(
+    work: Work, phase: int, base: Mapping[str, str], workspace: Workspace, private: Mapping[str, str]
+) -> dict[str, str]:
+    """The whole environment of a phase, as the template format promises it. What tells of the job always wins.
+
+    `private` are the variables that name its private files.
+    """
     return {
         **base,
         **work.variables,
         **work.phases[phase].env,
         **work.secret_variables,
+        **private,
         **{secret_environment_name(name): work.secrets[name] for name in work.phases[phase].secrets},
         "OPSICLE_AUTOMATION_ID": work.automation_id,
         "OPSICLE_JOB_ID": work.job_id,
