@@ -13,6 +13,7 @@ PACKAGES = {
     "iproute2": "/usr/sbin/ip",
     "nftables": "/usr/sbin/nft",
     "curl": "/usr/bin/curl",
+    "faketime": "/usr/lib/*/faketime/libfaketime.so.1",
     "openssl": "/usr/bin/openssl",
     "nodejs": "node",
     "npm": "npm",

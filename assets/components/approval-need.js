@@ -11,6 +11,7 @@ export function needView(need) {
   return noticeBox(
     "note",
     h("strong", {}, "It waits for approval before it runs"),
+    need.is_default && said(`The template names no policy; ${need.policy} applies by itself.`),
     h("ul", {}, need.gates.map((gate) => h("li", {}, gateText(gate)))),
   );
 }

@@ -16,8 +16,7 @@ import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { whoAmI } from "../lib/session.js";
 import { ago, countdown } from "../lib/times.js";
-import { valueText } from "../lib/values.js";
-import { visible } from "../lib/visible.js";
+import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
 const GATE_STATES = {
   waiting: "Comes after the one before",
@@ -56,7 +55,7 @@ function view(approval, redraw) {
     heading(approval),
     !approval.is_intact &&
       noticeBox("bad", h("strong", {}, "What is stored is not what was asked for"), h("p", {}, "Nobody can agree to it.")),
-    approval.explanation && noticeBox("note", h("p", {}, visible(sentence(approval.explanation)))),
+    approval.explanation && noticeBox("note", h("p", {}, sentence(approval.explanation))),
     decisions(approval, redraw),
     h(
       "div",
@@ -92,7 +91,7 @@ function heading(approval) {
         " · ",
         h("a", { href: `/automations/${approval.automation_id}` }, "the automation"),
       ),
-      h("p", { class: "lead" }, approval.reason ? visible(approval.reason) : h("span", { class: "muted" }, "No reason was given.")),
+      h("p", { class: "lead" }, approval.reason ? visibleLine(approval.reason) : h("span", { class: "muted" }, "No reason was given.")),
     ],
   });
 }
@@ -109,8 +108,11 @@ function decisions(approval, redraw) {
       button("Withdraw…", { onclick: () => openWithdrawal(approval, redraw) }),
   ].filter(Boolean);
   return [
+    approval.stuck && noticeBox("warn", h("p", {}, `${sentence(approval.stuck)}.`)),
+    approval.stricter_since && noticeBox("warn", h("p", {}, `It would not run as it was asked: ${visible(approval.stricter_since)}.`)),
     approval.state === "pending" &&
       !approval.may_decide &&
+      !approval.stuck &&
       noticeBox("note", h("p", {}, `It waits for ${visible(approval.waiting_for)}.`)),
     actions.length > 0 && h("div", { class: "form-actions decide" }, actions),
   ];
@@ -162,7 +164,7 @@ function valuesView({ values, variables }) {
   const names = Object.keys(values);
   if (!names.length) return h("p", { class: "muted" }, "It takes none.");
   const labels = labelsOf(variables);
-  return pairs(names.map((name) => [labels.get(name) || name, h("code", {}, visible(valueText(values[name])))]));
+  return pairs(names.map((name) => [labels.get(name) || name, h("code", {}, visibleValue(values[name]))]));
 }
 
 function where(approval) {
@@ -170,9 +172,15 @@ function where(approval) {
   return pairs([
     ["Worker’s labels", visible(labels.join(", ")) || "any worker"],
     ["Workers that fit", visible(approval.workers.join(", ")) || "none is connected"],
-    ["Policy", approval.policy ? `${approval.policy} version ${approval.policy_version}` : "in the template"],
+    ["Policy", policyText(approval)],
     ["Manifest (SHA-256)", h("code", { class: "command" }, approval.manifest_digest)],
   ]);
+}
+
+/** Several policies that apply by themselves together have no version. */
+function policyText({ policy, policy_version: version }) {
+  if (!policy) return "in the template";
+  return version ? `${policy} version ${version}` : policy;
 }
 
 function gates({ gates: all, order, state }) {
@@ -201,7 +209,7 @@ function gateView(gate, isOver) {
         h("strong", {}, visible(each.person.email)),
         each.verdict === "approve" ? " agreed " : " refused ",
         ago(each.decided_at),
-        each.reason && `: ${visible(each.reason)}`,
+        each.reason && `: ${visibleLine(each.reason)}`,
       ),
     ),
     gate.waits_for.length > 0 &&
@@ -232,7 +240,7 @@ function labelsOf(variables) {
 }
 
 function said(value) {
-  return value === null ? "nothing" : visible(valueText(value));
+  return value === null ? "nothing" : visibleValue(value);
 }
 
 function pairs(rows) {

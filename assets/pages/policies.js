@@ -37,7 +37,7 @@ export function mount(root) {
   root.append(
     pageHeading("Policies", {
       actions: may("policies.manage") && button("Push a policy…", { look: "primary", onclick: () => openPush(SAMPLE, reload) }),
-      below: h("p", { class: "muted" }, "Who must agree before a template runs that names the policy."),
+      below: h("p", { class: "muted" }, "Who must agree before a template runs that names the policy, or to which it applies by itself."),
     }),
     list,
   );
@@ -59,7 +59,7 @@ function row(policy, reload) {
   return h(
     "tr",
     {},
-    h("td", {}, h("strong", {}, policy.name)),
+    h("td", {}, h("strong", {}, policy.name), policy.is_default && h("div", { class: "muted small" }, "applies by itself")),
     h("td", { dataset: { label: "Gates" } }, visible(policy.gates.join(", "))),
     h("td", { dataset: { label: "Version" } }, String(policy.version)),
     h("td", { dataset: { label: "Pushed" } }, ago(policy.pushed_at)),
@@ -83,7 +83,13 @@ function actions(policy, reload) {
   const end = () =>
     ask({
       title: `Delete ${policy.name}?`,
-      content: h("p", {}, "Templates that name it cannot run, and what it has let pass and does not run yet will not."),
+      content: h(
+        "p",
+        {},
+        policy.is_default
+          ? "What names no policy is no longer asked for by it. Templates that name it cannot run."
+          : "Templates that name it cannot run, and what it has let pass and does not run yet will not.",
+      ),
       actions: [{ text: "Delete the policy", look: "danger", run: () => remove(path).then(reload) }],
     });
   return [
@@ -104,6 +110,11 @@ function openPush(source, reload) {
     try {
       const pushed = await post("/policies", { source: text.control.value });
       note(pushed.is_new ? `Pushed ${pushed.name}, version ${pushed.version}` : "Nothing new");
+      if (pushed.warnings.length) {
+        reload();
+        replace(mistakes, h("p", {}, "It is pushed. What to look at:"), placesList(pushed.warnings));
+        return false;
+      }
     } catch (error) {
       const others = showProblems([text], error.errors ?? []);
       if (!others.length) throw error;

@@ -118,6 +118,7 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("id", automation.id),
         ("state", automation.state),
         ("why", automation.explanation or automation.waiting_reason),
+        ("log", automation.log_remark),
         ("approval", automation.approval_id),
         ("template", f"{automation.template} v{automation.version}"),
         ("values", automation.values),

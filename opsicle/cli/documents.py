@@ -11,8 +11,8 @@ from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.policy_parser import POLICY_TYPE, REQUEST_TYPE, PolicyDocument, RequestDocument
 from opsicle.domain.policy_parser import digest as policy_digest
 from opsicle.domain.problems import Problems, nearest, quoted
-from opsicle.domain.shell_lint import warnings
 from opsicle.domain.template_parser import AUTOMATION_TYPE, TEMPLATE_TYPE, Document, digest, parse_document
+from opsicle.domain.template_warnings import warnings
 from opsicle.domain.templates import Phase, Template, Value, Variable, VariableType, default_limit
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import parse_text

@@ -13,16 +13,18 @@ from opsicle.cli.output import Column, emit, emit_list, print_json
 from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
+from opsicle.cli.terminal import echo_document
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
-    from opsicle.domain.policies import Approvers, Gate
+    from opsicle.domain.policies import Approvers, Gate, Scope
     from opsicle.wire.policy_api import PolicyPushed, PolicyVersion
 
 _COLUMNS = [
     Column("name", lambda policy: policy.name),
     Column("version", lambda policy: policy.version),
     Column("gates", lambda policy: policy.gates),
+    Column("by itself", lambda policy: policy.is_default),
     Column("pushed", lambda policy: policy.pushed_at),
     Column("by", lambda policy: policy.pushed_by.email),
 ]
@@ -68,7 +70,7 @@ def show(name: str, version: int | None, *, source: bool) -> None:
     """Show one policy."""
     policy = connect().policy(name, version)
     if source and not current().wants_json:
-        click.echo(policy.source, nl=not policy.source.endswith("\n"))
+        echo_document(policy.source)
         return
     emit(policy, _fields(policy))
 
@@ -106,11 +108,26 @@ def _fields(policy: PolicyVersion) -> list[tuple[str, object]]:
         ("name", policy.name),
         ("version", f"{policy.version} of {policy.latest_version}"),
         ("order", policy.order),
+        *(("applies to", _reach(scope)) for scope in policy.applies_to),
         *((f"gate {gate.name}", _said(gate)) for gate in policy.gates),
         ("pushed", policy.pushed_at),
         ("pushed by", policy.pushed_by.email),
         ("digest", policy.digest),
     ]
+
+
+def _reach(scope: Scope) -> str:
+    """What a policy applies to by itself, in one line."""
+    parts = ["everything that names no policy"] if scope.everything else []
+    parts += [f"templates labelled {key}={' or '.join(values)}" for key, values in scope.labels.items()]
+    parts += [f"work for workers with {key}={' or '.join(values)}" for key, values in scope.runs_on.items()]
+    if scope.requesters:
+        asked = ["service accounts"] if scope.requesters.service_accounts else []
+        asked += scope.requesters.users
+        asked += [f"group {name}" for name in scope.requesters.groups]
+        asked += [f"role {name}" for name in scope.requesters.roles]
+        parts.append(f"what is run by {' or '.join(asked)}")
+    return ", ".join(parts)
 
 
 def _said(gate: Gate) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.accounts import password_file
+from opsicle.cli.complaints import warn_of_stuck
 from opsicle.cli.invitations import invitations, invite, uninvite
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import totp_option, with_proof
@@ -94,9 +95,9 @@ def update(
 @users.command()
 @click.argument("user")
 @click.option("--new-owner", metavar="EMAIL", default="", help="Who answers for their service accounts from now on.")
-@click.option("--yes", "is_confirmed", is_flag=True, help="Also if service accounts go with them, or approvals stick.")
+@click.option("--yes", is_flag=True, help="Also if service accounts go with them, or approvals stick.")
 @totp_option
-def delete(user: str, new_owner: str, is_confirmed: bool, totp: str | None) -> None:
+def delete(user: str, new_owner: str, *, yes: bool, totp: str | None) -> None:
     """Remove a person from the org, by id or e-mail address.
 
     Their service accounts go with them, unless somebody else answers for them from now on. Where that takes something
@@ -105,7 +106,7 @@ def delete(user: str, new_owner: str, is_confirmed: bool, totp: str | None) -> N
     from opsicle.domain.errors import LeavesBehind
 
     try:
-        with_proof(totp, lambda api: api.delete_user(user, new_owner=new_owner, is_confirmed=is_confirmed))
+        with_proof(totp, lambda api: api.delete_user(user, new_owner=new_owner, is_confirmed=yes))
     except LeavesBehind as left:
         if not has_person() or not confirm(f"{left.message}. Remove them all the same?", "--yes"):
             raise
@@ -173,4 +174,5 @@ def _update_request(given: dict[str, str | bool | list[str]]) -> UpdateUserReque
 
 
 def _emit(user: User) -> None:
+    warn_of_stuck(user.leaves_stuck)
     emit(user, [(column.heading, column.value(user)) for column in _COLUMNS])

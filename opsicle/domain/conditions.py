@@ -43,11 +43,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be said of a condition where a template has certain variables.
 
     `steps` lead to it from a policy's `spec`: keys and positions. `is_certain`: it can never mean what it says.
+    `is_total`: nor can anything else that the same line lists under `in`.
     """
 
     steps: tuple[str | int, ...]
     message: str
-    is_certain: bool
+    is_certain: bool = False
+    is_total: bool = False
 
     @property
     def path(self) -> str:
@@ -164,24 +166,31 @@ def _possible(variable: Variable, options: Sequence[Scalar]) -> list[Scalar]:
     return found
 
 
+def _why_never(variable: Variable, option: Scalar) -> str:
+    try:
+        _typed(variable, option)
+    except WrongValue as wrong:
+        return str(wrong)
+    return ""
+
+
 def _findings(steps: tuple[str | int, ...], condition: Condition, variable: Variable) -> Iterator[Finding]:
     if variable.type is VariableType.SECRET:
         message = f"the value of `{variable.id}` is secret and not known, so that the gate is always asked"
-        yield Finding(steps=steps, message=message, is_certain=False)
+        yield Finding(steps=steps, message=message)
         return
     key, options = ("notIn", condition.none_of) if condition.none_of else ("in", condition.any_of)
-    for position, option in enumerate(options):
-        try:
-            _typed(variable, option)
-        except WrongValue as wrong:
-            message = f"the variable `{variable.id}` never has this value: {wrong}"
-            yield Finding(steps=(*steps, key, position), message=message, is_certain=True)
+    never = [(position, wrong) for position, option in enumerate(options) if (wrong := _why_never(variable, option))]
+    is_total = key == "in" and len(never) == len(options)
+    for position, wrong in never:
+        message = f"the variable `{variable.id}` never has this value: {wrong}"
+        yield Finding(steps=(*steps, key, position), message=message, is_certain=True, is_total=is_total)
     if variable.type in FREE_TEXT and condition.any_of:
         message = (
             f"`{variable.id}` is free text, and what means the same may be written in ways that no comparison knows: "
             "make it an `enum`, `bool`, `number` or `date`, or list in `notIn` what needs no approval"
         )
-        yield Finding(steps=steps, message=message, is_certain=False)
+        yield Finding(steps=steps, message=message)
 
 
 def _folded(text: str) -> str:

@@ -102,14 +102,14 @@ def _approvers(fields: Fields) -> Approvers:
         roles=fields.names("roles", MAX_APPROVERS, ID, ID_RULE),
         chat_users=parse_chats(fields, "chatUsers"),
     )
-    _check_roles(fields, approvers.roles)
+    check_roles(fields, approvers.roles)
     if approvers == Approvers() and not fields.place.node.fields:
         fields.place.add("names nobody: it needs `manager: true`, `users`, `groups`, `roles` or `chatUsers`")
     fields.end()
     return approvers
 
 
-def _check_roles(fields: Fields, roles: tuple[str, ...]) -> None:
+def check_roles(fields: Fields, roles: tuple[str, ...]) -> None:
     """An org may have roles of its own, so that only the case of a built-in one can be told to be wrong."""
     place = fields.find("roles")
     for role in roles:

@@ -75,19 +75,46 @@ class Gate(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     chats: tuple[Chat, ...] = ()
 
 
+class Requesters(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Who asks: anybody named in any of these. `users` are e-mail addresses."""
+
+    service_accounts: bool = False
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+
+
+class Scope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a policy applies to by itself: all that is set must fit. `everything` stands alone.
+
+    `labels` are those of the template, `runs_on` those that it asks of its worker, each with the values that fit.
+    """
+
+    everything: bool = False
+    labels: dict[str, tuple[str, ...]] = {}
+    runs_on: dict[str, tuple[str, ...]] = {}
+    requesters: Requesters | None = None
+
+
 class Policy(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Who must agree before an automation may be queued. `name` is empty for one that stands in a template."""
+    """Who must agree before an automation may be queued. `name` is empty for one that stands in a template.
+
+    It applies by itself to what fits any of `applies_to` and names no policy; without any, only to what names it.
+    """
 
     gates: tuple[Gate, ...]
     name: str = ""
     order: Order = Order.SEQUENTIAL
+    applies_to: tuple[Scope, ...] = ()
 
 
 class PolicyUse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
-    """What a template says of approvals: the name of a policy of its org, or one of its own.
+    """What a template says of approvals: the name of a policy of its org, one of its own, or that none is to apply.
 
-    Neither means that what it said cannot be read any more: nobody can satisfy that.
+    Nothing of it means that what it said cannot be read any more: nobody can satisfy that.
     """
 
     policy_ref: str = ""
     policy: Policy | None = None
+    is_waived: bool = False
+    """`approvalPolicy: none`: not even a policy that applies by itself."""

@@ -20,10 +20,14 @@ from opsicle.domain.gate_parser import CHANNELS, MAX_APPROVERS, chat_id, parse_g
 from opsicle.domain.names import ID, ID_RULE
 from opsicle.domain.policies import Approvers, Chat, Gate, Order, Policy, PolicyUse
 from opsicle.domain.problems import Problems, listed, quoted
+from opsicle.domain.scope_parser import parse_scopes
 from opsicle.domain.yaml_documents import Kind, Node, load
 
 POLICY_TYPE = "ApprovalPolicy"
 REQUEST_TYPE = "ApprovalRequest"
+
+WAIVED = "none"
+"""What a template writes as its `approvalPolicy` so that not even a policy that applies by itself is asked."""
 
 REMOVED_SEED = "removed"
 """What stands in the place of a seed in a document that is kept; read as "there was one"."""
@@ -35,6 +39,10 @@ _ROOMS = {"telegram": "chatIds", "slack": "channelNames"}
 SEED_WARNING = (
     "the seed of an authenticator app is a secret and is not kept: everybody named here enrols an app of their own "
     "(`opsicle totp enrol`); the gate asks for a fresh code of it. Take the seed out of the file"
+)
+_DEFAULT_WARNING = (
+    "the policy applies by itself, to templates whose variables mean what their authors say: a gate that nobody is to "
+    "get around has no condition, or one on a `label` of workers"
 )
 _REQUEST_WARNING = (
     "nobody is asked by a file any more: running a template that has an `approvalPolicy` asks. Make this an "
@@ -73,7 +81,20 @@ def digest(policy: Policy) -> str:
 
 def read_policy(name: str, _labels: dict[str, str], spec: Fields) -> PolicyDocument:
     """Return the policy in a document's `spec`."""
-    return PolicyDocument(policy=_policy(name, spec), warnings=seed_warnings(spec.place))
+    policy = _policy(name, spec)
+    return PolicyDocument(policy=policy, warnings=(*seed_warnings(spec.place), *_condition_warnings(policy)))
+
+
+def _condition_warnings(policy: Policy) -> tuple[Problem, ...]:
+    """Warn of conditions on variables where whoever pushes a template decides what is in them."""
+    if not policy.applies_to:
+        return ()
+    return tuple(
+        Problem(f"spec.gates[{i}].when[{j}]", _DEFAULT_WARNING)
+        for i, gate in enumerate(policy.gates)
+        for j, line in enumerate(gate.when)
+        if line.variable
+    )
 
 
 def read_request(name: str, _labels: dict[str, str], spec: Fields) -> RequestDocument:
@@ -100,6 +121,8 @@ def policy_use(spec: Fields) -> PolicyUse | None:
     place = spec.find("approvalPolicy", is_required=spec.has("approvalPolicy"))
     if place is None:
         return None
+    if place.node.kind is Kind.TEXT and place.node.text == WAIVED:
+        return PolicyUse(is_waived=True)
     fields = place.mapping()
     policy_ref = fields.name("policyRef", ID, ID_RULE, is_required=False)
     inline = fields.mapping("spec")
@@ -108,6 +131,9 @@ def policy_use(spec: Fields) -> PolicyUse | None:
     if fields.has("policyRef") and inline is not None:
         place.add("has both `policyRef` and `spec`; one of them says who must agree")
     fields.end()
+    if inline and inline.has("appliesTo"):
+        inline.place.add("has `appliesTo`: only a policy of the org applies by itself")
+        inline.find("appliesTo")
     return PolicyUse(policy_ref=policy_ref, policy=_policy("", inline) if inline else None)
 
 
@@ -147,14 +173,16 @@ def _seeds(root: Node) -> list[tuple[int, str]]:
 
 def _policy(name: str, spec: Fields) -> Policy:
     older = [channel for channel in CHANNELS if spec.has(channel)]
+    applies_to = parse_scopes(spec) if name else ()
     if not older:
-        policy = Policy(name=name, order=spec.choice("order", Order.SEQUENTIAL), gates=parse_gates(spec))
+        order = spec.choice("order", Order.SEQUENTIAL)
+        policy = Policy(name=name, order=order, gates=parse_gates(spec), applies_to=applies_to)
     else:
         for key in ("gates", "order"):
             if spec.has(key):
                 spec.place.add(f"has both `{key}` and the older `{older[0]}`; write everything as `gates`")
                 spec.find(key)
-        policy = Policy(name=name, order=Order.PARALLEL, gates=_older_gates(spec))
+        policy = Policy(name=name, order=Order.PARALLEL, gates=_older_gates(spec), applies_to=applies_to)
     spec.end()
     return policy
 

@@ -134,7 +134,9 @@ class Owner(msgspec.Struct, frozen=True, omit_defaults=True):
 class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A runbook. `timeout` is in seconds for the whole automation, None: only the phases' own.
 
-    Without an `approval_policy` no approval is asked. One that names nothing can never be satisfied.
+    Without an `approval_policy` approval is asked where a policy of the org applies by itself. One that names nothing
+    can never be satisfied. `runs_on` are labels that its worker must have been granted; with `accepts_claimed` it is
+    enough that a worker says them of itself.
     `require_mfa`: whoever runs it shows a fresh code of their authenticator app.
     """
 
@@ -154,3 +156,4 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     concurrency: Concurrency | None = None
     on_worker_lost: WorkerLost = WorkerLost.UNKNOWN
     plan: tuple[Phase, ...] = ()
+    accepts_claimed: bool = False

@@ -6,16 +6,21 @@ import os
 from pathlib import Path
 
 
-def replace(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+def replace(path: Path, content: bytes, *, mode: int = 0o600, like: Path | None = None) -> None:
     """Put `content` in the place of a file, durably: after a crash there is the old file or the new one, never a mix.
 
-    Raises OSError; the old file is then untouched.
+    The old file's owner is kept, and so is its mode if that allows less. A new one is its folder's owner's, or that of
+    `like`: so what root does by hand leaves nothing that the server's own user cannot read. Raises OSError; the old
+    file is then untouched.
     """
+    model = _stat(path) or (_stat(like) if like else None)
+    mode = (mode & model.st_mode or mode) if model else mode
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
     try:
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
+            give_away(fd, model or path.parent.stat())
             write_all(fd, content)
             os.fsync(fd)
         finally:
@@ -25,6 +30,19 @@ def replace(path: Path, content: bytes, *, mode: int = 0o600) -> None:
         draft.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def give_away(fd: int, model: os.stat_result) -> None:
+    """Where root made a file, let it belong to the owner of something that was there before. Raises OSError."""
+    if os.geteuid() == 0:
+        os.fchown(fd, model.st_uid, model.st_gid)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
 
 
 def write_all(fd: int, content: bytes) -> None:

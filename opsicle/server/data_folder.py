@@ -20,6 +20,9 @@ from opsicle.pki.audit_key import AuditKey
 from opsicle.pki.authority import Authority
 from opsicle.pki.order_key import OrderKey
 
+_OWN_FILES = ("lock", "opsicle.db", "authority.pem")
+"""A folder that holds one of these is a server's, though perhaps a copy in which others are missing."""
+
 
 class ServerFile(msgspec.Struct, kw_only=True):
     """`D/server.json`: where a running server is to be found."""
@@ -36,6 +39,7 @@ class DataFolder:
     opsicle.db, logs.db    the databases
     authority.pem          the CA's key and certificate: whoever has it can pretend to be this server
     audit.pem              the key that signs the audit record's checkpoints
+    binding.key            by which the server knows what it has bound itself (see binding_key_file.py)
     orders.pem             the key that signs what workers are told to do
     master.key             under which secrets are encrypted (see master_key_file.py)
     ca.pem                 the CA's certificate alone, to hand out
@@ -43,6 +47,7 @@ class DataFolder:
     identity.key           seals the seeds of authenticator apps that the database holds
     setup-token            until the server has been set up
     server.json            while the server runs
+    clean-stop             while no server runs, after a clean stop (see clean_stop.py)
     lock                   held while the server runs
     """
 
@@ -70,7 +75,7 @@ class DataFolder:
         with explained(path):
             path = path.absolute()
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not (path / "lock").exists() and any(path.iterdir()):
+            if not any((path / name).exists() for name in _OWN_FILES) and any(path.iterdir()):
                 raise InvalidInput(
                     f"{path} is not empty, and no data folder of Opsicle", hint="Choose a folder of its own."
                 )
@@ -159,6 +164,7 @@ class DataFolder:
 def _take_lock(folder: Path) -> int:
     """The descriptor that holds the lock: the system takes it back from a process that dies, however it dies."""
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    files.give_away(lock, folder.stat())
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

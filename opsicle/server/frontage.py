@@ -28,7 +28,7 @@ class Frontage:
         self._tls = tls
         self._given = _given_certificate(options, now)
         self._streams = EventStreams()
-        self._readiness = Readiness()
+        self._readiness = Readiness(remarks=services.remarks.shown)
         self._metrics = Metrics()
         self._users = self._user_listener(options)
         self._workers = self._worker_listener(options)

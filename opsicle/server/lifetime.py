@@ -16,6 +16,7 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
+from opsicle.domain.errors import Conflict
 from opsicle.kit import cores
 from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
@@ -23,9 +24,13 @@ from opsicle.pki.authority import Authority
 from opsicle.pki.sealing import Seal
 from opsicle.server.addresses import Addresses
 from opsicle.server.assembly import Core, Services
+from opsicle.server.background.integrity import IntegrityCheck
 from opsicle.server.background.loop import Loop
+from opsicle.server.binding_key_file import open_binding_key
+from opsicle.server.clean_stop import CleanStop
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
+from opsicle.server.key_files import check_private, key_files
 from opsicle.server.listening.tls import Tls
 from opsicle.server.master_key_file import MasterKeyFile
 from opsicle.server.order_key_file import open_order_key
@@ -33,6 +38,8 @@ from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, migrations
 from opsicle.server.store.database import Database
+from opsicle.server.store.integrity import check_integrity
+from opsicle.server.store.log_database import LogDatabase
 from opsicle.version import __version__
 
 log = logging.getLogger(__name__)
@@ -56,6 +63,7 @@ class Lifetime:
         self._options = options
         self._clock = SteadyClock(SystemClock())
         self._stopping = Event()
+        self._has_history = False
 
     def run(self) -> None:
         """See `main.run`."""
@@ -68,40 +76,52 @@ class Lifetime:
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stopping.set)
         with closing(DataFolder.open(self._options.data_dir)) as folder:
-            self._prepare(folder)
+            check_private(key_files(folder.path))
+            clean_stop = CleanStop(folder.path, (folder.state_database, folder.log_database))
+            is_checked = self._prepare(folder, was_clean=clean_stop.take())
             authority = folder.authority(self._clock.now())
             seal = Seal(folder.identity_key())
             with (
                 closing(Database(folder.state_database, _die)) as state,
-                closing(Database(folder.log_database, _die)) as logs,
+                closing(self._open_logs(folder)) as logs,
             ):
                 audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
                 order_key, vault = open_order_key(folder, state), self._vault(folder, state)
+                binding_key = open_binding_key(folder, state, self._clock)
                 has_open_orgs = self._options.open_orgs
-                core = Core(state, logs, authority, audit_key, order_key, self._clock, seal, vault, has_open_orgs)
+                core = Core(
+                    state, logs, authority, audit_key, order_key, binding_key, self._clock, seal, vault, has_open_orgs
+                )
                 with closing(Services(core)) as services:
-                    self._serve(folder, authority, services)
+                    self._serve(folder, authority, services, is_checked=is_checked)
+            clean_stop.leave()
         log.info("server stopped")
 
-    def _prepare(self, folder: DataFolder) -> None:
-        """Bring the databases up to date, and refuse ones that are damaged or from the future."""
+    def _open_logs(self, folder: DataFolder) -> LogDatabase:
+        """Open the logs' database, or an empty one in the place of what is damaged."""
+        return LogDatabase.open(folder.log_database, _die, self._clock.now, is_expected=self._has_history)
+
+    def _prepare(self, folder: DataFolder, *, was_clean: bool) -> bool:
+        """Bring the state up to date, and refuse one that is damaged or from the future.
+
+        After a clean stop it is not read through here; whether it was.
+        """
         migrations.check_sqlite()
-        is_new = not folder.state_database.exists()
+        self._has_history = folder.state_database.exists()
         folder.authority(self._clock.now())
-        for database, steps in (
-            (folder.state_database, migrations.STATE_MIGRATIONS),
-            (folder.log_database, migrations.LOG_MIGRATIONS),
-        ):
-            applied = migrations.migrate(database, steps)
-            if applied:
-                log.info("database migrated", extra={"database": database.name, "migrations": applied})
-        if not is_new:
-            migrations.check_integrity(folder.state_database)
+        applied = migrations.migrate(folder.state_database, migrations.STATE_MIGRATIONS)
+        if applied:
+            log.info("database migrated", extra={"database": folder.state_database.name, "migrations": applied})
+        if not self._has_history:
+            return True
+        if not was_clean:
+            check_integrity(folder.state_database)
+        return not was_clean
 
     def _vault(self, folder: DataFolder, state: Database) -> Vault:
         return MasterKeyFile(folder, self._options.master_key_file).open_vault(state)
 
-    def _serve(self, folder: DataFolder, authority: Authority, services: Services) -> None:
+    def _serve(self, folder: DataFolder, authority: Authority, services: Services, *, is_checked: bool) -> None:
         options, now = self._options, self._clock.now()
         addresses = Addresses(options, socket.gethostname())
         tls = Tls(folder, authority, addresses.certificate_names, now)
@@ -120,8 +140,12 @@ class Lifetime:
         self._announce(folder, services)
         gc.collect()
         gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
+        check = IntegrityCheck(folder.state_database, _refuse)
+        if not is_checked:
+            check.start()
         self._stopping.wait()
         log.info("server stopping")
+        check.stop()
         frontage.stop(FINISH_SECONDS)
         for loop in loops:
             loop.stop(_LOOP_SECONDS)
@@ -154,6 +178,12 @@ def _die(error: BaseException) -> None:
     It neither logs nor cleans up: either could wait for something, and meanwhile a commit could be answered.
     """
     os.write(2, f"opsicle server: the disk failed ({type(error).__name__}: {error}); exiting\n".encode())
+    os._exit(1)
+
+
+def _refuse(error: Conflict) -> None:
+    """End at once, as a start does that finds the same: whatever is written to a damaged file makes it worse."""
+    os.write(2, f"opsicle server: {error.message}; exiting. {error.hint}\n".encode())
     os._exit(1)
 
 

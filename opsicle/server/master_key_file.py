@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
+from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.kit import files
 from opsicle.pki.master_key import MasterKey
 from opsicle.server.data_folder import DataFolder, explained
+from opsicle.server.key_files import check_private
 from opsicle.server.services.vault import CHECK_SETTING, Vault, opens
 from opsicle.server.store import settings
 from opsicle.server.store.database import Database
@@ -76,14 +77,12 @@ class MasterKeyFile:
 
     def _write(self, path: Path, key: MasterKey) -> None:
         with explained(path.parent):
-            files.replace(path, key.text.encode("ascii"), mode=0o600)
+            files.replace(path, key.text.encode("ascii"), mode=0o600, like=self._path)
 
 
 def _read(path: Path) -> MasterKey:
     with explained(path):
-        mode = path.stat().st_mode
-        if mode & 0o077:
-            raise NotAllowed(f"{path} can be read by others", hint=f"Take that away: chmod 600 {path}")
+        check_private([path])
         content = path.read_bytes()
     try:
         return MasterKey.from_text(content.decode("ascii"))

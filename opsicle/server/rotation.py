@@ -9,6 +9,7 @@ from opsicle.domain.errors import InvalidInput
 from opsicle.kit.clock import SystemClock
 from opsicle.pki.master_key import MasterKey
 from opsicle.server.data_folder import DataFolder
+from opsicle.server.key_files import check_private, key_files
 from opsicle.server.master_key_file import MasterKeyFile
 from opsicle.server.services.actor import SystemActor
 from opsicle.server.store import audit, migrations
@@ -23,6 +24,7 @@ def rotate_master_key(data_dir: Path, key_file: Path | None) -> int:
     if not (data_dir / "opsicle.db").exists():
         raise InvalidInput(f"{data_dir} is no data folder of a server", hint="Name the server's --data-dir.")
     with closing(DataFolder.open(data_dir)) as folder:
+        check_private(key_files(folder.path))
         migrations.migrate(folder.state_database, migrations.STATE_MIGRATIONS)
         file = MasterKeyFile(folder, key_file)
         with closing(Database(folder.state_database, _fail)) as database:

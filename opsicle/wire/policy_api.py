@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.errors import Problem
-from opsicle.domain.policies import Gate, Order
+from opsicle.domain.policies import Gate, Order, Scope
 from opsicle.wire.user_api import Person
 
 
@@ -22,12 +22,16 @@ class PolicyPushed(msgspec.Struct, kw_only=True):
 
 
 class PolicyVersionSummary(msgspec.Struct, kw_only=True):
-    """One version in a list; of a list of policies, the newest one."""
+    """One version in a list; of a list of policies, the newest one.
+
+    `is_default`: it applies by itself to something that names no policy.
+    """
 
     name: str
     version: int
     digest: str
     gates: list[str]
+    is_default: bool
     pushed_by: Person
     pushed_at: datetime
 
@@ -41,6 +45,7 @@ class PolicyVersion(msgspec.Struct, kw_only=True):
     digest: str
     order: Order
     gates: list[Gate]
+    applies_to: list[Scope]
     source: str
     pushed_by: Person
     pushed_at: datetime

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from opsicle.domain.automations import JobState
-from opsicle.domain.errors import LeaseLost, NotAllowed, NotAuthenticated, OpsicleError
+from opsicle.domain.errors import LeaseLost, LogIncomplete, NotAllowed, NotAuthenticated, OpsicleError
 from opsicle.domain.manifests import Order, digest
 from opsicle.wire.jobs import MAX_EXPLANATION, CommandReport, Outcome, PhaseReport, StepState, Work
 from opsicle.wire.worker_api import (
@@ -29,11 +29,12 @@ from opsicle.worker.connection import AWAY, Connection
 from opsicle.worker.identity import DataFolder
 from opsicle.worker.journal import ChildProcess, JobEntry, Journal
 from opsicle.worker.log_shipper import JobLog, LogShipper
+from opsicle.worker.output import now_ms
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.runner import Cancellation, Host, Runner, kill_leftovers
 from opsicle.worker.spent_orders import SpentOrder
 from opsicle.worker.spool import Room, Spool
-from opsicle.worker.verification import Refused, Verifier
+from opsicle.worker.verification import Refused, Untimely, Verifier
 from opsicle.worker.workspace import remove_folder
 
 log = logging.getLogger(__name__)
@@ -215,7 +216,7 @@ class Jobs:
         try:
             may_start = self._may_start(job, self._verifier.check(work))
         except Refused as refused:
-            self._refuse(job, str(refused))
+            self._refuse(job, refused)
             return
         if not may_start:
             return
@@ -244,11 +245,12 @@ class Jobs:
             return False
         return self._told(job, lambda: self._insist(job, "start", StartRequest(job.fence), Done)) is not None
 
-    def _refuse(self, job: Job, reason: str) -> None:
+    def _refuse(self, job: Job, refused: Refused) -> None:
         """Carry nothing out, and say so here and to the server. What an earlier order has left stays as it is."""
-        log.error("order refused: nothing of it is run", extra={"job_id": job.id, "reason": reason})
+        log.error("order refused: nothing of it is run", extra={"job_id": job.id, "reason": str(refused)})
+        request = RefuseRequest(job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, Untimely), now_ms())
         try:
-            self._insist(job, "refuse", RefuseRequest(job.fence, reason[:MAX_EXPLANATION]), Done)
+            self._insist(job, "refuse", request, Done)
         except (NotAuthenticated, NotAllowed) as error:
             self._on_rejected(error)
         except OpsicleError as error:
@@ -315,9 +317,14 @@ class Jobs:
                     log_bytes=log_bytes,
                     chunks=chunks,
                     is_slot_free=self.takes_more and self.can_begin and not self._is_ending,
+                    is_after_loss=job.log.is_after_loss,
                 )
-                return self._insist(job, "finish", finish, FinishReply)
-            request = LogRequest(fence=job.fence, chunks=chunks)
+                try:
+                    return self._insist(job, "finish", finish, FinishReply)
+                except LogIncomplete:  # all that is left of it was sent
+                    job.log.lost(finish, job.spool.acknowledged)
+                    continue
+            request = LogRequest(fence=job.fence, chunks=chunks, is_after_loss=job.log.is_after_loss)
             job.log.acknowledge(request, self._insist(job, "log", request, LogReply))
 
     def _insist(self, job: Job, call: str, message: msgspec.Struct, reply: type[Reply]) -> Reply:

@@ -16,7 +16,7 @@ import msgspec
 from opsicle.domain.errors import LogIncomplete, OpsicleError
 from opsicle.kit.backoff import Backoff
 from opsicle.wire.jobs import PhaseReport
-from opsicle.wire.worker_api import MAX_LOG_REQUEST_BYTES, LogReply, LogRequest
+from opsicle.wire.worker_api import MAX_LOG_REQUEST_BYTES, FinishRequest, LogReply, LogRequest
 from opsicle.worker.connection import AWAY, Connection
 from opsicle.worker.journal import Journal
 from opsicle.worker.spool import Spool
@@ -46,6 +46,8 @@ class JobLog:
         self._shipper = shipper
         self._journal = journal
         self._phases = b""
+        self.is_after_loss = False
+        """Whether the server has lost a part of this log that it had acknowledged; what is here goes on behind that."""
 
     def write(self, phase: int, stream: int, at_ms: int, data: bytes) -> int | None:
         """Take up to 64 KiB of output; see `Sink`."""
@@ -73,16 +75,25 @@ class JobLog:
                 self._journal.progress(self.spool.job_id, phases)
             except OSError as error:
                 log.warning("the journal cannot be written", extra={"reason": str(error)})
-        return LogRequest(fence=self.fence, chunks=tuple(self.spool.read()), phases=phases)
+        chunks = tuple(self.spool.read())
+        return LogRequest(fence=self.fence, chunks=chunks, phases=phases, is_after_loss=self.is_after_loss)
 
     def acknowledge(self, request: LogRequest, reply: LogReply) -> None:
-        """Let go of what the server has.
+        """Let go of what the server has. If it misses what it acknowledged before, that is said with the next request.
 
-        Raises LogIncomplete if the server misses what it acknowledged before: that is not here any more.
+        Raises LogIncomplete if it still misses that when it has been told: then it takes no more.
         """
         if request.chunks and reply.durable_to < request.chunks[0][0]:
-            raise LogIncomplete(f"the server has lost the log from byte {reply.durable_to} on")
+            self.lost(request, reply.durable_to)
+            return
         self.spool.acknowledge(reply.durable_to)
+
+    def lost(self, request: LogRequest | FinishRequest, durable_to: int) -> None:
+        """The server has the log only up to a byte, and the rest is not here any more. Raises LogIncomplete."""
+        if request.is_after_loss:
+            raise LogIncomplete(f"the server has lost the log from byte {durable_to} on")
+        log.error("the server has lost a part of a log", extra={"job_id": self.spool.job_id, "from_byte": durable_to})
+        self.is_after_loss = True
 
     def not_sent(self, request: LogRequest) -> None:
         """A request failed: its phases are to be told again, unless there is something newer."""

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import msgspec
 
-from opsicle.domain.manifests import MANIFEST_FORMAT, Manifest, Order, canonical, commitment, digest
+from opsicle.domain.manifest_formats import FORMATS, SPOKEN, CannotSay
+from opsicle.domain.manifests import NO_POLICY, Manifest, Order, canonical, commitment, digest
 from opsicle.domain.names import environment_name
 from opsicle.domain.variables import as_text
 from opsicle.pki.order_key import OrderPublicKey
@@ -23,6 +24,8 @@ from opsicle.worker.spent_orders import CLOCK_SKEW
 LONGEST_LIFE = timedelta(hours=1)
 """No order lives longer, so that those carried out need not be remembered for longer."""
 
+_CLOCK_QUESTION = "is this worker's clock, or the server's, wrong?"
+
 T = TypeVar("T", Manifest, Order)
 
 
@@ -30,10 +33,18 @@ class Refused(Exception):
     """The work is not carried out; the message says why, without anything secret. Never leaves the worker."""
 
 
+class Untimely(Refused):
+    """The order does not count at this time, by this machine's clock; another worker may well carry it out."""
+
+
 class Verifier:
-    """Compares work with its order, for one worker."""
+    """Compares work with its order, for one worker.
+
+    `granted` are the labels that its server has told it beyond those that it says of itself.
+    """
 
     def __init__(self, identity: Identity, labels: Mapping[str, str]) -> None:
+        self.granted: Mapping[str, str] = {}
         self._key = OrderPublicKey.load(identity.order_key_pem)
         self._identity = identity
         self._labels = labels
@@ -61,7 +72,6 @@ class Verifier:
         return order
 
     def _about(self, order: Order, work: Work) -> Iterator[tuple[str, object, object]]:
-        yield "format", order.format, MANIFEST_FORMAT
         if not self._identity.is_shared:  # a shared worker serves every org that lets it, which its server knows
             yield "org", order.org_id, self._identity.org_id
         yield "worker", order.worker_id, self._identity.worker_id
@@ -77,19 +87,20 @@ class Verifier:
             raise Refused("its order is good for longer than any")
         if order.issued_at > now + CLOCK_SKEW:
             ahead = round((order.issued_at - now).total_seconds())
-            raise Refused(f"its order is from {ahead} s in the future: is this worker's clock, or the server's, wrong?")
+            raise Untimely(f"its order is from {ahead} s in the future: {_CLOCK_QUESTION}")
         if order.expires_at <= now - CLOCK_SKEW:
             late = round((now - order.expires_at).total_seconds())
-            raise Refused(f"its order expired {late} s ago: is this worker's clock, or the server's, wrong?")
+            raise Untimely(f"its order expired {late} s ago: {_CLOCK_QUESTION}")
 
     def _check_labels(self, manifest: Manifest) -> None:
         for key, value in manifest.runs_on.items():
-            if self._labels.get(key) != value:
+            if value not in (self._labels.get(key), self.granted.get(key)):
                 raise Refused(f"it is for workers with the label {key}={value}, which this one has not")
 
 
 def _in_manifest(manifest: Manifest, order: Order) -> Iterator[tuple[str, object, object]]:
-    yield "format", manifest.format, MANIFEST_FORMAT
+    if manifest.format > 1:
+        yield "approval", manifest.policy == NO_POLICY, not order.policy_digest
     yield "org", manifest.org_id, order.org_id
     yield "automation", manifest.automation_id, order.automation_id
 
@@ -125,9 +136,13 @@ def _decoded(content: bytes, kind: type[T]) -> T:
     """The message in its one canonical form: nothing in it that is not known, nothing left out."""
     try:
         message = msgspec.json.decode(content, type=kind)
-        is_canonical = canonical(message) == content
-    except (ValueError, msgspec.MsgspecError, RecursionError):
-        is_canonical = False
+        is_known = message.format in FORMATS
+        is_canonical = is_known and canonical(message) == content
+    except (ValueError, msgspec.MsgspecError, RecursionError, CannotSay):
+        is_known, is_canonical = True, False
+    if not is_known:
+        spoken = " and ".join(map(str, SPOKEN))
+        raise Refused(f"its {kind.__name__.lower()} is in format {message.format}; this worker reads {spoken}")
     if not is_canonical:
         raise Refused(f"its {kind.__name__.lower()} is not in the form that this worker knows")
     return message

@@ -21,6 +21,7 @@ from opsicle.pki.certificates import make_key_and_csr
 from opsicle.pki.sealing import Seal
 from opsicle.server.api.app import Application
 from opsicle.server.assembly import Core, Services
+from opsicle.server.binding_key_file import open_binding_key
 from opsicle.server.data_folder import DataFolder
 from opsicle.server.frontage import Frontage
 from opsicle.server.listening.tls import Tls
@@ -30,9 +31,11 @@ from opsicle.server.services.actor import Actor
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, memberships, migrations, users
 from opsicle.server.store.database import Database
+from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.users import UserRow
-from opsicle.wire.user_api import CreateJoinTokenRequest, SetupRequest
+from opsicle.wire.fleet_api import CreateJoinTokenRequest
+from opsicle.wire.user_api import SetupRequest
 from opsicle.wire.worker_api import Enrolment, EnrolRequest
 
 PASSWORD = "correct horse battery staple"
@@ -145,14 +148,14 @@ class House:
         self.folder = DataFolder.open(folder)
         authority = self.folder.authority(self.clock.now())
         migrations.migrate(self.folder.state_database, migrations.STATE_MIGRATIONS)
-        migrations.migrate(self.folder.log_database, migrations.LOG_MIGRATIONS)
         self.state = Database(self.folder.state_database, _raise)
-        self.logs = Database(self.folder.log_database, _raise)
+        self.logs = LogDatabase.open(self.folder.log_database, _raise, self.clock.now)
         audit_key = self.folder.audit_key(has_signed=self.state.read(audit_checkpoints.exists))
         seal = Seal(self.folder.identity_key())
         vault = MasterKeyFile(self.folder, None).open_vault(self.state)
         order_key = open_order_key(self.folder, self.state)
-        core = Core(self.state, self.logs, authority, audit_key, order_key, self.clock, seal, vault)
+        binding_key = open_binding_key(self.folder, self.state, self.clock)
+        core = Core(self.state, self.logs, authority, audit_key, order_key, binding_key, self.clock, seal, vault)
         self.services = Services(core)
         options = ServerOptions(data_dir=folder, listen="127.0.0.1:0", worker_listen="127.0.0.1:0")
         tls = Tls(self.folder, authority, ("127.0.0.1",), self.clock.now())

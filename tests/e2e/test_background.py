@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.worker.working import Working
 
 pytestmark = pytest.mark.e2e
 
+JOB = f"background-{os.getpid()}"
 IGNORING = ["sh", "-c", 'trap "" INT QUIT HUP USR1; exec "$@"', "sh"]
 HEEDS = "trap 'echo heard' INT QUIT HUP USR1; kill -INT $$; kill -QUIT $$; kill -HUP $$; kill -USR1 $$"
 TEMPLATE = """\
@@ -70,9 +72,9 @@ def test_a_worker_in_the_background_drains_at_ctrl_c_and_its_jobs_can_be_signall
     worker.prefix = IGNORING
     worker.start()
     try:
-        peer.give(work("j1", HEEDS))
-        assert worker.wait_for_finish("j1") == "succeeded"
-        assert bytes(peer.logs["j1"]).split() == [b"heard"] * 4
+        peer.give(work(JOB, HEEDS))
+        assert worker.wait_for_finish(JOB) == "succeeded"
+        assert bytes(peer.logs[JOB]).split() == [b"heard"] * 4
         worker.signal(signal.SIGINT)
         assert worker.wait_for_end() == 0
     finally:

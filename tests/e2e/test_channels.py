@@ -63,7 +63,10 @@ def test_channels_are_made_tried_and_mended_from_the_command_line(tmp_path: Path
         assert PASSWORD not in shown
         admin.cli("channels", "prefer", "mail", "automation_finished", "--off")
         chosen = admin.json("channels", "preferences")
-        assert [each["notice"] for each in chosen if not each["is_on"]] == ["automation_finished"]
+        assert [each["notice"] for each in chosen if not each["is_on"]] == [
+            "automation_finished",
+            "automation_succeeded",
+        ]
         admin.cli("channels", "update", "hooks", "--disable")
         assert admin.attempt("channels", "test", "hooks").returncode == 5
         admin.cli("channels", "delete", "hooks")

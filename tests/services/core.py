@@ -9,10 +9,12 @@ import gevent
 import msgspec
 
 from opsicle.domain.access import Role
+from opsicle.domain.manifest_formats import SPOKEN
 from opsicle.domain.rights import rights_of_role
 from opsicle.domain.template_parser import parse_template
 from opsicle.domain.templates import Template
 from opsicle.kit.ids import new_id
+from opsicle.pki.binding_key import BindingKey
 from opsicle.pki.master_key import MasterKey
 from opsicle.pki.order_key import OrderKey
 from opsicle.pki.sealing import Seal
@@ -21,6 +23,7 @@ from opsicle.server.services.approval_progress import Progress
 from opsicle.server.services.approvals import Approvals
 from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.automations import Automations
+from opsicle.server.services.bindings import Bindings
 from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.following import Following
@@ -39,10 +42,11 @@ from opsicle.server.services.vault import Vault
 from opsicle.server.services.work import WorkOrders
 from opsicle.server.store import memberships, orgs, templates, users, workers
 from opsicle.server.store.database import Database
+from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.migrations import migrate
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.user_api import Automation, RunRequest
-from opsicle.wire.worker_api import FinishReply, FinishRequest, PollReply, PollRequest, RunningJob
+from opsicle.wire.worker_api import FinishReply, FinishRequest, PollReply, PollRequest, RefuseRequest, RunningJob
 from tests.services.clocks import HandClock
 
 STORE = Path(__file__).parents[2] / "opsicle/server/store"
@@ -76,21 +80,23 @@ class Core:
     clock: HandClock = field(default_factory=HandClock)
     vault: Vault = field(default_factory=lambda: Vault(MasterKey.create()))
     order_key: OrderKey = field(default_factory=OrderKey.create)
+    binding_key: BindingKey = field(default_factory=BindingKey.create)
 
     def __post_init__(self) -> None:
         self.database = open_database(self.folder, "opsicle.db", "migrations")
-        self.logs_database = open_database(self.folder, "logs.db", "log_migrations")
+        self.logs_database = LogDatabase.open(self.folder / "logs.db", _raise, self.clock.now)
         self.signals = Signals()
         self.leases = Leases(self.clock)
         self.fleet = Fleet(self.clock)
         self.job_logs = JobLogs(self.logs_database, self.clock)
-        work_orders = WorkOrders(self.vault, Orders(self.order_key, self.clock))
+        bindings = self.bindings = Bindings(self.binding_key)
+        work_orders = WorkOrders(self.vault, bindings, Orders(self.order_key, self.clock))
         notices = Notices(self.clock)
         leasing = Leasing(self.fleet, self.leases, self.signals, notices, self.clock, work_orders)
         self.jobs = Jobs(self.database, self.job_logs, leasing, self.signals, notices, self.clock)
         self.jobs.recover()
         self.dispatch = Dispatch(self.database, self.jobs, leasing, self.clock)
-        progress = Progress(notices)
+        progress = Progress(notices, bindings)
         throttle = LoginThrottle(self.database, self.clock)
         self.apps = Authenticators(self.database, Seal(b"s" * 32), throttle, self.clock)
         self.step_up = StepUp(self.database, self.apps, self.clock)
@@ -104,16 +110,17 @@ class Core:
             self.vault,
             progress,
             self.step_up,
+            bindings,
         )
         self.approvals = Approvals(
-            self.database, progress, self.apps, self.dispatch, self.fleet, self.signals, self.clock
+            self.database, progress, self.apps, self.dispatch, self.fleet, self.signals, self.clock, bindings
         )
         self.policies = Policies(self.database, self.step_up, self.clock)
         self.following = Following(self.automations, self.job_logs, self.signals)
 
     def restart(self) -> Core:
         self.close()
-        return Core(self.folder, self.clock, self.vault, self.order_key)
+        return Core(self.folder, self.clock, self.vault, self.order_key, self.binding_key)
 
     def close(self) -> None:
         self.dispatch.close()
@@ -179,6 +186,7 @@ class Core:
             org_id=org_id,
             name=name,
             labels=labels,
+            granted_labels=labels,
             slots=slots,
             certificate_serial="1",
             certificate_expires_at=now,
@@ -207,12 +215,21 @@ class TestWorker:
     boot_id: str = "boot-1"
     runtimes: tuple[str, ...] = ("subprocess",)
     is_draining: bool = False
+    clock_offset: float | None = 0.0
+    granted: dict[str, str] = field(default_factory=dict)
+    formats: tuple[int, ...] = SPOKEN
 
     def poll(self, wait_seconds: int = 0) -> PollReply:
         """What the server answers; the work in it counts as received."""
         reply = self.core.dispatch.poll(self.actor, self.request(wait_seconds))
         self.held.update({work.job_id: work for work in reply.work})
+        self.granted = self.granted if reply.granted is None else reply.granted
         return reply
+
+    def another_life(self, boot_id: str, address: str = "127.0.0.1") -> TestWorker:
+        """Another process with this worker's identity, whether this one goes on or not."""
+        actor = WorkerActor(self.actor.worker_id, self.actor.name, self.actor.org_id, address, self.actor.is_shared)
+        return TestWorker(self.core, actor, self.slots, self.labels, boot_id=boot_id)
 
     def poll_in_background(self, wait_seconds: int = 30) -> gevent.Greenlet:
         """A poll that is held open meanwhile."""
@@ -237,8 +254,20 @@ class TestWorker:
             runtimes=self.runtimes,
             jobs=tuple(RunningJob(work.job_id, work.fence) for work in self.held.values()),
             is_draining=self.is_draining,
+            granted=self.granted,
+            sent_at_ms=None if self.clock_offset is None else self._now_ms(),
             wait_seconds=wait_seconds,
+            formats=self.formats,
         )
+
+    def _now_ms(self) -> int:
+        return int((self.core.clock.now().timestamp() + (self.clock_offset or 0.0)) * 1000)
+
+    def refuse_for_its_time(self, work: Work) -> None:
+        """As a worker does whose clock was set while its poll was open."""
+        request = RefuseRequest(work.fence, "its order expired", is_untimely=True, sent_at_ms=self._now_ms())
+        self.core.jobs.refuse(self.actor, work.job_id, request)
+        self.held.pop(work.job_id, None)
 
     def start(self, work: Work) -> None:
         self.core.jobs.start(self.actor, work.job_id, work.fence)

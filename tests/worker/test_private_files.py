@@ -24,6 +24,7 @@ from tests.worker.carrying_out import Log, Machine, phase
 from tests.worker.peer import Peer, work
 from tests.worker.working import Working
 
+JOB = f"private-{os.getpid()}"
 FILE = "$OPSICLE_SECRET_FILE_KEY"
 
 
@@ -186,9 +187,9 @@ def test_masks_reach_no_disk_and_leave_nothing(tmp_path: Path, peer: Peer) -> No
     worker = Working(tmp_path, peer)
     worker.start()
     try:
-        peer.give(work("j1", 'echo made-by-the-job >> "$OPSICLE_MASK"; echo made-by-the-job; echo "$OPSICLE_MASK"'))
-        assert worker.wait_for_finish("j1") == JobState.SUCCEEDED
-        masked, place = bytes(peer.logs["j1"]).decode().split()
+        peer.give(work(JOB, 'echo made-by-the-job >> "$OPSICLE_MASK"; echo made-by-the-job; echo "$OPSICLE_MASK"'))
+        assert worker.wait_for_finish(JOB) == JobState.SUCCEEDED
+        masked, place = bytes(peer.logs[JOB]).decode().split()
         assert masked == "***"
         assert place.startswith("/dev/shm/opsicle-")
         wait_until(lambda: not files_in(Path(place).parent), 10, "the pipe to go")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
@@ -20,6 +20,7 @@ class Readiness:
     """Whether the server takes requests; main moves it on."""
 
     status: Literal["ok", "starting", "draining"] = "starting"
+    remarks: list[str] = field(default_factory=list)
 
 
 def routes(readiness: Readiness, figures: Metrics, trusted_pem: str, *, trusts_proxy: bool) -> list[Route]:
@@ -27,21 +28,21 @@ def routes(readiness: Readiness, figures: Metrics, trusted_pem: str, *, trusts_p
     public = Access.PUBLIC
     show = partial(show_metrics, figures, trusts_proxy)
     return [
-        Route("GET", "/healthz", healthz, public, reply=Health),
+        Route("GET", "/healthz", partial(healthz, readiness), public, reply=Health),
         Route("GET", "/readyz", partial(readyz, readiness), public, reply=Health),
         Route("GET", "/metrics", show, public, content_type=metrics.CONTENT_TYPE),
         Route("GET", "/api/v1/ca", partial(ca, trusted_pem), public, content_type="application/x-pem-file"),
     ]
 
 
-def healthz(_request: Request) -> Reply:
+def healthz(readiness: Readiness, _request: Request) -> Reply:
     """Whether the server lives: it answers, so it does."""
-    return Reply(200, Health("ok"))
+    return Reply(200, Health("ok", readiness.remarks))
 
 
 def readyz(readiness: Readiness, _request: Request) -> Reply:
     """Whether the server takes requests; 503 while it starts or stops."""
-    return Reply(200 if readiness.status == "ok" else 503, Health(readiness.status))
+    return Reply(200 if readiness.status == "ok" else 503, Health(readiness.status, readiness.remarks))
 
 
 def show_metrics(figures: Metrics, trusts_proxy: bool, request: Request) -> Reply:

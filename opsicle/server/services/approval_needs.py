@@ -7,8 +7,8 @@ from opsicle.domain.errors import Conflict
 from opsicle.domain.stored_templates import decode_template
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.approval_views import person
-from opsicle.server.services.asking import asked_approval, policy_in_force
 from opsicle.server.services.people import Roster, asker_of
+from opsicle.server.services.policies_in_force import in_force
 from opsicle.server.services.template_access import is_hidden
 from opsicle.server.store import audit, templates
 from opsicle.server.store.database import Connection
@@ -24,19 +24,20 @@ def need_of(db: Connection, actor: Actor, version: VersionRow) -> ApprovalNeed:
     template = decode_template(version.document)
     if is_hidden(db, actor, template.name, template.labels):
         raise templates.not_found(template.name)
-    use = asked_approval(db, actor.org_id, template)
-    if use is None:
-        return ApprovalNeed(is_needed=False)
     try:
-        policy, _, _ = policy_in_force(db, actor.org_id, use)
+        found = in_force(db, actor.org_id, template, actor.user_id)
     except Conflict as error:
         return ApprovalNeed(is_needed=True, problem=error.message)
+    if found is None:
+        return ApprovalNeed(is_needed=False)
+    policy = found.policy
     asker = asker_of(db, actor.org_id, actor.user_id, audit.last_seq(db, actor.org_id))
     people = Roster(db, actor.org_id).people(policy, template, asker)
     always = [gate for gate in policy.gates if not gate.when]
     return ApprovalNeed(
         is_needed=True,
         policy=policy.name,
+        is_default=found.is_default,
         order=policy.order,
         gates=[
             GateNeed(

@@ -16,6 +16,8 @@ from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.domain.policies import Chat
 from opsicle.server.services.actor import Actor, SystemActor
 from opsicle.server.services.approval_cases import Case, load
+from opsicle.server.services.approval_stuck import newly_stuck, noted, said_of, stuck_in
+from opsicle.server.services.bindings import Bindings
 from opsicle.server.services.notices import Notices
 from opsicle.server.store import approvals, audit, automations
 from opsicle.server.store.approvals import ApprovalRow
@@ -29,17 +31,24 @@ _MOST_NAMES = 5
 class Progress:
     """Brings approvals to where they stand, and tells people."""
 
-    def __init__(self, notices: Notices) -> None:
+    def __init__(self, notices: Notices, bindings: Bindings) -> None:
         self._notices = notices
+        self._bindings = bindings
 
     def settle(self, db: Connection, row: ApprovalRow, now: datetime) -> Standing:
-        """End an approval that is over, with its automation; of one that goes on, tell whom it is time to tell."""
-        case = load(db, row)
+        """End an approval that is over, with its automation; of one that goes on, tell whom it is time to tell.
+
+        One that is not what was asked ends too: nothing that anybody decides on it could count.
+        """
+        case = load(db, self._bindings, row)
         seen = case.standing(now)
         if row.state is not ApprovalState.PENDING:
             return seen
+        if case.problem:
+            self._end_altered(db, case, now)
+            return seen
         if seen.state is ApprovalState.PENDING:
-            told = msgspec.json.decode(row.told, type=list[str])
+            told = self._tell_stuck(db, case, seen, msgspec.json.decode(row.told, type=list[str]))
             told += self._tell(db, case, seen, told, now)
             written = msgspec.json.encode(told).decode()
             approvals.schedule(db, row.id, next_moment(seen, told), written, waiting_for(case, seen, now))
@@ -49,12 +58,22 @@ class Progress:
             self._end(db, case, seen.state, explanation, now)
         return seen
 
+    def _end_altered(self, db: Connection, case: Case, now: datetime) -> None:
+        row, explanation = case.row, f"it was not run: {case.problem}"
+        if not approvals.end(db, row.id, ApprovalState.WITHDRAWN, now, explanation):
+            return
+        automations.end_unapproved(db, row.automation_id, Ending(AutomationState.CANCELLED, now, None, explanation))
+        self._notices.post_unapproved(db, row.org_id, row.automation_id)
+        data = {"reason": case.problem}
+        audit.append(db, now, row.org_id, SystemActor(), "refuse", f"automations/{row.automation_id}", data)
+
     def withdraw(self, db: Connection, row: ApprovalRow, explanation: str, now: datetime) -> bool:
         """End a pending approval because nobody wants it any more. False if it was over."""
         if not approvals.end(db, row.id, ApprovalState.WITHDRAWN, now, explanation):
             return False
-        case = load(db, row)
+        case = load(db, self._bindings, row)
         recipients = {person.user_id for seen in case.standing(now).open_gates for person in case.waited_for(seen, now)}
+        recipients |= {decision.user_id for decision in case.decisions}
         subject = f"no longer asks to run {_what(case)}"
         self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
         return True
@@ -79,6 +98,14 @@ class Progress:
                 self._tell_due(db, case, by_name[item.gate], item, now)
                 news.append(item.key)
         return news
+
+    def _tell_stuck(self, db: Connection, case: Case, seen: Standing, told: list[str]) -> list[str]:
+        """Tell who asked, once, that nobody can pass a gate any more; what has been told, less what is so no more."""
+        stuck = stuck_in(case, seen)
+        if newly_stuck(told, stuck):
+            subject = f"asked to run {_what(case)}, which nobody can approve now"
+            self._post(db, case, NoticeKind.APPROVAL_STUCK, {case.row.requester_id}, subject)
+        return noted(told, stuck)
 
     def _tell_due(self, db: Connection, case: Case, gate: GateStanding, item: Due, now: datetime) -> None:
         waited = case.waited_for(gate, now)
@@ -138,7 +165,8 @@ _ENDS = {
 
 def waiting_for(case: Case, seen: Standing, now: datetime) -> str:
     """Who has to agree before it goes on, in one line."""
-    return "; ".join(_line(case, gate, now) for gate in seen.open_gates)
+    stuck = said_of(case, stuck_in(case, seen))
+    return stuck or "; ".join(_line(case, gate, now) for gate in seen.open_gates)
 
 
 def _line(case: Case, gate: GateStanding, now: datetime) -> str:

@@ -8,19 +8,17 @@ import msgspec
 
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.approvers import impassable
-from opsicle.domain.errors import Conflict, NotFound
-from opsicle.domain.policies import Gate, Policy, PolicyUse
+from opsicle.domain.errors import Conflict
+from opsicle.domain.policies import Gate, Policy
 from opsicle.domain.policy_parser import digest
-from opsicle.domain.stored_templates import decode_approval
 from opsicle.domain.templates import Template
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.services.approval_cases import gates_for
 from opsicle.server.services.approval_progress import Progress
-from opsicle.server.services.manifests import manifest_digest
 from opsicle.server.services.people import Roster, asker_of
-from opsicle.server.services.policies import policy_of
-from opsicle.server.store import approvals, audit, policies, templates
+from opsicle.server.services.policies_in_force import in_force
+from opsicle.server.store import approvals, audit
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
@@ -48,11 +46,11 @@ class Asking:
 
         Raises Conflict for a policy that is not there, and for a gate that nobody could ever pass.
         """
-        use = asked_approval(db, row.org_id, template)
-        if use is None:
+        found = in_force(db, row.org_id, template, row.requester_id)
+        if found is None:
             return None
-        policy, policy_id, version = policy_in_force(db, row.org_id, use)
-        terms = Terms(policy, gates_for(policy, template, row), policy_id, version)
+        policy = found.policy
+        terms = Terms(policy, gates_for(policy, template, row), found.policy_id, found.version)
         asker = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
         people = Roster(db, row.org_id).people(policy, template, asker)
         if problem := impassable(terms.gates, people.values(), asker):
@@ -62,13 +60,13 @@ class Asking:
             )
         return terms
 
-    def ask(self, db: Connection, row: AutomationRow, template: Template, terms: Terms) -> None:
-        """Record the request for an automation that has just been inserted, and tell those who are asked.
+    def draft(self, db: Connection, row: AutomationRow, terms: Terms) -> ApprovalRow:
+        """The request for a new automation, before that has been bound to it.
 
         If no gate's conditions hold, the approval is given from the beginning.
         """
         now = row.created_at
-        approval = ApprovalRow(
+        return ApprovalRow(
             id=new_id(now),
             org_id=row.org_id,
             automation_id=row.id,
@@ -78,37 +76,15 @@ class Asking:
             policy_version=terms.version,
             policy_digest=digest(terms.policy),
             policy=msgspec.json.encode(terms.policy).decode(),
-            manifest_digest=manifest_digest(db, row, template),
+            manifest_digest="",
             requester_id=row.requester_id,
             asked_at=now,
             asked_seq=audit.last_seq(db, row.org_id),
             ended_at=None if terms.gates else now,
         )
+
+    def ask(self, db: Connection, row: AutomationRow, draft: ApprovalRow) -> None:
+        """Record the request for an automation that has just been inserted, and tell those who are asked."""
+        approval = msgspec.structs.replace(draft, manifest_digest=row.manifest_digest)
         approvals.insert(db, approval)
-        self._progress.settle(db, approval, now)
-
-
-def asked_approval(db: Connection, org_id: str, template: Template) -> PolicyUse | None:
-    """What a version of a template has to pass: what the newest version says, or else the version itself.
-
-    So asking for a version from before there was an approval is no way around it.
-    """
-    newest = templates.find(db, org_id, template.name)
-    asked = decode_approval(newest.header) if newest else None
-    return asked or template.approval_policy
-
-
-def policy_in_force(db: Connection, org_id: str, use: PolicyUse) -> tuple[Policy, str, int]:
-    """The policy that a template means, as it is now, with its id and version. Raises Conflict if it is not there."""
-    if use.policy is not None:
-        return use.policy, "", 0
-    if not use.policy_ref:
-        raise Conflict("this template's approval policy cannot be read", hint="Push the template again.")
-    try:
-        row = policies.get(db, org_id, use.policy_ref)
-    except NotFound as error:
-        raise Conflict(
-            f"this template needs the policy {use.policy_ref}, which the org does not have",
-            hint="An admin makes it with `opsicle policies push FILE`.",
-        ) from error
-    return policy_of(row), row.policy_id, row.version
+        self._progress.settle(db, approval, row.created_at)

@@ -26,6 +26,7 @@ class Snapshot:
     tries: Sequence[JobRow]
     log_bytes: int
     candidates: Sequence[Candidate]
+    log_remark: str = ""
 
     @property
     def newest_job(self) -> JobRow | None:
@@ -70,6 +71,7 @@ def whole(snapshot: Snapshot) -> Automation:
         phases=_phases(template.phases, reports),
         jobs=[_job(job) for job in snapshot.tries],
         log_bytes=snapshot.log_bytes,
+        log_remark=snapshot.log_remark,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
@@ -13,7 +13,8 @@ from gevent.threadpool import ThreadPool
 from opsicle.domain.errors import InvalidInput
 from opsicle.kit.clock import Clock
 from opsicle.server.store import logs
-from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.database import Connection
+from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.threads import run_in
 from opsicle.wire.worker_api import MAX_CHUNK_BYTES, MAX_LOG_REQUEST_BYTES, Chunk
 
@@ -28,6 +29,8 @@ _FASTEST = 1
 T = TypeVar("T")
 R = TypeVar("R")
 
+_DAMAGED = b"[here the server's log is damaged]\n"
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(tuple[Chunk, ...])
 
@@ -35,36 +38,58 @@ _decoder = msgspec.msgpack.Decoder(tuple[Chunk, ...])
 class JobLogs:
     """The log database. Who may read which job's log is for the caller to decide."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: LogDatabase, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self._packers = ThreadPool(1)
 
-    def append(self, job_id: str, chunks: Sequence[Chunk]) -> int:
+    def append(self, job_id: str, chunks: Sequence[Chunk], is_after_loss: Callable[[], bool] = lambda: False) -> int:
         """Keep output and answer up to which offset all of the log is durable.
 
         Bytes that are there already are passed over, so sending again is harmless; chunks that begin beyond the
-        log's end are not taken, and the answer tells from where to send again. Raises InvalidInput for chunks
-        that are too long, empty or out of order.
+        log's end are not taken, and the answer tells from where to send again. If that `is_after_loss` nobody can, so
+        they are taken all the same. Raises InvalidInput for chunks that are too long, empty or out of order.
         """
         _check(chunks)
 
         while True:
             end = self.size(job_id)
             fresh = _not_before(chunks, end)
-            if not fresh or fresh[0][0] != end:
+            if not fresh or (fresh[0][0] != end and not is_after_loss()):
                 return end
-            size = fresh[-1][0] + len(fresh[-1][4]) - end
-            segment = logs.Segment(job_id, end, size, self._quickly(size, _pack, fresh))
-            if self._database.write(lambda db: self._append(db, segment)):  # noqa: B023
-                return end + size
+            start = fresh[0][0]
+            size = fresh[-1][0] + len(fresh[-1][4]) - start
+            segment = logs.Segment(job_id, start, size, self._quickly(size, _pack, fresh))
+            if self._database.write(lambda db: self._append(db, segment, end)):  # noqa: B023
+                return start + size
 
-    def _append(self, db: Connection, segment: logs.Segment) -> bool:
-        """Add a segment, unless another request was first."""
-        if logs.size(db, segment.job_id) != segment.start:
+    def _append(self, db: Connection, segment: logs.Segment, end: int) -> bool:
+        """Add a segment to a log that ends at `end`, unless another request was first."""
+        if logs.size(db, segment.job_id) != end:
             return False
+        if segment.start > end:
+            logs.insert_gap(db, segment.job_id, end, segment.start - end)
         logs.append(db, segment, self._clock.now())
         return True
+
+    def note_loss(self, job_id: str, start: int, end: int) -> None:
+        """Note that a part of a job's log is not here and will not come."""
+        self._database.write(lambda db: logs.insert_gap(db, job_id, start, end - start))
+
+    def was_lost_since(self, at: datetime) -> bool:
+        """Whether logs of that time may be lost, so that a job of then may go on behind what is missing."""
+        return self._database.read(lambda db: logs.find_loss_after(db, at)) is not None
+
+    def remark(self, job_id: str, leased_at: datetime) -> str:
+        """What people should know of a job's log: that it, or a part of it, was lost; "" if it was not."""
+
+        def query(db: Connection) -> tuple[logs.Loss | None, bool]:
+            return logs.find_loss_after(db, leased_at), logs.has_gap(db, job_id)
+
+        loss, has_gap = self._database.read(query)
+        if loss:
+            return f"its log was lost, or what of it was there on {loss.at:%Y-%m-%d at %H:%M} UTC: {loss.reason}"
+        return "a part of its log was lost by the server" if has_gap else ""
 
     def _quickly(self, size: int, function: Callable[[T], R], given: T) -> R:
         """Call a function on so many bytes: here, or in a thread where that would hold the event loop."""
@@ -104,7 +129,16 @@ def _pack(chunks: list[Chunk]) -> bytes:
 
 
 def _unpack(segments: list[logs.Segment]) -> list[Chunk]:
-    return [chunk for segment in segments for chunk in _decoder.decode(zlib.decompress(segment.chunks))]
+    return [chunk for segment in segments for chunk in _chunks_of(segment)]
+
+
+def _chunks_of(segment: logs.Segment) -> tuple[Chunk, ...]:
+    """What a segment holds; if that is damaged, as many bytes that say so, since every byte of a log has its place."""
+    try:
+        return _decoder.decode(zlib.decompress(segment.chunks))
+    except (zlib.error, msgspec.MsgspecError):
+        filler = _DAMAGED * (segment.size // len(_DAMAGED) + 1)
+        return ((segment.start, 0, 2, 0, filler[: segment.size]),)
 
 
 def _check(chunks: Sequence[Chunk]) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from opsicle.domain.automations import AutomationState
 from opsicle.domain.channels import CHATS, WEBHOOK, DeliveryState
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.domain.templates import Value
@@ -20,6 +21,7 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.approver.messages import CUT, Fact
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.principals import account_of
 from opsicle.server.services.result_notices import named_by_template
 from opsicle.server.store import automations, channels, chat_links, deliveries, memberships, notice_preferences, notices
 from opsicle.server.store.automations import AutomationRow
@@ -67,14 +69,18 @@ class Notices:
                 self.queue(db, channel, notice, addressee, facts)
 
     def post_finished(self, db: Connection, org_id: str, automation_id: str) -> None:
-        """Inside the transaction that ends an automation: tell whoever asked for it, and whom its template names."""
+        """Inside the transaction that ends an automation: tell whoever asked for it, and whom its template names.
+
+        Whoever asked hears of a success only if they want to.
+        """
         row = automations.get(db, org_id, automation_id)
         self._post_end(db, row, (row.requester_id,))
 
     def post_cancelled(self, db: Connection, org_id: str, automation_id: str, actor: Actor) -> None:
         """The same where somebody cancelled it before it began: who asked is told unless it was themselves."""
         row = automations.get(db, org_id, automation_id)
-        is_own = row.requester_id == actor.user_id
+        asked, cancelled = (account_of(db, org_id, user_id) for user_id in (row.requester_id, actor.user_id))
+        is_own = asked.is_same_person(cancelled)
         self._post_end(db, row, () if is_own else (row.requester_id,), f" by {actor.email}")
 
     def post_unapproved(self, db: Connection, org_id: str, automation_id: str) -> None:
@@ -90,6 +96,7 @@ class Notices:
             kind=NoticeKind.AUTOMATION_FINISHED,
             org_id=row.org_id,
             recipients=recipients,
+            of_success=tuple(set(people) - set(named)) if row.state == AutomationState.SUCCEEDED else (),
             chats=chats,
             subject=f"{row.template} {row.state.replace('_', ' ')}{by}",
             automation_id=row.id,
@@ -122,10 +129,15 @@ class Notices:
         return row.id
 
     def reach(self, db: Connection, channel: ChannelRow, user_id: str) -> Addressee | None:
-        """Where a channel reaches a member of its org; None if it cannot, or they are none or disabled."""
+        """Where a channel reaches a member of its org; None if it cannot, or they are none or disabled.
+
+        Of a service account, whose address is no mailbox, whoever answers for it.
+        """
         if channel.kind == WEBHOOK:
             return Addressee(None, "")
         member = memberships.find(db, channel.org_id, user_id)
+        if member and member.owner_id:
+            member = memberships.find(db, channel.org_id, member.owner_id)
         if member is None or member.is_disabled:
             return None
         if channel.kind not in CHATS:
@@ -140,7 +152,8 @@ class Notices:
         yield from (Addressee(None, chat.id) for chat in notice.chats if chat.channel == channel.kind)
         for user_id in notice.recipients:
             addressee = self.reach(db, channel, user_id)
-            if addressee and notice_preferences.wants(db, user_id, channel.id, notice.kind):
+            kind = NoticeKind.AUTOMATION_SUCCEEDED if user_id in notice.of_success else notice.kind
+            if addressee and notice_preferences.wants(db, addressee.user_id or user_id, channel.id, kind):
                 yield addressee
 
     def _facts(self, db: Connection, notice: Notice) -> tuple[Fact, ...]:
@@ -169,8 +182,8 @@ def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
 
 
 def _written(value: Value) -> str:
-    """A value on one line: a line break in it makes nothing that looks like another value."""
-    return value if isinstance(value, str) and value.isprintable() else json.dumps(value)
+    """A value on one line: a line break in it makes nothing that looks like another value. Signs come with sending."""
+    return value if isinstance(value, str) and value.isprintable() else json.dumps(value, ensure_ascii=False)
 
 
 def _short(text: str) -> str:

@@ -6,7 +6,7 @@ import gevent
 import msgspec
 
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict
+from opsicle.domain.errors import Conflict, Problem
 from opsicle.domain.policies import Policy
 from opsicle.domain.policy_parser import PolicyDocument, digest, without_seeds
 from opsicle.domain.template_parser import parse_policy
@@ -14,6 +14,8 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of, position
+from opsicle.server.services.policies_in_force import policy_of
+from opsicle.server.services.policy_references import strange_conditions
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.store import audit, policies
 from opsicle.server.store.database import Connection, Database
@@ -43,10 +45,11 @@ class Policies:
         document, kept = run_in(gevent.get_hub().threadpool, _read, source)
         policy, now = document.policy, self._clock.now()
 
-        def work(db: Connection) -> tuple[int, bool]:
+        def work(db: Connection) -> tuple[int, bool, list[Problem]]:
+            strange = strange_conditions(db, actor.org_id, policy)
             newest = policies.find(db, actor.org_id, policy.name)
             if newest and newest.digest == digest(policy):
-                return newest.version, False
+                return newest.version, False, strange
             row = PolicyRow(
                 policy_id=newest.policy_id if newest else new_id(now),
                 name=policy.name,
@@ -61,25 +64,27 @@ class Policies:
                 pusher_name=actor.name,
                 pushed_at=now,
             )
-            self._add(db, actor, row)
-            return row.version, True
+            self._add(db, actor, row, policy)
+            return row.version, True, strange
 
-        version, is_new = self._database.write(work)
+        version, is_new, strange = self._database.write(work)
         return PolicyPushed(
             name=policy.name,
             version=version,
             digest=digest(policy),
             is_new=is_new,
-            warnings=list(document.warnings),
+            warnings=[*document.warnings, *strange],
         )
 
-    def _add(self, db: Connection, actor: Actor, row: PolicyRow) -> None:
+    def _add(self, db: Connection, actor: Actor, row: PolicyRow, policy: Policy) -> None:
         if row.version == 1:
             policies.insert(db, actor.org_id, row.policy_id, row.name, row.pushed_at)
         policies.insert_version(db, actor.org_id, row)
         if not policies.advance(db, row.policy_id, row.version, row.pushed_at):
             raise Conflict(f"the policy {row.name} changed meanwhile", hint="Push again.")
-        data = {"version": row.version, "digest": row.digest}
+        data: dict[str, object] = {"version": row.version, "digest": row.digest}
+        if policy.applies_to:
+            data["applies_to"] = msgspec.to_builtins(policy.applies_to)
         audit.append(db, row.pushed_at, actor.org_id, actor, "push", f"policies/{row.name}", data)
 
     def list_policies(self, actor: Actor, cursor: str, limit: int) -> Page[PolicyVersionSummary]:
@@ -121,21 +126,18 @@ class Policies:
         self._database.write(work)
 
 
-def policy_of(row: PolicyRow) -> Policy:
-    """What a version says."""
-    return msgspec.json.decode(row.document, type=Policy)
-
-
 def _read(source: str) -> tuple[PolicyDocument, str]:
     return parse_policy(source.encode()), without_seeds(source)
 
 
 def _summary(row: PolicyRow) -> PolicyVersionSummary:
+    policy = policy_of(row)
     return PolicyVersionSummary(
         name=row.name,
         version=row.version,
         digest=row.digest,
-        gates=[gate.name for gate in policy_of(row).gates],
+        gates=[gate.name for gate in policy.gates],
+        is_default=bool(policy.applies_to),
         pushed_by=Person(row.pusher_id, row.pusher_email, row.pusher_name),
         pushed_at=row.pushed_at,
     )
@@ -150,6 +152,7 @@ def _whole(row: PolicyRow) -> PolicyVersion:
         digest=row.digest,
         order=policy.order,
         gates=list(policy.gates),
+        applies_to=list(policy.applies_to),
         source=row.source,
         pushed_by=Person(row.pusher_id, row.pusher_email, row.pusher_name),
         pushed_at=row.pushed_at,

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import gevent
 import msgspec
 
-from opsicle.domain import shell_lint
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, Problem
-from opsicle.domain.policies import PolicyUse
+from opsicle.domain.errors import Conflict, InvalidInput, Problem
+from opsicle.domain.policies import Policy
 from opsicle.domain.policy_parser import SEED_WARNING, without_seeds
-from opsicle.domain.policy_parser import digest as policy_digest
 from opsicle.domain.rules import Target
-from opsicle.domain.stored_templates import decode_approval, decode_template
+from opsicle.domain.scopes import Place, asks_whoever
+from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.template_parser import TEMPLATE_TYPE, digest, parse_template
+from opsicle.domain.template_warnings import OWN_POLICY, warnings
 from opsicle.domain.templates import Owner, Template
 from opsicle.domain.unsupported import unsupported
 from opsicle.kit.clock import Clock
@@ -25,9 +25,12 @@ from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of, position
 from opsicle.server.services.diffs import unified_diff
+from opsicle.server.services.policies_in_force import defaults
+from opsicle.server.services.policy_references import check_reference
 from opsicle.server.services.result_notices import unknown_names
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.template_access import is_hidden, require_on, targets_of
+from opsicle.server.services.template_approvals import Change, change_of
 from opsicle.server.services.template_versions import asks_for_code
 from opsicle.server.store import audit, templates
 from opsicle.server.store.database import Connection, Database
@@ -61,21 +64,6 @@ class _Document:
     unsupported: list[Problem]
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """What a push or a deletion makes of who must approve a template."""
-
-    before: PolicyUse | None
-    after: PolicyUse | None
-
-    @property
-    def recorded(self) -> dict[str, object]:
-        """For the audit record; nothing if all stays as it was."""
-        if self.before == self.after:
-            return {}
-        return {"approval_before": _named(self.before), "approval": _named(self.after)}
-
-
 class _Shown(msgspec.Struct):
     """The part of a template's JSON that a list shows."""
 
@@ -83,6 +71,7 @@ class _Shown(msgspec.Struct):
     description: str = ""
     labels: dict[str, str] = {}
     owners: list[Owner] = []
+    runs_on: dict[str, str] = {}
     approval_policy: dict[str, object] | None = None
 
 
@@ -120,16 +109,17 @@ class Templates:
         actor.require(Action.TEMPLATES_PUSH)
         document = _in_thread(_read, source)
         name, labels = document.template.name, document.template.labels
-        change = self._approval_change(actor, name, document.template.approval_policy)
+        change = self._approval_change(actor, name, document)
 
         def work(db: Connection) -> tuple[int, bool, list[Problem]]:
             for target in targets_of(db, actor.org_id, name, labels):
                 actor.require(Action.TEMPLATES_PUSH, target)
-            unknown = unknown_names(db, actor.org_id, document.template.notify)
+            unknown = check_reference(db, actor.org_id, document.template)
+            unknown += unknown_names(db, actor.org_id, document.template.notify)
             newest = templates.find(db, actor.org_id, name)
             if newest and newest.digest == document.digest:
                 return newest.latest_version, False, unknown
-            if _approval_of(newest) != change.before:
+            if change_of(db, actor.org_id, name, document.template) != change:
                 raise Conflict(f"the template {name} changed meanwhile", hint="Push again.")
             return self._add_version(db, actor, newest, document, change), True, unknown
 
@@ -143,20 +133,24 @@ class Templates:
             unsupported=document.unsupported,
         )
 
-    def _approval_change(self, actor: Actor, name: str, after: PolicyUse | None) -> _Change:
-        """What becomes of the template's approval. Raises NotAllowed or StepUpRequired unless the actor may do that."""
-        before = _approval_of(self._database.read(lambda db: templates.find(db, actor.org_id, name)))
-        if before is not None and before != after:
-            if not actor.may(Action.POLICIES_MANAGE):
-                raise NotAllowed(
-                    f"this would change who must approve {name}, which takes {Action.POLICIES_MANAGE}",
-                    hint="Leave its approvalPolicy as it is, or ask an admin of your org.",
-                )
-            self._step_up.require(actor)
-        return _Change(before, after)
+    def _approval_change(self, actor: Actor, name: str, after: _Document | None) -> Change:
+        """What becomes of the template's approval. Raises NotAllowed or StepUpRequired unless the actor may do that.
+
+        Pushing what the newest version says already changes nothing, and so takes nothing.
+        """
+
+        def query(db: Connection) -> Change:
+            newest = templates.find(db, actor.org_id, name)
+            if after and newest and newest.digest == after.digest:
+                return Change(after.template.approval_policy, after.template.approval_policy)
+            return change_of(db, actor.org_id, name, after.template if after else None)
+
+        change = self._database.read(query)
+        change.require(actor, self._step_up, name)
+        return change
 
     def _add_version(
-        self, db: Connection, actor: Actor, newest: TemplateRow | None, document: _Document, change: _Change
+        self, db: Connection, actor: Actor, newest: TemplateRow | None, document: _Document, change: Change
     ) -> int:
         now = self._clock.now()
         name = document.template.name
@@ -190,8 +184,13 @@ class Templates:
         A page may hold fewer than `limit` of them, and still not be the last.
         """
         actor.require(Action.TEMPLATES_VIEW)
-        rows = self._database.read(lambda db: templates.list_by_name(db, actor.org_id, cursor, limit + 1))
-        page = page_of(rows, limit, _summary, lambda row: row.name)
+
+        def query(db: Connection) -> tuple[list[TemplateRow], list[Policy]]:
+            known = [each.policy for each in defaults(db, actor.org_id)]
+            return templates.list_by_name(db, actor.org_id, cursor, limit + 1), known
+
+        rows, known = self._database.read(query)
+        page = page_of(rows, limit, lambda row: _summary(row, known), lambda row: row.name)
         page.items = [item for item in page.items if actor.may(Action.TEMPLATES_VIEW, Target(item.name, item.labels))]
         return page
 
@@ -202,7 +201,8 @@ class Templates:
         def query(db: Connection) -> TemplateVersion:
             row = _get(db, actor, name, version)
             template = decode_template(row.document)
-            return _whole(row, template, needs_mfa=asks_for_code(db, actor.org_id, row, template))
+            known = [each.policy for each in defaults(db, actor.org_id)]
+            return _whole(row, template, known, needs_mfa=asks_for_code(db, actor.org_id, row, template))
 
         return self._database.read(query)
 
@@ -244,7 +244,7 @@ class Templates:
 
         def work(db: Connection) -> None:
             require_on(db, actor, Action.TEMPLATES_DELETE, name)
-            if _approval_of(templates.find(db, actor.org_id, name)) != change.before:
+            if change_of(db, actor.org_id, name, None) != change:
                 raise Conflict(f"the template {name} changed meanwhile", hint="Look at it, and try again.")
             if not templates.delete(db, actor.org_id, name, now):
                 raise templates.not_found(name)
@@ -263,17 +263,6 @@ def _get(db: Connection, actor: Actor, name: str, version: int | None) -> Versio
     return row
 
 
-def _approval_of(row: TemplateRow | None) -> PolicyUse | None:
-    """Who must approve a template, as its newest version says."""
-    return decode_approval(row.header) if row else None
-
-
-def _named(use: PolicyUse | None) -> str:
-    if use is None:
-        return "none"
-    return f"policy {use.policy_ref}" if use.policy is None else f"its own, {policy_digest(use.policy)}"
-
-
 def _in_thread(function: Callable[..., T], *arguments: Any) -> T:
     """Do what can take some 100 ms for the largest documents where it holds up nobody else."""
     return run_in(gevent.get_hub().threadpool, function, *arguments)
@@ -281,12 +270,12 @@ def _in_thread(function: Callable[..., T], *arguments: Any) -> T:
 
 def _read(source: str) -> _Document:
     template = parse_template(source.encode())
-    warnings = shell_lint.warnings(template)
+    found = warnings(template)
     if template.approval_policy and template.approval_policy.policy:
         kept = without_seeds(source)
-        warnings += [Problem("spec.approvalPolicy.spec", SEED_WARNING)] if kept != source else []
+        found += [Problem(OWN_POLICY, SEED_WARNING)] if kept != source else []
         source = kept
-    return _Document(source, template, digest(template), warnings, unsupported(template))
+    return _Document(source, template, digest(template), found, unsupported(template))
 
 
 def _diff(old: VersionRow, new: VersionRow) -> str:
@@ -297,7 +286,7 @@ def _diff(old: VersionRow, new: VersionRow) -> str:
     return found
 
 
-def _summary(row: TemplateRow) -> TemplateSummary:
+def _summary(row: TemplateRow, known: Sequence[Policy]) -> TemplateSummary:
     shown = msgspec.json.decode(row.header, type=_Shown)
     return TemplateSummary(
         name=row.name,
@@ -306,10 +295,18 @@ def _summary(row: TemplateRow) -> TemplateSummary:
         description=shown.description,
         labels=shown.labels,
         owners=shown.owners,
-        needs_approval=shown.approval_policy is not None,
+        needs_approval=_needs_approval(shown, known),
         updated_at=row.updated_at,
         created_at=row.created_at,
     )
+
+
+def _needs_approval(shown: _Shown, known: Sequence[Policy]) -> bool:
+    """Whether a policy is named, or one of those that apply by themselves asks whoever runs it."""
+    if shown.approval_policy is not None:
+        return not shown.approval_policy.get("is_waived", False)
+    place = Place(shown.labels, shown.runs_on)
+    return any(asks_whoever(policy, place) for policy in known)
 
 
 def _version_summary(row: VersionSummaryRow) -> TemplateVersionSummary:
@@ -321,7 +318,7 @@ def _version_summary(row: VersionSummaryRow) -> TemplateVersionSummary:
     )
 
 
-def _whole(row: VersionRow, template: Template, *, needs_mfa: bool) -> TemplateVersion:
+def _whole(row: VersionRow, template: Template, known: Sequence[Policy], *, needs_mfa: bool) -> TemplateVersion:
     return TemplateVersion(
         name=row.name,
         version=row.version,
@@ -335,10 +332,10 @@ def _whole(row: VersionRow, template: Template, *, needs_mfa: bool) -> TemplateV
         phases=list(template.phases),
         runs_on=template.runs_on,
         timeout=template.timeout,
-        needs_approval=template.approval_policy is not None,
+        needs_approval=_needs_approval(msgspec.json.decode(row.document, type=_Shown), known),
         needs_mfa=needs_mfa,
         notify=list(template.notify),
-        warnings=shell_lint.warnings(template),
+        warnings=warnings(template),
         unsupported=unsupported(template),
         source=row.source,
         pushed_by=Person(row.pusher_id, row.pusher_email, row.pusher_name),

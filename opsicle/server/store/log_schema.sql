@@ -1,3 +1,15 @@
+CREATE TABLE gaps (
+    job_id TEXT NOT NULL,
+    start  INTEGER NOT NULL,
+    size   INTEGER NOT NULL,
+    PRIMARY KEY (job_id, start)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE losses (
+    at     TEXT NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE segments (
     job_id     TEXT NOT NULL,
     start      INTEGER NOT NULL,

@@ -8,7 +8,7 @@ import apsw
 import msgspec
 
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
 
 
 def size(db: apsw.Connection, job_id: str) -> int:
@@ -50,6 +50,34 @@ def list_from(db: apsw.Connection, job_id: str, offset: int, limit: int) -> list
         {"job_id": job_id, "offset": offset, "limit": limit},
         Segment,
     )
+
+
+def insert_gap(db: apsw.Connection, job_id: str, start: int, size: int) -> None:
+    """Note that so many bytes of a log are not here, though its worker has delivered them."""
+    db.execute("INSERT OR IGNORE INTO gaps (job_id, start, size) VALUES (?, ?, ?)", (job_id, start, size))
+
+
+def has_gap(db: apsw.Connection, job_id: str) -> bool:
+    """Whether a part of a job's log is not here."""
+    return bool(fetch_value(db, "SELECT EXISTS (SELECT 1 FROM gaps WHERE job_id = :job_id)", {"job_id": job_id}))
+
+
+def insert_loss(db: apsw.Connection, at: datetime, reason: str) -> None:
+    """Note that all logs of before were lost."""
+    db.execute("INSERT INTO losses (at, reason) VALUES (?, ?)", (to_text(at), reason))
+
+
+class Loss(Row, frozen=True):
+    """All logs of before `at` were lost, and why."""
+
+    at: datetime
+    reason: str
+
+
+def find_loss_after(db: apsw.Connection, at: datetime) -> Loss | None:
+    """The first loss that came after a moment, or None."""
+    sql = "SELECT at, reason FROM losses WHERE at >= :at ORDER BY at LIMIT 1"
+    return fetch_one(db, sql, {"at": to_text(at)}, Loss)
 
 
 def delete_before(db: apsw.Connection, at: datetime, limit: int) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 import apsw
 
 from opsicle.domain.errors import Conflict, Unavailable
+from opsicle.server.store.integrity import damaged
 from opsicle.server.store.migration_steps import STEPS
 
 STATE_MIGRATIONS = Path(__file__).parent / "migrations"
@@ -67,26 +68,13 @@ def migrate(database: Path, folder: Path) -> int:
         if version > len(known):
             raise Conflict(
                 f"{database.name} was written by a newer Opsicle (schema {version}, this one knows {len(known)})",
-                hint="Start the newer program, or restore a backup.",
+                hint="Start the newer program, or restore a copy that this one has written.",
             )
         for migration in known[version:]:
             _apply(connection, migration)
     finally:
         connection.close()
     return len(known) - version
-
-
-def check_integrity(database: Path) -> None:
-    """Raise Conflict unless SQLite finds the file sound and its references whole."""
-    connection = _open(database)
-    try:
-        found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
-        if found != ["ok"] or connection.execute("PRAGMA foreign_key_check").fetchone():
-            raise _damaged(database)
-    except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise _damaged(database) from error
-    finally:
-        connection.close()
 
 
 def schema(database: Path) -> str:
@@ -114,7 +102,7 @@ def _version(connection: apsw.Connection, database: Path) -> int:
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return int(connection.pragma("user_version"))
     except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise _damaged(database) from error
+        raise damaged(database) from error
 
 
 def _apply(connection: apsw.Connection, migration: Migration) -> None:
@@ -129,7 +117,3 @@ def _apply(connection: apsw.Connection, migration: Migration) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def _damaged(database: Path) -> Conflict:
-    return Conflict(f"{database.name} is damaged", hint="Restore a backup with `opsicle restore`.")

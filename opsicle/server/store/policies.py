@@ -128,6 +128,21 @@ def list_by_name(db: apsw.Connection, org_id: str, after_name: str, limit: int) 
     )
 
 
+def list_applying(db: apsw.Connection, org_id: str) -> list[PolicyRow]:
+    """The policies of an org that apply by themselves to something, in their newest versions, by name."""
+    return fetch_all(
+        db,
+        _SELECT
+        + """
+         WHERE v.org_id = :org_id AND json_type(v.document, '$.applies_to') IS NOT NULL
+           AND v.version = p.latest_version AND p.deleted_at IS NULL
+         ORDER BY p.name
+        """,
+        {"org_id": org_id},
+        PolicyRow,
+    )
+
+
 def list_versions(db: apsw.Connection, org_id: str, name: str, before: int, limit: int) -> list[PolicyRow]:
     """Versions below `before` of a policy that is not deleted, newest first."""
     return fetch_all(

@@ -26,11 +26,12 @@ CREATE TABLE approval_decisions (
     reason          TEXT NOT NULL,
     with_mfa        INTEGER NOT NULL,
     elapsed_seconds INTEGER NOT NULL,
-    decided_at      TEXT NOT NULL,
+    decided_at      TEXT NOT NULL, mac TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (approval_id, gate, user_id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TRIGGER approval_decisions_are_immutable BEFORE UPDATE ON approval_decisions
+CREATE TRIGGER approval_decisions_are_immutable BEFORE UPDATE OF approval_id, gate, user_id, org_id, principal, verdict,
+    reason, with_mfa, elapsed_seconds, decided_at ON approval_decisions
 BEGIN
     SELECT RAISE(ABORT, 'a decision never changes');
 END;
@@ -38,6 +39,12 @@ END;
 CREATE TRIGGER approval_decisions_stay BEFORE DELETE ON approval_decisions
 BEGIN
     SELECT RAISE(ABORT, 'a decision is never removed');
+END;
+
+CREATE TRIGGER approval_decisions_stay_authentic BEFORE UPDATE OF mac ON approval_decisions
+WHEN OLD.mac <> ''
+BEGIN
+    SELECT RAISE(ABORT, 'a decision never changes');
 END;
 
 CREATE TABLE approvals (
@@ -170,7 +177,7 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT,
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '',
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -201,6 +208,12 @@ CREATE INDEX automations_open ON automations (org_id, state, id, template, reque
     WHERE state IN ('awaiting_approval', 'queued', 'running');
 
 CREATE INDEX automations_queued ON automations (org_id, requirements, id) WHERE state = 'queued' AND job_id IS NULL;
+
+CREATE TRIGGER automations_stay_authentic BEFORE UPDATE OF manifest_format, principal_id, mac ON automations
+WHEN OLD.mac <> ''
+BEGIN
+    SELECT RAISE(ABORT, 'what an automation was triggered to do never changes');
+END;
 
 CREATE TRIGGER automations_stay_bound BEFORE UPDATE OF manifest_digest ON automations
 WHEN OLD.manifest_digest <> ''
@@ -235,6 +248,16 @@ CREATE TABLE chat_links (
     PRIMARY KEY (channel_id, chat_user_id),
     UNIQUE (channel_id, user_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER approvals_follow_links_that_end AFTER DELETE ON chat_links
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = OLD.org_id AND state = 'pending';
+END;
+
+CREATE TRIGGER approvals_follow_links_to_chats AFTER INSERT ON chat_links
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
 
 CREATE TABLE deliveries (
     id              TEXT PRIMARY KEY,
@@ -285,6 +308,16 @@ CREATE TABLE group_members (
     FOREIGN KEY (org_id, name) REFERENCES groups (org_id, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER approvals_follow_who_joins_a_group AFTER INSERT ON group_members
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
+CREATE TRIGGER approvals_follow_who_leaves_a_group AFTER DELETE ON group_members
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = OLD.org_id AND state = 'pending';
+END;
+
 CREATE INDEX group_members_by_user ON group_members (org_id, user_id);
 
 CREATE TABLE groups (
@@ -296,6 +329,11 @@ CREATE TABLE groups (
     updated_at  TEXT NOT NULL, deciding_seq INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, name)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER approvals_follow_groups AFTER UPDATE OF rules ON groups WHEN OLD.rules <> NEW.rules
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
 
 CREATE TABLE idempotency_keys (
     org_id         TEXT NOT NULL REFERENCES orgs (id),
@@ -355,7 +393,7 @@ CREATE TABLE join_tokens (
     expires_at TEXT NOT NULL,
     used_at    TEXT,
     worker_id  TEXT REFERENCES workers (id)
-, is_shared INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, is_shared INTEGER NOT NULL DEFAULT 0, labels TEXT) STRICT, WITHOUT ROWID;
 
 CREATE TABLE link_codes (
     channel_id TEXT NOT NULL REFERENCES channels (id),
@@ -387,6 +425,23 @@ CREATE TABLE "memberships" (
     created_at  TEXT NOT NULL, rules TEXT NOT NULL DEFAULT '[]', owner_id TEXT REFERENCES users (id), role_seq INTEGER NOT NULL DEFAULT 0, rules_seq INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, user_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER approvals_follow_members AFTER UPDATE OF role, manager_id, is_disabled, rules, owner_id ON memberships
+WHEN (OLD.role, OLD.manager_id, OLD.is_disabled, OLD.rules, OLD.owner_id)
+     IS NOT (NEW.role, NEW.manager_id, NEW.is_disabled, NEW.rules, NEW.owner_id)
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
+CREATE TRIGGER approvals_follow_members_who_come AFTER INSERT ON memberships
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
+CREATE TRIGGER approvals_follow_members_who_go AFTER DELETE ON memberships
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = OLD.org_id AND state = 'pending';
+END;
 
 CREATE INDEX memberships_by_owner ON memberships (org_id, owner_id) WHERE owner_id IS NOT NULL;
 
@@ -457,6 +512,9 @@ BEGIN
     SELECT RAISE(ABORT, 'a policy version never changes');
 END;
 
+CREATE INDEX policy_versions_that_apply ON policy_versions (org_id, policy_id, version)
+ WHERE json_type(document, '$.applies_to') IS NOT NULL;
+
 CREATE TABLE recovery_codes (
     user_id   TEXT NOT NULL REFERENCES users (id),
     code_hash TEXT NOT NULL,
@@ -473,6 +531,11 @@ CREATE TABLE roles (
     updated_at  TEXT NOT NULL, deciding_seq INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, name)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER approvals_follow_roles AFTER UPDATE OF rules ON roles WHEN OLD.rules <> NEW.rules
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
 
 CREATE TABLE sealed_values (
     automation_id TEXT PRIMARY KEY REFERENCES automations (id),
@@ -542,6 +605,13 @@ CREATE TABLE templates (
     deleted_at     TEXT
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER approvals_follow_templates AFTER UPDATE OF latest_version ON templates
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z'
+     WHERE org_id = NEW.org_id AND state = 'pending'
+       AND (SELECT template FROM automations WHERE id = approvals.automation_id) = NEW.name;
+END;
+
 CREATE UNIQUE INDEX templates_by_name ON templates (org_id, name) WHERE deleted_at IS NULL;
 
 CREATE TABLE tokens (
@@ -580,7 +650,7 @@ CREATE TABLE workers (
     certificate_expires_at TEXT NOT NULL,
     created_at             TEXT NOT NULL,
     last_seen_at           TEXT
-, is_shared INTEGER NOT NULL DEFAULT 0, history_reported_at TEXT) STRICT, WITHOUT ROWID;
+, is_shared INTEGER NOT NULL DEFAULT 0, history_reported_at TEXT, granted_labels TEXT NOT NULL DEFAULT '{}', copied_from TEXT) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX shared_workers_by_name ON workers (name) WHERE state <> 'revoked' AND is_shared;
 

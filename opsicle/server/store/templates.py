@@ -8,7 +8,7 @@ import apsw
 
 from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, fetch_value
 
 
 class TemplateRow(Row, frozen=True):
@@ -112,6 +112,38 @@ def find(db: apsw.Connection, org_id: str, name: str) -> TemplateRow | None:
     """A template of this org that is not deleted, or None."""
     where = "WHERE t.org_id = :org_id AND t.name = :name AND t.deleted_at IS NULL"
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "name": name}, TemplateRow)
+
+
+def find_approval(db: apsw.Connection, org_id: str, name: str) -> str | None:
+    """What the newest version of a template that is not deleted says of approvals: a header of that alone, or None."""
+    found = fetch_value(
+        db,
+        """
+        SELECT json_object('approval_policy', v.document -> '$.approval_policy')
+          FROM templates t
+          JOIN template_versions v ON v.template_id = t.id AND v.version = t.latest_version
+         WHERE t.org_id = :org_id AND t.name = :name AND t.deleted_at IS NULL
+        """,
+        {"org_id": org_id, "name": name},
+    )
+    return str(found) if found is not None else None
+
+
+def list_naming(db: apsw.Connection, org_id: str, policy: str, limit: int) -> list[str]:
+    """The documents of the newest versions of an org's templates that name this policy."""
+    found = fetch_column(
+        db,
+        """
+        SELECT v.document
+          FROM templates t
+          JOIN template_versions v ON v.template_id = t.id AND v.version = t.latest_version
+         WHERE t.org_id = :org_id AND t.deleted_at IS NULL
+           AND v.document ->> '$.approval_policy.policy_ref' = :policy
+         ORDER BY t.name LIMIT :limit
+        """,
+        {"org_id": org_id, "policy": policy, "limit": limit},
+    )
+    return [str(each) for each in found]
 
 
 def list_by_name(db: apsw.Connection, org_id: str, after_name: str, limit: int) -> list[TemplateRow]:

@@ -1,0 +1,76 @@
+"""One rule for every file that holds a key: private, and its reader's own. Applied at each start."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from opsicle.domain.errors import NotAllowed
+
+_PATTERNS = ("*.pem", "*.key", "*.key.next")
+_PUBLIC = frozenset({"ca.pem"})
+
+
+def key_files(folder: Path) -> Iterator[Path]:
+    """Every file of a data folder that holds a key, the master key's successor included."""
+    for pattern in _PATTERNS:
+        yield from (path for path in sorted(folder.glob(pattern)) if path.name not in _PUBLIC)
+
+
+def check_private(paths: Iterable[Path]) -> None:
+    """Raise NotAllowed unless each of these files that exists is its reader's alone. All that are not are named.
+
+    A file may also be root's, or, where root is who asks, that of the user whom its folder belongs to.
+    """
+    found = [path for path in paths if path.exists()]
+    if strangers := [path for path in found if not _is_own(path)]:
+        raise NotAllowed(
+            f"{_listed(strangers)}, and this program runs as {_name(os.geteuid())}",
+            hint=f"Give it to whom the server runs as: chown {_name(_rightful(strangers[0]))} {_all(strangers)}",
+        )
+    if open_ones := [path for path in found if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]:
+        raise NotAllowed(
+            f"{_listed(open_ones)}, and can be read by others", hint=f"Take that away: chmod 600 {_all(open_ones)}"
+        )
+    if unreadable := [path for path in found if not os.access(path, os.R_OK, effective_ids=True)]:
+        raise NotAllowed(
+            f"{_listed(unreadable)}, and cannot be read", hint=f"Let its owner read it: chmod 600 {_all(unreadable)}"
+        )
+
+
+def _is_own(path: Path) -> bool:
+    owner, me = path.stat().st_uid, os.geteuid()
+    if owner == me:
+        return True
+    return (
+        owner == path.parent.stat().st_uid if me == 0 else owner == 0 and os.access(path, os.R_OK, effective_ids=True)
+    )
+
+
+def _rightful(path: Path) -> int:
+    """Who should own it: the user who runs this, or for root the user whose folder it is."""
+    return os.geteuid() or path.parent.stat().st_uid
+
+
+def _listed(paths: list[Path]) -> str:
+    """`a.pem (root's, mode 0640)`, and so on."""
+    return ", ".join(f"{path} ({_name(path.stat().st_uid)}'s, mode {_mode(path)})" for path in paths)
+
+
+def _all(paths: list[Path]) -> str:
+    return " ".join(map(str, paths))
+
+
+def _mode(path: Path) -> str:
+    return f"{stat.S_IMODE(path.stat().st_mode):04o}"
+
+
+def _name(uid: int) -> str:
+    """A user's name, or the number of one who has none here, as in a container."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

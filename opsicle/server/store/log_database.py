@@ -1,0 +1,143 @@
+"""The database of logs, which may be lost: when it is damaged it is set aside, and a new one takes its place.
+
+Logs are worth keeping, and never worth stopping for: a job runs, ends and is shown whatever has become of its output.
+So what cannot be opened or read is renamed (`logs.db.damaged-…`, for whoever wants to save something of it), and the
+server goes on with an empty file, in which it stands that and when that happened.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from opsicle.domain.errors import Conflict, Unavailable
+from opsicle.kit import files
+from opsicle.server.store import logs, migrations
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.integrity import check_integrity
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+CHECKED_BYTES = 64 * 1024 * 1024
+"""A file up to this size is checked whole at the start, in a tenth of a second. Of a larger one the damage is found
+when it is met."""
+
+_DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError)
+
+
+class LogDatabase:
+    """Reads and writes as `Database` does.
+
+    `lost` says why files were lost in this life of the process; `on_lost` hears of the next one.
+    """
+
+    def __init__(self, path: Path, on_fatal: Callable[[BaseException], None], now: Callable[[], datetime]) -> None:
+        self.path = path
+        self.lost: list[str] = []
+        self.on_lost: Callable[[str], None] = lambda reason: None
+        self._on_fatal = on_fatal
+        self._now = now
+        self._is_closed = False
+        self._database: Database | None = None
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        on_fatal: Callable[[BaseException], None],
+        now: Callable[[], datetime],
+        *,
+        is_expected: bool = False,
+    ) -> LogDatabase:
+        """Open the file, or a new one in its place. `is_expected`: there must have been one, so its lack is a loss.
+
+        Raises Unavailable if no new one can be made, as on a full disk.
+        """
+        self = cls(path, on_fatal, now)
+        if not path.exists() or (path.is_file() and path.stat().st_size == 0):
+            self._begin(f"{path.name} was missing or empty" if is_expected else "")
+            return self
+        try:
+            migrations.migrate(path, migrations.LOG_MIGRATIONS)
+            if path.stat().st_size <= CHECKED_BYTES:
+                check_integrity(path)
+            self._database = Database(path, on_fatal)
+        except (Conflict, OSError, *_DAMAGE) as error:
+            self._set_aside(str(error))
+        return self
+
+    def read(self, query: Callable[[Connection], T]) -> T:
+        """As `Database.read`; what is damaged is read as empty."""
+        return self._insist(lambda database: database.read(query))
+
+    def read_long(self, query: Callable[[Connection], T]) -> T:
+        """As `Database.read_long`; likewise."""
+        return self._insist(lambda database: database.read_long(query))
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """As `Database.write`; if the file is damaged, into a new one."""
+        return self._insist(lambda database: database.write(work))
+
+    def close(self) -> None:
+        """As `Database.close`."""
+        self._is_closed = True
+        if self._database:
+            self._database.close()
+
+    def _insist(self, call: Callable[[Database], T]) -> T:
+        """Make a call; if that finds damage, once more with a new file."""
+        database = self._database or self._begin("it could not be replaced")
+        try:
+            return call(database)
+        except _DAMAGE as error:
+            if self._database is database:
+                self._set_aside(str(error))
+        except Unavailable:
+            if self._is_closed or self._database is database:
+                raise
+        # It was set aside, by this call or by another one meanwhile.
+        return call(self._database or self._begin("it could not be replaced"))
+
+    def _set_aside(self, reason: str) -> None:
+        old, self._database = self._database, None
+        if old:
+            with suppress(apsw.Error):
+                old.close()
+        stamp = f"damaged-{self._now():%Y%m%dT%H%M%S%f}"
+        try:
+            for suffix in ("", "-wal", "-shm"):
+                file = self.path.with_name(f"{self.path.name}{suffix}")
+                if file.exists():
+                    file.rename(self.path.with_name(f"{self.path.name}.{stamp}{suffix}"))
+            files.sync_folder(self.path.parent)
+        except OSError as error:
+            raise Unavailable(f"{self.path.name} is damaged and cannot be set aside: {error.strerror}") from error
+        log.error(
+            "the database of logs was damaged, and set aside",
+            extra={"file": f"{self.path.name}.{stamp}", "reason": reason},
+        )
+        self._begin(f"{self.path.name} was damaged and was set aside as {self.path.name}.{stamp}")
+
+    def _begin(self, reason: str) -> Database:
+        """Make a new file. `reason` says what has become of the one before, "" if there was none."""
+        try:
+            migrations.migrate(self.path, migrations.LOG_MIGRATIONS)
+            database = Database(self.path, self._on_fatal)
+        except (apsw.Error, OSError) as error:
+            raise Unavailable(
+                "the database of logs cannot be made", hint="Make room in the data folder, or make it writable."
+            ) from error
+        self._database = database
+        if reason:
+            database.write(lambda db: logs.insert_loss(db, self._now(), reason))
+            self.lost.append(reason)
+            self.on_lost(reason)
+        return database

@@ -1,0 +1,362 @@
+"""Policies that apply by themselves, and what became stricter since it was approved (trust.md, P1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opsicle.domain.access import Role
+from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
+from opsicle.server.services.templates import Templates
+from opsicle.wire.user_api import Pushed, RunRequest
+from tests.services.approving import MANAGER, Office
+from tests.services.core import Core
+
+ADMINS = "{name: admins, approvers: {roles: [admin]}}"
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    office = Office(Core(tmp_path))
+    yield office
+    office.core.close()
+
+
+def push(office: Office, by: str = "alice", name: str = "job", more: str = "", labels: str = "{}") -> Pushed:
+    """Push a version through the service; `more` are further lines of its spec."""
+    lines = "".join(f"  {line}\n" for line in more.split("\n") if line)
+    source = (
+        f"apiVersion: v1\ntype: AutomationTemplate\nmetadata: {{name: {name}, labels: {labels}}}\nspec:\n{lines}"
+        f"  template: {{phases: [{{name: act, commands: ['echo {by}']}}]}}\n"
+    )
+    core = office.core
+    return Templates(core.database, core.step_up, core.clock).push(office.people[by], source)
+
+
+def default(office: Office, scopes: str, gates: str = MANAGER, name: str = "house") -> None:
+    source = (
+        f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: {name}}}\n"
+        f"spec: {{appliesTo: [{scopes}], gates: [{gates}]}}\n"
+    )
+    office.core.policies.push(office.people["carol"], source)
+
+
+EVERYTHING = "{everything: true}"
+
+
+def service_account(office: Office, owner: str = "alice") -> str:
+    """A service account of somebody; its name among the people."""
+    name = f"{owner}s-bot"
+    office.people[name] = office.core.person(office.org_id, name, Role.OPERATOR)
+    office.tamper(
+        "UPDATE memberships SET owner_id = :owner WHERE user_id = :bot",
+        owner=office.people[owner].user_id,
+        bot=office.people[name].user_id,
+    )
+    return name
+
+
+# What it applies to
+
+SCOPES = {
+    "everything": (EVERYTHING, "", "{}", True),
+    "a label of the worker": ("{runsOn: {env: [production]}}", "runsOn: {labels: {env: production}}", "{}", True),
+    "another label of the worker": ("{runsOn: {env: [production]}}", "runsOn: {labels: {env: test}}", "{}", False),
+    "a label of the worker in capitals": ("{runsOn: {env: prod}}", "runsOn: {labels: {env: PROD}}", "{}", False),
+    "a worker of any label": ("{runsOn: {env: [production]}}", "", "{}", True),
+    "a label of the template": ("{labels: {team: payments}}", "", "{team: payments}", True),
+    "a label of the template, spelled otherwise": ("{labels: {team: payments}}", "", "{team: Payments}", True),
+    "another label of the template": ("{labels: {team: payments}}", "", "{team: web}", False),
+    "a template without the label": ("{labels: {team: payments}}", "", "{}", True),
+    "all of a line must fit": (
+        "{runsOn: {env: [production]}, labels: {team: payments}}",
+        "runsOn: {labels: {env: production}}",
+        "{team: web}",
+        False,
+    ),
+    "any of the lines": (
+        "{runsOn: {env: [production]}}, {labels: {team: [payments, web]}}",
+        "runsOn: {labels: {env: test}}",
+        "{team: web}",
+        True,
+    ),
+    "service accounts": ("{requesters: {serviceAccounts: true}}", "", "{}", False),
+    "people by role": ("{requesters: {roles: [operator]}}", "", "{}", True),
+    "people by another role": ("{requesters: {roles: [member]}}", "", "{}", False),
+    "people by address": ("{requesters: {users: [Alice@example.com]}}", "", "{}", True),
+}
+
+
+@pytest.mark.parametrize(("scopes", "more", "labels", "is_asked"), SCOPES.values(), ids=SCOPES)
+def test_a_policy_applies_by_itself_to_what_names_none(
+    office: Office, scopes: str, more: str, labels: str, is_asked: bool
+) -> None:
+    default(office, scopes)
+    push(office, more=more, labels=labels)
+
+    asked = office.ask("job")
+
+    assert asked.state == ("awaiting_approval" if is_asked else "queued")
+    need = office.core.approvals.need(office.people["alice"], "job")
+    assert (need.is_needed, need.is_default, [gate.name for gate in need.gates]) == (
+        is_asked,
+        is_asked,
+        ["boss"] if is_asked else [],
+    )
+
+
+def test_the_same_commands_under_a_new_name_are_asked_as_well(office: Office) -> None:
+    office.policy(ADMINS, name="p")
+    default(office, EVERYTHING)
+    push(office, "carol", "restart", "approvalPolicy: {policyRef: p}")
+    push(office, "alice", "restart-2")
+    assert [office.ask(name).waiting_reason.split(": ", 1)[1] for name in ("restart", "restart-2")] == [
+        "admins: 1 of carol@example.com",
+        "boss: 1 of bob@example.com",
+    ]
+
+
+def test_a_service_account_is_asked_where_a_person_is_not_and_shares_what_its_owner_falls_under(
+    office: Office,
+) -> None:
+    bot = service_account(office)
+    push(office)
+    default(office, "{requesters: {serviceAccounts: true}}", ADMINS)
+    assert office.ask("job").state == "queued"
+    assert office.ask("job", bot).state == "awaiting_approval"
+    default(office, "{requesters: {users: [alice@example.com]}}", ADMINS)
+    assert office.ask("job", bot).state == "awaiting_approval"
+
+
+def test_without_a_policy_that_applies_nothing_is_asked(office: Office) -> None:
+    office.policy()
+    push(office)
+    assert office.ask("job").state == "queued"
+    assert not office.core.approvals.need(office.people["alice"], "job").is_needed
+
+
+def test_several_that_apply_ask_all_together(office: Office) -> None:
+    default(office, EVERYTHING, "{name: g, approvers: {manager: true}}", name="first")
+    default(office, EVERYTHING, "{name: g, approvers: {roles: [admin]}}", name="second")
+    push(office)
+    asked = office.ask("job")
+    assert asked.waiting_reason.endswith("first/g: 1 of bob@example.com")
+    assert office.approve("bob", asked).state == "pending"
+    shown = office.approve("carol", asked)
+    assert (shown.state, shown.policy, [gate.name for gate in shown.gates]) == (
+        "approved",
+        "first + second",
+        ["first/g", "second/g"],
+    )
+    assert len(office.core.worker(office.org_id, "w").poll().work) == 1
+
+
+def test_who_lists_templates_sees_that_they_need_approval(office: Office) -> None:
+    push(office)
+    core, carol = office.core, office.people["carol"]
+    service = Templates(core.database, core.step_up, core.clock)
+    for scopes, wanted in ((EVERYTHING, True), ("{requesters: {serviceAccounts: true}}", False)):
+        default(office, scopes)
+        assert [item.needs_approval for item in service.list_templates(carol, "", 9).items] == [wanted]
+        assert service.get(carol, "job").needs_approval is wanted
+
+
+# `approvalPolicy: none`
+
+
+def test_that_no_policy_applies_is_said_with_the_right_to_manage_policies_alone(office: Office) -> None:
+    default(office, EVERYTHING)
+    with pytest.raises(NotAllowed, match="approvalPolicy: none"):
+        push(office, "alice", more="approvalPolicy: none")
+    push(office, "carol", more="approvalPolicy: none")
+    assert office.ask("job").state == "queued"
+    assert len(office.core.worker(office.org_id, "w").poll().work) == 1
+    with pytest.raises(NotAllowed, match="approvalPolicy: none"):
+        push(office, "alice", more="approvalPolicy: none\ntimeout: 9")
+    push(office, "alice")
+    assert office.ask("job").state == "awaiting_approval"
+
+
+def test_a_version_from_before_is_covered_by_no_waiver(office: Office) -> None:
+    push(office)
+    default(office, EVERYTHING)
+    push(office, "carol", more="approvalPolicy: none")
+    assert office.ask("job").state == "queued"
+    old = office.core.automations.create(office.people["alice"], RunRequest(template="job", version=1, values={}))
+    assert old.state == "awaiting_approval"
+
+
+def test_naming_a_weaker_policy_where_one_applies_takes_the_right(office: Office) -> None:
+    office.policy("{name: friend, approvers: {users: [mallory@example.com]}}", name="lax")
+    default(office, "{runsOn: {env: [production]}}")
+    own = "approvalPolicy: {spec: {gates: [{name: friend, approvers: {users: [mallory@example.com]}}]}}"
+    for name, named in (("one", "approvalPolicy: {policyRef: lax}"), ("two", own)):
+        with pytest.raises(NotAllowed, match="house applies to it"):
+            push(office, more=named)
+        push(office, name=name, more=f"{named}\nrunsOn: {{labels: {{env: test}}}}")
+    push(office, "carol", more=own)
+    assert office.ask("job").waiting_reason.endswith("friend: 1 of mallory@example.com")
+
+
+def test_a_label_by_which_a_policy_applies_is_not_changed_by_who_pushes_templates(office: Office) -> None:
+    default(office, "{runsOn: {env: [production]}}")
+    push(office, more="runsOn: {labels: {env: production}}")
+    with pytest.raises(NotAllowed, match="house would no longer apply"):
+        push(office, more="runsOn: {labels: {env: test}}")
+    push(office, "carol", more="runsOn: {labels: {env: test}}")
+    push(office, more="runsOn: {labels: {env: production}}")
+
+
+# What a condition reads
+
+CONDITIONAL = "{name: g, approvers: {manager: true}, when: [{variable: target, in: [production]}]}"
+ENUM = "variables: [{id: target, type: enum, options: [test, production], default: production}]"
+BY_LABEL = "{name: g, approvers: {manager: true}, when: [{label: env, in: [production]}]}"
+
+EVASIONS = {
+    "the variable is gone": (CONDITIONAL, ENUM, "variables: []"),
+    "the variable is called otherwise": (CONDITIONAL, ENUM, ENUM.replace("target", "where")),
+    "another type": (CONDITIONAL, ENUM, "variables: [{id: target, default: test}]"),
+    "another option": (CONDITIONAL, ENUM, ENUM.replace("test,", "test, live,")),
+    "another default": (CONDITIONAL, ENUM, ENUM.replace("default: production", "default: test")),
+    "a label of the worker": (
+        BY_LABEL,
+        "runsOn: {labels: {env: production}}",
+        "runsOn: {labels: {env: test}}",
+    ),
+    "a label of the worker that is gone": (BY_LABEL, "runsOn: {labels: {env: production}}", ""),
+}
+
+
+@pytest.mark.parametrize(("gate", "before", "after"), EVASIONS.values(), ids=EVASIONS)
+@pytest.mark.parametrize("how", ["named", "its own", "by itself"])
+def test_what_a_condition_reads_is_changed_only_with_the_right_to_manage_policies(
+    office: Office, gate: str, before: str, after: str, how: str
+) -> None:
+    own = f"approvalPolicy: {{spec: {{gates: [{gate}]}}}}\n"
+    use = {"named": "approvalPolicy: {policyRef: p}\n", "its own": own, "by itself": ""}[how]
+    office.policy(gate, name="p")
+    if how == "by itself":
+        default(office, EVERYTHING, gate)
+    push(office, more=use + before)
+
+    if how == "its own" and gate is CONDITIONAL and "id: target" not in after:
+        with pytest.raises(InvalidInput):  # whoever pushes it: its own policy names a variable that it lacks
+            push(office, "carol", more=use + after)
+        return
+    with pytest.raises(NotAllowed, match="a condition of its approval reads"):
+        push(office, more=use + after)
+    push(office, more=use + before + "\ntimeout: 60")
+    push(office, "carol", more=use + after)
+
+
+def test_what_is_only_shown_of_a_variable_is_free(office: Office) -> None:
+    office.policy(CONDITIONAL, name="p")
+    push(office, more="approvalPolicy: {policyRef: p}\n" + ENUM)
+    push(office, more="approvalPolicy: {policyRef: p}\n" + ENUM.replace("{id:", "{label: Where, id:"))
+
+
+# What became stricter after the approval
+
+OWN = "approvalPolicy: {{spec: {{gates: [{}]}}}}"
+
+STRICTER = {
+    "its own policy": (OWN.format(MANAGER), OWN.format(f"{MANAGER}, {ADMINS}"), "policy of its template was changed"),
+    "its own policy, looser": (
+        OWN.format(MANAGER),
+        OWN.format("{name: boss, approvers: {manager: true, roles: [admin]}}"),
+        "",
+    ),
+    "another policy": ("approvalPolicy: {policyRef: p}", "approvalPolicy: {policyRef: q}", "asks for approval by the"),
+    "one of its own in place of the org's": (
+        "approvalPolicy: {policyRef: p}",
+        OWN.format(ADMINS),
+        "asks for approval by a policy of its own since",
+    ),
+    "none in place of one": ("approvalPolicy: {policyRef: p}", "approvalPolicy: none", ""),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "why"), STRICTER.values(), ids=STRICTER)
+def test_what_a_template_asks_for_since_counts_if_it_is_stricter(
+    office: Office, before: str, after: str, why: str
+) -> None:
+    office.policy(MANAGER, name="p")
+    office.policy(ADMINS, name="q")
+    push(office, "carol", more=before)
+    asked = office.ask("job")
+    office.approve("bob", asked)
+
+    push(office, "carol", more=after)
+
+    assert bool(office.core.worker(office.org_id, "w").poll().work) is not bool(why)
+    assert why in office.why(asked)
+    assert bool(why) is office.why(asked).startswith("it was not run: ")
+
+
+def test_an_approval_that_a_template_asks_for_since_counts_for_what_is_queued(office: Office) -> None:
+    office.policy(MANAGER, name="p")
+    push(office)
+    queued = office.ask("job")
+    push(office, more="approvalPolicy: {policyRef: p}")
+    assert office.core.worker(office.org_id, "w").poll().work == ()
+    assert "asks for approval by the policy p since (version 1), and nobody was asked" in office.why(queued)
+
+
+def test_a_policy_that_applies_by_itself_since_counts_for_what_is_queued(office: Office) -> None:
+    push(office)
+    queued, fine = office.ask("job"), office.ask("job", "carol")
+    default(office, "{requesters: {roles: [operator]}}")
+    worker = office.core.worker(office.org_id, "w", slots=2)
+    assert [work.automation_id for work in worker.poll().work] == [fine.id]
+    assert "the policy house applies to it since (version 1), and nobody was asked" in office.why(queued)
+
+
+def test_a_default_that_was_tightened_since_counts_and_one_that_was_deleted_does_not(office: Office) -> None:
+    push(office)
+    default(office, EVERYTHING)
+    first, second = office.ask("job"), office.ask("job")
+    office.approve("bob", first)
+    default(office, EVERYTHING, f"{MANAGER}, {ADMINS}")
+    worker = office.core.worker(office.org_id, "w")
+    assert worker.poll().work == ()
+    assert "the policy house was tightened since (version 2)" in office.why(first)
+    office.approve("bob", second)
+    office.core.policies.delete(office.people["carol"], "house")
+    assert [work.automation_id for work in worker.poll().work] == [second.id]
+
+
+# What is told at a push
+
+
+def test_a_policy_that_is_not_there_is_told_when_the_template_is_pushed(office: Office) -> None:
+    office.policy(MANAGER, name="production")
+    [warning] = push(office, more="approvalPolicy: {policyRef: prodution}").warnings
+    assert (warning.path, "did you mean `production`" in warning.message) == ("spec.approvalPolicy.policyRef", True)
+    with pytest.raises(Conflict, match="which the org does not have"):
+        office.ask("job")
+
+
+def test_a_named_policy_whose_condition_no_value_can_meet_is_refused(office: Office) -> None:
+    office.policy(CONDITIONAL, name="p")
+    with pytest.raises(InvalidInput) as caught:
+        push(office, more="approvalPolicy: {policyRef: p}\nvariables: [{id: target, type: enum, options: [a, b]}]")
+    assert "never has this value" in caught.value.problems[0].message
+    [free] = push(office, more="approvalPolicy: {policyRef: p}\nvariables: [{id: target}]").warnings
+    assert "free text" in free.message
+    [gone] = push(office, name="other", more="approvalPolicy: {policyRef: p}").warnings
+    assert "is always asked" in gone.message
+
+
+def test_a_policy_whose_condition_a_template_cannot_meet_is_pushed_with_a_warning_and_asks_always(
+    office: Office,
+) -> None:
+    office.policy(MANAGER, name="p")
+    push(office, more="approvalPolicy: {policyRef: p}\n" + ENUM)
+    gate = CONDITIONAL.replace("[production]", "[live]")
+    source = f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: p}}\nspec: {{gates: [{gate}]}}\n"
+    [warning] = office.core.policies.push(office.people["carol"], source).warnings
+    assert warning.message.startswith("template job: the variable `target` never has this value")
+    assert office.ask("job", target="test").state == "awaiting_approval"

@@ -1,0 +1,85 @@
+"""What an error or a hint tells people to type can be typed."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+import opsicle
+from opsicle.cli.root import root
+
+PACKAGE = Path(opsicle.__file__).parent
+COMMAND = re.compile(r"`opsicle ([^`]+)`")
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Every string of the package that is no docstring, and where it stands."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        docstrings = {
+            id(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                yield _place(path, node), "".join(_part(part) for part in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+                yield _place(path, node), node.value
+    for path in sorted((PACKAGE.parent / "assets").rglob("*.js")):
+        yield path.name, path.read_text()
+
+
+def _place(path: Path, node: ast.expr) -> str:
+    return f"{path.relative_to(PACKAGE)}:{node.lineno}"
+
+
+def _part(part: ast.expr) -> str:
+    return str(part.value) if isinstance(part, ast.Constant) else ""
+
+
+COMMANDS = sorted(
+    {
+        (command, place)
+        for place, text in texts()
+        for command in COMMAND.findall(text)
+        if not command.startswith("[")  # the form of all commands
+    }
+)
+
+
+def problem_of(command: str) -> str:
+    """What is wrong with a command line, "" if the program has such a command with such options."""
+    words = [word for word in shlex.split(command) if word != "…"]
+    current: click.Command = root
+    while words and isinstance(current, click.Group):
+        name = words.pop(0)
+        if name in {"-o", "--profile"}:
+            words.pop(0)
+            continue
+        found = current.get_command(click.Context(current), name)
+        if found is None:
+            return f"{name} is no command of {current.name}"
+        current = found
+    known = {"--help"} | {name for parameter in current.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    return "".join(f"{current.name} has no {word}" for word in words if word.startswith("--") and word not in known)
+
+
+def test_hints_were_found() -> None:
+    assert len(COMMANDS) > 30
+
+
+@pytest.mark.parametrize(("command", "place"), COMMANDS)
+def test_a_command_in_a_hint_exists(command: str, place: str) -> None:
+    assert not problem_of(command), place
+
+
+def test_a_command_that_does_not_exist_is_found_out() -> None:
+    assert problem_of("restore FILE")
+    assert problem_of("workers list --no-such-option")
