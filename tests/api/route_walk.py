@@ -21,7 +21,7 @@ A, PUBLIC = Action, Access.PUBLIC
 MAY: dict[str, Action | Access] = {
     "GET /healthz": PUBLIC,
     "GET /readyz": PUBLIC,
-    "GET /metrics": PUBLIC,
+    "GET /metrics": A.PROVIDER_MANAGE,
     "GET /api/openapi.json": PUBLIC,
     "GET /api/v1/ca": PUBLIC,
     "POST /api/v1/setup": PUBLIC,
