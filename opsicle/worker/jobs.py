@@ -28,8 +28,8 @@ from opsicle.wire.worker_api import (
 )
 from opsicle.worker.connection import AWAY, Connection
 from opsicle.worker.identity import DataFolder
-from opsicle.worker.job_threads import JobThreads
 from opsicle.worker.job import Job
+from opsicle.worker.job_threads import JobThreads
 from opsicle.worker.journal import ChildProcess, JobEntry, Journal
 from opsicle.worker.log_shipper import LogShipper
 from opsicle.worker.output import now_ms
