@@ -60,6 +60,10 @@ EXCEPTIONS = {
         "SEARCH v USING INDEX policy_versions_that_apply (org_id=?)",
     ): "versions of an org's default policies alone: one for each push of them",
     ("policies.list_applying", "USE TEMP B-TREE FOR ORDER BY"): "of the default policies' newest versions",
+    (
+        "retention.find_nth_newest",
+        "SEARCH automations USING COVERING INDEX automations_by_org (org_id=?)",
+    ): "once an hour, in a thread",
     ("secrets.list_values", "SCAN sealed_values"): "for a new master key, while no server runs",
     ("workers.find", "SCAN w"): "workers by name, when a person asks for one; thousands at most",
     ("workers.find", "SEARCH w USING INDEX workers_by_org (org_id=?)"): "as above",
