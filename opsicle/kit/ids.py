@@ -29,18 +29,6 @@ _sequence = _Sequence()
 
 def new_id(now: datetime) -> str:
     """26 characters, in the manner of a monotonic ULID (https://github.com/ulid/spec)."""
-    return _text(_sequence.next(_milliseconds(now)))
-
-
-def first_id(at: datetime) -> str:
-    """The least id that could be made at this time: what was made before it sorts before it."""
-    return _text(_milliseconds(at) << _RANDOM_BITS)
-
-
-def _milliseconds(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
-
-
-def _text(number: int) -> str:
+    number = _sequence.next(int(now.timestamp() * 1000))
     digits = (_TIME_BITS + _RANDOM_BITS) // _DIGIT_BITS
     return "".join(_ALPHABET[(number >> (_DIGIT_BITS * place)) & 31] for place in reversed(range(digits)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 
 from opsicle.kit.clock import Clock
@@ -77,6 +76,7 @@ from opsicle.server.services.provider import Provider
 from opsicle.server.services.questions import Questions
 from opsicle.server.services.recovery import Recovery
 from opsicle.server.services.remarks import Remarks
+from opsicle.server.services.retention import Keep, Retention
 from opsicle.server.services.roles import Roles
 from opsicle.server.services.secrets import Secrets
 from opsicle.server.services.sending import Sending
@@ -104,6 +104,7 @@ _SIGN_AUDIT_EVERY_SECONDS = 5.0
 _LISTEN_EVERY_SECONDS = 2.0
 _DELIVER_EVERY_SECONDS = 0.5
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
+_PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
 _STEADY_SECONDS = 86400.0
 
 
@@ -165,6 +166,7 @@ class Services:
         self.policies = Policies(state, self.step_up, clock)
         self.secrets = Secrets(state, core.vault, self.step_up, clock)
         self.job_logs = JobLogs(core.logs, clock)
+        self.retention = Retention(state, self.job_logs, clock)
         work_orders = WorkOrders(core.vault, bindings, Orders(core.order_key, clock))
         self.sending = Sending(state, core.vault, self.urls, clock)
         self.delivery = Delivery(self.sending)
@@ -257,14 +259,12 @@ class Services:
         """How many automations of all orgs are in each state that is not final, for the metrics."""
         return self.core.state.read(count_by_state)
 
-    def loops(self, keep_logs: timedelta, keep_audit: timedelta | None) -> list[Loop]:
-        """What is to be done again and again; without `keep_audit` the record is kept for ever."""
+    def loops(self, keep: Keep) -> list[Loop]:
+        """What is to be done again and again."""
         prune_audit = [
-            Loop(
-                "prune audit", _PRUNE_AUDIT_EVERY_SECONDS, self._if_steady(partial(self.audit_checkpoints.prune, keep))
-            )
-            for keep in (keep_audit,)
-            if keep is not None
+            Loop("prune audit", _PRUNE_AUDIT_EVERY_SECONDS, self._if_steady(partial(self.audit_checkpoints.prune, age)))
+            for age in (keep.audit,)
+            if age is not None
         ]
         steady = self._if_steady
         return [
@@ -272,11 +272,12 @@ class Services:
             Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, lambda _: self.approvals.keep_time()),
             Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.judge_leases),
             Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, steady(self.automations.forget_requests)),
-            Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.job_logs.prune(keep_logs))),
+            Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.job_logs.prune(keep.logs))),
             Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, lambda _: self.audit_checkpoints.sign_due()),
             Loop("listen", _LISTEN_EVERY_SECONDS, lambda _: self.listeners.turn()),
             Loop("deliver", _DELIVER_EVERY_SECONDS, self.delivery.turn),
-            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.sending.prune(keep_logs))),
+            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.sending.prune(keep.logs))),
+            Loop("prune automations", _PRUNE_AUTOMATIONS_EVERY_SECONDS, steady(lambda: self.retention.prune(keep))),
             *prune_audit,
         ]
 

@@ -11,6 +11,7 @@ import socket
 import sys
 from contextlib import closing, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -34,6 +35,7 @@ from opsicle.server.key_files import check_private, key_files
 from opsicle.server.listening.tls import Tls
 from opsicle.server.master_key_file import MasterKeyFile
 from opsicle.server.order_key_file import open_order_key
+from opsicle.server.services.retention import Keep
 from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, migrations
@@ -79,6 +81,10 @@ class Lifetime:
             check_private(key_files(folder.path))
             clean_stop = CleanStop(folder.path, (folder.state_database, folder.log_database))
             is_checked = self._prepare(folder, was_clean=clean_stop.take())
+            if self._options.compact:
+                _compact(folder.state_database)
+                with suppress(Conflict):  # damaged logs are set aside where they are opened
+                    _compact(folder.log_database)
             authority = folder.authority(self._clock.now())
             seal = Seal(folder.identity_key())
             with (
@@ -131,7 +137,7 @@ class Lifetime:
         services.jobs.recover()
         services.sending.recover()
         loops = [
-            *services.loops(timedelta(days=options.log_retention_days), options.keep_audit),
+            *services.loops(_kept(options)),
             Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda _: frontage.renew(self._clock.now())),
         ]
         for loop in loops:
@@ -170,6 +176,25 @@ class Lifetime:
             sys.stdout.write("".join(f"{line}\n" for line in lines))
             sys.stdout.flush()
         log.info("server ready", extra={"url": url, "worker_url": worker_url, "version": __version__})
+
+
+def _compact(database: Path) -> None:
+    """Write a database anew, if it is there."""
+    if not database.exists():
+        return
+    before = database.stat().st_size
+    migrations.compact(database)
+    sizes = {"bytes_before": before, "bytes_after": database.stat().st_size}
+    log.info("database written anew", extra={"database": database.name, **sizes})
+
+
+def _kept(options: ServerOptions) -> Keep:
+    return Keep(
+        logs=timedelta(days=options.log_retention_days),
+        audit=options.keep_audit,
+        automations=options.keep_automations,
+        count=options.automation_retention_count,
+    )
 
 
 def _die(error: BaseException) -> None:

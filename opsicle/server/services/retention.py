@@ -13,11 +13,10 @@ from datetime import datetime, timedelta
 import gevent
 
 from opsicle.domain.automations import is_final
-from opsicle.kit.clock import Clock
-from opsicle.kit.ids import first_id
+from opsicle.kit.clock import Clock, to_text
 from opsicle.server.services.actor import SystemActor
 from opsicle.server.services.job_logs import JobLogs
-from opsicle.server.store import approvals, audit, orgs, retention
+from opsicle.server.store import approvals, audit, notices, orgs, retention
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.retention import OldRow
 
@@ -43,24 +42,17 @@ class Keep:
 
 
 @dataclass
-class _Pass:
-    """One walk through an org's automations, oldest first. Each limit is an id and a time of ending."""
+class _Walk:
+    """One walk through what has ended in an org, in the order in which it did: how far, and where it ends.
+
+    `compared` holds for each template the runs that approvers compare with.
+    """
 
     org_id: str
-    limits: list[tuple[str, datetime]]
+    before: datetime
+    most: int | None = None
+    after: tuple[str, str] = ("", "")
     compared: dict[str, set[str]] = field(default_factory=dict)
-    after: str = ""
-
-    @property
-    def before(self) -> str:
-        """Behind this nothing is to go."""
-        return max((first for first, _ in self.limits), default="")
-
-    def is_due(self, row: OldRow) -> bool:
-        """Whether one is old enough, and has ended."""
-        if row.finished_at is None or not is_final(row.state):
-            return False
-        return any(row.id < first and row.finished_at < until for first, until in self.limits)
 
 
 class Retention:
@@ -75,51 +67,59 @@ class Retention:
         """Remove what need not be kept, and give the room back to the disk; how many automations that were."""
         ids = self._database.read(orgs.list_ids)
         total = sum(self._prune(org_id, keep) for org_id in ids)
+        if keep.automations is not None:
+            self._forget_notices(self._clock.now() - keep.automations)
         if total:
             self._database.give_room_back()
         return total
 
+    def _forget_notices(self, before: datetime) -> None:
+        """Forget what people were told of other things than automations."""
+        while self._database.write(lambda db: notices.delete_before(db, before, ROWS_AT_ONCE)):
+            gevent.sleep(PAUSE_SECONDS)
+
     def _prune(self, org_id: str, keep: Keep) -> int:
-        walk = _Pass(org_id, self._limits(org_id, keep))
+        now = self._clock.now()
         total = 0
-        while rows := self._database.read(
-            lambda db: retention.list_oldest(db, org_id, walk.after, walk.before, ROWS_AT_ONCE)
-        ):
+        if keep.automations is not None:
+            total += self._remove_until(_Walk(org_id, now - max(keep.automations, LEAST_AGE)))
+        if keep.count is not None:
+            ended = self._database.read_long(lambda db: retention.count_ended(db, org_id))
+            total += self._remove_until(_Walk(org_id, now - LEAST_AGE, most=ended - keep.count))
+        return total
+
+    def _remove_until(self, walk: _Walk) -> int:
+        """Remove step by step what ended before a time, `most` of it if that is set; how many automations that were."""
+        total = 0
+        while walk.most is None or total < walk.most:
+            at_once = ROWS_AT_ONCE if walk.most is None else min(ROWS_AT_ONCE, walk.most - total)
+            rows = self._database.read(
+                lambda db: retention.list_ended(db, walk.org_id, walk.after, walk.before, at_once)  # noqa: B023
+            )
+            if not rows:
+                break
             total += self._step(walk, rows)
             gevent.sleep(PAUSE_SECONDS)
         return total
 
-    def _limits(self, org_id: str, keep: Keep) -> list[tuple[str, datetime]]:
-        now = self._clock.now()
-        limits = []
-        if keep.automations is not None:
-            until = now - max(keep.automations, LEAST_AGE)
-            limits.append((first_id(until), until))
-        if keep.count is not None:
-            count, until = keep.count, now - LEAST_AGE
-            oldest_kept = self._database.read_long(lambda db: retention.find_nth_newest(db, org_id, count - 1))
-            if oldest_kept is not None:
-                limits.append((min(oldest_kept, first_id(until)), until))
-        return limits
-
-    def _step(self, walk: _Pass, rows: list[OldRow]) -> int:
+    def _step(self, walk: _Walk, rows: list[OldRow]) -> int:
         """Remove those of the rows that may go, as many as are not too many bytes, and move on behind the last."""
         going: list[str] = []
         size = 0
         for row in rows:
             if size > BYTES_AT_ONCE:
                 break
-            walk.after = row.id
-            if walk.is_due(row) and not self._is_compared(walk, row):
+            walk.after = row.finished_at, row.id
+            if is_final(row.state) and not self._is_compared(walk, row):
                 going.append(row.id)
                 size += row.size
         if not going:
             return 0
         # The logs first: a crash in between leaves an automation without its log, which the next turn removes.
         self._job_logs.delete_of_jobs(self._database.read(lambda db: retention.list_jobs(db, going)))
-        return self._database.write(lambda db: self._remove(db, walk.org_id, going))
+        return self._database.write(lambda db: self._remove(db, walk, going))
 
-    def _is_compared(self, walk: _Pass, row: OldRow) -> bool:
+    def _is_compared(self, walk: _Walk, row: OldRow) -> bool:
         """Whether it is the last approved run before what waits for approval now, or before what comes next."""
         if not row.is_approved_run:
             return False
@@ -127,11 +127,11 @@ class Retention:
             walk.compared[row.template_id] = self._database.read(lambda db: _compared(db, walk.org_id, row.template_id))
         return row.id in walk.compared[row.template_id]
 
-    def _remove(self, db: Connection, org_id: str, going: list[str]) -> int:
-        now = self._clock.now()
-        data = {"automations": len(going), "first": going[0], "last": going[-1]}
-        audit.append(db, now, org_id, SystemActor(), "prune", "automations", data)
-        retention.allow(db, org_id, going[-1], now)
+    def _remove(self, db: Connection, walk: _Walk, going: list[str]) -> int:
+        now, last = self._clock.now(), max(going)
+        data = {"automations": len(going), "first": min(going), "last": last, "ended_before": to_text(walk.before)}
+        audit.append(db, now, walk.org_id, SystemActor(), "prune", "automations", data)
+        retention.allow(db, walk.org_id, last, now)
         retention.delete_around(db, going)
         return retention.delete(db, going)
 

@@ -85,11 +85,14 @@ def migrate(database: Path, folder: Path) -> int:
 def compact(database: Path) -> None:
     """Write a file anew, so that it takes no more room than what it holds, and gives room back from then on.
 
-    Takes some seconds for each gigabyte, and once more the room meanwhile. Raises Unavailable if that is not there.
+    Takes some seconds for each gigabyte, and once more the room meanwhile. Raises Unavailable if that is not there,
+    Conflict for a file that is damaged.
     """
     connection = _open(database)
     try:
         _compact(connection)
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise damaged(database) from error
     except apsw.FullError as error:
         raise Unavailable(
             f"the disk is too full to write {database.name} anew", hint="It takes as much room as the file itself."

@@ -14,18 +14,18 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_value
 
 
 class OldRow(Row, frozen=True):
-    """One automation; `size` is what of it can be long, in bytes."""
+    """One automation; `size` is what of it can be long, in bytes. Times are as they are stored."""
 
     id: str
     template_id: str
     state: AutomationState
-    finished_at: datetime | None
+    finished_at: str
     is_approved_run: bool
     size: int
 
 
-def list_oldest(db: apsw.Connection, org_id: str, after_id: str, before_id: str, limit: int) -> list[OldRow]:
-    """An org's automations between two ids, both exclusive, oldest first, whatever their state."""
+def list_ended(db: apsw.Connection, org_id: str, after: tuple[str, str], before: datetime, limit: int) -> list[OldRow]:
+    """An org's automations that ended before a time, in the order in which they did, behind an end and an id."""
     return fetch_all(
         db,
         """
@@ -34,19 +34,18 @@ def list_oldest(db: apsw.Connection, org_id: str, after_id: str, before_id: str,
                + coalesce((SELECT sum(length(phases) + length(explanation)) FROM jobs WHERE automation_id = a.id), 0)
                + coalesce((SELECT length(ciphertext) FROM sealed_values WHERE automation_id = a.id), 0)
           FROM automations a
-         WHERE org_id = :org_id AND id > :after AND id < :before
-         ORDER BY id LIMIT :limit
+         WHERE org_id = :org_id AND (finished_at, id) > (:after_at, :after_id) AND finished_at < :before
+         ORDER BY finished_at, id LIMIT :limit
         """,
-        {"org_id": org_id, "after": after_id, "before": before_id, "limit": limit},
+        {"org_id": org_id, "after_at": after[0], "after_id": after[1], "before": to_text(before), "limit": limit},
         OldRow,
     )
 
 
-def find_nth_newest(db: apsw.Connection, org_id: str, count: int) -> str | None:
-    """The id of the automation before which `count` newer ones stand, or None. Goes through all of these."""
-    sql = "SELECT id FROM automations WHERE org_id = :org_id ORDER BY id DESC LIMIT 1 OFFSET :count"
-    found = fetch_value(db, sql, {"org_id": org_id, "count": count})
-    return None if found is None else str(found)
+def count_ended(db: apsw.Connection, org_id: str) -> int:
+    """How many automations of an org have ended. Goes through all of them."""
+    sql = "SELECT count(*) FROM automations WHERE org_id = :org_id AND finished_at IS NOT NULL"
+    return int(fetch_value(db, sql, {"org_id": org_id}))
 
 
 def list_awaiting(db: apsw.Connection, org_id: str, template_id: str) -> list[str]:

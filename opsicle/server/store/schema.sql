@@ -193,6 +193,8 @@ CREATE TABLE automations (
 CREATE INDEX automations_approved ON automations (org_id, template_id, id)
     WHERE approved_at IS NOT NULL AND started_at IS NOT NULL;
 
+CREATE INDEX automations_by_end ON automations (org_id, finished_at) WHERE finished_at IS NOT NULL;
+
 CREATE INDEX automations_by_org ON automations (org_id, id);
 
 CREATE INDEX automations_by_requester ON automations (org_id, requester_id, id);
@@ -445,7 +447,7 @@ CREATE TABLE notices (
     created_at    TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX notices_by_automation ON notices (automation_id);
+CREATE INDEX notices_by_automation ON notices (automation_id, created_at);
 
 CREATE TABLE orgs (
     id         TEXT PRIMARY KEY,

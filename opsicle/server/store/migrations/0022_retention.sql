@@ -1,7 +1,8 @@
--- What has ended is removed one day, with all that refers to it. What an id stands in is found by an index.
+-- What has ended is removed one day, with all that refers to it: by indexes of when it ended, and of where its id stands.
+CREATE INDEX automations_by_end ON automations (org_id, finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX automations_rerun ON automations (rerun_of) WHERE rerun_of IS NOT NULL;
 CREATE INDEX deliveries_by_automation ON deliveries (automation_id);
-CREATE INDEX notices_by_automation ON notices (automation_id);
+CREATE INDEX notices_by_automation ON notices (automation_id, created_at);
 
 -- Up to which automation retention has come in each org. It is set in the transaction that removes, beside the entry
 -- in the record that says so; nothing above it, and nothing that is open, can be removed.
