@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from opsicle.cli.input_files import read_start
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.policy_parser import POLICY_TYPE, REQUEST_TYPE, PolicyDocument, RequestDocument
 from opsicle.domain.policy_parser import digest as policy_digest
@@ -158,8 +159,7 @@ def _by_id(texts: Iterable[str]) -> Mapping[str, list[str]]:
 def _read(path: Path, limit: int) -> bytes:
     """The file's bytes; one more than `limit` of them suffices to be refused."""
     try:
-        with path.open("rb") as file:
-            return file.read(limit + 1)
+        return read_start(path, limit + 1)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "that is no file name"
         raise InvalidInput(f"{path} cannot be read: {reason}") from error

@@ -128,7 +128,8 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A runbook. `timeout` is in seconds for the whole automation, None: only the phases' own.
 
     Without an `approval_policy` approval is asked where a policy of the org applies by itself. One that names nothing
-    can never be satisfied.
+    can never be satisfied. `runs_on` are labels that its worker must have been granted; with `accepts_claimed` it is
+    enough that a worker says them of itself.
     `require_mfa`: whoever runs it shows a fresh code of their authenticator app.
     """
 
@@ -148,3 +149,4 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     concurrency: Concurrency | None = None
     on_worker_lost: WorkerLost = WorkerLost.UNKNOWN
     plan: tuple[Phase, ...] = ()
+    accepts_claimed: bool = False

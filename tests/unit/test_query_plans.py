@@ -43,11 +43,18 @@ EXCEPTIONS = {
     ("audit_checkpoints.exists", "SCAN audit_checkpoints"): ONE_STEP,
     ("automations.count_by_state", "SCAN automations USING COVERING INDEX automations_open"): OPEN_ALONE,
     ("automations.count_by_state", "USE TEMP B-TREE FOR GROUP BY"): "three groups",
+    ("automations.count_waiting", "SCAN automations USING INDEX automations_queued"): "the queue, in a thread",
+    ("automations.count_waiting", "USE TEMP B-TREE FOR ORDER BY"): "of what different automations ask for",
     ("automations.list_newest", "SEARCH automations USING COVERING INDEX automations_by_org (org_id=?)"): ONE_PAGE,
     (
         "automations.list_waiting_requirements",
         "SEARCH automations USING INDEX automations_queued (org_id=?)",
     ): ONE_STEP,
+    (
+        "deliveries.count_by_state",
+        "SCAN deliveries USING COVERING INDEX deliveries_by_channel_and_state",
+    ): "for the metrics, in a thread, through an index alone",
+    ("deliveries.count_by_state", "USE TEMP B-TREE FOR GROUP BY"): "five groups",
     ("deliveries.list_due", "SCAN d USING INDEX deliveries_open"): OPEN_ALONE,
     ("deliveries.list_due", "USE TEMP B-TREE FOR ORDER BY"): OPEN_ALONE,
     ("deliveries.list_newest", "SEARCH d USING INDEX deliveries_by_org (org_id=?)"): ONE_PAGE,

@@ -71,7 +71,7 @@ class Leasing:
         By its own word in its newest poll, less what has been promised to it and is not yet durable.
         """
         poll = presence.poll
-        if presence.is_draining or presence.is_revoked or poll.is_draining:
+        if not self.fleet.may_have_work(presence):
             return 0
         return min(poll.slots, poll.free_slots + len(poll.jobs)) - occupied - presence.promised
 

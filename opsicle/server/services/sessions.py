@@ -85,6 +85,11 @@ class Sessions:
             rights=bearer.rights,
         )
 
+    def open_orgs(self, is_open: bool) -> None:
+        """Let everybody who is logged in found orgs from now on, or provider admins alone."""
+        self._has_open_orgs = is_open
+        self.forget()
+
     def beyond_role(self, is_provider_admin: bool) -> frozenset[Action]:
         """What somebody may do on this server, whatever they are in an org."""
         return beyond_role(is_provider_admin=is_provider_admin, has_open_orgs=self._has_open_orgs)

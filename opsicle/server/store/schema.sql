@@ -130,6 +130,9 @@ BEGIN
     SELECT RAISE(ABORT, 'an audit entry never changes');
 END;
 
+CREATE INDEX audit_entries_decisive ON audit_entries (org_id, resource, seq)
+WHERE verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse', 'refuse_order', 'reject', 'withdraw');
+
 CREATE TRIGGER audit_entries_stay BEFORE DELETE ON audit_entries
 WHEN OLD.seq > coalesce((SELECT removed_to FROM audit_checkpoints WHERE org_id = OLD.org_id
                           ORDER BY number DESC LIMIT 1), 0)
@@ -269,6 +272,16 @@ CREATE TABLE chat_links (
     UNIQUE (channel_id, user_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER approvals_follow_links_that_end AFTER DELETE ON chat_links
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = OLD.org_id AND state = 'pending';
+END;
+
+CREATE TRIGGER approvals_follow_links_to_chats AFTER INSERT ON chat_links
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
 CREATE TABLE deliveries (
     id              TEXT PRIMARY KEY,
     org_id          TEXT NOT NULL REFERENCES orgs (id),
@@ -320,6 +333,16 @@ CREATE TABLE group_members (
     FOREIGN KEY (org_id, name) REFERENCES groups (org_id, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER approvals_follow_who_joins_a_group AFTER INSERT ON group_members
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
+CREATE TRIGGER approvals_follow_who_leaves_a_group AFTER DELETE ON group_members
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = OLD.org_id AND state = 'pending';
+END;
+
 CREATE INDEX group_members_by_user ON group_members (org_id, user_id);
 
 CREATE TABLE groups (
@@ -331,6 +354,11 @@ CREATE TABLE groups (
     updated_at  TEXT NOT NULL, deciding_seq INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, name)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER approvals_follow_groups AFTER UPDATE OF rules ON groups WHEN OLD.rules <> NEW.rules
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
 
 CREATE TABLE idempotency_keys (
     org_id         TEXT NOT NULL REFERENCES orgs (id),
@@ -390,7 +418,7 @@ CREATE TABLE join_tokens (
     expires_at TEXT NOT NULL,
     used_at    TEXT,
     worker_id  TEXT REFERENCES workers (id)
-, is_shared INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, is_shared INTEGER NOT NULL DEFAULT 0, labels TEXT) STRICT, WITHOUT ROWID;
 
 CREATE TABLE link_codes (
     channel_id TEXT NOT NULL REFERENCES channels (id),
@@ -422,6 +450,23 @@ CREATE TABLE "memberships" (
     created_at  TEXT NOT NULL, rules TEXT NOT NULL DEFAULT '[]', owner_id TEXT REFERENCES users (id), role_seq INTEGER NOT NULL DEFAULT 0, rules_seq INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, user_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER approvals_follow_members AFTER UPDATE OF role, manager_id, is_disabled, rules, owner_id ON memberships
+WHEN (OLD.role, OLD.manager_id, OLD.is_disabled, OLD.rules, OLD.owner_id)
+     IS NOT (NEW.role, NEW.manager_id, NEW.is_disabled, NEW.rules, NEW.owner_id)
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
+CREATE TRIGGER approvals_follow_members_who_come AFTER INSERT ON memberships
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
+CREATE TRIGGER approvals_follow_members_who_go AFTER DELETE ON memberships
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = OLD.org_id AND state = 'pending';
+END;
 
 CREATE INDEX memberships_by_owner ON memberships (org_id, owner_id) WHERE owner_id IS NOT NULL;
 
@@ -520,6 +565,11 @@ CREATE TABLE roles (
     PRIMARY KEY (org_id, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER approvals_follow_roles AFTER UPDATE OF rules ON roles WHEN OLD.rules <> NEW.rules
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
 CREATE TABLE sealed_values (
     automation_id TEXT PRIMARY KEY REFERENCES automations (id),
     org_id        TEXT NOT NULL REFERENCES orgs (id),
@@ -588,6 +638,13 @@ CREATE TABLE templates (
     deleted_at     TEXT
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER approvals_follow_templates AFTER UPDATE OF latest_version ON templates
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z'
+     WHERE org_id = NEW.org_id AND state = 'pending'
+       AND (SELECT template FROM automations WHERE id = approvals.automation_id) = NEW.name;
+END;
+
 CREATE UNIQUE INDEX templates_by_name ON templates (org_id, name) WHERE deleted_at IS NULL;
 
 CREATE TABLE tokens (
@@ -610,7 +667,7 @@ CREATE TABLE users (
     name          TEXT NOT NULL,
     password_hash TEXT NOT NULL,
     created_at    TEXT NOT NULL
-, is_provider_admin INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, is_provider_admin INTEGER NOT NULL DEFAULT 0, former_email TEXT) STRICT, WITHOUT ROWID;
 
 CREATE TABLE workers (
     id                     TEXT PRIMARY KEY,
@@ -626,7 +683,7 @@ CREATE TABLE workers (
     certificate_expires_at TEXT NOT NULL,
     created_at             TEXT NOT NULL,
     last_seen_at           TEXT
-, is_shared INTEGER NOT NULL DEFAULT 0, history_reported_at TEXT) STRICT, WITHOUT ROWID;
+, is_shared INTEGER NOT NULL DEFAULT 0, history_reported_at TEXT, granted_labels TEXT NOT NULL DEFAULT '{}', copied_from TEXT) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX shared_workers_by_name ON workers (name) WHERE state <> 'revoked' AND is_shared;
 
