@@ -657,7 +657,7 @@ CREATE TABLE tokens (
     created_at   TEXT NOT NULL,
     expires_at   TEXT,
     last_used_at TEXT
-, scopes TEXT) STRICT, WITHOUT ROWID;
+, scopes TEXT, is_proven INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE INDEX tokens_by_user ON tokens (org_id, user_id);
 
