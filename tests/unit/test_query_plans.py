@@ -27,7 +27,6 @@ from tests.unit.store_tables import GROWING, TABLES
 ONE_STEP = "the first row in the order of the index, and no further"
 ONE_PAGE = "read in the order of the index, and no further than one page"
 OPEN_ALONE = "an index of what is open, which does not grow with the past"
-FOR_METRICS = "what retention has left, in a thread, when whoever runs the server asks for figures"
 OF_A_PERSON = "those of one person"
 
 EXCEPTIONS = {
@@ -35,8 +34,6 @@ EXCEPTIONS = {
     ("invitations.open_until", "SEARCH invitations USING INDEX invitations_open (org_id=?)"): OPEN_ALONE,
     ("deliveries.list_due", "USE TEMP B-TREE FOR GROUP BY"): OPEN_ALONE,
     ("deliveries.list_due", "SCAN deliveries USING INDEX deliveries_sending"): "what is being sent just now",
-    ("deliveries.count_by_state", "SCAN deliveries USING COVERING INDEX deliveries_by_channel_and_state"): FOR_METRICS,
-    ("deliveries.count_by_state", "USE TEMP B-TREE FOR GROUP BY"): FOR_METRICS,
     ("automations.count_waiting", "SCAN automations USING INDEX automations_queued"): OPEN_ALONE,
     ("automations.count_waiting", "USE TEMP B-TREE FOR ORDER BY"): OPEN_ALONE,
     ("approvals.list_decisions", "USE TEMP B-TREE FOR ORDER BY"): "of one approval: a handful",
