@@ -28,11 +28,13 @@ from opsicle.wire.worker_api import (
 )
 from opsicle.worker.connection import AWAY, Connection
 from opsicle.worker.identity import DataFolder
+from opsicle.worker.job import Job
 from opsicle.worker.job_threads import JobThreads
 from opsicle.worker.journal import ChildProcess, JobEntry, Journal
-from opsicle.worker.log_shipper import JobLog, LogShipper
+from opsicle.worker.log_shipper import LogShipper
 from opsicle.worker.output import now_ms
-from opsicle.worker.runner import Cancellation, Host, Runner, kill_leftovers
+from opsicle.worker.private_files import private_folder
+from opsicle.worker.runner import Host, Runner, kill_leftovers
 from opsicle.worker.spent_orders import SpentOrder
 from opsicle.worker.spool import Room, Spool
 from opsicle.worker.verification import Refused, Untimely, Verifier
@@ -50,34 +52,6 @@ _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # it names files; the s
 
 class _JournalFailed(Exception):
     """What was written to the journal may not be on the disk; the message says why. Never leaves this module."""
-
-
-class Job:
-    """One job that this worker holds. `is_dropped`: the server wants to hear no more of it."""
-
-    def __init__(self, job_id: str, fence: int, spool: Spool, shipper: LogShipper, journal: Journal) -> None:
-        self.id = job_id
-        self.fence = fence
-        self.cancellation = Cancellation()
-        self.is_dropped = False
-        self.spool = spool
-        self.log = JobLog(fence, spool, shipper, journal, self.refused)
-
-    def drop(self, reason: str) -> None:
-        """Stop it, and forget what it says: it is somebody else's now, or over."""
-        if not self.is_dropped:
-            log.warning("job dropped", extra={"job_id": self.id, "reason": reason})
-        self.is_dropped = True
-        self.cancellation.cancel()
-        self.spool.discard()
-
-    def refused(self, error: OpsicleError) -> None:
-        """The server takes no more of its output."""
-        if isinstance(error, LeaseLost):
-            self.drop(error.message)
-            return
-        log.error("the server refuses a job's output", extra={"job_id": self.id, "reason": error.message})
-        self.spool.discard()
 
 
 class Jobs:
@@ -98,6 +72,7 @@ class Jobs:
         on_idle: Callable[[], None],
     ) -> None:
         self._folder = folder
+        self._private_folder = private_folder(folder.workspaces)
         self._connection = connection
         self._journal = journal
         self._verifier = verifier
@@ -276,7 +251,11 @@ class Jobs:
             log.warning("the server does not take the refusal", extra={"job_id": job.id, "reason": error.message})
 
     def _run(self, job: Job, work: Work) -> Outcome:
-        host = Host(workspace_root=self._folder.workspaces, on_child=lambda pid, life: self._note_child(job, pid, life))
+        host = Host(
+            workspace_root=self._folder.workspaces,
+            private_folder=self._private_folder,
+            on_child=lambda pid, life: self._note_child(job, pid, life),
+        )
         try:
             return Runner(work, job.log, host, job.cancellation).run()
         except Exception:
