@@ -1,6 +1,6 @@
 """A way in for somebody who has lost every proof, on the server's machine and while the server is stopped.
 
-Whoever can write the data folder can do anything to it; this does it in order, and in the record of every org of theirs.
+Whoever can write the data folder can do anything to it; this does it in order, and in the record of each of their orgs.
 """
 
 from __future__ import annotations
