@@ -34,8 +34,6 @@ EXCEPTIONS = {
     ("invitations.open_until", "SEARCH invitations USING INDEX invitations_open (org_id=?)"): OPEN_ALONE,
     ("deliveries.list_due", "USE TEMP B-TREE FOR GROUP BY"): OPEN_ALONE,
     ("deliveries.list_due", "SCAN deliveries USING INDEX deliveries_sending"): "what is being sent just now",
-    ("automations.count_waiting", "SCAN automations USING INDEX automations_queued"): OPEN_ALONE,
-    ("automations.count_waiting", "USE TEMP B-TREE FOR ORDER BY"): OPEN_ALONE,
     ("approvals.list_decisions", "USE TEMP B-TREE FOR ORDER BY"): "of one approval: a handful",
     ("approvals.list_newest", "SEARCH approvals USING INDEX approvals_by_org (org_id=?)"): ONE_PAGE,
     (
