@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -105,6 +105,21 @@ def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     return ""
 
 
+def waiting_kind(asked: Requirements, candidates: Sequence[Candidate]) -> str:
+    """Say in one word what keeps an automation waiting, as `waiting_reason` does in a sentence.
+
+    One of `no_worker`, `label`, `not_connected`, `runtime`, `draining`, `busy`, or `ready` if nothing does.
+    """
+    if not candidates:
+        return "no_worker"
+    left = list(candidates)
+    for kind, narrow in _KINDS.items():
+        left, reason = narrow(asked, left)
+        if reason:
+            return kind
+    return "ready"
+
+
 _Narrowed = tuple[list[Candidate], str]
 
 
@@ -191,3 +206,12 @@ def _with_free_slot(asked: Requirements, candidates: list[Candidate]) -> _Narrow
     if len(candidates) == 1:
         return [], f"{candidates[0].name} is busy {taken}"
     return [], f"all {len(candidates)} matching workers are busy {taken}"
+
+
+_KINDS: dict[str, Callable[[Requirements, list[Candidate]], _Narrowed]] = {
+    "label": _with_labels,
+    "not_connected": _connected,
+    "runtime": _with_runtimes,
+    "draining": _not_draining,
+    "busy": _with_free_slot,
+}

@@ -65,6 +65,7 @@ class DataFolder:
         self.spool = path / "spool"
         self.workspaces = path / "workspaces"
         self._identity = path / "identity.json"
+        self.lets_through = False
         self._lock_fd = -1
 
     @classmethod
@@ -75,6 +76,7 @@ class DataFolder:
         """
         folder = cls(path)
         with storage_errors(path):
+            folder.lets_through = lets_through
             mode = 0o711 if lets_through else 0o700
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.chmod(mode)

@@ -69,6 +69,24 @@ def test_a_job_runs_as_the_user_in_a_workspace_of_its_own(working: Working) -> N
     assert working.files("workspaces") == []
 
 
+def test_secrets_as_files_and_values_to_mask_are_for_the_user_too(working: Working) -> None:
+    phase = Phase(
+        name="main",
+        commands=(
+            'stat -c "%U %a" "$OPSICLE_SECRET_FILE_KEY"',
+            'wc -c <"$OPSICLE_SECRET_FILE_KEY"',
+            'echo made-by-the-job >"$OPSICLE_MASK"; echo made-by-the-job',
+            'ls "$(dirname "$OPSICLE_SECRET_FILE_KEY")" || :',
+        ),
+        secrets=("key",),
+        timeout=60,
+    )
+    working.start()
+    said = output(working, msgspec.structs.replace(work("j1"), phases=(phase,), secrets={"key": "swordfish-7"}))
+    assert said.splitlines()[:3] == ["nobody 600", "12", "***"]
+    assert "denied" in said
+
+
 def test_a_job_can_reach_nothing_of_its_worker(working: Working) -> None:
     working.start()
     assert working.process

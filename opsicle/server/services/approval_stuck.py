@@ -24,7 +24,7 @@ _MOST_LOOKED_AT = 200
 
 def stuck_in(case: Case, seen: Standing) -> dict[str, str]:
     """The gates of a pending approval that can no longer be passed: why, by name."""
-    return stuck_gates(seen, case.votes, case.people, case.asker)
+    return stuck_gates(seen, case.votes, case.people, case.asker) if seen.open_gates else {}
 
 
 def said_of(case: Case, stuck: Mapping[str, str]) -> str:
@@ -33,7 +33,7 @@ def said_of(case: Case, stuck: Mapping[str, str]) -> str:
         return ""
     gates = "; ".join(f"gate {name}: {why}" for name, why in stuck.items())
     return (
-        f"nobody can give this approval now ({gates}). An admin can let in again who may decide, or name a manager; "
+        f"nobody can give this approval now ({gates}). An admin can let an approver back in, or name a manager; "
         f"{case.automation.requester_email} can withdraw it, and ask again"
     )
 
