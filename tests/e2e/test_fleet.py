@@ -104,8 +104,7 @@ def test_a_worker_finds_its_server_at_another_address_and_keeps_it(installation:
     worker.process.stop()
     old = installation.server.facts
     installation.server.process.stop()
-    installation.server.starts = 0  # so that it takes other ports
-    (installation.server.folder / "server.out").unlink()
+    installation.server.known = {}  # so that it takes other ports
     installation.server.start()
     assert installation.server.facts["worker_url"] != old["worker_url"]
     installation.admin.login(installation.server)
