@@ -17,6 +17,7 @@ PACKAGES = {
     "openssl": "/usr/bin/openssl",
     "nodejs": "node",
     "npm": "npm",
+    "systemd": "systemd-analyze",
 }
 """Debian package → the file by which its presence is known; a name alone may stand anywhere on the PATH."""
 

@@ -24,8 +24,10 @@ from opsicle.domain.template_parser import AutomationDocument
 from opsicle.domain.templates import Template, Value, Variable, VariableType
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import check_values, environment
+from opsicle.kit import signals
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
+from opsicle.worker.private_files import private_folder
 from opsicle.worker.runner import Cancellation, Host, Runner
 from opsicle.worker.workspace import remove_folder
 
@@ -102,7 +104,10 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
         folder = Path(tempfile.mkdtemp(prefix="opsicle-"))
         # Not a TemporaryDirectory: that would delete through what the job has left mounted.
         stack.callback(remove_folder, folder)
-        runner = Runner(work, _Shown(narration), Host(workspace_root=folder), cancellation)
+        private = private_folder(folder)
+        stack.callback(remove_folder, private)
+        host = Host(workspace_root=folder, private_folder=private)
+        runner = Runner(work, _Shown(narration), host, cancellation)
         _cancel_on_signals(stack, cancellation, narration)
         begun = time.monotonic()
         outcome = _in_thread(runner)
@@ -158,7 +163,10 @@ def _cancel_on_signals(stack: ExitStack, cancellation: Cancellation, narration: 
             narration.show_status("cancelling …")
         cancellation.cancel()
 
+    signals.restore_defaults()
     for number in _STOP_SIGNALS:
+        if number == signal.SIGHUP and signals.is_ignored(number):
+            continue  # `nohup`: the terminal may go
         stack.callback(signal.signal, number, signal.signal(number, cancel))
 
 

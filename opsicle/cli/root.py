@@ -38,6 +38,7 @@ COMMANDS = {
     "policies": "policies",
     "channels": "channels",
     "audit": "audit",
+    "service": "service",
 }
 """Each command and the module of `opsicle.cli` that has it, in the order in which help lists them."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from opsicle.cli.root import Command
+from opsicle.cli.terminal import read_token
 
 
 @click.command(cls=Command)
@@ -16,6 +17,9 @@ from opsicle.cli.root import Command
     metavar="TOKEN",
     default="",
     help="Join token, needed until the worker has enrolled. Later it only tells where the server is, unspent.",
+)
+@click.option(
+    "--join-file", metavar="FILE", help="File with the join token, `-` is stdin; no other user sees it there."
 )
 @click.option(
     "--server-url",
@@ -29,9 +33,10 @@ from opsicle.cli.root import Command
 )
 @click.option("--slots", type=click.IntRange(1, 1000), default=4, metavar="N", help="Jobs at once; 4 unless told.")
 @click.option("--verbose", is_flag=True, help="Log more.")
-def worker(  # noqa: PLR0913 - what a worker can be told
+def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
     data_dir: Path,
     join: str,
+    join_file: str | None,
     server_url: tuple[str, ...],
     name: str,
     label: tuple[str, ...],
@@ -45,6 +50,9 @@ def worker(  # noqa: PLR0913 - what a worker can be told
     """
     from opsicle.kit import logging
     from opsicle.worker.main import WorkerOptions, run
+
+    if join_file:
+        join = read_token(join, join_file, "--join", "--join-file")
 
     logging.configure(is_verbose=verbose)
     options = WorkerOptions(

@@ -59,7 +59,7 @@ def token(ttl: int, shared: bool, label: tuple[str, ...], no_labels: bool) -> No
     """
     labels = _granted(label, no_labels) if label or no_labels else None
     new = connect().create_join_token(ttl, is_shared=shared, labels=labels)
-    command = f"opsicle worker --join {new.token} --data-dir ./opsicle-worker"
+    command = "opsicle worker --join-file - --data-dir ./opsicle-worker   # and paste the token"
     emit(new, [("token", new.token), ("expires", new.expires_at), ("start with", command)])
 
 

@@ -191,6 +191,8 @@ def _counter(gate: Gate, people: Mapping[str, Person], asker: Asker) -> Callable
         person = people.get(vote.user_id)
         if person is None or not may_decide(gate, person, asker, vote.elapsed):
             return False
+        if vote.principal in asker.identities and not gate.allow_requester:
+            return False
         return vote.verdict is Verdict.REJECT or meets(gate, with_mfa=vote.with_mfa, has_reason=vote.has_reason)
 
     return counts

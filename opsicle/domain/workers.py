@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -132,6 +132,21 @@ def _silent_besides(asked: Requirements, candidates: Sequence[Candidate]) -> str
     return "".join(silent[:_MOST_NAMED])
 
 
+def waiting_kind(asked: Requirements, candidates: Sequence[Candidate]) -> str:
+    """Say in one word what keeps an automation waiting, as `waiting_reason` does in a sentence.
+
+    One of `no_worker`, `label`, `not_connected`, `runtime`, `draining`, `withheld`, `busy`, or `ready` if nothing does.
+    """
+    if not candidates:
+        return "no_worker"
+    left = list(candidates)
+    for kind, narrow in _KINDS.items():
+        left, reason = narrow(asked, left)
+        if reason:
+            return kind
+    return "ready"
+
+
 _Narrowed = tuple[list[Candidate], str]
 
 
@@ -219,3 +234,13 @@ def _with_free_slot(asked: Requirements, candidates: list[Candidate]) -> _Narrow
     if len(candidates) == 1:
         return [], f"{candidates[0].name} is busy {taken}"
     return [], f"all {len(candidates)} matching workers are busy {taken}"
+
+
+_KINDS: dict[str, Callable[[Requirements, list[Candidate]], _Narrowed]] = {
+    "label": _with_labels,
+    "not_connected": _connected,
+    "runtime": _with_runtimes,
+    "draining": _not_draining,
+    "withheld": _not_withheld,
+    "busy": _with_free_slot,
+}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 
 from opsicle.kit.clock import Clock
 from opsicle.pki.audit_key import AuditKey
@@ -54,7 +53,9 @@ from opsicle.server.services.channels import Channels
 from opsicle.server.services.chats import Chats
 from opsicle.server.services.deliveries import Deliveries
 from opsicle.server.services.dispatch import Dispatch
+from opsicle.server.services.egress_bounds import EgressBounds
 from opsicle.server.services.enrolments import Enrolments, Urls
+from opsicle.server.services.figures import Figures
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.following import Following
 from opsicle.server.services.forgotten_passwords import ForgottenPasswords
@@ -91,7 +92,6 @@ from opsicle.server.services.users import Users
 from opsicle.server.services.vault import Vault
 from opsicle.server.services.work import WorkOrders
 from opsicle.server.services.workers import Workers
-from opsicle.server.store.automations import count_by_state
 from opsicle.server.store.database import Database
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.orgs import list_allowing_shared
@@ -121,6 +121,7 @@ class Core:
     seal: Seal
     vault: Vault
     has_open_orgs: bool = False
+    egress_bounds: EgressBounds = field(default_factory=EgressBounds)
 
 
 class Services:
@@ -166,14 +167,14 @@ class Services:
         self.secrets = Secrets(state, core.vault, self.step_up, clock)
         self.job_logs = JobLogs(core.logs, clock)
         work_orders = WorkOrders(core.vault, bindings, Orders(core.order_key, clock))
-        self.sending = Sending(state, core.vault, self.urls, clock)
+        self.sending = Sending(state, core.vault, core.egress_bounds, self.urls, clock)
         self.delivery = Delivery(self.sending)
         self.chats = Chats(state, self.step_up, throttle, clock)
-        self.telegram = TelegramInbox(state, core.vault, self.chats, clock)
-        self.slack = SlackInbox(state, core.vault, self.chats)
+        self.telegram = TelegramInbox(state, core.vault, core.egress_bounds, self.chats, clock)
+        self.slack = SlackInbox(state, core.vault, core.egress_bounds, self.chats)
         self.listeners = ChatListeners(self.telegram, self.slack)
         self.telling = Telling(
-            Channels(state, core.vault, self.notices, self.step_up, clock),
+            Channels(state, core.vault, core.egress_bounds, self.notices, self.step_up, clock),
             Deliveries(state, clock),
             Preferences(state),
             self.chats,
@@ -198,6 +199,7 @@ class Services:
         self.following = Following(self.automations, self.job_logs, self.signals)
         self.enrolments = Enrolments(state, core.authority, core.order_key.public, self.urls, throttle, clock)
         self.workers = Workers(state, self.fleet, clock)
+        self.figures = Figures(state, self.fleet, self.notices.ended)
         self._connect(bindings)
 
     def _connect(self, bindings: Bindings) -> None:
@@ -254,32 +256,25 @@ class Services:
             *enrol.worker_routes(self.enrolments),
         ]
 
-    def open_automations(self) -> Mapping[str, int]:
-        """How many automations of all orgs are in each state that is not final, for the metrics."""
-        return self.core.state.read(count_by_state)
-
-    def loops(self, keep_logs: timedelta, keep_audit: timedelta | None) -> list[Loop]:
-        """What is to be done again and again; without `keep_audit` the record is kept for ever."""
-        prune_audit = [
-            Loop(
-                "prune audit", _PRUNE_AUDIT_EVERY_SECONDS, self._if_steady(partial(self.audit_checkpoints.prune, keep))
-            )
-            for keep in (keep_audit,)
-            if keep is not None
-        ]
+    def loops(self, keep_logs: Callable[[], timedelta], keep_audit: Callable[[], timedelta | None]) -> list[Loop]:
+        """What is to be done again and again; while `keep_audit` says None, the record is kept for ever."""
         steady = self._if_steady
         return [
             # An approval's time is the people's, and goes on without the server; that of leases is not.
             Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, lambda _: self.approvals.keep_time()),
             Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.judge_leases),
             Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, steady(self.automations.forget_requests)),
-            Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.job_logs.prune(keep_logs))),
+            Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.job_logs.prune(keep_logs()))),
             Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, lambda _: self.audit_checkpoints.sign_due()),
             Loop("listen", _LISTEN_EVERY_SECONDS, lambda _: self.listeners.turn()),
             Loop("deliver", _DELIVER_EVERY_SECONDS, self.delivery.turn),
-            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.sending.prune(keep_logs))),
-            *prune_audit,
+            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.sending.prune(keep_logs()))),
+            Loop("prune audit", _PRUNE_AUDIT_EVERY_SECONDS, steady(lambda: self._prune_audit(keep_audit()))),
         ]
+
+    def _prune_audit(self, keep: timedelta | None) -> None:
+        if keep is not None:
+            self.audit_checkpoints.prune(keep)
 
     def _if_steady(self, turn: Callable[[], object]) -> Callable[[float], object]:
         """A turn that removes what is old: not on the word of a clock that was set within the last day."""

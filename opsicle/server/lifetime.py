@@ -9,15 +9,16 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import closing, suppress
-from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import gevent
 from gevent.event import Event
 
-from opsicle.domain.errors import Conflict
-from opsicle.kit import cores
+from opsicle.domain.errors import Conflict, OpsicleError
+from opsicle.kit import cores, service_manager
 from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
 from opsicle.pki.authority import Authority
@@ -31,9 +32,11 @@ from opsicle.server.clean_stop import CleanStop
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
 from opsicle.server.key_files import check_private, key_files
-from opsicle.server.listening.tls import Tls
+from opsicle.server.listening.tls import TLS_VERSIONS, Tls
 from opsicle.server.master_key_file import MasterKeyFile
 from opsicle.server.order_key_file import open_order_key
+from opsicle.server.reloading import merged
+from opsicle.server.services.egress_bounds import EgressBounds
 from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, migrations
@@ -52,15 +55,18 @@ SWITCH_SECONDS = 0.0005
 longer than it took until the event loop lets its thread say so."""
 
 _LOOP_SECONDS = 1.0
-_RENEW_CERTIFICATES_EVERY_SECONDS = 3600.0
+_RENEW_CERTIFICATES_EVERY_SECONDS = 60.0
 _WANTED_DESCRIPTORS = 16384
 
 
 class Lifetime:
     """Starts everything, waits to be told to stop, stops everything."""
 
-    def __init__(self, options: ServerOptions) -> None:
+    def __init__(self, options: ServerOptions, reread: Callable[[], ServerOptions]) -> None:
+        """`reread` gives the options as they stand now, for SIGHUP; it may raise an OpsicleError."""
         self._options = options
+        self._reread = reread
+        self._on_hangup: Callable[[], None] = lambda: None
         self._clock = SteadyClock(SystemClock())
         self._stopping = Event()
         self._has_history = False
@@ -75,6 +81,7 @@ class Lifetime:
         _log_what_nobody_caught()
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stopping.set)
+        gevent.signal_handler(signal.SIGHUP, self._hang_up)
         with closing(DataFolder.open(self._options.data_dir)) as folder:
             check_private(key_files(folder.path))
             clean_stop = CleanStop(folder.path, (folder.state_database, folder.log_database))
@@ -88,14 +95,26 @@ class Lifetime:
                 audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
                 order_key, vault = open_order_key(folder, state), self._vault(folder, state)
                 binding_key = open_binding_key(folder, state, self._clock)
-                has_open_orgs = self._options.open_orgs
                 core = Core(
-                    state, logs, authority, audit_key, order_key, binding_key, self._clock, seal, vault, has_open_orgs
+                    state,
+                    logs,
+                    authority,
+                    audit_key,
+                    order_key,
+                    binding_key,
+                    self._clock,
+                    seal,
+                    vault,
+                    has_open_orgs=self._options.open_orgs,
+                    egress_bounds=EgressBounds(self._options.allow_egress),
                 )
                 with closing(Services(core)) as services:
                     self._serve(folder, authority, services, is_checked=is_checked)
             clean_stop.leave()
         log.info("server stopped")
+
+    def _hang_up(self) -> None:
+        self._on_hangup()
 
     def _open_logs(self, folder: DataFolder) -> LogDatabase:
         """Open the logs' database, or an empty one in the place of what is damaged."""
@@ -124,20 +143,21 @@ class Lifetime:
     def _serve(self, folder: DataFolder, authority: Authority, services: Services, *, is_checked: bool) -> None:
         options, now = self._options, self._clock.now()
         addresses = Addresses(options, socket.gethostname())
-        tls = Tls(folder, authority, addresses.certificate_names, now)
+        tls = Tls(folder, authority, addresses.certificate_names, now, TLS_VERSIONS[options.tls_min])
         frontage = Frontage(options, services, tls, now)
         urls = services.urls
         urls.url, urls.worker_url = addresses.url(frontage.user_port), addresses.worker_url(frontage.worker_port)
         services.jobs.recover()
         services.sending.recover()
         loops = [
-            *services.loops(timedelta(days=options.log_retention_days), options.keep_audit),
+            *services.loops(lambda: self._options.keep_logs, lambda: self._options.keep_audit),
             Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda _: frontage.renew(self._clock.now())),
         ]
         for loop in loops:
             loop.start()
         frontage.start()
         self._announce(folder, services)
+        self._on_hangup = partial(self._reload, services, frontage)
         gc.collect()
         gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
         check = IntegrityCheck(folder.state_database, _refuse)
@@ -145,11 +165,32 @@ class Lifetime:
             check.start()
         self._stopping.wait()
         log.info("server stopping")
+        service_manager.tell(service_manager.STOPPING)
         check.stop()
         frontage.stop(FINISH_SECONDS)
         for loop in loops:
             loop.stop(_LOOP_SECONDS)
         services.audit_checkpoints.sign_all()
+
+    def _reload(self, services: Services, frontage: Frontage) -> None:
+        """Read certificates and settings anew; with settings that are wrong, go on as before."""
+        service_manager.tell_reloading()
+        try:
+            new = self._reread()
+            new.check()
+        except OpsicleError as error:
+            log.warning("settings not taken up", extra={"reason": error.message, "hint": error.hint})
+        else:
+            self._take(new, services)
+        frontage.renew(self._clock.now())
+        service_manager.tell(service_manager.READY)
+
+    def _take(self, new: ServerOptions, services: Services) -> None:
+        self._options, live, waiting = merged(self._options, new)
+        configure(is_verbose=self._options.is_verbose)
+        services.sessions.open_orgs(self._options.open_orgs)
+        services.core.egress_bounds.networks = self._options.allow_egress
+        log.info("settings read anew", extra={"changed": live, "take_a_restart": waiting})
 
     def _announce(self, folder: DataFolder, services: Services) -> None:
         """Tell programs by `server.json`, people by standard output, that and where the server serves."""
@@ -169,6 +210,7 @@ class Lifetime:
         with suppress(OSError):  # nobody may be reading any more
             sys.stdout.write("".join(f"{line}\n" for line in lines))
             sys.stdout.flush()
+        service_manager.tell(service_manager.READY)
         log.info("server ready", extra={"url": url, "worker_url": worker_url, "version": __version__})
 
 

@@ -18,7 +18,7 @@ from opsicle.domain.templates import Notify, Owner, Phase, Value, Variable
 from opsicle.wire.jobs import Int32, StepState
 
 
-class Health(msgspec.Struct):
+class Health(msgspec.Struct, omit_defaults=True):
     """Whether the server lives (`/healthz`) or takes requests (`/readyz`), and what is not as it should be."""
 
     status: Literal["ok", "starting", "draining"]

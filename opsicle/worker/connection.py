@@ -83,10 +83,15 @@ class Connection:
         for channel in stale:
             channel.close()
 
-    def call(self, path: str, message: msgspec.Struct, reply: type[Reply]) -> Reply:
-        """Ask once. Raises what the server's problem says, Unreachable, or NotAuthenticated if TLS refuses a side."""
+    def call(
+        self, path: str, message: msgspec.Struct, reply: type[Reply], besides: Callable[[], None] = lambda: None
+    ) -> Reply:
+        """Ask once. Raises what the server's problem says, Unreachable, or NotAuthenticated if TLS refuses a side.
+
+        `besides` is called while the server thinks, and again if the request has to be sent again.
+        """
         with self._borrowed(self._newest) as channel:
-            return self._ask(channel, path, msgspec.msgpack.encode(message), reply)
+            return self._ask(channel, path, msgspec.msgpack.encode(message), reply, besides=besides)
 
     def poll(self, path: str, ask: Callable[[], msgspec.Struct], reply: type[Reply], hold_seconds: int) -> Reply | None:
         """Ask a question that the server may leave open for `hold_seconds`. None if `interrupt_poll` ended it.
@@ -126,17 +131,27 @@ class Connection:
             if self._polling:
                 self._polling.abort()
 
-    def insist(self, path: str, message: msgspec.Struct, reply: type[Reply], *, until: Callable[[], bool]) -> Reply:
+    def insist(
+        self,
+        path: str,
+        message: msgspec.Struct,
+        reply: type[Reply],
+        *,
+        until: Callable[[], bool],
+        besides: Callable[[], None] = lambda: None,
+        on_away: Callable[[], None] = lambda: None,
+    ) -> Reply:
         """Ask until the server answers, or until `until()`: then the last failure is raised. Others are raised at once.
 
-        Only for calls that are safe to repeat.
+        Only for calls that are safe to repeat. `besides`: see `call`. `on_away` is called whenever a try has failed.
         """
         backoff = Backoff()
         while True:
             seen = self.times_reached
             try:
-                return self.call(path, message, reply)
+                return self.call(path, message, reply, besides)
             except AWAY:
+                on_away()
                 if until():
                     raise
                 self.wait_for_return(backoff, seen, until=until)
@@ -212,18 +227,24 @@ class Connection:
             channel.close()
 
     def _ask(
-        self, channel: _Channel, path: str, body: bytes, reply: type[Reply], seconds: float = CALL_SECONDS
+        self,
+        channel: _Channel,
+        path: str,
+        body: bytes,
+        reply: type[Reply],
+        seconds: float = CALL_SECONDS,
+        besides: Callable[[], None] = lambda: None,
     ) -> Reply:
         was_kept = channel.sock is not None
         try:
             try:
-                status, content = channel.exchange(path, body, seconds)
+                status, content = channel.exchange(path, body, seconds, besides)
             except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
                 if not was_kept or channel.is_aborted:
                     raise
                 # The server closed a kept connection just as we used it. Every call may be made twice.
                 channel.close()
-                status, content = channel.exchange(path, body, seconds)
+                status, content = channel.exchange(path, body, seconds, besides)
         except (http.client.HTTPException, OSError) as error:
             self._is_away = True
             raise self._explained(channel.url, error) from error
@@ -297,13 +318,14 @@ class _Channel(http.client.HTTPSConnection):
             raise ConnectionAbortedError("interrupted")
         self._on_connected()
 
-    def exchange(self, path: str, body: bytes, seconds: float) -> tuple[int, bytes]:
-        """Send a request and read the whole answer."""
+    def exchange(self, path: str, body: bytes, seconds: float, besides: Callable[[], None]) -> tuple[int, bytes]:
+        """Send a request, call `besides`, read the whole answer."""
         self.is_in_use = True
         if self.sock is None:
             self.connect()
         self.sock.settimeout(seconds)
         self.request("POST", path, body, _HEADERS)
+        besides()
         response = self.getresponse()
         content = response.read(_MAX_REPLY_BYTES + 1)
         if len(content) > _MAX_REPLY_BYTES:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from opsicle.domain.errors import InvalidInput, OpsicleError
-from opsicle.kit import cores
+from opsicle.kit import cores, signals
 from opsicle.kit.ids import new_id
 from opsicle.worker import leftovers
 from opsicle.worker.connection import Connection
@@ -75,6 +75,7 @@ def run(options: WorkerOptions) -> None:
     if not 1 <= options.slots <= 1000:
         raise InvalidInput(f"a worker cannot have {options.slots} slots", hint="Give it 1 to 1000.")
     cores.leave_none()
+    signals.restore_defaults()
     sys.setswitchinterval(_SWITCH_SECONDS)
     folder = DataFolder.open(options.data_folder)
     try:

@@ -53,7 +53,12 @@ class Workspace:
         return path
 
     def folder_for(self, working_directory: str | None) -> Path:
-        """Where a phase starts. Raises ValueError, saying why, if that is absent or not within the workspace."""
+        """Where a phase starts. Raises ValueError, saying why, if that is absent or not within the workspace.
+
+        A workspace that an earlier phase has removed is made anew, so that clean-up phases run. Raises OSError if that
+        cannot be done.
+        """
+        self._make_anew_if_removed()
         if working_directory is None:
             return self.path
         try:
@@ -65,6 +70,15 @@ class Workspace:
         if not folder.is_dir():
             raise ValueError(f"the working directory {working_directory!r} is not a folder")
         return folder
+
+    def _make_anew_if_removed(self) -> None:
+        try:
+            found = self.path.lstat()
+        except FileNotFoundError:
+            self.path.mkdir(mode=0o700, parents=True)
+            return
+        if not stat.S_ISDIR(found.st_mode):
+            raise ValueError("the workspace is no folder any more; an earlier command has put something else there")
 
     def remove(self) -> str:
         """Remove all of it. Returns why something is still there, or an empty string."""

@@ -21,7 +21,7 @@ A, PUBLIC = Action, Access.PUBLIC
 MAY: dict[str, Action | Access] = {
     "GET /healthz": PUBLIC,
     "GET /readyz": PUBLIC,
-    "GET /metrics": PUBLIC,
+    "GET /metrics": A.PROVIDER_MANAGE,
     "GET /api/openapi.json": PUBLIC,
     "GET /api/v1/ca": PUBLIC,
     "POST /api/v1/setup": PUBLIC,
@@ -115,7 +115,7 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/secrets": A.SECRETS_VIEW,
     "POST /api/v1/secrets": A.SECRETS_MANAGE,
     "GET /api/v1/secrets/<secret>": A.SECRETS_VIEW,
-    "PUT /api/v1/secrets/<secret>": A.SECRETS_MANAGE,
+    "PUT /api/v1/secrets/<secret>": A.SECRETS_UPDATE,
     "DELETE /api/v1/secrets/<secret>": A.SECRETS_MANAGE,
     "GET /api/v1/policies": A.POLICIES_VIEW,
     "POST /api/v1/policies": A.POLICIES_MANAGE,

@@ -232,8 +232,12 @@ def test_an_automation_that_is_queued_past_its_approval_does_not_run(office: Off
     office.tamper("UPDATE automations SET state = 'queued'")
     assert office.core.worker(office.org_id, "w").poll().work == ()
     assert (office.state(asked), office.why(asked)) == ("cancelled", "it was not run: its approval is pending")
-    office.tamper("UPDATE automations SET state = 'queued'")
-    office.tamper("UPDATE approvals SET state = 'approved'")
+
+
+def test_an_approval_that_is_stored_as_given_without_a_decision_lets_nothing_run(
+    office: Office, asked: Automation
+) -> None:
+    office.tamper("UPDATE automations SET state = 'queued'; UPDATE approvals SET state = 'approved'")
     assert office.core.worker(office.org_id, "v").poll().work == ()
     assert "needs 1 who agree" in office.why(asked)
 

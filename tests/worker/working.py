@@ -32,6 +32,7 @@ class Working:
         self.folder = folder / "worker"
         self.log = folder / "worker.log"
         self.slots = slots
+        self.prefix: list[str] = []
         self.process: subprocess.Popen[bytes] | None = None
         data = DataFolder.open(self.folder)
         data.save_identity(peer.identity())
@@ -41,7 +42,10 @@ class Working:
         polls = len(self.peer.polls)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                _command(self.folder, "--slots", str(self.slots)), stdout=log, stderr=log, start_new_session=True
+                [*self.prefix, *_command(self.folder, "--slots", str(self.slots))],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self.wait(lambda: len(self.peer.polls) > polls + 1, "the worker's first polls")
 

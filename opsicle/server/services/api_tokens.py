@@ -50,7 +50,7 @@ class ApiTokens:
         actor.require(Action.ACCOUNT_USE)
         if actor.channel == "token":
             raise NotAllowed("an API token cannot make another", hint="Log in with your password.")
-        self._step_up.require(actor)
+        is_proven = self._step_up.require(actor)
         now = self._clock.now()
         token, token_hash = api_tokens.new_api_token()
         days = _checked_days(request.expires_in_days)
@@ -61,6 +61,7 @@ class ApiTokens:
             created_at=now,
             expires_at=now + timedelta(days=days) if days is not None else None,
             scopes=_checked_scopes(request.scopes),
+            is_proven=is_proven,
         )
 
         def work(db: Connection) -> None:

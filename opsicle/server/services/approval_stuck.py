@@ -24,7 +24,7 @@ _MOST_LOOKED_AT = 200
 
 def stuck_in(case: Case, seen: Standing) -> dict[str, str]:
     """The gates of a pending approval that can no longer be passed: why, by name."""
-    return stuck_gates(seen, case.votes, case.people, case.asker)
+    return stuck_gates(seen, case.votes, case.people, case.asker) if seen.open_gates else {}
 
 
 def said_of(case: Case, stuck: Mapping[str, str]) -> str:

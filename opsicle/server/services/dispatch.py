@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
+import gevent
+
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import NotAuthenticated
 from opsicle.domain.manifest_formats import SPOKEN
@@ -225,6 +227,8 @@ class Dispatch:
         finally:
             presence.promised -= 1
             presence.wake()
+        if offer.leased.work:
+            gevent.sleep(0)  # the worker is answered before the answer to whoever triggered it is made
 
     def wake_for(self, org_id: str, wanted: Requirements) -> None:
         """An automation waits: let the best waiting worker look."""

@@ -7,6 +7,7 @@ undone. Sending is `services/sending.py`'s.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import NamedTuple
@@ -52,6 +53,9 @@ class Notices:
     """Posts notices. What an approval is about, its own service says: `describe_approval` is set to that."""
 
     def __init__(self, clock: Clock) -> None:
+        self.ended: Counter[str] = Counter()
+        """How many automations of all orgs have ended in which state since the server started."""
+
         self._clock = clock
         self.describe_approval: Describe = lambda _db, _org_id, _approval_id: ()
 
@@ -88,6 +92,7 @@ class Notices:
         self._post_end(db, automations.get(db, org_id, automation_id), ())
 
     def _post_end(self, db: Connection, row: AutomationRow, people: tuple[str, ...], by: str = "") -> None:
+        self.ended[row.state] += 1
         named, chats = named_by_template(db, row)
         recipients = tuple(dict.fromkeys((*people, *named)))
         if not recipients and not chats:

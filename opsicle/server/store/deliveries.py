@@ -220,6 +220,12 @@ def count_open(db: apsw.Connection, channel_id: str) -> int:
     return int(fetch_column(db, sql, {"id": channel_id})[0])
 
 
+def count_by_state(db: apsw.Connection) -> dict[str, int]:
+    """How many deliveries of the whole server are in each state."""
+    rows = db.execute("SELECT state, count(*) FROM deliveries GROUP BY state")
+    return {str(state): int(str(count)) for state, count in rows}
+
+
 def delete_of_channel(db: apsw.Connection, channel_id: str) -> None:
     """Forget all deliveries of a channel."""
     db.execute("DELETE FROM deliveries WHERE channel_id = :id", {"id": channel_id})

@@ -121,6 +121,9 @@ BEGIN
     SELECT RAISE(ABORT, 'an audit entry never changes');
 END;
 
+CREATE INDEX audit_entries_decisive ON audit_entries (org_id, resource, seq)
+WHERE verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse', 'refuse_order', 'reject', 'withdraw');
+
 CREATE TRIGGER audit_entries_stay BEFORE DELETE ON audit_entries
 WHEN OLD.seq > coalesce((SELECT removed_to FROM audit_checkpoints WHERE org_id = OLD.org_id
                           ORDER BY number DESC LIMIT 1), 0)
@@ -624,7 +627,7 @@ CREATE TABLE tokens (
     created_at   TEXT NOT NULL,
     expires_at   TEXT,
     last_used_at TEXT
-, scopes TEXT) STRICT, WITHOUT ROWID;
+, scopes TEXT, is_proven INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE INDEX tokens_by_user ON tokens (org_id, user_id);
 
@@ -634,7 +637,7 @@ CREATE TABLE users (
     name          TEXT NOT NULL,
     password_hash TEXT NOT NULL,
     created_at    TEXT NOT NULL
-, is_provider_admin INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, is_provider_admin INTEGER NOT NULL DEFAULT 0, former_email TEXT) STRICT, WITHOUT ROWID;
 
 CREATE TABLE workers (
     id                     TEXT PRIMARY KEY,

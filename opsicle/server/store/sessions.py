@@ -25,7 +25,10 @@ class SessionRow(Row, frozen=True):
 
 
 class BearerRow(Row, frozen=True):
-    """Who holds a token. `kind` is browser, cli or token; `expires_at` None: never; `scopes` None: all they may."""
+    """Who holds a token. `kind` is browser, cli or token; `expires_at` None: never; `scopes` None: all they may.
+
+    `is_proven`: whoever made an API token showed a fresh code for it.
+    """
 
     id: str
     kind: str
@@ -39,6 +42,7 @@ class BearerRow(Row, frozen=True):
     role: str
     is_provider_admin: bool
     scopes: str | None = None
+    is_proven: bool = False
 
 
 def insert(db: apsw.Connection, row: SessionRow) -> None:

@@ -7,6 +7,7 @@ import os
 import pwd
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from opsicle.domain.secrets import secret_environment_name
 from opsicle.domain.templates import Phase
@@ -43,13 +44,19 @@ def base_environment() -> dict[str, str]:
     return base
 
 
-def phase_environment(work: Work, phase: int, base: Mapping[str, str], workspace: Workspace) -> dict[str, str]:
-    """The whole environment of a phase, as the template format promises it. What tells of the job always wins."""
+def phase_environment(
+    work: Work, phase: int, base: Mapping[str, str], workspace: Workspace, private: Mapping[str, str]
+) -> dict[str, str]:
+    """The whole environment of a phase, as the template format promises it. What tells of the job always wins.
+
+    `private` are the variables that name its private files.
+    """
     return {
         **base,
         **work.variables,
         **work.phases[phase].env,
         **work.secret_variables,
+        **private,
         **{secret_environment_name(name): work.secrets[name] for name in work.phases[phase].secrets},
         "OPSICLE_AUTOMATION_ID": work.automation_id,
         "OPSICLE_JOB_ID": work.job_id,
@@ -66,7 +73,7 @@ def start(
 ) -> process.Child:
     """Start a phase's shell with its script. Raises CannotStart."""
     try:
-        folder = workspace.folder_for(phase.working_directory)
+        folder = _folder(phase, workspace)
         argv = _argv(phase, script, workspace)
         encoded = {_bytes(name): _bytes(value) for name, value in environment.items()}
         return process.spawn(argv, encoded, folder, tag)
@@ -75,6 +82,13 @@ def start(
         raise CannotStart(reason) from None
     except OSError as problem:
         raise _explain(phase, problem) from None
+
+
+def _folder(phase: Phase, workspace: Workspace) -> Path:
+    try:
+        return workspace.folder_for(phase.working_directory)
+    except OSError as problem:
+        raise CannotStart(f"the workspace is gone and cannot be made anew: {problem.strerror}") from None
 
 
 def _argv(phase: Phase, script: Script, workspace: Workspace) -> list[bytes]:
