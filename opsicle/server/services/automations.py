@@ -61,6 +61,8 @@ MOST_ABSENT_WORKERS = 100
 
 
 REQUESTS_REMEMBERED = timedelta(days=7)
+_FORGOTTEN_AT_ONCE = 500
+"""Keys removed in one unit of work: it holds the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +311,8 @@ class Automations:
     def forget_requests(self) -> None:
         """Drop idempotency keys that are so old that nobody will send them again."""
         before = self._clock.now() - REQUESTS_REMEMBERED
-        self._database.write(lambda db: idempotency.delete_before(db, before))
+        while self._database.write(lambda db: idempotency.delete_before(db, before, _FORGOTTEN_AT_ONCE)):
+            pass
 
     def _candidates(self, db: Connection, org_id: str, rows: Sequence[AutomationRow]) -> list[Candidate]:
         """Who serves the org, those among them who have not polled since the server started, to say why these wait."""
