@@ -12,6 +12,7 @@ from opsicle.server.services.actor import Actor
 from opsicle.server.services.following import Heartbeat, Position, Shown
 from opsicle.wire.worker_api import LEASE_SECONDS
 from tests.services.core import Core, TestWorker
+from tests.support import wait_until
 
 
 def reason(core: Core, alice: Actor, automation_id: str) -> str:
@@ -34,8 +35,12 @@ class Line:
 def hold(core: Core, worker: TestWorker, line: Line) -> gevent.Greenlet:
     """A poll that is held open on this line."""
     greenlet = gevent.spawn(core.dispatch.poll, worker.actor, worker.request(30), line.when_gone)
-    while core.fleet.find(worker.actor.worker_id) is None or not core.fleet.find(worker.actor.worker_id).is_holding:
-        gevent.sleep(0)
+
+    def is_held() -> bool:
+        presence = core.fleet.find(worker.actor.worker_id)
+        return presence is not None and presence.is_holding
+
+    wait_until(is_held, what="the poll to be held", pause=gevent.sleep)
     return greenlet
 
 
