@@ -73,7 +73,7 @@ class Output:
         self._requests: MaskRequests | None = None
         self._has_told_of_ignored = False
         self._notes: list[bytes] = []
-        self._phase = 0
+        self._phase = 0  # of what was printed last
         self._is_at_line_start = True
         self._sink = sink
         self._waiter = waiter
@@ -101,8 +101,12 @@ class Output:
         self._requests = requests
         self._waiter.watch(requests.fd, self._learn)
 
-    def note(self, text: str) -> None:
-        """Say something of our own in the log, on a line of its own, as soon as the sink has room."""
+    def note(self, text: str, phase: int | None = None) -> None:
+        """Say something of our own in the log, on a line of its own, as soon as the sink has room.
+
+        `phase` is where it belongs; None: where the last output came from.
+        """
+        self._phase = self._phase if phase is None else phase
         self._notes.append(f"opsicle: {text}\n".encode())
         self._tell_notes()
 
