@@ -59,6 +59,8 @@ MOST_ABSENT_WORKERS = 100
 
 
 REQUESTS_REMEMBERED = timedelta(days=7)
+_FORGOTTEN_AT_ONCE = 500
+"""Keys removed in one unit of work: it holds the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +309,8 @@ class Automations:
     def forget_requests(self) -> None:
         """Drop idempotency keys that are so old that nobody will send them again."""
         before = self._clock.now() - REQUESTS_REMEMBERED
-        self._database.write(lambda db: idempotency.delete_before(db, before))
+        while self._database.write(lambda db: idempotency.delete_before(db, before, _FORGOTTEN_AT_ONCE)):
+            pass
 
     def _candidates(self, org_id: str, db: Connection | None = None) -> list[Candidate]:
         """Who serves the org, for saying why an automation waits; if none has polled yet, those that are away."""

@@ -29,8 +29,17 @@ T = TypeVar("T")
 Unit = Callable[[Connection], Any]
 Outcome = tuple[Any, BaseException | None]
 
+_MOST_WAL_BYTES = 16 * 1024 * 1024
+"""What a large transaction has left of the WAL beyond this is cut off at the next checkpoint."""
+
 MAX_BATCH = 200
 """Units in one commit: bounds how long the first of them waits for the last."""
+
+
+_PAGES_AT_ONCE = 128
+_GIVING_PAUSE_SECONDS = 0.005
+_LEAST_SPARE_PAGES, _SPARE_SHARE = 256, 0.05
+"""What stays free is taken up again soon, which is cheaper than to give it back and let the file grow anew."""
 
 
 class Database:
@@ -124,6 +133,24 @@ class Database:
         finally:
             connection.close()
 
+    def give_room_back(self) -> None:
+        """Return pages that hold nothing any more to the disk, a few at a time; some stay for what comes next.
+
+        Only a file that was made so can do that (see `migrations.compact`); of another one they are only used again.
+        """
+        while self.read(_has_room_to_give):
+            self.write(_give_pages)
+            gevent.sleep(_GIVING_PAUSE_SECONDS)
+        run_in(self._long_readers, self._checkpoint_apart)
+
+    def _checkpoint_apart(self) -> None:
+        """Fold the WAL into the file, as far as nobody reads: only then does the file shrink."""
+        connection = open_connection(self.path)
+        try:
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        finally:
+            connection.close()
+
     def close(self) -> None:
         """Wait for what is under way, fold the WAL into the file and close. Further calls raise Unavailable."""
         if self._is_closed:
@@ -146,10 +173,22 @@ def open_connection(path: Path, *, is_reader: bool = False) -> Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA journal_size_limit = {_MOST_WAL_BYTES}")
     connection.execute("PRAGMA cache_size = -1500")
     if is_reader:
         connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _has_room_to_give(db: Connection) -> bool:
+    if db.pragma("auto_vacuum") == 0:
+        return False
+    spare = max(_LEAST_SPARE_PAGES, _SPARE_SHARE * cast("int", db.pragma("page_count")))
+    return bool(cast("int", db.pragma("freelist_count")) > spare)
+
+
+def _give_pages(db: Connection) -> None:
+    db.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
 
 
 def _run(connection: Connection, unit: Unit) -> Outcome:
