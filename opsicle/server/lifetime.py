@@ -38,6 +38,7 @@ from opsicle.server.master_key_file import MasterKeyFile
 from opsicle.server.order_key_file import open_order_key
 from opsicle.server.reloading import merged
 from opsicle.server.services.egress_bounds import EgressBounds
+from opsicle.server.services.job_logs import MIB, LogBounds
 from opsicle.server.services.retention import Keep
 from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
@@ -113,6 +114,7 @@ class Lifetime:
                     vault,
                     has_open_orgs=self._options.open_orgs,
                     egress_bounds=EgressBounds(self._options.allow_egress),
+                    log_bounds=LogBounds(self._options.job_log_mib * MIB, self._options.org_logs_mib * MIB),
                 )
                 with closing(Services(core)) as services:
                     self._serve(folder, authority, services, is_checked=is_checked)

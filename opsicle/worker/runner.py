@@ -79,7 +79,7 @@ class Runner:
         waiter = Waiter()
         self._around = Surroundings(
             waiter=waiter,
-            output=Output(sink, waiter, _masking_for(work)),
+            output=Output(sink, waiter, _masking_for(work), work.max_log_bytes),
             marks=Marks(self._workspace.beside("marks")),
             tree=JobTree(work.job_id),
             cancellation=cancellation,
@@ -266,6 +266,9 @@ class Runner:
         if self._around.output.is_held_up:  # perhaps by a disk that is full of what this very job has written
             self._remove_workspace()
         self._hear_out(0)
+        if dropped := self._around.output.dropped_bytes:
+            self._around.output.note(f"{dropped} bytes more were printed, and are not in this log")
+            self._hear_out(0)
 
     def _hear_out(self, seconds: float) -> None:
         """Take what is still printed, for so long; and all that was printed, for as long as the sink has no room."""
