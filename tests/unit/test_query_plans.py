@@ -31,6 +31,10 @@ IN_SERVICE = "the workers of one org that are in service, where something of it 
 OF_A_PERSON = "those of one person"
 
 EXCEPTIONS = {
+    ("sessions.delete_beyond", "USE TEMP B-TREE FOR ORDER BY"): OF_A_PERSON,
+    ("invitations.open_until", "SEARCH invitations USING INDEX invitations_open (org_id=?)"): OPEN_ALONE,
+    ("deliveries.list_due", "USE TEMP B-TREE FOR GROUP BY"): OPEN_ALONE,
+    ("deliveries.list_due", "SCAN deliveries USING INDEX deliveries_sending"): "what is being sent just now",
     ("approvals.list_decisions", "USE TEMP B-TREE FOR ORDER BY"): "of one approval: a handful",
     ("approvals.list_newest", "SEARCH approvals USING INDEX approvals_by_org (org_id=?)"): ONE_PAGE,
     (
