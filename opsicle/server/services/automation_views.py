@@ -10,7 +10,7 @@ import msgspec
 
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.templates import Phase, Template, Value
-from opsicle.domain.workers import Candidate, Requirements, waiting_reason
+from opsicle.domain.workers import Candidate, Requirements, absence, waiting_reason
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import CommandReport, PhaseReport, StepState
@@ -94,7 +94,10 @@ def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate]) -> str:
     if row.state != AutomationState.QUEUED:
         return ""
     if row.job_id:
-        return f"{row.worker_name} is about to start it"
+        worker = next((one for one in candidates if one.name == row.worker_name), None)
+        is_gone = worker is not None and not worker.is_connected
+        said = f"was given it, but {absence(worker)}" if worker and is_gone else "is about to start it"
+        return f"{row.worker_name} {said}"
     return waiting_reason(msgspec.json.decode(row.requirements, type=Requirements), candidates)
 
 

@@ -22,6 +22,7 @@ from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import Unavailable
 from opsicle.server.threads import run_in
+from opsicle.server.turns import FairTurns
 
 __all__ = ["Connection", "Database"]
 
@@ -33,6 +34,7 @@ _MOST_WAL_BYTES = 16 * 1024 * 1024
 """What a large transaction has left of the WAL beyond this is cut off at the next checkpoint."""
 
 MAX_BATCH = 200
+_MOST_LONG_WAITING = 20
 """Units in one commit: bounds how long the first of them waits for the last."""
 
 
@@ -51,6 +53,7 @@ class Database:
         self._on_fatal = on_fatal
         self._committer = ThreadPool(1)
         self._long_readers = ThreadPool(1)
+        self._long_turns = FairTurns("long searches", 1, _MOST_LONG_WAITING)
         self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
         self._committing: gevent.Greenlet[..., None] | None = None
         self._is_closed = False
@@ -117,14 +120,17 @@ class Database:
             raise Unavailable("the server is shutting down")
         return _in_snapshot(self._reader, query)
 
-    def read_long(self, query: Callable[[Connection], T]) -> T:
+    def read_long(self, query: Callable[[Connection], T], org_id: str = "") -> T:
         """Run a query that takes long, in a thread and on a connection of its own; one at a time, none holds the loop.
 
-        `query` may touch nothing else that the event loop uses.
+        Those that wait are served by turns of the orgs for which they are asked ("": the server itself), so that none
+        waits for all that another has asked. `query` may touch nothing else that the event loop uses. Raises
+        TooManyRequests where too many of that org wait.
         """
         if self._is_closed:
             raise Unavailable("the server is shutting down")
-        return cast("T", run_in(self._long_readers, self._read_apart, query))
+        with self._long_turns.turn(org_id):
+            return cast("T", run_in(self._long_readers, self._read_apart, query))
 
     def _read_apart(self, query: Callable[[Connection], T]) -> T:
         connection = open_connection(self.path, is_reader=True)
