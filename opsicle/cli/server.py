@@ -48,6 +48,12 @@ _FIELDS = {"name": "names", "verbose": "is_verbose"}
     help="The key under which secrets are encrypted; D/master.key unless told.",
 )
 @click.option("--open-orgs", is_flag=True, help="Let everybody who is logged in found orgs, not provider admins alone.")
+@click.option(
+    "--accept-restored",
+    is_flag=True,
+    help="Take a data folder that was restored or copied and holds less than its server had; the queue is then held. "
+    "Where it is held already, release it.",
+)
 @click.option("--verbose", is_flag=True, help="Log every request too.")
 def server(**given: Any) -> None:
     """Run the application server.

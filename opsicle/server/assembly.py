@@ -91,6 +91,7 @@ from opsicle.server.services.work import WorkOrders
 from opsicle.server.services.workers import Workers
 from opsicle.server.store.automations import count_by_state
 from opsicle.server.store.database import Database
+from opsicle.server.store.epochs import Epoch
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.orgs import list_allowing_shared
 
@@ -118,6 +119,7 @@ class Core:
     seal: Seal
     vault: Vault
     has_open_orgs: bool = False
+    epoch: Epoch = Epoch(1, "")
 
 
 class Services:

@@ -19,20 +19,21 @@ from gevent.event import Event
 from opsicle.kit import cores
 from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
-from opsicle.pki.authority import Authority
 from opsicle.pki.sealing import Seal
 from opsicle.server.addresses import Addresses
 from opsicle.server.assembly import Core, Services
 from opsicle.server.background.loop import Loop
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
-from opsicle.server.key_files import check_private, key_files
+from opsicle.server.key_files import check_pins
 from opsicle.server.listening.tls import Tls
 from opsicle.server.master_key_file import MasterKeyFile
+from opsicle.server.opening import OpenState, begin_epoch, open_state
 from opsicle.server.order_key_file import open_order_key
 from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
-from opsicle.server.store import audit_checkpoints, migrations
+from opsicle.server.state_marker import StateMarker
+from opsicle.server.store import audit_checkpoints
 from opsicle.server.store.database import Database
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.version import __version__
@@ -48,6 +49,7 @@ longer than it took until the event loop lets its thread say so."""
 
 _LOOP_SECONDS = 1.0
 _RENEW_CERTIFICATES_EVERY_SECONDS = 3600.0
+_MARK_STATE_EVERY_SECONDS = 5.0
 _WANTED_DESCRIPTORS = 16384
 
 
@@ -58,7 +60,6 @@ class Lifetime:
         self._options = options
         self._clock = SteadyClock(SystemClock())
         self._stopping = Event()
-        self._has_history = False
 
     def run(self) -> None:
         """See `main.run`."""
@@ -70,46 +71,42 @@ class Lifetime:
         _log_what_nobody_caught()
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stopping.set)
-        with closing(DataFolder.open(self._options.data_dir)) as folder:
-            check_private(key_files(folder.path))
-            self._prepare(folder)
-            authority = folder.authority(self._clock.now())
-            seal = Seal(folder.identity_key())
-            with (
-                closing(Database(folder.state_database, _die)) as state,
-                closing(self._open_logs(folder)) as logs,
-            ):
-                audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
-                order_key, vault = open_order_key(folder, state), self._vault(folder, state)
-                has_open_orgs = self._options.open_orgs
-                core = Core(state, logs, authority, audit_key, order_key, self._clock, seal, vault, has_open_orgs)
-                with closing(Services(core)) as services:
-                    self._serve(folder, authority, services)
+        with (
+            closing(DataFolder.open(self._options.data_dir)) as folder,
+            open_state(folder, self._clock, _die, accept_restored=self._options.accept_restored) as opened,
+            closing(LogDatabase.open(folder.log_database, _die, self._clock.now, is_expected=opened.has_history)) as logs,
+        ):
+            with closing(Services(self._core(folder, opened, logs))) as services:
+                self._serve(folder, services, opened.marker)
         log.info("server stopped")
 
-    def _open_logs(self, folder: DataFolder) -> LogDatabase:
-        """Open the logs' database, or an empty one in the place of what is damaged."""
-        return LogDatabase.open(folder.log_database, _die, self._clock.now, is_expected=self._has_history)
-
-    def _prepare(self, folder: DataFolder) -> None:
-        """Bring the databases up to date, and refuse ones that are damaged or from the future."""
-        migrations.check_sqlite()
-        is_new = not folder.state_database.exists()
-        folder.authority(self._clock.now())
-        self._has_history = not is_new
-        applied = migrations.migrate(folder.state_database, migrations.STATE_MIGRATIONS)
-        if applied:
-            log.info("database migrated", extra={"database": folder.state_database.name, "migrations": applied})
-        if not is_new:
-            migrations.check_integrity(folder.state_database)
+    def _core(self, folder: DataFolder, opened: OpenState, logs: LogDatabase) -> Core:
+        """Everything that the services stand on. Raises Conflict for keys that are lost, or another server's."""
+        state, options = opened.database, self._options
+        authority = folder.authority(self._clock.now())
+        audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
+        order_key, vault = open_order_key(folder, state), self._vault(folder, state)
+        check_pins(state, {"authority.pem": authority.fingerprint, "audit.pem": audit_key.public.fingerprint})
+        return Core(
+            state,
+            logs,
+            authority,
+            audit_key,
+            order_key,
+            self._clock,
+            Seal(folder.identity_key()),
+            vault,
+            options.open_orgs,
+            begin_epoch(opened, self._clock, accept_restored=options.accept_restored),
+        )
 
     def _vault(self, folder: DataFolder, state: Database) -> Vault:
         return MasterKeyFile(folder, self._options.master_key_file).open_vault(state)
 
-    def _serve(self, folder: DataFolder, authority: Authority, services: Services) -> None:
+    def _serve(self, folder: DataFolder, services: Services, marker: StateMarker) -> None:
         options, now = self._options, self._clock.now()
         addresses = Addresses(options, socket.gethostname())
-        tls = Tls(folder, authority, addresses.certificate_names, now)
+        tls = Tls(folder, services.core.authority, addresses.certificate_names, now)
         frontage = Frontage(options, services, tls, now)
         urls = services.urls
         urls.url, urls.worker_url = addresses.url(frontage.user_port), addresses.worker_url(frontage.worker_port)
@@ -118,6 +115,7 @@ class Lifetime:
         loops = [
             *services.loops(timedelta(days=options.log_retention_days), options.keep_audit),
             Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda _: frontage.renew(self._clock.now())),
+            Loop("mark state", _MARK_STATE_EVERY_SECONDS, lambda _: marker.write()),
         ]
         for loop in loops:
             loop.start()
@@ -131,6 +129,7 @@ class Lifetime:
         for loop in loops:
             loop.stop(_LOOP_SECONDS)
         services.audit_checkpoints.sign_all()
+        marker.write()
 
     def _announce(self, folder: DataFolder, services: Services) -> None:
         """Tell programs by `server.json`, people by standard output, that and where the server serves."""
@@ -144,13 +143,26 @@ class Lifetime:
             lines.insert(0, f"Set this server up at {url}/setup#token={token}")
         else:
             folder.remove_setup_token()
-        folder.write_server_file(
-            ServerFile(url=url, worker_url=worker_url, pid=os.getpid(), ca_fingerprint=fingerprint)
-        )
+        self._tell(folder, services)
         with suppress(OSError):  # nobody may be reading any more
             sys.stdout.write("".join(f"{line}\n" for line in lines))
             sys.stdout.flush()
         log.info("server ready", extra={"url": url, "worker_url": worker_url, "version": __version__})
+
+
+    @staticmethod
+    def _tell(folder: DataFolder, services: Services) -> None:
+        """Write `server.json`, now and whenever the queue is released."""
+        folder.write_server_file(
+            ServerFile(
+                url=services.urls.url,
+                worker_url=services.urls.worker_url,
+                pid=os.getpid(),
+                ca_fingerprint=services.core.authority.fingerprint,
+                epoch=services.core.epoch.number,
+                held=services.hold.is_held,
+            )
+        )
 
 
 def _die(error: BaseException) -> None:

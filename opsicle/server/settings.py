@@ -40,7 +40,8 @@ class ServerOptions:
     `names` are further DNS names and addresses under which people and workers reach the server; they stand in its
     certificates, the first of them in its URLs. `url` and `worker_url` say what the URLs are where a proxy or a
     port mapping stands between. `audit_retention_days` None keeps the record for ever. `master_key_file` is used
-    instead of the data folder's own. `open_orgs` lets everybody who is logged in found orgs. `plain_http` is for
+    instead of the data folder's own. `open_orgs` lets everybody who is logged in found orgs. `accept_restored` takes a
+    data folder that holds less than its server has had, or releases the queue that is held since. `plain_http` is for
     the demo: without TLS, on loopback only.
     """
 
@@ -58,6 +59,7 @@ class ServerOptions:
     audit_retention_days: int | None = None
     master_key_file: Path | None = None
     open_orgs: bool = False
+    accept_restored: bool = False
     is_verbose: bool = False
 
     def check(self) -> None:

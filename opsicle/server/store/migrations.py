@@ -21,7 +21,10 @@ LOG_MIGRATIONS = Path(__file__).parent / "log_migrations"
 OLDEST_SQLITE = (3, 51, 3)
 """Older ones can corrupt a database when the WAL is reset while another connection commits."""
 
-_RESTORE = "Put a copy of the data folder that is whole in its place."
+_RESTORE = (
+    "Put a whole copy of the data folder in its place, and start once with `opsicle server --accept-restored`; see "
+    "`Restoring` in docs/server.md."
+)
 
 _CACHE_KIB = 64 * 1024
 """For as long as it takes: an index over a long history is sorted in memory instead of on the disk."""
@@ -84,9 +87,9 @@ def check_integrity(database: Path) -> None:
     try:
         found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
         if found != ["ok"] or connection.execute("PRAGMA foreign_key_check").fetchone():
-            raise _damaged(database)
+            raise damaged(database)
     except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise _damaged(database) from error
+        raise damaged(database) from error
     finally:
         connection.close()
 
@@ -116,7 +119,7 @@ def _version(connection: apsw.Connection, database: Path) -> int:
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         return int(connection.pragma("user_version"))
     except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise _damaged(database) from error
+        raise damaged(database) from error
 
 
 def _apply(connection: apsw.Connection, migration: Migration) -> None:
@@ -133,5 +136,6 @@ def _apply(connection: apsw.Connection, migration: Migration) -> None:
         raise
 
 
-def _damaged(database: Path) -> Conflict:
+def damaged(database: Path) -> Conflict:
+    """The error for a file that cannot be used."""
     return Conflict(f"{database.name} is damaged", hint=_RESTORE)

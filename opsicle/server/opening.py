@@ -1,0 +1,112 @@
+"""Opening a data folder: the one order in which its state is looked at, compared, brought up to date and opened."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import NamedTuple
+
+import apsw
+
+from opsicle.domain.errors import Conflict
+from opsicle.kit.clock import Clock
+from opsicle.server import state_marker
+from opsicle.server.data_folder import DataFolder, explained
+from opsicle.server.key_files import check_private, key_files
+from opsicle.server.services.actor import SystemActor
+from opsicle.server.state_marker import Missing, StateMarker
+from opsicle.server.store import audit, epochs, migrations
+from opsicle.server.store.commits import Commits
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.epochs import Epoch
+from opsicle.server.store.inspection import open_untouched
+
+log = logging.getLogger(__name__)
+
+HELD_AFTER_RESTORE = "held after a restore"
+
+
+class OpenState(NamedTuple):
+    """The state of a server, open. `has_history`: it is not the first start; `missing`: what was accepted to be."""
+
+    database: Database
+    marker: StateMarker
+    has_history: bool
+    missing: Missing
+
+
+@contextmanager
+def open_state(
+    folder: DataFolder, clock: Clock, on_fatal: Callable[[BaseException], None], *, accept_restored: bool = False
+) -> Iterator[OpenState]:
+    """Open the database of a folder that nobody else uses.
+
+    Raises NotAllowed for key files that are not private; Conflict for a database that is damaged or from a newer
+    program, or holds less than the folder's marker says, unless `accept_restored`. Nothing was changed then.
+    """
+    path = folder.state_database
+    migrations.check_sqlite()
+    check_private(key_files(folder.path))
+    missing = _compare(folder)
+    if missing.reasons and not accept_restored:
+        raise Conflict(
+            f"the data folder holds less than its server has had: {'; '.join(missing.reasons)}",
+            hint="Put the newest copy in its place. If this is the newest there is, start once with "
+            "`opsicle server --accept-restored`; docs/server.md says what follows under `Restoring`.",
+        )
+    is_new = not path.exists() or path.stat().st_size == 0
+    with explained(folder.path):
+        if is_new and not folder.has_authority:
+            state_marker.begin(folder.path, clock.now())
+        commits = Commits(folder.path / state_marker.COMMITS)
+    with closing(commits):
+        if not is_new:
+            with closing(open_untouched(path)) as connection:
+                commits.anchor(connection)
+        folder.authority(clock.now(), is_expected=not is_new)
+        if applied := migrations.migrate(path, migrations.STATE_MIGRATIONS):
+            log.info("database migrated", extra={"database": path.name, "migrations": applied})
+        if not is_new:
+            migrations.check_integrity(path)
+        with closing(Database(path, on_fatal, commits)) as database:
+            yield OpenState(database, StateMarker(folder.path, database, commits, clock), not is_new, missing)
+
+
+def begin_epoch(state: OpenState, clock: Clock, *, accept_restored: bool) -> Epoch:
+    """The epoch in which the server runs; the next one, with the queue held, after something missing was accepted.
+
+    `accept_restored` on a server whose queue is held, and that misses nothing, releases it.
+    """
+
+    def work(db: Connection) -> Epoch:
+        epoch = epochs.find(db)
+        if state.missing.reasons:
+            return _begin_next(db, state.missing, epoch, clock)
+        if accept_restored and epochs.find_hold(db):
+            epochs.hold(db, "")
+            audit.append(db, clock.now(), None, SystemActor(), "release_queue", "server", {"by": "--accept-restored"})
+        return epoch or epochs.begin(db, 1)
+
+    epoch = state.database.write(work)
+    state.marker.write()
+    if state.missing.reasons:
+        log.warning("a restored state was accepted", extra={"epoch": epoch.number, "missing": state.missing.reasons})
+    return epoch
+
+
+def _begin_next(db: Connection, missing: Missing, before: Epoch | None, clock: Clock) -> Epoch:
+    epoch = epochs.begin(db, max(missing.epoch, before.number if before else 0) + 1)
+    epochs.hold(db, HELD_AFTER_RESTORE)
+    facts = {"epoch": epoch.number, "missing": list(missing.reasons)}
+    for org_id in audit.list_heads(db):
+        data = facts | {"missing_entries": missing.entries.get(org_id, 0)}
+        audit.append(db, clock.now(), org_id or None, SystemActor(), "accept_restored", "server", data)
+    return epoch
+
+
+def _compare(folder: DataFolder) -> Missing:
+    try:
+        return state_marker.compare(folder.path, folder.state_database, has_keys=folder.has_authority)
+    except (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.IOError, apsw.SQLError) as error:
+        raise migrations.damaged(folder.state_database) from error
