@@ -9,13 +9,16 @@ import sqlite3
 import ssl
 import statistics
 import subprocess
-import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from opsicle.pki.authority import Authority
+from opsicle.pki.certificates import private_key_pem
 
 REQUEST_BYTES, ANSWER_BYTES = 300, 3_000
 
@@ -30,28 +33,18 @@ def p95_ms(durations: list[float]) -> float:
     return statistics.quantiles(durations, n=20)[-1] * 1000
 
 
-def bare_date(count: int = 200) -> list[float]:
-    """Seconds that `sh -c date` takes, fork to exit."""
-    return [
-        _timed(lambda: subprocess.run(["/bin/sh", "-c", "date"], stdout=subprocess.DEVNULL, check=True))
-        for _ in range(count)
-    ]
+def p99_ms(durations: list[float]) -> float:
+    """The 99th percentile of durations in seconds, in milliseconds."""
+    return statistics.quantiles(durations, n=100)[-1] * 1000
 
 
-def forks_per_second(threads: int = 4, count: int = 500) -> float:
-    """How many times a second `threads` threads fork, exec `/bin/true` and wait."""
+def forks(count: int = 200) -> list[float]:
+    """Seconds that `sh -c true` takes, fork to exit."""
+    return [_timed(_fork) for _ in range(count)]
 
-    def work() -> None:
-        for _ in range(count // threads):
-            subprocess.run(["/bin/true"], check=True)
 
-    workers = [threading.Thread(target=work) for _ in range(threads)]
-    began = time.perf_counter()
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    return count / (time.perf_counter() - began)
+def _fork() -> None:
+    subprocess.run(["/bin/sh", "-c", "true"], check=True)
 
 
 def pipe_seconds(command: str) -> tuple[float, int]:
@@ -63,19 +56,6 @@ def pipe_seconds(command: str) -> tuple[float, int]:
         while data := os.read(process.stdout.fileno(), 1 << 16):
             size += len(data)
     return time.perf_counter() - began, size
-
-
-def sync_ms(folder: Path, count: int = 100) -> float:
-    """Median milliseconds to append 4 KiB to a file and make it durable."""
-    path = folder / "floor"
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    try:
-        return median_ms(
-            [_timed(lambda: (os.write(descriptor, b"x" * 4096), os.fdatasync(descriptor))) for _ in range(count)]
-        )
-    finally:
-        os.close(descriptor)
-        path.unlink()
 
 
 def commit_ms(folder: Path, count: int = 200) -> float:
@@ -96,15 +76,19 @@ def commit_ms(folder: Path, count: int = 200) -> float:
 
 
 def tls_round_trip_ms(folder: Path, count: int = 500) -> float:
-    """Median milliseconds from a request of 300 bytes to an answer of 3,000 on a kept-alive TLS connection."""
-    authority = Authority.create(datetime.now(UTC))
-    certificate, key = authority.issue_server(["127.0.0.1"], datetime.now(UTC))
-    identity = folder / "floor.pem"
+    """Median milliseconds from a request of 300 bytes to an answer of 3,000 on a kept-alive mutual TLS connection."""
+    now = datetime.now(UTC)
+    authority = Authority.create(now)
+    certificate, key = authority.issue_server(["127.0.0.1"], now)
+    identity, client, ca = (folder / name for name in ("floor.pem", "floor-client.pem", "floor-ca.pem"))
     identity.write_text(certificate + key)
+    client.write_text(client_identity(authority, now))
+    ca.write_text(authority.cert_pem)
     ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=_answer, args=(identity, theirs))
+    server = multiprocessing.get_context("spawn").Process(target=_answer, args=(identity, ca, theirs))
     server.start()
     context = ssl.create_default_context(cadata=authority.cert_pem)
+    context.load_cert_chain(client)
     with (
         socket.create_connection(("127.0.0.1", ours.recv())) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
@@ -112,8 +96,15 @@ def tls_round_trip_ms(folder: Path, count: int = 500) -> float:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         durations = [_timed(lambda: _ask(connection)) for _ in range(count)]
     server.join()
-    identity.unlink()
+    for path in (identity, client, ca):
+        path.unlink()
     return median_ms(durations)
+
+
+def client_identity(authority: Authority, now: datetime) -> str:
+    """A client's certificate and key, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return authority.issue_worker(key.public_key(), "bare", "prototype", now).pem + private_key_pem(key)
 
 
 def _ask(connection: ssl.SSLSocket) -> None:
@@ -121,10 +112,12 @@ def _ask(connection: ssl.SSLSocket) -> None:
     _receive(connection, ANSWER_BYTES)
 
 
-def _answer(identity: Path, end: Connection) -> None:
+def _answer(identity: Path, ca: Path, end: Connection) -> None:
     """Answer on one connection until it ends; its port goes to `end`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(identity)
+    context.load_verify_locations(ca)
+    context.verify_mode = ssl.CERT_REQUIRED
     with socket.create_server(("127.0.0.1", 0)) as listener:
         end.send(listener.getsockname()[1])
         plain, _ = listener.accept()
@@ -147,7 +140,7 @@ def _receive(connection: ssl.SSLSocket, size: int) -> bool:
     return True
 
 
-def _timed(work: object) -> float:
+def _timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
-    work()  # type: ignore[operator]
+    work()
     return time.perf_counter() - began

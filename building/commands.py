@@ -57,9 +57,11 @@ def check(arguments: Sequence[str]) -> int:
 
 
 def bench(arguments: Sequence[str]) -> int:
-    """Measure, with what the tests run on."""
-    zipapp.build(zipapp.host_platform(), anew=False)
-    return subprocess.run([development_environment(), "-m", "bench", *arguments], cwd=ROOT, check=False).returncode
+    """Measure the built file, with what the tests run on."""
+    target = zipapp.build(zipapp.host_platform(), anew=False)
+    environment = {**os.environ, "OPSICLE_UNDER_TEST": str(target)}
+    command = [str(development_environment()), "-m", "bench", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
 def lock(arguments: Sequence[str]) -> int:

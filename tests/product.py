@@ -114,10 +114,12 @@ class Server:
     options: tuple[str, ...] = ()
     process: Process = field(init=False)
     starts: int = 0
+    known: dict[str, Any] = field(default_factory=dict)
+    """What `server.json` said at the last start: a server that stops removes the file."""
 
     def start(self) -> Server:
         """Start it, on the same ports as the last time if there was one."""
-        known = self.facts if (self.folder / "data/server.json").exists() and self.starts else {}
+        known = self.known
         listen = _host_port(known.get("url"), self.place.address)
         worker_listen = _host_port(known.get("worker_url"), self.place.address)
         self.process = Process(
@@ -128,6 +130,7 @@ class Server:
         )  # fmt: skip
         self.starts += 1
         self.process.wait_for("opsicle server ready", self.starts)
+        self.known = self.facts
         return self
 
     @property

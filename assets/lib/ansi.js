@@ -1,7 +1,7 @@
 // Terminal output as a person sees it on a terminal, as far as that does no harm: colours are kept, `\r`, backspace and
 // erasing act within the line, and everything else (titles, links, cursor moves) is swallowed.
 
-import { visible } from "./visible.js";
+import { visibleInLog } from "./visible.js";
 
 const ESCAPE = "\x1b";
 const NOT_TEXT = /[\x07\x08\n\r\x1b]/g;
@@ -58,7 +58,7 @@ export class AnsiParser {
   #text(text, from) {
     NOT_TEXT.lastIndex = from;
     const end = NOT_TEXT.exec(text)?.index ?? text.length;
-    if (end > from) this.#sink.write(visible(text.slice(from, end)), this.#style);
+    if (end > from) this.#sink.write(visibleInLog(text.slice(from, end)), this.#style);
     if (end < text.length) this.#control(text[end]);
     return end + 1;
   }

@@ -16,8 +16,7 @@ import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { whoAmI } from "../lib/session.js";
 import { ago, countdown } from "../lib/times.js";
-import { valueText } from "../lib/values.js";
-import { visible } from "../lib/visible.js";
+import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
 const GATE_STATES = {
   waiting: "Comes after the one before",
@@ -56,7 +55,7 @@ function view(approval, redraw) {
     heading(approval),
     !approval.is_intact &&
       noticeBox("bad", h("strong", {}, "What is stored is not what was asked for"), h("p", {}, "Nobody can agree to it.")),
-    approval.explanation && noticeBox("note", h("p", {}, visible(sentence(approval.explanation)))),
+    approval.explanation && noticeBox("note", h("p", {}, sentence(approval.explanation))),
     decisions(approval, redraw),
     h(
       "div",
@@ -92,7 +91,7 @@ function heading(approval) {
         " · ",
         h("a", { href: `/automations/${approval.automation_id}` }, "the automation"),
       ),
-      h("p", { class: "lead" }, approval.reason ? visible(approval.reason) : h("span", { class: "muted" }, "No reason was given.")),
+      h("p", { class: "lead" }, approval.reason ? visibleLine(approval.reason) : h("span", { class: "muted" }, "No reason was given.")),
     ],
   });
 }
@@ -162,7 +161,7 @@ function valuesView({ values, variables }) {
   const names = Object.keys(values);
   if (!names.length) return h("p", { class: "muted" }, "It takes none.");
   const labels = labelsOf(variables);
-  return pairs(names.map((name) => [labels.get(name) || name, h("code", {}, visible(valueText(values[name])))]));
+  return pairs(names.map((name) => [labels.get(name) || name, h("code", {}, visibleValue(values[name]))]));
 }
 
 function where(approval) {
@@ -207,7 +206,7 @@ function gateView(gate, isOver) {
         h("strong", {}, visible(each.person.email)),
         each.verdict === "approve" ? " agreed " : " refused ",
         ago(each.decided_at),
-        each.reason && `: ${visible(each.reason)}`,
+        each.reason && `: ${visibleLine(each.reason)}`,
       ),
     ),
     gate.waits_for.length > 0 &&
@@ -238,7 +237,7 @@ function labelsOf(variables) {
 }
 
 function said(value) {
-  return value === null ? "nothing" : visible(valueText(value));
+  return value === null ? "nothing" : visibleValue(value);
 }
 
 function pairs(rows) {

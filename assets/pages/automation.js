@@ -13,8 +13,8 @@ import { h, replace } from "../lib/dom.js";
 import { follow } from "../lib/events.js";
 import { showList } from "../lib/keyed.js";
 import { ago, duration } from "../lib/times.js";
-import { environmentName, valueText } from "../lib/values.js";
-import { visible } from "../lib/visible.js";
+import { environmentName } from "../lib/values.js";
+import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
 const HIDDEN_LOOK_MS = 10_000; // how often the tab's title is brought up to date while nobody looks at the page
 
@@ -146,7 +146,7 @@ function factsLine(automation) {
 function remarks(automation) {
   const { state, waiting_reason: waiting, explanation } = automation;
   return [
-    automation.reason && h("p", { class: "lead reason" }, "“", visible(automation.reason), "”"),
+    automation.reason && h("p", { class: "lead reason" }, "“", visibleLine(automation.reason), "”"),
     waiting &&
       noticeBox(
         "note",
@@ -189,7 +189,7 @@ function factsView({ id, values, variables, runsOn, jobs, approvalId }) {
           { class: "values" },
           given.map((variable) => [
             h("dt", { title: environmentName(variable.id) }, visible(variable.label || variable.id)),
-            h("dd", {}, h("code", {}, visible(valueText(values[variable.id])))),
+            h("dd", {}, h("code", {}, visibleValue(values[variable.id]))),
           ]),
         ),
       ),

@@ -7,7 +7,8 @@ import { pageHeading } from "../components/headings.js";
 import { openInvitationForm, openInvitations } from "../components/invitations.js";
 import { linkBox } from "../components/link-box.js";
 import { loadInto } from "../components/loading.js";
-import { getAll, patch, post, remove } from "../lib/api.js";
+import { sentence } from "../components/problems.js";
+import { getAll, patch, post, remove, withQuery } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { may, whoAmI } from "../lib/session.js";
 import { ago } from "../lib/times.js";
@@ -172,6 +173,12 @@ function moreActions(user, reload) {
       content: h("p", {}, text),
       actions: [{ text: action, look: "danger", run: then(() => remove(what)) }],
     });
+  const leave = async () =>
+    void ask({
+      title: `Remove: ${user.email}?`,
+      content: h("p", {}, "They are logged out, and neither run nor approve anything here any more."),
+      actions: [{ text: "Remove", look: "danger", run: () => removePerson(user, reload) }],
+    });
   const link = async () => {
     const made = await post(`${path}/reset`);
     ask({ title: `New password for ${user.email}`, content: linkBox(made.url, made.expires_at), actions: [] });
@@ -192,9 +199,47 @@ function moreActions(user, reload) {
     {
       text: "Remove from the org",
       look: "danger-text quiet",
-      run: sure("They are logged out, and neither run nor approve anything here any more.", "Remove", path),
+      run: leave,
     },
   ];
+}
+
+/** Remove somebody; where more goes with them than themselves, say what, and offer another owner, before it is done. */
+async function removePerson(user, reload) {
+  const path = `/users/${user.id}`;
+  try {
+    await remove(path);
+  } catch (error) {
+    if (error.code !== "leaves_behind") throw error;
+    askAboutLeaving(user, error, reload);
+    return;
+  }
+  reload();
+}
+
+function askAboutLeaving(user, { detail }, reload) {
+  const owner = field({
+    label: "Who answers for their service accounts from now on",
+    path: "new_owner",
+    help: "Somebody’s e-mail. Left empty, the service accounts are removed too.",
+    control: input({ type: "email" }),
+  });
+  const run = async () => {
+    try {
+      await remove(withQuery(`/users/${user.id}`, { new_owner: owner.control.value.trim(), confirmed: "true" }));
+    } catch (error) {
+      const others = showProblems([owner], error.errors ?? []);
+      if (!error.errors?.length || others.length) throw error;
+      return false;
+    }
+    reload();
+    return true;
+  };
+  ask({
+    title: `More goes with ${user.email}`,
+    content: [h("p", {}, sentence(detail)), owner.element],
+    actions: [{ text: "Remove all the same", look: "danger", run }],
+  });
 }
 
 function changes(user, { name, role, manager, password }) {

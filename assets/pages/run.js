@@ -12,8 +12,8 @@ import { get, post, withQuery } from "../lib/api.js";
 import { randomId } from "../lib/bytes.js";
 import { h, replace } from "../lib/dom.js";
 import { navigate } from "../lib/router.js";
-import { environmentName, valueText, WrongValue } from "../lib/values.js";
-import { visible } from "../lib/visible.js";
+import { environmentName, WrongValue } from "../lib/values.js";
+import { visible, visibleValue } from "../lib/visible.js";
 
 /** `?version=` runs an older version, `?from=` fills the form with the values of an automation. */
 export function mount(root, { name, query }) {
@@ -139,7 +139,7 @@ function shownValue({ variable, value }) {
     if (variable.type === "secret" && now) return "••••";
     return now === undefined || now === null
       ? h("span", { class: "muted" }, " not set")
-      : visible(valueText(now)).replaceAll("\n", "⏎");
+      : visibleValue(now).replaceAll("⏎\n", "⏎").replaceAll("\n", ", ");
   } catch (error) {
     if (!(error instanceof WrongValue)) throw error;
     return h("span", { class: "muted" }, ` ${error.message}`);

@@ -14,8 +14,8 @@ import { h, replace } from "../lib/dom.js";
 import { navigate, setQuery } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
-import { environmentName, typeOf, valueText } from "../lib/values.js";
-import { visible } from "../lib/visible.js";
+import { environmentName, typeOf } from "../lib/values.js";
+import { visible, visibleValue } from "../lib/visible.js";
 
 const VIEWS = [
   ["plan", "What it does"],
@@ -186,7 +186,7 @@ function variablesTable(variables) {
         variable.options?.length > 0 && h("span", { class: "fact" }, visible(variable.options.join(" | "))),
         variable.default !== undefined &&
           variable.default !== null &&
-          h("span", { class: "fact" }, "default ", h("code", {}, visible(valueText(variable.default)))),
+          h("span", { class: "fact" }, "default ", h("code", {}, visibleValue(variable.default))),
         variable.description && h("p", {}, visible(variable.description)),
       ),
     ),

@@ -105,7 +105,7 @@ def _emit(approval: Approval) -> None:
     if current().wants_json:
         return
     for line in _body(approval):
-        click.echo(printable(line))
+        click.echo(line)
 
 
 def _fields(approval: Approval) -> list[tuple[str, object]]:
@@ -140,15 +140,15 @@ def _body(approval: Approval) -> Iterator[str]:
     yield ""
     yield "What will run:"
     for phase in approval.phases:
-        yield from _phase(phase)
+        yield from map(printable, _phase(phase))
     yield ""
     yield "With these values:" if approval.values else "It takes no values."
-    yield from (f"  {name}: {_said(value)}" for name, value in approval.values.items())
+    yield from (f"  {printable(name)}: {_said(value)}" for name, value in approval.values.items())
     yield ""
     is_sequence = approval.order == "sequential" and len(approval.gates) > 1
     yield "Who must agree" + (", one gate after the other:" if is_sequence else ":")
     for gate in approval.gates:
-        yield from _gate(gate)
+        yield from map(printable, _gate(gate))
     yield ""
     yield from _compared(approval.compared)
 
@@ -160,7 +160,7 @@ def _phase(phase: Phase) -> Iterator[str]:
     more += [f"env {key}={value}" for key, value in phase.env.items()]
     yield f"  {phase.name}" + (f" ({'; '.join(more)})" if more else "")
     for command in phase.commands:
-        for line in command.splitlines() or [""]:
+        for line in command.split("\n"):
             yield f"    {line}"
 
 
@@ -182,12 +182,14 @@ def _compared(compared: Comparison | None) -> Iterator[str]:
         return
     yield f"Since the last approved run ({compared.automation_id}, version {compared.version}):"
     for change in compared.values:
-        yield f"  {change.id}: {_said(change.before)} → {_said(change.after)}"
+        yield f"  {printable(change.id)}: {_said(change.before)} → {_said(change.after)}"
     if compared.diff:
-        yield from (f"  {line}" for line in compared.diff.splitlines())
+        yield from (f"  {printable(line)}" for line in compared.diff.removesuffix("\n").split("\n"))
     elif not compared.values:
         yield "  nothing is different"
 
 
 def _said(value: object) -> str:
-    return "nothing" if value is None else str(value)
+    from opsicle.domain.visible_text import visible_value
+
+    return "nothing" if value is None else visible_value(value)

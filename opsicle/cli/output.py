@@ -110,13 +110,22 @@ def _cell(content: object, heading: str) -> str:
     if isinstance(content, bool):
         return "yes" if content else "no"
     if isinstance(content, dict):
-        return printable(" ".join(f"{key}={value}" for key, value in content.items()))
+        return " ".join(assigned(key, value) for key, value in content.items())
     if isinstance(content, list | tuple):
         return printable(", ".join(map(str, content)))
     text = printable(str(content))
     if heading == "state":
         return styled(text, STATE_COLOURS.get(text, "white"), sys.stdout)
     return text
+
+
+def assigned(name: str, value: object) -> str:
+    """A named value on one line, such as `who=world`; in quotes where a blank would make it look like two."""
+    from opsicle.domain.visible_text import visible_value
+
+    shown = visible_value(value)
+    is_whole = not isinstance(value, str) or not value or " " not in value
+    return f"{printable(name)}={shown}" if is_whole else f'{printable(name)}="{shown}"'
 
 
 def _width(cell: str) -> int:

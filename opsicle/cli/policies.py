@@ -13,6 +13,7 @@ from opsicle.cli.output import Column, emit, emit_list, print_json
 from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
+from opsicle.cli.terminal import echo_document
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def show(name: str, version: int | None, *, source: bool) -> None:
     """Show one policy."""
     policy = connect().policy(name, version)
     if source and not current().wants_json:
-        click.echo(policy.source, nl=not policy.source.endswith("\n"))
+        echo_document(policy.source)
         return
     emit(policy, _fields(policy))
 

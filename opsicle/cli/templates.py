@@ -13,7 +13,7 @@ from opsicle.cli.output import Column, emit, emit_list, print_json
 from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
-from opsicle.cli.terminal import printable, say
+from opsicle.cli.terminal import echo_document, printable, say
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
@@ -92,12 +92,16 @@ def list_(limit: int | None) -> None:
 @templates.command()
 @click.argument("name")
 @click.option("--version", type=click.IntRange(min=1), metavar="N", help="Which version; the newest unless told.")
-@click.option("--source", is_flag=True, help="Print the document as it was pushed, and nothing else.")
+@click.option(
+    "--source",
+    is_flag=True,
+    help="Print the document as it was pushed, and nothing else.",
+)
 def show(name: str, version: int | None, *, source: bool) -> None:
     """Show one template."""
     template = connect().template(name, version)
     if source and not current().wants_json:
-        click.echo(template.source, nl=not template.source.endswith("\n"))
+        echo_document(template.source)
         return
     emit(template, _fields(template))
 
@@ -120,7 +124,7 @@ def diff(name: str, old: int, new: int) -> None:
     if current().wants_json:
         print_json(found)
     elif found.diff:
-        click.echo(found.diff, nl=not found.diff.endswith("\n"))
+        echo_document(found.diff)
 
 
 @templates.command()

@@ -23,10 +23,18 @@ def say(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """The text on one line, without the control characters by which it could move the cursor or lie about itself."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else " " if c in "\n\t" else "�" for c in text)
+    """The text on one line, with signs for all by which it could move the cursor or lie about itself."""
+    from opsicle.domain.visible_text import visible
+
+    return visible(text)
+
+
+def echo_document(text: str) -> None:
+    """Print a document: as it is into a file or pipe; on a terminal with signs for what would not be seen."""
+    from opsicle.domain.visible_text import visible
+
+    shown = visible(text, keep="\n\t") if sys.stdout.isatty() else text
+    click.echo(shown, nl=not text.endswith("\n"))
 
 
 def has_person() -> bool:

@@ -94,9 +94,9 @@ def update(
 @users.command()
 @click.argument("user")
 @click.option("--new-owner", metavar="EMAIL", default="", help="Who answers for their service accounts from now on.")
-@click.option("--yes", "is_confirmed", is_flag=True, help="Also if service accounts go with them, or approvals stick.")
+@click.option("--yes", is_flag=True, help="Also if service accounts go with them, or approvals stick.")
 @totp_option
-def delete(user: str, new_owner: str, is_confirmed: bool, totp: str | None) -> None:
+def delete(user: str, new_owner: str, *, yes: bool, totp: str | None) -> None:
     """Remove a person from the org, by id or e-mail address.
 
     Their service accounts go with them, unless somebody else answers for them from now on. Where that takes something
@@ -105,7 +105,7 @@ def delete(user: str, new_owner: str, is_confirmed: bool, totp: str | None) -> N
     from opsicle.domain.errors import LeavesBehind
 
     try:
-        with_proof(totp, lambda api: api.delete_user(user, new_owner=new_owner, is_confirmed=is_confirmed))
+        with_proof(totp, lambda api: api.delete_user(user, new_owner=new_owner, is_confirmed=yes))
     except LeavesBehind as left:
         if not has_person() or not confirm(f"{left.message}. Remove them all the same?", "--yes"):
             raise

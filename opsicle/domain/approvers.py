@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from opsicle.domain.accounts import Account
 from opsicle.domain.policies import Approvers, Chat, Gate
 
@@ -42,6 +44,10 @@ class Asker(Account, frozen=True, kw_only=True):
 
     manager_id: str = ""
     asked_seq: int
+
+    def with_principal(self, principal_id: str) -> Asker:
+        """The same, knowing also who answered for the account by what the automation is bound to; "" if it is not."""
+        return msgspec.structs.replace(self, past_owner_ids=self.past_owner_ids | ({principal_id} - {""}))
 
 
 def may_decide(gate: Gate, person: Person, asker: Asker, elapsed: int) -> bool:

@@ -1,7 +1,8 @@
 """What is approved and what is run, in one canonical form, so that the two can be compared byte for byte.
 
 A `Manifest` says all that an automation will do. People approve its digest; the server compares it before every
-lease; an `Order` tells one worker to carry it out once, and is what the server signs.
+lease; an `Order` tells one worker to carry it out once, and is what the server signs. Which of the fields are written
+is the format's to say: see `manifest_formats.py`, also for how to add one.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
+from opsicle.domain.manifest_formats import NEWEST, spelled
 from opsicle.domain.templates import Phase, Value, VolumeMount
 
-MANIFEST_FORMAT = 1
+NO_POLICY = "none"
+"""What a manifest says of its policy if nobody has to be asked."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,9 +25,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     `secret_variables` has a commitment for each secret variable that was given: SHA-256 in hex over the automation's
     salt and the value. `secrets` are names; their values may be rotated between approval and run.
+    From format 2 on, `principal_id` is the person behind the requester when it was asked: the owner of a service
+    account, else the requester; `policy` is the digest of a `PolicyAsked`, or `NO_POLICY`.
     """
 
-    format: int = MANIFEST_FORMAT
+    format: int = NEWEST
     org_id: str
     automation_id: str
     template: str
@@ -41,10 +46,37 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     requester_id: str
     requester: str
     reason: str
+    principal_id: str = ""
+    policy: str = ""
+
+    def in_format(self, number: int) -> Manifest:
+        """The same in another format. What format 1 has no field for is the server's to check, and no worker's."""
+        if number >= 2:
+            return msgspec.structs.replace(self, format=number)
+        return msgspec.structs.replace(self, format=number, principal_id="", policy="")
+
+
+class PolicyAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """What an approval asks of whom, as it was when it was asked. `policy` is the JSON of it, as it is stored."""
+
+    org_id: str
+    approval_id: str
+    policy_id: str
+    policy_name: str
+    policy_version: int
+    policy_digest: str
+    policy: str
+    requester_id: str
+    asked_at: datetime
+    asked_seq: int
+
+    def digest_in(self, number: int) -> str:
+        """SHA-256 in hex of its one spelling in a format: what a manifest of that format says of its policy."""
+        return digest(spelled(self, number))
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """One person's word on a gate, as a worker is shown it."""
+    """One person's word on a gate, as a worker is shown it. `principal_id` (from format 2 on) is who stands behind."""
 
     gate: str
     decision: str
@@ -52,12 +84,16 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     email: str
     with_mfa: bool
     decided_at: datetime
+    principal_id: str = ""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker's permission to carry out one manifest once, until `expires_at`. `policy_digest` is "" without one."""
+    """One worker's permission to carry out one manifest once, until `expires_at`. `policy_digest` is "" without one.
 
-    format: int = MANIFEST_FORMAT
+    From format 2 on, `epoch` and `epoch_id` are the server's: a worker that has had a newer one carries nothing out.
+    """
+
+    format: int = NEWEST
     org_id: str
     worker_id: str
     automation_id: str
@@ -69,11 +105,23 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     decisions: tuple[Decision, ...] = ()
     issued_at: datetime
     expires_at: datetime
+    epoch: int = 0
+    epoch_id: str = ""
+
+    def in_format(self, number: int) -> Order:
+        """The same in another format. What that has no field for is nothing by which a worker goes."""
+        if number >= 2:
+            return msgspec.structs.replace(self, format=number)
+        decisions = tuple(msgspec.structs.replace(each, principal_id="") for each in self.decisions)
+        return msgspec.structs.replace(self, format=number, decisions=decisions, epoch=0, epoch_id="")
 
 
-def canonical(message: msgspec.Struct) -> bytes:
-    """The one spelling of a message: JSON in UTF-8 with sorted keys, no spaces, every field present."""
-    return msgspec.json.encode(_whole(message), order="sorted")
+def canonical(message: Manifest | Order) -> bytes:
+    """The one spelling of a message in its own format: JSON in UTF-8 with sorted keys and no spaces.
+
+    Raises CannotSay if it holds what the format has no field for, KeyError for a format that is not spoken.
+    """
+    return spelled(message, message.format)
 
 
 def digest(content: bytes) -> str:
@@ -84,14 +132,3 @@ def digest(content: bytes) -> str:
 def commitment(salt: bytes, text: str) -> str:
     """What a manifest says of a secret variable: with the salt the value can be checked, without it not guessed."""
     return digest(salt + text.encode())
-
-
-def _whole(value: object) -> object:
-    """Structs as mappings with their defaults too, so that a default changed later changes no digest silently."""
-    if isinstance(value, msgspec.Struct):
-        return {name: _whole(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, dict):
-        return {key: _whole(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_whole(item) for item in value]
-    return value

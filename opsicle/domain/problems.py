@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from opsicle.domain.errors import InvalidInput, Problem
+from opsicle.domain.visible_text import visible
 
 MAX_PROBLEMS = 50
 """More than this many at once help nobody, and an alias could repeat one mistake thousands of times."""
@@ -57,9 +58,7 @@ def refuse(subject: str, message: str, line: int = 0, path: str = "") -> Invalid
 def quoted(text: str) -> str:
     """Show a word of the input inside a message: on one line and not too long."""
     shown = text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
-    if not shown.isprintable():
-        shown = "".join(c if c.isprintable() else "�" for c in shown)
-    return f"`{shown}`"
+    return f"`{visible(shown)}`"
 
 
 def listed(words: Iterable[str]) -> str:

@@ -28,7 +28,8 @@ _ITERATIONS = 1
 _LANES = 1
 _SALT_BYTES = 16
 _HASH_BYTES = 32
-_CURRENT = f"$argon2id$v=19$m={_MEMORY_KIB},t={_ITERATIONS},p={_LANES}$"
+_KIND = "$argon2id$"
+_CURRENT = f"{_KIND}v=19$m={_MEMORY_KIB},t={_ITERATIONS},p={_LANES}$"
 
 DUMMY = f"{_CURRENT}b3BzaWNsZSBkdW1teSBzYQ$YW5kIG5vYm9keSBrbm93cyBpdHMgcGFzc3dvcmQgISE"
 """A hash that no password fits: verify against it when there is no such account, so that both take equally long."""
@@ -60,11 +61,15 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(stored: str, given: str) -> bool:
-    """Whether `given` is the password behind the PHC string `stored`; nothing fits a damaged one. Takes about 0.1 s."""
+    """Whether `given` is the password behind the PHC string `stored`. Takes about 0.1 s.
+
+    Nothing fits what is no hash, such as what stands in its place for a service account; that takes just as long, so
+    that nobody learns from it which accounts there are.
+    """
     if len(given.encode()) > MAX_BYTES:
         return False
     try:
-        Argon2id.verify_phc_encoded(_normalise(given).encode(), stored)
+        Argon2id.verify_phc_encoded(_normalise(given).encode(), stored if stored.startswith(_KIND) else DUMMY)
     except (InvalidKey, ValueError):
         return False
     return True

@@ -10,6 +10,7 @@ from functools import partial
 from opsicle.kit.clock import Clock
 from opsicle.pki.audit_key import AuditKey
 from opsicle.pki.authority import Authority
+from opsicle.pki.binding_key import BindingKey
 from opsicle.pki.order_key import OrderKey
 from opsicle.pki.sealing import Seal
 from opsicle.server.api import (
@@ -48,6 +49,7 @@ from opsicle.server.services.audit import Audit
 from opsicle.server.services.audit_checkpoints import AuditCheckpoints
 from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.automations import Automations
+from opsicle.server.services.bindings import Bindings
 from opsicle.server.services.channels import Channels
 from opsicle.server.services.chats import Chats
 from opsicle.server.services.deliveries import Deliveries
@@ -57,6 +59,7 @@ from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.following import Following
 from opsicle.server.services.forgotten_passwords import ForgottenPasswords
 from opsicle.server.services.groups import Groups
+from opsicle.server.services.holds import Hold
 from opsicle.server.services.invitation_links import InvitationLinks
 from opsicle.server.services.invitations import Invitations
 from opsicle.server.services.job_logs import JobLogs
@@ -71,7 +74,7 @@ from opsicle.server.services.password_changes import PasswordChanges
 from opsicle.server.services.passwords import PasswordHasher
 from opsicle.server.services.policies import Policies
 from opsicle.server.services.preferences import Preferences
-from opsicle.server.services.provider import Provider
+from opsicle.server.services.provider import Provider, ServerStatus
 from opsicle.server.services.questions import Questions
 from opsicle.server.services.recovery import Recovery
 from opsicle.server.services.remarks import Remarks
@@ -91,7 +94,7 @@ from opsicle.server.services.work import WorkOrders
 from opsicle.server.services.workers import Workers
 from opsicle.server.store.automations import count_by_state
 from opsicle.server.store.database import Database
-from opsicle.server.store.epochs import Epoch
+from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.orgs import list_allowing_shared
 
@@ -115,23 +118,25 @@ class Core:
     authority: Authority
     audit_key: AuditKey
     order_key: OrderKey
+    binding_key: BindingKey
     clock: Clock
     seal: Seal
     vault: Vault
     has_open_orgs: bool = False
-    epoch: Epoch = Epoch(1, "")
+    epoch: Epoch = FIRST_EPOCH
 
 
 class Services:
     """The services of a server, built from the bottom up."""
 
     def __init__(self, core: Core) -> None:
-        clock, state = core.clock, core.state
+        clock, state, bindings = core.clock, core.state, Bindings(core.binding_key)
         self.core = core
         self.remarks = Remarks(state, clock)
         self.signals = Signals()
         self.fleet = Fleet(clock)
         self.leases = Leases(clock)
+        self.hold = Hold(state, self.fleet, clock)
         self.urls = Urls()
         self.hasher = PasswordHasher()
         self.sessions = Sessions(state, clock, has_open_orgs=core.has_open_orgs)
@@ -152,7 +157,9 @@ class Services:
         links = InvitationLinks(self.urls, clock)
         self.invitations = Invitations(state, links, self.accounts, self.hasher, throttle, self.step_up, clock)
         self.orgs = Orgs(state, links, self.step_up, clock)
-        self.provider = Provider(state, links, self.sessions, self.step_up, clock)
+        self.provider = Provider(
+            state, links, self.sessions, self.step_up, clock, ServerStatus(core.epoch, self.hold, self.remarks)
+        )
         self.roles = Roles(state, self.sessions, self.step_up, clock)
         self.groups = Groups(state, self.sessions, self.step_up, clock)
         self.questions = Questions(state)
@@ -164,7 +171,7 @@ class Services:
         self.policies = Policies(state, self.step_up, clock)
         self.secrets = Secrets(state, core.vault, self.step_up, clock)
         self.job_logs = JobLogs(core.logs, clock)
-        work_orders = WorkOrders(core.vault, Orders(core.order_key, clock))
+        work_orders = WorkOrders(core.vault, bindings, Orders(core.order_key, clock, core.epoch))
         self.sending = Sending(state, core.vault, self.urls, clock)
         self.delivery = Delivery(self.sending)
         self.chats = Chats(state, self.step_up, throttle, clock)
@@ -180,21 +187,32 @@ class Services:
         leasing = Leasing(self.fleet, self.leases, self.signals, self.notices, clock, work_orders)
         self.jobs = Jobs(state, self.job_logs, leasing, self.signals, self.notices, clock)
         self.dispatch = Dispatch(state, self.jobs, leasing, clock)
-        progress = Progress(self.notices)
+        progress = Progress(self.notices, bindings)
         self.automations = Automations(
-            state, self.job_logs, self.dispatch, self.fleet, self.signals, clock, core.vault, progress, self.step_up
+            state,
+            self.job_logs,
+            self.dispatch,
+            self.fleet,
+            self.signals,
+            clock,
+            core.vault,
+            progress,
+            self.step_up,
+            bindings,
         )
-        self.approvals = Approvals(state, progress, apps, self.dispatch, self.fleet, self.signals, clock)
+        self.approvals = Approvals(state, progress, apps, self.dispatch, self.fleet, self.signals, clock, bindings)
         self.following = Following(self.automations, self.job_logs, self.signals)
         self.enrolments = Enrolments(state, core.authority, core.order_key.public, self.urls, throttle, clock)
         self.workers = Workers(state, self.fleet, clock)
-        self._connect()
+        self._connect(bindings)
 
-    def _connect(self) -> None:
+    def _connect(self, bindings: Bindings) -> None:
         """Let services hear of each other what they do not know of when they are built."""
         clock = self.core.clock
         self.chats.decide = self.approvals.decide_in_chat
-        self.notices.describe_approval = lambda db, org_id, approval: approval_facts(db, org_id, approval, clock.now())
+        self.notices.describe_approval = lambda db, org_id, approval: approval_facts(
+            db, bindings, org_id, approval, clock.now()
+        )
         self.fleet.sharing_orgs.update(self.core.state.read(list_allowing_shared))
         self.orgs.on_sharing_changed = self.fleet.sharing_changed
         self.workers.on_revoked = self.dispatch.on_revoked

@@ -41,6 +41,7 @@ class DataFolder:
     opsicle.db, logs.db    the databases
     authority.pem          the CA's key and certificate: whoever has it can pretend to be this server
     audit.pem              the key that signs the audit record's checkpoints
+    binding.key            by which the server knows what it has bound itself (see binding_key_file.py)
     orders.pem             the key that signs what workers are told to do
     master.key             under which secrets are encrypted (see master_key_file.py)
     ca.pem                 the CA's certificate alone, to hand out
@@ -50,6 +51,7 @@ class DataFolder:
     server.json            while the server runs
     marker.json            what the newest state is (see state_marker.py)
     marker.commits         how far the database has got since (see store/commits.py)
+    clean-stop             while no server runs, after a clean stop (see clean_stop.py)
     lock                   held while the server runs
     """
 

@@ -16,13 +16,16 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
+from opsicle.domain.errors import Conflict
 from opsicle.kit import cores
 from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
 from opsicle.pki.sealing import Seal
 from opsicle.server.addresses import Addresses
 from opsicle.server.assembly import Core, Services
+from opsicle.server.background.integrity import IntegrityCheck
 from opsicle.server.background.loop import Loop
+from opsicle.server.binding_key_file import open_binding_key
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
 from opsicle.server.key_files import check_pins
@@ -32,7 +35,6 @@ from opsicle.server.opening import OpenState, begin_epoch, open_state
 from opsicle.server.order_key_file import open_order_key
 from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
-from opsicle.server.state_marker import StateMarker
 from opsicle.server.store import audit_checkpoints
 from opsicle.server.store.database import Database
 from opsicle.server.store.log_database import LogDatabase
@@ -74,10 +76,12 @@ class Lifetime:
         with (
             closing(DataFolder.open(self._options.data_dir)) as folder,
             open_state(folder, self._clock, _die, accept_restored=self._options.accept_restored) as opened,
-            closing(LogDatabase.open(folder.log_database, _die, self._clock.now, is_expected=opened.has_history)) as logs,
+            closing(
+                LogDatabase.open(folder.log_database, _die, self._clock.now, is_expected=opened.has_history)
+            ) as logs,
+            closing(Services(self._core(folder, opened, logs))) as services,
         ):
-            with closing(Services(self._core(folder, opened, logs))) as services:
-                self._serve(folder, services, opened.marker)
+            self._serve(folder, services, opened)
         log.info("server stopped")
 
     def _core(self, folder: DataFolder, opened: OpenState, logs: LogDatabase) -> Core:
@@ -93,6 +97,7 @@ class Lifetime:
             authority,
             audit_key,
             order_key,
+            open_binding_key(folder, state, self._clock),
             self._clock,
             Seal(folder.identity_key()),
             vault,
@@ -103,7 +108,7 @@ class Lifetime:
     def _vault(self, folder: DataFolder, state: Database) -> Vault:
         return MasterKeyFile(folder, self._options.master_key_file).open_vault(state)
 
-    def _serve(self, folder: DataFolder, services: Services, marker: StateMarker) -> None:
+    def _serve(self, folder: DataFolder, services: Services, opened: OpenState) -> None:
         options, now = self._options, self._clock.now()
         addresses = Addresses(options, socket.gethostname())
         tls = Tls(folder, services.core.authority, addresses.certificate_names, now)
@@ -115,7 +120,7 @@ class Lifetime:
         loops = [
             *services.loops(timedelta(days=options.log_retention_days), options.keep_audit),
             Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda _: frontage.renew(self._clock.now())),
-            Loop("mark state", _MARK_STATE_EVERY_SECONDS, lambda _: marker.write()),
+            Loop("mark state", _MARK_STATE_EVERY_SECONDS, lambda _: opened.marker.write()),
         ]
         for loop in loops:
             loop.start()
@@ -123,13 +128,17 @@ class Lifetime:
         self._announce(folder, services)
         gc.collect()
         gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
+        check = IntegrityCheck(folder.state_database, _refuse)
+        if not opened.is_checked:
+            check.start()
         self._stopping.wait()
         log.info("server stopping")
+        check.stop()
         frontage.stop(FINISH_SECONDS)
         for loop in loops:
             loop.stop(_LOOP_SECONDS)
         services.audit_checkpoints.sign_all()
-        marker.write()
+        opened.marker.write()
 
     def _announce(self, folder: DataFolder, services: Services) -> None:
         """Tell programs by `server.json`, people by standard output, that and where the server serves."""
@@ -143,12 +152,12 @@ class Lifetime:
             lines.insert(0, f"Set this server up at {url}/setup#token={token}")
         else:
             folder.remove_setup_token()
+        services.hold.on_changed = lambda: self._tell(folder, services)
         self._tell(folder, services)
         with suppress(OSError):  # nobody may be reading any more
             sys.stdout.write("".join(f"{line}\n" for line in lines))
             sys.stdout.flush()
         log.info("server ready", extra={"url": url, "worker_url": worker_url, "version": __version__})
-
 
     @staticmethod
     def _tell(folder: DataFolder, services: Services) -> None:
@@ -171,6 +180,12 @@ def _die(error: BaseException) -> None:
     It neither logs nor cleans up: either could wait for something, and meanwhile a commit could be answered.
     """
     os.write(2, f"opsicle server: the disk failed ({type(error).__name__}: {error}); exiting\n".encode())
+    os._exit(1)
+
+
+def _refuse(error: Conflict) -> None:
+    """End at once, as a start does that finds the same: whatever is written to a damaged file makes it worse."""
+    os.write(2, f"opsicle server: {error.message}; exiting. {error.hint}\n".encode())
     os._exit(1)
 
 

@@ -12,6 +12,7 @@ import apsw
 from opsicle.domain.errors import Conflict
 from opsicle.kit.clock import Clock
 from opsicle.server import state_marker
+from opsicle.server.clean_stop import CleanStop
 from opsicle.server.data_folder import DataFolder, explained
 from opsicle.server.key_files import check_private, key_files
 from opsicle.server.services.actor import SystemActor
@@ -21,6 +22,7 @@ from opsicle.server.store.commits import Commits
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.epochs import Epoch
 from opsicle.server.store.inspection import open_untouched
+from opsicle.server.store.integrity import check_integrity, damaged
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +30,17 @@ HELD_AFTER_RESTORE = "held after a restore"
 
 
 class OpenState(NamedTuple):
-    """The state of a server, open. `has_history`: it is not the first start; `missing`: what was accepted to be."""
+    """The state of a server, open.
+
+    `has_history`: it is not the first start. `missing`: what was accepted to be. `is_checked`: the database was read
+    through, or is new.
+    """
 
     database: Database
     marker: StateMarker
     has_history: bool
     missing: Missing
+    is_checked: bool
 
 
 @contextmanager
@@ -60,6 +67,8 @@ def open_state(
         if is_new and not folder.has_authority:
             state_marker.begin(folder.path, clock.now())
         commits = Commits(folder.path / state_marker.COMMITS)
+    clean_stop = CleanStop(folder.path, (path, folder.log_database))
+    was_clean = clean_stop.take()
     with closing(commits):
         if not is_new:
             with closing(open_untouched(path)) as connection:
@@ -67,10 +76,12 @@ def open_state(
         folder.authority(clock.now(), is_expected=not is_new)
         if applied := migrations.migrate(path, migrations.STATE_MIGRATIONS):
             log.info("database migrated", extra={"database": path.name, "migrations": applied})
-        if not is_new:
-            migrations.check_integrity(path)
+        if not is_new and not was_clean:
+            check_integrity(path)
         with closing(Database(path, on_fatal, commits)) as database:
-            yield OpenState(database, StateMarker(folder.path, database, commits, clock), not is_new, missing)
+            marker = StateMarker(folder.path, database, commits, clock)
+            yield OpenState(database, marker, not is_new, missing, is_new or not was_clean)
+    clean_stop.leave()
 
 
 def begin_epoch(state: OpenState, clock: Clock, *, accept_restored: bool) -> Epoch:
@@ -109,4 +120,4 @@ def _compare(folder: DataFolder) -> Missing:
     try:
         return state_marker.compare(folder.path, folder.state_database, has_keys=folder.has_authority)
     except (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.IOError, apsw.SQLError) as error:
-        raise migrations.damaged(folder.state_database) from error
+        raise damaged(folder.state_database) from error

@@ -1,8 +1,8 @@
 """What the newest state of a server is, in a small file beside its databases: so that less is never taken for it.
 
 A database that is gone, empty, older, or without the end of its write-ahead log looks like any other. The marker says
-what there must be: the epoch, the schema, and how far each org's audit record has got, written durably within seconds of
-a change and at every stop. What happened after it was written is noted at each commit (`store/commits.py`).
+what there must be: the epoch, the schema, and how far each org's audit record has got, written durably within seconds
+of a change and at every stop. What happened after it was written is noted at each commit (`store/commits.py`).
 """
 
 from __future__ import annotations
@@ -114,12 +114,12 @@ def _compare(
         for org_id, (seq, _) in marker.heads.items()
         if found.heads.get(org_id, (0, ""))[0] < seq
     }
-    reasons = (
+    lacking = (
         *_of_epochs(epoch, marker),
         *_of_files(found, marker, noted, database),
         *_of_entries(connection, found, marker, entries),
     )
-    return Missing(tuple(reasons), max(epoch.number, marker.epoch), entries)
+    return Missing(lacking, max(epoch.number, marker.epoch), entries)
 
 
 def _of_epochs(epoch: Epoch, marker: Marker) -> Iterator[str]:
@@ -144,9 +144,7 @@ def _of_files(found: Found, marker: Marker, noted: Noted | None, database: Path)
         yield f"{database.name} is a copy, not the file that the server has written"
 
 
-def _of_entries(
-    connection: apsw.Connection, found: Found, marker: Marker, entries: dict[str, int]
-) -> Iterator[str]:
+def _of_entries(connection: apsw.Connection, found: Found, marker: Marker, entries: dict[str, int]) -> Iterator[str]:
     if entries:
         orgs = "an org" if len(entries) == 1 else f"{len(entries)} orgs"
         yield f"{sum(entries.values())} entries of the audit record of {orgs} are missing"

@@ -20,6 +20,7 @@ import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.bounds import Labels, Name, Pem, Word
+from opsicle.domain.manifest_formats import BEFORE_FORMATS
 from opsicle.wire.audit import SeenCheckpoint
 from opsicle.wire.jobs import Explanation, Int32, Milliseconds, Offset, Outcome, PhaseReports, Work
 
@@ -40,6 +41,9 @@ Chunk = tuple[Offset, Int32, Int32, Milliseconds, ChunkBytes]
 """offset in the job's log, phase index, stream (1 stdout, 2 stderr), at_ms, bytes; chunks stand in offset order."""
 
 Chunks = Annotated[tuple[Chunk, ...], msgspec.Meta(max_length=MAX_CHUNKS)]
+
+Formats = Annotated[tuple[Int32, ...], msgspec.Meta(max_length=16)]
+"""See `domain/manifest_formats.py`. Who does not say speaks the first alone."""
 
 
 class EnrolRequest(msgspec.Struct, kw_only=True):
@@ -90,6 +94,7 @@ class PollRequest(msgspec.Struct, kw_only=True):
     """What the worker is and has. This is also its heartbeat: it renews the lease of every job in `jobs`.
 
     `history_rewritten` says how the org's audit record contradicts what the worker has seen of it; "" if it does not.
+    `formats` are those of manifests and orders that it reads.
     """
 
     boot_id: Word
@@ -103,12 +108,14 @@ class PollRequest(msgspec.Struct, kw_only=True):
     is_leaving: bool = False
     wait_seconds: Int32 = POLL_SECONDS
     history_rewritten: Explanation = ""
+    formats: Formats = BEFORE_FORMATS
 
 
 class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     """New work; jobs to cancel (a person asked); jobs to drop (their lease is gone); whether to take no more.
 
-    An answer without work brings the newest `checkpoint` of the org's audit record.
+    An answer without work brings the newest `checkpoint` of the org's audit record. `formats` are those of manifests
+    and orders that the server writes.
     """
 
     work: tuple[Work, ...] = ()
@@ -117,6 +124,7 @@ class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     drain: bool = False
     log_interval_ms: int = 100
     checkpoint: SeenCheckpoint | None = None
+    formats: Formats = BEFORE_FORMATS
 
 
 class StartRequest(msgspec.Struct):

@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from opsicle.domain.errors import NotAllowed, NotAuthenticated, OpsicleError
+from opsicle.domain.manifest_formats import SPOKEN, common
 from opsicle.kit.backoff import Backoff
 from opsicle.version import __version__
 from opsicle.wire.jobs import MAX_EXPLANATION, Work
@@ -97,6 +98,7 @@ class Poller:
         self._was_answered = False
         self._is_away = False
         self._was_told_to_drain = False
+        self._is_understood = True
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
     def start(self) -> None:
@@ -164,6 +166,7 @@ class Poller:
             is_leaving=self._is_leaving,
             wait_seconds=POLL_SECONDS if self._was_answered else 0,
             history_rewritten=self.witness.report[:MAX_EXPLANATION] if self.witness else "",
+            formats=SPOKEN,
         )
 
     def _apply(self, reply: PollReply) -> None:
@@ -180,10 +183,19 @@ class Poller:
         if self._is_away:
             log.info("the server is back")
             self._is_away = False
+        self._compare_formats(reply)
         if reply.drain != self._was_told_to_drain:
             log.info("the server lets this worker drain" if reply.drain else "the server lets this worker work again")
             self._was_told_to_drain = reply.drain
         self._on_answered(reply.log_interval_ms / 1000)
+
+    def _compare_formats(self, reply: PollReply) -> None:
+        """Say once if this worker and its server are too many versions apart to work together."""
+        is_understood = common(reply.formats) is not None
+        if not is_understood and self._is_understood:
+            hint = "Upgrade the older of the two: each reads what the version before it writes."
+            log.error("this worker cannot read the server's orders, so it gets no work", extra={"hint": hint})
+        self._is_understood = is_understood
 
     def _rest_unless_held(self, seconds: float) -> None:
         if seconds < _AT_ONCE_SECONDS:

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import msgspec
 
-from opsicle.domain.manifests import MANIFEST_FORMAT, Manifest, Order, canonical, commitment, digest
+from opsicle.domain.manifest_formats import FORMATS, SPOKEN, CannotSay
+from opsicle.domain.manifests import NO_POLICY, Manifest, Order, canonical, commitment, digest
 from opsicle.domain.names import environment_name
 from opsicle.domain.variables import as_text
 from opsicle.pki.order_key import OrderPublicKey
@@ -61,7 +62,6 @@ class Verifier:
         return order
 
     def _about(self, order: Order, work: Work) -> Iterator[tuple[str, object, object]]:
-        yield "format", order.format, MANIFEST_FORMAT
         if not self._identity.is_shared:  # a shared worker serves every org that lets it, which its server knows
             yield "org", order.org_id, self._identity.org_id
         yield "worker", order.worker_id, self._identity.worker_id
@@ -89,7 +89,8 @@ class Verifier:
 
 
 def _in_manifest(manifest: Manifest, order: Order) -> Iterator[tuple[str, object, object]]:
-    yield "format", manifest.format, MANIFEST_FORMAT
+    if manifest.format > 1:
+        yield "approval", manifest.policy == NO_POLICY, not order.policy_digest
     yield "org", manifest.org_id, order.org_id
     yield "automation", manifest.automation_id, order.automation_id
 
@@ -125,9 +126,13 @@ def _decoded(content: bytes, kind: type[T]) -> T:
     """The message in its one canonical form: nothing in it that is not known, nothing left out."""
     try:
         message = msgspec.json.decode(content, type=kind)
-        is_canonical = canonical(message) == content
-    except (ValueError, msgspec.MsgspecError, RecursionError):
-        is_canonical = False
+        is_known = message.format in FORMATS
+        is_canonical = is_known and canonical(message) == content
+    except (ValueError, msgspec.MsgspecError, RecursionError, CannotSay):
+        is_known, is_canonical = True, False
+    if not is_known:
+        spoken = " and ".join(map(str, SPOKEN))
+        raise Refused(f"its {kind.__name__.lower()} is in format {message.format}; this worker reads {spoken}")
     if not is_canonical:
         raise Refused(f"its {kind.__name__.lower()} is not in the form that this worker knows")
     return message

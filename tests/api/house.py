@@ -21,6 +21,7 @@ from opsicle.pki.certificates import make_key_and_csr
 from opsicle.pki.sealing import Seal
 from opsicle.server.api.app import Application
 from opsicle.server.assembly import Core, Services
+from opsicle.server.binding_key_file import open_binding_key
 from opsicle.server.data_folder import DataFolder
 from opsicle.server.frontage import Frontage
 from opsicle.server.listening.tls import Tls
@@ -152,7 +153,8 @@ class House:
         seal = Seal(self.folder.identity_key())
         vault = MasterKeyFile(self.folder, None).open_vault(self.state)
         order_key = open_order_key(self.folder, self.state)
-        core = Core(self.state, self.logs, authority, audit_key, order_key, self.clock, seal, vault)
+        binding_key = open_binding_key(self.folder, self.state, self.clock)
+        core = Core(self.state, self.logs, authority, audit_key, order_key, binding_key, self.clock, seal, vault)
         self.services = Services(core)
         options = ServerOptions(data_dir=folder, listen="127.0.0.1:0", worker_listen="127.0.0.1:0")
         tls = Tls(self.folder, authority, ("127.0.0.1",), self.clock.now())

@@ -300,3 +300,28 @@ def test_who_was_all_that_before_still_decides(house: House, alice: Client, aske
     assert alice.patch("/api/v1/roles/operator", {"rules": ["allow view audit"]}).status == 200
     assert alice.patch("/api/v1/users/alice@example.com", {"name": "Alice"}).status == 200
     assert approve(alice, asked).status == 200
+
+
+# Nobody is made who looks like somebody else
+
+
+@pytest.mark.parametrize(
+    "address", ["b\u043eb@example.com", "bcc:bob@example.com", "bob@example.com.", "b\u200bob@x.com"]
+)
+def test_an_address_that_looks_like_another_is_refused_wherever_people_are_made(
+    house: House, alice: Client, address: str
+) -> None:
+    house.provider_admin("alice@example.com")
+    made = [
+        alice.post("/api/v1/users", {"email": address, "role": "member", "password": PASSWORD}),
+        alice.post("/api/v1/invitations", {"email": address, "role": "member"}),
+        alice.post("/api/v1/orgs", {"code": "initech", "admin": address}),
+        alice.post(ACCOUNTS, {"name": address}),
+    ]
+    assert [answer.status for answer in made] == [400] * len(made)
+    assert "e-mail address" in made[0].json["detail"]
+
+
+def test_so_it_is_when_the_server_is_set_up(new_house: House) -> None:
+    body = {"token": new_house.setup_token(), "org": "acme", "email": "\u0430lice@example.com", "password": PASSWORD}
+    assert new_house.client().post("/api/v1/setup", body).status == 400

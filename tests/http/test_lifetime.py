@@ -81,7 +81,7 @@ def test_the_first_start_makes_what_a_server_needs_for_its_owner_alone(own: Serv
 def test_server_json_says_where_the_server_is(own: Server) -> None:
     facts = own.start().facts
 
-    assert set(facts) == {"url", "worker_url", "pid", "ca_fingerprint"}
+    assert set(facts) == {"url", "worker_url", "pid", "ca_fingerprint", "epoch", "held"}
     assert facts["pid"] == own.process.pid
     assert client_of(own).get("/readyz").status == 200
     assert facts["url"] in own.process.output()
@@ -258,6 +258,41 @@ def test_a_damaged_database_is_refused(own: Server, begin: Begin) -> None:
     assert own.start().process.stop() == 0
     path = data_folder(own) / "opsicle.db"
     path.write_bytes(path.read_bytes()[:8192] + os.urandom(8192) + path.read_bytes()[16384:])
+
+    assert "opsicle.db is damaged" in refusal(begin(data_dir=data_folder(own)), 5)
+
+
+def damage_unseen(folder: Path) -> None:
+    """Spoil a page that no start needs, and set the file's time back: nothing but reading it shows that."""
+    path = folder / "opsicle.db"
+    before = path.stat()
+    connection = apsw.Connection(f"file:{path}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    page = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'notices'").fetchone()[0]
+    connection.close()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_after_a_clean_stop_the_database_is_read_through_while_the_server_works(own: Server) -> None:
+    assert own.start().process.stop() == 0
+    own.start()
+
+    wait_until(lambda: "database checked" in own.process.log())
+
+    assert own.process.stop() == 0
+    damage_unseen(data_folder(own))
+    own.start()
+    assert own.process.popen.wait(30) == 1
+    assert "opsicle.db is damaged; exiting. Put a copy" in own.process.log()
+
+
+def test_after_a_crash_the_database_is_read_through_before_anything_is_served(own: Server, begin: Begin) -> None:
+    assert own.start().process.stop() == 0
+    own.start()
+    own.process.kill()
+    damage_unseen(data_folder(own))
 
     assert "opsicle.db is damaged" in refusal(begin(data_dir=data_folder(own)), 5)
 

@@ -9,10 +9,12 @@ import gevent
 import msgspec
 
 from opsicle.domain.access import Role
+from opsicle.domain.manifest_formats import SPOKEN
 from opsicle.domain.rights import rights_of_role
 from opsicle.domain.template_parser import parse_template
 from opsicle.domain.templates import Template
 from opsicle.kit.ids import new_id
+from opsicle.pki.binding_key import BindingKey
 from opsicle.pki.master_key import MasterKey
 from opsicle.pki.order_key import OrderKey
 from opsicle.pki.sealing import Seal
@@ -21,6 +23,7 @@ from opsicle.server.services.approval_progress import Progress
 from opsicle.server.services.approvals import Approvals
 from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.automations import Automations
+from opsicle.server.services.bindings import Bindings
 from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.following import Following
@@ -77,6 +80,7 @@ class Core:
     clock: HandClock = field(default_factory=HandClock)
     vault: Vault = field(default_factory=lambda: Vault(MasterKey.create()))
     order_key: OrderKey = field(default_factory=OrderKey.create)
+    binding_key: BindingKey = field(default_factory=BindingKey.create)
 
     def __post_init__(self) -> None:
         self.database = open_database(self.folder, "opsicle.db", "migrations")
@@ -85,13 +89,14 @@ class Core:
         self.leases = Leases(self.clock)
         self.fleet = Fleet(self.clock)
         self.job_logs = JobLogs(self.logs_database, self.clock)
-        work_orders = WorkOrders(self.vault, Orders(self.order_key, self.clock))
+        bindings = self.bindings = Bindings(self.binding_key)
+        work_orders = WorkOrders(self.vault, bindings, Orders(self.order_key, self.clock))
         notices = Notices(self.clock)
         leasing = Leasing(self.fleet, self.leases, self.signals, notices, self.clock, work_orders)
         self.jobs = Jobs(self.database, self.job_logs, leasing, self.signals, notices, self.clock)
         self.jobs.recover()
         self.dispatch = Dispatch(self.database, self.jobs, leasing, self.clock)
-        progress = Progress(notices)
+        progress = Progress(notices, bindings)
         throttle = LoginThrottle(self.database, self.clock)
         self.apps = Authenticators(self.database, Seal(b"s" * 32), throttle, self.clock)
         self.step_up = StepUp(self.database, self.apps, self.clock)
@@ -105,16 +110,17 @@ class Core:
             self.vault,
             progress,
             self.step_up,
+            bindings,
         )
         self.approvals = Approvals(
-            self.database, progress, self.apps, self.dispatch, self.fleet, self.signals, self.clock
+            self.database, progress, self.apps, self.dispatch, self.fleet, self.signals, self.clock, bindings
         )
         self.policies = Policies(self.database, self.step_up, self.clock)
         self.following = Following(self.automations, self.job_logs, self.signals)
 
     def restart(self) -> Core:
         self.close()
-        return Core(self.folder, self.clock, self.vault, self.order_key)
+        return Core(self.folder, self.clock, self.vault, self.order_key, self.binding_key)
 
     def close(self) -> None:
         self.dispatch.close()
@@ -208,6 +214,7 @@ class TestWorker:
     boot_id: str = "boot-1"
     runtimes: tuple[str, ...] = ("subprocess",)
     is_draining: bool = False
+    formats: tuple[int, ...] = SPOKEN
 
     def poll(self, wait_seconds: int = 0) -> PollReply:
         """What the server answers; the work in it counts as received."""
@@ -239,6 +246,7 @@ class TestWorker:
             jobs=tuple(RunningJob(work.job_id, work.fence) for work in self.held.values()),
             is_draining=self.is_draining,
             wait_seconds=wait_seconds,
+            formats=self.formats,
         )
 
     def start(self, work: Work) -> None:

@@ -130,6 +130,7 @@ class Walk:
             (self.office.approve if is_yes else self.office.reject)(who, asked.automation)
         except OpsicleError:
             assert not is_right or asked.is_altered
+            asked.is_over |= asked.is_altered
             return
         assert is_right or who in (asked.agreed if is_yes else asked.refused)
         if is_right:
@@ -289,7 +290,7 @@ class Walk:
         self.office.core.approvals.keep_time()
         for asked in self.asked:
             if not asked.is_over and self.now - asked.at >= LIFETIME and not asked.is_agreed:
-                assert self.office.state(asked.automation) == "expired"
+                assert self.office.state(asked.automation) == ("cancelled" if asked.is_altered else "expired")
                 asked.is_over = True
 
 

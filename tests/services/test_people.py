@@ -210,7 +210,7 @@ def counted(office: Office, approval_id: str) -> tuple[int, int]:
     def query(db: Any) -> int:
         db.trace_v2(1, statements.append)  # SQLITE_TRACE_STMT
         try:
-            return len(load(db, approvals.get(db, office.org_id, approval_id)).people)
+            return len(load(db, office.core.bindings, approvals.get(db, office.org_id, approval_id)).people)
         finally:
             db.trace_v2(0, None)
 

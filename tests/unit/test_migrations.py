@@ -14,7 +14,8 @@ import pytest
 
 from opsicle.domain.errors import Conflict, Unavailable
 from opsicle.server.store import migrations
-from opsicle.server.store.migrations import LOG_MIGRATIONS, STATE_MIGRATIONS, check_integrity, migrate, schema
+from opsicle.server.store.integrity import check_integrity
+from opsicle.server.store.migrations import LOG_MIGRATIONS, STATE_MIGRATIONS, migrate, schema
 from tests.support import wait_until
 
 STORE = STATE_MIGRATIONS.parent

@@ -55,6 +55,11 @@ EXCEPTIONS = {
     ("invitations.list_open", "USE TEMP B-TREE FOR ORDER BY"): OPEN_ALONE,
     ("jobs.list_all_held", "SCAN j USING INDEX jobs_held"): "what runs just now, and only at the start",
     ("orgs.list_shared_waiting", "USE TEMP B-TREE FOR ORDER BY"): "of the orgs in which something waits",
+    (
+        "policies.list_applying",
+        "SEARCH v USING INDEX policy_versions_that_apply (org_id=?)",
+    ): "versions of an org's default policies alone: one for each push of them",
+    ("policies.list_applying", "USE TEMP B-TREE FOR ORDER BY"): "of the default policies' newest versions",
     ("secrets.list_values", "SCAN sealed_values"): "for a new master key, while no server runs",
     ("workers.find", "SCAN w"): "workers by name, when a person asks for one; thousands at most",
     ("workers.find", "SEARCH w USING INDEX workers_by_org (org_id=?)"): "as above",

@@ -190,10 +190,14 @@ SERVERS: dict[str, Callable[[Scene], Work]] = {
         issued_at=s.order.issued_at + 7 * MINUTE, expires_at=s.order.expires_at + 7 * MINUTE
     ),
     "good for a day": lambda s: s.with_order(expires_at=s.order.issued_at + timedelta(days=1)),
-    "in the form before": lambda s: s.with_order(format=0),
-    "in a later form": lambda s: s.with_order(format=2),
-    "with a manifest in the form before": lambda s: s.with_manifest(format=0),
-    "with a manifest in a later form": lambda s: s.with_manifest(format=2),
+    "in a format of before": lambda s: s.with_order_text(lambda order: order.update(format=0)),
+    "in a later format": lambda s: s.with_order_text(lambda order: order.update(format=3)),
+    "with a manifest in a format of before": lambda s: s.with_manifest_text(lambda manifest: manifest.update(format=0)),
+    "with a manifest in a later format": lambda s: s.with_manifest_text(lambda manifest: manifest.update(format=3)),
+    "with a manifest in another format than it says": lambda s: s.with_manifest_text(
+        lambda manifest: manifest.update(format=1)
+    ),
+    "without approval where the manifest has a policy": lambda s: s.with_manifest(policy="0" * 64),
     "for workers with a label": lambda s: s.with_manifest(runs_on={"zone": "vault"}),
     "with a part of the order missing": lambda s: s.with_order_text(lambda f: _without_any(f, s.chance)),
     "with a part of the manifest missing": lambda s: s.with_manifest_text(lambda f: _without_any(f, s.chance)),

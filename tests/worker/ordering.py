@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
-from opsicle.domain.manifests import Manifest, Order, canonical, commitment, digest
+from opsicle.domain.manifests import NO_POLICY, Manifest, Order, canonical, commitment, digest
 from opsicle.pki.order_key import OrderKey
 from opsicle.wire.jobs import Work
 
@@ -38,6 +38,8 @@ def manifest_of(work: Work, **changes: Any) -> Manifest:
         "requester_id": "u1",
         "requester": work.requester,
         "reason": "",
+        "principal_id": "u1",
+        "policy": NO_POLICY,
     }
     return Manifest(**(facts | changes))
 

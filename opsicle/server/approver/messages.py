@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from opsicle.domain.notices import NoticeKind
+from opsicle.domain.visible_text import visible
 
 
 class Undelivered(Exception):
@@ -63,10 +64,10 @@ def lines_of(fact: Fact) -> list[str]:
 
 
 def clean(text: str) -> str:
-    """The text without control characters other than line breaks and tabs."""
-    return "".join(char if char.isprintable() or char in "\n\t" else " " for char in text)
+    """The text with signs for all that cannot be seen; line breaks and tabs stay."""
+    return visible(text, keep="\n\t")
 
 
 def one_line(text: str) -> str:
-    """The text with white space and every other control character as one space: safe in a header or a heading."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    """The text with white space as one space and signs for all else that cannot be seen: safe in a header."""
+    return " ".join(visible(text, keep="\n\r\t").split())

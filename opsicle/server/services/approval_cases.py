@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -12,8 +12,10 @@ from opsicle.domain import approvals as engine
 from opsicle.domain.approvals import GateStanding, Standing, Vote
 from opsicle.domain.approvers import Asker, Person, deciders, may_decide
 from opsicle.domain.conditions import Facts, asked_gates
+from opsicle.domain.errors import NotFound
 from opsicle.domain.policies import Gate, Policy
 from opsicle.domain.templates import Template, Value
+from opsicle.server.services.bindings import UNREADABLE, Altered, Bindings
 from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.template_versions import template_of
 from opsicle.server.store import approvals, automations
@@ -26,7 +28,8 @@ from opsicle.server.store.database import Connection
 class Case:
     """One approval with the policy as it was asked, the decisions so far, and the people of now.
 
-    Good for the transaction that it was read in, no longer.
+    Good for the transaction that it was read in, no longer. `problem` says why it counts for nothing: what is stored
+    is not what was asked for, or a decision is not as it was taken down; "" if all is as it was.
     """
 
     row: ApprovalRow
@@ -37,6 +40,7 @@ class Case:
     decisions: list[DecisionRow]
     asker: Asker
     roster: Roster
+    problem: str = ""
 
     @cached_property
     def people(self) -> dict[str, Person]:
@@ -49,7 +53,9 @@ class Case:
         return [_vote(decision) for decision in self.decisions]
 
     def standing(self, now: datetime) -> Standing:
-        """How it stands."""
+        """How it stands. What was altered stands as its row says, and has no gate on which anybody could decide."""
+        if self.problem:
+            return Standing(state=self.row.state, gates=())
         return engine.standing(self.gates, self.policy.order, self.votes, self.row.asked_at, now)
 
     def may_decide(self, seen: GateStanding, person: Person, now: datetime) -> bool:
@@ -67,21 +73,48 @@ class Case:
         return any(each.gate == gate and each.principal == person.principal for each in self.decisions)
 
 
-def load(db: Connection, row: ApprovalRow, template: Template | None = None, *, roster: Roster | None = None) -> Case:
+def load(db: Connection, bindings: Bindings, row: ApprovalRow, *, roster: Roster | None = None) -> Case:
     """Read everything about an approval. Whoever reads several in one transaction hands in one roster for all."""
-    policy = msgspec.json.decode(row.policy, type=Policy)
+    case = load_unchecked(db, row, roster=roster)
+    if case.problem:
+        return case
+    try:
+        bindings.check(db, case.automation, case.template, row)
+    except Altered as altered:
+        return replace(case, problem=str(altered))
+    return replace(case, problem=forged(bindings, row, case.decisions))
+
+
+def load_unchecked(db: Connection, row: ApprovalRow, *, roster: Roster | None = None) -> Case:
+    """As `load`, believing what is stored: for what only warns, and lets nothing run."""
     automation = automations.get(db, row.org_id, row.automation_id)
-    template = template or template_of(db, automation.template_id, automation.version)
-    return Case(
+    asker = asker_of(db, row.org_id, automation.requester_id, row.asked_seq).with_principal(automation.principal_id)
+    case = Case(
         row=row,
-        policy=policy,
-        gates=gates_for(policy, template, automation),
+        policy=Policy(name=row.policy_name, gates=()),
+        gates=(),
         automation=automation,
-        template=template,
+        template=Template(name=automation.template, phases=()),
         decisions=approvals.list_decisions(db, row.id),
-        asker=asker_of(db, row.org_id, row.requester_id, row.asked_seq),
+        asker=asker,
         roster=roster or Roster(db, row.org_id),
+        problem=UNREADABLE,
     )
+    try:
+        template = template_of(db, automation.template_id, automation.version)
+        policy = msgspec.json.decode(row.policy, type=Policy)
+        gates = gates_for(policy, template, automation)
+    except (NotFound, ValueError, msgspec.MsgspecError, RecursionError):
+        return case
+    return replace(case, policy=policy, gates=gates, template=template, problem="")
+
+
+def forged(bindings: Bindings, row: ApprovalRow, decisions: list[DecisionRow]) -> str:
+    """Say which stored decision nobody has made in just this way; "" if all were."""
+    for each in decisions:
+        if not bindings.is_signed(row, each):
+            return f"the decision of {each.email} on gate {each.gate} is not as it was made"
+    return ""
 
 
 def gates_for(policy: Policy, template: Template, automation: AutomationRow) -> tuple[Gate, ...]:

@@ -9,15 +9,18 @@ from opsicle.domain.templates import Phase
 from opsicle.server.approver.messages import Fact
 from opsicle.server.services.approval_cases import Case, load
 from opsicle.server.services.approval_progress import waiting_for
+from opsicle.server.services.bindings import Bindings
 from opsicle.server.store import approvals
 from opsicle.server.store.database import Connection
 
 _MOST_COMMANDS = 12
 
 
-def approval_facts(db: Connection, org_id: str, approval_id: str, now: datetime) -> tuple[Fact, ...]:
+def approval_facts(
+    db: Connection, bindings: Bindings, org_id: str, approval_id: str, now: datetime
+) -> tuple[Fact, ...]:
     """What runs, who has to agree, and until when; of one that is over, who decided what and why it ended."""
-    case = load(db, approvals.get(db, org_id, approval_id))
+    case = load(db, bindings, approvals.get(db, org_id, approval_id))
     decided = Fact("Decided", "; ".join(_decisions(case)))
     if case.row.state is not ApprovalState.PENDING:
         return decided, Fact("Explanation", case.row.explanation)

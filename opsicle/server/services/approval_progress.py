@@ -16,6 +16,7 @@ from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.domain.policies import Chat
 from opsicle.server.services.actor import Actor, SystemActor
 from opsicle.server.services.approval_cases import Case, load
+from opsicle.server.services.bindings import Bindings
 from opsicle.server.services.notices import Notices
 from opsicle.server.store import approvals, audit, automations
 from opsicle.server.store.approvals import ApprovalRow
@@ -29,14 +30,21 @@ _MOST_NAMES = 5
 class Progress:
     """Brings approvals to where they stand, and tells people."""
 
-    def __init__(self, notices: Notices) -> None:
+    def __init__(self, notices: Notices, bindings: Bindings) -> None:
         self._notices = notices
+        self._bindings = bindings
 
     def settle(self, db: Connection, row: ApprovalRow, now: datetime) -> Standing:
-        """End an approval that is over, with its automation; of one that goes on, tell whom it is time to tell."""
-        case = load(db, row)
+        """End an approval that is over, with its automation; of one that goes on, tell whom it is time to tell.
+
+        One that is not what was asked ends too: nothing that anybody decides on it could count.
+        """
+        case = load(db, self._bindings, row)
         seen = case.standing(now)
         if row.state is not ApprovalState.PENDING:
+            return seen
+        if case.problem:
+            self._end_altered(db, case, now)
             return seen
         if seen.state is ApprovalState.PENDING:
             told = msgspec.json.decode(row.told, type=list[str])
@@ -49,11 +57,20 @@ class Progress:
             self._end(db, case, seen.state, explanation, now)
         return seen
 
+    def _end_altered(self, db: Connection, case: Case, now: datetime) -> None:
+        row, explanation = case.row, f"it was not run: {case.problem}"
+        if not approvals.end(db, row.id, ApprovalState.WITHDRAWN, now, explanation):
+            return
+        automations.end_unapproved(db, row.automation_id, Ending(AutomationState.CANCELLED, now, None, explanation))
+        self._notices.post_unapproved(db, row.org_id, row.automation_id)
+        data = {"reason": case.problem}
+        audit.append(db, now, row.org_id, SystemActor(), "refuse", f"automations/{row.automation_id}", data)
+
     def withdraw(self, db: Connection, row: ApprovalRow, explanation: str, now: datetime) -> bool:
         """End a pending approval because nobody wants it any more. False if it was over."""
         if not approvals.end(db, row.id, ApprovalState.WITHDRAWN, now, explanation):
             return False
-        case = load(db, row)
+        case = load(db, self._bindings, row)
         recipients = {person.user_id for seen in case.standing(now).open_gates for person in case.waited_for(seen, now)}
         subject = f"no longer asks to run {_what(case)}"
         self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))

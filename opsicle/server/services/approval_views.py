@@ -14,7 +14,6 @@ from opsicle.domain.templates import Template, Value
 from opsicle.domain.workers import Candidate, Requirements, has_labels
 from opsicle.server.services.approval_cases import Case
 from opsicle.server.services.diffs import unified_diff
-from opsicle.server.services.manifests import manifest_digest
 from opsicle.server.services.template_versions import template_of
 from opsicle.server.store import approvals, automations, templates
 from opsicle.server.store.approvals import DecisionRow
@@ -43,6 +42,8 @@ class Viewer:
 
 def votable(case: Case, seen: Standing, viewer: Viewer) -> list[GateStanding]:
     """The open gates on which the viewer may decide and has not."""
+    if case.problem:
+        return []
     me = case.people.get(viewer.user_id)
     if me is None:
         return []
@@ -88,7 +89,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         policy_version=row.policy_version,
         policy_digest=row.policy_digest,
         manifest_digest=row.manifest_digest,
-        is_intact=manifest_digest(db, automation, template) == row.manifest_digest,
+        is_intact=not case.problem,
         order=case.policy.order,
         gates=[_gate(case, gate, viewer.now) for gate in seen.gates],
         display_name=template.display_name,

@@ -24,9 +24,9 @@ from opsicle.server.services.approval_needs import need_of
 from opsicle.server.services.approval_progress import Progress
 from opsicle.server.services.approval_views import Viewer, summary, votable, whole
 from opsicle.server.services.authenticators import Authenticators
+from opsicle.server.services.bindings import Bindings
 from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.fleet import Fleet
-from opsicle.server.services.manifests import manifest_digest
 from opsicle.server.services.people import Roster
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.template_access import is_hidden
@@ -66,6 +66,7 @@ class Approvals:
         fleet: Fleet,
         signals: Signals,
         clock: Clock,
+        bindings: Bindings,
     ) -> None:
         self._database = database
         self._progress = progress
@@ -74,6 +75,7 @@ class Approvals:
         self._fleet = fleet
         self._signals = signals
         self._clock = clock
+        self._bindings = bindings
 
     def inbox(self, actor: Actor, cursor: str, limit: int) -> Page[ApprovalSummary]:
         """What the caller may decide now, newest first."""
@@ -86,7 +88,7 @@ class Approvals:
             rows = approvals.list_newest(db, actor.org_id, pending, cursor, _MOST_LOOKED_AT)
             roster = Roster(db, actor.org_id)
             for row in rows:
-                case = load(db, row, roster=roster)
+                case = load(db, self._bindings, row, roster=roster)
                 shown = summary(case, viewer)
                 if shown.may_decide and not _is_hidden(db, actor, case):
                     found.append(shown)
@@ -104,7 +106,7 @@ class Approvals:
         def query(db: Connection) -> Page[ApprovalSummary]:
             rows = approvals.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
             roster = Roster(db, actor.org_id)
-            cases = [load(db, row, roster=roster) for row in rows[:limit]]
+            cases = [load(db, self._bindings, row, roster=roster) for row in rows[:limit]]
             items = [summary(case, viewer) for case in cases if not _is_hidden(db, actor, case)]
             return Page(items, rows[limit - 1].id if len(rows) > limit else "")
 
@@ -116,7 +118,7 @@ class Approvals:
         viewer, candidates = self._viewer(actor), self._fleet.candidates(actor.org_id)
 
         def query(db: Connection) -> Approval:
-            return whole(db, _get(db, actor, approval_id), viewer, candidates)
+            return whole(db, self._get(db, actor, approval_id), viewer, candidates)
 
         return self._database.read(query)
 
@@ -148,35 +150,44 @@ class Approvals:
         actor.require(Action.APPROVALS_DECIDE)
         ballot = _Ballot(verdict, _checked_reason(request.reason), bool(request.totp))
 
-        def work(db: Connection) -> Standing:
-            return self._vote(db, actor, _get(db, actor, approval_id), ballot)
+        def work(db: Connection) -> Standing | Conflict:
+            return self._vote(db, actor, self._get(db, actor, approval_id), ballot)
 
         seen = self._apps.prove(actor, request.totp, work) if request.totp else self._database.write(work)
         self._announce(actor.org_id, approval_id)
+        if isinstance(seen, Conflict):
+            raise seen
         if seen.state is ApprovalState.EXPIRED:
             raise Conflict("this approval has expired", hint="Ask again by running the template anew.")
         return self.get(actor, approval_id)
 
-    def _vote(self, db: Connection, actor: Actor, case: Case, ballot: _Ballot) -> Standing:
+    def _vote(self, db: Connection, actor: Actor, case: Case, ballot: _Ballot) -> Standing | Conflict:
+        """Take down a decision. A Conflict is returned where what was found is to be kept, and so not raised yet."""
         now, row = self._clock.now(), case.row
         seen = case.standing(now)
+        if row.state is ApprovalState.PENDING and case.problem:
+            self._progress.settle(db, row, now)
+            return Conflict(f"nobody can decide on this: {case.problem}", hint="Run the template anew.")
         if row.state is ApprovalState.PENDING and seen.state is not ApprovalState.PENDING:
             return self._progress.settle(db, row, now)
         if _has_said(case, actor, ballot.verdict) and not votable(case, seen, Viewer(actor.user_id, now)):
             return seen
         if row.state is not ApprovalState.PENDING:
             raise Conflict(f"this approval is over: it is {row.state}")
-        if ballot.verdict is Verdict.APPROVE:
-            _require_intact(db, case)
         me, gates = self._voter(db, case, seen, Viewer(actor.user_id, now), ballot)
+        codes: dict[str, str] = {}
         for gate in gates:
-            approvals.insert_decision(db, row.org_id, _decision(row, me, gate, ballot, now))
+            signed = self._bindings.sign(row, _decision(row, me, gate, ballot, now))
+            approvals.insert_decision(db, row.org_id, signed)
+            codes[signed.gate] = signed.mac
         data = {
             "automation": row.automation_id,
             "gates": [gate.gate.name for gate in gates],
+            "principal": me.principal,
             "reason": ballot.reason,
             "with_mfa": ballot.with_mfa,
             "manifest_digest": row.manifest_digest,
+            "codes": codes,
         }
         audit.append(db, now, row.org_id, actor, ballot.verdict, f"approvals/{row.id}", data)
         return self._progress.settle(db, row, now)
@@ -210,7 +221,7 @@ class Approvals:
         now = self._clock.now()
 
         def work(db: Connection) -> None:
-            row = _get(db, actor, approval_id).row
+            row = self._get(db, actor, approval_id).row
             if row.requester_id != actor.user_id:
                 raise NotAllowed("only who asked can withdraw it", hint="If you may decide, reject it.")
             actor.require(Action.AUTOMATIONS_CREATE)
@@ -257,13 +268,12 @@ class Approvals:
     def _viewer(self, actor: Actor) -> Viewer:
         return Viewer(actor.user_id, self._clock.now())
 
-
-def _get(db: Connection, actor: Actor, approval_id: str) -> Case:
-    """One approval. Raises NotFound, also for one whose template the actor may not see."""
-    case = load(db, approvals.get(db, actor.org_id, approval_id))
-    if _is_hidden(db, actor, case):
-        raise approvals.not_found(approval_id)
-    return case
+    def _get(self, db: Connection, actor: Actor, approval_id: str) -> Case:
+        """One approval. Raises NotFound, also for one whose template the actor may not see."""
+        case = load(db, self._bindings, approvals.get(db, actor.org_id, approval_id))
+        if _is_hidden(db, actor, case):
+            raise approvals.not_found(approval_id)
+        return case
 
 
 def _is_hidden(db: Connection, actor: Actor, case: Case) -> bool:
@@ -287,13 +297,6 @@ def _refusal(case: Case, seen: Standing, viewer: Viewer) -> NotAllowed | Conflic
     if me and any(case.may_decide(gate, me, viewer.now) for gate in waiting):
         return NotAllowed("it is not your turn yet: an earlier gate is still open")
     return NotAllowed("you are not among those who decide on this", hint="`opsicle approvals show` says who is.")
-
-
-def _require_intact(db: Connection, case: Case) -> None:
-    if manifest_digest(db, case.automation, case.template) != case.row.manifest_digest:
-        raise Conflict(
-            "what is stored is not what was asked for; nobody can agree to it", hint="Run the template anew."
-        )
 
 
 def _require_reason(gates: list[GateStanding], ballot: _Ballot) -> None:

@@ -16,7 +16,6 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.services.approval_cases import gates_for
 from opsicle.server.services.approval_progress import Progress
-from opsicle.server.services.manifests import manifest_digest
 from opsicle.server.services.people import Roster, asker_of
 from opsicle.server.services.policies_in_force import in_force
 from opsicle.server.store import approvals, audit
@@ -61,13 +60,13 @@ class Asking:
             )
         return terms
 
-    def ask(self, db: Connection, row: AutomationRow, template: Template, terms: Terms) -> None:
-        """Record the request for an automation that has just been inserted, and tell those who are asked.
+    def draft(self, db: Connection, row: AutomationRow, terms: Terms) -> ApprovalRow:
+        """The request for a new automation, before that has been bound to it.
 
         If no gate's conditions hold, the approval is given from the beginning.
         """
         now = row.created_at
-        approval = ApprovalRow(
+        return ApprovalRow(
             id=new_id(now),
             org_id=row.org_id,
             automation_id=row.id,
@@ -77,11 +76,15 @@ class Asking:
             policy_version=terms.version,
             policy_digest=digest(terms.policy),
             policy=msgspec.json.encode(terms.policy).decode(),
-            manifest_digest=manifest_digest(db, row, template),
+            manifest_digest="",
             requester_id=row.requester_id,
             asked_at=now,
             asked_seq=audit.last_seq(db, row.org_id),
             ended_at=None if terms.gates else now,
         )
+
+    def ask(self, db: Connection, row: AutomationRow, draft: ApprovalRow) -> None:
+        """Record the request for an automation that has just been inserted, and tell those who are asked."""
+        approval = msgspec.structs.replace(draft, manifest_digest=row.manifest_digest)
         approvals.insert(db, approval)
-        self._progress.settle(db, approval, now)
+        self._progress.settle(db, approval, row.created_at)

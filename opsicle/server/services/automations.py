@@ -24,17 +24,28 @@ from opsicle.server.services.actor import Actor
 from opsicle.server.services.approval_progress import Progress
 from opsicle.server.services.asking import Asking
 from opsicle.server.services.automation_views import Snapshot, summary, whole
+from opsicle.server.services.bindings import Bindings
 from opsicle.server.services.dispatch import Dispatch, Offer
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.job_logs import JobLogs
-from opsicle.server.services.manifests import manifest_digest
 from opsicle.server.services.secrets import require_secrets
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.template_access import is_hidden, require_on
 from opsicle.server.services.template_versions import asks_for_code, template_of
 from opsicle.server.services.vault import HiddenValues, Vault, new_salt
-from opsicle.server.store import approvals, audit, automations, idempotency, jobs, orgs, secrets, templates, workers
+from opsicle.server.store import (
+    approvals,
+    audit,
+    automations,
+    idempotency,
+    jobs,
+    memberships,
+    orgs,
+    secrets,
+    templates,
+    workers,
+)
 from opsicle.server.store.automations import AutomationRow, Filter
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
@@ -79,6 +90,7 @@ class Automations:
         vault: Vault,
         progress: Progress,
         step_up: StepUp,
+        bindings: Bindings,
     ) -> None:
         self._database = database
         self._job_logs = job_logs
@@ -89,6 +101,7 @@ class Automations:
         self._vault = vault
         self._progress = progress
         self._step_up = step_up
+        self._bindings = bindings
         self._asking = Asking(progress, clock)
 
     def create(self, actor: Actor, request: RunRequest, idempotency_key: str = "", rerun_of: str = "") -> Automation:
@@ -133,7 +146,7 @@ class Automations:
         if offer is None:
             self._dispatch.wake_for(actor.org_id, asked)
         self._signals.changed(org_topic(actor.org_id))
-        return whole(Snapshot(stored, template, [], 0, self._candidates(actor.org_id)))
+        return whole(Snapshot(stored, template, [], 0, self._candidates(actor.org_id), held=self._fleet.held))
 
     def _sealed(
         self, row: AutomationRow, template: Template, values: dict[str, Value]
@@ -158,13 +171,15 @@ class Automations:
             made = idempotency.IdempotencyRow(digest, row.id)
             idempotency.insert(db, actor.org_id, actor.user_id, key, made, row.created_at)
         require_secrets(db, row.org_id, new.template)
+        row = msgspec.structs.replace(row, principal_id=memberships.find_principal(db, row.org_id, row.requester_id))
         terms = self._asking.terms(db, row, new.template)
         if terms and terms.gates:
             row = msgspec.structs.replace(row, state=AutomationState.AWAITING_APPROVAL, queued_at=None)
+        asked = self._asking.draft(db, row, terms) if terms else None
+        row = self._bindings.bind(row, new.template, asked, new.commitments)
         automations.insert(db, row)
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
-        row = _bound(db, row, new.template)
         given = masked(new.template.variables, request.values)
         data = {
             "template": row.template,
@@ -175,8 +190,8 @@ class Automations:
             "with_mfa": new.with_mfa,
         }
         audit.append(db, row.created_at, row.org_id, actor, "run", f"automations/{row.id}", data)
-        if terms:
-            self._asking.ask(db, row, new.template, terms)
+        if asked:
+            self._asking.ask(db, row, asked)
             row = automations.get(db, row.org_id, row.id)
         if offer and row.state is AutomationState.QUEUED:
             offer.take(db, row)
@@ -216,7 +231,7 @@ class Automations:
         def query(db: Connection) -> Snapshot:
             row, template = _get(db, actor, automation_id)
             tries = jobs.list_of_automation(db, row.id)
-            return Snapshot(row, template, tries, 0, self._candidates(actor.org_id, db))
+            return Snapshot(row, template, tries, 0, self._candidates(actor.org_id, db), held=self._fleet.held)
 
         snapshot = self._database.read(query)
         newest = snapshot.newest_job
@@ -239,7 +254,7 @@ class Automations:
 
         hidden: set[str] = set()
         rows, candidates = self._database.read(query)
-        items = [summary(row, candidates) for row in rows[:limit] if row.id not in hidden]
+        items = [summary(row, candidates, self._fleet.held) for row in rows[:limit] if row.id not in hidden]
         return Page(items, rows[limit - 1].id if len(rows) > limit else "")
 
     def cancel(self, actor: Actor, automation_id: str) -> Automation:
@@ -304,13 +319,6 @@ class Automations:
         if orgs.allows_shared_workers(db, org_id) and workers.has_shared(db):
             absent.append(Candidate(name=SHARED, is_connected=False, is_shared=True))
         return absent
-
-
-def _bound(db: Connection, row: AutomationRow, template: Template) -> AutomationRow:
-    """A new automation, bound for good to what it was triggered to do."""
-    bound = msgspec.structs.replace(row, manifest_digest=manifest_digest(db, row, template))
-    automations.bind(db, bound.id, bound.manifest_digest)
-    return bound
 
 
 def _runnable_version(db: Connection, actor: Actor, request: RunRequest) -> tuple[VersionRow, Template, bool]:

@@ -10,7 +10,7 @@ import msgspec
 from opsicle.domain.approvals import ApprovalState, Verdict
 from opsicle.domain.errors import LeavesBehind
 from opsicle.server.services.actor import Actor
-from opsicle.server.services.approval_cases import Case, load
+from opsicle.server.services.approval_cases import Case, load_unchecked
 from opsicle.server.services.people import Roster
 from opsicle.server.store import account_owners, approvals, audit, memberships
 from opsicle.server.store.account_owners import OwnerRow
@@ -53,7 +53,7 @@ def hand_over(db: Connection, actor: Actor, accounts: Sequence[MemberRow], owner
 def _pending(db: Connection, org_id: str) -> list[Case]:
     rows = approvals.list_newest(db, org_id, Filter(state=ApprovalState.PENDING), "", _MOST_LOOKED_AT)
     roster = Roster(db, org_id)
-    return [load(db, row, roster=roster) for row in rows]
+    return [load_unchecked(db, row, roster=roster) for row in rows]
 
 
 def _is_stuck_without(case: Case, member: MemberRow, now: datetime) -> bool:

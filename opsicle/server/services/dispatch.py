@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import NotAuthenticated
+from opsicle.domain.manifest_formats import SPOKEN
 from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
 from opsicle.server.services.actor import WorkerActor
@@ -133,13 +134,19 @@ class Dispatch:
             if presence.is_revoked:
                 raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
             if presence.open_poll is not watch:
-                return PollReply(drain=presence.is_draining)
+                return PollReply(drain=presence.is_draining, formats=SPOKEN)
             if self._is_closing or presence.handed:
                 break
             sight = self._look(presence, has_just_arrived=False)
         presence.told.update(sight.cancel, sight.drop)
         work, presence.handed = (*sight.leased.work, *presence.handed), []
-        return PollReply(work=work, cancel=tuple(sight.cancel), drop=tuple(sight.drop), drain=presence.is_draining)
+        return PollReply(
+            work=work,
+            cancel=tuple(sight.cancel),
+            drop=tuple(sight.drop),
+            drain=presence.is_draining,
+            formats=SPOKEN,
+        )
 
     def _look(self, presence: Presence, *, has_just_arrived: bool) -> _Sight:
         """One transaction: compare what the worker holds with what it should, and lease what it can take."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from opsicle.domain.addresses import unfit
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.names import has_control_characters
+from opsicle.domain.visible_text import visible
 
 MAX_DESCRIPTION_CHARACTERS = 500
 _ORG_CODE = re.compile(r"[a-z0-9][a-z0-9-]{1,31}")
@@ -15,8 +17,6 @@ PROVIDER_SCOPE = "provider"
 SERVICE_DOMAIN = ".service"
 """How the addresses of service accounts end, which no person's does: it is no domain of the internet."""
 
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
-
 
 def invalid(path: str, message: str, *, hint: str = "") -> InvalidInput:
     """The error for one field."""
@@ -24,7 +24,7 @@ def invalid(path: str, message: str, *, hint: str = "") -> InvalidInput:
 
 
 def email_address(text: str, path: str = "email") -> str:
-    """A person's e-mail address in the form in which it is kept. Raises InvalidInput.
+    """A person's e-mail address in the form in which it is kept. Raises InvalidInput, also for a look-alike.
 
     That of a service account is none. Else one that was deleted could come back as a person, and its owner decide on
     what it had asked for.
@@ -32,8 +32,8 @@ def email_address(text: str, path: str = "email") -> str:
     email = text.strip().lower()
     if email.endswith(SERVICE_DOMAIN):
         raise invalid(path, f"an address with {SERVICE_DOMAIN} is a service account's", hint="As in ada@example.com.")
-    if not _EMAIL.fullmatch(email):
-        raise invalid(path, "the e-mail address is not one", hint="As in ada@example.com.")
+    if problem := unfit(email):
+        raise invalid(path, f"the e-mail address {problem}", hint="As in ada@example.com.")
     return email
 
 
@@ -49,10 +49,10 @@ def org_code(text: str, path: str = "org") -> str:
 
 
 def name(text: str, limit: int) -> str:
-    """A name that people give: one line, "" if there is nothing in it. Raises InvalidInput."""
+    """A name that people give: one line that can be seen whole, "" if there is nothing in it. Raises InvalidInput."""
     stripped = text.strip()
-    if len(stripped) > limit or has_control_characters(stripped):
-        raise invalid("name", f"the name must be one line of at most {limit} characters")
+    if len(stripped) > limit or has_control_characters(stripped) or visible(stripped) != stripped:
+        raise invalid("name", f"the name must be one line of at most {limit} characters, none of them hidden")
     return stripped
 
 

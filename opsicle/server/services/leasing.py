@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
 import msgspec
 
+from opsicle.domain.manifest_formats import CannotSay, common
 from opsicle.domain.workers import Requirements, can_take
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import SystemActor, WorkerActor
+from opsicle.server.services.bindings import Altered
 from opsicle.server.services.fleet import Fleet, Presence
 from opsicle.server.services.leases import Lease, Leases
 from opsicle.server.services.notices import Notices
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
-from opsicle.server.services.work import Altered, WorkOrders
+from opsicle.server.services.work import Checked, Said, WorkOrders
 from opsicle.server.store import audit, automations, jobs, orgs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.wire.jobs import Work
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -66,7 +71,7 @@ class Leasing:
         By its own word in its newest poll, less what has been promised to it and is not yet durable.
         """
         poll = presence.poll
-        if presence.is_draining or presence.is_revoked or poll.is_draining:
+        if self.fleet.held or presence.is_draining or presence.is_revoked or poll.is_draining:
             return 0
         return min(poll.slots, poll.free_slots + len(poll.jobs)) - occupied - presence.promised
 
@@ -117,7 +122,7 @@ class Leasing:
         transaction fails, a lease without a job is left, which lapses without a trace.
         """
         job_id, now = new_id(self._clock.now()), self._clock.now()
-        if not may_serve(db, presence, row.org_id):
+        if self.fleet.held or not may_serve(db, presence, row.org_id):
             return
         try:
             checked = self._work_orders.check(db, row)
@@ -125,14 +130,29 @@ class Leasing:
             if self._refuse(db, row, str(altered)):
                 leased.refused.append(row)
             return
-        if not automations.lease(db, row.id, row.fence, job_id):
+        said = self._say(presence, row, checked)
+        fence = max(row.fence, self._work_orders.epoch.fence_floor) + 1
+        if said is None or not automations.lease(db, row.id, row.fence, fence, job_id):
             return
         if presence.is_shared:
             orgs.note_shared_turn(db, row.org_id)
         jobs.insert(db, job_id, row.id, presence.worker_id, now)
-        lease = Lease(job_id, row.id, row.org_id, presence.worker_id, row.fence + 1)
+        lease = Lease(job_id, row.id, row.org_id, presence.worker_id, fence)
         self.leases.grant(lease, is_handed=leased.is_handed)
-        leased.items.append((lease, self._work_orders.make(db, row, lease, checked)))
+        leased.items.append((lease, self._work_orders.make(db, row, lease, checked, said)))
+
+    def _say(self, presence: Presence, row: AutomationRow, checked: Checked) -> Said | None:
+        """The manifest as this worker can read it; None if it is too old, or too new, to be told all of it."""
+        spoken = presence.poll.formats
+        number = common(spoken)
+        try:
+            return Said(checked.bound.said_in(number, spoken), number) if number else None
+        except CannotSay as missing:
+            log.warning(
+                "a worker of another version cannot be told all that an automation does",
+                extra={"worker": presence.name, "automation": row.id, "missing": str(missing)},
+            )
+            return None
 
     def _refuse(self, db: Connection, row: AutomationRow, reason: str) -> bool:
         """End an automation before it has begun, and say why. False if someone was first."""

@@ -1,28 +1,30 @@
-"""What an automation will do, as the database has it: made when it is triggered, and again before every lease."""
+"""What an automation will do, as its rows say: made when it is triggered, and again whenever that is compared."""
 
 from __future__ import annotations
 
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
-from opsicle.domain.manifests import Manifest, canonical
-from opsicle.domain.manifests import digest as digest_of
+from opsicle.domain.manifests import NO_POLICY, Manifest, PolicyAsked
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.template_parser import digest as template_digest
 from opsicle.domain.templates import Template, Value, VariableType
 from opsicle.server.store import secrets
+from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 
 
-def build(db: Connection, row: AutomationRow, template: Template) -> Manifest:
-    """The manifest of a stored automation and the template version that it runs.
+def build(
+    row: AutomationRow, template: Template, approval: ApprovalRow | None, commitments: dict[str, str]
+) -> Manifest:
+    """The whole manifest, in the newest format, of an automation, the version that it runs, and what was asked for it.
 
-    Raises ValueError or msgspec's errors for a row that no trigger could have written.
+    `commitments` is what it says of each secret variable. Raises ValueError or msgspec's errors for rows that no
+    trigger could have written.
     """
     hidden = {variable.id for variable in template.variables if variable.type is VariableType.SECRET}
     values = msgspec.json.decode(row.values_json, type=dict[str, Value])
-    commitments = secrets.find_commitments(db, row.id) if hidden else None
     return Manifest(
         org_id=row.org_id,
         automation_id=row.id,
@@ -31,7 +33,7 @@ def build(db: Connection, row: AutomationRow, template: Template) -> Manifest:
         template_digest=template_digest(template),
         phases=template.phases,
         values={name: value for name, value in values.items() if name not in hidden},
-        secret_variables=msgspec.json.decode(commitments or "{}", type=dict[str, str]),
+        secret_variables=commitments,
         secrets=tuple(named_secrets(template.phases)),
         volume_mounts=template.volume_mounts,
         runs_on=template.runs_on,
@@ -40,9 +42,31 @@ def build(db: Connection, row: AutomationRow, template: Template) -> Manifest:
         requester_id=row.requester_id,
         requester=row.requester_email,
         reason=row.reason,
+        principal_id=row.principal_id,
+        policy=_policy_asked(approval, row.manifest_format),
     )
 
 
-def manifest_digest(db: Connection, row: AutomationRow, template: Template) -> str:
-    """SHA-256 in hex of the canonical manifest: what people agree to, and what an automation is bound to."""
-    return digest_of(canonical(build(db, row, template)))
+def rebuild(db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None) -> Manifest:
+    """The manifest of a stored automation. Raises as `build`."""
+    has_hidden = any(variable.type is VariableType.SECRET for variable in template.variables)
+    commitments = secrets.find_commitments(db, row.id) if has_hidden else None
+    return build(row, template, approval, msgspec.json.decode(commitments or "{}", type=dict[str, str]))
+
+
+def _policy_asked(approval: ApprovalRow | None, number: int) -> str:
+    if approval is None:
+        return NO_POLICY
+    asked = PolicyAsked(
+        org_id=approval.org_id,
+        approval_id=approval.id,
+        policy_id=approval.policy_id,
+        policy_name=approval.policy_name,
+        policy_version=approval.policy_version,
+        policy_digest=approval.policy_digest,
+        policy=approval.policy,
+        requester_id=approval.requester_id,
+        asked_at=approval.asked_at,
+        asked_seq=approval.asked_seq,
+    )
+    return asked.digest_in(number)

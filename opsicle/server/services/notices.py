@@ -169,8 +169,8 @@ def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
 
 
 def _written(value: Value) -> str:
-    """A value on one line: a line break in it makes nothing that looks like another value."""
-    return value if isinstance(value, str) and value.isprintable() else json.dumps(value)
+    """A value on one line: a line break in it makes nothing that looks like another value. Signs come with sending."""
+    return value if isinstance(value, str) and value.isprintable() else json.dumps(value, ensure_ascii=False)
 
 
 def _short(text: str) -> str:

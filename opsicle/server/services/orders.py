@@ -10,8 +10,9 @@ from opsicle.kit.clock import Clock
 from opsicle.pki.order_key import OrderKey
 from opsicle.server.services.leases import Lease
 from opsicle.server.store import approvals
-from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.database import Connection
+from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
 from opsicle.wire.worker_api import LEASE_SECONDS
 
 ORDER_LIFE = timedelta(seconds=2 * LEASE_SECONDS)
@@ -21,37 +22,37 @@ ORDER_LIFE = timedelta(seconds=2 * LEASE_SECONDS)
 class Orders:
     """Signs orders."""
 
-    def __init__(self, key: OrderKey, clock: Clock) -> None:
+    def __init__(self, key: OrderKey, clock: Clock, epoch: Epoch = FIRST_EPOCH) -> None:
         self._key = key
         self._clock = clock
+        self.epoch = epoch
 
-    def sign(self, db: Connection, row: AutomationRow, lease: Lease, manifest: bytes) -> tuple[bytes, bytes]:
-        """The order to carry out this manifest under this lease, and its signature."""
+    def sign(
+        self, db: Connection, lease: Lease, number: int, manifest: bytes, approval: ApprovalRow | None
+    ) -> tuple[bytes, bytes]:
+        """The order in a format that the worker speaks to carry out this manifest under this lease; its signature."""
         now = self._clock.now()
-        policy_digest, decisions = decisions_for(db, row)
         order = Order(
-            org_id=row.org_id,
+            org_id=lease.org_id,
             worker_id=lease.worker_id,
-            automation_id=row.id,
+            automation_id=lease.automation_id,
             job_id=lease.job_id,
             fence=lease.fence,
             nonce=secrets.token_hex(16),
             manifest_digest=digest(manifest),
-            policy_digest=policy_digest,
-            decisions=decisions,
+            policy_digest=approval.policy_digest if approval else "",
+            decisions=_decisions(db, approval) if approval else (),
             issued_at=now,
             expires_at=now + ORDER_LIFE,
+            epoch=self.epoch.number,
+            epoch_id=self.epoch.id,
         )
-        content = canonical(order)
+        content = canonical(order.in_format(number))
         return content, self._key.sign(content)
 
 
-def decisions_for(db: Connection, row: AutomationRow) -> tuple[str, tuple[Decision, ...]]:
-    """The digest of the policy under which the automation was approved, and who agreed; nothing without a policy."""
-    approval = approvals.find_of_automation(db, row.id)
-    if approval is None:
-        return "", ()
-    return approval.policy_digest, tuple(
+def _decisions(db: Connection, approval: ApprovalRow) -> tuple[Decision, ...]:
+    return tuple(
         Decision(
             gate=decision.gate,
             decision=decision.verdict,
@@ -59,6 +60,7 @@ def decisions_for(db: Connection, row: AutomationRow) -> tuple[str, tuple[Decisi
             email=decision.email,
             with_mfa=decision.with_mfa,
             decided_at=decision.decided_at,
+            principal_id=decision.principal,
         )
         for decision in approvals.list_decisions(db, approval.id)
     )

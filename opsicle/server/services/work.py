@@ -8,22 +8,23 @@ from typing import NamedTuple
 import msgspec
 
 from opsicle.domain.errors import NotFound
-from opsicle.domain.manifests import canonical, digest
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.templates import Template, Value, VariableType
 from opsicle.domain.variables import environment
 from opsicle.domain.workers import requirements
 from opsicle.pki.master_key import CannotOpen
+from opsicle.server.services.bindings import ALTERED, UNBOUND, UNREADABLE, Altered, Bindings, Bound
 from opsicle.server.services.clearance import objection
 from opsicle.server.services.leases import Lease
-from opsicle.server.services.manifests import build
 from opsicle.server.services.orders import Orders
 from opsicle.server.services.vault import HiddenValues, Vault
+from opsicle.server.store import approvals, templates
 from opsicle.server.store import secrets as stored_secrets
-from opsicle.server.store import templates
+from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
+from opsicle.server.store.epochs import Epoch
 from opsicle.wire.jobs import Work
 
 log = logging.getLogger(__name__)
@@ -31,46 +32,57 @@ log = logging.getLogger(__name__)
 CACHED_VERSIONS = 200
 
 
-class Altered(Exception):
-    """What is stored of an automation is not what was triggered; the message says so. Never leaves the services."""
-
-
 class Checked(NamedTuple):
-    """What an automation that may be leased will run."""
+    """What an automation that may be leased will run, and what was asked for it, if anything."""
 
     template: Template
+    bound: Bound
+    approval: ApprovalRow | None
+
+
+class Said(NamedTuple):
+    """A manifest in a format that its worker knows, and the newest format in which that reads an order."""
+
     manifest: bytes
+    number: int
 
 
 class WorkOrders:
     """Makes `Work`; remembers template versions, which never change."""
 
-    def __init__(self, vault: Vault, orders: Orders) -> None:
+    def __init__(self, vault: Vault, bindings: Bindings, orders: Orders) -> None:
         self._vault = vault
+        self._bindings = bindings
         self._orders = orders
         self._templates: dict[tuple[str, int], tuple[str, Template]] = {}
 
     def check(self, db: Connection, row: AutomationRow) -> Checked:
         """Compare what is stored with what was triggered and approved. Raises Altered, whatever is wrong with it."""
         if not row.manifest_digest:
-            raise Altered("it was triggered by a version of Opsicle that did not bind it to its content; run it again")
+            raise Altered(UNBOUND)
         try:
             template = self._template(db, row.template_id, row.version)
             asked = msgspec.json.encode(requirements(template), order="sorted").decode()
-            manifest = canonical(build(db, row, template))
         except (NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
             log.error("a stored automation cannot be read", extra={"automation": row.id, "reason": str(error)})  # noqa: TRY400
-            raise Altered("what is stored of it cannot be read any more") from error
-        if digest(manifest) != row.manifest_digest or asked != row.requirements:
-            raise Altered("what is stored of it was altered after it was triggered")
-        if reason := objection(db, row, template):
+            raise Altered(UNREADABLE) from error
+        approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
+        bound = self._bindings.check(db, row, template, approval)
+        if asked != row.requirements:
+            raise Altered(ALTERED)
+        if reason := objection(db, self._bindings, row, template, approval):
             raise Altered(reason)
-        return Checked(template, manifest)
+        return Checked(template, bound, approval)
 
-    def make(self, db: Connection, row: AutomationRow, lease: Lease, checked: Checked) -> Work:
+    @property
+    def epoch(self) -> Epoch:
+        """That of the orders."""
+        return self._orders.epoch
+
+    def make(self, db: Connection, row: AutomationRow, lease: Lease, checked: Checked, said: Said) -> Work:
         """All that the worker needs to carry out this automation under this lease, with the order to do so."""
         template = checked.template
-        order, signature = self._orders.sign(db, row, lease, checked.manifest)
+        order, signature = self._orders.sign(db, lease, said.number, said.manifest, checked.approval)
         values = msgspec.json.decode(row.values_json, type=dict[str, Value])
         hidden, secrets, withheld = self._secrets(db, row, template)
         return Work(
@@ -86,7 +98,7 @@ class WorkOrders:
             withheld=withheld,
             volume_mounts=template.volume_mounts,
             timeout=template.timeout,
-            manifest=checked.manifest,
+            manifest=said.manifest,
             order=order,
             signature=signature,
             secret_salt=hidden.salt,

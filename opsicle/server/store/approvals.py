@@ -53,6 +53,7 @@ class DecisionRow(Row, frozen=True, kw_only=True):
     with_mfa: bool
     elapsed_seconds: int
     decided_at: datetime
+    mac: str = ""
 
 
 _SELECT = """
@@ -183,8 +184,9 @@ def insert_decision(db: apsw.Connection, org_id: str, row: DecisionRow) -> bool:
     db.execute(
         """
         INSERT INTO approval_decisions (approval_id, gate, user_id, org_id, principal, verdict, reason, with_mfa,
-                                        elapsed_seconds, decided_at)
-        VALUES (:approval_id, :gate, :user_id, :org_id, :principal, :verdict, :reason, :with_mfa, :elapsed, :at)
+                                        elapsed_seconds, decided_at, mac)
+        VALUES (:approval_id, :gate, :user_id, :org_id, :principal, :verdict, :reason, :with_mfa, :elapsed, :at,
+                :mac)
         ON CONFLICT DO NOTHING
         """,
         {
@@ -198,9 +200,21 @@ def insert_decision(db: apsw.Connection, org_id: str, row: DecisionRow) -> bool:
             "with_mfa": row.with_mfa,
             "elapsed": row.elapsed_seconds,
             "at": to_text(row.decided_at),
+            "mac": row.mac,
         },
     )
     return db.changes() == 1
+
+
+def authenticate_decision(db: apsw.Connection, row: DecisionRow) -> None:
+    """Give a decision its MAC that has none, for good."""
+    db.execute(
+        """
+        UPDATE approval_decisions SET mac = :mac
+         WHERE approval_id = :approval_id AND gate = :gate AND user_id = :user_id AND mac = ''
+        """,
+        {"approval_id": row.approval_id, "gate": row.gate, "user_id": row.user_id, "mac": row.mac},
+    )
 
 
 def list_decisions(db: apsw.Connection, approval_id: str) -> list[DecisionRow]:
@@ -209,7 +223,7 @@ def list_decisions(db: apsw.Connection, approval_id: str) -> list[DecisionRow]:
         db,
         """
         SELECT d.approval_id, d.gate, d.user_id, u.email, u.name, d.principal, d.verdict, d.reason, d.with_mfa,
-               d.elapsed_seconds, d.decided_at
+               d.elapsed_seconds, d.decided_at, d.mac
           FROM approval_decisions d JOIN users u ON u.id = d.user_id
          WHERE d.approval_id = :id
          ORDER BY d.decided_at, d.gate

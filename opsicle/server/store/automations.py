@@ -33,6 +33,9 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     reason: str
     rerun_of: str | None = None
     manifest_digest: str = ""
+    manifest_format: int = 1
+    principal_id: str = ""
+    mac: str = ""
     exit_code: int | None = None
     explanation: str = ""
     created_at: datetime
@@ -49,8 +52,8 @@ class AutomationRow(Row, frozen=True, kw_only=True):
 _SELECT = """
     SELECT a.id, a.org_id, a.template_id, a.template, a.version, a.values_json, a.requirements, a.on_worker_lost,
            a.state, a.fence, a.job_id, a.requester_id, u.email, u.name, a.reason, a.rerun_of,
-           a.manifest_digest, a.exit_code, a.explanation, a.created_at, a.queued_at, a.started_at, a.finished_at,
-           a.cancel_requested_at, w.id, w.name, p.id, p.waiting_for
+           a.manifest_digest, a.manifest_format, a.principal_id, a.mac, a.exit_code, a.explanation, a.created_at,
+           a.queued_at, a.started_at, a.finished_at, a.cancel_requested_at, w.id, w.name, p.id, p.waiting_for
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
@@ -64,9 +67,11 @@ def insert(db: apsw.Connection, row: AutomationRow) -> None:
     db.execute(
         """
         INSERT INTO automations (id, org_id, template_id, template, version, values_json, requirements, on_worker_lost,
-                                 state, requester_id, reason, rerun_of, created_at, queued_at)
+                                 state, requester_id, reason, rerun_of, manifest_digest, manifest_format,
+                                 principal_id, mac, created_at, queued_at)
         VALUES (:id, :org_id, :template_id, :template, :version, :values_json, :requirements, :on_worker_lost,
-                :state, :requester_id, :reason, :rerun_of, :created_at, :queued_at)
+                :state, :requester_id, :reason, :rerun_of, :manifest_digest, :manifest_format,
+                :principal_id, :mac, :created_at, :queued_at)
         """,
         {
             "id": row.id,
@@ -81,17 +86,36 @@ def insert(db: apsw.Connection, row: AutomationRow) -> None:
             "requester_id": row.requester_id,
             "reason": row.reason,
             "rerun_of": row.rerun_of,
+            "manifest_digest": row.manifest_digest,
+            "manifest_format": row.manifest_format,
+            "principal_id": row.principal_id,
+            "mac": row.mac,
             "created_at": to_text(row.created_at),
             "queued_at": to_text(row.queued_at) if row.queued_at else None,
         },
     )
 
 
-def bind(db: apsw.Connection, automation_id: str, manifest_digest: str) -> None:
-    """Note what a new automation was triggered to do, for good."""
+def list_without_mac(db: apsw.Connection, after_id: str, limit: int) -> list[AutomationRow]:
+    """Automations of all orgs, by id, that may still be handed out, and that a version without MACs has bound."""
+    return fetch_all(
+        db,
+        _SELECT
+        + """
+         WHERE a.state IN ('awaiting_approval', 'queued', 'running') AND a.mac = '' AND a.manifest_digest <> ''
+           AND a.id > :after_id
+         ORDER BY a.id LIMIT :limit
+        """,
+        {"after_id": after_id, "limit": limit},
+        AutomationRow,
+    )
+
+
+def authenticate(db: apsw.Connection, automation_id: str, principal_id: str, mac: str) -> None:
+    """Give an automation its MAC that has none, for good."""
     db.execute(
-        "UPDATE automations SET manifest_digest = :digest WHERE id = :id AND manifest_digest = ''",
-        {"id": automation_id, "digest": manifest_digest},
+        "UPDATE automations SET principal_id = :principal_id, mac = :mac WHERE id = :id AND mac = ''",
+        {"id": automation_id, "principal_id": principal_id, "mac": mac},
     )
 
 
@@ -204,14 +228,14 @@ def count_by_state(db: apsw.Connection) -> dict[str, int]:
     return {str(state): int(str(count)) for state, count in rows}
 
 
-def lease(db: apsw.Connection, automation_id: str, fence: int, job_id: str) -> bool:
-    """Give a waiting automation to a job. `fence` is the one before this lease. False if someone was first."""
+def lease(db: apsw.Connection, automation_id: str, before: int, fence: int, job_id: str) -> bool:
+    """Give a waiting automation to a job. `before` is the fence before this lease. False if someone was first."""
     db.execute(
         """
-        UPDATE automations SET fence = fence + 1, job_id = :job_id
-         WHERE id = :id AND state = 'queued' AND job_id IS NULL AND fence = :fence
+        UPDATE automations SET fence = :fence, job_id = :job_id
+         WHERE id = :id AND state = 'queued' AND job_id IS NULL AND fence = :before
         """,
-        {"id": automation_id, "fence": fence, "job_id": job_id},
+        {"id": automation_id, "before": before, "fence": fence, "job_id": job_id},
     )
     return db.changes() == 1
 

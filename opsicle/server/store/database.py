@@ -40,9 +40,7 @@ MAX_BATCH = 200
 class Database:
     """Owns the connections of one file. `write` and `read` may be called from any greenlet."""
 
-    def __init__(
-        self, path: Path, on_fatal: Callable[[BaseException], None], commits: Commits | None = None
-    ) -> None:
+    def __init__(self, path: Path, on_fatal: Callable[[BaseException], None], commits: Commits | None = None) -> None:
         """`on_fatal` ends the process: after a failed fsync nobody knows what the file holds.
 
         `commits` notes beside the file how far it has got.

@@ -14,7 +14,7 @@ import apsw
 
 from opsicle.server.store import settings
 
-_EPOCH, _EPOCH_ID, _HELD = "epoch", "epoch_id", "held"
+_EPOCH, _EPOCH_ID, _HELD, _KNOWN = "epoch", "epoch_id", "held", "known_epoch"
 
 FENCE_BITS = 32
 """A fence is the epoch less one, times 2 to the power of this, and a count: it fits into 53 bits for a long time."""
@@ -32,6 +32,9 @@ class Epoch(NamedTuple):
         return (self.number - 1) << FENCE_BITS
 
 
+FIRST_EPOCH = Epoch(1, "")
+
+
 def find(db: apsw.Connection) -> Epoch | None:
     """The epoch, or None before the first one."""
     number = settings.find(db, _EPOCH)
@@ -44,6 +47,17 @@ def begin(db: apsw.Connection, number: int) -> Epoch:
     settings.put(db, _EPOCH, str(epoch.number))
     settings.put(db, _EPOCH_ID, epoch.id)
     return epoch
+
+
+def find_known(db: apsw.Connection) -> int:
+    """The newest epoch that a worker has proven to have worked in; 0 if none has had to."""
+    return int(settings.find(db, _KNOWN) or 0)
+
+
+def note_known(db: apsw.Connection, number: int) -> None:
+    """Keep which epoch a worker has proven to have worked in, if it is newer than what is known."""
+    if number > find_known(db):
+        settings.put(db, _KNOWN, str(number))
 
 
 def find_hold(db: apsw.Connection) -> str:

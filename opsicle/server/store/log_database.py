@@ -20,6 +20,7 @@ from opsicle.domain.errors import Conflict, Unavailable
 from opsicle.kit import files
 from opsicle.server.store import logs, migrations
 from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.integrity import check_integrity
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class LogDatabase:
         try:
             migrations.migrate(path, migrations.LOG_MIGRATIONS)
             if path.stat().st_size <= CHECKED_BYTES:
-                migrations.check_integrity(path)
+                check_integrity(path)
             self._database = Database(path, on_fatal)
         except (Conflict, OSError, *_DAMAGE) as error:
             self._set_aside(str(error))

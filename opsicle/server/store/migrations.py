@@ -13,6 +13,7 @@ from pathlib import Path
 import apsw
 
 from opsicle.domain.errors import Conflict, Unavailable
+from opsicle.server.store.integrity import damaged
 from opsicle.server.store.migration_steps import STEPS
 
 STATE_MIGRATIONS = Path(__file__).parent / "migrations"
@@ -20,11 +21,6 @@ LOG_MIGRATIONS = Path(__file__).parent / "log_migrations"
 
 OLDEST_SQLITE = (3, 51, 3)
 """Older ones can corrupt a database when the WAL is reset while another connection commits."""
-
-_RESTORE = (
-    "Put a whole copy of the data folder in its place, and start once with `opsicle server --accept-restored`; see "
-    "`Restoring` in docs/server.md."
-)
 
 _CACHE_KIB = 64 * 1024
 """For as long as it takes: an index over a long history is sorted in memory instead of on the disk."""
@@ -81,19 +77,6 @@ def migrate(database: Path, folder: Path) -> int:
     return len(known) - version
 
 
-def check_integrity(database: Path) -> None:
-    """Raise Conflict unless SQLite finds the file sound and its references whole."""
-    connection = _open(database)
-    try:
-        found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(1)")]
-        if found != ["ok"] or connection.execute("PRAGMA foreign_key_check").fetchone():
-            raise damaged(database)
-    except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise damaged(database) from error
-    finally:
-        connection.close()
-
-
 def schema(database: Path) -> str:
     """Every table, index and trigger of a file as SQL, sorted by name: what `schema.sql` holds."""
     connection = _open(database)
@@ -134,8 +117,3 @@ def _apply(connection: apsw.Connection, migration: Migration) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def damaged(database: Path) -> Conflict:
-    """The error for a file that cannot be used."""
-    return Conflict(f"{database.name} is damaged", hint=_RESTORE)

@@ -26,11 +26,12 @@ CREATE TABLE approval_decisions (
     reason          TEXT NOT NULL,
     with_mfa        INTEGER NOT NULL,
     elapsed_seconds INTEGER NOT NULL,
-    decided_at      TEXT NOT NULL,
+    decided_at      TEXT NOT NULL, mac TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (approval_id, gate, user_id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TRIGGER approval_decisions_are_immutable BEFORE UPDATE ON approval_decisions
+CREATE TRIGGER approval_decisions_are_immutable BEFORE UPDATE OF approval_id, gate, user_id, org_id, principal, verdict,
+    reason, with_mfa, elapsed_seconds, decided_at ON approval_decisions
 BEGIN
     SELECT RAISE(ABORT, 'a decision never changes');
 END;
@@ -38,6 +39,12 @@ END;
 CREATE TRIGGER approval_decisions_stay BEFORE DELETE ON approval_decisions
 BEGIN
     SELECT RAISE(ABORT, 'a decision is never removed');
+END;
+
+CREATE TRIGGER approval_decisions_stay_authentic BEFORE UPDATE OF mac ON approval_decisions
+WHEN OLD.mac <> ''
+BEGIN
+    SELECT RAISE(ABORT, 'a decision never changes');
 END;
 
 CREATE TABLE approvals (
@@ -170,7 +177,7 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT,
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '',
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -201,6 +208,12 @@ CREATE INDEX automations_open ON automations (org_id, state, id, template, reque
     WHERE state IN ('awaiting_approval', 'queued', 'running');
 
 CREATE INDEX automations_queued ON automations (org_id, requirements, id) WHERE state = 'queued' AND job_id IS NULL;
+
+CREATE TRIGGER automations_stay_authentic BEFORE UPDATE OF manifest_format, principal_id, mac ON automations
+WHEN OLD.mac <> ''
+BEGIN
+    SELECT RAISE(ABORT, 'what an automation was triggered to do never changes');
+END;
 
 CREATE TRIGGER automations_stay_bound BEFORE UPDATE OF manifest_digest ON automations
 WHEN OLD.manifest_digest <> ''

@@ -1,0 +1,183 @@
+"""Which fields manifests and orders have in each format, and how a message is spelled in one.
+
+A digest or a signature covers bytes, so the bytes of a format never change once it has been released. Server and
+worker keep the last two formats and say in every poll which they speak; what one hands to the other is in the newest
+that both do. An automation keeps the format in which it was triggered.
+
+To add a field to one of the structs in the table (with a default, always):
+
+- While the newest format has not been released, append the name to that format's line.
+- After its release, either name it under `later` of the newest format: it is left out while it has its default, so
+  all that was written before stays as it is, and a program that does not know it refuses only what makes use of it;
+- or, if older programs must not go on without it, begin the next format: copy the newest one's table with the field
+  added, and drop the oldest format.
+
+A field that stands in no format's list is an error as soon as it has a value: nothing unsaid is ever signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import NamedTuple
+
+import msgspec
+
+Fields = Mapping[str, tuple[str, ...]]
+"""Names of fields by the name of the struct that has them."""
+
+_FIRST: Fields = {
+    "Manifest": (
+        "format",
+        "org_id",
+        "automation_id",
+        "template",
+        "version",
+        "template_digest",
+        "phases",
+        "values",
+        "secret_variables",
+        "secrets",
+        "volume_mounts",
+        "runs_on",
+        "timeout",
+        "on_worker_lost",
+        "requester_id",
+        "requester",
+        "reason",
+    ),
+    "Phase": (
+        "name",
+        "commands",
+        "image",
+        "timeout",
+        "env",
+        "secrets",
+        "working_directory",
+        "when",
+        "retries",
+        "shell",
+        "outputs",
+    ),
+    "Retries": ("limit", "delay"),
+    "VolumeMount": ("host", "container"),
+    "Order": (
+        "format",
+        "org_id",
+        "worker_id",
+        "automation_id",
+        "job_id",
+        "fence",
+        "nonce",
+        "manifest_digest",
+        "policy_digest",
+        "decisions",
+        "issued_at",
+        "expires_at",
+    ),
+    "Decision": ("gate", "decision", "user_id", "email", "with_mfa", "decided_at"),
+    "PolicyAsked": (
+        "org_id",
+        "approval_id",
+        "policy_id",
+        "policy_name",
+        "policy_version",
+        "policy_digest",
+        "policy",
+        "requester_id",
+        "asked_at",
+        "asked_seq",
+    ),
+}
+
+_SECOND: Fields = {
+    **_FIRST,
+    "Manifest": (*_FIRST["Manifest"], "principal_id", "policy"),
+    "Decision": (*_FIRST["Decision"], "principal_id"),
+    "Order": (*_FIRST["Order"], "epoch", "epoch_id"),
+}
+
+
+class Format(NamedTuple):
+    """`always` are written whatever they hold, `later` are left out while they have their default."""
+
+    always: Fields
+    later: Fields
+
+
+FORMATS: Mapping[int, Format] = {1: Format(_FIRST, {}), 2: Format(_SECOND, {})}
+"""The last two, by number."""
+
+NEWEST = max(FORMATS)
+SPOKEN = tuple(sorted(FORMATS))
+
+BEFORE_FORMATS = (1,)
+"""What a program speaks that does not say."""
+
+
+class CannotSay(Exception):
+    """A message holds what the format has no field for; the text names the field."""
+
+
+def common(spoken: Iterable[int]) -> int | None:
+    """The newest format that this program and another one speak, or None."""
+    return max(FORMATS.keys() & set(spoken), default=None)
+
+
+def spelled(message: msgspec.Struct, number: int) -> bytes:
+    """The one spelling of a message in a format: JSON in UTF-8 with sorted keys and no spaces.
+
+    Raises CannotSay if it holds what the format has no field for.
+    """
+    return msgspec.json.encode(_written(message, number), order="sorted")
+
+
+def _written(value: object, number: int) -> object:
+    if isinstance(value, msgspec.Struct):
+        return _struct(value, number)
+    if isinstance(value, dict):
+        return {key: _written(item, number) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_written(item, number) for item in value]
+    return value
+
+
+def _struct(value: msgspec.Struct, number: int) -> dict[str, object]:
+    """A struct's fields with their defaults too, so that a default changed later changes no digest silently."""
+    plan = _plan(type(value), number)
+    written = {name: _written(getattr(value, name), number) for name in plan.always}
+    for name, default in plan.later:
+        if getattr(value, name) != default:
+            written[name] = _written(getattr(value, name), number)
+    for name, default in plan.unknown:
+        if getattr(value, name) != default:
+            raise CannotSay(f"{type(value).__name__}.{name}")
+    return written
+
+
+class _Plan(NamedTuple):
+    always: tuple[str, ...]
+    later: tuple[tuple[str, object], ...]
+    unknown: tuple[tuple[str, object], ...]
+
+
+@cache
+def _plan(kind: type[msgspec.Struct], number: int) -> _Plan:
+    form, name = FORMATS[number], kind.__name__
+    if name not in form.always:
+        raise CannotSay(name)
+    always, later = form.always[name], form.later.get(name, ())
+    defaults = {each.name: _default(each) for each in msgspec.structs.fields(kind)}
+    unknown = defaults.keys() - set(always) - set(later)
+    return _Plan(
+        always,
+        tuple((each, defaults[each]) for each in later),
+        tuple((each, defaults[each]) for each in sorted(unknown)),
+    )
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    """A field's default; one that has none differs from every value."""
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default

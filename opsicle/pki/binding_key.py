@@ -1,0 +1,56 @@
+"""The key by which the server knows again what it has bound or written down itself, whatever the database says.
+
+HMAC-SHA256: who makes a code and who checks it is the same server, so a public half would be of no use to anybody. What
+others can check is the audit record, in which each code stands.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+
+from opsicle.domain.errors import Conflict
+
+KEY_BYTES = 32
+
+_AUTOMATION = b"opsicle automation 1\n"
+_DECISION = b"opsicle decision 1\n"
+_FINGERPRINT = b"opsicle binding key 1\n"
+"""Stand before what is authenticated, so that no code for one purpose is ever taken for another's."""
+
+
+class BindingKey:
+    """Makes and checks message authentication codes, in hex. The key is 32 random bytes in a file of mode 0600."""
+
+    def __init__(self, key: bytes) -> None:
+        """Raises Conflict for a key of another length: the file was damaged."""
+        if len(key) != KEY_BYTES:
+            raise Conflict("binding.key is damaged", hint="Restore it from a backup.")
+        self._key = key
+        self.fingerprint = self._code(_FINGERPRINT)
+
+    @classmethod
+    def create(cls) -> BindingKey:
+        """A new key."""
+        return cls(os.urandom(KEY_BYTES))
+
+    @property
+    def content(self) -> bytes:
+        """What its file holds."""
+        return self._key
+
+    def of_automation(self, content: bytes) -> str:
+        """The code of what an automation is bound to."""
+        return self._code(_AUTOMATION + content)
+
+    def of_decision(self, content: bytes) -> str:
+        """The code of one person's decision on one gate."""
+        return self._code(_DECISION + content)
+
+    def _code(self, content: bytes) -> str:
+        return hmac.digest(self._key, content, "sha256").hex()
+
+
+def is_same(one: str, other: str) -> bool:
+    """Compare two codes in constant time."""
+    return hmac.compare_digest(one.encode(), other.encode())
