@@ -120,6 +120,11 @@ class DataFolder:
                 files.replace(self._identity_key, sealing.new_key(), mode=0o600)
         return self._identity_key.read_bytes()
 
+    @property
+    def has_identity_key(self) -> bool:
+        """Whether the key that seals authenticator apps' seeds is there."""
+        return self._identity_key.exists()
+
     def audit_key(self, *, has_signed: bool) -> AuditKey:
         """The key of the audit record, created when first needed. Raises Conflict if it was lost after it signed."""
         if not self._audit_pem.exists():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from opsicle.domain.errors import Conflict, NotAllowed
@@ -43,12 +43,15 @@ def check_private(paths: Iterable[Path]) -> None:
         )
 
 
-def check_pins(database: Database, fingerprints: Mapping[str, str]) -> None:
-    """Keep by which keys a database was written, by file name. Raises Conflict if a file holds another one now."""
+def check_pins(database: Database, fingerprints: Mapping[str, str], made: Collection[str] = ()) -> None:
+    """Keep by which keys a database was written, by file name; those `made` anew just now are taken as they are.
+
+    Raises Conflict if a file holds another one now.
+    """
 
     def work(db: Connection) -> None:
         for name, fingerprint in fingerprints.items():
-            pinned = settings.find(db, f"key {name}")
+            pinned = None if name in made else settings.find(db, f"key {name}")
             if pinned not in (None, fingerprint):
                 raise Conflict(
                     f"{name} is not the key with which this server's database was written",

@@ -28,10 +28,9 @@ from opsicle.server.background.loop import Loop
 from opsicle.server.binding_key_file import open_binding_key
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
-from opsicle.server.key_files import check_pins
 from opsicle.server.listening.tls import Tls
 from opsicle.server.master_key_file import MasterKeyFile
-from opsicle.server.opening import OpenState, begin_epoch, open_state
+from opsicle.server.opening import OpenState, begin_epoch, open_state, pin_keys
 from opsicle.server.order_key_file import open_order_key
 from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
@@ -90,7 +89,7 @@ class Lifetime:
         authority = folder.authority(self._clock.now())
         audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
         order_key, vault = open_order_key(folder, state), self._vault(folder, state)
-        check_pins(state, {"authority.pem": authority.fingerprint, "audit.pem": audit_key.public.fingerprint})
+        pin_keys(folder, state, authority, audit_key)
         return Core(
             state,
             logs,

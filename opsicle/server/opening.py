@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from hashlib import sha256
 from typing import NamedTuple
-
-import apsw
 
 from opsicle.domain.errors import Conflict
 from opsicle.kit.clock import Clock
+from opsicle.pki.audit_key import AuditKey
+from opsicle.pki.authority import Authority
 from opsicle.server import state_marker
 from opsicle.server.clean_stop import CleanStop
 from opsicle.server.data_folder import DataFolder, explained
-from opsicle.server.key_files import check_private, key_files
+from opsicle.server.key_files import check_pins, check_private, key_files
 from opsicle.server.services.actor import SystemActor
 from opsicle.server.state_marker import Missing, StateMarker
 from opsicle.server.store import audit, epochs, migrations
@@ -22,7 +23,7 @@ from opsicle.server.store.commits import Commits
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.epochs import Epoch
 from opsicle.server.store.inspection import open_untouched
-from opsicle.server.store.integrity import check_integrity, damaged
+from opsicle.server.store.integrity import check_integrity, readable
 
 log = logging.getLogger(__name__)
 
@@ -70,18 +71,33 @@ def open_state(
     clean_stop = CleanStop(folder.path, (path, folder.log_database))
     was_clean = clean_stop.take()
     with closing(commits):
-        if not is_new:
-            with closing(open_untouched(path)) as connection:
-                commits.anchor(connection)
-        folder.authority(clock.now(), is_expected=not is_new)
-        if applied := migrations.migrate(path, migrations.STATE_MIGRATIONS):
-            log.info("database migrated", extra={"database": path.name, "migrations": applied})
-        if not is_new and not was_clean:
-            check_integrity(path)
+        with readable(path):
+            if not is_new:
+                with closing(open_untouched(path)) as connection:
+                    commits.anchor(connection)
+            folder.authority(clock.now(), is_expected=not is_new)
+            if applied := migrations.migrate(path, migrations.STATE_MIGRATIONS):
+                log.info("database migrated", extra={"database": path.name, "migrations": applied})
+            if not is_new and not was_clean:
+                check_integrity(path)
         with closing(Database(path, on_fatal, commits)) as database:
             marker = StateMarker(folder.path, database, commits, clock)
             yield OpenState(database, marker, not is_new, missing, is_new or not was_clean)
     clean_stop.leave()
+
+
+def pin_keys(folder: DataFolder, state: Database, authority: Authority, audit_key: AuditKey) -> None:
+    """Make sure that the keys are those with which the database was written. Raises Conflict.
+
+    The one that seals authenticator apps may be lost, and is then made anew; but it may not be another server's.
+    """
+    made = () if folder.has_identity_key else ("identity.key",)
+    fingerprints = {
+        "authority.pem": authority.fingerprint,
+        "audit.pem": audit_key.public.fingerprint,
+        "identity.key": sha256(folder.identity_key()).hexdigest(),
+    }
+    check_pins(state, fingerprints, made)
 
 
 def begin_epoch(state: OpenState, clock: Clock, *, accept_restored: bool) -> Epoch:
@@ -100,6 +116,7 @@ def begin_epoch(state: OpenState, clock: Clock, *, accept_restored: bool) -> Epo
         return epoch or epochs.begin(db, 1)
 
     epoch = state.database.write(work)
+    state.database.checkpoint()  # so that the file alone, without its log, is known for one that has a marker
     state.marker.write()
     if state.missing.reasons:
         log.warning("a restored state was accepted", extra={"epoch": epoch.number, "missing": state.missing.reasons})
@@ -117,7 +134,5 @@ def _begin_next(db: Connection, missing: Missing, before: Epoch | None, clock: C
 
 
 def _compare(folder: DataFolder) -> Missing:
-    try:
+    with readable(folder.state_database):
         return state_marker.compare(folder.path, folder.state_database, has_keys=folder.has_authority)
-    except (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.IOError, apsw.SQLError) as error:
-        raise damaged(folder.state_database) from error

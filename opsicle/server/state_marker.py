@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-import apsw
 import msgspec
 
 from opsicle.kit import files
@@ -71,7 +70,7 @@ def begin(folder: Path, now: datetime) -> None:
 def compare(folder: Path, database: Path, *, has_keys: bool) -> Missing:
     """What is missing of the newest state that is known. `has_keys`: the folder holds keys of a server that has run.
 
-    Raises apsw.Error for a database that cannot be read.
+    Raises as `store/inspection.py` for a database that cannot be read.
     """
     try:
         marker = read(folder)
@@ -102,7 +101,7 @@ def _epoch_in(database: Path) -> int:
 
 
 def _compare(
-    connection: apsw.Connection, found: Found, marker: Marker | None, noted: Noted | None, database: Path
+    connection: Connection, found: Found, marker: Marker | None, noted: Noted | None, database: Path
 ) -> Missing:
     if marker is None:
         # Older versions kept no marker: what they have left is taken as it is.
@@ -134,6 +133,8 @@ def _of_files(found: Found, marker: Marker, noted: Noted | None, database: Path)
         yield f"the database has schema {found.schema}, older than {marker.schema}"
     if found.at.generation - found.file_generation > 1:
         yield f"{database.name} is older than {database.name}-wal beside it"
+    if found.file_generation > found.at.generation:
+        yield f"{database.name}-wal is older than {database.name} beside it"
     if noted is None:
         yield f"{COMMITS} is missing or cannot be read"
     elif found.at.generation < noted.generation:
@@ -144,7 +145,7 @@ def _of_files(found: Found, marker: Marker, noted: Noted | None, database: Path)
         yield f"{database.name} is a copy, not the file that the server has written"
 
 
-def _of_entries(connection: apsw.Connection, found: Found, marker: Marker, entries: dict[str, int]) -> Iterator[str]:
+def _of_entries(connection: Connection, found: Found, marker: Marker, entries: dict[str, int]) -> Iterator[str]:
     if entries:
         orgs = "an org" if len(entries) == 1 else f"{len(entries)} orgs"
         yield f"{sum(entries.values())} entries of the audit record of {orgs} are missing"

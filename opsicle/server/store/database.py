@@ -86,13 +86,17 @@ class Database:
                 else:
                     result.set_exception(failure)
             if self._commits and self._commits.wants_checkpoint:
-                self._checkpoint(self._commits)
+                self.checkpoint()
         self._committing = None
 
-    def _checkpoint(self, commits: Commits) -> None:
-        """Fold the write-ahead log into the file. If there is no room for it, later is as good."""
+    def checkpoint(self) -> None:
+        """Fold the write-ahead log into the file, as far as no reader needs it. If there is no room, later is as good.
+
+        Nothing may be written meanwhile.
+        """
         try:
-            run_in(self._committer, commits.checkpoint, self._writer)
+            if self._commits:
+                run_in(self._committer, self._commits.checkpoint, self._writer)
         except apsw.IOError as error:
             self._on_fatal(error)
         except apsw.Error:

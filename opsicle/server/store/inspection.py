@@ -31,10 +31,12 @@ class Found(NamedTuple):
 
 
 def open_untouched(database: Path) -> apsw.Connection:
-    """Open a file so that closing it again leaves its write-ahead log as it is. Raises apsw.Error."""
+    """Open a file so that closing it again leaves its write-ahead log as it is, if it has one. Raises apsw.Error."""
+    log = database.with_name(f"{database.name}-wal")
     connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(10_000)
-    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    if log.exists() and log.stat().st_size:
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     return connection
 
 
