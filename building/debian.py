@@ -13,9 +13,11 @@ PACKAGES = {
     "iproute2": "/usr/sbin/ip",
     "nftables": "/usr/sbin/nft",
     "curl": "/usr/bin/curl",
+    "faketime": "/usr/lib/*/faketime/libfaketime.so.1",
     "openssl": "/usr/bin/openssl",
     "nodejs": "node",
     "npm": "npm",
+    "systemd": "systemd-analyze",
 }
 """Debian package → the file by which its presence is known; a name alone may stand anywhere on the PATH."""
 

@@ -12,8 +12,10 @@ const NOTICES = {
   approval_requested: "I am asked to approve",
   approval_reminder: "I am reminded of it",
   approval_escalated: "It is passed on to me",
+  approval_stuck: "Nobody can approve what I asked for",
   approval_ended: "A request has ended",
-  automation_finished: "What I asked for has ended",
+  automation_finished: "What I asked for has failed, or ended otherwise",
+  automation_succeeded: "It has succeeded",
 };
 
 /** The section of the profile, loaded until `signal` says otherwise. */

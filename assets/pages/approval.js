@@ -108,8 +108,11 @@ function decisions(approval, redraw) {
       button("Withdraw…", { onclick: () => openWithdrawal(approval, redraw) }),
   ].filter(Boolean);
   return [
+    approval.stuck && noticeBox("warn", h("p", {}, `${sentence(approval.stuck)}.`)),
+    approval.stricter_since && noticeBox("warn", h("p", {}, `It would not run as it was asked: ${visible(approval.stricter_since)}.`)),
     approval.state === "pending" &&
       !approval.may_decide &&
+      !approval.stuck &&
       noticeBox("note", h("p", {}, `It waits for ${visible(approval.waiting_for)}.`)),
     actions.length > 0 && h("div", { class: "form-actions decide" }, actions),
   ];

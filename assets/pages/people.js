@@ -137,7 +137,7 @@ function openForm(user, reload) {
     const typed = Object.fromEntries(Object.entries(fields).map(([name, each]) => [name, each.control.value]));
     try {
       await (user
-        ? patch(`/users/${user.id}`, changes(user, typed))
+        ? patch(`/users/${user.id}`, changes(user, typed)).then(tellStuck)
         : post("/users", { ...typed, manager: typed.manager || null }));
     } catch (error) {
       if (!error.errors?.length) throw error;
@@ -159,6 +159,19 @@ function openForm(user, reload) {
 /** The roles that there are, and the one that somebody has, even if the list of roles is not ours to see. */
 function choices(current) {
   return roles.some(([name]) => name === current) ? roles : [...roles, [current, current]];
+}
+
+/** Who changes what somebody may hears of approvals that nobody can give since. */
+function tellStuck({ leaves_stuck: stuck }) {
+  if (!stuck.length) return;
+  ask({
+    title: "Approvals that nobody can give now",
+    content: [
+      h("p", {}, "They waited for this person, and for nobody else who is left. Let somebody decide again, or have them withdrawn:"),
+      h("ul", {}, stuck.map((template) => h("li", {}, visible(template)))),
+    ],
+    actions: [],
+  });
 }
 
 function moreActions(user, reload) {
@@ -194,7 +207,7 @@ function moreActions(user, reload) {
     {
       text: user.is_disabled ? "Enable" : "Disable",
       look: "quiet",
-      run: then(() => patch(path, { is_disabled: !user.is_disabled })),
+      run: then(() => patch(path, { is_disabled: !user.is_disabled }).then(tellStuck)),
     },
     {
       text: "Remove from the org",

@@ -23,8 +23,8 @@ export function mount(root) {
   const trouble = h("div", {});
   let live = null;
   const reload = async () => {
-    const shared = may("provider.manage") ? await getAll("/provider/workers", page) : [];
-    const workers = [...(await getAll("/workers", page)), ...shared];
+    const shared = may("provider.manage") ? await getAll("/provider/workers?all=1", page) : [];
+    const workers = [...(await getAll("/workers?all=1", page)), ...shared];
     const revoked = workers.filter((worker) => worker.state === "revoked");
     const active = workers.filter((worker) => worker.state !== "revoked");
     showList(
@@ -79,12 +79,9 @@ function card(worker, live) {
       h("h2", {}, visible(worker.name), worker.is_shared && h("span", { class: "fact" }, "shared")),
       presence(worker),
     ),
+    worker.withheld && h("p", { class: "bad-text" }, "It is given no work: ", visible(worker.withheld), "."),
     slots(worker),
-    h(
-      "div",
-      { class: "worker-labels" },
-      Object.entries(worker.labels).map(([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`))),
-    ),
+    labels(worker),
     h(
       "p",
       { class: "row-facts" },
@@ -97,8 +94,21 @@ function card(worker, live) {
   );
 }
 
+/** What it was granted decides what it gets; what it only says of itself is shown apart. */
+function labels({ labels: said, granted_labels: granted }) {
+  const fact = ([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`));
+  const only = Object.entries(said).filter(([key, value]) => granted[key] !== value);
+  return h(
+    "div",
+    { class: "worker-labels" },
+    Object.entries(granted).map(fact),
+    only.length > 0 && [h("span", { class: "muted" }, "only says of itself:"), only.map(fact)],
+  );
+}
+
 function presence(worker) {
   if (!worker.is_connected) return h("span", { class: "presence is-away" }, "not connected");
+  if (worker.withheld) return h("span", { class: "presence is-away" }, "gets no work");
   return worker.state === "draining"
     ? h("span", { class: "presence is-draining" }, "draining")
     : h("span", { class: "presence is-here" }, "connected");

@@ -127,6 +127,8 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("you may decide", approval.may_decide),
         ("manifest", f"sha256:{approval.manifest_digest}"),
         ("is as it was asked", approval.is_intact),
+        ("stuck", approval.stuck),
+        ("stricter since", approval.stricter_since),
     ]
 
 

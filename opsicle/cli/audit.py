@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opsicle.cli.input_files import read_start
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import say
 from opsicle.cli.workers import limit
+
+_MAX_KEY_BYTES = 64 * 1024
 
 if TYPE_CHECKING:
     from opsicle.pki.audit_key import AuditPublicKey
@@ -69,7 +72,7 @@ def export(file: Path) -> None:
 @click.option(
     "--public-key",
     metavar="F",
-    type=click.Path(dir_okay=False, path_type=Path, exists=True),
+    type=click.Path(dir_okay=False, path_type=Path, exists=True, allow_dash=True),
     help="The server's public key (`opsicle audit key`); the one in the export itself unless told.",
 )
 def verify(file: Path | None, public_key: Path | None) -> str | None:
@@ -77,6 +80,8 @@ def verify(file: Path | None, public_key: Path | None) -> str | None:
 
     With FILE, an export (- for standard input), no server is asked; without it the server checks the org's record.
     """
+    if str(file) == str(public_key) == "-":
+        raise click.UsageError("only one file can be `-`: standard input is read once")
     if file is None and public_key:
         raise click.UsageError("--public-key is for checking an export: name its FILE.")
     verdict = _verify_file(file, public_key) if file else connect().audit_verdict()
@@ -107,7 +112,7 @@ def _verify_file(file: Path, public_key: Path | None) -> AuditVerdict:
 def _read_key(file: Path) -> AuditPublicKey:
     from opsicle.pki.audit_key import AuditPublicKey
 
-    return AuditPublicKey.load(file.read_text(encoding="utf-8", errors="replace"))
+    return AuditPublicKey.load(read_start(file, _MAX_KEY_BYTES).decode(errors="replace"))
 
 
 def _emit(verdict: AuditVerdict) -> None:

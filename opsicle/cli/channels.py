@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opsicle.cli.input_files import read_start
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
@@ -248,7 +249,7 @@ def _config(
     """Settings as typed on the command line, over those there are. Raises UsageError or InvalidInput."""
     import msgspec
 
-    from opsicle.domain.channels import Config
+    from opsicle.domain.channels import MAX_CA_BYTES, Config
     from opsicle.domain.errors import InvalidInput, UsageError
 
     for setting in set:
@@ -260,7 +261,7 @@ def _config(
         start["allow_networks"] = list(allow_network)
     if ca_file:
         try:
-            start["ca_pem"] = ca_file.read_text(encoding="ascii")
+            start["ca_pem"] = read_start(ca_file, MAX_CA_BYTES + 1).decode("ascii")
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidInput(f"the CA file cannot be read: {ca_file}") from error
     try:

@@ -46,6 +46,14 @@ def warn(lines: Iterable[str]) -> None:
         say(f"{styled('warning:', 'yellow')} {line}")
 
 
+def warn_of_stuck(templates: Iterable[str]) -> None:
+    """Say which approvals nobody can give since a change of who may decide."""
+    warn(
+        f"nobody can give this approval since: {printable(template)} (`opsicle approvals list`)"
+        for template in templates
+    )
+
+
 def keep_details(error: Exception) -> str:
     """Write a defect's traceback where its finder can send it from, and say where. OPSICLE_DEBUG=1 shows it instead."""
     text = "".join(traceback.format_exception(error))

@@ -15,6 +15,7 @@ from typing import NamedTuple, Self
 import msgspec
 
 from opsicle.domain.errors import Internal
+from opsicle.kit import files
 from opsicle.kit.clock import SystemClock
 from opsicle.kit.ids import new_id
 from opsicle.kit.resources import program
@@ -80,7 +81,9 @@ class DemoProcesses:
 
     def start_worker(self, join_token: str) -> None:
         """Start a worker; it takes jobs as soon as it has enrolled."""
-        arguments = ["--data-dir", str(self.folder / "worker"), "--join", join_token, "--name", "demo-worker"]
+        token_file = self.folder / "join-token"  # not an argument, which every user of the machine could read
+        files.replace(token_file, join_token.encode("ascii"))
+        arguments = ["--data-dir", str(self.folder / "worker"), "--join-file", str(token_file), "--name", "demo-worker"]
         self._start("worker", [*arguments, "--slots", "4"])
 
     def check(self) -> None:

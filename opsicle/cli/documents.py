@@ -7,13 +7,14 @@ from pathlib import Path
 
 import msgspec
 
+from opsicle.cli.input_files import read_start
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.policy_parser import POLICY_TYPE, REQUEST_TYPE, PolicyDocument, RequestDocument
 from opsicle.domain.policy_parser import digest as policy_digest
 from opsicle.domain.problems import Problems, nearest, quoted
 from opsicle.domain.template_parser import AUTOMATION_TYPE, TEMPLATE_TYPE, Document, digest, parse_document
 from opsicle.domain.template_warnings import warnings
-from opsicle.domain.templates import Template, Value, Variable, VariableType
+from opsicle.domain.templates import Phase, Template, Value, Variable, VariableType, default_limit
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import parse_text
 from opsicle.domain.yaml_documents import MAX_BYTES, Kind, load, plain
@@ -30,6 +31,7 @@ class Check(msgspec.Struct, kw_only=True):
     digest: str = ""
     warnings: list[Problem] = []
     unsupported: list[Problem] = []
+    notes: list[str] = []
     error: InvalidInput | None = None
 
     @property
@@ -48,6 +50,7 @@ class Check(msgspec.Struct, kw_only=True):
             "errors": self.errors,
             "warnings": self.warnings,
             "unsupported": self.unsupported,
+            "notes": self.notes,
         }
 
 
@@ -66,7 +69,7 @@ def check_file(file: str) -> Check:
             )
         case RequestDocument(warnings=found):
             return Check(file=file, name=document.name, type=REQUEST_TYPE, warnings=list(found))
-    return Check(file=file, name=document.name, type=AUTOMATION_TYPE)
+    return Check(file=file, name=document.name, type=AUTOMATION_TYPE, notes=_limits(document.phases))
 
 
 def _checked_template(file: str, document: Template) -> Check:
@@ -77,7 +80,15 @@ def _checked_template(file: str, document: Template) -> Check:
         digest=digest(document),
         warnings=warnings(document),
         unsupported=unsupported(document),
+        notes=_limits(document.phases),
     )
+
+
+def _limits(phases: Iterable[Phase]) -> list[str]:
+    """Which phases are ended by a time limit that nobody has written."""
+    return [
+        f"phase {phase.name}: at most {phase.timeout} s, {said}" for phase in phases if (said := default_limit(phase))
+    ]
 
 
 def read_source(path: Path) -> str:
@@ -158,8 +169,7 @@ def _by_id(texts: Iterable[str]) -> Mapping[str, list[str]]:
 def _read(path: Path, limit: int) -> bytes:
     """The file's bytes; one more than `limit` of them suffices to be refused."""
     try:
-        with path.open("rb") as file:
-            return file.read(limit + 1)
+        return read_start(path, limit + 1)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "that is no file name"
         raise InvalidInput(f"{path} cannot be read: {reason}") from error

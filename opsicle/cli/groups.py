@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opsicle.cli.complaints import warn_of_stuck
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
@@ -113,4 +114,5 @@ def remove(group: str, user: str, totp: str | None) -> None:
 
 
 def _emit(group: Group) -> None:
+    warn_of_stuck(group.leaves_stuck)
     emit(group, [(column.heading, column.value(group)) for column in _COLUMNS])

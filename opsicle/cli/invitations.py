@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opsicle.cli.accounts import ca_fingerprint_option, enter, normal, password_file, trusted_ca
+from opsicle.cli.accounts import enter, password_file
 from opsicle.cli.invocation import current
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import asked_code, totp_option, with_proof
 from opsicle.cli.root import Command
 from opsicle.cli.sessions import connect, kept_sessions
 from opsicle.cli.terminal import read_password, say
+from opsicle.cli.trust import Trust, normal, trust_options, trusted_ca
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def uninvite(invitation: str, totp: str | None) -> None:
 @click.option("--name", metavar="N", default="", help="Your name, if the account is new.")
 @password_file
 @totp_option
-@ca_fingerprint_option
-def accept(link: str, name: str, password_file: str | None, totp: str | None, ca_fingerprint: str | None) -> None:
+@trust_options
+def accept(link: str, name: str, password_file: str | None, totp: str | None, trust: Trust) -> None:
     """Accept an invitation into an org by its link, and log in there.
 
     Where the address has an account, its password is asked for; else a new account is made with one.
@@ -97,7 +98,7 @@ def accept(link: str, name: str, password_file: str | None, totp: str | None, ca
     url = normal(url)
     known = kept_sessions().find(current().profile)
     trusted = known.ca_pem if known and known.server == url else ""
-    session = Session(server=url, ca_pem=trusted_ca(url, ca_fingerprint, trusted))
+    session = Session(server=url, ca_pem=trusted_ca(url, trust, trusted))
     api = OrgApi(connect(session).connection)
     offer = api.look_at_invitation(token)
     say(f"{offer.invited_by} invites {offer.email} to {offer.org.code} as {offer.role}.")

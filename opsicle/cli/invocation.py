@@ -9,10 +9,11 @@ import click
 
 @dataclass
 class Invocation:
-    """The options that stand before the command."""
+    """The options that stand before the command, and whether standard input has been read as a file."""
 
     profile: str = "default"
     output: str = "table"
+    is_stdin_read: bool = False
 
     @property
     def wants_json(self) -> bool:

@@ -38,6 +38,8 @@ COMMANDS = {
     "policies": "policies",
     "channels": "channels",
     "audit": "audit",
+    "service": "service",
+    "recover": "recover",
 }
 """Each command and the module of `opsicle.cli` that has it, in the order in which help lists them."""
 

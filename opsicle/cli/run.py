@@ -81,7 +81,7 @@ def is_file(what: str) -> bool:
     """Whether the argument means a file: it looks like one, or it is one and could be no template's name."""
     from opsicle.domain.names import TEMPLATE_NAME
 
-    if "/" in what or what.lower().endswith(_FILE_ENDINGS):
+    if what == "-" or "/" in what or what.lower().endswith(_FILE_ENDINGS):
         return True
     return not TEMPLATE_NAME.fullmatch(what) and Path(what).is_file()
 

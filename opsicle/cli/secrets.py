@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from opsicle.cli.input_files import read_start
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
@@ -122,7 +122,7 @@ def read_value_file(path: str) -> str:
     from opsicle.domain.secrets import MAX_BYTES, wrong_value
 
     try:
-        content = sys.stdin.buffer.read(MAX_BYTES + 3) if path == "-" else _read_start(Path(path), MAX_BYTES + 3)
+        content = read_start(path, MAX_BYTES + 3)
         value = content.decode().removesuffix("\n").removesuffix("\r")
     except OSError as error:
         raise InvalidInput(f"the value file cannot be read: {path}: {error.strerror}") from error
@@ -133,11 +133,6 @@ def read_value_file(path: str) -> str:
     if problem := wrong_value(value):
         raise InvalidInput(problem)
     return value
-
-
-def _read_start(path: Path, limit: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(limit)
 
 
 def _emit(secret: Secret) -> None:

@@ -7,13 +7,35 @@ from typing import Any
 
 import click
 
+from opsicle.cli.configuration import read_defaults
 from opsicle.cli.root import Command
 
+_ARGUMENTS = "opsicle.arguments"
 _FIELDS = {"name": "names", "verbose": "is_verbose"}
 """Where an option is called otherwise than its field of `ServerOptions`."""
 
 
-@click.command(cls=Command)
+class ServerCommand(Command):
+    """The command, which can say again what it was started with."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments, and keep them as they are."""
+        ctx.meta[_ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+    def reread(self, ctx: click.Context) -> dict[str, Any]:
+        """The options as they stand now: the arguments are as they were, the files may have changed.
+
+        Raises click.UsageError, or a UsageError of ours for a file that cannot be used.
+        """
+        root = ctx.find_root()
+        assert isinstance(root.command, click.Group)
+        defaults = read_defaults(root.command).get("server", {})
+        again = self.make_context(ctx.info_name, list(ctx.meta[_ARGUMENTS]), parent=ctx.parent, default_map=defaults)
+        return again.params
+
+
+@click.command(cls=ServerCommand)
 @click.option("--data-dir", metavar="D", type=Path, required=True, help="Folder for keys, databases and logs.")
 @click.option("--listen", metavar="H:P", help="Where people's requests arrive; 0.0.0.0:8443 unless told.")
 @click.option("--worker-listen", metavar="H:P", help="Where workers' requests arrive; 0.0.0.0:8444 unless told.")
@@ -27,6 +49,7 @@ _FIELDS = {"name": "names", "verbose": "is_verbose"}
 @click.option("--worker-url", metavar="URL", help="What the workers' URL is, likewise.")
 @click.option("--tls-cert", metavar="FILE", type=Path, help="Certificate (PEM, with its chain) instead of our own.")
 @click.option("--tls-key", metavar="FILE", type=Path, help="The certificate's private key (PEM).")
+@click.option("--tls-min", type=click.Choice(["1.2", "1.3"]), help="The oldest TLS for people; 1.2 unless told.")
 @click.option(
     "--behind-proxy", is_flag=True, help="Speak plain HTTP to a proxy on this machine: loopback or unix:/path only."
 )
@@ -41,6 +64,19 @@ _FIELDS = {"name": "names", "verbose": "is_verbose"}
     help="How long audit entries are kept; for ever unless told.",
 )
 @click.option(
+    "--automation-retention-days",
+    type=click.IntRange(min=0),
+    metavar="DAYS",
+    help="How long automations that have ended are kept; 365 unless told, 0 for ever.",
+)
+@click.option(
+    "--automation-retention-count",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many automations that have ended each org keeps at most; any number unless told.",
+)
+@click.option("--compact", is_flag=True, help="Write the databases anew at this start, which makes them small again.")
+@click.option(
     "--master-key-file",
     metavar="FILE",
     type=Path,
@@ -54,15 +90,43 @@ _FIELDS = {"name": "names", "verbose": "is_verbose"}
     help="Take a data folder that was restored or copied and holds less than its server had; the queue is then held. "
     "Where it is held already, release it.",
 )
+@click.option(
+    "--allow-egress",
+    metavar="CIDR",
+    multiple=True,
+    help="A network that is not public and that orgs may let their channels reach; none unless told. May be repeated.",
+)
+@click.option(
+    "--metrics-listen",
+    metavar="H:P",
+    help="Where /metrics is shown without a login, in plain HTTP: loopback or unix:/path only; nowhere unless told.",
+)
+@click.option(
+    "--socket-group", metavar="GROUP", help="The group that may connect to a unix: socket, such as the proxy's."
+)
 @click.option("--verbose", is_flag=True, help="Log every request too.")
-def server(**given: Any) -> None:
+@click.pass_context
+def server(ctx: click.Context, /, **given: Any) -> None:
     """Run the application server.
 
-    The first start makes keys, a CA and the one-time token for `opsicle setup`.
+    The first start makes keys, a CA and the one-time token for `opsicle setup`. SIGTERM stops it, SIGHUP makes it read
+    certificates and settings anew.
     """
     # Importing it makes gevent replace what blocks, which must come before anything imports ssl.
+    from opsicle.domain.errors import UsageError
     from opsicle.server import main
     from opsicle.server.settings import ServerOptions
 
-    given = {_FIELDS.get(option, option): value for option, value in given.items() if value is not None}
-    main.run(ServerOptions(**given))
+    def reread() -> ServerOptions:
+        assert isinstance(ctx.command, ServerCommand)
+        try:
+            return ServerOptions(**_fields(ctx.command.reread(ctx)))
+        except click.UsageError as error:
+            raise UsageError(error.format_message()) from error
+
+    main.run(ServerOptions(**_fields(given)), reread)
+
+
+def _fields(given: dict[str, Any]) -> dict[str, Any]:
+    """What was given, by the fields of `ServerOptions`."""
+    return {_FIELDS.get(option, option): value for option, value in given.items() if value is not None}

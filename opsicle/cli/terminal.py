@@ -8,13 +8,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TextIO
 
 import click
 
+from opsicle.cli.input_files import STDIN, read_start
+
 _SHOW_AFTER_SECONDS = 1.0
 _MAX_PASSWORD_FILE_BYTES = 4096
+_MAX_TOKEN_FILE_BYTES = 8192
 
 
 def say(text: str) -> None:
@@ -85,7 +87,7 @@ def read_password(
     from opsicle.domain.errors import InvalidInput
 
     try:
-        content = sys.stdin.buffer.read(_MAX_PASSWORD_FILE_BYTES) if path == "-" else _read_start(Path(path))
+        content = read_start(path, _MAX_PASSWORD_FILE_BYTES)
         password = content.decode().removesuffix("\n").removesuffix("\r")
     except OSError as error:
         raise InvalidInput(f"the password file cannot be read: {path}: {error.strerror}") from error
@@ -96,9 +98,29 @@ def read_password(
     return password
 
 
-def _read_start(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_MAX_PASSWORD_FILE_BYTES)
+def read_token(text: str | None, file: str | None, option: str, file_option: str) -> str:
+    """A token from the option itself or from a file (`-`: stdin). Raises UsageError unless one of them is given.
+
+    White space around it is not part of it. Raises InvalidInput for a file that cannot be one.
+    """
+    from opsicle.domain.errors import InvalidInput, UsageError
+
+    if bool(text) == bool(file):
+        raise UsageError(f"give {file_option} FILE (or {option}), one of the two")
+    if file is None:
+        return (text or "").strip()
+    if file == STDIN and has_person():
+        return ask("Token", file_option, is_hidden=True).strip()
+    try:
+        content = read_start(file, _MAX_TOKEN_FILE_BYTES)
+        token = content.decode("ascii").strip()
+    except OSError as error:
+        raise InvalidInput(f"the token file cannot be read: {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"the token file holds no token: {file}") from error
+    if not token or len(token.split()) != 1:
+        raise InvalidInput(f"the token file must hold the token and nothing else: {file}")
+    return token
 
 
 class StatusLine:

@@ -49,7 +49,8 @@ def list_(account: str, limit: int | None) -> None:
     "--scope",
     metavar="RULE",
     multiple=True,
-    help="What it may do at most, as in `execute templates/restart-web`; all that you may, unless told. Repeatable.",
+    help="What it may do at most, as in `execute templates/web` or `update secrets/db`; unless told, all that you may."
+    " Repeatable.",
 )
 @account
 @totp_option

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.accounts import password_file
+from opsicle.cli.complaints import warn_of_stuck
 from opsicle.cli.invitations import invitations, invite, uninvite
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import totp_option, with_proof
@@ -173,4 +174,5 @@ def _update_request(given: dict[str, str | bool | list[str]]) -> UpdateUserReque
 
 
 def _emit(user: User) -> None:
+    warn_of_stuck(user.leaves_stuck)
     emit(user, [(column.heading, column.value(user)) for column in _COLUMNS])

@@ -7,25 +7,88 @@ from pathlib import Path
 import click
 
 from opsicle.cli.root import Command
+from opsicle.cli.terminal import read_token
 
 
 @click.command(cls=Command)
 @click.option("--data-dir", metavar="D", type=Path, required=True, help="Folder for identity, journal and spool.")
-@click.option("--join", metavar="TOKEN", default="", help="Join token, needed until the worker has enrolled.")
+@click.option(
+    "--join",
+    metavar="TOKEN",
+    default="",
+    help="Join token, needed until the worker has enrolled. Later it only tells where the server is, unspent.",
+)
+@click.option(
+    "--join-file", metavar="FILE", help="File with the join token, `-` is stdin; no other user sees it there."
+)
+@click.option(
+    "--server-url",
+    metavar="URL",
+    multiple=True,
+    help="Where the server is now, if it has moved. May be repeated: they are tried in turn, then the known ones.",
+)
 @click.option("--name", metavar="N", default="", help="What it is called; the machine's name unless told.")
-@click.option("--label", metavar="K=V", multiple=True, help="What it says of itself. May be repeated.")
+@click.option(
+    "--label", metavar="K=V", multiple=True, help="What it says of itself; people grant what counts. May be repeated."
+)
 @click.option("--slots", type=click.IntRange(1, 1000), default=4, metavar="N", help="Jobs at once; 4 unless told.")
+@click.option(
+    "--run-as",
+    metavar="USER",
+    multiple=True,
+    help="Run jobs as this user, not as the worker's own; for root. ORG=USER for one org's (by id). May be repeated.",
+)
 @click.option("--verbose", is_flag=True, help="Log more.")
-def worker(data_dir: Path, join: str, name: str, label: tuple[str, ...], slots: int, *, verbose: bool) -> None:
-    """Take jobs from a server and carry them out, until stopped. TERM lets running jobs finish."""
+def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
+    data_dir: Path,
+    join: str,
+    join_file: str | None,
+    server_url: tuple[str, ...],
+    name: str,
+    label: tuple[str, ...],
+    slots: int,
+    run_as: tuple[str, ...],
+    *,
+    verbose: bool,
+) -> None:
+    """Take jobs from a server and carry them out, until stopped.
+
+    TERM (or Ctrl-C) lets running jobs finish, for an hour at most; a second one cancels them and ends within seconds.
+    """
     from opsicle.kit import logging
     from opsicle.worker.main import WorkerOptions, run
 
+    if join_file:
+        join = read_token(join, join_file, "--join", "--join-file")
+
     logging.configure(is_verbose=verbose)
-    run(WorkerOptions(data_folder=data_dir, join=join.strip(), name=name, labels=_labels(label), slots=slots))
+    options = WorkerOptions(
+        data_folder=data_dir,
+        join=join.strip(),
+        name=name,
+        labels=labels_of(label),
+        slots=slots,
+        run_as=run_as,
+        server_urls=tuple(_url(url) for url in server_url),
+    )
+    run(options)
 
 
-def _labels(texts: tuple[str, ...]) -> dict[str, str]:
+def _url(text: str) -> str:
+    """The address without a slash at its end. Raises click.UsageError unless it is an https:// URL."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        is_usable = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise click.UsageError(f"--server-url takes an address as in https://ops.example:8443, not `{text}`")
+    return text.rstrip("/")
+
+
+def labels_of(texts: tuple[str, ...]) -> dict[str, str]:
     """The labels by key. Raises click.UsageError."""
     from opsicle.domain.names import LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_VALUE_RULE
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
+from opsicle.cli.worker import labels_of
+
+if TYPE_CHECKING:
+    from opsicle.wire.fleet_api import Worker
 
 _DEFAULT_TTL_SECONDS = 900
 
@@ -17,11 +23,14 @@ _COLUMNS = [
     Column("connected", lambda worker: worker.is_connected),
     Column("busy", lambda worker: f"{worker.busy}/{worker.slots}"),
     Column("runs", lambda worker: worker.runtimes),
-    Column("labels", lambda worker: worker.labels),
+    Column("labels", lambda worker: worker.granted_labels),
+    Column("gets no work because", lambda worker: worker.withheld),
     Column("last seen", lambda worker: worker.last_seen_at),
 ]
 
 shared_option = click.option("--shared", is_flag=True, help="Of the workers that serve many orgs, for provider admins.")
+
+labels_option = click.option("--label", metavar="K=V", multiple=True, help="A label to grant. May be repeated.")
 
 limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Show at most N.")
 
@@ -40,19 +49,27 @@ def workers() -> None:
     help="How long it may be used, 60 to 86400; 900 unless told.",
 )
 @click.option("--shared", is_flag=True, help="For a worker that serves every org that lets it; for provider admins.")
-def token(ttl: int, shared: bool) -> None:
-    """Make a join token, with which one worker can enrol once."""
-    new = connect().create_join_token(ttl, is_shared=shared)
-    command = f"opsicle worker --join {new.token} --data-dir ./opsicle-worker"
+@labels_option
+@click.option("--no-labels", is_flag=True, help="Grant no labels, whatever the worker says of itself.")
+def token(ttl: int, shared: bool, label: tuple[str, ...], no_labels: bool) -> None:
+    """Make a join token, with which one worker can enrol once.
+
+    With --label (or --no-labels) the worker is granted just these labels. Without, it is granted those with which it
+    enrols: then whoever has the token decides which templates it gets.
+    """
+    labels = _granted(label, no_labels) if label or no_labels else None
+    new = connect().create_join_token(ttl, is_shared=shared, labels=labels)
+    command = "opsicle worker --join-file - --data-dir ./opsicle-worker   # and paste the token"
     emit(new, [("token", new.token), ("expires", new.expires_at), ("start with", command)])
 
 
 @workers.command("list")
 @shared_option
+@click.option("--all", "with_revoked", is_flag=True, help="Revoked workers too.")
 @limit
-def list_(shared: bool, limit: int | None) -> None:
-    """List the workers."""
-    emit_list(connect().workers(is_shared=shared), _COLUMNS, limit=limit)
+def list_(shared: bool, with_revoked: bool, limit: int | None) -> None:
+    """List the workers that are not revoked."""
+    emit_list(connect().workers(is_shared=shared, with_revoked=with_revoked), _COLUMNS, limit=limit)
 
 
 @workers.command()
@@ -61,6 +78,18 @@ def list_(shared: bool, limit: int | None) -> None:
 def show(worker: str, shared: bool) -> None:
     """Show one worker, by id or name."""
     _emit(connect().worker(worker, is_shared=shared))
+
+
+@workers.command()
+@click.argument("worker")
+@labels_option
+@click.option("--no-labels", is_flag=True, help="Take all labels from it.")
+@shared_option
+def update(worker: str, label: tuple[str, ...], no_labels: bool, shared: bool) -> None:
+    """Grant a worker labels, in the place of all that it has."""
+    if not label and not no_labels:
+        raise click.UsageError("give the labels with --label, or --no-labels")
+    _emit(connect().update_worker(worker, _granted(label, no_labels), is_shared=shared))
 
 
 @workers.command()
@@ -88,8 +117,36 @@ def revoke(worker: str, shared: bool) -> None:
 
 
 def _emit(worker: object) -> None:
-    from opsicle.wire.user_api import Worker
+    from opsicle.wire.fleet_api import Worker
 
     assert isinstance(worker, Worker)
-    fields = [(column.heading, column.value(worker)) for column in _COLUMNS]
-    emit(worker, [*fields, ("version", worker.version), ("certificate until", worker.certificate_expires_at)])
+    emit(
+        worker,
+        [
+            *((column.heading, column.value(worker)) for column in _COLUMNS),
+            ("only says of itself", _only_said(worker)),
+            ("clock", _clock(worker)),
+            ("version", worker.version),
+            ("certificate until", worker.certificate_expires_at),
+        ],
+    )
+
+
+def _only_said(worker: Worker) -> dict[str, str]:
+    return {key: text for key, text in worker.labels.items() if worker.granted_labels.get(key) != text}
+
+
+def _clock(worker: Worker) -> str:
+    from opsicle.domain.clocks import is_off, offset_text
+
+    offset = worker.clock_offset_seconds
+    if offset is None:
+        return "not known"
+    return f"{offset_text(offset)} the server's" if is_off(offset) else "right"
+
+
+def _granted(labels: tuple[str, ...], no_labels: bool) -> dict[str, str]:
+    """The labels by key. Raises click.UsageError."""
+    if labels and no_labels:
+        raise click.UsageError("--label and --no-labels exclude each other")
+    return labels_of(labels)

@@ -15,6 +15,7 @@ from opsicle.client.calls import part
 from opsicle.client.trust import is_certificate_refused
 from opsicle.domain.errors import Conflict, Unavailable, Unreachable
 from opsicle.kit.backoff import Backoff
+from opsicle.wire import fleet_api as fleet
 from opsicle.wire import identity_api as identity
 from opsicle.wire import user_api as wire
 from opsicle.wire.audit import AuditEntry, AuditVerdict
@@ -251,22 +252,29 @@ class Api(ApprovalCalls, PolicyCalls, AccessCalls):
 
     # Workers
 
-    def workers(self, *, is_shared: bool = False) -> Iterator[wire.Worker]:
+    def workers(self, *, is_shared: bool = False, with_revoked: bool = False) -> Iterator[fleet.Worker]:
         """The org's fleet, or the provider's."""
-        return self._pages(_fleet(is_shared), wire.Worker)
+        return self._pages(_fleet(is_shared), fleet.Worker, "all=1" if with_revoked else "")
 
-    def worker(self, who: str, *, is_shared: bool = False) -> wire.Worker:
+    def worker(self, who: str, *, is_shared: bool = False) -> fleet.Worker:
         """One worker, by id or name."""
-        return self._get(f"{_fleet(is_shared)}/{part(who)}", wire.Worker)
+        return self._get(f"{_fleet(is_shared)}/{part(who)}", fleet.Worker)
 
-    def change_worker(self, who: str, change: str, *, is_shared: bool = False) -> wire.Worker:
+    def change_worker(self, who: str, change: str, *, is_shared: bool = False) -> fleet.Worker:
         """Change a worker's state: `drain`, `undrain` or `revoke`."""
-        return self._post(f"{_fleet(is_shared)}/{part(who)}/{change}", None, wire.Worker)
+        return self._post(f"{_fleet(is_shared)}/{part(who)}/{change}", None, fleet.Worker)
 
-    def create_join_token(self, ttl_seconds: int, *, is_shared: bool = False) -> wire.NewJoinToken:
-        """Make the secret with which one worker can enrol."""
-        request = wire.CreateJoinTokenRequest(ttl_seconds=ttl_seconds, is_shared=is_shared)
-        return self._post("/api/v1/workers/tokens", request, wire.NewJoinToken)
+    def update_worker(self, who: str, labels: dict[str, str], *, is_shared: bool = False) -> fleet.Worker:
+        """Grant a worker these labels instead of those that it has."""
+        request = fleet.UpdateWorkerRequest(labels=labels)
+        return self._send("PATCH", f"{_fleet(is_shared)}/{part(who)}", request, fleet.Worker)
+
+    def create_join_token(
+        self, ttl_seconds: int, *, is_shared: bool = False, labels: dict[str, str] | None = None
+    ) -> fleet.NewJoinToken:
+        """Make the secret with which one worker can enrol; with `labels` it is granted these and no others."""
+        request = fleet.CreateJoinTokenRequest(ttl_seconds=ttl_seconds, is_shared=is_shared, labels=labels)
+        return self._post("/api/v1/workers/tokens", request, fleet.NewJoinToken)
 
     def _trigger(self, path: str, request: msgspec.Struct | None) -> wire.Automation:
         """Send until there is an answer; by the key the server knows a request that it has carried out already."""

@@ -15,6 +15,7 @@ from urllib3 import exceptions
 from urllib3.response import BaseHTTPResponse
 
 from opsicle.client.trust import refused_certificate, tls_context
+from opsicle.client.unix_sockets import UnixSocketPool
 from opsicle.domain import errors
 from opsicle.domain.errors import InvalidInput, OpsicleError, Problem, TooManyRequests, Unavailable, Unreachable
 
@@ -24,11 +25,12 @@ STREAM_SILENCE_SECONDS = 40
 """The server sends a comment every 15 s, so that after this long without a byte the connection is dead."""
 
 _PIECE_BYTES = 64 * 1024
+UNIX = "unix"
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class Server(msgspec.Struct, frozen=True):
-    """Where a server listens."""
+    """Where a server listens: `host` and `port`, or for the scheme `unix` the socket's path in `host`."""
 
     scheme: str
     host: str
@@ -37,6 +39,8 @@ class Server(msgspec.Struct, frozen=True):
     @property
     def url(self) -> str:
         """The address as a person writes it."""
+        if self.scheme == UNIX:
+            return f"{UNIX}:{self.host}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + ("" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}")
 
@@ -66,7 +70,12 @@ class _ProblemDocument(msgspec.Struct):
 
 
 def parse_server(url: str) -> Server:
-    """Read a server's address; `https://` may be left out. Plain HTTP is for loopback alone. Raises InvalidInput."""
+    """Read a server's address; `https://` may be left out. Plain HTTP is for loopback and `unix:/path` alone.
+
+    Raises InvalidInput.
+    """
+    if url.strip().startswith(f"{UNIX}:"):
+        return _parse_unix(url.strip())
     text = url.strip() if "://" in url else f"https://{url.strip()}"
     try:
         parts = urlsplit(text)
@@ -82,6 +91,13 @@ def parse_server(url: str) -> Server:
             "plain http:// is spoken only to this machine itself", hint="Use https://, so that nobody reads along."
         )
     return Server(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme])
+
+
+def _parse_unix(url: str) -> Server:
+    path = url.removeprefix(f"{UNIX}:")
+    if not path.startswith("/") or path.startswith("//") or not path.isprintable():
+        raise InvalidInput(f"`{url}` is no Unix socket", hint="It looks like unix:/run/opsicle/http.sock")
+    return Server(UNIX, path, 0)
 
 
 def is_loopback(host: str) -> bool:
@@ -155,6 +171,8 @@ _REACHABLE_HINT = "Is the server running, and is this its address?"
 
 
 def _pool(server: Server, context: ssl.SSLContext | None) -> urllib3.HTTPConnectionPool:
+    if server.scheme == UNIX:
+        return UnixSocketPool(server.host)
     if server.scheme == "http":
         return urllib3.HTTPConnectionPool(server.host, server.port)
     return urllib3.HTTPSConnectionPool(server.host, server.port, ssl_context=context or tls_context())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,10 +15,17 @@ from urllib3.exceptions import InsecureRequestWarning
 
 from opsicle.client.api import Api
 from opsicle.client.connection import Connection, parse_server
-from opsicle.client.trust import parse_fingerprint, tls_context, unverified_context, vouched_for
+from opsicle.client.trust import certificates, parse_fingerprint, tls_context, unverified_context, vouched_for
 from opsicle.domain.errors import InvalidInput, NotAuthenticated, UsageError
 from opsicle.kit import files
 
+_FROM_ENVIRONMENT = (
+    "OPSICLE_SERVER",
+    "OPSICLE_TOKEN",
+    "OPSICLE_TOKEN_FILE",
+    "OPSICLE_CA_FILE",
+    "OPSICLE_CA_FINGERPRINT",
+)
 _PROFILE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -76,20 +83,31 @@ def open_api(session: Session) -> Api:
 def session_from_environment(environment: Mapping[str, str]) -> Session | None:
     """The session that OPSICLE_SERVER and OPSICLE_TOKEN describe, None where no token is there.
 
+    OPSICLE_TOKEN_FILE names a file with the token. White space around any of these means nothing.
     OPSICLE_CA_FILE (PEM) or OPSICLE_CA_FINGERPRINT say whom to trust; without them the system's CAs are.
     Raises InvalidInput, or Unreachable where the server does not have that CA.
     """
-    server, token = environment.get("OPSICLE_SERVER", ""), environment.get("OPSICLE_TOKEN", "")
+    given = {name: environment.get(name, "").strip() for name in _FROM_ENVIRONMENT}
+    server, token = given["OPSICLE_SERVER"], given["OPSICLE_TOKEN"] or _token_in(given["OPSICLE_TOKEN_FILE"])
     if not token:
         return None
+    if len(token.split()) != 1:
+        raise NotAuthenticated("OPSICLE_TOKEN has white space in it", hint="It is one word, as in opsu_…")
     if not server:
         raise UsageError("OPSICLE_TOKEN is set, but OPSICLE_SERVER is not", hint="A token is good for one server only.")
     ca_pem = ""
-    if path := environment.get("OPSICLE_CA_FILE"):
-        ca_pem = _read_ca(Path(path))
-    elif fingerprint := environment.get("OPSICLE_CA_FINGERPRINT"):
+    if path := given["OPSICLE_CA_FILE"]:
+        ca_pem = read_ca(path)
+    elif fingerprint := given["OPSICLE_CA_FINGERPRINT"]:
         ca_pem = fetch_ca(server, fingerprint)
     return Session(server=server, token=token, ca_pem=ca_pem)
+
+
+def _token_in(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii").strip() if path else ""
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"OPSICLE_TOKEN_FILE cannot be read: {path}: {_reason(error)}") from error
 
 
 def fetch_ca(server_url: str, fingerprint: str) -> str:
@@ -99,7 +117,7 @@ def fetch_ca(server_url: str, fingerprint: str) -> str:
     """
     expected = parse_fingerprint(fingerprint)
     server = parse_server(server_url)
-    if server.scheme == "http":
+    if server.scheme != "https":
         return ""
     return vouched_for(unverified_ca(server_url), expected)
 
@@ -119,11 +137,15 @@ def logged_in(session: Session | None) -> Session:
     return session
 
 
-def _read_ca(path: Path) -> str:
+def read_ca(path: str, read: Callable[[str], bytes] = lambda path: Path(path).read_bytes()) -> str:
+    """The CA certificates in a file, as PEM. Raises InvalidInput."""
     try:
-        return path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"OPSICLE_CA_FILE cannot be read: {_reason(error)}") from error
+        text = read(path).decode("ascii")
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"the CA file {path} cannot be read: {_reason(error)}", hint="It must be PEM.") from error
+    if not certificates(text):
+        raise InvalidInput(f"the CA file {path} holds no certificate", hint="It must be PEM.")
+    return text
 
 
 def _reason(error: Exception) -> str:

@@ -41,6 +41,7 @@ class Action(StrEnum):
     GROUPS_VIEW = "groups.view"
     GROUPS_MANAGE = "groups.manage"
     SECRETS_VIEW = "secrets.view"
+    SECRETS_UPDATE = "secrets.update"
     SECRETS_MANAGE = "secrets.manage"
     AUDIT_VIEW = "audit.view"
     POLICIES_VIEW = "policies.view"
@@ -125,6 +126,7 @@ TABLE: dict[Action, Permission] = {
         Verb.MANAGE, Resource.GROUPS, _ADMIN, "make and change groups, let people join and leave"
     ),
     Action.SECRETS_VIEW: Permission(Verb.VIEW, Resource.SECRETS, _OPERATORS, "see the names of secrets"),
+    Action.SECRETS_UPDATE: Permission(Verb.UPDATE, Resource.SECRETS, _ADMIN, "give a secret its next value"),
     Action.SECRETS_MANAGE: Permission(Verb.MANAGE, Resource.SECRETS, _ADMIN, "keep, change and remove secrets"),
     Action.AUDIT_VIEW: Permission(
         Verb.VIEW, Resource.AUDIT, _ADMIN | {Role.REPORTER}, "read, export and verify the record"

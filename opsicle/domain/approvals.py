@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import msgspec
 
-from opsicle.domain.approvers import Asker, Person, may_decide
+from opsicle.domain.approvers import Asker, Person, deciders, may_decide, why_impassable
 from opsicle.domain.policies import Gate, Order
 
 
@@ -163,10 +163,35 @@ def unmet(gates: Iterable[Gate], votes: Iterable[Vote], people: Mapping[str, Per
     return ""
 
 
+def stuck_gates(seen: Standing, votes: Iterable[Vote], people: Mapping[str, Person], asker: Asker) -> dict[str, str]:
+    """The gates of a pending approval that can no longer lead to its end, as people are now: why, by name.
+
+    One that is still to be passed, because too few are left who may decide; escalations to come count. And one that was
+    passed by somebody who may no longer: what they let pass would not run.
+    """
+    cast = list(votes)
+    found: dict[str, str] = {}
+    for each in seen.gates if seen.state is ApprovalState.PENDING else ():
+        gate = each.gate
+        if each.state is GateState.PASSED:
+            if unmet([gate], cast, people, asker):
+                found[gate.name] = "who agreed to it may no longer"
+            continue
+        counted = _counter(gate, people, asker)
+        here = [vote for vote in cast if vote.gate == gate.name]
+        able = {person.principal for person in deciders(gate, people.values(), asker, gate.expires_after)}
+        able -= {vote.principal for vote in here if vote.verdict is Verdict.REJECT or not counted(vote)}
+        if len(able) < gate.required:
+            found[gate.name] = why_impassable(gate, len(able), asker)
+    return found
+
+
 def _counter(gate: Gate, people: Mapping[str, Person], asker: Asker) -> Callable[[Vote], bool]:
     def counts(vote: Vote) -> bool:
         person = people.get(vote.user_id)
         if person is None or not may_decide(gate, person, asker, vote.elapsed):
+            return False
+        if vote.principal in asker.identities and not gate.allow_requester:
             return False
         return vote.verdict is Verdict.REJECT or meets(gate, with_mfa=vote.with_mfa, has_reason=vote.has_reason)
 

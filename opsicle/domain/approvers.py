@@ -81,18 +81,19 @@ def impassable(gates: Iterable[Gate], people: Iterable[Person], asker: Asker) ->
     for gate in gates:
         able = {person.principal for person in deciders(gate, everyone, asker, gate.expires_after)}
         if len(able) < gate.required:
-            return f"gate {gate.name}: {_why_impassable(gate, len(able), asker)}"
+            return f"gate {gate.name}: {why_impassable(gate, len(able), asker)}"
     return ""
 
 
-def _asked(gate: Gate, elapsed: int) -> list[Approvers]:
-    return [gate.approvers, *(step.to for step in gate.escalate if step.after <= elapsed)]
-
-
-def _why_impassable(gate: Gate, able: int, asker: Asker) -> str:
+def why_impassable(gate: Gate, able: int, asker: Asker) -> str:
+    """Why a gate cannot be passed on which only so many may decide."""
     named = gate.approvers
     if able:
         return f"{gate.required} must agree, and there {'is' if able == 1 else 'are'} only {able} who may"
     if named == Approvers(manager=True) and not asker.manager_id:
         return "it asks the requester's manager, and none is set"
     return "there is nobody who may decide on it"
+
+
+def _asked(gate: Gate, elapsed: int) -> list[Approvers]:
+    return [gate.approvers, *(step.to for step in gate.escalate if step.after <= elapsed)]

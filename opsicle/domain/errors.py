@@ -11,7 +11,8 @@
     ├── Conflict              the thing is in the wrong state, or changed meanwhile
     │   ├── LeavesBehind      somebody would take more with them than themselves: say that it is meant
     │   ├── LeaseLost         the job has passed to another worker, or is over
-    │   └── LogIncomplete     a job cannot finish while part of its log is missing
+    │   ├── LogIncomplete     a job cannot finish while part of its log is missing
+    │   └── ClockOff          this machine's clock and the server's are too far apart
     ├── TooManyRequests       slow down; `retry_after` seconds
     ├── TooLarge              more bytes than we take
     ├── Unreachable           the server (or the network to it) is away
@@ -126,6 +127,13 @@ class LogIncomplete(Conflict):
 
     code = "log_incomplete"
     title = "Log incomplete"
+
+
+class ClockOff(Conflict):
+    """This machine's clock and the server's are too far apart to go on; once both are right, the same will do."""
+
+    code = "clock_off"
+    title = "The clock is off"
 
 
 class TooManyRequests(OpsicleError):

@@ -10,13 +10,19 @@ from opsicle.domain.policies import Chat
 
 
 class NoticeKind(StrEnum):
-    """What has happened."""
+    """What has happened.
+
+    `AUTOMATION_SUCCEEDED` is no notice of its own: whoever chooses it is told of `AUTOMATION_FINISHED` also where what
+    they asked for went well.
+    """
 
     APPROVAL_REQUESTED = "approval_requested"
     APPROVAL_REMINDER = "approval_reminder"
     APPROVAL_ESCALATED = "approval_escalated"
+    APPROVAL_STUCK = "approval_stuck"
     APPROVAL_ENDED = "approval_ended"
     AUTOMATION_FINISHED = "automation_finished"
+    AUTOMATION_SUCCEEDED = "automation_succeeded"
     CHANNEL_TEST = "channel_test"
     PASSWORD_RESET = "password_reset"
 
@@ -28,12 +34,20 @@ CHOOSABLE = tuple(kind for kind in NoticeKind if kind not in (NoticeKind.CHANNEL
 """Kinds that people may turn off for themselves: the others they have asked for just now."""
 
 
+CHOSEN_ONLY = frozenset({NoticeKind.AUTOMATION_SUCCEEDED})
+"""What people hear of only if they say so; of all else until they say otherwise."""
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to tell: to users of the org (by id) and to rooms of chat services. `subject` is one line."""
+    """One thing to tell: to users of the org (by id) and to rooms of chat services. `subject` is one line.
+
+    Those recipients who are among `of_success` are told only if they want to hear of successes.
+    """
 
     kind: NoticeKind
     org_id: str
     recipients: tuple[str, ...]
+    of_success: tuple[str, ...] = ()
     chats: tuple[Chat, ...] = ()
     subject: str
     approval_id: str = ""

@@ -141,7 +141,7 @@ def _is_within(allowed: Rule, own: list[Rule], given: list[Rule]) -> bool:
     """Whether somebody with `own` rules has all that `allowed` gives, less what `given` denies as well."""
     kept_out = {rule.scope for rule in given if rule.effect == "deny"}
     for rule in own:
-        is_apart = bool(rule.template and allowed.template and rule.template != allowed.template)
+        is_apart = bool(rule.name and allowed.name and rule.name != allowed.name)
         if rule.effect == "deny" and rule.scope not in kept_out and not is_apart:
             return False
     return any(rule.effect == "allow" and rule.scope in ("", allowed.scope) for rule in own)

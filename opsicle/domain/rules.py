@@ -2,10 +2,11 @@
 
     allow execute templates/restart-web     one template
     deny execute templates/env=prod         every template with this label
+    allow update secrets/db-password        one secret
     allow view audit
 
-The grammar is `(allow|deny) VERB RESOURCE[/SCOPE]`; only templates have scopes. A name holds no `=`, so that a scope
-with one is a label.
+The grammar is `(allow|deny) VERB RESOURCE[/SCOPE]`; only templates have scopes, and the updating of secrets. A name
+holds no `=`, so that a scope with one is a label.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from opsicle.domain.access import TABLE, Action, Resource, Role, Verb, verbs_of
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.names import TEMPLATE_NAME, TEMPLATE_NAME_RULE, has_control_characters
 from opsicle.domain.problems import nearest, quoted
+from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE
 
 MAX_RULES = 200
 MAX_LABEL_CHARACTERS = 256
@@ -26,19 +28,19 @@ _FORM = "`allow` or `deny`, an action and a resource, as in `allow execute templ
 
 
 class Target(msgspec.Struct, frozen=True):
-    """The template that something is to be done with."""
+    """The template, or the secret, that something is to be done with."""
 
     name: str
     labels: Mapping[str, str] = {}
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """One rule. `template` or `label`, as `key=value`, narrow it down; with neither it holds for all there is."""
+    """One rule. A `name`, or a `label` as `key=value`, narrow it down; with neither it holds for all there is."""
 
     effect: Literal["allow", "deny"]
     verb: Verb
     resource: Resource
-    template: str = ""
+    name: str = ""
     label: str = ""
 
     def __str__(self) -> str:
@@ -47,11 +49,11 @@ class Rule(msgspec.Struct, frozen=True):
     @property
     def scope(self) -> str:
         """What stands behind the `/`, "" if nothing does."""
-        return self.template or self.label
+        return self.name or self.label
 
     @property
     def is_scoped(self) -> bool:
-        """Whether it is about some templates only."""
+        """Whether it is about some templates, or one secret, only."""
         return bool(self.scope)
 
     def covers(self, action: Action) -> bool:
@@ -62,9 +64,9 @@ class Rule(msgspec.Struct, frozen=True):
         return self.resource is permission.resource and self.verb in (permission.verb, Verb.MANAGE)
 
     def matches(self, target: Target) -> bool:
-        """Whether the template is one that the rule is about."""
-        if self.template:
-            return self.template == target.name
+        """Whether this is one that the rule is about."""
+        if self.name:
+            return self.name == target.name
         key, _, value = self.label.partition("=")
         return not self.label or target.labels.get(key) == value
 
@@ -79,8 +81,10 @@ def parse_rule(text: str, path: str = "rules") -> Rule:
     if verb not in {*verbs_of(resource), Verb.MANAGE}:
         known = ", ".join(dict.fromkeys([*verbs_of(resource), Verb.MANAGE]))
         raise _wrong(path, f"nothing can be given or taken as {verb} {resource}: there is {known}")
-    template, label = _scope(resource, scope, path)
-    return Rule("allow" if effect == "allow" else "deny", verb, resource, template, label)
+    if resource is Resource.SECRETS and scope is not None and verb is not Verb.UPDATE:
+        raise _wrong(path, f"one secret can only be updated by a rule of its own, not {verb}: `update secrets/{scope}`")
+    name, label = _scope(resource, scope, path)
+    return Rule("allow" if effect == "allow" else "deny", verb, resource, name, label)
 
 
 def parse_rules(texts: Iterable[str], path: str = "rules") -> tuple[Rule, ...]:
@@ -97,7 +101,7 @@ def parse_question(verb: str, resource: str) -> tuple[Verb, Resource, str]:
     known, scope = _place(resource, "resource")
     name, label = _scope(known, scope, "resource")
     if label:
-        raise _wrong("resource", "ask about one template by its name")
+        raise _wrong("resource", "ask about one template or secret by its name")
     return known_verb, known, name
 
 
@@ -122,11 +126,15 @@ def _place(text: str, path: str) -> tuple[Resource, str | None]:
 
 
 def _scope(resource: Resource, scope: str | None, path: str) -> tuple[str, str]:
-    """The template's name or the label of a scope."""
+    """The name or the label of a scope."""
     if scope is None:
         return "", ""
+    if resource is Resource.SECRETS:
+        if not SECRET_NAME.fullmatch(scope):
+            raise _wrong(path, f"a secret's name is {SECRET_NAME_RULE}")
+        return scope, ""
     if resource is not Resource.TEMPLATES:
-        raise _wrong(path, f"only templates can be told one from another, not {resource}")
+        raise _wrong(path, f"only templates and secrets can be told one from another, not {resource}")
     if "=" in scope:
         if scope.startswith("=") or len(scope) > MAX_LABEL_CHARACTERS or has_control_characters(scope):
             raise _wrong(path, f"a label is KEY=VALUE in one line of at most {MAX_LABEL_CHARACTERS} characters")

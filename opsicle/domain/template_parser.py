@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
@@ -36,7 +37,8 @@ from opsicle.domain.policy_parser import (
     read_request,
 )
 from opsicle.domain.problems import Problems, listed, nearest, quoted
-from opsicle.domain.templates import Concurrency, OnLimit, Owner, Phase, Template, VolumeMount
+from opsicle.domain.secrets import named_secrets
+from opsicle.domain.templates import Concurrency, OnLimit, Owner, Phase, Template, VariableType, VolumeMount
 from opsicle.domain.variable_parser import parse_variables
 from opsicle.domain.yaml_documents import Kind, load
 
@@ -160,6 +162,7 @@ def _automation(name: str, labels: dict[str, str], spec: Fields) -> AutomationDo
 def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
     about = spec.mapping("metadata")
     body = spec.mapping("template", is_required=True)
+    runs_on = _runs_on(spec)
     template = Template(
         name=name,
         labels=labels,
@@ -172,13 +175,15 @@ def _template(name: str, labels: dict[str, str], spec: Fields) -> Template:
         variables=parse_variables(spec),
         phases=parse_phases(body) if body else (),
         volume_mounts=parse_volume_mounts(body) if body else (),
-        runs_on=_runs_on(spec),
+        runs_on=runs_on.labels,
+        accepts_claimed=runs_on.accepts_claimed,
         timeout=_timeout(spec),
         concurrency=_concurrency(spec),
         on_worker_lost=spec.choice("onWorkerLost", WorkerLost.UNKNOWN),
         plan=parse_phases(spec, "plan", is_required=False),
     )
     _check_plan_names(spec, template)
+    _check_claimed_labels(spec, template)
     _check_conditions(spec, template)
     for fields in (about, body, spec):
         if fields:
@@ -198,11 +203,18 @@ def _owners(about: Fields) -> tuple[Owner, ...]:
     return tuple(owners)
 
 
-def _runs_on(spec: Fields) -> dict[str, str]:
+class _RunsOn(NamedTuple):
+    """What a template asks of its worker; see `Template`."""
+
+    labels: dict[str, str]
+    accepts_claimed: bool
+
+
+def _runs_on(spec: Fields) -> _RunsOn:
     runs_on = spec.mapping("runsOn")
     labels: dict[str, str] = {}
     if runs_on is None:
-        return labels
+        return _RunsOn(labels, accepts_claimed=False)
     for key, place in runs_on.entries("labels", MAX_LABELS):
         text = place.text()
         if not LABEL_KEY.fullmatch(key):
@@ -211,8 +223,9 @@ def _runs_on(spec: Fields) -> dict[str, str]:
             place.add(f"{quoted(text)} is no value of a label: {LABEL_VALUE_RULE}")
         elif text is not None:
             labels[key] = text
+    accepts_claimed = runs_on.boolean("acceptClaimed")
     runs_on.end()
-    return labels
+    return _RunsOn(labels, accepts_claimed)
 
 
 def _timeout(spec: Fields) -> int | None:
@@ -238,6 +251,18 @@ def _check_plan_names(spec: Fields, template: Template) -> None:
     for name in sorted(both):
         if place and name:
             place.add(f"a phase {quoted(name)} stands in `template` too; names tell phases apart")
+
+
+def _check_claimed_labels(spec: Fields, template: Template) -> None:
+    """Keep secrets from workers that only say of themselves that they are the right ones."""
+    runs_on = spec.find("runsOn")
+    if runs_on is None or not template.accepts_claimed:
+        return
+    has_secret_variable = any(variable.type is VariableType.SECRET for variable in template.variables)
+    if has_secret_variable or named_secrets((*template.plan, *template.phases)):
+        place = runs_on.mapping().find("acceptClaimed")
+        assert place is not None
+        place.add("is not for templates with secrets: any worker could say that it has the labels, and be handed them")
 
 
 def _check_conditions(spec: Fields, template: Template) -> None:

@@ -90,6 +90,13 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     outputs: tuple[str, ...] = ()
 
 
+def default_limit(phase: Phase) -> str:
+    """What to say of a phase's time limit where that is the default: that it is, and what allows more; else ""."""
+    if phase.timeout != DEFAULT_PHASE_TIMEOUT_SECONDS:
+        return ""
+    return f"the default; `timeout: {5 * DEFAULT_PHASE_TIMEOUT_SECONDS}` in the phase allows more"
+
+
 class OnLimit(StrEnum):
     """What happens to an automation whose concurrency group is full."""
 
@@ -128,7 +135,8 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A runbook. `timeout` is in seconds for the whole automation, None: only the phases' own.
 
     Without an `approval_policy` approval is asked where a policy of the org applies by itself. One that names nothing
-    can never be satisfied.
+    can never be satisfied. `runs_on` are labels that its worker must have been granted; with `accepts_claimed` it is
+    enough that a worker says them of itself.
     `require_mfa`: whoever runs it shows a fresh code of their authenticator app.
     """
 
@@ -148,3 +156,4 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     concurrency: Concurrency | None = None
     on_worker_lost: WorkerLost = WorkerLost.UNKNOWN
     plan: tuple[Phase, ...] = ()
+    accepts_claimed: bool = False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -15,41 +16,61 @@ SHARED = "a shared worker"
 """What orgs hear of the provider's workers, in the place of a name."""
 
 
+_MOST_NAMED = 3
+"""More workers than that nobody reads of in one line."""
+
+
 class Requirements(msgspec.Struct, frozen=True, kw_only=True):
-    """What an automation asks of the worker that takes it. `image_phase` names the first phase that has an image."""
+    """What an automation asks of the worker that takes it. `image_phase` names the first phase that has an image.
+
+    `accepts_claimed`: a label that the worker only says of itself will do. It is left out where that is not so: what
+    was stored before there was such a choice still reads the same.
+    """
 
     labels: dict[str, str] = {}
     runtimes: frozenset[str] = frozenset({SUBPROCESS})
     image_phase: str = ""
+    accepts_claimed: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """What the server knows of a worker at this moment. `busy` of its `slots` are taken.
 
-    How many those of a shared one are is never said: they may be another org's.
+    How many those of a shared one are is never said: they may be another org's. `labels` are granted, `claimed` are
+    those that it only says of itself. `withheld` says why it is given nothing. Of one that is not connected, `seen_at`
+    is when it was last heard of, if it ever was; `was_stopped`: it said that it would leave.
     """
 
     name: str
     labels: dict[str, str] = {}
+    claimed: dict[str, str] = {}
+    withheld: str = ""
     runtimes: frozenset[str] = frozenset({SUBPROCESS})
     slots: int = 1
     busy: int = 0
     is_connected: bool = True
+    seen_at: datetime | None = None
+    was_stopped: bool = False
     is_draining: bool = False
     is_shared: bool = False
 
 
 def requirements(template: Template) -> Requirements:
     """Return what a template's automations ask of a worker."""
-    return phases_require(template.phases, template.runs_on)
+    return phases_require(template.phases, template.runs_on, accepts_claimed=template.accepts_claimed)
 
 
-def phases_require(phases: Iterable[Phase], labels: dict[str, str]) -> Requirements:
+def phases_require(phases: Iterable[Phase], labels: dict[str, str], *, accepts_claimed: bool = False) -> Requirements:
     """Return what these phases ask of a worker, together with the labels it must have."""
     phases = tuple(phases)
     with_image = [phase.name for phase in phases if phase.image is not None]
     runtimes = {CONTAINER if phase.image is not None else SUBPROCESS for phase in phases}
-    return Requirements(labels=labels, runtimes=frozenset(runtimes), image_phase=with_image[0] if with_image else "")
+    return Requirements(
+        labels=labels,
+        runtimes=frozenset(runtimes),
+        image_phase=with_image[0] if with_image else "",
+        accepts_claimed=accepts_claimed or msgspec.UNSET,
+    )
 
 
 def can_take(asked: Requirements, candidate: Candidate) -> bool:
@@ -57,15 +78,24 @@ def can_take(asked: Requirements, candidate: Candidate) -> bool:
     return (
         candidate.is_connected
         and not candidate.is_draining
-        and has_labels(asked.labels, candidate)
+        and not candidate.withheld
+        and fits_labels(asked, candidate)
         and asked.runtimes <= candidate.runtimes
         and candidate.busy < candidate.slots
     )
 
 
-def has_labels(labels: dict[str, str], candidate: Candidate) -> bool:
-    """Whether the worker has all these labels with these very values."""
-    return all(candidate.labels.get(key) == value for key, value in labels.items())
+def fits_labels(asked: Requirements, candidate: Candidate) -> bool:
+    """Whether the worker has all the labels asked for with these very values; granted, unless its word is enough."""
+    labels = candidate.labels
+    if asked.accepts_claimed is True:
+        labels = candidate.claimed | labels
+    return has_labels(asked.labels, labels)
+
+
+def has_labels(wanted: dict[str, str], labels: dict[str, str]) -> bool:
+    """Whether all that is wanted is there with these very values."""
+    return all(labels.get(key) == value for key, value in wanted.items())
 
 
 def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
@@ -76,11 +106,45 @@ def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     if not candidates:
         return "no worker has enrolled yet"
     left = list(candidates)
-    for narrow in (_with_labels, _connected, _with_runtimes, _not_draining, _with_free_slot):
+    for narrow in (_with_labels, _connected, _with_runtimes, _not_draining, _not_withheld, _with_free_slot):
         left, reason = narrow(asked, left)
         if reason:
-            return reason
+            return reason if narrow in (_with_labels, _connected) else reason + _silent_besides(asked, candidates)
     return ""
+
+
+def absence(candidate: Candidate) -> str:
+    """Why a worker that is not connected takes nothing, as in "w1 has not been heard of since …"."""
+    if candidate.was_stopped:
+        return "was stopped"
+    if candidate.seen_at is None:
+        return "is not connected"
+    return f"has not been heard of since {candidate.seen_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _silent_besides(asked: Requirements, candidates: Sequence[Candidate]) -> str:
+    """Name, besides a reason, who could take it were it not dead: nobody stopped it."""
+    silent = [
+        f"; {one.name} would fit, but {absence(one)}"
+        for one in candidates
+        if not (one.is_connected or one.was_stopped) and fits_labels(asked, one) and asked.runtimes <= one.runtimes
+    ]
+    return "".join(silent[:_MOST_NAMED])
+
+
+def waiting_kind(asked: Requirements, candidates: Sequence[Candidate]) -> str:
+    """Say in one word what keeps an automation waiting, as `waiting_reason` does in a sentence.
+
+    One of `no_worker`, `label`, `not_connected`, `runtime`, `draining`, `withheld`, `busy`, or `ready` if nothing does.
+    """
+    if not candidates:
+        return "no_worker"
+    left = list(candidates)
+    for kind, narrow in _KINDS.items():
+        left, reason = narrow(asked, left)
+        if reason:
+            return kind
+    return "ready"
 
 
 _Narrowed = tuple[list[Candidate], str]
@@ -90,26 +154,41 @@ def _connected(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
     left = [candidate for candidate in candidates if candidate.is_connected]
     if left:
         return left, ""
+    away = ", ".join(f"{candidate.name} {absence(candidate)}" for candidate in candidates[:_MOST_NAMED])
     if not asked.labels and len(candidates) == 1:
-        return [], f"{candidates[0].name} is not connected"
+        return [], f"{candidates[0].name} fits, but {absence(candidates[0])}"
     if not asked.labels:
-        return [], f"none of the {len(candidates)} workers is connected"
+        return [], f"none of the {len(candidates)} workers is connected: {away}"
     wanted = ", ".join(f"{key}={value}" for key, value in asked.labels.items())
     label = "label" if len(asked.labels) == 1 else "all of the labels"
-    have = "has it, but is" if len(candidates) == 1 else "have it, but are"
-    names = " and ".join(candidate.name for candidate in candidates[:3])
-    return [], f"no connected worker has {label} {wanted} ({names} {have} not connected)"
+    if len(candidates) == 1:
+        return [], f"no connected worker has {label} {wanted}: {candidates[0].name} fits, but {absence(candidates[0])}"
+    return [], f"no connected worker has {label} {wanted}: {len(candidates)} would fit, but {away}"
 
 
 def _with_labels(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
-    left = [candidate for candidate in candidates if has_labels(asked.labels, candidate)]
+    left = [candidate for candidate in candidates if fits_labels(asked, candidate)]
     if left:
         return left, ""
+    if claiming := [
+        candidate.name for candidate in candidates if has_labels(asked.labels, candidate.claimed | candidate.labels)
+    ]:
+        return [], _only_claimed(asked, claiming)
     for key, value in asked.labels.items():
-        if not any(has_labels({key: value}, candidate) for candidate in candidates):
+        if not any(fits_labels(msgspec.structs.replace(asked, labels={key: value}), one) for one in candidates):
             return [], f"no connected worker has label {key}={value}"
     wanted = ", ".join(f"{key}={value}" for key, value in asked.labels.items())
     return [], f"no connected worker has all of the labels {wanted}"
+
+
+def _only_claimed(asked: Requirements, names: list[str]) -> str:
+    wanted = ", ".join(f"{key}={value}" for key, value in asked.labels.items())
+    whose = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    says = "says" if len(names) == 1 else "say"
+    return (
+        f"no connected worker was granted {wanted}: {whose} only {says} so "
+        f"(`opsicle workers update {names[0]} --label …` grants labels)"
+    )
 
 
 def _with_runtimes(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
@@ -133,6 +212,16 @@ def _not_draining(asked: Requirements, candidates: list[Candidate]) -> _Narrowed
     return [], f"all {len(candidates)} matching workers are draining"
 
 
+def _not_withheld(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
+    left = [candidate for candidate in candidates if not candidate.withheld]
+    if left:
+        return left, ""
+    first = candidates[0]
+    if len(candidates) == 1:
+        return [], f"{first.name} is given no work: {first.withheld}"
+    return [], f"none of the {len(candidates)} matching workers is given work; {first.name}: {first.withheld}"
+
+
 def _with_free_slot(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
     left = [candidate for candidate in candidates if candidate.busy < candidate.slots]
     if left:
@@ -145,3 +234,13 @@ def _with_free_slot(asked: Requirements, candidates: list[Candidate]) -> _Narrow
     if len(candidates) == 1:
         return [], f"{candidates[0].name} is busy {taken}"
     return [], f"all {len(candidates)} matching workers are busy {taken}"
+
+
+_KINDS: dict[str, Callable[[Requirements, list[Candidate]], _Narrowed]] = {
+    "label": _with_labels,
+    "not_connected": _connected,
+    "runtime": _with_runtimes,
+    "draining": _not_draining,
+    "withheld": _not_withheld,
+    "busy": _with_free_slot,
+}

@@ -113,8 +113,13 @@ def expires_at(certificate_pem: str) -> datetime:
     return load_certificate(certificate_pem).not_valid_after_utc
 
 
-def check_pair(certificate_pem: str, key_pem: str, now: datetime) -> None:
-    """Raise InvalidInput unless this certificate (the first, if it is a chain) and key can serve TLS at `now`."""
+def starts_at(certificate_pem: str) -> datetime:
+    """From when on the first certificate is valid, in UTC. Raises InvalidInput."""
+    return load_certificate(certificate_pem).not_valid_before_utc
+
+
+def check_match(certificate_pem: str, key_pem: str) -> None:
+    """Raise InvalidInput unless this certificate (the first, if it is a chain) and key belong together."""
     certificate = load_certificate(certificate_pem)
     key = load_private_key(key_pem)
     if _public_bytes(key.public_key()) != _public_bytes(certificate.public_key()):
@@ -122,11 +127,17 @@ def check_pair(certificate_pem: str, key_pem: str, now: datetime) -> None:
             "the private key does not belong to the certificate",
             hint="The server's own certificate must come first in the file, before those of its issuers.",
         )
+
+
+def check_pair(certificate_pem: str, key_pem: str, now: datetime) -> None:
+    """Raise InvalidInput unless this certificate (the first, if it is a chain) and key can serve TLS at `now`."""
+    check_match(certificate_pem, key_pem)
+    certificate = load_certificate(certificate_pem)
     if now < certificate.not_valid_before_utc:
-        raise InvalidInput(f"the certificate is not valid before {_show(certificate.not_valid_before_utc)}")
+        raise InvalidInput(f"the certificate is not valid before {shown_time(certificate.not_valid_before_utc)}")
     if now >= certificate.not_valid_after_utc:
         raise InvalidInput(
-            f"the certificate expired on {_show(certificate.not_valid_after_utc)}", hint="Have it renewed."
+            f"the certificate expired on {shown_time(certificate.not_valid_after_utc)}", hint="Have it renewed."
         )
 
 
@@ -188,5 +199,6 @@ def _public_bytes(key: Any) -> bytes:
     return encoded
 
 
-def _show(at: datetime) -> str:
+def shown_time(at: datetime) -> str:
+    """A time as people read it in a sentence, to the minute."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

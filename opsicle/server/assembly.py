@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 
 from opsicle.kit.clock import Clock
 from opsicle.pki.audit_key import AuditKey
@@ -54,7 +53,9 @@ from opsicle.server.services.channels import Channels
 from opsicle.server.services.chats import Chats
 from opsicle.server.services.deliveries import Deliveries
 from opsicle.server.services.dispatch import Dispatch
+from opsicle.server.services.egress_bounds import EgressBounds
 from opsicle.server.services.enrolments import Enrolments, Urls
+from opsicle.server.services.figures import Figures
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.following import Following
 from opsicle.server.services.forgotten_passwords import ForgottenPasswords
@@ -78,6 +79,7 @@ from opsicle.server.services.provider import Provider, ServerStatus
 from opsicle.server.services.questions import Questions
 from opsicle.server.services.recovery import Recovery
 from opsicle.server.services.remarks import Remarks
+from opsicle.server.services.retention import Keep, Retention
 from opsicle.server.services.roles import Roles
 from opsicle.server.services.secrets import Secrets
 from opsicle.server.services.sending import Sending
@@ -92,7 +94,6 @@ from opsicle.server.services.users import Users
 from opsicle.server.services.vault import Vault
 from opsicle.server.services.work import WorkOrders
 from opsicle.server.services.workers import Workers
-from opsicle.server.store.automations import count_by_state
 from opsicle.server.store.database import Database
 from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
 from opsicle.server.store.log_database import LogDatabase
@@ -106,6 +107,7 @@ _SIGN_AUDIT_EVERY_SECONDS = 5.0
 _LISTEN_EVERY_SECONDS = 2.0
 _DELIVER_EVERY_SECONDS = 0.5
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
+_PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
 _STEADY_SECONDS = 86400.0
 
 
@@ -124,6 +126,7 @@ class Core:
     vault: Vault
     has_open_orgs: bool = False
     epoch: Epoch = FIRST_EPOCH
+    egress_bounds: EgressBounds = field(default_factory=EgressBounds)
 
 
 class Services:
@@ -132,11 +135,10 @@ class Services:
     def __init__(self, core: Core) -> None:
         clock, state, bindings = core.clock, core.state, Bindings(core.binding_key)
         self.core = core
-        self.remarks = Remarks(state, clock)
         self.signals = Signals()
         self.fleet = Fleet(clock)
         self.leases = Leases(clock)
-        self.hold = Hold(state, self.fleet, clock)
+        self.status = ServerStatus(core.epoch, Hold(state, self.fleet, clock), Remarks(state, clock))
         self.urls = Urls()
         self.hasher = PasswordHasher()
         self.sessions = Sessions(state, clock, has_open_orgs=core.has_open_orgs)
@@ -157,9 +159,7 @@ class Services:
         links = InvitationLinks(self.urls, clock)
         self.invitations = Invitations(state, links, self.accounts, self.hasher, throttle, self.step_up, clock)
         self.orgs = Orgs(state, links, self.step_up, clock)
-        self.provider = Provider(
-            state, links, self.sessions, self.step_up, clock, ServerStatus(core.epoch, self.hold, self.remarks)
-        )
+        self.provider = Provider(state, links, self.sessions, self.step_up, clock, self.status)
         self.roles = Roles(state, self.sessions, self.step_up, clock)
         self.groups = Groups(state, self.sessions, self.step_up, clock)
         self.questions = Questions(state)
@@ -172,14 +172,14 @@ class Services:
         self.secrets = Secrets(state, core.vault, self.step_up, clock)
         self.job_logs = JobLogs(core.logs, clock)
         work_orders = WorkOrders(core.vault, bindings, Orders(core.order_key, clock, core.epoch))
-        self.sending = Sending(state, core.vault, self.urls, clock)
+        self.sending = Sending(state, core.vault, core.egress_bounds, self.urls, clock)
         self.delivery = Delivery(self.sending)
         self.chats = Chats(state, self.step_up, throttle, clock)
-        self.telegram = TelegramInbox(state, core.vault, self.chats, clock)
-        self.slack = SlackInbox(state, core.vault, self.chats)
+        self.telegram = TelegramInbox(state, core.vault, core.egress_bounds, self.chats, clock)
+        self.slack = SlackInbox(state, core.vault, core.egress_bounds, self.chats)
         self.listeners = ChatListeners(self.telegram, self.slack)
         self.telling = Telling(
-            Channels(state, core.vault, self.notices, self.step_up, clock),
+            Channels(state, core.vault, core.egress_bounds, self.notices, self.step_up, clock),
             Deliveries(state, clock),
             Preferences(state),
             self.chats,
@@ -204,6 +204,7 @@ class Services:
         self.following = Following(self.automations, self.job_logs, self.signals)
         self.enrolments = Enrolments(state, core.authority, core.order_key.public, self.urls, throttle, clock)
         self.workers = Workers(state, self.fleet, clock)
+        self.figures = Figures(state, self.fleet, self.notices.ended)
         self._connect(bindings)
 
     def _connect(self, bindings: Bindings) -> None:
@@ -217,9 +218,10 @@ class Services:
         self.orgs.on_sharing_changed = self.fleet.sharing_changed
         self.workers.on_revoked = self.dispatch.on_revoked
         self.workers.on_drain_changed = self.dispatch.on_drain_changed
+        self.workers.on_labels_granted = self.dispatch.on_labels_granted
         for reason in self.core.logs.lost:
-            self.remarks.note_lost_logs(reason)
-        self.core.logs.on_lost = self.remarks.note_lost_logs
+            self.status.remarks.note_lost_logs(reason)
+        self.core.logs.on_lost = self.status.remarks.note_lost_logs
 
     def close(self) -> None:
         """End what has threads or greenlets of its own."""
@@ -259,32 +261,27 @@ class Services:
             *enrol.worker_routes(self.enrolments),
         ]
 
-    def open_automations(self) -> Mapping[str, int]:
-        """How many automations of all orgs are in each state that is not final, for the metrics."""
-        return self.core.state.read(count_by_state)
-
-    def loops(self, keep_logs: timedelta, keep_audit: timedelta | None) -> list[Loop]:
-        """What is to be done again and again; without `keep_audit` the record is kept for ever."""
-        prune_audit = [
-            Loop(
-                "prune audit", _PRUNE_AUDIT_EVERY_SECONDS, self._if_steady(partial(self.audit_checkpoints.prune, keep))
-            )
-            for keep in (keep_audit,)
-            if keep is not None
-        ]
+    def loops(self, keep: Callable[[], Keep]) -> list[Loop]:
+        """What is to be done again and again; how long things are kept is asked each time."""
         steady = self._if_steady
+        retention = Retention(self.core.state, self.job_logs, self.core.clock)
         return [
             # An approval's time is the people's, and goes on without the server; that of leases is not.
             Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, lambda _: self.approvals.keep_time()),
             Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.judge_leases),
             Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, steady(self.automations.forget_requests)),
-            Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.job_logs.prune(keep_logs))),
+            Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.job_logs.prune(keep().logs))),
             Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, lambda _: self.audit_checkpoints.sign_due()),
             Loop("listen", _LISTEN_EVERY_SECONDS, lambda _: self.listeners.turn()),
             Loop("deliver", _DELIVER_EVERY_SECONDS, self.delivery.turn),
-            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.sending.prune(keep_logs))),
-            *prune_audit,
+            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.sending.prune(keep().logs))),
+            Loop("prune automations", _PRUNE_AUTOMATIONS_EVERY_SECONDS, steady(lambda: retention.prune(keep()))),
+            Loop("prune audit", _PRUNE_AUDIT_EVERY_SECONDS, steady(lambda: self._prune_audit(keep().audit))),
         ]
+
+    def _prune_audit(self, keep: timedelta | None) -> None:
+        if keep is not None:
+            self.audit_checkpoints.prune(keep)
 
     def _if_steady(self, turn: Callable[[], object]) -> Callable[[float], object]:
         """A turn that removes what is old: not on the word of a clock that was set within the last day."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from opsicle.domain.errors import InvalidInput
+from opsicle.pki import certificates
 from opsicle.server.api import health, openapi
 from opsicle.server.api.app import Application, nothing_else
 from opsicle.server.api.assets import Assets
@@ -14,9 +17,14 @@ from opsicle.server.api.health import Readiness
 from opsicle.server.api.http import Route
 from opsicle.server.api.metrics import Metrics
 from opsicle.server.assembly import Services
+from opsicle.server.gauges import add_gauges
 from opsicle.server.listening.listeners import Listener
-from opsicle.server.listening.tls import GivenCertificate, Tls
+from opsicle.server.listening.tls import TLS_VERSIONS, GivenCertificate, Tls
 from opsicle.server.settings import ServerOptions, parse_address
+
+log = logging.getLogger(__name__)
+
+_WARN_AGAIN_AFTER = timedelta(days=1)
 
 
 class Frontage:
@@ -26,13 +34,16 @@ class Frontage:
         """Binds both addresses, so that nothing else has begun if one cannot be had."""
         self._services = services
         self._tls = tls
-        self._given = _given_certificate(options, now)
+        self._given = _given_certificate(options)
         self._streams = EventStreams()
-        self._readiness = Readiness(remarks=services.remarks.shown)
+        self._warning, self._warned_at = "", now
+        self._readiness = Readiness(remarks=services.status.remarks.shown)
         self._metrics = Metrics()
         self._users = self._user_listener(options)
         self._workers = self._worker_listener(options)
-        self._add_gauges()
+        self._monitoring = self._monitoring_listener(options)
+        self._add_gauges(options)
+        self._warn(now)
 
     @property
     def user_port(self) -> int:
@@ -48,29 +59,55 @@ class Frontage:
         """Take requests."""
         self._users.start()
         self._workers.start()
+        if self._monitoring:
+            self._monitoring.start()
         self._readiness.status = "ok"
 
     def stop(self, seconds: float) -> None:
         """Take no more requests; what waits is answered now, what is under way may take so many seconds."""
         ends_at = time.monotonic() + seconds
         self._readiness.status = "draining"
-        self._users.close()
-        self._workers.close()
+        for listener in self._listeners:
+            listener.close()
         self._services.dispatch.close()
         self._streams.close()
-        self._users.join(ends_at - time.monotonic())
-        self._workers.join(max(ends_at - time.monotonic(), 0.0))
+        for listener in self._listeners:
+            listener.join(max(ends_at - time.monotonic(), 0.0))
 
     def renew(self, now: datetime) -> None:
         """Renew our own certificates in good time, and take up a given one that has been replaced."""
         self._tls.renew_if_due(now)
         if self._given:
-            self._given.reload_if_changed(now)
+            try:
+                if self._given.reload_if_changed():
+                    log.info("certificate taken up", extra={"expires_at": self._given.expires_at.isoformat()})
+            except InvalidInput as error:
+                log.warning("certificate not taken up", extra={"reason": error.message, "hint": error.hint})
+        self._warn(now)
+
+    @property
+    def _listeners(self) -> list[Listener]:
+        return [self._users, self._workers, *([self._monitoring] if self._monitoring else [])]
+
+    def _warn(self, now: datetime) -> None:
+        """Say what is wrong with the given certificate when that becomes true, and once a day from then on."""
+        warning = self._given.warning(now) if self._given else ""
+        if warning and (warning != self._warning or now - self._warned_at >= _WARN_AGAIN_AFTER):
+            log.warning(warning)
+            self._warned_at = now
+        remarks = self._services.status.remarks.shown
+        if self._warning in remarks:
+            remarks.remove(self._warning)
+        if warning:
+            remarks.append(warning)
+        self._warning = warning
+
+    def _trusted_pem(self) -> str:
+        return self._given.trusted_pem if self._given else self._services.core.authority.cert_pem
 
     def _user_listener(self, options: ServerOptions) -> Listener:
-        trusted = self._given.trusted_pem if self._given else self._services.core.authority.cert_pem
         table: list[Route] = [
-            *health.routes(self._readiness, self._metrics, trusted, trusts_proxy=options.behind_proxy),
+            *health.routes(self._readiness, self._metrics, self._trusted_pem),
             *self._services.user_routes(),
         ]
         application = Application(
@@ -86,6 +123,7 @@ class Frontage:
             application,
             context=None if options.is_plain else context,
             trusts_proxy=options.behind_proxy,
+            socket_group=options.socket_group,
         )
 
     def _worker_listener(self, options: ServerOptions) -> Listener:
@@ -99,21 +137,35 @@ class Frontage:
         )
         return Listener(parse_address(options.worker_listen), application, context=self._tls.worker_context)
 
-    def _add_gauges(self) -> None:
+    def _monitoring_listener(self, options: ServerOptions) -> Listener | None:
+        if not options.metrics_listen:
+            return None
+        application = Application(
+            health.monitoring_routes(self._readiness, self._metrics),
+            PersonAuthentication(self._services.sessions),
+            fallback=nothing_else,
+            streams=self._streams,
+            observe=self._metrics.observe,
+        )
+        return Listener(parse_address(options.metrics_listen), application, socket_group=options.socket_group)
+
+    def _add_gauges(self, options: ServerOptions) -> None:
         add = self._metrics.add_gauge
         add("opsicle_user_connections", "Open connections of users.", lambda: self._users.open_connections)
         add("opsicle_worker_connections", "Open connections of workers.", lambda: self._workers.open_connections)
         add("opsicle_event_streams", "Open event streams.", lambda: len(self._streams))
-        add("opsicle_connected_workers", "Workers that are connected.", self._services.fleet.connected_count)
-        self._metrics.add_gauges(
-            "opsicle_open_automations",
-            "Automations that are not over yet.",
-            "state",
-            self._services.open_automations,
-        )
+        add_gauges(self._metrics, self._services, options.data_dir, self._certificate_ends)
+
+    def _certificate_ends(self) -> dict[str, float]:
+        own, authority = self._tls.expires_at, self._services.core.authority.cert_pem
+        return {
+            "users": (self._given.expires_at if self._given else own).timestamp(),
+            "workers": own.timestamp(),
+            "authority": certificates.expires_at(authority).timestamp(),
+        }
 
 
-def _given_certificate(options: ServerOptions, now: datetime) -> GivenCertificate | None:
+def _given_certificate(options: ServerOptions) -> GivenCertificate | None:
     if options.tls_cert is None or options.tls_key is None:
         return None
-    return GivenCertificate(options.tls_cert, options.tls_key, now)
+    return GivenCertificate(options.tls_cert, options.tls_key, TLS_VERSIONS[options.tls_min])

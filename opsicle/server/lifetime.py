@@ -9,15 +9,16 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import closing, suppress
-from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import gevent
 from gevent.event import Event
 
-from opsicle.domain.errors import Conflict
-from opsicle.kit import cores
+from opsicle.domain.errors import Conflict, OpsicleError
+from opsicle.kit import cores, service_manager
 from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
 from opsicle.pki.sealing import Seal
@@ -28,10 +29,13 @@ from opsicle.server.background.loop import Loop
 from opsicle.server.binding_key_file import open_binding_key
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
-from opsicle.server.listening.tls import Tls
+from opsicle.server.listening.tls import TLS_VERSIONS, Tls
 from opsicle.server.master_key_file import MasterKeyFile
-from opsicle.server.opening import OpenState, begin_epoch, open_state, pin_keys
+from opsicle.server.opening import Opening, OpenState, begin_epoch, open_state, pin_keys
 from opsicle.server.order_key_file import open_order_key
+from opsicle.server.reloading import merged
+from opsicle.server.services.egress_bounds import EgressBounds
+from opsicle.server.services.retention import Keep
 from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints
@@ -49,7 +53,7 @@ SWITCH_SECONDS = 0.0005
 longer than it took until the event loop lets its thread say so."""
 
 _LOOP_SECONDS = 1.0
-_RENEW_CERTIFICATES_EVERY_SECONDS = 3600.0
+_RENEW_CERTIFICATES_EVERY_SECONDS = 60.0
 _MARK_STATE_EVERY_SECONDS = 5.0
 _WANTED_DESCRIPTORS = 16384
 
@@ -57,8 +61,11 @@ _WANTED_DESCRIPTORS = 16384
 class Lifetime:
     """Starts everything, waits to be told to stop, stops everything."""
 
-    def __init__(self, options: ServerOptions) -> None:
+    def __init__(self, options: ServerOptions, reread: Callable[[], ServerOptions]) -> None:
+        """`reread` gives the options as they stand now, for SIGHUP; it may raise an OpsicleError."""
         self._options = options
+        self._reread = reread
+        self._on_hangup: Callable[[], None] = lambda: None
         self._clock = SteadyClock(SystemClock())
         self._stopping = Event()
 
@@ -72,9 +79,12 @@ class Lifetime:
         _log_what_nobody_caught()
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stopping.set)
+        gevent.signal_handler(signal.SIGHUP, self._hang_up)
+        options = self._options
+        opening = Opening(accept_restored=options.accept_restored, compact=options.compact)
         with (
-            closing(DataFolder.open(self._options.data_dir)) as folder,
-            open_state(folder, self._clock, _die, accept_restored=self._options.accept_restored) as opened,
+            closing(DataFolder.open(options.data_dir)) as folder,
+            open_state(folder, self._clock, _die, opening) as opened,
             closing(
                 LogDatabase.open(folder.log_database, _die, self._clock.now, is_expected=opened.has_history)
             ) as logs,
@@ -100,9 +110,13 @@ class Lifetime:
             self._clock,
             Seal(folder.identity_key()),
             vault,
-            options.open_orgs,
-            begin_epoch(opened, self._clock, accept_restored=options.accept_restored),
+            has_open_orgs=options.open_orgs,
+            epoch=begin_epoch(opened, self._clock, accept_restored=options.accept_restored),
+            egress_bounds=EgressBounds(options.allow_egress),
         )
+
+    def _hang_up(self) -> None:
+        self._on_hangup()
 
     def _vault(self, folder: DataFolder, state: Database) -> Vault:
         return MasterKeyFile(folder, self._options.master_key_file).open_vault(state)
@@ -110,14 +124,14 @@ class Lifetime:
     def _serve(self, folder: DataFolder, services: Services, opened: OpenState) -> None:
         options, now = self._options, self._clock.now()
         addresses = Addresses(options, socket.gethostname())
-        tls = Tls(folder, services.core.authority, addresses.certificate_names, now)
+        tls = Tls(folder, services.core.authority, addresses.certificate_names, now, TLS_VERSIONS[options.tls_min])
         frontage = Frontage(options, services, tls, now)
         urls = services.urls
         urls.url, urls.worker_url = addresses.url(frontage.user_port), addresses.worker_url(frontage.worker_port)
         services.jobs.recover()
         services.sending.recover()
         loops = [
-            *services.loops(timedelta(days=options.log_retention_days), options.keep_audit),
+            *services.loops(lambda: _kept(self._options)),
             Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda _: frontage.renew(self._clock.now())),
             Loop("mark state", _MARK_STATE_EVERY_SECONDS, lambda _: opened.marker.write()),
         ]
@@ -125,6 +139,7 @@ class Lifetime:
             loop.start()
         frontage.start()
         self._announce(folder, services)
+        self._on_hangup = partial(self._reload, services, frontage)
         gc.collect()
         gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
         check = IntegrityCheck(folder.state_database, _refuse)
@@ -132,12 +147,33 @@ class Lifetime:
             check.start()
         self._stopping.wait()
         log.info("server stopping")
+        service_manager.tell(service_manager.STOPPING)
         check.stop()
         frontage.stop(FINISH_SECONDS)
         for loop in loops:
             loop.stop(_LOOP_SECONDS)
         services.audit_checkpoints.sign_all()
         opened.marker.write()
+
+    def _reload(self, services: Services, frontage: Frontage) -> None:
+        """Read certificates and settings anew; with settings that are wrong, go on as before."""
+        service_manager.tell_reloading()
+        try:
+            new = self._reread()
+            new.check()
+        except OpsicleError as error:
+            log.warning("settings not taken up", extra={"reason": error.message, "hint": error.hint})
+        else:
+            self._take(new, services)
+        frontage.renew(self._clock.now())
+        service_manager.tell(service_manager.READY)
+
+    def _take(self, new: ServerOptions, services: Services) -> None:
+        self._options, live, waiting = merged(self._options, new)
+        configure(is_verbose=self._options.is_verbose)
+        services.sessions.open_orgs(self._options.open_orgs)
+        services.core.egress_bounds.networks = self._options.allow_egress
+        log.info("settings read anew", extra={"changed": live, "take_a_restart": waiting})
 
     def _announce(self, folder: DataFolder, services: Services) -> None:
         """Tell programs by `server.json`, people by standard output, that and where the server serves."""
@@ -151,11 +187,12 @@ class Lifetime:
             lines.insert(0, f"Set this server up at {url}/setup#token={token}")
         else:
             folder.remove_setup_token()
-        services.hold.on_changed = lambda: self._tell(folder, services)
+        services.status.hold.on_changed = lambda: self._tell(folder, services)
         self._tell(folder, services)
         with suppress(OSError):  # nobody may be reading any more
             sys.stdout.write("".join(f"{line}\n" for line in lines))
             sys.stdout.flush()
+        service_manager.tell(service_manager.READY)
         log.info("server ready", extra={"url": url, "worker_url": worker_url, "version": __version__})
 
     @staticmethod
@@ -168,9 +205,18 @@ class Lifetime:
                 pid=os.getpid(),
                 ca_fingerprint=services.core.authority.fingerprint,
                 epoch=services.core.epoch.number,
-                held=services.hold.is_held,
+                held=services.status.hold.is_held,
             )
         )
+
+
+def _kept(options: ServerOptions) -> Keep:
+    return Keep(
+        logs=options.keep_logs,
+        audit=options.keep_audit,
+        automations=options.keep_automations,
+        count=options.automation_retention_count,
+    )
 
 
 def _die(error: BaseException) -> None:

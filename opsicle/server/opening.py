@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from hashlib import sha256
+from pathlib import Path
 from typing import NamedTuple
 
 from opsicle.domain.errors import Conflict
@@ -44,20 +45,30 @@ class OpenState(NamedTuple):
     is_checked: bool
 
 
+class Opening(NamedTuple):
+    """How to open a folder: accept less than its server has had, and write its databases anew."""
+
+    accept_restored: bool = False
+    compact: bool = False
+
+
+AS_IT_IS = Opening()
+
+
 @contextmanager
 def open_state(
-    folder: DataFolder, clock: Clock, on_fatal: Callable[[BaseException], None], *, accept_restored: bool = False
+    folder: DataFolder, clock: Clock, on_fatal: Callable[[BaseException], None], how: Opening = AS_IT_IS
 ) -> Iterator[OpenState]:
     """Open the database of a folder that nobody else uses.
 
     Raises NotAllowed for key files that are not private; Conflict for a database that is damaged or from a newer
-    program, or holds less than the folder's marker says, unless `accept_restored`. Nothing was changed then.
+    program, or holds less than the folder's marker says, unless that is accepted. Nothing was changed then.
     """
     path = folder.state_database
     migrations.check_sqlite()
     check_private(key_files(folder.path))
     missing = _compare(folder)
-    if missing.reasons and not accept_restored:
+    if missing.reasons and not how.accept_restored:
         raise Conflict(
             f"the data folder holds less than its server has had: {'; '.join(missing.reasons)}",
             hint="Put the newest copy in its place. If this is the newest there is, start once with "
@@ -80,6 +91,10 @@ def open_state(
                 log.info("database migrated", extra={"database": path.name, "migrations": applied})
             if not is_new and not was_clean:
                 check_integrity(path)
+        if how.compact:
+            _compact(path)
+            with suppress(Conflict):  # damaged logs are set aside where they are opened
+                _compact(folder.log_database)
         with closing(Database(path, on_fatal, commits)) as database:
             marker = StateMarker(folder.path, database, commits, clock)
             yield OpenState(database, marker, not is_new, missing, is_new or not was_clean)
@@ -136,3 +151,13 @@ def _begin_next(db: Connection, missing: Missing, before: Epoch | None, clock: C
 def _compare(folder: DataFolder) -> Missing:
     with readable(folder.state_database):
         return state_marker.compare(folder.path, folder.state_database, has_keys=folder.has_authority)
+
+
+def _compact(database: Path) -> None:
+    """Write a database anew, if it is there."""
+    if not database.exists():
+        return
+    before = database.stat().st_size
+    migrations.compact(database)
+    sizes = {"bytes_before": before, "bytes_after": database.stat().st_size}
+    log.info("database written anew", extra={"database": database.name, **sizes})

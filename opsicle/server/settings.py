@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from opsicle.domain.errors import InvalidInput
+from opsicle.domain.networks import parse_network
+from opsicle.server.public_urls import check_url
 
 DEFAULT_LISTEN = "0.0.0.0:8443"
 DEFAULT_WORKER_LISTEN = "0.0.0.0:8444"
+LEAST_RETENTION_DAYS = 7
+
 UNIX_PREFIX = "unix:"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -39,10 +44,14 @@ class ServerOptions:
 
     `names` are further DNS names and addresses under which people and workers reach the server; they stand in its
     certificates, the first of them in its URLs. `url` and `worker_url` say what the URLs are where a proxy or a
-    port mapping stands between. `audit_retention_days` None keeps the record for ever. `master_key_file` is used
+    port mapping stands between. `audit_retention_days` None keeps the record for ever, `automation_retention_days` 0
+    automations that have ended; `automation_retention_count` is how many of these each org keeps at most. `compact`
+    writes the databases anew at this start. `master_key_file` is used
     instead of the data folder's own. `open_orgs` lets everybody who is logged in found orgs. `accept_restored` takes a
     data folder that holds less than its server has had, or releases the queue that is held since. `plain_http` is for
-    the demo: without TLS, on loopback only.
+    the demo: without TLS, on loopback only. `socket_group` owns the Unix sockets that are listened on.
+    `metrics_listen` is where figures are shown without a login, "" nowhere. `tls_min` is 1.2 or 1.3.
+    `allow_egress` are the networks, beside the public ones, that an org may allow its channels to reach.
     """
 
     data_dir: Path
@@ -57,9 +66,16 @@ class ServerOptions:
     plain_http: bool = False
     log_retention_days: int = 90
     audit_retention_days: int | None = None
+    automation_retention_days: int = 365
+    automation_retention_count: int | None = None
+    compact: bool = False
     master_key_file: Path | None = None
     open_orgs: bool = False
     accept_restored: bool = False
+    socket_group: str = ""
+    metrics_listen: str = ""
+    tls_min: Literal["1.2", "1.3"] = "1.2"
+    allow_egress: tuple[str, ...] = ()
     is_verbose: bool = False
 
     def check(self) -> None:
@@ -78,15 +94,56 @@ class ServerOptions:
             raise InvalidInput("a Unix socket is for a proxy on this machine", hint="Add --behind-proxy.")
         if parse_address(self.worker_listen).path:
             raise InvalidInput("workers cannot reach a Unix socket", hint="Give --worker-listen a host and port.")
+        self._check_metrics(address)
+        self._check_urls()
+        _check_networks(self.allow_egress)
+        self._check_retention()
+
+    def _check_retention(self) -> None:
         if self.log_retention_days < 1:
             raise InvalidInput("--log-retention-days must be at least 1")
         if self.audit_retention_days is not None and self.audit_retention_days < 1:
             raise InvalidInput("--audit-retention-days must be at least 1")
+        if self.automation_retention_days and self.automation_retention_days < LEAST_RETENTION_DAYS:
+            raise InvalidInput(
+                f"--automation-retention-days must be at least {LEAST_RETENTION_DAYS}",
+                hint="Until then a request may be sent again, and a worker may come back; 0 keeps all for ever.",
+            )
+        if self.automation_retention_count is not None and self.automation_retention_count < 1:
+            raise InvalidInput("--automation-retention-count must be at least 1")
+
+    def _check_metrics(self, listen: Address) -> None:
+        metrics = parse_address(self.metrics_listen) if self.metrics_listen else None
+        if metrics and not metrics.is_private:
+            raise InvalidInput(
+                f"--metrics-listen {metrics} would show figures about all orgs to everybody",
+                hint="Listen on 127.0.0.1 or unix:/path.",
+            )
+        if self.socket_group and not (listen.path or (metrics and metrics.path)):
+            raise InvalidInput(
+                "--socket-group is for a Unix socket, and none is listened on", hint="Add --listen unix:/path."
+            )
+
+    def _check_urls(self) -> None:
+        if self.url:
+            check_url("--url", self.url, "https://ops.example.com")
+        if self.worker_url:
+            check_url("--worker-url", self.worker_url, "https://ops.example.com:8444", takes_plain=False)
+
+    @property
+    def keep_logs(self) -> timedelta:
+        """How long the logs of jobs are kept."""
+        return timedelta(days=self.log_retention_days)
 
     @property
     def keep_audit(self) -> timedelta | None:
         """How long audit entries are kept; None is for ever."""
         return None if self.audit_retention_days is None else timedelta(days=self.audit_retention_days)
+
+    @property
+    def keep_automations(self) -> timedelta | None:
+        """How long automations that have ended are kept; None is for ever."""
+        return timedelta(days=self.automation_retention_days) if self.automation_retention_days else None
 
     @property
     def is_plain(self) -> bool:
@@ -106,3 +163,13 @@ def parse_address(text: str) -> Address:
     if not colon or not port.isdecimal() or not port.isascii() or int(port) > 65535:
         raise InvalidInput(f"{text!r} is no address to listen on", hint="Write it as host:port; port 0 picks one.")
     return Address(host=host or "0.0.0.0", port=int(port))  # noqa: S104 - every address is what `:port` asks for
+
+
+def _check_networks(networks: tuple[str, ...]) -> None:
+    for network in networks:
+        try:
+            parse_network(network)
+        except ValueError as error:
+            raise InvalidInput(
+                f"--allow-egress {network[:80]!r} is no network", hint="It looks like --allow-egress 10.1.0.0/16"
+            ) from error

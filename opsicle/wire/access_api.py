@@ -58,12 +58,16 @@ class GroupMember(msgspec.Struct, kw_only=True):
 
 
 class Group(msgspec.Struct, kw_only=True):
-    """A group of people. Those who are disabled are not shown and count for nothing."""
+    """A group of people. Those who are disabled are not shown and count for nothing.
+
+    `leaves_stuck`, in the answer to a change: the templates of approvals that nobody can give since.
+    """
 
     name: str
     description: str
     rules: list[str]
     members: list[GroupMember]
+    leaves_stuck: list[str] = []
     created_at: datetime
     updated_at: datetime
 

@@ -51,7 +51,10 @@ class GateView(msgspec.Struct, kw_only=True):
 
 
 class ApprovalSummary(msgspec.Struct, kw_only=True):
-    """An approval in a list. `may_decide`: the caller may, now. `expires_at`: when the first open gate expires."""
+    """An approval in a list. `may_decide`: the caller may, now. `expires_at`: when the first open gate expires.
+
+    `stuck`: why nobody can give it now, and who can mend that; empty while somebody can.
+    """
 
     id: str
     state: ApprovalState
@@ -65,6 +68,7 @@ class ApprovalSummary(msgspec.Struct, kw_only=True):
     ended_at: datetime | None
     explanation: str
     waiting_for: str
+    stuck: str
     may_decide: bool
 
 
@@ -89,6 +93,7 @@ class Approval(ApprovalSummary, kw_only=True):
     """All that an approver needs to see: who asks and why, what will run, and who else must agree.
 
     `is_intact` is false if what is stored is no longer what was asked for: it cannot be approved any more.
+    `stricter_since`: what is asked today beyond what was asked then, so that it would not run; empty if nothing is.
     """
 
     policy: str
@@ -96,6 +101,7 @@ class Approval(ApprovalSummary, kw_only=True):
     policy_digest: str
     manifest_digest: str
     is_intact: bool
+    stricter_since: str
     order: Order
     gates: list[GateView]
     display_name: str

@@ -94,7 +94,13 @@ class ChatLink(msgspec.Struct, kw_only=True):
 
 
 ChoosableKind = Literal[
-    "approval_requested", "approval_reminder", "approval_escalated", "approval_ended", "automation_finished"
+    "approval_requested",
+    "approval_reminder",
+    "approval_escalated",
+    "approval_stuck",
+    "approval_ended",
+    "automation_finished",
+    "automation_succeeded",
 ]
 
 

@@ -18,7 +18,7 @@ from opsicle.domain.templates import Notify, Owner, Phase, Value, Variable
 from opsicle.wire.jobs import Int32, StepState
 
 
-class Health(msgspec.Struct):
+class Health(msgspec.Struct, omit_defaults=True):
     """Whether the server lives (`/healthz`) or takes requests (`/readyz`), and what is not as it should be."""
 
     status: Literal["ok", "starting", "draining"]
@@ -84,7 +84,8 @@ class LoginReply(msgspec.Struct, kw_only=True):
 class User(msgspec.Struct, kw_only=True):
     """A person of the org, or a service account with its `owner`. `rules` are their own, beside those of the role.
 
-    `is_manager_disabled`: their manager is shut out just now, and decides nothing.
+    `is_manager_disabled`: their manager is shut out just now, and decides nothing. `leaves_stuck`, in the answer to a
+    change: the templates of approvals that nobody can give since.
     """
 
     id: str
@@ -96,6 +97,7 @@ class User(msgspec.Struct, kw_only=True):
     owner: str | None = None
     is_manager_disabled: bool = False
     is_disabled: bool = False
+    leaves_stuck: list[str] = []
     created_at: datetime
 
 
@@ -351,39 +353,3 @@ class LogEvent(msgspec.Struct):
 
     job_id: str
     chunks: list[LogChunk]
-
-
-# Workers
-
-
-class CreateJoinTokenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`ttl_seconds` from 60 to 86,400; 15 minutes unless told. `is_shared`: for a worker that serves many orgs."""
-
-    ttl_seconds: Int32 = 900
-    is_shared: bool = False
-
-
-class NewJoinToken(msgspec.Struct, kw_only=True):
-    """The one-time secret with which a worker enrols, shown once."""
-
-    token: str
-    id: str
-    expires_at: datetime
-
-
-class Worker(msgspec.Struct, kw_only=True):
-    """A worker as the server knows it. `busy` is the number of jobs that it holds, a shared one's of all orgs."""
-
-    id: str
-    name: str
-    state: Literal["active", "draining", "revoked"]
-    is_connected: bool
-    labels: dict[str, str]
-    runtimes: list[str]
-    slots: int
-    busy: int
-    is_shared: bool = False
-    version: str
-    certificate_expires_at: datetime
-    created_at: datetime
-    last_seen_at: datetime | None = None

@@ -1,5 +1,6 @@
 """What worker and server say to each other, in the order of the calls.
 
+    GET  /api/v1/enrol                            → EnrolPlace    where workers enrol; proves nothing
     POST /api/v1/enrol              EnrolRequest  → EnrolReply    once, on the user listener, as JSON
     POST /worker/v1/poll            PollRequest   → PollReply     held open while there is nothing to say
     POST /worker/v1/jobs/ID/start   StartRequest  → Done          or `lease_lost`: drop the job
@@ -8,7 +9,7 @@
     POST /worker/v1/jobs/ID/finish  FinishRequest → FinishReply   the same call again gives the same state
     POST /worker/v1/renew           RenewRequest  → RenewReply    at about half the certificate's life
 
-All but the first go over mutual TLS with MessagePack bodies (`application/msgpack`); errors are
+All but the first two go over mutual TLS with MessagePack bodies (`application/msgpack`); errors are
 RFC 9457 problems as JSON everywhere. The certificate says who the worker is; no message does.
 """
 
@@ -47,7 +48,11 @@ Formats = Annotated[tuple[Int32, ...], msgspec.Meta(max_length=16)]
 
 
 class EnrolRequest(msgspec.Struct, kw_only=True):
-    """A worker's one-time introduction. `mac` is base64 (see `pki/join_token.py` for what it covers)."""
+    """A worker's one-time introduction. `mac` is base64 (see `pki/join_token.py` for what it covers).
+
+    `sent_at_ms` is the worker's time, which `mac` does not cover: a clock that is off is refused before the token is
+    spent. None from a worker that does not say it.
+    """
 
     token_id: Word
     csr_pem: Pem
@@ -55,6 +60,17 @@ class EnrolRequest(msgspec.Struct, kw_only=True):
     labels: Labels
     slots: Int32
     mac: Name
+    sent_at_ms: Milliseconds | None = None
+
+
+class EnrolPlace(msgspec.Struct, kw_only=True):
+    """Where this server takes workers, for whoever asks. `ca_fingerprint` tells a worker whether the server is its own.
+
+    It proves nothing: that the server at `worker_url` is the right one is for TLS to show.
+    """
+
+    worker_url: str
+    ca_fingerprint: str
 
 
 class EnrolReply(msgspec.Struct, kw_only=True):
@@ -93,6 +109,8 @@ class RunningJob(msgspec.Struct, frozen=True):
 class PollRequest(msgspec.Struct, kw_only=True):
     """What the worker is and has. This is also its heartbeat: it renews the lease of every job in `jobs`.
 
+    `boot_id` names this life of the worker's process, `sent_at_ms` is its time. `labels` are what it says of itself;
+    `granted` what the server has told it beyond them (see `PollReply`): it is given only what it knows itself to fit.
     `history_rewritten` says how the org's audit record contradicts what the worker has seen of it; "" if it does not.
     `formats` are those of manifests and orders that it reads.
     """
@@ -108,14 +126,18 @@ class PollRequest(msgspec.Struct, kw_only=True):
     is_leaving: bool = False
     wait_seconds: Int32 = POLL_SECONDS
     history_rewritten: Explanation = ""
+    sent_at_ms: Milliseconds | None = None
+    granted: Labels = {}
     formats: Formats = BEFORE_FORMATS
 
 
 class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     """New work; jobs to cancel (a person asked); jobs to drop (their lease is gone); whether to take no more.
 
-    An answer without work brings the newest `checkpoint` of the org's audit record. `formats` are those of manifests
-    and orders that the server writes.
+    An answer without work brings the newest `checkpoint` of the org's audit record. `withheld` says why this worker is
+    given no work at all ("its clock is 3 h ahead of the server's"). `granted` are the labels that it was granted beyond
+    what it says of itself, where that is not what its poll said. `formats` are those of
+    manifests and orders that the server writes.
     """
 
     work: tuple[Work, ...] = ()
@@ -124,6 +146,8 @@ class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     drain: bool = False
     log_interval_ms: int = 100
     checkpoint: SeenCheckpoint | None = None
+    withheld: str = ""
+    granted: dict[str, str] | None = None
     formats: Formats = BEFORE_FORMATS
 
 
@@ -134,10 +158,16 @@ class StartRequest(msgspec.Struct):
 
 
 class RefuseRequest(msgspec.Struct):
-    """I will not carry this out, and why: the order with it does not fit."""
+    """I will not carry this out, and why: the order with it does not fit.
+
+    `is_untimely`: by the worker's clock it is not now that the order counts; another worker may well carry it out.
+    `sent_at_ms` is the worker's time.
+    """
 
     fence: int
     reason: Explanation
+    is_untimely: bool = False
+    sent_at_ms: Milliseconds | None = None
 
 
 class LogRequest(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -7,7 +7,6 @@ and every job costs two calls, so that a lighter client shows.
 from __future__ import annotations
 
 import http.client
-import os
 import select
 import socket
 import ssl
@@ -15,15 +14,26 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
 from opsicle.domain import errors
-from opsicle.domain.errors import Internal, NotAuthenticated, OpsicleError, TooLarge, TooManyRequests, Unreachable
+from opsicle.domain.clocks import time_text
+from opsicle.domain.errors import (
+    ClockOff,
+    Internal,
+    NotAuthenticated,
+    OpsicleError,
+    TooLarge,
+    TooManyRequests,
+    Unreachable,
+)
 from opsicle.kit.backoff import Backoff
 from opsicle.worker.identity import Identity, has_expired
+from opsicle.worker.tls import is_about_time, says_expired, worker_context
 
 Reply = TypeVar("Reply")
 
@@ -37,8 +47,8 @@ _KEPT_CONNECTIONS = 32
 _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 30_000}
 """So that a held poll whose server or network went away without a word ends within 30 s (the last is in ms)."""
 
-AWAY = (Unreachable, errors.Unavailable, TooManyRequests, Internal)
-"""The server cannot answer now: the same call may go well later."""
+AWAY = (Unreachable, errors.Unavailable, TooManyRequests, Internal, ClockOff)
+"""The server cannot answer now, or this machine's clock is wrong: the same call may go well later."""
 
 _HEADERS = {"Content-Type": "application/msgpack", "User-Agent": "opsicle-worker"}
 
@@ -54,11 +64,18 @@ class Connection:
         self.times_reached = 0
         self._is_away = False
         self._is_closed = False
+        self._urls = deque((identity.worker_url, *identity.more_urls))
+        self._failed_in_a_row = 0
         self.use(identity)
+
+    @property
+    def url(self) -> str:
+        """The server's address that is tried now: the one that was reached last, until that fails."""
+        return self._urls[0]
 
     def use(self, identity: Identity) -> None:
         """Go on as this identity: connections that were made with an older certificate are used no more."""
-        context = _tls_context(identity)
+        context = worker_context(identity)
         with self._lock:
             self._identity, self._context = identity, context
             stale = list(self._idle)
@@ -66,10 +83,15 @@ class Connection:
         for channel in stale:
             channel.close()
 
-    def call(self, path: str, message: msgspec.Struct, reply: type[Reply]) -> Reply:
-        """Ask once. Raises what the server's problem says, Unreachable, or NotAuthenticated if TLS refuses a side."""
+    def call(
+        self, path: str, message: msgspec.Struct, reply: type[Reply], besides: Callable[[], None] = lambda: None
+    ) -> Reply:
+        """Ask once. Raises what the server's problem says, Unreachable, or NotAuthenticated if TLS refuses a side.
+
+        `besides` is called while the server thinks, and again if the request has to be sent again.
+        """
         with self._borrowed(self._newest) as channel:
-            return self._ask(channel, path, msgspec.msgpack.encode(message), reply)
+            return self._ask(channel, path, msgspec.msgpack.encode(message), reply, besides=besides)
 
     def poll(self, path: str, ask: Callable[[], msgspec.Struct], reply: type[Reply], hold_seconds: int) -> Reply | None:
         """Ask a question that the server may leave open for `hold_seconds`. None if `interrupt_poll` ended it.
@@ -91,23 +113,45 @@ class Connection:
                 with self._lock:
                     self._polling = None
 
+    def report_clock(self, path: str, message: msgspec.Struct, reply: type[Reply]) -> Reply:
+        """Make a call whatever the time is, because by this machine's clock the server's certificate is not valid.
+
+        Nothing in the answer may be acted on save for what it says of the clock: a certificate that is really over
+        might be in anybody's hands. Raises as `call` does.
+        """
+        channel = _Channel(self.url, self._identity, worker_context(self._identity, checks_time=False), lambda: None)
+        try:
+            return self._ask(channel, path, msgspec.msgpack.encode(message), reply)
+        finally:
+            channel.close()
+
     def interrupt_poll(self) -> None:
         """End the open poll, if there is one, at once."""
         with self._lock:
             if self._polling:
                 self._polling.abort()
 
-    def insist(self, path: str, message: msgspec.Struct, reply: type[Reply], *, until: Callable[[], bool]) -> Reply:
+    def insist(
+        self,
+        path: str,
+        message: msgspec.Struct,
+        reply: type[Reply],
+        *,
+        until: Callable[[], bool],
+        besides: Callable[[], None] = lambda: None,
+        on_away: Callable[[], None] = lambda: None,
+    ) -> Reply:
         """Ask until the server answers, or until `until()`: then the last failure is raised. Others are raised at once.
 
-        Only for calls that are safe to repeat.
+        Only for calls that are safe to repeat. `besides`: see `call`. `on_away` is called whenever a try has failed.
         """
         backoff = Backoff()
         while True:
             seen = self.times_reached
             try:
-                return self.call(path, message, reply)
+                return self.call(path, message, reply, besides)
             except AWAY:
+                on_away()
                 if until():
                     raise
                 self.wait_for_return(backoff, seen, until=until)
@@ -138,6 +182,7 @@ class Connection:
     def _note_reached(self) -> None:
         with self._reached:
             self._is_away = False
+            self._failed_in_a_row = 0
             self.times_reached += 1
             self._reached.notify_all()
 
@@ -166,7 +211,7 @@ class Connection:
                 if channel.is_alive():
                     return channel
                 channel.close()
-            return _Channel(self._identity, self._context, self._note_reached)
+            return _Channel(self.url, self._identity, self._context, self._note_reached)
 
     def _give_back(self, channel: _Channel) -> None:
         with self._lock:
@@ -182,21 +227,27 @@ class Connection:
             channel.close()
 
     def _ask(
-        self, channel: _Channel, path: str, body: bytes, reply: type[Reply], seconds: float = CALL_SECONDS
+        self,
+        channel: _Channel,
+        path: str,
+        body: bytes,
+        reply: type[Reply],
+        seconds: float = CALL_SECONDS,
+        besides: Callable[[], None] = lambda: None,
     ) -> Reply:
         was_kept = channel.sock is not None
         try:
             try:
-                status, content = channel.exchange(path, body, seconds)
+                status, content = channel.exchange(path, body, seconds, besides)
             except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
                 if not was_kept or channel.is_aborted:
                     raise
                 # The server closed a kept connection just as we used it. Every call may be made twice.
                 channel.close()
-                status, content = channel.exchange(path, body, seconds)
+                status, content = channel.exchange(path, body, seconds, besides)
         except (http.client.HTTPException, OSError) as error:
             self._is_away = True
-            raise self._explained(error) from error
+            raise self._explained(channel.url, error) from error
         if status != http.client.OK:
             problem = problem_of(status, content)
             self._is_away = isinstance(problem, AWAY)
@@ -210,16 +261,27 @@ class Connection:
                 "the server's answer cannot be read", hint="Server and worker may be of different versions."
             ) from error
 
-    def _explained(self, error: Exception) -> OpsicleError:
-        url = self._identity.worker_url
-        if isinstance(error, ssl.SSLCertVerificationError):
+    def _explained(self, url: str, error: Exception) -> OpsicleError:
+        """What went wrong at an address; from now on the next one is tried, if there are several."""
+        with self._lock:
+            if self._urls[0] == url:
+                self._urls.rotate(-1)
+            self._failed_in_a_row += 1
+            has_tried_all = self._failed_in_a_row % len(self._urls) == 0
+        if is_about_time(error):
+            return ClockOff(
+                f"this machine's clock says {time_text(datetime.now(UTC))}, and then the certificate of the server at "
+                f"{url} is not valid",
+                hint="Set the clock, if it is wrong. The worker tries again by itself.",
+            )
+        if isinstance(error, ssl.SSLCertVerificationError) and has_tried_all:
             return NotAuthenticated(
                 f"what answers at {url} is not this worker's server: {error.verify_message}",
                 hint="Its certificate does not come from the CA with which this worker enrolled. Was the server set up "
                 "anew? Then enrol again in a new data folder.",
             )
         is_refusal = isinstance(error, ssl.SSLError | ConnectionResetError | http.client.RemoteDisconnected)
-        if is_refusal and has_expired(self._identity):
+        if says_expired(error) or (is_refusal and has_expired(self._identity)):
             return NotAuthenticated(
                 f"this worker's certificate expired on {self._identity.expires_at:%Y-%m-%d %H:%M} UTC",
                 hint="Enrol again with a new join token (`opsicle workers token`).",
@@ -230,9 +292,10 @@ class Connection:
 class _Channel(http.client.HTTPSConnection):
     """One connection. `is_in_use`: a request was sent whose answer is not read, so that it cannot carry another."""
 
-    def __init__(self, identity: Identity, context: ssl.SSLContext, on_connected: Callable[[], None]) -> None:
-        parts = urlsplit(identity.worker_url)
+    def __init__(self, url: str, identity: Identity, context: ssl.SSLContext, on_connected: Callable[[], None]) -> None:
+        parts = urlsplit(url)
         super().__init__(parts.hostname or "", parts.port or 443, timeout=CONNECT_SECONDS, context=context)
+        self.url = url
         self._server_name = identity.server_name
         self._on_connected = on_connected
         self.made_with = context
@@ -255,13 +318,14 @@ class _Channel(http.client.HTTPSConnection):
             raise ConnectionAbortedError("interrupted")
         self._on_connected()
 
-    def exchange(self, path: str, body: bytes, seconds: float) -> tuple[int, bytes]:
-        """Send a request and read the whole answer."""
+    def exchange(self, path: str, body: bytes, seconds: float, besides: Callable[[], None]) -> tuple[int, bytes]:
+        """Send a request, call `besides`, read the whole answer."""
         self.is_in_use = True
         if self.sock is None:
             self.connect()
         self.sock.settimeout(seconds)
         self.request("POST", path, body, _HEADERS)
+        besides()
         response = self.getresponse()
         content = response.read(_MAX_REPLY_BYTES + 1)
         if len(content) > _MAX_REPLY_BYTES:
@@ -326,19 +390,3 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error) or type(error).__name__
-
-
-def _tls_context(identity: Identity) -> ssl.SSLContext:
-    """TLS 1.3 with our certificate, trusting the one CA with which we enrolled and no other."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_flags |= ssl.VERIFY_X509_STRICT
-    context.load_verify_locations(cadata=identity.ca_pem)
-    # OpenSSL takes our key from a file only. This one is in memory, so that the key lies on no disk a second time.
-    fd = os.memfd_create("opsicle-identity", os.MFD_CLOEXEC)
-    try:
-        os.write(fd, (identity.key_pem + identity.certificate_pem).encode())
-        context.load_cert_chain(f"/proc/self/fd/{fd}")
-    finally:
-        os.close(fd)
-    return context

@@ -5,46 +5,135 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from opsicle.domain.errors import Conflict, NotAuthenticated, OpsicleError
+import msgspec
+
+from opsicle.domain.errors import ClockOff, Conflict, NotAuthenticated, OpsicleError
 from opsicle.worker import signing
 from opsicle.worker.connection import Connection
 from opsicle.worker.enrolment import token_digest
 from opsicle.worker.identity import DataFolder, Identity, has_expired
-from opsicle.worker.signing import EnrolQuestion, RenewQuestion
+from opsicle.worker.signing import EnrolQuestion, LocateQuestion, RenewQuestion
 
 log = logging.getLogger(__name__)
 
 _RENEWAL_RETRY_SECONDS = 60.0
 
+_RENEWAL_PAUSE_SECONDS = 3600.0
+"""Between two renewals at least: a clock that is days ahead would take each new certificate for half over."""
 
-def obtain_identity(folder: DataFolder, token_text: str, name: str, labels: dict[str, str], slots: int) -> Identity:
+_MOST_URLS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Introduction:
+    """What a worker says of itself when it enrols, and where it looks for its server (`server_urls`, tried in turn)."""
+
+    join: str = ""
+    name: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    slots: int = 4
+    server_urls: tuple[str, ...] = ()
+
+
+def obtain_identity(folder: DataFolder, introduction: Introduction) -> Identity:
     """The identity in the data folder, or a new one for the join token if there is none or it is of no use any more.
 
-    Raises Conflict if the folder belongs to a worker of another server, NotAuthenticated without a usable identity
-    or token, and what `enrolment.enrol` raises.
+    A token that is not needed is not used up: it says where the server is now. Raises Conflict if the folder belongs to
+    a worker of another server, NotAuthenticated without a usable identity or token, and what `enrolment.enrol` raises.
     """
     identity = folder.load_identity()
-    is_useless = identity is not None and (has_expired(identity) or not identity.order_key_pem)
-    if identity and not (token_text and is_useless):
-        if not identity.order_key_pem:
-            raise NotAuthenticated(
-                "this worker enrolled with an older version, and could not tell its server's orders from forged ones",
-                hint="Enrol it again: start it with `--join`, and a new token of `opsicle workers token`.",
-            )
-        if token_text:
-            _ignore(token_text, identity)
-        return identity
-    if not token_text:
+    if identity is None:
+        identity = _enrolled(folder, introduction)
+        introduction = replace(introduction, join="")
+    elif introduction.join and (has_expired(identity) or not identity.order_key_pem):
+        identity = _enrolled_anew(folder, introduction, identity)
+    if not identity.order_key_pem:
+        raise NotAuthenticated(
+            "this worker enrolled with an older version, and could not tell its server's orders from forged ones",
+            hint="Enrol it again: start it with `--join`, and a new token of `opsicle workers token`.",
+        )
+    return _moved(identity, introduction)
+
+
+def _enrolled(folder: DataFolder, introduction: Introduction) -> Identity:
+    """A new identity for the join token."""
+    if not introduction.join:
         raise NotAuthenticated(
             f"{folder.path} holds no worker yet", hint="Enrol with `--join`, and a token of `opsicle workers token`."
         )
     folder.check_room()
-    identity = signing.ask(EnrolQuestion(token=token_text, name=name, labels=labels, slots=slots))
+    question = EnrolQuestion(
+        token=introduction.join, name=introduction.name, labels=introduction.labels, slots=introduction.slots
+    )
+    identity = signing.ask(question)
     folder.save_identity(identity)
     log.info("enrolled", extra={"worker": identity.name, "org": identity.org, "worker_id": identity.worker_id})
     return identity
+
+
+def _enrolled_anew(folder: DataFolder, introduction: Introduction, old: Identity) -> Identity:
+    """A new identity in the place of one that is of no use any more, or the old one if the clock may be to blame.
+
+    A clock that is ahead makes a good certificate look expired. Then the server refuses, or the token is the one with
+    which the worker has enrolled before: it goes on as it is, and waits for its clock to become right.
+    """
+    try:
+        return _enrolled(folder, introduction)
+    except ClockOff as error:
+        log.warning("not enrolled anew", extra={"reason": error.message, "hint": error.hint})
+    except Conflict:
+        if token_digest(introduction.join) != old.joined_with:
+            raise
+    return old
+
+
+def _moved(identity: Identity, introduction: Introduction) -> Identity:
+    """The identity with the addresses that the options and a token name, if there are any, before those it knew."""
+    urls: list[str] = []
+    if introduction.join:
+        urls += _url_of_token(introduction.join, identity)
+    for url in introduction.server_urls:
+        urls += signing.locate(LocateQuestion(url=url, ca_pem=identity.ca_pem)) or [url]
+    return _with_urls(identity, urls)
+
+
+def keep_address(folder: DataFolder, url: str) -> None:
+    """Keep where the server was reached, so that the next start needs no option to find it."""
+    identity = folder.load_identity()
+    if identity is None or identity.worker_url == url:
+        return
+    try:
+        folder.save_identity(_with_urls(identity, [url]))
+    except OpsicleError as error:
+        log.warning("the server's new address cannot be kept", extra={"reason": error.message})
+    else:
+        log.info("the server's new address is kept", extra={"url": url})
+
+
+def _with_urls(identity: Identity, urls: Sequence[str]) -> Identity:
+    """The identity with these addresses to be tried first, in this order."""
+    first, *more = dict.fromkeys((*urls, identity.worker_url, *identity.more_urls))
+    return msgspec.structs.replace(identity, worker_url=first, more_urls=tuple(more[:_MOST_URLS]))
+
+
+def _url_of_token(token_text: str, identity: Identity) -> list[str]:
+    """Where the token's server takes workers now, if that is this worker's server. The token is not used up.
+
+    Raises Conflict for a token of another server.
+    """
+    if token_digest(token_text) == identity.joined_with:
+        log.info("already enrolled with this join token: it is ignored", extra={"worker": identity.name})
+        return []
+    urls = signing.locate(LocateQuestion(token=token_text, joined_url=identity.joined_url, ca_pem=identity.ca_pem))
+    log.info(
+        "already enrolled: the join token is not used up, it only tells where the server is",
+        extra={"worker": identity.name, "url": urls[0] if urls else "not known"},
+    )
+    return urls
 
 
 class Renewal:
@@ -68,6 +157,7 @@ class Renewal:
             log.warning("the certificate could not be renewed", extra={"reason": error.message})
         else:
             self._plan(renewed)
+            self._next_try = time.monotonic() + _RENEWAL_PAUSE_SECONDS
             log.info("certificate renewed", extra={"expires_at": renewed.expires_at})
 
     def _plan(self, identity: Identity) -> None:
@@ -82,19 +172,3 @@ class Renewal:
     def _is_due(self) -> bool:
         now = time.monotonic()
         return now >= self._next_try and (now >= self._due_in or datetime.now(UTC) >= self._due_at)
-
-
-def _ignore(token_text: str, identity: Identity) -> None:
-    """A token for a folder that has an identity: ignored, unless it is for another server."""
-    if token_digest(token_text) == identity.joined_with:
-        log.debug("already enrolled: the join token is ignored")
-        return
-    from opsicle.pki import join_token
-
-    url = join_token.parse(token_text).url
-    if url != identity.joined_url:
-        raise Conflict(
-            f"this data folder belongs to a worker of {identity.joined_url}, and the join token is for {url}",
-            hint="Use another data folder.",
-        )
-    log.info("already enrolled: the join token is ignored", extra={"worker": identity.name})

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from opsicle.domain.errors import Conflict, Internal, NotAuthenticated, OpsicleError, Unreachable
+from opsicle.domain.errors import ClockOff, Conflict, Internal, NotAuthenticated, OpsicleError, Unreachable
 from opsicle.kit.backoff import Backoff
-from opsicle.wire.worker_api import Enrolment, EnrolReply, EnrolRequest, RenewReply, RenewRequest
+from opsicle.wire.worker_api import Enrolment, EnrolPlace, EnrolReply, EnrolRequest, RenewReply, RenewRequest
 from opsicle.worker.connection import Connection, problem_of, reason_of
 from opsicle.worker.identity import Identity
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from opsicle.pki.join_token import JoinToken
 
 _TIMEOUT_SECONDS = 30
+_LOCATE_SECONDS = 5
+"""A worker that has an identity does not wait long for what may only tell it of a better address."""
 _MAX_REPLY_BYTES = 256 * 1024
 _TRIES = 4
 """How often a request is sent whose answer was lost; it is the same one, so at most one of them counts."""
@@ -59,6 +61,31 @@ def renew(connection: Connection, identity: Identity) -> Identity:
     return _with_certificate(identity, key_pem, reply.certificate_pem, reply.ca_pem)
 
 
+def locate(token_text: str, url: str, joined_url: str, ca_pem: str) -> list[str]:
+    """Ask the server at `url`, or at the token's address, where it takes workers; [] if it does not say.
+
+    What it says is only tried: TLS shows whether the server there is the one with this CA. Raises Conflict when the
+    token's server is another one than that at `joined_url`, where this worker enrolled, and InvalidInput for a damaged
+    token.
+    """
+    from opsicle.pki import certificates, join_token
+
+    asked = join_token.parse(token_text).url if token_text else url
+    try:
+        status, content = _exchange(asked, "GET", None, _LOCATE_SECONDS)
+        place = msgspec.json.decode(content, type=EnrolPlace) if status == http.client.OK else None
+    except (Unreachable, _AnswerLost, msgspec.DecodeError):
+        place = None
+    is_own = place.ca_fingerprint == certificates.fingerprint(ca_pem) if place else asked in {url, joined_url}
+    if not is_own:
+        raise Conflict(
+            f"this data folder belongs to a worker of {joined_url or 'a server with another CA'}, and {asked} is not "
+            "known to be that server",
+            hint="Use another data folder, or start it without that token or address.",
+        )
+    return [place.worker_url] if place else []
+
+
 def token_digest(token_text: str) -> str:
     """By which a token is recognised that has been used already."""
     return hashlib.sha256(token_text.strip().encode()).hexdigest()
@@ -89,11 +116,15 @@ def _identity(enrolment: Enrolment, token_text: str, joined_url: str, server_nam
 
 
 def _with_certificate(identity: Identity, key_pem: str, certificate_pem: str, ca_pem: str) -> Identity:
-    """The identity with a certificate that belongs to the key, and is valid now. Raises InvalidInput otherwise."""
+    """The identity with a certificate that belongs to the key. Raises InvalidInput otherwise.
+
+    Whether it is valid now is not asked: the server has just made it, so that only this machine's clock could say no,
+    and what the server has spent a token on must not be thrown away for that.
+    """
     from opsicle.pki import certificates
 
-    certificates.check_pair(certificate_pem, key_pem, datetime.now(UTC))
     certificate = certificates.load_certificate(certificate_pem)
+    certificates.check_pair(certificate_pem, key_pem, certificate.not_valid_before_utc)
     return msgspec.structs.replace(
         identity,
         key_pem=key_pem,
@@ -110,7 +141,8 @@ def _ask(token: JoinToken, request: EnrolRequest) -> EnrolReply:
     backoff = Backoff(longest=2.0)
     for is_last in (False,) * (_TRIES - 1) + (True,):
         try:
-            status, content = _post(token.url, msgspec.json.encode(request))
+            request.sent_at_ms = time.time_ns() // 1_000_000
+            status, content = _exchange(token.url, "POST", msgspec.json.encode(request))
         except _AnswerLost as lost:
             was_lost = True
             if is_last:
@@ -120,7 +152,7 @@ def _ask(token: JoinToken, request: EnrolRequest) -> EnrolReply:
         if status == http.client.OK:
             return _decoded(content)
         problem = problem_of(status, content)
-        if was_lost and isinstance(problem, NotAuthenticated | Conflict):
+        if was_lost and isinstance(problem, NotAuthenticated | Conflict) and not isinstance(problem, ClockOff):
             raise _burnt("the server has used up the join token, but its answer was lost") from problem
         raise problem
     raise Internal("unreachable")
@@ -130,16 +162,16 @@ class _AnswerLost(Exception):
     """The request may have reached the server; what became of it is not known."""
 
 
-def _post(url: str, body: bytes) -> tuple[int, bytes]:
+def _exchange(url: str, method: str, body: bytes | None, seconds: float = _TIMEOUT_SECONDS) -> tuple[int, bytes]:
     """One request. Raises Unreachable if it was certainly not sent, `_AnswerLost` if nobody knows."""
     parts = urlsplit(url)
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
         connection = http.client.HTTPSConnection(
-            parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS, context=_any_certificate()
+            parts.hostname or "", parts.port, timeout=seconds, context=_any_certificate()
         )
     else:
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=seconds)
     try:
         try:
             connection.connect()
@@ -149,7 +181,7 @@ def _post(url: str, body: bytes) -> tuple[int, bytes]:
                 hint="The join token names this address. Nothing was sent; the token can still be used.",
             ) from error
         try:
-            connection.request("POST", parts.path.rstrip("/") + "/api/v1/enrol", body, _HEADERS)
+            connection.request(method, parts.path.rstrip("/") + "/api/v1/enrol", body, _HEADERS)
             response = connection.getresponse()
             return response.status, response.read(_MAX_REPLY_BYTES)
         except (http.client.HTTPException, OSError) as error:

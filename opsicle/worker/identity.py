@@ -33,7 +33,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     `server_name` is the name that the server's certificate must have, whatever address it is reached by.
     `joined_url` is where the worker enrolled, `joined_with` the digest of the token that it used. `org_id` is ""
     for one that `is_shared`: it works for every org that lets it, and `org` is the provider's scope. `order_key_pem`,
-    by which it knows its server's orders, is "" if it enrolled before there were any.
+    by which it knows its server's orders, is "" if it enrolled before there were any. `worker_url` is the address at
+    which its server was reached last, `more_urls` are others that are tried in turn.
     """
 
     worker_id: str
@@ -42,6 +43,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     order_key_pem: str = ""
     name: str
     worker_url: str
+    more_urls: tuple[str, ...] = ()
     joined_url: str
     joined_with: str
     server_name: str
@@ -63,21 +65,25 @@ class DataFolder:
         self.spool = path / "spool"
         self.workspaces = path / "workspaces"
         self._identity = path / "identity.json"
+        self.lets_through = False
         self._lock_fd = -1
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Make the folder if need be and lock it.
+    def open(cls, path: Path, *, lets_through: bool = False) -> Self:
+        """Make the folder if need be and lock it. `lets_through`: other users may reach their jobs' workspaces in it.
 
         Raises Conflict if another worker runs on it, InvalidInput if it cannot be used, Unavailable on a full disk.
         """
         folder = cls(path)
         with storage_errors(path):
+            folder.lets_through = lets_through
+            mode = 0o711 if lets_through else 0o700
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.chmod(0o700)
+            path.chmod(mode)
             folder._lock()
             for inner in (folder.spool, folder.workspaces):
                 inner.mkdir(mode=0o700, exist_ok=True)
+            folder.workspaces.chmod(mode)
         return folder
 
     def close(self) -> None:

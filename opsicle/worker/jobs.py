@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -25,14 +26,21 @@ from opsicle.wire.worker_api import (
     RunningJob,
     StartRequest,
 )
+from opsicle.worker.accounts import Accounts
 from opsicle.worker.connection import AWAY, Connection
 from opsicle.worker.identity import DataFolder
+from opsicle.worker.job import Job
+from opsicle.worker.job_threads import JobThreads
 from opsicle.worker.journal import ChildProcess, JobEntry, Journal
-from opsicle.worker.log_shipper import JobLog, LogShipper
-from opsicle.worker.runner import Cancellation, Host, Runner, kill_leftovers
+from opsicle.worker.log_shipper import LogShipper
+from opsicle.worker.output import now_ms
+from opsicle.worker.private_files import private_folder
+from opsicle.worker.process import Account
+from opsicle.worker.runner import Host, Runner, kill_leftovers
+from opsicle.worker.runtimes.subprocess import base_environment
 from opsicle.worker.spent_orders import SpentOrder
 from opsicle.worker.spool import Room, Spool
-from opsicle.worker.verification import Refused, Verifier
+from opsicle.worker.verification import Refused, Untimely, Verifier
 from opsicle.worker.workspace import remove_folder
 
 log = logging.getLogger(__name__)
@@ -45,38 +53,15 @@ _NO_JOURNAL_SECONDS = 10.0
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # it names files; the server's own are shorter
 
 
-class Job:
-    """One job that this worker holds. `is_dropped`: the server wants to hear no more of it."""
-
-    def __init__(self, job_id: str, fence: int, spool: Spool, shipper: LogShipper, journal: Journal) -> None:
-        self.id = job_id
-        self.fence = fence
-        self.cancellation = Cancellation()
-        self.is_dropped = False
-        self.spool = spool
-        self.log = JobLog(fence, spool, shipper, journal, self.refused)
-
-    def drop(self, reason: str) -> None:
-        """Stop it, and forget what it says: it is somebody else's now, or over."""
-        if not self.is_dropped:
-            log.warning("job dropped", extra={"job_id": self.id, "reason": reason})
-        self.is_dropped = True
-        self.cancellation.cancel()
-        self.spool.discard()
-
-    def refused(self, error: OpsicleError) -> None:
-        """The server takes no more of its output."""
-        if isinstance(error, LeaseLost):
-            self.drop(error.message)
-            return
-        log.error("the server refuses a job's output", extra={"job_id": self.id, "reason": error.message})
-        self.spool.discard()
+class _JournalFailed(Exception):
+    """What was written to the journal may not be on the disk; the message says why. Never leaves this module."""
 
 
 class Jobs:
     """The table of held jobs, and what is done with each. Safe to use from any thread.
 
     `verifier` says what of the work that comes was ordered; nothing else is begun.
+    `accounts` says as whom each org's jobs run; set it before any comes.
     `on_rejected` is told when the server no longer accepts this worker at all; `on_idle` when the last job is gone.
     """
 
@@ -91,18 +76,21 @@ class Jobs:
         on_idle: Callable[[], None],
     ) -> None:
         self._folder = folder
+        self._private_folder = private_folder(folder.workspaces, lets_through=folder.lets_through)
         self._connection = connection
         self._journal = journal
         self._verifier = verifier
         self._room = room
         self._on_rejected = on_rejected
         self._on_idle = on_idle
+        self.accounts = Accounts()
         self.shipper = LogShipper(connection)
         self.takes_more = True
         self._cannot_begin_until = 0.0
         self._changed = threading.Condition()
         self._held: dict[str, Job] = {}
         self._is_ending = False
+        self._threads = JobThreads()
 
     @property
     def can_begin(self) -> bool:
@@ -185,7 +173,7 @@ class Jobs:
             finally:
                 self._let_go(job)
 
-        threading.Thread(target=run, name=f"job-{job.id}", daemon=True).start()
+        self._threads.run(run)
 
     def _let_go(self, job: Job) -> None:
         with self._changed:
@@ -211,16 +199,18 @@ class Jobs:
         And nothing before the journal and the server know.
         """
         try:
-            may_start = self._may_start(job, self._verifier.check(work))
+            order = self._verifier.check(work)
+            account = self._account_for(order.org_id)
+            may_start = self._may_start(job, order)
         except Refused as refused:
-            self._refuse(job, str(refused))
+            self._refuse(job, refused)
             return
         if not may_start:
             return
         facts = {"automation": work.automation_id, "template": work.template, "manifest": digest(work.manifest)}
         log.info("job started", extra={"job_id": job.id, **facts})
         began_at = time.monotonic()
-        outcome = self._run(job, work)
+        outcome = self._run(job, work, account)
         seconds = round(time.monotonic() - began_at, 3)
         log.info("job ended", extra={"job_id": job.id, "state": outcome.state, "seconds": seconds})
         self.shipper.detach(job.log)
@@ -240,20 +230,47 @@ class Jobs:
             self._cannot_begin_until = time.monotonic() + _NO_JOURNAL_SECONDS
             log.error("the journal cannot be written: job not begun", extra={"job_id": job.id, "reason": str(error)})  # noqa: TRY400
             return False
-        return self._told(job, lambda: self._insist(job, "start", StartRequest(job.fence), Done)) is not None
-
-    def _refuse(self, job: Job, reason: str) -> None:
-        """Carry nothing out, and say so here and to the server. What an earlier order has left stays as it is."""
-        log.error("order refused: nothing of it is run", extra={"job_id": job.id, "reason": reason})
         try:
-            self._insist(job, "refuse", RefuseRequest(job.fence, reason[:MAX_EXPLANATION]), Done)
+            start = StartRequest(job.fence)
+            return self._told(job, lambda: self._insist(job, "start", start, Done, besides=self._sync)) is not None
+        except _JournalFailed as failure:  # the server may have heard of it, so it is to hear of the end as well
+            log.error("the journal is not durable: job not begun", extra={"job_id": job.id, "reason": str(failure)})  # noqa: TRY400
+            explanation = f"the worker's disk failed, and nothing was run: {failure}"
+            self._report(job, Outcome(state=JobState.FAILED, phases=(), explanation=explanation), 0)
+            return False
+
+    def _sync(self) -> None:
+        """Make the journal durable. Raises _JournalFailed: an OSError would be taken for one of the network."""
+        try:
+            self._journal.sync()
+        except OSError as error:
+            raise _JournalFailed(error.strerror or str(error)) from error
+
+    def _refuse(self, job: Job, refused: Refused) -> None:
+        """Carry nothing out, and say so here and to the server. What an earlier order has left stays as it is."""
+        log.error("order refused: nothing of it is run", extra={"job_id": job.id, "reason": str(refused)})
+        request = RefuseRequest(job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, Untimely), now_ms())
+        try:
+            self._insist(job, "refuse", request, Done)
         except (NotAuthenticated, NotAllowed) as error:
             self._on_rejected(error)
         except OpsicleError as error:
             log.warning("the server does not take the refusal", extra={"job_id": job.id, "reason": error.message})
 
-    def _run(self, job: Job, work: Work) -> Outcome:
-        host = Host(workspace_root=self._folder.workspaces, on_child=lambda pid, life: self._note_child(job, pid, life))
+    def _account_for(self, org_id: str) -> Account | None:
+        try:
+            return self.accounts.find(org_id)
+        except LookupError:
+            raise Refused("this worker runs each org's jobs as a user of its own, and has none for this org") from None
+
+    def _run(self, job: Job, work: Work, account: Account | None) -> Outcome:
+        host = Host(
+            workspace_root=self._folder.workspaces,
+            account=account,
+            environment=base_environment(account),
+            private_folder=self._private_folder,
+            on_child=lambda pid, life: self._note_child(job, pid, life),
+        )
         try:
             return Runner(work, job.log, host, job.cancellation).run()
         except Exception:
@@ -284,10 +301,17 @@ class Jobs:
 
     def _note_end(self, job: Job, outcome: Outcome) -> None:
         try:
-            job.spool.sync()
             self._journal.finished(job.id, outcome, job.spool.end)
         except OSError as error:  # the server is told all the same; only a crash before that would lose the outcome
             log.warning("the journal cannot be written", extra={"job_id": job.id, "reason": str(error)})
+
+    def _keep_end(self, job: Job) -> None:
+        """The server could not be told at once: let the outcome and the rest of the log outlive this machine."""
+        try:
+            job.spool.sync()
+            self._journal.sync()
+        except OSError as error:
+            log.warning("how a job ended is not durable", extra={"job_id": job.id, "reason": str(error)})
 
     def _report(self, job: Job, outcome: Outcome, log_bytes: int) -> None:
         """Deliver the rest of the log and the outcome, however long the server is away."""
@@ -312,16 +336,20 @@ class Jobs:
                     is_after_loss=job.log.is_after_loss,
                 )
                 try:
-                    return self._insist(job, "finish", finish, FinishReply)
+                    return self._insist(job, "finish", finish, FinishReply, on_away=partial(self._keep_end, job))
                 except LogIncomplete:  # all that is left of it was sent
                     job.log.lost(finish, job.spool.acknowledged)
                     continue
             request = LogRequest(fence=job.fence, chunks=chunks, is_after_loss=job.log.is_after_loss)
-            job.log.acknowledge(request, self._insist(job, "log", request, LogReply))
+            reply = self._insist(job, "log", request, LogReply, on_away=partial(self._keep_end, job))
+            job.log.acknowledge(request, reply)
 
-    def _insist(self, job: Job, call: str, message: msgspec.Struct, reply: type[Reply]) -> Reply:
+    def _insist(
+        self, job: Job, call: str, message: msgspec.Struct, reply: type[Reply], **hooks: Callable[[], None]
+    ) -> Reply:
+        """Ask about a job until there is an answer, or it is no use any more; `hooks` are those of the connection."""
         path = f"/worker/v1/jobs/{job.id}/{call}"
-        return self._connection.insist(path, message, reply, until=lambda: job.is_dropped or self._is_ending)
+        return self._connection.insist(path, message, reply, until=lambda: job.is_dropped or self._is_ending, **hooks)
 
     def _told(self, job: Job, tell: Callable[[], Reply]) -> Reply | None:
         """Tell the server something of a job; None if it has, or wants, nothing to do with it."""

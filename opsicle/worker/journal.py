@@ -11,8 +11,9 @@ match its checksum and is passed over. A job's lines, in order:
     finished   how it ended, before the server is told
     closed     the server knows, or does not want to know: nothing is left to do
 
-`starting` and `finished` are on the disk when the call returns; one fsync serves all who wait for it. The others need
-only outlive this process, which what was written always does.
+All of it outlives this process once it was written. What must outlive the machine is on its disk when `sync` returns;
+one fsync serves all who wait for it: `spent` and `starting` before anything is executed, `finished` as soon as the
+server could not be told at once.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ class Journal:
             return list(self._open.values())
 
     def spend(self, order: SpentOrder) -> bool:
-        """Take up an order, unless that was done before: then False. Durable when the job's `starting` returns."""
+        """Take up an order, unless that was done before: then False."""
         with self._lock:
             if self._spent.has(order):
                 return False
@@ -125,8 +126,8 @@ class Journal:
             return True
 
     def starting(self, job_id: str, fence: int) -> None:
-        """Note that the server will be asked whether this job may begin. Durable when it returns."""
-        self._sync(self._append(_Starting(job_id, fence)))
+        """Note that the server will be asked whether this job may begin."""
+        self._append(_Starting(job_id, fence))
 
     def child(self, job_id: str, child: ChildProcess) -> None:
         """Note a process of the job."""
@@ -137,8 +138,8 @@ class Journal:
         self._append(_Progress(job_id, phases))
 
     def finished(self, job_id: str, outcome: Outcome, log_bytes: int) -> None:
-        """Note how the job ended, and how long its log is. Durable when it returns."""
-        self._sync(self._append(_Finished(job_id, outcome, log_bytes)))
+        """Note how the job ended, and how long its log is."""
+        self._append(_Finished(job_id, outcome, log_bytes))
 
     def closed(self, job_id: str) -> None:
         """Note that nothing is left to do for this job."""
@@ -153,7 +154,7 @@ class Journal:
             os.close(self._fd)
 
     def _append(self, line: _Line) -> int:
-        """Write one line; returns its number, for `_sync`."""
+        """Write one line; returns its number."""
         with self._lock:
             return self._write(line)
 
@@ -169,7 +170,9 @@ class Journal:
         self._apply(line)
         return self._lines_written
 
-    def _sync(self, number: int) -> None:
+    def sync(self) -> None:
+        """Make durable what has been noted up to now."""
+        number = self._lines_written
         with self._sync_lock:
             if self._lines_synced >= number:
                 return  # whoever had the lock before did it for us

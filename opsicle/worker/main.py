@@ -10,16 +10,18 @@ import logging
 import platform
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from opsicle.domain.errors import InvalidInput, OpsicleError
-from opsicle.kit import cores
+from opsicle.kit import cores, signals
 from opsicle.kit.ids import new_id
 from opsicle.worker import leftovers
+from opsicle.worker.accounts import Accounts, find_accounts
 from opsicle.worker.connection import Connection
-from opsicle.worker.credentials import Renewal, obtain_identity
+from opsicle.worker.credentials import Introduction, Renewal, keep_address, obtain_identity
 from opsicle.worker.events import IDLE, Events, signals_to
 from opsicle.worker.identity import DataFolder, Identity, storage_errors
 from opsicle.worker.jobs import Jobs
@@ -53,7 +55,8 @@ in line for longer than their commands take."""
 class WorkerOptions:
     """What a worker is started with.
 
-    `join` is needed only for a data folder without an identity.
+    `join` is needed only for a data folder without an identity. `server_urls` are tried in turn before those that the
+    identity knows. `run_as` are users as whom jobs run (see `accounts.find_accounts`).
     """
 
     data_folder: Path
@@ -61,6 +64,8 @@ class WorkerOptions:
     name: str = ""
     labels: dict[str, str] = field(default_factory=dict)
     slots: int = 4
+    server_urls: tuple[str, ...] = ()
+    run_as: tuple[str, ...] = ()
 
 
 def run(options: WorkerOptions) -> None:
@@ -72,12 +77,22 @@ def run(options: WorkerOptions) -> None:
     if not 1 <= options.slots <= 1000:
         raise InvalidInput(f"a worker cannot have {options.slots} slots", hint="Give it 1 to 1000.")
     cores.leave_none()
+    signals.restore_defaults()
     sys.setswitchinterval(_SWITCH_SECONDS)
-    folder = DataFolder.open(options.data_folder)
+    accounts = find_accounts(options.run_as)
+    folder = DataFolder.open(options.data_folder, lets_through=accounts.is_walled)
     try:
+        accounts.check_reach(folder.workspaces)
         name = options.name or platform.node() or "worker"
-        identity = obtain_identity(folder, options.join, name, options.labels, options.slots)
-        Worker(options, folder, identity).run()
+        introduction = Introduction(
+            join=options.join,
+            name=name,
+            labels=options.labels,
+            slots=options.slots,
+            server_urls=options.server_urls,
+        )
+        identity = obtain_identity(folder, introduction)
+        Worker(options, folder, identity, accounts).run()
     finally:
         folder.close()
 
@@ -85,16 +100,18 @@ def run(options: WorkerOptions) -> None:
 class Worker:
     """All parts of one worker, from start to end."""
 
-    def __init__(self, options: WorkerOptions, folder: DataFolder, identity: Identity) -> None:
+    def __init__(self, options: WorkerOptions, folder: DataFolder, identity: Identity, accounts: Accounts) -> None:
         self._events = Events()
         self._is_ready = False
+        self._folder = folder
         with storage_errors(folder.path):
             self._journal = Journal(folder.journal)
             leftovers.remove(folder, {entry.job_id for entry in self._journal.open_jobs()})
         self._connection = Connection(identity)
         room = Room(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
-        verifier = Verifier(identity, options.labels)
+        verifier = self._verifier = Verifier(identity, options.labels)
         self._jobs = Jobs(folder, self._connection, self._journal, verifier, room, self._events.put, self._wake)
+        self._jobs.accounts = accounts
         self._poller = Poller(
             Presence(new_id(datetime.now(UTC)), options.labels, options.slots),
             self._connection,
@@ -104,6 +121,7 @@ class Worker:
             between_polls=Renewal(folder, self._connection, identity).turn,
         )
         self._poller.witness = Witness(folder.checkpoint)
+        self._poller.on_granted = self._granted
 
     def run(self) -> None:
         """Work until told to stop. Raises the server's rejection, after the jobs were ended."""
@@ -157,8 +175,14 @@ class Worker:
         self._jobs.shipper.interval = log_interval
         if not self._is_ready:
             self._is_ready = True
+            keep_address(self._folder, self._connection.url)
             sys.stdout.write(f"{READY}\n")
             sys.stdout.flush()
+
+    def _granted(self, labels: Mapping[str, str]) -> None:
+        """The server grants this worker labels that it does not say of itself."""
+        self._verifier.granted = labels
+        log.info("labels granted by the server", extra={"labels": dict(labels)})
 
     def _wake(self) -> None:
         self._events.put(IDLE)

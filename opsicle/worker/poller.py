@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
 import msgspec
 
-from opsicle.domain.errors import NotAllowed, NotAuthenticated, OpsicleError
+from opsicle.domain.errors import ClockOff, NotAllowed, NotAuthenticated, OpsicleError
 from opsicle.domain.manifest_formats import SPOKEN, common
 from opsicle.kit.backoff import Backoff
 from opsicle.version import __version__
 from opsicle.wire.jobs import MAX_EXPLANATION, Work
 from opsicle.wire.worker_api import POLL_SECONDS, PollReply, PollRequest, RunningJob
 from opsicle.worker.connection import AWAY, Connection
+from opsicle.worker.output import now_ms
 from opsicle.worker.witness import Witness
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,8 @@ class Poller:
 
     `on_answered` is called after every good answer, with the log interval in seconds; `on_rejected` once, when the
     server (or TLS) says that this worker is none of its own: then the loop has ended. `witness` is shown every
-    checkpoint of the audit record; set it before `start`.
+    checkpoint of the audit record, `on_granted` is called with the labels that the server grants beyond this worker's
+    own; set both before `start`.
     """
 
     def __init__(
@@ -91,6 +93,9 @@ class Poller:
         self._on_rejected = on_rejected
         self._between_polls = between_polls
         self.witness: Witness | None = None
+        self.on_granted: Callable[[Mapping[str, str]], None] = lambda _labels: None
+        self._granted: dict[str, str] = {}
+        self._withheld = ""
         self._backoff = Backoff(longest=LONGEST_DELAY_SECONDS)
         self._stopping = threading.Event()
         self._is_draining = False
@@ -166,6 +171,8 @@ class Poller:
             is_leaving=self._is_leaving,
             wait_seconds=POLL_SECONDS if self._was_answered else 0,
             history_rewritten=self.witness.report[:MAX_EXPLANATION] if self.witness else "",
+            sent_at_ms=now_ms(),
+            granted=self._granted,
             formats=SPOKEN,
         )
 
@@ -174,12 +181,20 @@ class Poller:
             self.witness.reported()
             if reply.checkpoint:
                 self.witness.see(reply.checkpoint)
+        if reply.granted is not None:
+            self._granted = reply.granted
+            self.on_granted(reply.granted)
         for work in reply.work:
             self._jobs.take(work)
         for job_id in reply.drop:
             self._jobs.drop(job_id)
         for job_id in reply.cancel:
             self._jobs.cancel(job_id)
+        self._tell_changes(reply)
+        self._on_answered(reply.log_interval_ms / 1000)
+
+    def _tell_changes(self, reply: PollReply) -> None:
+        """Say in the log what has changed between this worker and its server."""
         if self._is_away:
             log.info("the server is back")
             self._is_away = False
@@ -187,7 +202,30 @@ class Poller:
         if reply.drain != self._was_told_to_drain:
             log.info("the server lets this worker drain" if reply.drain else "the server lets this worker work again")
             self._was_told_to_drain = reply.drain
-        self._on_answered(reply.log_interval_ms / 1000)
+        self._hear_withheld(reply.withheld)
+
+    def _hear_withheld(self, reason: str) -> None:
+        """Tell in the log why the server gives this worker no work, each time that changes."""
+        if reason == self._withheld:
+            return
+        self._withheld = reason
+        if reason:
+            log.error("the server gives this worker no work", extra={"reason": reason})
+        else:
+            log.info("the server gives this worker work again")
+
+    def _report_clock(self) -> None:
+        """Let the server show people what is wrong: by this machine's clock its certificate is not valid now.
+
+        The poll keeps the leases of jobs that run; of the answer only what it says of the clock is heard.
+        """
+        request = msgspec.structs.replace(self._request(), free_slots=0, wait_seconds=0, history_rewritten="")
+        try:
+            reply = self._connection.report_clock("/worker/v1/poll", request, PollReply)
+        except OpsicleError as error:
+            log.debug("the server could not be told of the clock", extra={"reason": error.message})
+        else:
+            self._hear_withheld(reply.withheld)
 
     def _compare_formats(self, reply: PollReply) -> None:
         """Say once if this worker and its server are too many versions apart to work together."""
@@ -210,8 +248,12 @@ class Poller:
             self._on_rejected(error)
             return
         if not self._is_away:
-            log.warning("the server is away", extra={"reason": error.message, "hint": error.hint})
+            is_clock = isinstance(error, ClockOff)
+            message = "the clock is wrong: waiting for it to become right" if is_clock else "the server is away"
+            log.warning(message, extra={"reason": error.message, "hint": error.hint})
             self._is_away = True
+        if isinstance(error, ClockOff):
+            self._report_clock()
         self._stopping.wait(self._backoff.next_delay())
 
     def _is_final(self, error: OpsicleError) -> bool:

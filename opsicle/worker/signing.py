@@ -36,7 +36,16 @@ class RenewQuestion(msgspec.Struct, tag="renew", kw_only=True):
     folder: str
 
 
-Question = EnrolQuestion | RenewQuestion
+class LocateQuestion(msgspec.Struct, tag="locate", kw_only=True):
+    """Ask a server where it takes workers; see `enrolment.locate`. `token` or `url` says which."""
+
+    token: str = ""
+    url: str = ""
+    joined_url: str = ""
+    ca_pem: str
+
+
+Question = EnrolQuestion | RenewQuestion | LocateQuestion
 
 
 class _Failure(msgspec.Struct, tag="failure"):
@@ -49,8 +58,25 @@ class _Success(msgspec.Struct, tag="success"):
     identity: Identity
 
 
-def ask(question: Question) -> Identity:
+class _Located(msgspec.Struct, tag="located"):
+    urls: list[str]
+
+
+def ask(question: EnrolQuestion | RenewQuestion) -> Identity:
     """Have a child process answer the question. Raises what answering it raises, and Internal if the child fails."""
+    answer = _ask(question)
+    assert isinstance(answer, _Success)
+    return answer.identity
+
+
+def locate(question: LocateQuestion) -> list[str]:
+    """Have a child process ask a server where it takes workers. Raises as `ask` does."""
+    answer = _ask(question)
+    assert isinstance(answer, _Located)
+    return answer.urls
+
+
+def _ask(question: Question) -> _Success | _Located:
     environment = dict(os.environb)
     environment[b"PYTHONPATH"] = os.fsencode(os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path))
     environment[_QUESTION.encode()] = msgspec.json.encode(question)
@@ -64,28 +90,30 @@ def ask(question: Question) -> Identity:
         content = stdout.read()
     child.wait()
     try:
-        answer = msgspec.json.decode(content, type=_Success | _Failure)
+        answer = msgspec.json.decode(content, type=_Success | _Located | _Failure)
     except msgspec.DecodeError as error:
         raise Internal("the process that makes keys failed", hint="Start the worker again with --verbose.") from error
     if isinstance(answer, _Failure):
         raise BY_CODE.get(answer.code, Internal)(answer.message, hint=answer.hint)
-    return answer.identity
+    return answer
 
 
 def main() -> None:
     """The child: answer the question, and end."""
     question = msgspec.json.decode(os.environb.pop(_QUESTION.encode()), type=Question)
     try:
-        answer: _Success | _Failure = _Success(_answer(question))
+        answer: _Success | _Located | _Failure = _answer(question)
     except OpsicleError as error:
         answer = _Failure(error.code, error.message, error.hint)
     sys.stdout.buffer.write(msgspec.json.encode(answer))
 
 
-def _answer(question: Question) -> Identity:
+def _answer(question: Question) -> _Success | _Located:
     if isinstance(question, EnrolQuestion):
-        return enrolment.enrol(question.token, question.name, question.labels, question.slots)
+        return _Success(enrolment.enrol(question.token, question.name, question.labels, question.slots))
+    if isinstance(question, LocateQuestion):
+        return _Located(enrolment.locate(question.token, question.url, question.joined_url, question.ca_pem))
     identity = DataFolder(Path(question.folder)).load_identity()
     if identity is None:
         raise Internal("the identity is gone")
-    return enrolment.renew(Connection(identity), identity)
+    return _Success(enrolment.renew(Connection(identity), identity))

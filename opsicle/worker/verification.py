@@ -24,6 +24,8 @@ from opsicle.worker.spent_orders import CLOCK_SKEW
 LONGEST_LIFE = timedelta(hours=1)
 """No order lives longer, so that those carried out need not be remembered for longer."""
 
+_CLOCK_QUESTION = "is this worker's clock, or the server's, wrong?"
+
 T = TypeVar("T", Manifest, Order)
 
 
@@ -31,10 +33,18 @@ class Refused(Exception):
     """The work is not carried out; the message says why, without anything secret. Never leaves the worker."""
 
 
+class Untimely(Refused):
+    """The order does not count at this time, by this machine's clock; another worker may well carry it out."""
+
+
 class Verifier:
-    """Compares work with its order, for one worker."""
+    """Compares work with its order, for one worker.
+
+    `granted` are the labels that its server has told it beyond those that it says of itself.
+    """
 
     def __init__(self, identity: Identity, labels: Mapping[str, str]) -> None:
+        self.granted: Mapping[str, str] = {}
         self._key = OrderPublicKey.load(identity.order_key_pem)
         self._identity = identity
         self._labels = labels
@@ -77,14 +87,14 @@ class Verifier:
             raise Refused("its order is good for longer than any")
         if order.issued_at > now + CLOCK_SKEW:
             ahead = round((order.issued_at - now).total_seconds())
-            raise Refused(f"its order is from {ahead} s in the future: is this worker's clock, or the server's, wrong?")
+            raise Untimely(f"its order is from {ahead} s in the future: {_CLOCK_QUESTION}")
         if order.expires_at <= now - CLOCK_SKEW:
             late = round((now - order.expires_at).total_seconds())
-            raise Refused(f"its order expired {late} s ago: is this worker's clock, or the server's, wrong?")
+            raise Untimely(f"its order expired {late} s ago: {_CLOCK_QUESTION}")
 
     def _check_labels(self, manifest: Manifest) -> None:
         for key, value in manifest.runs_on.items():
-            if self._labels.get(key) != value:
+            if value not in (self._labels.get(key), self.granted.get(key)):
                 raise Refused(f"it is for workers with the label {key}={value}, which this one has not")
 
 

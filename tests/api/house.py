@@ -28,13 +28,15 @@ from opsicle.server.listening.tls import Tls
 from opsicle.server.master_key_file import MasterKeyFile
 from opsicle.server.order_key_file import open_order_key
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.egress_bounds import EgressBounds
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, memberships, migrations, users
 from opsicle.server.store.database import Database
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.users import UserRow
-from opsicle.wire.user_api import CreateJoinTokenRequest, SetupRequest
+from opsicle.wire.fleet_api import CreateJoinTokenRequest
+from opsicle.wire.user_api import SetupRequest
 from opsicle.wire.worker_api import Enrolment, EnrolRequest
 
 PASSWORD = "correct horse battery staple"
@@ -154,7 +156,18 @@ class House:
         vault = MasterKeyFile(self.folder, None).open_vault(self.state)
         order_key = open_order_key(self.folder, self.state)
         binding_key = open_binding_key(self.folder, self.state, self.clock)
-        core = Core(self.state, self.logs, authority, audit_key, order_key, binding_key, self.clock, seal, vault)
+        core = Core(
+            self.state,
+            self.logs,
+            authority,
+            audit_key,
+            order_key,
+            binding_key,
+            self.clock,
+            seal,
+            vault,
+            egress_bounds=EgressBounds(("127.0.0.0/8", "::1/128", "10.0.0.0/8")),
+        )
         self.services = Services(core)
         options = ServerOptions(data_dir=folder, listen="127.0.0.1:0", worker_listen="127.0.0.1:0")
         tls = Tls(self.folder, authority, ("127.0.0.1",), self.clock.now())

@@ -8,6 +8,7 @@ from typing import Any
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.notices import Notice, NoticeKind
+from opsicle.kit.ids import new_id
 from opsicle.pki.certificates import WorkerIdentity
 from opsicle.wire.jobs import Outcome
 from opsicle.wire.user_api import RunRequest
@@ -106,12 +107,14 @@ def revive(receiver: WebhookReceiver) -> dict[str, Any]:
     return {"config": {"kind": "webhook", "url": receiver.url, "allow_networks": LOOPBACK}, "credential": KEY}
 
 
-def finish_one(house: House, reason: str = "", state: JobState = JobState.SUCCEEDED) -> str:
-    """Let an automation of Alice's be carried out by a worker of acme; its id."""
-    actor = house.actor("alice@example.com")
-    house.services.templates.push(actor, source("restart-web"))
+def finish_one(
+    house: House, reason: str = "", state: JobState = JobState.SUCCEEDED, by: str = "alice@example.com"
+) -> str:
+    """Let an automation of Alice's, or of somebody else's, be carried out by a worker of acme; its id."""
+    actor = house.actor(by)
+    house.services.templates.push(house.actor("alice@example.com"), source("restart-web"))
     automation = house.services.automations.create(actor, RunRequest(template="restart-web", reason=reason), "")
-    identity = WorkerIdentity("acme", house.worker("acme", "w").worker_id, "1")
+    identity = WorkerIdentity("acme", house.worker("acme", f"w-{new_id(house.clock.now())}").worker_id, "1")
     worker = house.services.workers.authenticate(identity, "10.0.0.1")
     poll = PollRequest(
         boot_id="b", version="1", labels={}, slots=1, free_slots=1, runtimes=("subprocess",), wait_seconds=0

@@ -177,3 +177,32 @@ def test_the_run_form_can_say_beforehand_who_will_be_asked(alice: Client, bob: C
     assert "needs the policy production" in mia.get("/api/v1/templates/restart-web/approval").json["problem"]
     alice.post("/api/v1/templates", {"source": source("free")})
     assert mia.get("/api/v1/templates/free/approval").json["is_needed"] is False
+
+
+LOSSES = {
+    "disabled": ("PATCH", "/api/v1/users/bob@example.com", {"is_disabled": True}),
+    "made a reporter": ("PATCH", "/api/v1/users/bob@example.com", {"role": "reporter"}),
+    "kept from it by a rule": ("PATCH", "/api/v1/users/bob@example.com", {"rules": ["deny execute approvals"]}),
+    "the manager no more": ("PATCH", "/api/v1/users/mia@example.com", {"manager": None}),
+}
+
+
+@pytest.mark.parametrize(("method", "target", "body"), LOSSES.values(), ids=LOSSES)
+def test_whoever_takes_the_last_approver_away_hears_of_what_waits(
+    alice: Client, bob: Client, mia: Client, method: str, target: str, body: Any
+) -> None:
+    ask(alice, mia)
+    assert alice.patch("/api/v1/users/mia@example.com", {"name": "Mia"}).json["leaves_stuck"] == []
+    assert alice.call(method, target, body).json["leaves_stuck"] == ["restart-web"]
+
+
+def test_whoever_takes_the_last_approver_out_of_a_group_hears_of_what_waits(
+    alice: Client, bob: Client, mia: Client
+) -> None:
+    alice.post("/api/v1/groups", {"name": "sre"})
+    alice.call("PUT", "/api/v1/groups/sre/members/bob@example.com")
+    gate = "{name: g, approvers: {groups: [sre]}}"
+    alice.post("/api/v1/templates", {"source": source(more=f"  approvalPolicy: {{spec: {{gates: [{gate}]}}}}")})
+    assert mia.post("/api/v1/automations", {"template": "restart-web"}).json["state"] == "awaiting_approval"
+    left = alice.call("DELETE", "/api/v1/groups/sre/members/bob@example.com")
+    assert left.json["leaves_stuck"] == ["restart-web"]

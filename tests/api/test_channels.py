@@ -148,3 +148,26 @@ def test_a_removed_channel_takes_its_queue_with_it(alice: Client, house: House) 
         deliver(house)
         assert receiver.received == []
     assert deliveries(alice) == []
+
+
+@pytest.mark.parametrize("network", ["192.168.0.0/16", "0.0.0.0/0", "10.0.0.0/7", "169.254.169.254", "::/0"])
+def test_an_org_opens_no_network_that_the_provider_has_not_opened(alice: Client, network: str) -> None:
+    config = {"kind": "webhook", "url": URL, "allow_networks": [network]}
+
+    answer = alice.post("/api/v1/channels", {"name": "hooks", "config": config, "credential": KEY})
+
+    assert (answer.status, answer.json["errors"][0]["path"]) == (400, "config.allow_networks[0]")
+    assert "--allow-egress" in answer.json["detail"]
+
+
+def test_a_network_that_the_provider_closes_again_is_closed_at_once(house: House, alice: Client) -> None:
+    with webhook_receiver() as receiver:
+        make_webhook(alice, receiver.url)
+        house.services.core.egress_bounds.networks = ("10.0.0.0/8",)
+        alice.post("/api/v1/channels/hooks/test")
+        deliver(house)
+
+        (delivery,) = alice.get("/api/v1/deliveries").json["items"]
+        assert (delivery["state"], len(receiver.received)) == ("failed", 0)
+        assert "--allow-egress" in delivery["last_error"]
+        assert alice.patch("/api/v1/channels/hooks", {"is_enabled": False}).status == 200

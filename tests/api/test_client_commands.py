@@ -370,7 +370,7 @@ def test_a_worker_is_shown_drained_and_given_work_again(alice: User) -> None:
 
 
 def test_a_join_token_is_shown_with_the_command_to_paste(alice: User) -> None:
-    assert "opsicle worker --join " in alice.cli("workers", "token", "--ttl", "60")
+    assert "opsicle worker --join-file - " in alice.cli("workers", "token", "--ttl", "60")
     assert alice.attempt("workers", "token", "--ttl", "5").returncode == 2
 
 

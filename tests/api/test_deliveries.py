@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from opsicle.domain.access import Role
+from opsicle.domain.automations import JobState
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.server.services.notices import GIVE_UP_AFTER
-from opsicle.server.services.sending import LONGEST_WAIT_SECONDS, MOST_PER_CHANNEL
+from opsicle.server.services.sending import LONGEST_WAIT_SECONDS, MOST_AT_ONCE
 from tests.api.house import Client, House
 from tests.api.receivers import webhook_receiver
 from tests.api.telling import KEY, ask, dead_webhook, deliver, deliveries, finish_one, make_webhook, post_notice, revive
@@ -151,7 +152,7 @@ def test_one_channel_that_is_down_holds_up_no_other(house: House, alice: Client)
         post_notice(house, ALICE, subject="urgent")
         deliver(house)
         assert [json.loads(each.body)["subject"] for each in receiver.received] == ["urgent"]
-    assert len(deliveries(alice, "?state=failed&limit=200")) == MOST_PER_CHANNEL
+    assert len(deliveries(alice, "?state=failed&limit=200")) == MOST_AT_ONCE.of_channel
     assert len(deliveries(alice, "?channel=dead&limit=200")) == 41
 
 
@@ -238,12 +239,43 @@ def test_people_choose_what_they_hear_of(house: House, alice: Client) -> None:
     assert alice.post("/api/v1/channels", {"name": "mail", "config": config}).status == 201
     choice = {"channel": "mail", "notice": "automation_finished", "is_on": False}
     assert bob.call("PUT", "/api/v1/preferences", choice).json["is_on"] is False
-    assert [p["notice"] for p in bob.get("/api/v1/preferences").json["items"] if not p["is_on"]] == [choice["notice"]]
+    assert [p["notice"] for p in bob.get("/api/v1/preferences").json["items"] if not p["is_on"]] == [
+        choice["notice"],
+        "automation_succeeded",
+    ]
     post_notice(house, "bob@example.com", kind=NoticeKind.AUTOMATION_FINISHED)
     assert deliveries(alice) == []
     post_notice(house, "bob@example.com", ALICE)
     assert sorted(each["recipient"] for each in deliveries(alice)) == [ALICE, "bob@example.com"]
     assert bob.call("PUT", "/api/v1/preferences", {**choice, "channel": "absent"}).status == 404
+
+
+MAIL = {"kind": "email", "host": "mail.example.com", "sender": "opsicle@example.com"}
+
+
+def test_whoever_asked_is_told_of_failures_and_of_successes_if_they_want_to(house: House, alice: Client) -> None:
+    assert alice.post("/api/v1/channels", {"name": "mail", "config": MAIL}).status == 201
+
+    finish_one(house)
+    assert deliveries(alice) == []
+    finish_one(house, state=JobState.FAILED)
+    assert [each["subject"] for each in deliveries(alice)] == ["restart-web failed"]
+    choice = {"channel": "mail", "notice": "automation_succeeded", "is_on": True}
+    assert alice.call("PUT", "/api/v1/preferences", choice).json["is_on"] is True
+    finish_one(house)
+
+    assert [each["subject"] for each in deliveries(alice)] == ["restart-web succeeded", "restart-web failed"]
+
+
+def test_what_is_for_a_service_account_goes_to_whoever_answers_for_it(house: House, alice: Client) -> None:
+    assert alice.post("/api/v1/channels", {"name": "mail", "config": MAIL}).status == 201
+    house.person("acme", "olga", Role.OPERATOR)
+    bot = {"name": "deploy-bot", "role": "operator", "owner": "olga@example.com"}
+    assert alice.post("/api/v1/service-accounts", bot).status == 201
+
+    finish_one(house, state=JobState.FAILED, by="deploy-bot@acme.service")
+
+    assert [each["recipient"] for each in deliveries(alice)] == ["olga@example.com"]
 
 
 def test_whoever_has_left_hears_nothing_more(house: House, alice: Client) -> None:

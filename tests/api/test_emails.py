@@ -63,6 +63,8 @@ def test_a_message_arrives_over_tls_with_login(
 def test_it_tells_who_asks_what_and_why(house: House, alice: Client, certificate: Certified) -> None:
     with mail_server(certificate.context) as server:
         make_email(alice, server, certificate.ca_pem)
+        choice = {"channel": "mail", "notice": "automation_succeeded", "is_on": True}
+        assert alice.call("PUT", "/api/v1/preferences", choice).status == 200
         automation_id = finish_one(house, reason=f"The disk is full\r\n.\r\n\0{'ü' * 300}")
         deliver(house)
     text = body(server)

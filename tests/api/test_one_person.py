@@ -142,6 +142,21 @@ def test_nobody_decides_on_what_their_deleted_service_account_asked_for(house: H
     assert approve(otto, asked).status == 200
 
 
+def test_what_a_deleted_service_account_asked_for_stays_intact_when_its_name_is_taken_again(
+    house: House, alice: Client
+) -> None:
+    policy(alice, "{roles: [operator]}")
+    olga, _ = (house.person("acme", name, Role.OPERATOR) for name in ("olga", "otto"))
+    asked = ask(robot(house, olga, "operator"))
+    assert olga.delete(f"{ACCOUNTS}/{BOT}").status == 204
+    robot(house, olga, "operator")
+
+    shown = alice.get(f"/api/v1/approvals/{asked}").json
+
+    assert (shown["is_intact"], shown["requester"]["email"]) == (True, BOT)
+    assert approve(olga, asked).status == 403
+
+
 def test_whoever_answered_for_it_before_does_not_decide_either(house: House, alice: Client) -> None:
     """They may still have its tokens, and so do those who answer for it now."""
     policy(alice, "{roles: [operator]}")

@@ -220,7 +220,15 @@ def test_a_service_account_cannot_come_back_as_a_person(house: House, alice: Cli
 
 # Step-up
 
-WEIGHTY = {A.USERS_MANAGE, A.ROLES_MANAGE, A.GROUPS_MANAGE, A.SECRETS_MANAGE, A.POLICIES_MANAGE, A.CHANNELS_MANAGE}
+WEIGHTY = {
+    A.USERS_MANAGE,
+    A.ROLES_MANAGE,
+    A.GROUPS_MANAGE,
+    A.SECRETS_MANAGE,
+    A.SECRETS_UPDATE,
+    A.POLICIES_MANAGE,
+    A.CHANNELS_MANAGE,
+}
 WEIGHTY |= {A.ORGS_MANAGE, A.ORGS_CREATE, A.PROVIDER_MANAGE}
 WITHOUT_CODE = {
     "POST /api/v1/channels/<channel>/test",

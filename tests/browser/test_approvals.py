@@ -66,3 +66,43 @@ def test_one_asks_decides_on_a_telephone_and_it_runs(open_page: OpenPage) -> Non
     expect(page.get_by_role("heading", level=1)).to_contain_text("Run Something careful?")
     page.goto("/approvals")
     expect(page.get_by_text("Nothing waits for your decision")).to_be_visible()
+
+
+HOUSE_RULES = """apiVersion: v1
+type: ApprovalPolicy
+metadata: {name: house-rules}
+spec:
+  appliesTo: [{labels: {team: [payments]}, runsOn: {site: [payments-only]}}]
+  gates: [{name: cashier, approvers: {users: [cashier@example.com]}}]
+"""
+PAYMENTS = """apiVersion: v1
+type: AutomationTemplate
+metadata: {name: pay, labels: {team: payments}}
+spec:
+  runsOn: {labels: {site: payments-only}}
+  template: {phases: [{name: act, commands: [echo paid]}]}
+"""
+
+
+def test_a_policy_that_applies_by_itself_is_said_and_so_is_an_approval_that_nobody_can_give(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    installation.person("cashier@example.com", "approver")
+    page = open_page("/policies")
+    page.get_by_role("button", name="Push a policy").click()
+    page.get_by_label("Policy (YAML)").fill(HOUSE_RULES)
+    page.get_by_role("button", name="Push", exact=True).click()
+    expect(page.get_by_role("row", name="house-rules")).to_contain_text("applies by itself")
+    installation.push(PAYMENTS)
+    page.goto("/templates/pay/run")
+    expect(page.get_by_text("house-rules applies by itself")).to_be_visible()
+    expect(page.get_by_text("cashier: cashier@example.com must agree")).to_be_visible()
+    page.get_by_role("button", name="Ask to run").click()
+    expect(page.get_by_text("cashier: 1 of cashier@example.com")).to_be_visible()
+
+    assert "careful" not in installation.admin.cli("users", "update", "cashier@example.com", "--disable")
+
+    expect(page.get_by_text("nobody can give this approval now")).to_be_visible()
+    page.get_by_role("link", name="See the approval").click()
+    expect(page.get_by_text("Nobody can give this approval now")).to_be_visible()
+    assert has_no_horizontal_scroll(page)

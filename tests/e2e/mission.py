@@ -175,7 +175,8 @@ def stage(folder: Path, start_worker: Callable[[Mission], Worker]) -> Iterator[M
             mail = stack.enter_context(mail_server(certificate.context, address=OUTSIDE))
         telegram = stack.enter_context(telegram_api(outside.prefix, OUTSIDE, TELEGRAM_PORT))
         nginx = stack.enter_context(Nginx(folder / "nginx", places["target"]))
-        provider = Installation(folder, places["server"], places["user"], org="hosting")
+        options = ("--allow-egress", OUTSIDE)
+        provider = Installation(folder, places["server"], places["user"], options, org="hosting")
         stack.enter_context(provider)
         mission = Mission(net, folder, places, provider, nginx, mail, telegram, start_worker)
         try:

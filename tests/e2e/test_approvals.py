@@ -56,3 +56,25 @@ def test_a_followed_run_waits_for_its_approval_and_ends_with_its_outcome(
         assert run.popen.wait(30) == exit_code
         assert said in run.log()
         assert dave.json("approvals", "list") == []
+
+
+def test_who_follows_hears_at_once_that_nobody_can_approve_it_any_more(
+    installation: Installation, tmp_path: Path
+) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    installation.admin.json("policies", "push", str(tmp_path / "policy.yaml"))
+    installation.push(TEMPLATE)
+    installation.person("dave@example.com", "approver")
+    run = installation.admin.start("run", "run", "careful", "--follow")
+    wait_until(lambda: "1 of dave@example.com" in run.log(), what="the request")
+
+    told = installation.admin.attempt("users", "update", "dave@example.com", "--disable")
+
+    assert "nobody can give this approval since: careful" in told.stderr
+    wait_until(lambda: "nobody can give this approval now" in run.log(), what="the reason in what is followed")
+    [asked] = installation.admin.json("automations", "list")
+    assert "nobody can give this approval now" in installation.admin.cli("automations", "show", asked["id"])
+    installation.admin.cli("users", "update", "dave@example.com", "--enable")
+    wait_until(lambda: run.log().count("1 of dave@example.com") == 2, what="the reason as it was before")
+    installation.admin.cli("automations", "cancel", asked["id"])
+    run.popen.wait(30)

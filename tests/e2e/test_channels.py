@@ -18,6 +18,7 @@ pytestmark = pytest.mark.e2e
 
 KEY = "0123456789abcdef0123456789abcdef"
 PASSWORD = "a-mail-password"
+OPEN = ("--allow-egress", "127.0.0.0/8")
 
 
 def credential(folder: Path, value: str) -> str:
@@ -40,7 +41,11 @@ def states(admin: User) -> list[Any]:
 def test_channels_are_made_tried_and_mended_from_the_command_line(tmp_path: Path) -> None:
     certificate = certified(tmp_path, "localhost")
     (tmp_path / "ca.pem").write_text(certificate.ca_pem)
-    with Installation(tmp_path) as here, mail_server(certificate.context) as server, webhook_receiver() as receiver:
+    with (
+        Installation(tmp_path, server_options=OPEN) as here,
+        mail_server(certificate.context) as server,
+        webhook_receiver() as receiver,
+    ):
         admin = here.admin
         make_webhook(admin, tmp_path, receiver.port)
         admin.cli(
@@ -63,7 +68,10 @@ def test_channels_are_made_tried_and_mended_from_the_command_line(tmp_path: Path
         assert PASSWORD not in shown
         admin.cli("channels", "prefer", "mail", "automation_finished", "--off")
         chosen = admin.json("channels", "preferences")
-        assert [each["notice"] for each in chosen if not each["is_on"]] == ["automation_finished"]
+        assert [each["notice"] for each in chosen if not each["is_on"]] == [
+            "automation_finished",
+            "automation_succeeded",
+        ]
         admin.cli("channels", "update", "hooks", "--disable")
         assert admin.attempt("channels", "test", "hooks").returncode == 5
         admin.cli("channels", "delete", "hooks")
@@ -71,7 +79,7 @@ def test_channels_are_made_tried_and_mended_from_the_command_line(tmp_path: Path
 
 
 def test_a_killed_server_delivers_after_its_restart_what_was_under_way(tmp_path: Path) -> None:
-    with Installation(tmp_path) as here, webhook_receiver() as receiver:
+    with Installation(tmp_path, server_options=OPEN) as here, webhook_receiver() as receiver:
         hold = Event()
         receiver.answer = lambda _handler: hold.wait(30)
         make_webhook(here.admin, tmp_path, receiver.port)
@@ -87,7 +95,7 @@ def test_a_killed_server_delivers_after_its_restart_what_was_under_way(tmp_path:
 
 
 def test_a_person_links_a_telegram_account_and_is_told_there(tmp_path: Path) -> None:
-    with Installation(tmp_path) as here, telegram_api() as api:
+    with Installation(tmp_path, server_options=OPEN) as here, telegram_api() as api:
         admin, phone = here.admin, TelegramUser(api, 4711)
         admin.cli(
             "channels", "create", "bot", "--kind", "telegram", "--set", f"base_url={api.url}",
@@ -115,7 +123,7 @@ spec:
 
 
 def test_an_approval_is_given_in_slack_and_the_automation_runs(tmp_path: Path) -> None:
-    with Installation(tmp_path) as here, slack_api() as api:
+    with Installation(tmp_path, server_options=OPEN) as here, slack_api() as api:
         admin = here.admin
         admin.cli(
             "channels", "create", "slack", "--kind", "slack", "--set", f"base_url={api.url}",

@@ -22,7 +22,7 @@ from opsicle.kit.clock import SystemClock
 from opsicle.server.binding_key_file import open_binding_key
 from opsicle.server.data_folder import DataFolder
 from opsicle.server.master_key_file import MasterKeyFile
-from opsicle.server.opening import begin_epoch, open_state, pin_keys
+from opsicle.server.opening import Opening, begin_epoch, open_state, pin_keys
 from opsicle.server.order_key_file import open_order_key
 from opsicle.server.services.actor import SystemActor
 from opsicle.server.state_marker import COMMITS, MARKER
@@ -53,7 +53,7 @@ class Life:
         self._clock = SystemClock()
         self._folder = DataFolder.open(folder)
         try:
-            self._opened = open_state(self._folder, self._clock, _raise, accept_restored=accept_restored)
+            self._opened = open_state(self._folder, self._clock, _raise, Opening(accept_restored))
             self._state = self._opened.__enter__()
             self.database: Database = self._state.database
             try:

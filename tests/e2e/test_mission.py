@@ -53,6 +53,7 @@ def open_page(mission: Mission, playwright: Playwright, tmp_path: Path) -> Itera
 
 
 def test_the_manager_is_told_by_mail_and_telegram_and_agrees_on_the_page(mission: Mission, open_page: OpenPage) -> None:
+    mission.carol.cli("channels", "prefer", "mail", "automation_succeeded", "--on")
     bob = mission.bob
     jobs = mission.push("page-by-browser", approvers={"manager": True}, requireMfa=True)
     outsider = Outsider(mission, mission.gwen)

@@ -145,16 +145,17 @@ def test_both_signals_end_it_in_good_order(own: Server, number: signal.Signals) 
 def test_stopping_answers_the_request_under_way(own: Server) -> None:
     """A login hashes a password, which takes long enough to be caught in the middle."""
     set_up(own.start())
+    alice = log_in(own, "alice")
     answers: list[int] = []
     body = {"email": "alice@example.com", "password": "not the password at all"}
     threads = [
         threading.Thread(target=lambda: answers.append(client_of(own).post("/api/v1/login", body).status))
         for _ in range(4)
     ]
-    waiting = _connections(own) + 4
+    waiting = _connections(alice) + 4
     for thread in threads:
         thread.start()
-    wait_until(lambda: _connections(own) >= waiting or answers)
+    wait_until(lambda: _connections(alice) >= waiting or answers)
     time_left = own.process.stop()
     for thread in threads:
         thread.join()
@@ -163,8 +164,8 @@ def test_stopping_answers_the_request_under_way(own: Server) -> None:
     assert answers == [401] * 4
 
 
-def _connections(server: Server) -> int:
-    text = client_of(server).get("/metrics").content.decode()
+def _connections(alice: Client) -> int:
+    text = alice.get("/metrics").content.decode()
     return int(float(text.partition("\nopsicle_user_connections ")[2].split()[0]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import ssl
 from dataclasses import replace
@@ -11,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from opsicle.pki import certificates
-from opsicle.pki.authority import Authority
+from opsicle.pki.authority import SERVER_LIFE, Authority
 from tests.http.client import Client, read_all, trusting
 from tests.http.conftest import client_of, data_folder
 from tests.http.test_strictness import HOST, enrol
 from tests.product import Process, Server, program
+from tests.support import wait_until
 
 PING = b"POST /worker/v1/poll HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
 
@@ -150,7 +152,7 @@ def test_a_given_certificate_is_shown_to_people_and_its_ca_handed_out(tmp_path: 
         server.process.stop()
 
 
-@pytest.mark.parametrize("fault", ["swapped", "key of another", "missing", "no PEM", "one alone", "expired"])
+@pytest.mark.parametrize("fault", ["swapped", "key of another", "missing", "no PEM", "one alone"])
 def test_a_given_certificate_that_cannot_serve_is_refused(tmp_path: Path, given: tuple[Path, Path], fault: str) -> None:
     certificate, key = given
     if fault == "swapped":
@@ -161,11 +163,6 @@ def test_a_given_certificate_that_cannot_serve_is_refused(tmp_path: Path, given:
         key.unlink()
     elif fault == "no PEM":
         certificate.write_bytes(b"\xff\xfe")
-    elif fault == "expired":
-        long_ago = datetime.now(UTC) - timedelta(days=400)
-        certificate_pem, key_pem = Authority.create(long_ago).issue_server(["localhost"], long_ago)
-        certificate.write_text(certificate_pem)
-        key.write_text(key_pem)
     options = ["--tls-cert", str(certificate)] + ([] if fault == "one alone" else ["--tls-key", str(key)])
     arguments = [*program(), "server", "--data-dir", str(tmp_path / "data"), "--listen", "127.0.0.1:0", *options]
     process = Process(arguments, tmp_path, "server")
@@ -175,6 +172,80 @@ def test_a_given_certificate_that_cannot_serve_is_refused(tmp_path: Path, given:
         assert "Traceback" not in process.log()
     finally:
         process.kill()
+
+
+def write_pair(given: tuple[Path, Path], at: datetime) -> None:
+    """A certificate for localhost that was issued then, with its key, as something that renews them would write it."""
+    certificate, key = Authority.create(at).issue_server(["localhost"], at)
+    given[0].write_text(certificate)
+    given[1].write_text(key)
+
+
+@pytest.mark.parametrize(
+    ("age", "says"),
+    [
+        (timedelta(days=400), "expired on"),
+        (timedelta(days=-2), "is not valid before"),
+        (SERVER_LIFE - timedelta(days=3), "expires on"),
+    ],
+)
+def test_a_certificate_that_is_not_valid_now_is_shown_and_complained_of(
+    tmp_path: Path, given: tuple[Path, Path], age: timedelta, says: str
+) -> None:
+    """The field's case: after a restart with an expired certificate nothing ran any more."""
+    write_pair(given, datetime.now(UTC) - age)
+    server = Server(tmp_path / "own", options=("--tls-cert", str(given[0]), "--tls-key", str(given[1]))).start()
+    try:
+        unverified = ssl.create_default_context()
+        unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+        people = Client(server.url, unverified)
+        ready = people.get("/readyz")
+
+        assert (ready.status, ready.json["status"]) == (200, "ok")
+        assert says in ready.json["remarks"][0]
+        assert f"{says} " in server.process.log()
+        with people.socket() as sock:
+            assert isinstance(sock, ssl.SSLSocket)
+            assert sock.getpeercert(binary_form=True) == ssl.PEM_cert_to_DER_cert(given[0].read_text())
+
+        write_pair(given, datetime.now(UTC))
+        server.process.popen.send_signal(signal.SIGHUP)
+
+        wait_until(lambda: "remarks" not in people.get("/readyz").json, what="the new certificate is taken up")
+        assert server.process.popen.poll() is None
+    finally:
+        server.process.stop()
+
+
+def cipher_names(context: ssl.SSLContext) -> list[str]:
+    return [str(each["name"]) for each in context.get_ciphers()]
+
+
+def test_no_suite_in_cbc_mode_is_taken_from_people(server: Server) -> None:
+    context = trusting(data_folder(server) / "ca.pem")
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    cbc = [name for name in cipher_names(context) if "GCM" not in name and "POLY" not in name and "CCM" not in name]
+    assert "ECDHE-ECDSA-AES256-SHA384" in cbc
+    for names in (cbc, ["AES128-GCM-SHA256"]):
+        context.set_ciphers(":".join(names) + ":@SECLEVEL=0")
+        with pytest.raises(ssl.SSLError):
+            Client(server.url, context).socket()
+
+    context.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+    assert Client(server.url, context).get("/healthz").status == 200
+
+
+def test_people_need_tls_1_3_where_the_server_says_so(tmp_path: Path) -> None:
+    server = Server(tmp_path / "modern", options=("--tls-min", "1.3")).start()
+    try:
+        context = trusting(data_folder(server) / "ca.pem")
+        assert Client(server.url, context).get("/healthz").status == 200
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(ssl.SSLError):
+            Client(server.url, context).socket()
+    finally:
+        server.process.stop()
 
 
 def test_a_handshake_that_breaks_off_shows_no_traceback_in_the_log(server: Server) -> None:

@@ -46,7 +46,7 @@ from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.migrations import migrate
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.user_api import Automation, RunRequest
-from opsicle.wire.worker_api import FinishReply, FinishRequest, PollReply, PollRequest, RunningJob
+from opsicle.wire.worker_api import FinishReply, FinishRequest, PollReply, PollRequest, RefuseRequest, RunningJob
 from tests.services.clocks import HandClock
 
 STORE = Path(__file__).parents[2] / "opsicle/server/store"
@@ -186,6 +186,7 @@ class Core:
             org_id=org_id,
             name=name,
             labels=labels,
+            granted_labels=labels,
             slots=slots,
             certificate_serial="1",
             certificate_expires_at=now,
@@ -214,13 +215,21 @@ class TestWorker:
     boot_id: str = "boot-1"
     runtimes: tuple[str, ...] = ("subprocess",)
     is_draining: bool = False
+    clock_offset: float | None = 0.0
+    granted: dict[str, str] = field(default_factory=dict)
     formats: tuple[int, ...] = SPOKEN
 
     def poll(self, wait_seconds: int = 0) -> PollReply:
         """What the server answers; the work in it counts as received."""
         reply = self.core.dispatch.poll(self.actor, self.request(wait_seconds))
         self.held.update({work.job_id: work for work in reply.work})
+        self.granted = self.granted if reply.granted is None else reply.granted
         return reply
+
+    def another_life(self, boot_id: str, address: str = "127.0.0.1") -> TestWorker:
+        """Another process with this worker's identity, whether this one goes on or not."""
+        actor = WorkerActor(self.actor.worker_id, self.actor.name, self.actor.org_id, address, self.actor.is_shared)
+        return TestWorker(self.core, actor, self.slots, self.labels, boot_id=boot_id)
 
     def poll_in_background(self, wait_seconds: int = 30) -> gevent.Greenlet:
         """A poll that is held open meanwhile."""
@@ -245,9 +254,20 @@ class TestWorker:
             runtimes=self.runtimes,
             jobs=tuple(RunningJob(work.job_id, work.fence) for work in self.held.values()),
             is_draining=self.is_draining,
+            granted=self.granted,
+            sent_at_ms=None if self.clock_offset is None else self._now_ms(),
             wait_seconds=wait_seconds,
             formats=self.formats,
         )
+
+    def _now_ms(self) -> int:
+        return int((self.core.clock.now().timestamp() + (self.clock_offset or 0.0)) * 1000)
+
+    def refuse_for_its_time(self, work: Work) -> None:
+        """As a worker does whose clock was set while its poll was open."""
+        request = RefuseRequest(work.fence, "its order expired", is_untimely=True, sent_at_ms=self._now_ms())
+        self.core.jobs.refuse(self.actor, work.job_id, request)
+        self.held.pop(work.job_id, None)
 
     def start(self, work: Work) -> None:
         self.core.jobs.start(self.actor, work.job_id, work.fence)

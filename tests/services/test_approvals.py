@@ -195,6 +195,16 @@ def test_a_reminder_and_an_escalation_come_once_each_over_restarts(office: Offic
     assert office.approve("carol", asked).state == "approved"
 
 
+def test_who_decided_on_an_earlier_gate_hears_of_a_withdrawal(office: Office) -> None:
+    office.policy(f"{MANAGER}, {{name: admins, approvers: {{users: [carol@example.com]}}}}")
+    asked = office.ask()
+    office.approve("bob", asked)
+
+    office.core.approvals.withdraw(office.people["alice"], asked.approval_id or "")
+
+    assert office.told("approval_ended") == [{"bob", "carol"}]
+
+
 def test_who_asked_can_withdraw_and_nobody_else(office: Office, asked: Automation) -> None:
     with pytest.raises(NotAllowed):
         office.core.approvals.withdraw(office.people["bob"], asked.approval_id or "")
@@ -222,8 +232,12 @@ def test_an_automation_that_is_queued_past_its_approval_does_not_run(office: Off
     office.tamper("UPDATE automations SET state = 'queued'")
     assert office.core.worker(office.org_id, "w").poll().work == ()
     assert (office.state(asked), office.why(asked)) == ("cancelled", "it was not run: its approval is pending")
-    office.tamper("UPDATE automations SET state = 'queued'")
-    office.tamper("UPDATE approvals SET state = 'approved'")
+
+
+def test_an_approval_that_is_stored_as_given_without_a_decision_lets_nothing_run(
+    office: Office, asked: Automation
+) -> None:
+    office.tamper("UPDATE automations SET state = 'queued'; UPDATE approvals SET state = 'approved'")
     assert office.core.worker(office.org_id, "v").poll().work == ()
     assert "needs 1 who agree" in office.why(asked)
 

@@ -9,6 +9,7 @@ import pytest
 
 from opsicle.domain.access import Role
 from opsicle.domain.errors import Conflict, LeaseLost
+from opsicle.domain.manifest_formats import SPOKEN
 from opsicle.domain.manifests import Manifest, Order, canonical, commitment, digest
 from opsicle.server.services.actor import Actor
 from opsicle.server.store.audit import Entry
@@ -69,6 +70,36 @@ def test_work_brings_its_manifest_and_an_order_signed_for_this_worker_and_lease(
     assert (order.expires_at - order.issued_at).total_seconds() == 60
     assert (manifest.values, manifest.phases) == ({"who": "bob"}, work.phases)
     assert (manifest.requester_id, manifest.requester) == (alice.user_id, alice.email)
+
+
+@pytest.mark.parametrize(("spoken", "expected"), [((1,), 1), ((2, 3), 2), ((1, 2), 2)])
+def test_work_is_ordered_in_the_newest_format_that_the_worker_reads(
+    core: Core, alice: Actor, spoken: tuple[int, ...], expected: int
+) -> None:
+    worker = core.worker(alice.org_id, "w")
+    worker.formats = spoken
+    core.run(alice)
+    (work,) = worker.poll().work
+    order, manifest = (
+        msgspec.json.decode(work.order, type=Order),
+        msgspec.json.decode(work.manifest, type=Manifest),
+    )
+    assert (order.format, manifest.format) == (expected, expected)
+    assert order.manifest_digest == digest(work.manifest)
+    assert (canonical(order), canonical(manifest)) == (work.order, work.manifest)
+
+
+def test_a_worker_that_reads_no_format_of_ours_gets_nothing_and_holds_nothing_up(core: Core, alice: Actor) -> None:
+    stranger, worker = core.worker(alice.org_id, "stranger"), core.worker(alice.org_id, "w")
+    stranger.formats = (98, 99)
+    automation = core.run(alice)
+    assert stranger.poll().work == ()
+    assert core.state(alice, automation) == "queued"
+    assert [work.automation_id for work in worker.poll().work] == [automation.id]
+
+
+def test_the_server_says_which_formats_it_writes(core: Core, alice: Actor) -> None:
+    assert core.worker(alice.org_id, "w").poll().formats == SPOKEN
 
 
 def test_every_lease_has_an_order_of_its_own_for_the_same_manifest(core: Core, alice: Actor) -> None:

@@ -22,7 +22,7 @@ from opsicle.pki.authority import SERVER_NAME, Authority
 from opsicle.pki.order_key import OrderKey
 from opsicle.wire.worker_api import Enrolment, EnrolRequest, PollReply, PollRequest
 from opsicle.worker.connection import Connection
-from opsicle.worker.credentials import obtain_identity
+from opsicle.worker.credentials import Introduction, obtain_identity
 from opsicle.worker.identity import DataFolder, Identity
 from tests.support import require
 from tests.worker.peer import EnrolmentPeer, Peer
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Iterator[DataFolder]:
 
 
 def obtain(folder: DataFolder, token: str) -> Identity:
-    return obtain_identity(folder, token, "worker-1", {"zone": "north"}, 4)
+    return obtain_identity(folder, Introduction(join=token, name="worker-1", labels={"zone": "north"}))
 
 
 def test_a_join_token_gives_an_identity_that_is_kept(peer: EnrolmentPeer, folder: DataFolder) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 
 from opsicle.server.api.http import Access, Reply, Request, Route
 from opsicle.server.services.enrolments import Enrolments
-from opsicle.wire.worker_api import EnrolReply, EnrolRequest, RenewReply, RenewRequest
+from opsicle.wire.worker_api import EnrolPlace, EnrolReply, EnrolRequest, RenewReply, RenewRequest
 
 MAX_BODY = 64 * 1024
 """A certificate request and some labels; the sender has not proven anything yet when it is read."""
@@ -15,6 +15,7 @@ MAX_BODY = 64 * 1024
 def routes(enrolments: Enrolments) -> list[Route]:
     """What stands on the users' listener."""
     return [
+        Route("GET", "/api/v1/enrol", partial(place, enrolments), Access.PUBLIC, reply=EnrolPlace),
         Route(
             "POST",
             "/api/v1/enrol",
@@ -23,7 +24,7 @@ def routes(enrolments: Enrolments) -> list[Route]:
             body=EnrolRequest,
             reply=EnrolReply,
             max_body=MAX_BODY,
-        )
+        ),
     ]
 
 
@@ -40,6 +41,11 @@ def worker_routes(enrolments: Enrolments) -> list[Route]:
             max_body=MAX_BODY,
         )
     ]
+
+
+def place(enrolments: Enrolments, _request: Request) -> Reply:
+    """Say where workers connect, and by which CA they know this server."""
+    return Reply(200, enrolments.place())
 
 
 def enrol(enrolments: Enrolments, request: Request) -> Reply:

@@ -35,6 +35,7 @@ class _Gauge:
     meaning: str
     label: str
     read: Callable[[], Mapping[str, float]]
+    is_counter: bool = False
 
 
 class Metrics:
@@ -59,6 +60,10 @@ class Metrics:
     def add_gauges(self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
         """Show what `read` says at the moment of asking, a figure for each value of a label."""
         self._gauges.append(_Gauge(name, meaning, label, read))
+
+    def add_counters(self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        """Show what `read` says at the moment of asking, which only grows, a figure for each value of a label."""
+        self._gauges.append(_Gauge(name, meaning, label, read, is_counter=True))
 
     def render(self) -> bytes:
         """All of it as text."""
@@ -85,7 +90,8 @@ class Metrics:
         yield seconds
 
         for gauge in self._gauges:
-            family = GaugeMetricFamily(gauge.name, gauge.meaning, labels=(gauge.label,) if gauge.label else ())
+            kind = CounterMetricFamily if gauge.is_counter else GaugeMetricFamily
+            family = kind(gauge.name, gauge.meaning, labels=(gauge.label,) if gauge.label else ())
             for value, number in gauge.read().items():
                 family.add_metric((value,) if gauge.label else (), number)
             yield family

@@ -13,13 +13,13 @@ from opsicle.wire.secret_api import CreateSecretRequest, Secret, UpdateSecretReq
 
 def routes(secrets: Secrets) -> list[Route]:
     """The routes of secrets."""
-    view, manage = Action.SECRETS_VIEW, Action.SECRETS_MANAGE
+    view, renew, manage = Action.SECRETS_VIEW, Action.SECRETS_UPDATE, Action.SECRETS_MANAGE
     every, one = "/api/v1/secrets", "/api/v1/secrets/<secret>"
     return [
         Route("GET", every, partial(list_secrets, secrets), view, query=LISTING, reply=Page[Secret]),
         Route("POST", every, partial(create, secrets), manage, body=CreateSecretRequest, reply=Secret, status=201),
         Route("GET", one, partial(show, secrets), view, reply=Secret),
-        Route("PUT", one, partial(update, secrets), manage, body=UpdateSecretRequest, reply=Secret),
+        Route("PUT", one, partial(update, secrets), renew, body=UpdateSecretRequest, reply=Secret),
         Route("DELETE", one, partial(delete, secrets), manage, status=204),
     ]
 

@@ -24,7 +24,10 @@ EXCHANGE_SECONDS = 15.0
 """From the connection's beginning to the last byte of the answer."""
 
 MAX_ANSWER_BYTES = 1024 * 1024
-REFUSED = "lies in a network that is not public; an admin can allow it on the channel (allow_networks)"
+REFUSED = (
+    "lies in a network that is not public; an admin can allow it on the channel (allow_networks), "
+    "as far as whoever runs the server lets them (opsicle server --allow-egress)"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import grp
 import logging
 import os
 import resource
@@ -36,7 +37,8 @@ class Listener:
     """Accepts connections and serves each in a greenlet of its own.
 
     Without `context` it speaks plain HTTP. With `demands_certificate` every peer has shown a certificate of our CA in
-    the handshake. `trusts_proxy` takes address and scheme of a request from the proxy before us.
+    the handshake. `trusts_proxy` takes address and scheme of a request from the proxy before us. `socket_group` may
+    connect to a Unix socket, beside its owner.
     """
 
     def __init__(
@@ -46,9 +48,10 @@ class Listener:
         *,
         context: SSLContext | None = None,
         trusts_proxy: bool = False,
+        socket_group: str = "",
     ) -> None:
         """Raises Conflict if the address is in use, NotAllowed or InvalidInput if it cannot be had."""
-        self._socket = _bind(address)
+        self._socket = _bind(address, socket_group)
         self._path = address.path
         self.port: int = 0 if address.path else self._socket.getsockname()[1]
         self._application = application
@@ -171,9 +174,9 @@ def _address_name(address: Any) -> str:
     return host.removeprefix("::ffff:") if "." in host else host
 
 
-def _bind(address: Address) -> socket.socket:
+def _bind(address: Address, group: str) -> socket.socket:
     try:
-        return _bind_unix(address.path) if address.path else _bind_tcp(address)
+        return _bind_unix(address.path, group) if address.path else _bind_tcp(address)
     except OSError as error:
         raise _explained(error, address) from error
 
@@ -193,19 +196,45 @@ def _bind_tcp(address: Address) -> socket.socket:
     return sock
 
 
-def _bind_unix(path: str) -> socket.socket:
+def _bind_unix(path: str, group: str) -> socket.socket:
     """Listen on a Unix socket for the owner and group; one that a dead server left behind is replaced."""
+    group_id = _group_id(group) if group else -1
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         if _is_abandoned(path):
             Path(path).unlink()
         sock.bind(path)
+        # The umask has kept others out until now; the group may come in only once it is the right one.
+        _give_to_group(path, group, group_id)
         os.chmod(path, 0o660)  # noqa: PTH101
         sock.listen(_BACKLOG)
-    except OSError:
+    except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _group_id(group: str) -> int:
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        if group.isascii() and group.isdigit() and len(group) < 10:
+            return int(group)
+        raise InvalidInput(
+            f"--socket-group {group}: this machine has no such group", hint="`getent group` lists those that there are."
+        ) from None
+
+
+def _give_to_group(path: str, group: str, group_id: int) -> None:
+    if group_id < 0:
+        return
+    try:
+        os.chown(path, -1, group_id)
+    except PermissionError as error:
+        raise NotAllowed(
+            f"--socket-group {group}: the server's user may not give {path} to this group",
+            hint=f"Add the user to the group; in a systemd unit: SupplementaryGroups={group}.",
+        ) from error
 
 
 def _is_abandoned(path: str) -> bool:
@@ -222,6 +251,11 @@ def _is_abandoned(path: str) -> bool:
 def _explained(error: OSError, address: Address) -> OpsicleError:
     if error.errno == errno.EADDRINUSE:
         return Conflict(f"{address} is in use by another program", hint="Stop that program, or choose another port.")
+    if address.path and error.errno in (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EROFS):
+        return NotAllowed(
+            f"{address} cannot be made: {error.strerror}",
+            hint="Its folder must exist and be writable for the server's user; in a systemd unit: RuntimeDirectory=.",
+        )
     if error.errno in (errno.EACCES, errno.EPERM):
         return NotAllowed(f"{address} may not be listened on", hint="Ports below 1024 are root's: choose a higher one.")
     return InvalidInput(f"{address} cannot be listened on: {error.strerror or error}")

@@ -15,7 +15,8 @@ from opsicle.server.store.audit import Author
 class Actor:
     """A user of an org, and how they came in. `channel` is browser, cli or token; `address` the peer's.
 
-    `rights` come from `services/rights.py: rights_of`; without them an actor may do nothing.
+    `rights` come from `services/rights.py: rights_of`; without them an actor may do nothing. `rotates` are the secrets
+    whose update a token names among its scopes, if whoever made the token showed a fresh code for it.
     """
 
     user_id: str
@@ -28,6 +29,7 @@ class Actor:
     address: str
     session_id: str = ""
     rights: Rights = NO_RIGHTS
+    rotates: frozenset[str] = frozenset()
 
     @property
     def author(self) -> Author:

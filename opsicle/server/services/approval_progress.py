@@ -16,6 +16,7 @@ from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.domain.policies import Chat
 from opsicle.server.services.actor import Actor, SystemActor
 from opsicle.server.services.approval_cases import Case, load
+from opsicle.server.services.approval_stuck import newly_stuck, noted, said_of, stuck_in
 from opsicle.server.services.bindings import Bindings
 from opsicle.server.services.notices import Notices
 from opsicle.server.store import approvals, audit, automations
@@ -47,7 +48,7 @@ class Progress:
             self._end_altered(db, case, now)
             return seen
         if seen.state is ApprovalState.PENDING:
-            told = msgspec.json.decode(row.told, type=list[str])
+            told = self._tell_stuck(db, case, seen, msgspec.json.decode(row.told, type=list[str]))
             told += self._tell(db, case, seen, told, now)
             written = msgspec.json.encode(told).decode()
             approvals.schedule(db, row.id, next_moment(seen, told), written, waiting_for(case, seen, now))
@@ -72,6 +73,7 @@ class Progress:
             return False
         case = load(db, self._bindings, row)
         recipients = {person.user_id for seen in case.standing(now).open_gates for person in case.waited_for(seen, now)}
+        recipients |= {decision.user_id for decision in case.decisions}
         subject = f"no longer asks to run {_what(case)}"
         self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
         return True
@@ -96,6 +98,14 @@ class Progress:
                 self._tell_due(db, case, by_name[item.gate], item, now)
                 news.append(item.key)
         return news
+
+    def _tell_stuck(self, db: Connection, case: Case, seen: Standing, told: list[str]) -> list[str]:
+        """Tell who asked, once, that nobody can pass a gate any more; what has been told, less what is so no more."""
+        stuck = stuck_in(case, seen)
+        if newly_stuck(told, stuck):
+            subject = f"asked to run {_what(case)}, which nobody can approve now"
+            self._post(db, case, NoticeKind.APPROVAL_STUCK, {case.row.requester_id}, subject)
+        return noted(told, stuck)
 
     def _tell_due(self, db: Connection, case: Case, gate: GateStanding, item: Due, now: datetime) -> None:
         waited = case.waited_for(gate, now)
@@ -155,7 +165,8 @@ _ENDS = {
 
 def waiting_for(case: Case, seen: Standing, now: datetime) -> str:
     """Who has to agree before it goes on, in one line."""
-    return "; ".join(_line(case, gate, now) for gate in seen.open_gates)
+    stuck = said_of(case, stuck_in(case, seen))
+    return stuck or "; ".join(_line(case, gate, now) for gate in seen.open_gates)
 
 
 def _line(case: Case, gate: GateStanding, now: datetime) -> str:

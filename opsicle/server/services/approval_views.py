@@ -11,9 +11,11 @@ import msgspec
 from opsicle.domain.approvals import ApprovalState, GateStanding, Standing, meets
 from opsicle.domain.approvers import Person as Member
 from opsicle.domain.templates import Template, Value
-from opsicle.domain.workers import Candidate, Requirements, has_labels
+from opsicle.domain.workers import Candidate, Requirements, absence, fits_labels
 from opsicle.server.services.approval_cases import Case
+from opsicle.server.services.approval_stuck import said_of, stuck_in
 from opsicle.server.services.diffs import unified_diff
+from opsicle.server.services.stricter_since import stricter_since
 from opsicle.server.services.template_versions import template_of
 from opsicle.server.store import approvals, automations, templates
 from opsicle.server.store.approvals import DecisionRow
@@ -74,6 +76,7 @@ def summary(case: Case, viewer: Viewer) -> ApprovalSummary:
         ended_at=row.ended_at,
         explanation=row.explanation,
         waiting_for=row.waiting_for,
+        stuck=said_of(case, stuck_in(case, seen)) if is_pending else "",
         may_decide=is_pending and bool(votable(case, seen, viewer)),
     )
 
@@ -90,6 +93,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         policy_digest=row.policy_digest,
         manifest_digest=row.manifest_digest,
         is_intact=not case.problem,
+        stricter_since="" if case.problem else stricter_since(db, case),
         order=case.policy.order,
         gates=[_gate(case, gate, viewer.now) for gate in seen.gates],
         display_name=template.display_name,
@@ -140,9 +144,10 @@ def _decision(row: DecisionRow) -> Decision:
 
 
 def _workers(requirements: str, candidates: Sequence[Candidate]) -> list[str]:
-    """The workers that fit, be they busy just now."""
+    """The workers that fit, be they busy just now; one that is not there says so."""
     asked = msgspec.json.decode(requirements, type=Requirements)
-    return sorted(one.name for one in candidates if has_labels(asked.labels, one) and asked.runtimes <= one.runtimes)
+    fits = [one for one in candidates if fits_labels(asked, one) and asked.runtimes <= one.runtimes]
+    return sorted(one.name if one.is_connected else f"{one.name}, which {absence(one)}" for one in fits)
 
 
 def _compared(db: Connection, case: Case) -> Comparison | None:

@@ -24,6 +24,7 @@ from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.deliveries import shown_delivery
+from opsicle.server.services.egress_bounds import EgressBounds
 from opsicle.server.services.notices import Notices
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.vault import Vault
@@ -44,6 +45,7 @@ class Channels:
 
     database: Database
     vault: Vault
+    bounds: EgressBounds
     notices: Notices
     step_up: StepUp
     clock: Clock
@@ -53,7 +55,7 @@ class Channels:
         self._check(actor)
         if not CHANNEL_NAME.fullmatch(request.name):
             raise fields.invalid("name", f"the name must be {CHANNEL_NAME_RULE}")
-        _check_config(request.config)
+        self._check_config(request.config)
         _check_credential(request.config, request.credential)
         now = self.clock.now()
         row = ChannelRow(
@@ -92,7 +94,8 @@ class Channels:
         self._check(actor)
         old = self.database.read(lambda db: channels.get(db, actor.org_id, id_or_name))
         config = _config(old) if request.config is UNSET else request.config
-        _check_config(config)
+        if request.config is not UNSET:
+            self._check_config(config)
         _check_change(old, config, request)
         new = msgspec.structs.replace(
             old,
@@ -177,6 +180,10 @@ class Channels:
         actor.require(Action.CHANNELS_MANAGE)
         self.step_up.require(actor)
 
+    def _check_config(self, config: Config) -> None:
+        if problems := problems_of(config) or tuple(self.bounds.problems_of(config)):
+            raise InvalidInput("the channel's settings cannot be used: " + problems[0].message, problems=problems)
+
     def _sealed(self, row: ChannelRow, credential: str) -> SealedRow:
         return self.vault.seal_credential(row.org_id, row.id, row.credential_version, credential)
 
@@ -184,11 +191,6 @@ class Channels:
 def _config(row: ChannelRow) -> Config:
     config: Config = msgspec.json.decode(row.config, type=Config)
     return config
-
-
-def _check_config(config: Config) -> None:
-    if problems := problems_of(config):
-        raise InvalidInput("the channel's settings cannot be used: " + problems[0].message, problems=problems)
 
 
 def _check_credential(config: Config, credential: str) -> None:

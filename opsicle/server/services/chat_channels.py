@@ -9,6 +9,7 @@ import msgspec
 from opsicle.domain.channels import Config
 from opsicle.pki.master_key import CannotOpen
 from opsicle.server.approver.messages import Undelivered
+from opsicle.server.services.egress_bounds import EgressBounds
 from opsicle.server.services.vault import Vault
 from opsicle.server.store import channels
 from opsicle.server.store.channels import ChannelRow
@@ -21,6 +22,7 @@ class ChatChannels:
 
     database: Database
     vault: Vault
+    bounds: EgressBounds
     kind: str
 
     def versions(self) -> dict[str, int]:
@@ -33,7 +35,7 @@ class ChatChannels:
 
     def open(self, channel: ChannelRow) -> tuple[Config, str]:
         """A channel's settings and its credential. Raises Undelivered."""
-        config: Config = msgspec.json.decode(channel.config, type=Config)
+        config = self.bounds.narrowed(msgspec.json.decode(channel.config, type=Config))
         sealed = self.database.read(lambda db: channels.find_sealed(db, channel.org_id, channel.id))
         try:
             return config, self.vault.open_credential(sealed) if sealed else ""

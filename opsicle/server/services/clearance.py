@@ -10,6 +10,7 @@ from opsicle.domain.approvals import ApprovalState, unmet
 from opsicle.domain.templates import Template
 from opsicle.server.services.approval_cases import Case, load
 from opsicle.server.services.bindings import Bindings
+from opsicle.server.services.record_of_ends import contradiction
 from opsicle.server.services.rights import rights_of
 from opsicle.server.services.stricter_since import asked_since, tightened_since
 from opsicle.server.services.template_access import targets_of
@@ -27,13 +28,13 @@ def objection(
     That its content is what it was triggered to do, and that just this was asked, has been seen before.
     """
     if approval is None:
-        return asked_since(db, row, template)
+        return contradiction(db, row) or asked_since(db, row, template)
     if approval.state is not ApprovalState.APPROVED:
         return f"its approval is {approval.state}"
     if reason := _requester_objection(db, row, template):
         return reason
     case = load(db, bindings, approval)
-    return case.problem or _policy_objection(db, case)
+    return case.problem or contradiction(db, row, case) or _policy_objection(db, case)
 
 
 def _requester_objection(db: Connection, row: AutomationRow, template: Template) -> str:
@@ -56,4 +57,4 @@ def _policy_objection(db: Connection, case: Case) -> str:
     """Why the decisions do not carry it: under the policy as it was asked, and under what is asked today."""
     if reason := unmet(case.gates, case.votes, case.people, case.asker):
         return f"the decisions no longer hold: {reason}"
-    return tightened_since(db, case)
+    return tightened_since(db, case, case.votes)

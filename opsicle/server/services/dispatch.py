@@ -8,9 +8,11 @@ worker that ends a job is given the next one with the answer (`jobs.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+
+import gevent
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import NotAuthenticated
@@ -18,12 +20,12 @@ from opsicle.domain.manifest_formats import SPOKEN
 from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
 from opsicle.server.services.actor import WorkerActor
-from opsicle.server.services.enrolments import check_facts
+from opsicle.server.services.arrivals import Arrivals
 from opsicle.server.services.fleet import Presence
 from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leasing import Leased, Leasing
 from opsicle.server.services.signals import Watch
-from opsicle.server.store import jobs, workers
+from opsicle.server.store import jobs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
@@ -35,6 +37,14 @@ BUSY_POLL_SECONDS = 10
 
 LATE_ANSWER_SECONDS = 2.0
 """A poll that is answered this much later than it should have been was held up by the server."""
+
+
+WhenGone = Callable[[Callable[[], None]], AbstractContextManager[None]]
+"""Calls back, while the context lasts, if whoever asks is no longer there to be answered."""
+
+
+def _never_told(_call: Callable[[], None]) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 @dataclass
@@ -76,42 +86,46 @@ class Dispatch:
         self._fleet = leasing.fleet
         self._leases = leasing.leases
         self._clock = clock
+        self._arrivals = Arrivals(database, leasing.fleet, clock)
         self._is_closing = False
 
-    def poll(self, worker: WorkerActor, request: PollRequest) -> PollReply:
+    def poll(self, worker: WorkerActor, request: PollRequest, when_gone: WhenGone = _never_told) -> PollReply:
         """Answer a worker's poll: at once if there is news, else when there is, at the latest when the hold ends.
 
-        Raises NotAuthenticated as soon as the worker is revoked.
+        `when_gone` calls back if the worker closes the connection meanwhile: it is given nothing then, and whoever
+        waits for it hears that it is gone. Raises NotAuthenticated as soon as the worker is revoked.
         """
         presence = self._arrive(worker, request)
         longest = BUSY_POLL_SECONDS if request.jobs else POLL_SECONDS
         ends_at = self._clock.monotonic() + min(max(request.wait_seconds, 0), longest)
-        watch = presence.open_poll = Watch()
+        watch = presence.open_polls[request.boot_id] = Watch()
         try:
-            return self._hold(presence, watch, ends_at)
+            with when_gone(lambda: self._hung_up(presence, watch)):
+                return self._hold(presence, request, watch, ends_at)
         finally:
-            if presence.open_poll is watch:
-                presence.open_poll = None
+            if presence.open_polls.get(request.boot_id) is watch:
+                del presence.open_polls[request.boot_id]
                 presence.is_waiting = False
             presence.has_left = request.is_leaving
             if self._clock.monotonic() > ends_at + LATE_ANSWER_SECONDS:
                 self._renew(worker, request)  # the worker has waited for us, not we for it
+
+    def _hung_up(self, presence: Presence, watch: Watch) -> None:
+        """The connection of an open poll was closed from the other side: the worker has died, or will poll anew."""
+        if watch not in presence.open_polls.values():
+            return
+        presence.has_hung_up, presence.is_waiting = True, False
+        presence.seen_at = self._clock.monotonic()
+        watch.wake()
+        self._leasing.tell_of(presence)
 
     def _arrive(self, worker: WorkerActor, request: PollRequest) -> Presence:
         """Note what the worker says of itself, renew its leases, end a poll that this one replaces.
 
         Raises InvalidInput for labels or slots that no worker can have.
         """
-        presence = self._fleet.find(worker.worker_id)
-        if presence is None or (presence.poll.labels, presence.poll.slots) != (request.labels, request.slots):
-            check_facts(request.labels, request.slots)
-        if presence is None:
-            presence = Presence(worker.worker_id, worker.name, worker.org_id, request, 0.0, worker.is_shared)
-            self._fleet.add(presence)
-        presence.poll = request
-        presence.seen_at = self._clock.monotonic()
+        presence = self._arrivals.note(worker, request)
         presence.told &= {job.job_id for job in request.jobs}
-        presence.wake()
         self._renew(worker, request)
         return presence
 
@@ -119,11 +133,17 @@ class Dispatch:
         for job in request.jobs:
             self._leases.renew(worker.worker_id, job.job_id, job.fence)
 
-    def _hold(self, presence: Presence, watch: Watch, ends_at: float) -> PollReply:
+    def _hold(self, presence: Presence, request: PollRequest, watch: Watch, ends_at: float) -> PollReply:
         arrived_at = self._clock.monotonic()
-        sight = self._look(presence, has_just_arrived=True)
-        was_draining = presence.is_draining
-        while not (sight.has_news(presence.told) or presence.handed or presence.is_draining != was_draining):
+        sight = self._look(presence, request, has_just_arrived=True)
+        was_draining, granted = presence.is_draining, presence.granted
+        ends_at = min(ends_at, arrived_at + self._arrivals.longest_hold(presence))
+        while not (
+            sight.has_news(presence.told)
+            or presence.handed
+            or (presence.is_draining, presence.granted) != (was_draining, granted)
+            or _untold(presence, request) is not None
+        ):
             limit = min(ends_at, arrived_at + BUSY_POLL_SECONDS) if presence.busy else ends_at
             remaining = limit - self._clock.monotonic()
             if remaining <= 0:
@@ -133,11 +153,13 @@ class Dispatch:
             presence.is_waiting = False
             if presence.is_revoked:
                 raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
-            if presence.open_poll is not watch:
+            if presence.open_polls.get(request.boot_id) is not watch:
                 return PollReply(drain=presence.is_draining, formats=SPOKEN)
             if self._is_closing or presence.handed:
                 break
-            sight = self._look(presence, has_just_arrived=False)
+            if presence.has_hung_up:
+                return PollReply(formats=SPOKEN)
+            sight = self._look(presence, request, has_just_arrived=False)
         presence.told.update(sight.cancel, sight.drop)
         work, presence.handed = (*sight.leased.work, *presence.handed), []
         return PollReply(
@@ -145,12 +167,14 @@ class Dispatch:
             cancel=tuple(sight.cancel),
             drop=tuple(sight.drop),
             drain=presence.is_draining,
+            withheld=self._fleet.withheld(presence),
+            granted=_untold(presence, request),
             formats=SPOKEN,
         )
 
-    def _look(self, presence: Presence, *, has_just_arrived: bool) -> _Sight:
+    def _look(self, presence: Presence, request: PollRequest, *, has_just_arrived: bool) -> _Sight:
         """One transaction: compare what the worker holds with what it should, and lease what it can take."""
-        sight = self._database.write(lambda db: self._compare_and_lease(db, presence, has_just_arrived))
+        sight = self._database.write(lambda db: self._compare_and_lease(db, presence, request, has_just_arrived))
         presence.busy = sight.busy
         for job in sight.returned:
             self._leases.end(job.id)
@@ -159,13 +183,14 @@ class Dispatch:
         self._leasing.granted(presence, sight.leased)
         return sight
 
-    def _compare_and_lease(self, db: Connection, presence: Presence, has_just_arrived: bool) -> _Sight:
+    def _compare_and_lease(
+        self, db: Connection, presence: Presence, request: PollRequest, has_just_arrived: bool
+    ) -> _Sight:
         sight = _Sight()
-        request = presence.poll
         held = jobs.list_held(db, presence.worker_id)
         listed = {job.job_id: job.fence for job in request.jobs}
         if has_just_arrived:
-            presence.is_draining = workers.record_poll(db, presence.worker_id, request, self._clock.now())
+            self._arrivals.record(db, presence, request)
             sight.returned = [job for job in held if self._never_arrived(job, listed)]
             held = [job for job in held if job not in sight.returned]
             for job in sight.returned:
@@ -202,6 +227,8 @@ class Dispatch:
         finally:
             presence.promised -= 1
             presence.wake()
+        if offer.leased.work:
+            gevent.sleep(0)  # the worker is answered before the answer to whoever triggered it is made
 
     def wake_for(self, org_id: str, wanted: Requirements) -> None:
         """An automation waits: let the best waiting worker look."""
@@ -227,10 +254,28 @@ class Dispatch:
             presence.is_draining = is_draining
             presence.wake()
 
+    def on_labels_granted(self, worker_id: str, labels: dict[str, str]) -> None:
+        """Let a worker know which labels it was granted: from its next poll on they count."""
+        presence = self._fleet.find(worker_id)
+        if presence:
+            presence.granted = labels
+            presence.wake()
+
     def close(self) -> None:
         """Answer every open poll, because the server stops."""
         self._is_closing = True
         self._fleet.wake_everyone()
+
+
+def _untold(presence: Presence, request: PollRequest) -> dict[str, str] | None:
+    """The labels that a worker was granted beyond what it says of itself, if its poll does not say just these.
+
+    None, too, for one that is too old to hear of it.
+    """
+    if request.sent_at_ms is None:
+        return None
+    beyond = {key: text for key, text in presence.granted.items() if request.labels.get(key) != text}
+    return beyond if beyond != request.granted else None
 
 
 def _to_drop(db: Connection, worker_id: str, listed: dict[str, int], held: list[JobRow]) -> list[str]:

@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+import msgspec
+
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, NotAuthenticated, OpsicleError
+from opsicle.domain.clocks import is_off, offset_of, offset_text, time_text
+from opsicle.domain.errors import ClockOff, Conflict, NotAuthenticated, OpsicleError
 from opsicle.domain.names import LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_VALUE_RULE
 from opsicle.domain.problems import Problems, quoted
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
-from opsicle.pki import join_token
+from opsicle.pki import certificates, join_token
 from opsicle.pki.authority import Authority, IssuedCertificate
 from opsicle.pki.certificates import WorkerPublicKey, load_csr
 from opsicle.pki.order_key import OrderPublicKey
@@ -24,12 +27,13 @@ from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor, Stranger, WorkerActor
 from opsicle.server.services.fields import PROVIDER_SCOPE
 from opsicle.server.services.login_throttle import LoginThrottle
+from opsicle.server.services.open_offers import MAX_JOIN_TOKENS, check_open
 from opsicle.server.store import audit, join_tokens, workers
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.join_tokens import JoinTokenRow, NewJoinTokenRow
 from opsicle.server.store.workers import NewWorker
-from opsicle.wire.user_api import CreateJoinTokenRequest, NewJoinToken
-from opsicle.wire.worker_api import Enrolment, EnrolReply, EnrolRequest, RenewReply, RenewRequest
+from opsicle.wire.fleet_api import CreateJoinTokenRequest, NewJoinToken
+from opsicle.wire.worker_api import Enrolment, EnrolPlace, EnrolReply, EnrolRequest, RenewReply, RenewRequest
 
 MAX_LABELS = 64
 MAX_SLOTS = 1_000
@@ -73,6 +77,8 @@ class Enrolments:
         actor.require(Action.PROVIDER_MANAGE if request.is_shared else Action.WORKERS_MANAGE)
         if request.ttl_seconds not in _TTL_SECONDS:
             raise fields.invalid("ttl_seconds", "a join token lives from 60 to 86,400 seconds")
+        if request.labels is not None:
+            check_labels(request.labels)
         token = join_token.new(self._urls.url)
         now = self._clock.now()
         row = NewJoinTokenRow(
@@ -83,16 +89,27 @@ class Enrolments:
             created_at=now,
             expires_at=now + timedelta(seconds=request.ttl_seconds),
             is_shared=request.is_shared,
+            labels=None if request.labels is None else msgspec.json.encode(request.labels, order="sorted").decode(),
         )
 
         def work(db: Connection) -> None:
+            found = join_tokens.open_until(db, actor.org_id, now)
+            check_open("join tokens", found, MAX_JOIN_TOKENS, now, "They end unused after their time.")
             join_tokens.insert(db, row)
-            data = {"ttl_seconds": request.ttl_seconds}
+            data: dict[str, object] = {"ttl_seconds": request.ttl_seconds}
+            if request.labels is not None:
+                data["labels"] = request.labels
             record = None if row.is_shared else actor.org_id
             audit.append(db, now, record, actor, "create", f"join_tokens/{row.id}", data)
 
         self._database.write(work)
         return NewJoinToken(token=token.text, id=row.id, expires_at=row.expires_at)
+
+    def place(self) -> EnrolPlace:
+        """Where workers connect, and by which CA they know this server."""
+        return EnrolPlace(
+            worker_url=self._urls.worker_url, ca_fingerprint=certificates.fingerprint(self._authority.cert_pem)
+        )
 
     def enrol(self, request: EnrolRequest, address: str) -> EnrolReply:
         """Give a worker that knows a join token's secret its identity. Every token works once.
@@ -109,11 +126,24 @@ class Enrolments:
             join_token.check_request(token.key, request)
             public_key = load_csr(request.csr_pem)
             check_facts(request.labels, request.slots)
+            self._check_clock(request)
             enrolment = self._database.write(lambda db: self._enrol(db, request, public_key, stranger))
         except OpsicleError as error:
             self._record_refusal(request, token, stranger, error)
             raise
         return join_token.make_reply(token.key, request, enrolment)
+
+    def _check_clock(self, request: EnrolRequest) -> None:
+        """Raise ClockOff for a worker that could not use its certificate, while its token is not spent yet."""
+        now = self._clock.now()
+        offset = offset_of(request.sent_at_ms, now) if request.sent_at_ms is not None else 0.0
+        if is_off(offset):
+            raise ClockOff(
+                f"this machine's clock is {offset_text(offset)} the server's: it says "
+                f"{time_text(now + timedelta(seconds=offset))}, and the server {time_text(now)}",
+                hint="Set the clock that is wrong, and start the worker again. The join token was not used up: it can "
+                "still be used, until its time is over.",
+            )
 
     def _enrol(
         self, db: Connection, request: EnrolRequest, public_key: WorkerPublicKey, stranger: Stranger
@@ -135,7 +165,7 @@ class Enrolments:
         workers.insert(db, _new_worker(token, worker_id, name, request, certificate), now)
         if not join_tokens.use(db, token.id, worker_id, now):
             raise _already_used()
-        data = {"name": name, "join_token": token.id, "serial": certificate.serial}
+        data = {"name": name, "join_token": token.id, "serial": certificate.serial, "labels": _granted(token, request)}
         audit.append(db, now, _record(token), stranger, "enrol", f"workers/{worker_id}", data)
         return Enrolment(
             worker_id=worker_id,
@@ -158,7 +188,8 @@ class Enrolments:
         data = {"code": error.code, "reason": error.message}
 
         def work(db: Connection) -> None:
-            self._throttle.note_refusal(db, stranger.address)
+            if not isinstance(error, ClockOff):  # who has a wrong clock has proven to know the token
+                self._throttle.note_refusal(db, stranger.address)
             audit.append(db, self._clock.now(), org_id, stranger, "refuse_enrol", resource, data)
 
         self._database.write(work)
@@ -187,6 +218,20 @@ class Enrolments:
 def check_facts(labels: Mapping[str, str], slots: int) -> None:
     """Raise InvalidInput unless a worker can have these labels and so many slots."""
     problems = Problems()
+    _note_label_problems(labels, problems)
+    if not 1 <= slots <= MAX_SLOTS:
+        problems.add("slots", f"must be between 1 and {MAX_SLOTS}, not {slots}")
+    problems.raise_if_any("what the worker says of itself")
+
+
+def check_labels(labels: Mapping[str, str]) -> None:
+    """Raise InvalidInput unless a worker can be granted these labels."""
+    problems = Problems()
+    _note_label_problems(labels, problems)
+    problems.raise_if_any("the labels")
+
+
+def _note_label_problems(labels: Mapping[str, str], problems: Problems) -> None:
     if len(labels) > MAX_LABELS:
         problems.add("labels", f"has {len(labels)} labels; at most {MAX_LABELS} are allowed")
     for key, value in labels.items():
@@ -194,9 +239,11 @@ def check_facts(labels: Mapping[str, str], slots: int) -> None:
             problems.add("labels", f"{quoted(key)} is no label: {LABEL_KEY_RULE}")
         elif not LABEL_VALUE.fullmatch(value):
             problems.add(f"labels.{key}", f"{quoted(value)} is no value of a label: {LABEL_VALUE_RULE}")
-    if not 1 <= slots <= MAX_SLOTS:
-        problems.add("slots", f"must be between 1 and {MAX_SLOTS}, not {slots}")
-    problems.raise_if_any("what the worker says of itself")
+
+
+def _granted(token: JoinTokenRow, request: EnrolRequest) -> dict[str, str]:
+    """The labels that count from now on: the token's, or else those with which the worker enrols."""
+    return request.labels if token.labels is None else msgspec.json.decode(token.labels, type=dict[str, str])
 
 
 def _new_worker(
@@ -207,6 +254,7 @@ def _new_worker(
         org_id=token.org_id,
         name=name,
         labels=request.labels,
+        granted_labels=_granted(token, request),
         slots=request.slots,
         certificate_serial=certificate.serial,
         certificate_expires_at=certificate.not_after,

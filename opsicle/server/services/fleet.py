@@ -6,9 +6,12 @@ Only an index: a server that starts knows nobody, and has learnt of all within o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
+from opsicle.domain.clocks import is_off, offset_of, offset_text
 from opsicle.domain.workers import SHARED, Candidate, Requirements, can_take
 from opsicle.kit.clock import Clock
+from opsicle.server.services.lives import Lives
 from opsicle.server.services.signals import Watch
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import LEASE_SECONDS, PollRequest
@@ -18,7 +21,8 @@ from opsicle.wire.worker_api import LEASE_SECONDS, PollRequest
 class Presence:
     """A worker that has polled since this server started. `seen_at` is in seconds of the monotonic clock.
 
-    A shared one has no `org_id`: it serves the orgs that let it.
+    A shared one has no `org_id`: it serves the orgs that let it. `clock_offset` is how many seconds its clock was ahead
+    of the server's at its last poll; None if it does not say its time. `granted` are the labels that it was granted.
     """
 
     worker_id: str
@@ -30,8 +34,18 @@ class Presence:
     is_draining: bool = False
     is_revoked: bool = False
     has_left: bool = False
+    has_hung_up: bool = False
+    """Whether it closed the connection of the poll that was open: it has died, or will poll again in a moment."""
     busy: int = 0
-    open_poll: Watch | None = None
+    granted: dict[str, str] = field(default_factory=dict)
+    clock_offset: float | None = None
+    untimely_until: float = 0.0
+    """Until then it is given nothing, because it has refused an order for its time (monotonic seconds)."""
+    was_withheld: bool = False
+    """Whether its last poll was answered with a reason why it is given nothing."""
+    lives: Lives = field(default_factory=Lives)
+    open_polls: dict[str, Watch] = field(default_factory=dict)
+    """By the life of its process: there is one, unless two processes use one identity."""
     is_waiting: bool = False
     promised: int = 0
     """Slots that a transaction under way will fill."""
@@ -43,12 +57,20 @@ class Presence:
     @property
     def is_holding(self) -> bool:
         """Whether a poll of this worker is open and waits to be woken."""
-        return self.open_poll is not None and self.open_poll.is_waiting
+        return any(watch.is_waiting for watch in self.open_polls.values())
+
+    @property
+    def known_labels(self) -> dict[str, str]:
+        """The labels that it was granted and knows of: it would refuse an order for others."""
+        poll = self.poll
+        return {
+            key: text for key, text in self.granted.items() if text in (poll.labels.get(key), poll.granted.get(key))
+        }
 
     def wake(self) -> None:
         """Let the open poll, if there is one, look again."""
-        if self.open_poll:
-            self.open_poll.wake()
+        for watch in self.open_polls.values():
+            watch.wake()
 
 
 class Fleet:
@@ -73,11 +95,36 @@ class Fleet:
         self._presences[presence.worker_id] = presence
 
     def is_connected(self, worker_id: str) -> bool:
-        """Whether a poll of this worker is open, or its last one is younger than a lease."""
+        """Whether a poll of this worker is open, or its last one is younger than a lease and was answered."""
         presence = self._presences.get(worker_id)
-        if presence is None or presence.is_revoked or presence.has_left:
+        if presence is None or presence.is_revoked or presence.has_left or presence.has_hung_up:
             return False
-        return presence.open_poll is not None or self._clock.monotonic() - presence.seen_at < LEASE_SECONDS
+        return bool(presence.open_polls) or self._clock.monotonic() - presence.seen_at < LEASE_SECONDS
+
+    def withheld(self, presence: Presence) -> str:
+        """Why a worker is given no work, whatever waits; "" if it may have some."""
+        now = self._clock.monotonic()
+        if reason := presence.lives.objection(now):
+            return reason
+        offset = presence.clock_offset
+        if offset is not None and is_off(offset):
+            return f"its clock is {offset_text(offset)} the server's: it is given no work until that is right"
+        if now < presence.untimely_until:
+            return "it refused an order because of its time: is its clock right?"
+        return ""
+
+    def note_untimely(self, worker_id: str, sent_at_ms: int | None) -> None:
+        """A worker has refused an order for its time: it is given nothing for a while, and until its clock is right."""
+        presence = self._presences.get(worker_id)
+        if presence:
+            presence.untimely_until = self._clock.monotonic() + LEASE_SECONDS
+            if sent_at_ms is not None:
+                presence.clock_offset = offset_of(sent_at_ms, self._clock.now())
+
+    def may_have_work(self, presence: Presence) -> bool:
+        """Whether a worker may be given any work now."""
+        is_out = presence.is_draining or presence.is_revoked or presence.poll.is_draining
+        return not (is_out or presence.lives.is_settling(self._clock.monotonic()) or self.withheld(presence))
 
     def connected_count(self) -> int:
         """How many workers are connected, of all orgs."""
@@ -138,13 +185,22 @@ class Fleet:
 
     def candidate(self, presence: Presence, busy: int | None = None) -> Candidate:
         """A worker as the matching rules see it; `busy` overrides how many of its slots are taken."""
+        withheld = self.withheld(presence)
+        is_connected = self.is_connected(presence.worker_id)
         return Candidate(
             name=SHARED if presence.is_shared else presence.name,
             is_shared=presence.is_shared,
-            labels=presence.poll.labels,
+            labels=presence.known_labels,
+            claimed={key: text for key, text in presence.poll.labels.items() if key not in presence.granted},
+            withheld="whoever runs the server must see to it" if withheld and presence.is_shared else withheld,
             runtimes=frozenset(presence.poll.runtimes),
             slots=presence.poll.slots,
             busy=presence.busy if busy is None else busy,
-            is_connected=self.is_connected(presence.worker_id),
+            is_connected=is_connected,
+            seen_at=None if is_connected else self._heard_at(presence),
+            was_stopped=presence.has_left,
             is_draining=presence.is_draining or presence.poll.is_draining,
         )
+
+    def _heard_at(self, presence: Presence) -> datetime:
+        return self._clock.now() - timedelta(seconds=self._clock.monotonic() - presence.seen_at)

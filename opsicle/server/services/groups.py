@@ -16,6 +16,7 @@ from opsicle.domain.rules import Rule, parse_rules
 from opsicle.kit.clock import Clock
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.approval_stuck import left_stuck
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.named_approvers import Naming, require_policies_for
 from opsicle.server.services.rights import deciding_change, read_rules, require_at_most, rights_of, written_rules
@@ -159,7 +160,7 @@ class Groups:
             member = get_member(db, actor.org_id, id_or_email)
             require_at_most(actor, rights_of(db, actor.org_id, member.user_id), f"change {member.email}")
             do(db, group, member)
-            return _shown(db, actor.org_id, group)
+            return msgspec.structs.replace(_shown(db, actor.org_id, group), leaves_stuck=left_stuck(db, actor.org_id))
 
         return self._changed(work)
 

@@ -37,6 +37,10 @@ _ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
 """States in which output and the end of a job are still taken from the holder of the newest lease."""
 
 
+UNTIMELY_ENDING = "is this worker's clock, or the server's, wrong?"
+"""So ended the reason of a worker that refused for the time before it could say so in a field of its own."""
+
+
 class Jobs:
     """The life of a job between its lease and its end."""
 
@@ -90,24 +94,34 @@ class Jobs:
     def refuse(self, worker: WorkerActor, job_id: str, request: RefuseRequest) -> Done:
         """End an automation whose order its worker will not carry out; nothing of it was run.
 
+        One that was refused for its time waits again: another worker's clock may be right, as may this one's later.
         Raises LeaseLost if the lease has lapsed, or the worker has said so before; Conflict if the job has begun.
         """
         now, reason = self._clock.now(), request.reason[:MAX_EXPLANATION]
+        is_untimely = request.is_untimely or request.reason.endswith(UNTIMELY_ENDING)
 
         def work(db: Connection) -> JobRow:
             job = _get_own(db, worker, job_id, request.fence)
             if job.state != JobState.LEASED:
                 raise Conflict(f"job {job_id} is {job.state} and cannot be refused any more", hint="Drop it.")
             jobs.give_back(db, job_id, now)
-            automations.refuse(db, job.automation_id, job_id, now, f"worker {worker.name} refused to run it: {reason}")
-            self._notices.post_finished(db, job.org_id, job.automation_id)
+            if is_untimely:
+                automations.give_back(db, job.automation_id, job_id)
+            else:
+                explanation = f"worker {worker.name} refused to run it: {reason}"
+                automations.refuse(db, job.automation_id, job_id, now, explanation)
+                self._notices.post_finished(db, job.org_id, job.automation_id)
             audit.append(db, now, job.org_id, worker, "refuse_order", _resource(job), {"job": job_id, "reason": reason})
             return job
 
         job = self._database.write(work)
         self._leases.end(job_id)
+        if is_untimely:
+            self._fleet.note_untimely(worker.worker_id, request.sent_at_ms)
         self._free_slot(worker.worker_id)
         self._changed(job)
+        if is_untimely:
+            self._fleet.wake_org(job.org_id)
         return Done(JobState.RETURNED)
 
     def log(self, worker: WorkerActor, job_id: str, request: LogRequest) -> LogReply:

@@ -65,13 +65,17 @@ class Leasing:
         self._clock = clock
         self._work_orders = orders
 
+    def tell_of(self, presence: Presence) -> None:
+        """A worker is gone, or there again: whoever looks at what waits for it looks again."""
+        self._signals.changed(org_topic(presence.org_id))
+
     def free_slots(self, presence: Presence, occupied: int) -> int:
         """How many more jobs a worker can be given that has `occupied` slots in use.
 
         By its own word in its newest poll, less what has been promised to it and is not yet durable.
         """
         poll = presence.poll
-        if self.fleet.held or presence.is_draining or presence.is_revoked or poll.is_draining:
+        if self.fleet.held or not self.fleet.may_have_work(presence):
             return 0
         return min(poll.slots, poll.free_slots + len(poll.jobs)) - occupied - presence.promised
 

@@ -7,12 +7,14 @@ undone. Sending is `services/sending.py`'s.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
 import msgspec
 
+from opsicle.domain.automations import AutomationState
 from opsicle.domain.channels import CHATS, WEBHOOK, DeliveryState
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.domain.templates import Value
@@ -20,6 +22,7 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.approver.messages import CUT, Fact
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.principals import account_of
 from opsicle.server.services.result_notices import named_by_template
 from opsicle.server.store import automations, channels, chat_links, deliveries, memberships, notice_preferences, notices
 from opsicle.server.store.automations import AutomationRow
@@ -50,6 +53,9 @@ class Notices:
     """Posts notices. What an approval is about, its own service says: `describe_approval` is set to that."""
 
     def __init__(self, clock: Clock) -> None:
+        self.ended: Counter[str] = Counter()
+        """How many automations of all orgs have ended in which state since the server started."""
+
         self._clock = clock
         self.describe_approval: Describe = lambda _db, _org_id, _approval_id: ()
 
@@ -67,14 +73,18 @@ class Notices:
                 self.queue(db, channel, notice, addressee, facts)
 
     def post_finished(self, db: Connection, org_id: str, automation_id: str) -> None:
-        """Inside the transaction that ends an automation: tell whoever asked for it, and whom its template names."""
+        """Inside the transaction that ends an automation: tell whoever asked for it, and whom its template names.
+
+        Whoever asked hears of a success only if they want to.
+        """
         row = automations.get(db, org_id, automation_id)
         self._post_end(db, row, (row.requester_id,))
 
     def post_cancelled(self, db: Connection, org_id: str, automation_id: str, actor: Actor) -> None:
         """The same where somebody cancelled it before it began: who asked is told unless it was themselves."""
         row = automations.get(db, org_id, automation_id)
-        is_own = row.requester_id == actor.user_id
+        asked, cancelled = (account_of(db, org_id, user_id) for user_id in (row.requester_id, actor.user_id))
+        is_own = asked.is_same_person(cancelled)
         self._post_end(db, row, () if is_own else (row.requester_id,), f" by {actor.email}")
 
     def post_unapproved(self, db: Connection, org_id: str, automation_id: str) -> None:
@@ -82,6 +92,7 @@ class Notices:
         self._post_end(db, automations.get(db, org_id, automation_id), ())
 
     def _post_end(self, db: Connection, row: AutomationRow, people: tuple[str, ...], by: str = "") -> None:
+        self.ended[row.state] += 1
         named, chats = named_by_template(db, row)
         recipients = tuple(dict.fromkeys((*people, *named)))
         if not recipients and not chats:
@@ -90,6 +101,7 @@ class Notices:
             kind=NoticeKind.AUTOMATION_FINISHED,
             org_id=row.org_id,
             recipients=recipients,
+            of_success=tuple(set(people) - set(named)) if row.state == AutomationState.SUCCEEDED else (),
             chats=chats,
             subject=f"{row.template} {row.state.replace('_', ' ')}{by}",
             automation_id=row.id,
@@ -122,10 +134,15 @@ class Notices:
         return row.id
 
     def reach(self, db: Connection, channel: ChannelRow, user_id: str) -> Addressee | None:
-        """Where a channel reaches a member of its org; None if it cannot, or they are none or disabled."""
+        """Where a channel reaches a member of its org; None if it cannot, or they are none or disabled.
+
+        Of a service account, whose address is no mailbox, whoever answers for it.
+        """
         if channel.kind == WEBHOOK:
             return Addressee(None, "")
         member = memberships.find(db, channel.org_id, user_id)
+        if member and member.owner_id:
+            member = memberships.find(db, channel.org_id, member.owner_id)
         if member is None or member.is_disabled:
             return None
         if channel.kind not in CHATS:
@@ -140,7 +157,8 @@ class Notices:
         yield from (Addressee(None, chat.id) for chat in notice.chats if chat.channel == channel.kind)
         for user_id in notice.recipients:
             addressee = self.reach(db, channel, user_id)
-            if addressee and notice_preferences.wants(db, user_id, channel.id, notice.kind):
+            kind = NoticeKind.AUTOMATION_SUCCEEDED if user_id in notice.of_success else notice.kind
+            if addressee and notice_preferences.wants(db, addressee.user_id or user_id, channel.id, kind):
                 yield addressee
 
     def _facts(self, db: Connection, notice: Notice) -> tuple[Fact, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opsicle.domain.access import Action
 from opsicle.domain.channels import WEBHOOK
 from opsicle.domain.errors import NotFound
-from opsicle.domain.notices import CHOOSABLE
+from opsicle.domain.notices import CHOOSABLE, CHOSEN_ONLY
 from opsicle.server.services.actor import Actor
 from opsicle.server.store import channels, notice_preferences
 from opsicle.server.store.channels import ChannelRow
@@ -33,7 +33,7 @@ class Preferences:
                     channel=channel.name,
                     channel_kind=channel.kind,
                     notice=kind.value,  # type: ignore[arg-type]
-                    is_on=chosen.get((channel.id, kind), True),
+                    is_on=chosen.get((channel.id, kind), kind not in CHOSEN_ONLY),
                 )
                 for channel in _personal(db, actor.org_id)
                 for kind in CHOOSABLE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsicle.domain.access import Action, Verb, action_for, verbs_of
+from opsicle.domain.access import Action, Resource, Verb, action_for, verbs_of
 from opsicle.domain.rights import Decision
 from opsicle.domain.rules import Target, parse_question
 from opsicle.server.services import fields
@@ -38,7 +38,8 @@ class Questions:
 
         def query(db: Connection) -> tuple[str, Decision]:
             member = get_member(db, actor.org_id, id_or_email or actor.user_id)
-            targets = self._targets(db, actor, known_verb, name)
+            is_secret = known is Resource.SECRETS and name
+            targets = [Target(name)] if is_secret else self._targets(db, actor, known_verb, name)
             decisions = [rights_of(db, actor.org_id, member.user_id).decide(action, target) for target in targets]
             refused = (decision for decision in decisions if not decision.is_allowed)
             return member.email, next(refused, decisions[0])

@@ -134,6 +134,12 @@ def scope_grants(scopes: str) -> Layer:
     return grants_of((*parse_rules(["allow view account"]), *read_rules(scopes)), "token's scopes")
 
 
+def rotated_secrets(scopes: str) -> frozenset[str]:
+    """The single secrets that the scopes of a token let it update."""
+    rules = read_rules(scopes)
+    return frozenset(rule.name for rule in rules if rule.name and rule.covers(Action.SECRETS_UPDATE))
+
+
 def lets_decide(rules: Iterable[Rule]) -> bool:
     """Whether a rule among these allows people to decide on approvals."""
     return any(rule.effect == "allow" and rule.covers(Action.APPROVALS_DECIDE) for rule in rules)

@@ -6,6 +6,7 @@ import msgspec
 
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict, NotFound, Problem
+from opsicle.domain.rules import Target
 from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE, secret_environment_name, wrong_value
 from opsicle.domain.templates import Template
 from opsicle.kit.clock import Clock
@@ -69,10 +70,12 @@ class Secrets:
     def update(self, actor: Actor, name: str, request: UpdateSecretRequest) -> Secret:
         """Give a secret its next value; the one before is gone. What already runs keeps what it was handed.
 
-        Raises NotFound, InvalidInput for a value that cannot be, Conflict if someone else was first.
+        A token that names this secret among its scopes, made with a fresh code, needs no other. Raises NotFound,
+        InvalidInput for a value that cannot be, Conflict if someone else was first, StepUpRequired.
         """
-        actor.require(Action.SECRETS_MANAGE)
-        self._step_up.require(actor)
+        actor.require(Action.SECRETS_UPDATE, Target(name))
+        if name not in actor.rotates:
+            self._step_up.require(actor)
         old = self._database.read(lambda db: _get(db, actor.org_id, name))
         _check_value(request.value)
         new = msgspec.structs.replace(

@@ -21,6 +21,7 @@ from opsicle.pki.master_key import CannotOpen
 from opsicle.server.approver.messages import Fact, Message, Undelivered, one_line
 from opsicle.server.approver.transports import open_transport
 from opsicle.server.services.actor import SystemActor
+from opsicle.server.services.egress_bounds import EgressBounds
 from opsicle.server.services.enrolments import Urls
 from opsicle.server.services.vault import Vault
 from opsicle.server.store import audit, channels, deliveries, memberships, orgs, password_resets
@@ -31,8 +32,9 @@ from opsicle.server.store.secrets import SealedRow
 
 log = logging.getLogger(__name__)
 
-MOST_PER_CHANNEL = 4
-"""Attempts at once: a channel that is down holds up no other, and nobody's mail server is flooded."""
+MOST_AT_ONCE = deliveries.Share(of_channel=4, of_org=6)
+"""A channel that is down holds up no other, an org whose channels all hang no other org, and nobody's mail server is
+flooded. Names are looked up by ten threads, of which one org leaves some to others."""
 
 ATTEMPT_SECONDS = 60
 """No attempt takes longer, however slowly the other side drips."""
@@ -47,9 +49,10 @@ _FORGOTTEN_AT_ONCE = 200
 class Sending:
     """The queue's other end. `carry_out` waits for the network: whoever calls it has a greenlet of their own."""
 
-    def __init__(self, database: Database, vault: Vault, urls: Urls, clock: Clock) -> None:
+    def __init__(self, database: Database, vault: Vault, bounds: EgressBounds, urls: Urls, clock: Clock) -> None:
         self._database = database
         self._vault = vault
+        self._bounds = bounds
         self._urls = urls
         self._clock = clock
 
@@ -71,7 +74,7 @@ class Sending:
         now = self._clock.now()
 
         def due(db: Connection) -> list[str]:
-            return deliveries.list_due(db, now, MOST_PER_CHANNEL, limit)
+            return deliveries.list_due(db, now, MOST_AT_ONCE, limit)
 
         if not self._database.read(due):
             return []
@@ -106,7 +109,8 @@ class Sending:
             credential = self._vault.open_credential(sealed) if sealed else ""
         except CannotOpen as error:
             raise Undelivered("the channel's credential cannot be decrypted; give it again") from error
-        transport = open_transport(msgspec.json.decode(channel.config, type=Config), credential)
+        config = self._bounds.narrowed(msgspec.json.decode(channel.config, type=Config))
+        transport = open_transport(config, credential)
         message = self._message(row)
         try:
             with gevent.Timeout(ATTEMPT_SECONDS, Undelivered("the other side took too long")):

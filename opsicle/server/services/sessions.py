@@ -16,7 +16,7 @@ from opsicle.pki import api_tokens
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.remembered import Remembered
-from opsicle.server.services.rights import rights_of, scope_grants
+from opsicle.server.services.rights import rights_of, rotated_secrets, scope_grants
 from opsicle.server.store import audit, sessions, tokens
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.sessions import BearerRow, OwnSessionRow, SessionRow
@@ -42,11 +42,16 @@ class _Bearer:
     rights: Rights
     last_used_at: datetime | None
     noted_at: datetime | None
+    rotates: frozenset[str] = frozenset()
 
     def is_over(self, now: datetime) -> bool:
         idle = IDLE.get(self.row.kind)
         is_idle = idle is not None and self.last_used_at is not None and now - self.last_used_at > idle
         return is_idle or (self.row.expires_at is not None and now >= self.row.expires_at)
+
+
+MAX_PER_USER = 100
+"""Whoever begins one more ends the one that they have used least recently."""
 
 
 class Sessions:
@@ -83,7 +88,13 @@ class Sessions:
             address=address,
             session_id="" if row.kind == "token" else row.id,
             rights=bearer.rights,
+            rotates=bearer.rotates,
         )
+
+    def open_orgs(self, is_open: bool) -> None:
+        """Let everybody who is logged in found orgs from now on, or provider admins alone."""
+        self._has_open_orgs = is_open
+        self.forget()
 
     def beyond_role(self, is_provider_admin: bool) -> frozenset[Action]:
         """What somebody may do on this server, whatever they are in an org."""
@@ -111,7 +122,8 @@ class Sessions:
             rights = rights_of(db, row.org_id, row.user_id).also(self.beyond_role(row.is_provider_admin))
             if row.scopes is not None:
                 rights = rights.below(scope_grants(row.scopes))
-            return _Bearer(row, rights, row.last_used_at, row.last_used_at)
+            rotates = rotated_secrets(row.scopes) if row.scopes and row.is_proven else frozenset[str]()
+            return _Bearer(row, rights, row.last_used_at, row.last_used_at, rotates)
 
         return self._database.read(query)
 
@@ -148,6 +160,8 @@ class Sessions:
         )
         sessions.delete_expired(db, now)
         sessions.insert(db, row)
+        if sessions.delete_beyond(db, user_id, MAX_PER_USER):
+            self.forget()
         return token, row
 
     def forget(self) -> None:

@@ -14,6 +14,7 @@ from opsicle.server.approver.slack import Envelope, Pressed, Slack, SlackConnect
 from opsicle.server.approver.slack_blocks import APPROVE, DECISION, REASON, REJECT, TOTP, dialog
 from opsicle.server.services.chat_channels import ChatChannels
 from opsicle.server.services.chats import Ballot, ChatPerson, Chats, link_code_in
+from opsicle.server.services.egress_bounds import EgressBounds
 from opsicle.server.services.vault import Vault
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.database import Database
@@ -26,8 +27,8 @@ HELP = "I bring you what Opsicle asks of you. To link yourself to your account, 
 class SlackInbox:
     """Hears what happens at every app. An envelope that comes twice does no harm: codes and votes count once."""
 
-    def __init__(self, database: Database, vault: Vault, chats: Chats) -> None:
-        self._apps = ChatChannels(database, vault, SLACK)
+    def __init__(self, database: Database, vault: Vault, bounds: EgressBounds, chats: Chats) -> None:
+        self._apps = ChatChannels(database, vault, bounds, SLACK)
         self._chats = chats
 
     def channels(self) -> dict[str, int]:

@@ -47,18 +47,21 @@ class StepUp:
         self._apps.prove(actor, text, work)
         return StepUpReply(now + FRESH_FOR)
 
-    def require(self, actor: Actor) -> None:
-        """Raise StepUpRequired if the caller has an app and has not shown a code of it within `FRESH_FOR`.
+    def require(self, actor: Actor) -> bool:
+        """Return whether the caller has shown a code of their app within `FRESH_FOR`.
 
+        Raises StepUpRequired if they have an app and have not. Somebody without an app shows none, and may go on.
         A service account is refused what its owner would have to show a code for.
         """
         since = self._clock.now() - FRESH_FOR
 
-        def is_missing(db: Connection) -> bool:
-            return _has_app(db, actor) and not sessions.was_proven_since(db, actor.session_id, since)
+        def query(db: Connection) -> tuple[bool, bool]:
+            return _has_app(db, actor), sessions.was_proven_since(db, actor.session_id, since)
 
-        if self._database.read(is_missing):
+        has_app, is_fresh = self._database.read(query)
+        if has_app and not is_fresh:
             raise _needed(actor)
+        return has_app
 
     def require_code(self, actor: Actor, what: str) -> None:
         """Raise unless the caller has shown a code of their app within `FRESH_FOR`; `what` begins the message.

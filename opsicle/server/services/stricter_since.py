@@ -6,7 +6,11 @@ something else, or one that applies by itself since: whichever is stricter than 
 
 from __future__ import annotations
 
-from opsicle.domain.approvals import unmet
+from collections.abc import Iterator, Sequence
+
+from opsicle.domain.approvals import ApprovalState, Verdict, Vote, unmet
+from opsicle.domain.approvers import deciders
+from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import Conflict
 from opsicle.domain.policy_parser import digest
 from opsicle.domain.templates import Template
@@ -29,14 +33,26 @@ def asked_since(db: Connection, row: AutomationRow, template: Template) -> str:
     gates = gates_for(now.policy, template, row) if now else ()
     if now is None or not gates:
         return ""
-    asker = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
+    asker = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id)).with_principal(row.principal_id)
     people = Roster(db, row.org_id).people(now.policy, template, asker)
     reason = unmet(gates, (), people, asker)
     return f"{_changed(now)}, and nobody was asked: {reason}" if reason else ""
 
 
-def tightened_since(db: Connection, case: Case) -> str:
-    """Why the decisions of an approval are not good for what is asked today, "" if they are."""
+def stricter_since(db: Connection, case: Case) -> str:
+    """What is to be said of it to those who look at an approval that can still run, "" if nothing.
+
+    While it waits for decisions: whether just as many as were asked for, by those who were asked, would do.
+    """
+    if case.row.state is ApprovalState.APPROVED and case.automation.state is AutomationState.QUEUED:
+        return tightened_since(db, case, case.votes)
+    if case.row.state is not ApprovalState.PENDING:
+        return ""
+    return tightened_since(db, case, [*case.votes, *_as_asked(case)])
+
+
+def tightened_since(db: Connection, case: Case, votes: Sequence[Vote]) -> str:
+    """Why these decisions are not good for what is asked today, "" if they are."""
     try:
         now = in_force(db, case.row.org_id, case.template, case.row.requester_id)
     except Conflict as error:
@@ -47,8 +63,25 @@ def tightened_since(db: Connection, case: Case) -> str:
         return ""
     people = case.roster.people(now.policy, case.template, case.asker)
     gates = gates_for(now.policy, case.template, case.automation)
-    reason = unmet(gates, case.votes, people, case.asker)
+    reason = unmet(gates, votes, people, case.asker)
     return f"{_changed(now, case)}: {reason}" if reason else ""
+
+
+def _as_asked(case: Case) -> Iterator[Vote]:
+    """The decisions that would just pass the gates that were asked, were they made now."""
+    for gate in case.gates:
+        able = {each.principal: each for each in deciders(gate, case.people.values(), case.asker, gate.expires_after)}
+        for person in list(able.values())[: gate.required]:
+            yield Vote(
+                gate=gate.name,
+                user_id=person.user_id,
+                principal=person.principal,
+                verdict=Verdict.APPROVE,
+                at=case.row.asked_at,
+                with_mfa=gate.require_mfa,
+                has_reason=gate.require_reason,
+                elapsed=gate.expires_after,
+            )
 
 
 def _is_by_name(case: Case, now: InForce | None) -> bool:

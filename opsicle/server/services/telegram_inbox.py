@@ -14,6 +14,7 @@ from opsicle.server.approver.telegram import APPROVE, REJECT, Press, Telegram, T
 from opsicle.server.services.chat_channels import ChatChannels
 from opsicle.server.services.chat_questions import ChatQuestions
 from opsicle.server.services.chats import ChatPerson, Chats, link_code_in
+from opsicle.server.services.egress_bounds import EgressBounds
 from opsicle.server.services.vault import Vault
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.database import Database
@@ -26,8 +27,8 @@ HELP = "I bring you what Opsicle asks of you. To link this chat to your account,
 class TelegramInbox:
     """Reads what happened at every bot. An update that is read twice does no harm: codes and votes count once."""
 
-    def __init__(self, database: Database, vault: Vault, chats: Chats, clock: Clock) -> None:
-        self._bots = ChatChannels(database, vault, TELEGRAM)
+    def __init__(self, database: Database, vault: Vault, bounds: EgressBounds, chats: Chats, clock: Clock) -> None:
+        self._bots = ChatChannels(database, vault, bounds, TELEGRAM)
         self._chats = chats
         self._questions = ChatQuestions(chats, clock)
         self._offsets: dict[str, int] = {}

@@ -22,6 +22,7 @@ from opsicle.kit.ids import new_id
 from opsicle.pki import passwords
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.approval_stuck import left_stuck
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.departures import hand_over, require_word
 from opsicle.server.services.named_approvers import Naming, require_policies_for
@@ -91,7 +92,7 @@ class Users:
         email = fields.email_address(request.email)
         name = fields.name(request.name, MAX_NAME_LENGTH) or email.partition("@")[0]
         passwords.check_password(request.password, email=email, name=name)
-        password_hash = self._hasher.hash(request.password)
+        password_hash = self._hasher.hash(request.password, actor.org_id)
         now = self._clock.now()
 
         def work(db: Connection) -> MemberRow:
@@ -142,9 +143,9 @@ class Users:
         old = self._database.read(lambda db: get_member(db, actor.org_id, id_or_email))
         if request.name is not UNSET:
             request.name = fields.name(request.name, MAX_NAME_LENGTH)
-        password_hash = self._hash(request.password, old) if request.password is not UNSET else ""
+        password_hash = self._hash(actor, request.password, old) if request.password is not UNSET else ""
 
-        def work(db: Connection) -> MemberRow:
+        def work(db: Connection) -> tuple[MemberRow, list[str]]:
             old = get_member(db, actor.org_id, id_or_email)
             require_command_of(db, actor, old)
             new = _changed(db, actor.org_id, old, request)
@@ -162,15 +163,16 @@ class Users:
                 tokens.delete_of_member(db, actor.org_id, old.user_id)
             resource = f"users/{old.user_id}"
             audit.append(db, self._clock.now(), actor.org_id, actor, "update", resource, _recorded(request))
-            return get_member(db, actor.org_id, old.user_id)
+            stuck = left_stuck(db, actor.org_id) if new != old else []
+            return get_member(db, actor.org_id, old.user_id), stuck
 
-        row = self._database.write(work)
+        row, stuck = self._database.write(work)
         self._sessions.forget()
-        return shown(row)
+        return msgspec.structs.replace(shown(row), leaves_stuck=stuck)
 
-    def _hash(self, password: str, user: MemberRow) -> str:
+    def _hash(self, actor: Actor, password: str, user: MemberRow) -> str:
         passwords.check_password(password, email=user.email, name=user.name)
-        return self._hasher.hash(password)
+        return self._hasher.hash(password, actor.org_id)
 
     def delete(self, actor: Actor, id_or_email: str, new_owner: str = "", *, is_confirmed: bool = False) -> None:
         """End a membership; the sessions and tokens in this org die at once.

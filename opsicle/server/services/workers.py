@@ -12,14 +12,15 @@ from opsicle.kit.clock import Clock
 from opsicle.pki.certificates import WorkerIdentity
 from opsicle.server.services.actor import Actor, WorkerActor
 from opsicle.server.services.cursors import page_of
+from opsicle.server.services.enrolments import check_labels
 from opsicle.server.services.fields import PROVIDER_SCOPE
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.remembered import Remembered
 from opsicle.server.store import audit, workers
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.workers import WorkerRow, WorkerState
+from opsicle.wire.fleet_api import UpdateWorkerRequest, Worker
 from opsicle.wire.pages import Page
-from opsicle.wire.user_api import Worker
 
 
 class Workers:
@@ -34,6 +35,8 @@ class Workers:
         """Called with the id of a worker that has just been revoked: its open poll must end."""
         self.on_drain_changed: Callable[[str, bool], None] = lambda _worker_id, _is_draining: None
         """Called when a worker is told to take no more work (True), or that it may again."""
+        self.on_labels_granted: Callable[[str, dict[str, str]], None] = lambda _worker_id, _labels: None
+        """Called when a worker was granted other labels than before."""
 
     def authenticate(self, identity: WorkerIdentity, address: str) -> WorkerActor:
         """Say which worker shows this certificate, which the handshake has verified.
@@ -50,18 +53,19 @@ class Workers:
         org_id = "" if row.is_shared else row.org_id
         return WorkerActor(row.id, row.name, org_id, address, is_shared=row.is_shared)
 
-    def list_workers(self, actor: Actor, cursor: str, limit: int) -> Page[Worker]:
-        """The org's workers in the order in which they enrolled."""
+    def list_workers(self, actor: Actor, cursor: str, limit: int, *, with_revoked: bool = False) -> Page[Worker]:
+        """The org's workers in the order in which they enrolled; revoked ones only if asked for."""
         actor.require(Action.WORKERS_VIEW)
-        return self._page(actor.org_id, cursor, limit)
+        return self._page(actor.org_id, cursor, limit, with_revoked)
 
-    def list_shared(self, actor: Actor, cursor: str, limit: int) -> Page[Worker]:
-        """The provider's workers, for those who run the server."""
+    def list_shared(self, actor: Actor, cursor: str, limit: int, *, with_revoked: bool = False) -> Page[Worker]:
+        """The provider's workers, for those who run the server; revoked ones only if asked for."""
         actor.require(Action.PROVIDER_MANAGE)
-        return self._page(None, cursor, limit)
+        return self._page(None, cursor, limit, with_revoked)
 
-    def _page(self, org_id: str | None, cursor: str, limit: int) -> Page[Worker]:
-        rows = self._database.read(lambda db: workers.list_workers(db, org_id, cursor, limit + 1))
+    def _page(self, org_id: str | None, cursor: str, limit: int, with_revoked: bool) -> Page[Worker]:
+        listing = workers.list_workers if with_revoked else workers.list_in_service
+        rows = self._database.read(lambda db: listing(db, org_id, cursor, limit + 1))
         return page_of(rows, limit, self._shown, lambda row: row.id)
 
     def get(self, actor: Actor, id_or_name: str) -> Worker:
@@ -73,6 +77,32 @@ class Workers:
         """One of the provider's workers. Raises NotFound."""
         actor.require(Action.PROVIDER_MANAGE)
         return self._shown(self._database.read(lambda db: workers.get(db, None, id_or_name)))
+
+    def grant_labels(
+        self, actor: Actor, id_or_name: str, request: UpdateWorkerRequest, *, is_shared: bool = False
+    ) -> Worker:
+        """Grant a worker these labels instead of those that it has; from its next poll on they decide what it gets.
+
+        Raises NotFound; InvalidInput for what is no label; Conflict for a revoked worker.
+        """
+        actor.require(Action.PROVIDER_MANAGE if is_shared else Action.WORKERS_MANAGE)
+        check_labels(request.labels)
+        org_id = None if is_shared else actor.org_id
+
+        def work(db: Connection) -> WorkerRow:
+            row = workers.get(db, org_id, id_or_name)
+            before = msgspec.json.decode(row.granted_labels, type=dict[str, str])
+            if before == request.labels:
+                return row
+            if not workers.grant_labels(db, row.id, request.labels):
+                raise Conflict(f"the worker {row.name} was revoked", hint="Enrol it again with a new join token.")
+            data = {"name": row.name, "before": before, "after": request.labels}
+            audit.append(db, self._clock.now(), org_id, actor, "grant_labels", f"workers/{row.id}", data)
+            return workers.get(db, org_id, row.id)
+
+        row = self._database.write(work)
+        self.on_labels_granted(row.id, request.labels)
+        return self._shown(row)
 
     def drain(self, actor: Actor, id_or_name: str, *, is_shared: bool = False) -> Worker:
         """Let a worker finish what it has and take no more. Raises NotFound; Conflict for a revoked one."""
@@ -113,12 +143,18 @@ class Workers:
         return row
 
     def _shown(self, row: WorkerRow) -> Worker:
+        is_connected = row.state != "revoked" and self._fleet.is_connected(row.id)
+        presence = self._fleet.find(row.id)
+        offset = presence.clock_offset if presence else None
         return Worker(
             id=row.id,
             name=row.name,
             state=row.state,
-            is_connected=row.state != "revoked" and self._fleet.is_connected(row.id),
+            is_connected=is_connected,
             labels=msgspec.json.decode(row.labels, type=dict[str, str]),
+            granted_labels=msgspec.json.decode(row.granted_labels, type=dict[str, str]),
+            withheld=self._fleet.withheld(presence) if presence and is_connected else "",
+            clock_offset_seconds=None if offset is None else round(offset),
             runtimes=msgspec.json.decode(row.runtimes, type=list[str]),
             slots=row.slots,
             busy=row.busy,

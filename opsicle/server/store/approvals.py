@@ -222,7 +222,8 @@ def list_decisions(db: apsw.Connection, approval_id: str) -> list[DecisionRow]:
     return fetch_all(
         db,
         """
-        SELECT d.approval_id, d.gate, d.user_id, u.email, u.name, d.principal, d.verdict, d.reason, d.with_mfa,
+        SELECT d.approval_id, d.gate, d.user_id, coalesce(u.former_email, u.email), u.name, d.principal, d.verdict,
+               d.reason, d.with_mfa,
                d.elapsed_seconds, d.decided_at, d.mac
           FROM approval_decisions d JOIN users u ON u.id = d.user_id
          WHERE d.approval_id = :id

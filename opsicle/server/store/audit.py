@@ -139,6 +139,32 @@ def list_entries(db: apsw.Connection, org_id: str, wanted: Filter, before_seq: i
     )
 
 
+class Decisive(Row, frozen=True):
+    """An entry about an end or a decision; `data` is JSON."""
+
+    verb: str
+    data: str
+
+
+def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decisive]:
+    """What an org's record says of how something ended or was decided on, in order.
+
+    Without being told, SQLite would take the primary key, and so all of the org's record.
+    """
+    return fetch_all(
+        db,
+        """
+        SELECT verb, data FROM audit_entries INDEXED BY audit_entries_decisive
+         WHERE org_id = :org_id AND resource = :resource
+           AND verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse', 'refuse_order', 'reject',
+                        'withdraw')
+         ORDER BY seq
+        """,
+        {"org_id": org_id, "resource": resource},
+        Decisive,
+    )
+
+
 def read_chain(db: apsw.Connection, org_id: str, after_seq: int, limit: int = -1) -> Iterator[tuple[Any, ...]]:
     """An org's entries as they were hashed, in order, from the one after `after_seq`; the last column is the hash."""
     return db.execute(

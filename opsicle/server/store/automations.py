@@ -51,7 +51,7 @@ class AutomationRow(Row, frozen=True, kw_only=True):
 
 _SELECT = """
     SELECT a.id, a.org_id, a.template_id, a.template, a.version, a.values_json, a.requirements, a.on_worker_lost,
-           a.state, a.fence, a.job_id, a.requester_id, u.email, u.name, a.reason, a.rerun_of,
+           a.state, a.fence, a.job_id, a.requester_id, coalesce(u.former_email, u.email), u.name, a.reason, a.rerun_of,
            a.manifest_digest, a.manifest_format, a.principal_id, a.mac, a.exit_code, a.explanation, a.created_at,
            a.queued_at, a.started_at, a.finished_at, a.cancel_requested_at, w.id, w.name, p.id, p.waiting_for
       FROM automations a
@@ -226,6 +226,28 @@ def count_by_state(db: apsw.Connection) -> dict[str, int]:
         """
     )
     return {str(state): int(str(count)) for state, count in rows}
+
+
+class WaitingGroup(Row, frozen=True):
+    """How many automations of an org wait for a worker with just these requirements."""
+
+    org_id: str
+    requirements: str
+    count: int
+
+
+def count_waiting(db: apsw.Connection) -> list[WaitingGroup]:
+    """What waits for a worker on the whole server, the largest group first."""
+    return fetch_all(
+        db,
+        """
+        SELECT org_id, requirements, count(*) AS waiting FROM automations
+         WHERE state = 'queued' AND job_id IS NULL
+         GROUP BY org_id, requirements ORDER BY waiting DESC
+        """,
+        {},
+        WaitingGroup,
+    )
 
 
 def lease(db: apsw.Connection, automation_id: str, before: int, fence: int, job_id: str) -> bool:

@@ -44,6 +44,7 @@ class Commits:
         files.give_away(self._fd, path.parent.stat())
         self._generation = self._frames = 0
         self._is_due = True
+        self._is_asked = False
         self._noted = Noted()
 
     @staticmethod
@@ -75,10 +76,15 @@ class Commits:
     @property
     def wants_checkpoint(self) -> bool:
         """Whether the log has grown so long that it should be folded in."""
-        return self._frames >= CHECKPOINT_FRAMES and not self._is_due
+        return self._is_asked or (self._frames >= CHECKPOINT_FRAMES and not self._is_due)
+
+    def ask_for_checkpoint(self) -> None:
+        """Let the log be folded in after the next commit, however short it is."""
+        self._is_asked = True
 
     def checkpoint(self, writer: apsw.Connection) -> None:
         """Fold the log into the file, as far as no reader needs it. Outside a transaction; waits for the disk."""
+        self._is_asked = False
         is_busy, frames, folded = writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone() or (1, 0, 0)
         self._is_due = not is_busy and frames == folded
 

@@ -6,12 +6,12 @@ from datetime import datetime
 
 import apsw
 
-from opsicle.kit.clock import to_text
+from opsicle.kit.clock import from_text, to_text
 from opsicle.server.store.rows import Row, fetch_one
 
 
 class JoinTokenRow(Row, frozen=True):
-    """One join token with the org that it leads to."""
+    """One join token with the org that it leads to. `labels` (JSON) are granted; None leaves them to the worker."""
 
     id: str
     org_id: str
@@ -21,6 +21,7 @@ class JoinTokenRow(Row, frozen=True):
     used_at: datetime | None
     is_shared: bool
     is_maker_provider_admin: bool
+    labels: str | None
 
 
 class NewJoinTokenRow(Row, frozen=True):
@@ -33,14 +34,15 @@ class NewJoinTokenRow(Row, frozen=True):
     created_at: datetime
     expires_at: datetime
     is_shared: bool = False
+    labels: str | None = None
 
 
 def insert(db: apsw.Connection, row: NewJoinTokenRow) -> None:
     """Record a new join token."""
     db.execute(
         """
-        INSERT INTO join_tokens (id, org_id, key, created_by, created_at, expires_at, is_shared)
-        VALUES (:id, :org_id, :key, :created_by, :created_at, :expires_at, :is_shared)
+        INSERT INTO join_tokens (id, org_id, key, created_by, created_at, expires_at, is_shared, labels)
+        VALUES (:id, :org_id, :key, :created_by, :created_at, :expires_at, :is_shared, :labels)
         """,
         {
             "id": row.id,
@@ -50,6 +52,7 @@ def insert(db: apsw.Connection, row: NewJoinTokenRow) -> None:
             "created_at": to_text(row.created_at),
             "expires_at": to_text(row.expires_at),
             "is_shared": row.is_shared,
+            "labels": row.labels,
         },
     )
 
@@ -59,13 +62,26 @@ def find(db: apsw.Connection, token_id: str) -> JoinTokenRow | None:
     return fetch_one(
         db,
         """
-        SELECT t.id, t.org_id, o.code, t.key, t.expires_at, t.used_at, t.is_shared, u.is_provider_admin
+        SELECT t.id, t.org_id, o.code, t.key, t.expires_at, t.used_at, t.is_shared, u.is_provider_admin, t.labels
           FROM join_tokens t JOIN orgs o ON o.id = t.org_id JOIN users u ON u.id = t.created_by
          WHERE t.id = :id
         """,
         {"id": token_id},
         JoinTokenRow,
     )
+
+
+def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, datetime | None]:
+    """How many join tokens of an org may still be used, and when the next of them ends."""
+    row = db.execute(
+        """
+        SELECT count(*), min(expires_at) FROM join_tokens
+         WHERE org_id = :org_id AND used_at IS NULL AND expires_at > :at
+        """,
+        {"org_id": org_id, "at": to_text(at)},
+    ).fetchone()
+    assert row is not None
+    return int(str(row[0])), from_text(str(row[1])) if row[1] else None
 
 
 def use(db: apsw.Connection, token_id: str, worker_id: str, at: datetime) -> bool:

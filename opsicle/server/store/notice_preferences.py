@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import apsw
 
+from opsicle.domain.notices import CHOSEN_ONLY
 from opsicle.server.store.rows import Row, fetch_all, fetch_value
 
 
@@ -33,13 +34,13 @@ def list_of_user(db: apsw.Connection, user_id: str) -> list[PreferenceRow]:
 
 
 def wants(db: apsw.Connection, user_id: str, channel_id: str, kind: str) -> bool:
-    """Whether a person wants to hear of this through this channel: everybody does who has not said otherwise."""
+    """Whether a person wants to hear of this through this channel; `CHOSEN_ONLY` says what holds without a choice."""
     sql = """
         SELECT is_on FROM notice_preferences
          WHERE user_id = :user_id AND channel_id = :channel_id AND kind = :kind
     """
     value = fetch_value(db, sql, {"user_id": user_id, "channel_id": channel_id, "kind": kind})
-    return value is None or bool(value)
+    return kind not in CHOSEN_ONLY if value is None else bool(value)
 
 
 def delete_of_channel(db: apsw.Connection, channel_id: str) -> None:

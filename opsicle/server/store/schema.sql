@@ -37,8 +37,10 @@ BEGIN
 END;
 
 CREATE TRIGGER approval_decisions_stay BEFORE DELETE ON approval_decisions
+WHEN NOT EXISTS (SELECT 1 FROM approvals p JOIN removals r ON r.org_id = p.org_id
+                  WHERE p.id = OLD.approval_id AND p.state <> 'pending' AND p.automation_id <= r.removed_to)
 BEGIN
-    SELECT RAISE(ABORT, 'a decision is never removed');
+    SELECT RAISE(ABORT, 'a decision is removed by retention only, together with its automation');
 END;
 
 CREATE TRIGGER approval_decisions_stay_authentic BEFORE UPDATE OF mac ON approval_decisions
@@ -76,6 +78,13 @@ CREATE INDEX approvals_by_requester_and_state ON approvals (org_id, requester_id
 CREATE INDEX approvals_by_state ON approvals (org_id, state, id);
 
 CREATE INDEX approvals_pending ON approvals (next_at) WHERE state = 'pending';
+
+CREATE TRIGGER approvals_stay BEFORE DELETE ON approvals
+WHEN OLD.state = 'pending'
+     OR OLD.automation_id > coalesce((SELECT removed_to FROM removals WHERE org_id = OLD.org_id), '')
+BEGIN
+    SELECT RAISE(ABORT, 'an approval is removed by retention only, and only one that has ended');
+END;
 
 CREATE TABLE audit_checkpoints (
     org_id       TEXT NOT NULL,
@@ -120,6 +129,9 @@ CREATE TRIGGER audit_entries_are_immutable BEFORE UPDATE ON audit_entries
 BEGIN
     SELECT RAISE(ABORT, 'an audit entry never changes');
 END;
+
+CREATE INDEX audit_entries_decisive ON audit_entries (org_id, resource, seq)
+WHERE verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse', 'refuse_order', 'reject', 'withdraw');
 
 CREATE TRIGGER audit_entries_stay BEFORE DELETE ON audit_entries
 WHEN OLD.seq > coalesce((SELECT removed_to FROM audit_checkpoints WHERE org_id = OLD.org_id
@@ -184,6 +196,8 @@ CREATE TABLE automations (
 CREATE INDEX automations_approved ON automations (org_id, template_id, id)
     WHERE approved_at IS NOT NULL AND started_at IS NOT NULL;
 
+CREATE INDEX automations_by_end ON automations (org_id, finished_at) WHERE finished_at IS NOT NULL;
+
 CREATE INDEX automations_by_org ON automations (org_id, id);
 
 CREATE INDEX automations_by_requester ON automations (org_id, requester_id, id);
@@ -208,6 +222,15 @@ CREATE INDEX automations_open ON automations (org_id, state, id, template, reque
     WHERE state IN ('awaiting_approval', 'queued', 'running');
 
 CREATE INDEX automations_queued ON automations (org_id, requirements, id) WHERE state = 'queued' AND job_id IS NULL;
+
+CREATE INDEX automations_rerun ON automations (rerun_of) WHERE rerun_of IS NOT NULL;
+
+CREATE TRIGGER automations_stay BEFORE DELETE ON automations
+WHEN OLD.state IN ('awaiting_approval', 'queued', 'running')
+     OR OLD.id > coalesce((SELECT removed_to FROM removals WHERE org_id = OLD.org_id), '')
+BEGIN
+    SELECT RAISE(ABORT, 'an automation is removed by retention only, and only one that has ended');
+END;
 
 CREATE TRIGGER automations_stay_authentic BEFORE UPDATE OF manifest_format, principal_id, mac ON automations
 WHEN OLD.mac <> ''
@@ -249,6 +272,16 @@ CREATE TABLE chat_links (
     UNIQUE (channel_id, user_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER approvals_follow_links_that_end AFTER DELETE ON chat_links
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = OLD.org_id AND state = 'pending';
+END;
+
+CREATE TRIGGER approvals_follow_links_to_chats AFTER INSERT ON chat_links
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
 CREATE TABLE deliveries (
     id              TEXT PRIMARY KEY,
     org_id          TEXT NOT NULL REFERENCES orgs (id),
@@ -268,6 +301,8 @@ CREATE TABLE deliveries (
     created_at      TEXT NOT NULL,
     finished_at     TEXT
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX deliveries_by_automation ON deliveries (automation_id);
 
 CREATE INDEX deliveries_by_channel ON deliveries (channel_id, id);
 
@@ -298,6 +333,16 @@ CREATE TABLE group_members (
     FOREIGN KEY (org_id, name) REFERENCES groups (org_id, name)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER approvals_follow_who_joins_a_group AFTER INSERT ON group_members
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
+CREATE TRIGGER approvals_follow_who_leaves_a_group AFTER DELETE ON group_members
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = OLD.org_id AND state = 'pending';
+END;
+
 CREATE INDEX group_members_by_user ON group_members (org_id, user_id);
 
 CREATE TABLE groups (
@@ -309,6 +354,11 @@ CREATE TABLE groups (
     updated_at  TEXT NOT NULL, deciding_seq INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, name)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER approvals_follow_groups AFTER UPDATE OF rules ON groups WHEN OLD.rules <> NEW.rules
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
 
 CREATE TABLE idempotency_keys (
     org_id         TEXT NOT NULL REFERENCES orgs (id),
@@ -368,7 +418,9 @@ CREATE TABLE join_tokens (
     expires_at TEXT NOT NULL,
     used_at    TEXT,
     worker_id  TEXT REFERENCES workers (id)
-, is_shared INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, is_shared INTEGER NOT NULL DEFAULT 0, labels TEXT) STRICT, WITHOUT ROWID;
+
+CREATE INDEX join_tokens_open ON join_tokens (org_id, expires_at) WHERE used_at IS NULL;
 
 CREATE TABLE link_codes (
     channel_id TEXT NOT NULL REFERENCES channels (id),
@@ -401,6 +453,23 @@ CREATE TABLE "memberships" (
     PRIMARY KEY (org_id, user_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER approvals_follow_members AFTER UPDATE OF role, manager_id, is_disabled, rules, owner_id ON memberships
+WHEN (OLD.role, OLD.manager_id, OLD.is_disabled, OLD.rules, OLD.owner_id)
+     IS NOT (NEW.role, NEW.manager_id, NEW.is_disabled, NEW.rules, NEW.owner_id)
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
+CREATE TRIGGER approvals_follow_members_who_come AFTER INSERT ON memberships
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
+
+CREATE TRIGGER approvals_follow_members_who_go AFTER DELETE ON memberships
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = OLD.org_id AND state = 'pending';
+END;
+
 CREATE INDEX memberships_by_owner ON memberships (org_id, owner_id) WHERE owner_id IS NOT NULL;
 
 CREATE INDEX memberships_by_user ON memberships (user_id);
@@ -424,6 +493,8 @@ CREATE TABLE notices (
     automation_id TEXT NOT NULL,
     created_at    TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX notices_by_automation ON notices (automation_id, created_at);
 
 CREATE TABLE orgs (
     id         TEXT PRIMARY KEY,
@@ -480,6 +551,12 @@ CREATE TABLE recovery_codes (
     PRIMARY KEY (user_id, code_hash)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE removals (
+    org_id     TEXT PRIMARY KEY REFERENCES orgs (id),
+    removed_to TEXT NOT NULL,
+    at         TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE roles (
     org_id      TEXT NOT NULL REFERENCES orgs (id),
     name        TEXT NOT NULL,
@@ -489,6 +566,11 @@ CREATE TABLE roles (
     updated_at  TEXT NOT NULL, deciding_seq INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (org_id, name)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER approvals_follow_roles AFTER UPDATE OF rules ON roles WHEN OLD.rules <> NEW.rules
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z' WHERE org_id = NEW.org_id AND state = 'pending';
+END;
 
 CREATE TABLE sealed_values (
     automation_id TEXT PRIMARY KEY REFERENCES automations (id),
@@ -558,6 +640,13 @@ CREATE TABLE templates (
     deleted_at     TEXT
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER approvals_follow_templates AFTER UPDATE OF latest_version ON templates
+BEGIN
+    UPDATE approvals SET next_at = '1970-01-01T00:00:00.000000Z'
+     WHERE org_id = NEW.org_id AND state = 'pending'
+       AND (SELECT template FROM automations WHERE id = approvals.automation_id) = NEW.name;
+END;
+
 CREATE UNIQUE INDEX templates_by_name ON templates (org_id, name) WHERE deleted_at IS NULL;
 
 CREATE TABLE tokens (
@@ -570,7 +659,7 @@ CREATE TABLE tokens (
     created_at   TEXT NOT NULL,
     expires_at   TEXT,
     last_used_at TEXT
-, scopes TEXT) STRICT, WITHOUT ROWID;
+, scopes TEXT, is_proven INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE INDEX tokens_by_user ON tokens (org_id, user_id);
 
@@ -580,7 +669,7 @@ CREATE TABLE users (
     name          TEXT NOT NULL,
     password_hash TEXT NOT NULL,
     created_at    TEXT NOT NULL
-, is_provider_admin INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+, is_provider_admin INTEGER NOT NULL DEFAULT 0, former_email TEXT) STRICT, WITHOUT ROWID;
 
 CREATE TABLE workers (
     id                     TEXT PRIMARY KEY,
@@ -596,7 +685,7 @@ CREATE TABLE workers (
     certificate_expires_at TEXT NOT NULL,
     created_at             TEXT NOT NULL,
     last_seen_at           TEXT
-, is_shared INTEGER NOT NULL DEFAULT 0, history_reported_at TEXT) STRICT, WITHOUT ROWID;
+, is_shared INTEGER NOT NULL DEFAULT 0, history_reported_at TEXT, granted_labels TEXT NOT NULL DEFAULT '{}', copied_from TEXT) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX shared_workers_by_name ON workers (name) WHERE state <> 'revoked' AND is_shared;
 

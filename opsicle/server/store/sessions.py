@@ -25,7 +25,10 @@ class SessionRow(Row, frozen=True):
 
 
 class BearerRow(Row, frozen=True):
-    """Who holds a token. `kind` is browser, cli or token; `expires_at` None: never; `scopes` None: all they may."""
+    """Who holds a token. `kind` is browser, cli or token; `expires_at` None: never; `scopes` None: all they may.
+
+    `is_proven`: whoever made an API token showed a fresh code for it.
+    """
 
     id: str
     kind: str
@@ -39,6 +42,7 @@ class BearerRow(Row, frozen=True):
     role: str
     is_provider_admin: bool
     scopes: str | None = None
+    is_proven: bool = False
 
 
 def insert(db: apsw.Connection, row: SessionRow) -> None:
@@ -110,6 +114,19 @@ def delete(db: apsw.Connection, session_id: str) -> bool:
     """End a session. False if it had ended before."""
     db.execute("DELETE FROM sessions WHERE id = :id", {"id": session_id})
     return db.changes() == 1
+
+
+def delete_beyond(db: apsw.Connection, user_id: str, most: int) -> bool:
+    """End those sessions of one person that were used least recently, beyond `most`. False if there are none."""
+    db.execute(
+        """
+        DELETE FROM sessions WHERE id IN (
+            SELECT id FROM sessions WHERE user_id = :user_id ORDER BY last_used_at DESC, id DESC LIMIT -1 OFFSET :most
+        )
+        """,
+        {"user_id": user_id, "most": most},
+    )
+    return db.changes() > 0
 
 
 def delete_of_member(db: apsw.Connection, org_id: str, user_id: str) -> None:

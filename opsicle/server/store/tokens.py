@@ -21,14 +21,15 @@ class TokenRow(Row, frozen=True):
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
     scopes: str | None = None
+    is_proven: bool = False
 
 
 def insert(db: apsw.Connection, org_id: str, user_id: str, row: TokenRow, token_hash: str) -> None:
     """Record a new token."""
     db.execute(
         """
-        INSERT INTO tokens (id, org_id, user_id, name, token_hash, prefix, created_at, expires_at, scopes)
-        VALUES (:id, :org_id, :user_id, :name, :token_hash, :prefix, :created_at, :expires_at, :scopes)
+        INSERT INTO tokens (id, org_id, user_id, name, token_hash, prefix, created_at, expires_at, scopes, is_proven)
+        VALUES (:id, :org_id, :user_id, :name, :token_hash, :prefix, :created_at, :expires_at, :scopes, :is_proven)
         """,
         {
             "id": row.id,
@@ -40,6 +41,7 @@ def insert(db: apsw.Connection, org_id: str, user_id: str, row: TokenRow, token_
             "created_at": to_text(row.created_at),
             "expires_at": to_text(row.expires_at) if row.expires_at else None,
             "scopes": row.scopes,
+            "is_proven": row.is_proven,
         },
     )
 
@@ -50,7 +52,7 @@ def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
         db,
         """
         SELECT t.id, 'token', t.expires_at, t.last_used_at, u.id, u.email, u.name, o.id, o.code, m.role,
-               u.is_provider_admin, t.scopes
+               u.is_provider_admin, t.scopes, t.is_proven
           FROM tokens t
           JOIN users u ON u.id = t.user_id
           JOIN orgs o ON o.id = t.org_id
@@ -75,6 +77,12 @@ def list_of_member(db: apsw.Connection, org_id: str, user_id: str, before_id: st
         {"org_id": org_id, "user_id": user_id, "before_id": before_id, "limit": limit},
         TokenRow,
     )
+
+
+def count_of_member(db: apsw.Connection, org_id: str, user_id: str) -> int:
+    """How many tokens one person has in one org."""
+    sql = "SELECT count(*) FROM tokens WHERE org_id = :org_id AND user_id = :user_id"
+    return int(fetch_value(db, sql, {"org_id": org_id, "user_id": user_id}))
 
 
 def touch(db: apsw.Connection, token_id: str, at: datetime) -> None:

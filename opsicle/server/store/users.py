@@ -90,9 +90,13 @@ def rename(db: apsw.Connection, user_id: str, name: str) -> None:
     db.execute("UPDATE users SET name = :name WHERE id = :id", {"id": user_id, "name": name})
 
 
-def set_email(db: apsw.Connection, user_id: str, email: str) -> None:
-    """Give an account that nobody can come in by any more another address, so that its old one is free."""
-    db.execute("UPDATE users SET email = :email WHERE id = :id", {"id": user_id, "email": email})
+def retire_email(db: apsw.Connection, user_id: str, email: str) -> None:
+    """Give an account that nobody can come in by any more another address, so that its old one is free.
+
+    What it did is shown under the old one, see `coalesce(former_email, email)`.
+    """
+    sql = "UPDATE users SET former_email = coalesce(former_email, email), email = :email WHERE id = :id"
+    db.execute(sql, {"id": user_id, "email": email})
 
 
 def set_password(db: apsw.Connection, user_id: str, password_hash: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 import apsw
 import msgspec
@@ -20,7 +21,10 @@ SEEN_EVERY = timedelta(seconds=10)
 
 
 class WorkerRow(Row, frozen=True, kw_only=True):
-    """One worker. `labels` and `runtimes` are JSON, as it said them last."""
+    """One worker. `labels` and `runtimes` are JSON, as it said them last; `granted_labels` as people granted them.
+
+    `copied_from` are the addresses (JSON) of two processes that use its identity at once, None where there are not.
+    """
 
     id: str
     org_id: str
@@ -38,24 +42,40 @@ class WorkerRow(Row, frozen=True, kw_only=True):
     last_seen_at: datetime | None
     busy: int
     is_shared: bool
+    granted_labels: str
+    copied_from: str | None
+
+
+class UnseenRow(Row, frozen=True, kw_only=True):
+    """What a worker was last known to be. `labels`, `granted_labels` and `runtimes` are JSON."""
+
+    id: str
+    name: str
+    labels: str
+    granted_labels: str
+    runtimes: str
+    slots: int
+    last_seen_at: datetime | None
 
 
 _SELECT = """
     SELECT w.id, w.org_id, o.code, w.name, w.state, w.labels, w.runtimes, w.slots, w.version, w.boot_id,
            w.certificate_serial, w.certificate_expires_at, w.created_at, w.last_seen_at,
-           (SELECT count(*) FROM jobs j WHERE j.worker_id = w.id AND j.state IN ('leased', 'running')), w.is_shared
+           (SELECT count(*) FROM jobs j WHERE j.worker_id = w.id AND j.state IN ('leased', 'running')), w.is_shared,
+           w.granted_labels, w.copied_from
       FROM workers w
       JOIN orgs o ON o.id = w.org_id
 """
 
 
 class NewWorker(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a worker when it enrols."""
+    """What is known of a worker when it enrols: what it says of itself, and the labels that it is granted."""
 
     id: str
     org_id: str
     name: str
     labels: dict[str, str]
+    granted_labels: dict[str, str]
     slots: int
     certificate_serial: str
     certificate_expires_at: datetime
@@ -85,8 +105,9 @@ def insert(db: apsw.Connection, new: NewWorker, at: datetime) -> None:
     db.execute(
         """
         INSERT INTO workers (id, org_id, name, state, labels, runtimes, slots, version, boot_id,
-                             certificate_serial, certificate_expires_at, created_at, is_shared)
-        VALUES (:id, :org_id, :name, 'active', :labels, '[]', :slots, '', '', :serial, :expires_at, :at, :is_shared)
+                             certificate_serial, certificate_expires_at, created_at, is_shared, granted_labels)
+        VALUES (:id, :org_id, :name, 'active', :labels, '[]', :slots, '', '', :serial, :expires_at, :at, :is_shared,
+                :granted_labels)
         """,
         {
             "id": new.id,
@@ -98,6 +119,7 @@ def insert(db: apsw.Connection, new: NewWorker, at: datetime) -> None:
             "expires_at": to_text(new.certificate_expires_at),
             "at": to_text(at),
             "is_shared": new.is_shared,
+            "granted_labels": _json(new.granted_labels),
         },
     )
 
@@ -137,6 +159,30 @@ def list_workers(db: apsw.Connection, org_id: str | None, after_id: str, limit: 
     )
 
 
+def list_in_service(db: apsw.Connection, org_id: str | None, after_id: str, limit: int) -> list[WorkerRow]:
+    """Like `list_workers`, without those that were revoked."""
+    return fetch_all(
+        db,
+        f"{_SELECT} WHERE {_whose(org_id)} AND w.id > :after AND w.state <> 'revoked' ORDER BY w.id LIMIT :limit",
+        {"org_id": org_id, "after": after_id, "limit": limit},
+        WorkerRow,
+    )
+
+
+def list_longest_unseen(db: apsw.Connection, org_id: str, limit: int) -> list[UnseenRow]:
+    """An org's workers that are not revoked, those first that never polled or have not for the longest time."""
+    return fetch_all(
+        db,
+        """
+        SELECT id, name, labels, granted_labels, runtimes, slots, last_seen_at FROM workers
+         WHERE org_id = :org_id AND NOT is_shared AND state <> 'revoked'
+         ORDER BY last_seen_at LIMIT :limit
+        """,
+        {"org_id": org_id, "limit": limit},
+        UnseenRow,
+    )
+
+
 def _whose(org_id: str | None) -> str:
     return "w.is_shared" if org_id is None else "w.org_id = :org_id AND NOT w.is_shared"
 
@@ -152,13 +198,21 @@ def has_shared(db: apsw.Connection) -> bool:
     return bool(fetch_value(db, "SELECT EXISTS (SELECT 1 FROM workers WHERE is_shared AND state <> 'revoked')", {}))
 
 
-def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: datetime) -> bool:
-    """Keep what a worker says of itself, and that it lives; True if it is to drain.
+class Standing(NamedTuple):
+    """What people have said of a worker."""
+
+    is_draining: bool
+    granted_labels: dict[str, str]
+
+
+def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: datetime) -> Standing:
+    """Keep what a worker says of itself, and that it lives; return what people say of it.
 
     Nothing is written when it says the same as before and was seen less than `SEEN_EVERY` ago.
     Raises NotAuthenticated if it has been revoked since this poll was let in.
     """
-    state = fetch_value(db, "SELECT state FROM workers WHERE id = :id", {"id": worker_id})
+    found = db.execute("SELECT state, granted_labels FROM workers WHERE id = :id", {"id": worker_id}).fetchone()
+    state, granted = found or ("", "{}")
     if state not in ("active", "draining"):
         raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
     db.execute(
@@ -182,7 +236,21 @@ def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: date
             "seen_before": to_text(at - SEEN_EVERY),
         },
     )
-    return bool(state == "draining")
+    return Standing(state == "draining", _labels(granted))
+
+
+def grant_labels(db: apsw.Connection, worker_id: str, labels: dict[str, str]) -> bool:
+    """Put these labels in the place of those that a worker was granted. False if it has been revoked."""
+    db.execute(
+        "UPDATE workers SET granted_labels = :labels WHERE id = :id AND state <> 'revoked'",
+        {"id": worker_id, "labels": _json(labels)},
+    )
+    return db.changes() == 1
+
+
+def set_copied_from(db: apsw.Connection, worker_id: str, addresses: str | None) -> None:
+    """Keep from where two processes use one identity; None: only one does."""
+    db.execute("UPDATE workers SET copied_from = :addresses WHERE id = :id", {"id": worker_id, "addresses": addresses})
 
 
 def change_state(db: apsw.Connection, worker_id: str, old: WorkerState, new: WorkerState) -> bool:
@@ -203,6 +271,12 @@ def renew(db: apsw.Connection, worker_id: str, serial: str, expires_at: datetime
         {"id": worker_id, "serial": serial, "expires_at": to_text(expires_at)},
     )
     return db.changes() == 1
+
+
+@lru_cache(maxsize=4_096)
+def _labels(text: str) -> dict[str, str]:
+    """Decode labels once for the polls of a whole fleet. Nobody changes what is returned."""
+    return msgspec.json.decode(text, type=dict[str, str])
 
 
 def _json(value: object) -> str:

@@ -1,0 +1,52 @@
+"""The one file of an earlier commit, for showing that versions next to each other work together."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from building.project import CACHE, ROOT, BuildError, git, only_one, run, say
+
+
+def built_at(commit: str) -> Path:
+    """The file built from a commit, kept from then on. Raises BuildError where the history does not reach back so far.
+
+    It is built by the commit's own build, with the wheels that are here already.
+    """
+    kept = CACHE / "previous" / commit / "opsicle"
+    with only_one(f"previous-{commit}"):
+        if not kept.exists():
+            _require(commit)
+            say(f"building the file of {commit[:10]}")
+            CACHE.mkdir(exist_ok=True)
+            with TemporaryDirectory(dir=CACHE, prefix="previous-") as folder:
+                made = _build(commit, Path(folder))
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                made.replace(kept)
+    return kept
+
+
+def _require(commit: str) -> None:
+    if git("cat-file", "-e", f"{commit}^{{commit}}") is None:
+        raise BuildError(
+            f"this checkout has no history back to {commit[:10]}, the version before, which is built and tried against"
+            " this one; fetch it with `git fetch --unshallow`"
+        )
+
+
+def _build(commit: str, folder: Path) -> Path:
+    archive = folder / "tree.tar"
+    tree = folder / "tree"
+    tree.mkdir()
+    with archive.open("wb") as out:
+        command = ["git", "-c", "safe.directory=*", "-C", str(ROOT), "archive", "--format=tar", commit]
+        subprocess.run(command, check=True, stdout=out)
+    run(["tar", "-xf", archive, "-C", tree])
+    (tree / ".cache").mkdir()
+    for name in ("wheels", "build-env"):
+        if (CACHE / name).is_dir():
+            (tree / ".cache" / name).symlink_to(CACHE.resolve() / name)
+    epoch = git("log", "-1", "--format=%ct", commit) or ""
+    subprocess.run([sys.executable, "build.py"], cwd=tree, check=True, env={**os.environ, "SOURCE_DATE_EPOCH": epoch})
+    return tree / "dist" / "opsicle"

@@ -1,0 +1,158 @@
+"""`opsicle service`: units for systemd, for a server and a worker that stay."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+
+from opsicle.cli.root import Command, Noun
+
+_HEAD = """\
+# Made by `opsicle service print {kind}`. Keep it as /etc/systemd/system/{unit}.service, then:
+#   systemctl daemon-reload && systemctl enable --now {unit}
+# What is to differ from it belongs into /etc/systemd/system/{unit}.service.d/*.conf, options into {settings}.
+"""
+
+_SERVER = """\
+[Unit]
+Description=Opsicle server
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=notify
+NotifyAccess=main
+User={user}
+Group={user}
+# {settings}: one option a line, as OPSICLE_SERVER_NAME=ops.example.com; `opsicle server --help` has them all.
+EnvironmentFile=-{settings}
+Environment=OPSICLE_CACHE_DIR=/var/cache/opsicle
+ExecStart={program} server --data-dir /var/lib/opsicle
+# Certificates and settings are read anew; nothing is interrupted.
+ExecReload=/bin/kill -HUP $MAINPID
+StateDirectory=opsicle
+StateDirectoryMode=0700
+CacheDirectory=opsicle
+CacheDirectoryMode=0700
+RuntimeDirectory=opsicle
+RuntimeDirectoryMode=0755
+UMask=0077
+# The server answers what is under way and closes its databases, in 10 s at most.
+KillMode=mixed
+TimeoutStopSec=20
+Restart=on-failure
+RestartSec=2
+LimitNOFILE=16384
+LimitCORE=0
+
+# It needs its own folders and the network, and nothing else of the machine.
+CapabilityBoundingSet=
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectControlGroups=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+RemoveIPC=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+_WORKER = """\
+[Unit]
+Description=Opsicle worker
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=exec
+User={user}
+Group={user}
+# {settings}: one option a line, as OPSICLE_WORKER_SLOTS=8; `opsicle worker --help` has them all.
+# OPSICLE_WORKER_JOIN_FILE names the file with the join token for the first start; remove both afterwards.
+EnvironmentFile=-{settings}
+Environment=OPSICLE_CACHE_DIR=/var/cache/opsicle-worker
+ExecStart={program} worker --data-dir /var/lib/opsicle-worker
+StateDirectory=opsicle-worker
+StateDirectoryMode=0700
+CacheDirectory=opsicle-worker
+CacheDirectoryMode=0700
+UMask=0077
+# TERM goes to the worker alone, which takes no more jobs and lets those that run end, for an hour at most. Sent to all
+# of its processes, as systemd does unless told, it would end the jobs. `systemctl kill -s TERM` once more cancels them.
+KillMode=mixed
+TimeoutStopSec=65min
+Restart=on-failure
+RestartSec=5
+LimitCORE=0
+
+# Jobs do what their templates say, with the rights of this user: add what yours can do without. `sudo` in a command
+# needs NoNewPrivileges=no.
+NoNewPrivileges=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+_UNITS = {"server": ("opsicle-server", _SERVER), "worker": ("opsicle-worker", _WORKER)}
+
+
+@click.group(cls=Noun)
+def service() -> None:
+    """Units for systemd."""
+
+
+@service.command("print", cls=Command)
+@click.argument("kind", metavar="server|worker", type=click.Choice(list(_UNITS)))
+@click.option("--user", metavar="USER", help="Whom it runs as; opsicle or opsicle-worker unless told.")
+@click.option("--program", metavar="PATH", help="Where the program is; this very file unless told.")
+def print_(kind: str, user: str | None, program: str | None) -> None:
+    r"""Print a unit for a server or a worker, hardened, with a stop that does not break off what runs.
+
+    \b
+    opsicle service print server > /etc/systemd/system/opsicle-server.service
+    """
+    unit, text = _UNITS[kind]
+    values = {
+        "kind": kind,
+        "unit": unit,
+        "user": user or ("opsicle" if kind == "server" else "opsicle-worker"),
+        "program": _escaped(shlex.quote(program) if program else _this_program()),
+        "settings": f"/etc/opsicle/{kind}.env",
+    }
+    click.echo((_HEAD + "\n" + text).format(**values), nl=False)
+
+
+def _this_program() -> str:
+    from opsicle.kit.resources import program
+
+    return shlex.join(program())
+
+
+def _escaped(path: str) -> str:
+    """The path as a unit has it, where `%` and `$` mean something."""
+    return path.replace("%", "%%").replace("$", "$$")

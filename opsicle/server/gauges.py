@@ -1,0 +1,53 @@
+"""What `/metrics` shows beside requests: connections, automations, deliveries, certificates, disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from opsicle.server.api.metrics import Metrics
+from opsicle.server.assembly import Services
+
+LAST_BACKUP = "last-backup"
+"""A file in the data folder that whatever makes backups touches when one is whole."""
+
+_DATABASES = ("opsicle.db", "opsicle.db-wal", "logs.db", "logs.db-wal")
+
+
+def add_gauges(
+    metrics: Metrics, services: Services, folder: Path, certificates: Callable[[], Mapping[str, float]]
+) -> None:
+    """Add the figures of these services and this data folder. `certificates` says when each ends, in Unix time."""
+    figures = services.figures
+    metrics.add_gauge("opsicle_connected_workers", "Workers that are connected.", services.fleet.connected_count)
+    add = metrics.add_gauges
+    add("opsicle_open_automations", "Automations that are not over yet.", "state", figures.open_automations)
+    add("opsicle_queued_automations", "Automations that wait for a worker, and why.", "reason", figures.queue)
+    metrics.add_counters(
+        "opsicle_ended_automations", "Automations that ended since the server started.", "state", lambda: figures.ended
+    )
+    add("opsicle_deliveries", "Messages through channels that are kept.", "state", figures.deliveries)
+    add("opsicle_certificate_expiry_seconds", "When a certificate ends, in Unix time.", "certificate", certificates)
+    add("opsicle_database_bytes", "Size of the database files.", "file", lambda: _sizes(folder))
+    add(
+        "opsicle_last_backup_seconds",
+        f"When {LAST_BACKUP} in the data folder was touched last, in Unix time; absent if never.",
+        "",
+        lambda: _modified(folder / LAST_BACKUP),
+    )
+
+
+def _sizes(folder: Path) -> dict[str, float]:
+    sizes: dict[str, float] = {}
+    for name in _DATABASES:
+        with suppress(OSError):
+            sizes[name] = float((folder / name).stat().st_size)
+    return sizes
+
+
+def _modified(path: Path) -> dict[str, float]:
+    try:
+        return {"": path.stat().st_mtime}
+    except OSError:
+        return {}

@@ -1,0 +1,62 @@
+"""What people and programs say to the server of workers, and what it answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from opsicle.domain.bounds import Labels
+from opsicle.wire.jobs import Int32
+
+
+class CreateJoinTokenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`ttl_seconds` from 60 to 86,400; 15 minutes unless told. `is_shared`: for a worker that serves many orgs.
+
+    `labels` are what the worker is granted, and nothing else is; None: whatever it says of itself when it enrols.
+    """
+
+    ttl_seconds: Int32 = 900
+    is_shared: bool = False
+    labels: Labels | None = None
+
+
+class NewJoinToken(msgspec.Struct, kw_only=True):
+    """The one-time secret with which a worker enrols, shown once."""
+
+    token: str
+    id: str
+    expires_at: datetime
+
+
+class UpdateWorkerRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """`labels` take the place of all that the worker was granted before."""
+
+    labels: Labels
+
+
+class Worker(msgspec.Struct, kw_only=True):
+    """A worker as the server knows it. `busy` is the number of jobs that it holds, a shared one's of all orgs.
+
+    `labels` are what it says of itself, `granted_labels` those that decide what it is handed; what it only says counts
+    where a template accepts that. `withheld` says why it is given no work; `clock_offset_seconds` how far its clock is
+    ahead of the server's (behind: negative), None where that is not known.
+    """
+
+    id: str
+    name: str
+    state: Literal["active", "draining", "revoked"]
+    is_connected: bool
+    labels: dict[str, str]
+    granted_labels: dict[str, str]
+    withheld: str
+    clock_offset_seconds: int | None
+    runtimes: list[str]
+    slots: int
+    busy: int
+    is_shared: bool = False
+    version: str
+    certificate_expires_at: datetime
+    created_at: datetime
+    last_seen_at: datetime | None = None

@@ -1,0 +1,219 @@
+"""The key beside the database by which the server knows what it has bound: its first use, its loss, its absence."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opsicle.domain.errors import Conflict
+from opsicle.domain.manifests import canonical, digest
+from opsicle.kit import files
+from opsicle.pki.binding_key import BindingKey
+from opsicle.server import binding_key_file
+from opsicle.server.binding_key_file import open_binding_key
+from opsicle.server.data_folder import DataFolder
+from opsicle.server.services.manifests import rebuild
+from opsicle.server.services.template_versions import template_of
+from opsicle.server.store import approvals, audit, automations
+from opsicle.server.store.database import Database
+from opsicle.wire.user_api import Automation
+from tests.services.approving import Office, template_source
+from tests.services.core import Core
+
+PLAIN = template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", "")
+WITHOUT_TRIGGERS = """
+    DROP TRIGGER IF EXISTS automations_stay_bound; DROP TRIGGER IF EXISTS automations_stay_authentic;
+    DROP TRIGGER IF EXISTS approval_decisions_stay_authentic; DROP TRIGGER IF EXISTS audit_entries_are_immutable;
+"""
+
+
+class House:
+    """The office and its data folder, which an older version has used until now."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir()
+        (path / "lock").touch()
+        self.folder = DataFolder.open(path)
+        self.office = Office(Core(path))
+        self.office.core.push(self.office.people["alice"], template_source("careful"))
+        self.office.core.push(self.office.people["alice"], PLAIN)
+        self.office.policy()
+
+    @property
+    def database(self) -> Database:
+        return self.office.core.database
+
+    def open_key(self) -> BindingKey:
+        return open_binding_key(self.folder, self.database, self.office.core.clock)
+
+    def start(self) -> None:
+        """A start of the server of this version, with whatever key that finds or makes."""
+        self.office.core.binding_key = self.open_key()
+        self.office.restart()
+
+    def make_older(self, *asked: Automation) -> None:
+        """Let these be as the version before has left them: in format 1, without a code, nobody behind."""
+        self.office.tamper(WITHOUT_TRIGGERS)
+        self.office.tamper("UPDATE audit_entries SET data = json_remove(data, '$.codes')")
+        for each in asked:
+            self._make_older(each.id)
+
+    def _make_older(self, automation_id: str) -> None:
+        def work(db: object) -> None:
+            row = automations.get(db, self.office.org_id, automation_id)
+            approval = approvals.find_of_automation(db, automation_id)
+            manifest = rebuild(db, row, template_of(db, row.template_id, row.version), approval)
+            written = digest(canonical(manifest.in_format(1)))
+            db.execute(
+                "UPDATE automations SET manifest_digest = ?, manifest_format = 1, mac = '', principal_id = ''"
+                " WHERE id = ?",
+                (written, automation_id),
+            )
+            db.execute("UPDATE approvals SET manifest_digest = ? WHERE automation_id = ?", (written, automation_id))
+            db.execute("UPDATE approval_decisions SET mac = ''")
+
+        self.database.write(work)
+
+    def ran(self) -> set[str]:
+        """What a worker is handed now."""
+        worker = self.office.core.worker(self.office.org_id, f"w{self.office.core.clock.monotonic()}", slots=99)
+        self.office.core.clock.advance(1)
+        return {work.automation_id for work in worker.poll().work}
+
+    def bound_entries(self) -> dict[str, dict[str, object]]:
+        wanted = audit.Filter(verb="bind")
+        rows = self.database.read(lambda db: audit.list_entries(db, self.office.org_id, wanted, 10**9, 99))
+        return {row.resource: json.loads(row.data) for row in rows}
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path / "data")
+    yield house
+    house.office.core.close()
+    house.folder.close()
+
+
+def waiting(office: Office) -> tuple[Automation, Automation, Automation]:
+    """One that waits for a worker, one that was approved, and one that waits for that."""
+    plain, approved, awaiting = office.core.run(office.people["alice"], "plain"), office.ask(), office.ask()
+    office.approve("bob", approved)
+    return plain, approved, awaiting
+
+
+def test_what_an_older_version_left_waiting_is_bound_once_and_runs(house: House) -> None:
+    plain, approved, awaiting = waiting(house.office)
+    house.make_older(plain, approved, awaiting)
+
+    house.start()
+    assert house.ran() == {plain.id, approved.id}
+    house.office.approve("bob", awaiting)
+
+    assert house.ran() == {awaiting.id}
+    entries = house.bound_entries()
+    assert entries.keys() == {f"automations/{each.id}" for each in (plain, approved, awaiting)}
+    assert [len(entries[f"automations/{each.id}"]["decisions"]) for each in (plain, approved, awaiting)] == [0, 1, 0]
+
+
+def test_what_is_made_to_look_older_after_that_does_not_run(house: House) -> None:
+    house.start()
+    asked = waiting(house.office)
+
+    house.make_older(*asked)
+    house.office.tamper("UPDATE approvals SET policy = json_set(policy, '$.gates', json('[]'))")
+    house.start()
+
+    assert house.ran() == set()
+    assert house.bound_entries() == {}
+    assert {house.office.state(each) for each in asked[:2]} == {"cancelled"}
+
+
+def test_what_is_not_as_the_older_version_bound_it_is_not_bound_anew(house: House) -> None:
+    plain, approved, awaiting = waiting(house.office)
+    house.make_older(plain, approved, awaiting)
+    house.office.tamper("UPDATE automations SET reason = 'other'")
+
+    house.start()
+
+    assert house.ran() == set()
+    assert house.bound_entries() == {}
+    with pytest.raises(Conflict, match="was altered"):
+        house.office.approve("bob", awaiting)
+    assert {house.office.state(each) for each in (plain, approved, awaiting)} == {"cancelled"}
+
+
+def test_a_first_start_that_was_cut_short_is_carried_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, approved, awaiting = waiting(house.office)
+    house.make_older(plain, approved, awaiting)
+
+    def cut_short(folder: Path) -> None:
+        raise OSError("the power went")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "sync_folder", cut_short)
+        with pytest.raises(Exception, match="the power went"):
+            house.open_key()
+    house.start()
+
+    assert house.ran() == {plain.id, approved.id}
+    assert len(house.bound_entries()) == 3
+
+
+def test_a_first_start_that_was_cut_short_between_two_batches_is_carried_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [house.office.core.run(house.office.people["alice"], "plain") for _ in range(5)]
+    house.make_older(*asked)
+    monkeypatch.setattr("opsicle.server.services.binding_upgrade._AT_ONCE", 2)
+    real, calls = automations.list_without_mac, []
+
+    def list_without_mac(*arguments: object) -> object:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise RuntimeError("the power went")
+        return real(*arguments)
+
+    monkeypatch.setattr(automations, "list_without_mac", list_without_mac)
+    with pytest.raises(RuntimeError, match="the power went"):
+        house.open_key()
+    assert not (house.folder.path / binding_key_file.FILE_NAME).exists()
+    house.start()
+
+    assert house.ran() == {each.id for each in asked}
+
+
+def test_the_key_is_the_servers_alone_and_stays(house: House) -> None:
+    key = house.open_key()
+    path = house.folder.path / binding_key_file.FILE_NAME
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert house.open_key().content == key.content == path.read_bytes()
+    stored = b"".join(each.read_bytes() for each in house.folder.path.glob("opsicle.db*"))
+    assert key.content not in stored
+    assert key.content.hex().encode() not in stored
+
+
+def test_a_lost_key_is_no_reason_to_believe_the_database(house: House) -> None:
+    house.open_key()
+    (house.folder.path / binding_key_file.FILE_NAME).unlink()
+    with pytest.raises(Conflict, match=r"has lost binding\.key") as refusal:
+        house.open_key()
+    assert refusal.value.hint
+
+
+def test_another_databases_key_is_refused(house: House) -> None:
+    house.open_key()
+    (house.folder.path / binding_key_file.FILE_NAME).write_bytes(BindingKey.create().content)
+    with pytest.raises(Conflict, match="not the key of this database"):
+        house.open_key()
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 31, b"x" * 33])
+def test_a_damaged_key_is_refused(house: House, content: bytes) -> None:
+    house.open_key()
+    (house.folder.path / binding_key_file.FILE_NAME).write_bytes(content)
+    with pytest.raises(Conflict, match="damaged"):
+        house.open_key()
