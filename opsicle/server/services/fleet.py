@@ -83,6 +83,8 @@ class Fleet:
         self._clock = clock
         self._presences: dict[str, Presence] = {}
         self.sharing_orgs: set[str] = set()
+        self.held = ""
+        """Why nobody is handed anything (see `holds.py`), "" if it is not so."""
 
     def find(self, worker_id: str) -> Presence | None:
         """A worker that has polled since this server started, or None."""
@@ -148,7 +150,10 @@ class Fleet:
         """Of the workers whose polls wait and who could take such work, the one with the most free slots.
 
         The org's own come before shared ones. It no longer counts as waiting: who asks must give it work, or wake it.
+        None while the queue is held.
         """
+        if self.held:
+            return None
         waiting = (p for p in self._presences.values() if p.is_waiting and self.serves(p, org_id) and not p.is_revoked)
         able = [presence for presence in waiting if can_take(wanted, self.candidate(presence))]
         if not able:
