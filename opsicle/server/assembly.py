@@ -173,8 +173,9 @@ class Services:
         self.policies = Policies(state, self.step_up, clock)
         self.secrets = Secrets(state, core.vault, self.step_up, clock)
         self.job_logs = JobLogs(core.logs, clock, core.log_bounds)
-        orders = Orders(core.order_key, clock, core.epoch)
-        work_orders = WorkOrders(core.vault, bindings, orders, max_log_bytes=core.log_bounds.job_bytes)
+        work_orders = WorkOrders(
+            core.vault, bindings, Orders(core.order_key, clock, core.epoch), core.log_bounds.job_bytes
+        )
         self.sending = Sending(state, core.vault, core.egress_bounds, self.urls, clock)
         self.delivery = Delivery(self.sending)
         self.chats = Chats(state, self.step_up, throttle, clock)
