@@ -133,6 +133,8 @@ def _place() -> tuple[str, int] | None:
 def _choices(hint: Any, name: str) -> list[Any]:
     """Values of a type, all that could lead to different statements."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Callable:
+        return [lambda *_: None]
     if origin is typing.Literal:
         return list(arguments)
     if origin in (typing.Union, UnionType):
