@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import signal
 import tempfile
 import threading
@@ -84,7 +85,7 @@ def prepare(
         job_id=new_id(datetime.now(UTC)),
         fence=1,
         template=document.name,
-        requester=getpass.getuser(),
+        requester=_user_name(),
         phases=document.phases,
         variables=environment([v for v in variables if v.type is not VariableType.SECRET], values),
         secret_variables=environment(variables, only_secret(variables, values)),
@@ -124,6 +125,14 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
         finished_at=datetime.now(UTC),
         phases=[_phase(report) for report in outcome.phases],
     )
+
+
+def _user_name() -> str:
+    """Who runs this; in a container that may be only a number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # OSError from Python 3.13 on
+        return f"uid-{os.geteuid()}"
 
 
 def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument) -> None:

@@ -85,6 +85,12 @@ class ServerCommand(Command):
 )
 @click.option("--open-orgs", is_flag=True, help="Let everybody who is logged in found orgs, not provider admins alone.")
 @click.option(
+    "--accept-restored",
+    is_flag=True,
+    help="Take a data folder that was restored or copied and holds less than its server had; the queue is then held. "
+    "Where it is held already, release it.",
+)
+@click.option(
     "--allow-egress",
     metavar="CIDR",
     multiple=True,

@@ -60,6 +60,7 @@ from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.following import Following
 from opsicle.server.services.forgotten_passwords import ForgottenPasswords
 from opsicle.server.services.groups import Groups
+from opsicle.server.services.holds import Hold
 from opsicle.server.services.invitation_links import InvitationLinks
 from opsicle.server.services.invitations import Invitations
 from opsicle.server.services.job_logs import JobLogs
@@ -74,7 +75,7 @@ from opsicle.server.services.password_changes import PasswordChanges
 from opsicle.server.services.passwords import PasswordHasher
 from opsicle.server.services.policies import Policies
 from opsicle.server.services.preferences import Preferences
-from opsicle.server.services.provider import Provider
+from opsicle.server.services.provider import Provider, ServerStatus
 from opsicle.server.services.questions import Questions
 from opsicle.server.services.recovery import Recovery
 from opsicle.server.services.remarks import Remarks
@@ -95,6 +96,7 @@ from opsicle.server.services.waiting_kinds import WaitingKinds
 from opsicle.server.services.work import WorkOrders
 from opsicle.server.services.workers import Workers
 from opsicle.server.store.database import Database
+from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.orgs import list_allowing_shared
 
@@ -125,6 +127,7 @@ class Core:
     seal: Seal
     vault: Vault
     has_open_orgs: bool = False
+    epoch: Epoch = FIRST_EPOCH
     egress_bounds: EgressBounds = field(default_factory=EgressBounds)
 
 
@@ -134,10 +137,10 @@ class Services:
     def __init__(self, core: Core) -> None:
         clock, state, bindings = core.clock, core.state, Bindings(core.binding_key)
         self.core = core
-        self.remarks = Remarks(state, clock)
         self.signals = Signals()
         self.fleet = Fleet(clock)
         self.leases = Leases(clock)
+        self.status = ServerStatus(core.epoch, Hold(state, self.fleet, clock), Remarks(state, clock))
         self.urls = Urls()
         self.hasher = PasswordHasher()
         self.sessions = Sessions(state, clock, has_open_orgs=core.has_open_orgs)
@@ -158,7 +161,7 @@ class Services:
         links = InvitationLinks(self.urls, clock)
         self.invitations = Invitations(state, links, self.accounts, self.hasher, throttle, self.step_up, clock)
         self.orgs = Orgs(state, links, self.step_up, clock)
-        self.provider = Provider(state, links, self.sessions, self.step_up, clock)
+        self.provider = Provider(state, links, self.sessions, self.step_up, clock, self.status)
         self.roles = Roles(state, self.sessions, self.step_up, clock)
         self.groups = Groups(state, self.sessions, self.step_up, clock)
         self.questions = Questions(state)
@@ -170,7 +173,7 @@ class Services:
         self.policies = Policies(state, self.step_up, clock)
         self.secrets = Secrets(state, core.vault, self.step_up, clock)
         self.job_logs = JobLogs(core.logs, clock)
-        work_orders = WorkOrders(core.vault, bindings, Orders(core.order_key, clock))
+        work_orders = WorkOrders(core.vault, bindings, Orders(core.order_key, clock, core.epoch))
         self.sending = Sending(state, core.vault, core.egress_bounds, self.urls, clock)
         self.delivery = Delivery(self.sending)
         self.chats = Chats(state, self.step_up, throttle, clock)
@@ -219,8 +222,8 @@ class Services:
         self.workers.on_drain_changed = self.dispatch.on_drain_changed
         self.workers.on_labels_granted = self.dispatch.on_labels_granted
         for reason in self.core.logs.lost:
-            self.remarks.note_lost_logs(reason)
-        self.core.logs.on_lost = self.remarks.note_lost_logs
+            self.status.remarks.note_lost_logs(reason)
+        self.core.logs.on_lost = self.status.remarks.note_lost_logs
 
     def close(self) -> None:
         """End what has threads or greenlets of its own."""

@@ -47,7 +47,8 @@ class ServerOptions:
     port mapping stands between. `audit_retention_days` None keeps the record for ever, `automation_retention_days` 0
     automations that have ended; `automation_retention_count` is how many of these each org keeps at most. `compact`
     writes the databases anew at this start. `master_key_file` is used
-    instead of the data folder's own. `open_orgs` lets everybody who is logged in found orgs. `plain_http` is for
+    instead of the data folder's own. `open_orgs` lets everybody who is logged in found orgs. `accept_restored` takes a
+    data folder that holds less than its server has had, or releases the queue that is held since. `plain_http` is for
     the demo: without TLS, on loopback only. `socket_group` owns the Unix sockets that are listened on.
     `metrics_listen` is where figures are shown without a login, "" nowhere. `tls_min` is 1.2 or 1.3.
     `allow_egress` are the networks, beside the public ones, that an org may allow its channels to reach.
@@ -70,6 +71,7 @@ class ServerOptions:
     compact: bool = False
     master_key_file: Path | None = None
     open_orgs: bool = False
+    accept_restored: bool = False
     socket_group: str = ""
     metrics_listen: str = ""
     tls_min: Literal["1.2", "1.3"] = "1.2"

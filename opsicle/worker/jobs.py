@@ -26,6 +26,7 @@ from opsicle.wire.worker_api import (
     RunningJob,
     StartRequest,
 )
+from opsicle.worker.accounts import Accounts
 from opsicle.worker.connection import AWAY, Connection
 from opsicle.worker.identity import DataFolder
 from opsicle.worker.job import Job
@@ -34,7 +35,9 @@ from opsicle.worker.journal import ChildProcess, JobEntry, Journal
 from opsicle.worker.log_shipper import LogShipper
 from opsicle.worker.output import now_ms
 from opsicle.worker.private_files import private_folder
+from opsicle.worker.process import Account
 from opsicle.worker.runner import Host, Runner, kill_leftovers
+from opsicle.worker.runtimes.subprocess import base_environment
 from opsicle.worker.spent_orders import SpentOrder
 from opsicle.worker.spool import Room, Spool
 from opsicle.worker.verification import Refused, Untimely, Verifier
@@ -58,6 +61,7 @@ class Jobs:
     """The table of held jobs, and what is done with each. Safe to use from any thread.
 
     `verifier` says what of the work that comes was ordered; nothing else is begun.
+    `accounts` says as whom each org's jobs run; set it before any comes.
     `on_rejected` is told when the server no longer accepts this worker at all; `on_idle` when the last job is gone.
     """
 
@@ -72,13 +76,14 @@ class Jobs:
         on_idle: Callable[[], None],
     ) -> None:
         self._folder = folder
-        self._private_folder = private_folder(folder.workspaces)
+        self._private_folder = private_folder(folder.workspaces, lets_through=folder.lets_through)
         self._connection = connection
         self._journal = journal
         self._verifier = verifier
         self._room = room
         self._on_rejected = on_rejected
         self._on_idle = on_idle
+        self.accounts = Accounts()
         self.shipper = LogShipper(connection)
         self.takes_more = True
         self._cannot_begin_until = 0.0
@@ -194,7 +199,9 @@ class Jobs:
         And nothing before the journal and the server know.
         """
         try:
-            may_start = self._may_start(job, self._verifier.check(work))
+            order = self._verifier.check(work)
+            account = self._account_for(order.org_id)
+            may_start = self._may_start(job, order)
         except Refused as refused:
             self._refuse(job, refused)
             return
@@ -203,7 +210,7 @@ class Jobs:
         facts = {"automation": work.automation_id, "template": work.template, "manifest": digest(work.manifest)}
         log.info("job started", extra={"job_id": job.id, **facts})
         began_at = time.monotonic()
-        outcome = self._run(job, work)
+        outcome = self._run(job, work, account)
         seconds = round(time.monotonic() - began_at, 3)
         log.info("job ended", extra={"job_id": job.id, "state": outcome.state, "seconds": seconds})
         self.shipper.detach(job.log)
@@ -250,9 +257,17 @@ class Jobs:
         except OpsicleError as error:
             log.warning("the server does not take the refusal", extra={"job_id": job.id, "reason": error.message})
 
-    def _run(self, job: Job, work: Work) -> Outcome:
+    def _account_for(self, org_id: str) -> Account | None:
+        try:
+            return self.accounts.find(org_id)
+        except LookupError:
+            raise Refused("this worker runs each org's jobs as a user of its own, and has none for this org") from None
+
+    def _run(self, job: Job, work: Work, account: Account | None) -> Outcome:
         host = Host(
             workspace_root=self._folder.workspaces,
+            account=account,
+            environment=base_environment(account),
             private_folder=self._private_folder,
             on_child=lambda pid, life: self._note_child(job, pid, life),
         )

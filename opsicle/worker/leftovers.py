@@ -16,7 +16,7 @@ def remove(folder: DataFolder, open_jobs: set[str]) -> None:
     for path in folder.spool.iterdir():
         if path.name.partition(".")[0] not in open_jobs:
             path.unlink(missing_ok=True)
-    remove_leftovers(private_folder(folder.workspaces))
+    remove_leftovers(private_folder(folder.workspaces, lets_through=folder.lets_through))
     for path in folder.workspaces.iterdir():
         if path.name in open_jobs:
             continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,20 +21,24 @@ _MOST_VALUES = 200
 """That a job may have masked: each takes some sixty forms to look for, in all that the job prints."""
 
 
-def private_folder(workspace_root: Path) -> Path:
+def private_folder(workspace_root: Path, *, lets_through: bool = False) -> Path:
     """Return the folder for the jobs whose workspaces are in `workspace_root`, the same at each call; it exists.
 
-    What somebody else has put in its place is not used.
+    What somebody else has put in its place is not used. `lets_through`: the files in it are for other users, too, each
+    of which can open its own by name and see no others.
     """
+    mode = 0o711 if lets_through else 0o700
     mark = hashlib.sha256(os.fsencode(workspace_root.absolute())).hexdigest()[:16]
     folder = _IN_MEMORY / f"opsicle-{os.geteuid()}-{mark}"
     with suppress(OSError):  # it is there already, or no such place is
-        folder.mkdir(mode=0o700)
+        folder.mkdir(mode=mode)
     try:
         found = folder.lstat()
+        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o066
+        if is_ours and stat.S_IMODE(found.st_mode) != mode:
+            folder.chmod(mode)
     except OSError:
         return workspace_root
-    is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077
     return folder if is_ours else workspace_root
 
 
@@ -46,9 +50,13 @@ def remove_leftovers(folder: Path) -> None:
 
 
 class PrivateFiles:
-    """The files of one job. What is written here goes at the end of the phase or job that it is for."""
+    """The files of one job. What is written here goes at the end of the phase or job that it is for.
 
-    def __init__(self, folder: Path, job_id: str) -> None:
+    `hand_over` gives a new file to the user as whom the job runs.
+    """
+
+    def __init__(self, folder: Path, job_id: str, hand_over: Callable[[Path], None] = lambda _path: None) -> None:
+        self._hand_over = hand_over
         self._start = f"{folder}/{job_id}"
         self._secrets: list[Path] = []
 
@@ -64,6 +72,7 @@ class PrivateFiles:
             self._secrets.append(path)
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "wb") as file:
+                self._hand_over(path)
                 file.write(value.encode() + (b"" if value.endswith("\n") else b"\n"))
             paths[name] = str(path)
         return paths
@@ -76,7 +85,9 @@ class PrivateFiles:
 
     def open_mask_requests(self) -> MaskRequests:
         """Make the pipe for values to be masked. Raises OSError."""
-        return MaskRequests(Path(f"{self._start}.mask"))
+        requests = MaskRequests(Path(f"{self._start}.mask"))
+        self._hand_over(requests.path)
+        return requests
 
 
 class MaskRequests:

@@ -29,6 +29,7 @@ from opsicle.worker.attempt import Attempt, Limits, Marks, Surroundings, stop_tr
 from opsicle.worker.masking import Masking
 from opsicle.worker.output import Output, Sink, now_ms
 from opsicle.worker.private_files import MaskRequests, PrivateFiles
+from opsicle.worker.process import Account
 from opsicle.worker.process_tree import GRACE_SECONDS, JobTree, end_tree, kill_leftovers
 from opsicle.worker.runtimes.subprocess import CannotStart, base_environment, phase_environment, start
 from opsicle.worker.script import Script, make_script, plain_script
@@ -50,10 +51,12 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """What a runner needs to know of its machine. `workspace_root` holds a private folder per running job.
 
     `private_folder` is for what must not reach the disk (see private_files.py); None: `workspace_root`.
+    `account` is the user as whom the job runs, whose `environment` it has; None is the worker's own.
     `on_child` is called with process id and life (`kill_leftovers` takes both) right after a shell has been started.
     """
 
     workspace_root: Path
+    account: Account | None = None
     private_folder: Path | None = None
     environment: Mapping[str, str] = msgspec.field(default_factory=base_environment)
     grace_seconds: float = GRACE_SECONDS
@@ -68,19 +71,20 @@ class Runner:
         self._sink = sink
         self._host = host
         self._reports = tuple(PhaseReport(name=phase.name) for phase in work.phases)
-        self._workspace = Workspace(host.workspace_root, work.job_id)
+        self._workspace = Workspace(host.workspace_root, work.job_id, host.account)
         self._attempts = 0
         self._deadline = float("inf")
         self._verdict: JobState | None = None
         self._explanation = ""
-        self._private = PrivateFiles(host.private_folder or host.workspace_root, work.job_id)
+        private_folder = host.private_folder or host.workspace_root
+        self._private = PrivateFiles(private_folder, work.job_id, self._workspace.hand_over)
         self._mask_requests: MaskRequests | None = None
         self._exit_code: int | None = None
         waiter = Waiter()
         self._around = Surroundings(
             waiter=waiter,
             output=Output(sink, waiter, _masking_for(work)),
-            marks=Marks(self._workspace.beside("marks")),
+            marks=Marks(self._workspace.beside("marks"), self._workspace.hand_over),
             tree=JobTree(work.job_id),
             cancellation=cancellation,
             grace_seconds=host.grace_seconds,
@@ -192,7 +196,7 @@ class Runner:
         try:
             private = self._private_variables(phase)
             environment = phase_environment(self._work, index, self._host.environment, self._workspace, private)
-            child = start(phase, script, environment, self._workspace, self._around.tree.tag)
+            child = start(phase, script, environment, self._workspace, self._around.tree.tag, self._host.account)
         except CannotStart as problem:
             attempt.refuse(str(problem), problem.exit_code)
         else:
@@ -214,7 +218,7 @@ class Runner:
         marks = self._around.marks
         if len(phase.commands) > 1 and not marks.is_possible:
             return plain_script(phase.commands)
-        return make_script(phase.shell, phase.commands, marks.path, self._attempts)
+        return make_script(phase.shell, phase.commands, marks.path, self._attempts, self._host.account)
 
     def _limits(self, phase: Phase) -> Limits:
         heeds_job = phase.when is When.SUCCESS

@@ -27,9 +27,14 @@ from tests.unit.store_tables import GROWING, TABLES
 ONE_STEP = "the first row in the order of the index, and no further"
 ONE_PAGE = "read in the order of the index, and no further than one page"
 OPEN_ALONE = "an index of what is open, which does not grow with the past"
+IN_SERVICE = "the workers of one org that are in service, where something of it is queued"
 OF_A_PERSON = "those of one person"
 
 EXCEPTIONS = {
+    ("sessions.delete_beyond", "USE TEMP B-TREE FOR ORDER BY"): OF_A_PERSON,
+    ("invitations.open_until", "SEARCH invitations USING INDEX invitations_open (org_id=?)"): OPEN_ALONE,
+    ("deliveries.list_due", "USE TEMP B-TREE FOR GROUP BY"): OPEN_ALONE,
+    ("deliveries.list_due", "SCAN deliveries USING INDEX deliveries_sending"): "what is being sent just now",
     ("approvals.list_decisions", "USE TEMP B-TREE FOR ORDER BY"): "of one approval: a handful",
     ("approvals.list_newest", "SEARCH approvals USING INDEX approvals_by_org (org_id=?)"): ONE_PAGE,
     (
@@ -77,6 +82,8 @@ EXCEPTIONS = {
     ("workers.get", "USE TEMP B-TREE FOR ORDER BY"): "as `workers.find`",
     ("workers.has_enrolled", "SCAN workers"): "to the first one that is not revoked, at the start",
     ("workers.has_shared", "SCAN workers USING INDEX shared_workers_by_name"): ONE_STEP,
+    ("workers.list_longest_unseen", "SEARCH workers USING INDEX workers_by_name (org_id=?)"): IN_SERVICE,
+    ("workers.list_longest_unseen", "USE TEMP B-TREE FOR ORDER BY"): IN_SERVICE,
 }
 """Steps that look like a walk and are none, or may be one: (function, step) and the reason why."""
 

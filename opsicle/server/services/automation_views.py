@@ -10,7 +10,7 @@ import msgspec
 
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.templates import Phase, Template, Value
-from opsicle.domain.workers import Candidate, Requirements, waiting_reason
+from opsicle.domain.workers import Candidate, Requirements, absence, waiting_reason
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import CommandReport, PhaseReport, StepState
@@ -27,6 +27,7 @@ class Snapshot:
     log_bytes: int
     candidates: Sequence[Candidate]
     log_remark: str = ""
+    held: str = ""
 
     @property
     def newest_job(self) -> JobRow | None:
@@ -34,8 +35,8 @@ class Snapshot:
         return self.tries[-1] if self.tries else None
 
 
-def summary(row: AutomationRow, candidates: Sequence[Candidate]) -> AutomationSummary:
-    """An automation as it stands in a list."""
+def summary(row: AutomationRow, candidates: Sequence[Candidate], held: str = "") -> AutomationSummary:
+    """An automation as it stands in a list. `held`: why nothing at all is handed out."""
     return AutomationSummary(
         id=row.id,
         state=row.state,
@@ -48,7 +49,7 @@ def summary(row: AutomationRow, candidates: Sequence[Candidate]) -> AutomationSu
         approval_id=row.approval_id,
         exit_code=row.exit_code,
         explanation=row.explanation,
-        waiting_reason=_waiting_reason(row, candidates),
+        waiting_reason=_waiting_reason(row, candidates, held),
         is_cancel_requested=row.cancel_requested_at is not None,
         created_at=row.created_at,
         queued_at=row.queued_at,
@@ -63,7 +64,7 @@ def whole(snapshot: Snapshot) -> Automation:
     newest = snapshot.newest_job
     reports = _reports(newest) if newest else []
     return Automation(
-        **msgspec.structs.asdict(summary(row, snapshot.candidates)),
+        **msgspec.structs.asdict(summary(row, snapshot.candidates, snapshot.held)),
         display_name=template.display_name,
         values=msgspec.json.decode(row.values_json, type=dict[str, Value]),
         variables=list(template.variables),
@@ -88,13 +89,18 @@ def _reports(job: JobRow) -> list[PhaseReport]:
     return reports
 
 
-def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate]) -> str:
+def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate], held: str) -> str:
     if row.state == AutomationState.AWAITING_APPROVAL:
         return f"it waits for approval: {row.waiting_for}"
     if row.state != AutomationState.QUEUED:
         return ""
     if row.job_id:
-        return f"{row.worker_name} is about to start it"
+        worker = next((one for one in candidates if one.name == row.worker_name), None)
+        is_gone = worker is not None and not worker.is_connected
+        said = f"was given it, but {absence(worker)}" if worker and is_gone else "is about to start it"
+        return f"{row.worker_name} {said}"
+    if held:
+        return f"{held}: whoever runs the server must release the queue"
     return waiting_reason(msgspec.json.decode(row.requirements, type=Requirements), candidates)
 
 

@@ -67,13 +67,17 @@ class Leasing:
         self._clock = clock
         self._work_orders = orders
 
+    def tell_of(self, presence: Presence) -> None:
+        """A worker is gone, or there again: whoever looks at what waits for it looks again."""
+        self._signals.changed(org_topic(presence.org_id))
+
     def free_slots(self, presence: Presence, occupied: int) -> int:
         """How many more jobs a worker can be given that has `occupied` slots in use.
 
         By its own word in its newest poll, less what has been promised to it and is not yet durable.
         """
         poll = presence.poll
-        if not self.fleet.may_have_work(presence):
+        if self.fleet.held or not self.fleet.may_have_work(presence):
             return 0
         return min(poll.slots, poll.free_slots + len(poll.jobs)) - occupied - presence.promised
 
@@ -131,7 +135,7 @@ class Leasing:
         transaction fails, a lease without a job is left, which lapses without a trace.
         """
         job_id, now = new_id(self._clock.now()), self._clock.now()
-        if not may_serve(db, presence, row.org_id):
+        if self.fleet.held or not may_serve(db, presence, row.org_id):
             return
         try:
             checked = self._work_orders.check(db, row)
@@ -140,12 +144,13 @@ class Leasing:
                 leased.refused.append(row)
             return
         said = self._say(presence, row, checked)
-        if said is None or not automations.lease(db, row.id, row.fence, job_id):
+        fence = max(row.fence, self._work_orders.epoch.fence_floor) + 1
+        if said is None or not automations.lease(db, row.id, row.fence, fence, job_id):
             return
         if presence.is_shared:
             orgs.note_shared_turn(db, row.org_id)
         jobs.insert(db, job_id, row.id, presence.worker_id, now)
-        lease = Lease(job_id, row.id, row.org_id, presence.worker_id, row.fence + 1)
+        lease = Lease(job_id, row.id, row.org_id, presence.worker_id, fence)
         self.leases.grant(lease, is_handed=leased.is_handed)
         leased.items.append((lease, self._work_orders.make(db, row, lease, checked, said)))
 

@@ -24,6 +24,7 @@ from opsicle.server.store import secrets as stored_secrets
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
+from opsicle.server.store.epochs import Epoch
 from opsicle.wire.jobs import Work
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,11 @@ class WorkOrders:
         if reason := objection(db, self._bindings, row, template, approval):
             raise Altered(reason)
         return Checked(template, bound, approval)
+
+    @property
+    def epoch(self) -> Epoch:
+        """That of the orders."""
+        return self._orders.epoch
 
     def make(self, db: Connection, row: AutomationRow, lease: Lease, checked: Checked, said: Said) -> Work:
         """All that the worker needs to carry out this automation under this lease, with the order to do so."""

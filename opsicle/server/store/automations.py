@@ -227,14 +227,14 @@ def count_waiting(db: apsw.Connection) -> list[WaitingGroup]:
     )
 
 
-def lease(db: apsw.Connection, automation_id: str, fence: int, job_id: str) -> bool:
-    """Give a waiting automation to a job. `fence` is the one before this lease. False if someone was first."""
+def lease(db: apsw.Connection, automation_id: str, before: int, fence: int, job_id: str) -> bool:
+    """Give a waiting automation to a job. `before` is the fence before this lease. False if someone was first."""
     db.execute(
         """
-        UPDATE automations SET fence = fence + 1, job_id = :job_id
-         WHERE id = :id AND state = 'queued' AND job_id IS NULL AND fence = :fence
+        UPDATE automations SET fence = :fence, job_id = :job_id
+         WHERE id = :id AND state = 'queued' AND job_id IS NULL AND fence = :before
         """,
-        {"id": automation_id, "fence": fence, "job_id": job_id},
+        {"id": automation_id, "before": before, "fence": fence, "job_id": job_id},
     )
     return db.changes() == 1
 

@@ -1,4 +1,4 @@
-"""Running a phase as a plain child process of the worker, under the worker's own account."""
+"""Running a phase as a plain child process of the worker, under the worker's own account or another one."""
 
 from __future__ import annotations
 
@@ -30,15 +30,18 @@ class CannotStart(Exception):
         self.exit_code = exit_code
 
 
-def base_environment() -> dict[str, str]:
+def base_environment(account: process.Account | None = None) -> dict[str, str]:
     """What commands get of the worker's own surroundings, and nothing else does: PATH, HOME, LANG, TZ.
 
     `HOME` is that of the account, whatever the worker was started with; `TZ` is absent where the worker has none.
     """
     base = {"PATH": os.environ.get("PATH") or DEFAULT_PATH, "LANG": os.environ.get("LANG") or "C.UTF-8"}
     base["HOME"] = os.environ.get("HOME") or "/"
-    with suppress(KeyError):  # an account that has only a number
-        base["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
+    if account:
+        base["HOME"] = account.home
+    else:
+        with suppress(KeyError):  # an account that has only a number
+            base["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
     if "TZ" in os.environ:
         base["TZ"] = os.environ["TZ"]
     return base
@@ -64,19 +67,24 @@ def phase_environment(
         "OPSICLE_PHASE": work.phases[phase].name,
         "OPSICLE_REQUESTER": work.requester,
         "OPSICLE_WORKSPACE": str(workspace.path),
-        "OPSICLE_OUTPUT": str(workspace.beside(f"output-{phase}")),
+        "OPSICLE_OUTPUT": str(workspace.output_for(phase)),
     }
 
 
 def start(
-    phase: Phase, script: Script, environment: Mapping[str, str], workspace: Workspace, tag: int
+    phase: Phase,
+    script: Script,
+    environment: Mapping[str, str],
+    workspace: Workspace,
+    tag: int,
+    account: process.Account | None = None,
 ) -> process.Child:
-    """Start a phase's shell with its script. Raises CannotStart."""
+    """Start a phase's shell with its script, as another user if an account is given. Raises CannotStart."""
     try:
         folder = _folder(phase, workspace)
         argv = _argv(phase, script, workspace)
         encoded = {_bytes(name): _bytes(value) for name, value in environment.items()}
-        return process.spawn(argv, encoded, folder, tag)
+        return process.spawn(argv, encoded, folder, tag, account)
     except ValueError as problem:
         reason = "a command or a variable contains a NUL byte" if "null byte" in str(problem) else str(problem)
         raise CannotStart(reason) from None
