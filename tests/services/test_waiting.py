@@ -14,7 +14,6 @@ from opsicle.server.services.fleet import SHARED_HOME, Presence, WaitingWorkers
 from opsicle.wire.worker_api import PollRequest
 from tests.services.approving import Office, template_source
 from tests.services.core import HELLO, Core
-from tests.support import wait_until
 
 
 class Undone(Exception):
@@ -91,8 +90,7 @@ def test_whoever_waits_hears_of_what_was_approved(core: Core) -> None:
     asked = office.ask(password="hunter22")
     office.approve("bob", asked)
 
-    wait_until(lambda: gevent.sleep(0) or poll.ready())
-    assert [work.automation_id for work in poll.value.work] == [asked.id]
+    assert [work.automation_id for work in poll.get(timeout=30).work] == [asked.id]
 
 
 def presence(name: str, home: str, **labels: str) -> Presence:
