@@ -92,6 +92,7 @@ from opsicle.server.services.telegram_inbox import TelegramInbox
 from opsicle.server.services.templates import Templates
 from opsicle.server.services.users import Users
 from opsicle.server.services.vault import Vault
+from opsicle.server.services.waiting_kinds import WaitingKinds
 from opsicle.server.services.work import WorkOrders
 from opsicle.server.services.workers import Workers
 from opsicle.server.store.database import Database
@@ -108,6 +109,7 @@ _SIGN_AUDIT_EVERY_SECONDS = 5.0
 _LISTEN_EVERY_SECONDS = 2.0
 _DELIVER_EVERY_SECONDS = 0.5
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
+_REFRESH_QUEUE_EVERY_SECONDS = 60.0
 _PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
 _STEADY_SECONDS = 86400.0
 
@@ -188,7 +190,7 @@ class Services:
             Preferences(state),
             self.chats,
         )
-        leasing = Leasing(self.fleet, self.leases, self.signals, self.notices, clock, work_orders)
+        leasing = Leasing(WaitingKinds(state), self.fleet, self.leases, self.signals, self.notices, clock, work_orders)
         self.jobs = Jobs(state, self.job_logs, leasing, self.signals, self.notices, clock)
         self.dispatch = Dispatch(state, self.jobs, leasing, clock)
         progress = Progress(self.notices, bindings)
@@ -273,6 +275,7 @@ class Services:
             # An approval's time is the people's, and goes on without the server; that of leases is not.
             Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, lambda _: self.approvals.keep_time()),
             Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.judge_leases),
+            Loop("refresh queue", _REFRESH_QUEUE_EVERY_SECONDS, lambda _: self.jobs.refresh_queue()),
             Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, steady(self.automations.forget_requests)),
             Loop("shed logs", _SHED_LOGS_EVERY_SECONDS, steady(self.job_logs.shed)),
             Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.job_logs.prune(keep().logs))),

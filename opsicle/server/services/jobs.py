@@ -68,6 +68,10 @@ class Jobs:
         for row in self._database.read(jobs.list_all_held):
             self._leases.grant(Lease(row.id, row.automation_id, row.org_id, row.worker_id, row.fence))
 
+    def refresh_queue(self) -> None:
+        """Look whether what is thought to wait does, and whether all that does is known."""
+        self._leasing.kinds.refresh()
+
     def start(self, worker: WorkerActor, job_id: str, fence: int) -> Done:
         """Let a leased job begin; only after the answer may the worker execute anything.
 

@@ -10,7 +10,7 @@ import apsw
 from opsicle.domain.automations import AutomationState, is_final
 from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, where
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, where
 
 
 class AutomationRow(Row, frozen=True, kw_only=True):
@@ -177,29 +177,6 @@ def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, l
         _SELECT + f"WHERE a.id IN (SELECT id FROM automations {page} ORDER BY id DESC LIMIT :limit) ORDER BY a.id DESC",  # noqa: S608 - literals
         {"org_id": org_id, "before": before, "limit": limit, **asdict(wanted)},
         AutomationRow,
-    )
-
-
-def list_waiting_requirements(db: apsw.Connection, org_id: str) -> list[str]:
-    """What the org's waiting automations ask of a worker, each combination once.
-
-    One step in an index for each of them, however many automations ask the same.
-    """
-    return fetch_column(
-        db,
-        """
-        WITH RECURSIVE waiting (requirements) AS (
-            SELECT min(requirements) FROM automations
-             WHERE org_id = :org_id AND state = 'queued' AND job_id IS NULL
-            UNION ALL
-            SELECT (SELECT min(a.requirements) FROM automations a
-                     WHERE a.org_id = :org_id AND a.state = 'queued' AND a.job_id IS NULL
-                       AND a.requirements > waiting.requirements)
-              FROM waiting WHERE waiting.requirements IS NOT NULL
-        )
-        SELECT requirements FROM waiting WHERE requirements IS NOT NULL
-        """,
-        {"org_id": org_id},
     )
 
 
