@@ -31,6 +31,10 @@ IN_SERVICE = "the workers of one org that are in service, where something of it 
 OF_A_PERSON = "those of one person"
 
 EXCEPTIONS = {
+    ("sessions.delete_beyond", "USE TEMP B-TREE FOR ORDER BY"): OF_A_PERSON,
+    ("invitations.open_until", "SEARCH invitations USING INDEX invitations_open (org_id=?)"): OPEN_ALONE,
+    ("deliveries.list_due", "USE TEMP B-TREE FOR GROUP BY"): OPEN_ALONE,
+    ("deliveries.list_due", "SCAN deliveries USING INDEX deliveries_sending"): "what is being sent just now",
     ("approvals.list_decisions", "USE TEMP B-TREE FOR ORDER BY"): "of one approval: a handful",
     ("approvals.list_newest", "SEARCH approvals USING INDEX approvals_by_org (org_id=?)"): ONE_PAGE,
     (
@@ -48,10 +52,6 @@ EXCEPTIONS = {
     ("automations.count_waiting", "USE TEMP B-TREE FOR ORDER BY"): "of what different automations ask for",
     ("automations.list_newest", "SEARCH automations USING COVERING INDEX automations_by_org (org_id=?)"): ONE_PAGE,
     (
-        "automations.list_waiting_requirements",
-        "SEARCH automations USING INDEX automations_queued (org_id=?)",
-    ): ONE_STEP,
-    (
         "deliveries.count_by_state",
         "SCAN deliveries USING COVERING INDEX deliveries_by_channel_and_state",
     ): "for the metrics, in a thread, through an index alone",
@@ -63,6 +63,7 @@ EXCEPTIONS = {
     ("invitations.list_open", "SEARCH i USING INDEX invitations_open (org_id=?)"): OPEN_ALONE,
     ("invitations.list_open", "USE TEMP B-TREE FOR ORDER BY"): OPEN_ALONE,
     ("jobs.list_all_held", "SCAN j USING INDEX jobs_held"): "what runs just now, and only at the start",
+    ("logs.list_oldest", "SEARCH segments USING INDEX segments_by_age (org_id=?)"): ONE_PAGE,
     ("orgs.list_shared_waiting", "USE TEMP B-TREE FOR ORDER BY"): "of the orgs in which something waits",
     (
         "policies.list_applying",
@@ -70,6 +71,10 @@ EXCEPTIONS = {
     ): "versions of an org's default policies alone: one for each push of them",
     ("policies.list_applying", "USE TEMP B-TREE FOR ORDER BY"): "of the default policies' newest versions",
     ("secrets.list_values", "SCAN sealed_values"): "for a new master key, while no server runs",
+    (
+        "waiting.list_kinds",
+        "SCAN automations USING INDEX automations_queued",
+    ): "the queue, at start and in a thread",
     ("workers.find", "SCAN w"): "workers by name, when a person asks for one; thousands at most",
     ("workers.find", "SEARCH w USING INDEX workers_by_org (org_id=?)"): "as above",
     ("workers.find", "USE TEMP B-TREE FOR ORDER BY"): "those of one name",

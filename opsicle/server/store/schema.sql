@@ -420,6 +420,8 @@ CREATE TABLE join_tokens (
     worker_id  TEXT REFERENCES workers (id)
 , is_shared INTEGER NOT NULL DEFAULT 0, labels TEXT) STRICT, WITHOUT ROWID;
 
+CREATE INDEX join_tokens_open ON join_tokens (org_id, expires_at) WHERE used_at IS NULL;
+
 CREATE TABLE link_codes (
     channel_id TEXT NOT NULL REFERENCES channels (id),
     user_id    TEXT NOT NULL REFERENCES users (id),
