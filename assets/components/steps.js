@@ -5,6 +5,7 @@ import { duration, durationText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { stateDot } from "./states.js";
 
+const DEFAULT_TIMEOUT_SECONDS = 60;
 const MAX_OPEN_COMMANDS = 24; // beyond that, phases that went well are folded
 
 /** The phases of a template, in order, with what is special about each. */
@@ -31,14 +32,19 @@ function commandList(commands) {
   );
 }
 
+function limitText(seconds) {
+  const text = durationText(seconds * 1000)
+    .replace(".0 s", " s")
+    .replace(" 00 s", "")
+    .replace(" 00 min", "");
+  return `at most ${text}${seconds === DEFAULT_TIMEOUT_SECONDS ? ", the default" : ""}`;
+}
+
 function facts(phase) {
   const all = [
     phase.when && phase.when !== "success" && `when: ${phase.when}`,
     phase.image && `image ${phase.image}`,
-    `at most ${durationText((phase.timeout ?? 60) * 1000)
-      .replace(".0 s", " s")
-      .replace(" 00 s", "")
-      .replace(" 00 min", "")}`,
+    limitText(phase.timeout ?? DEFAULT_TIMEOUT_SECONDS),
     phase.retries && `${phase.retries.limit} retries`,
     phase.shell && phase.shell !== "/bin/sh" && phase.shell,
     phase.working_directory && `in ${phase.working_directory}`,
@@ -63,7 +69,9 @@ export function phaseView(phase, index, { isLong, goTo, before }) {
       { dataset: { focus: `phase-${index}` } },
       stateDot(phase.state),
       h("span", { class: "phase-name" }, visible(phase.name)),
-      phase.tries > 1 && h("span", { class: "fact" }, `try ${phase.tries}`),
+      phase.tries_allowed > 1 &&
+        phase.tries > 0 &&
+        h("span", { class: "fact" }, `attempt ${phase.tries} of ${phase.tries_allowed}`),
       phase.when !== "success" && h("span", { class: "fact" }, phase.when === "always" ? "always" : `on ${phase.when}`),
       phase.started_at && duration(phase.started_at, phase.finished_at),
     ),

@@ -2,12 +2,16 @@
 // slow page slow the stream down, and gives its connection back while nobody looks (a browser has six per server).
 
 import { open } from "./api.js";
+import { inSlot } from "./stream-slots.js";
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 10_000;
 const SILENCE_MS = 40_000; // the server sends a heartbeat every 15 s
 const HIDDEN_GRACE_MS = 15_000;
 const BUSY_MS = 12; // then the page gets a turn to draw
+const TURN_MS = 1_000; // the longest that a page may stream while others wait for their turn
+const QUIET_MS = 150; // a turn ends when nothing has come for so long
+const BETWEEN_TURNS_MS = 1_000;
 
 /**
  * Follow a stream until `signal` says stop, the server says that this is for nobody here, or `on` returns false.
@@ -21,15 +25,24 @@ export async function follow(path, { on, status = () => {}, failed = () => {}, s
   while (!signal.aborted) {
     await untilVisible(signal);
     try {
-      const isOver = await followOnce(path, position, {
-        signal,
-        on: (...event) => {
-          pause = FIRST_PAUSE_MS;
-          status("live");
-          return on(...event);
-        },
-      });
+      let wasTurn = false;
+      const isOver = await inSlot((isTurn) => {
+        wasTurn = isTurn;
+        return followOnce(path, position, {
+          signal,
+          isTurn,
+          on: (...event) => {
+            pause = FIRST_PAUSE_MS;
+            status("live");
+            return on(...event);
+          },
+        });
+      }, signal);
       if (isOver) break;
+      if (wasTurn) {
+        await sleep(BETWEEN_TURNS_MS, signal);
+        continue;
+      }
     } catch (error) {
       if (signal.aborted) return;
       if (error.status >= 400 && error.status < 500 && error.status !== 429) {
@@ -45,13 +58,19 @@ export async function follow(path, { on, status = () => {}, failed = () => {}, s
   status("closed");
 }
 
-/** One connection. True when `on` had enough. */
-async function followOnce(path, position, { on, signal }) {
+/** One connection; with `isTurn` a short one. True when `on` had enough. */
+async function followOnce(path, position, { on, signal, isTurn }) {
   const connection = new AbortController();
   const hangUp = () => connection.abort();
   signal.addEventListener("abort", hangUp);
   const stopWatching = whenHidden(hangUp);
   let silence = setTimeout(hangUp, SILENCE_MS);
+  let turn = 0;
+  let isTurnOver = false;
+  const endTurn = () => {
+    isTurnOver = true;
+    hangUp();
+  };
   try {
     const headers = { Accept: "text/event-stream", ...(position.id && { "Last-Event-ID": position.id }) };
     const response = await open(path, { headers, signal: connection.signal });
@@ -61,12 +80,17 @@ async function followOnce(path, position, { on, signal }) {
       const { done, value } = await reader.read();
       if (done) return false;
       clearTimeout(silence);
-      silence = setTimeout(hangUp, SILENCE_MS);
+      silence = isTurn ? setTimeout(endTurn, QUIET_MS) : setTimeout(hangUp, SILENCE_MS);
+      if (isTurn && !turn) turn = setTimeout(endTurn, TURN_MS);
       if (await deliver(parser.feed(value), position, on)) return true;
       if (signal.aborted) return false;
     }
+  } catch (error) {
+    if (isTurnOver) return false;
+    throw error;
   } finally {
     clearTimeout(silence);
+    clearTimeout(turn);
     stopWatching();
     signal.removeEventListener("abort", hangUp);
     connection.abort();

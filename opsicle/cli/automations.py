@@ -139,7 +139,9 @@ def _ending(phase: object) -> str:
     from opsicle.wire.user_api import PhaseRun
 
     assert isinstance(phase, PhaseRun)
-    return phase.explanation or ("" if phase.exit_code is None else f"exit code {phase.exit_code}")
+    ended = phase.explanation or ("" if phase.exit_code is None else f"exit code {phase.exit_code}")
+    has_more = phase.tries > 1 and phase.state != "running" and ended
+    return f"{ended}, at attempt {phase.tries} of {phase.tries_allowed}" if has_more else ended
 
 
 def _print_as_json(api: Api, automation_id: str, *, follow: bool) -> None:

@@ -25,6 +25,7 @@ _COLUMNS = [
     Column("role", lambda org: org.role),
     Column("shared workers", lambda org: org.allows_shared_workers),
     Column("current", lambda org: org.is_current),
+    Column("id", lambda org: org.id),
 ]
 
 _ADMIN_COLUMNS = [
@@ -140,6 +141,14 @@ def provider_admins(add: str | None, remove: str | None, limit: int | None, totp
     if remove:
         with_proof(totp, lambda api: _of(api).drop_provider_admin(remove))
     emit_list(_api().provider_admins(), _ADMIN_COLUMNS, limit=limit)
+
+
+@orgs.command("release-queue")
+@totp_option
+def release_queue(totp: str | None) -> None:
+    """Hand out what waits on a server whose queue is held after a restore, for provider admins."""
+    state = with_proof(totp, lambda api: _of(api).release_queue())
+    emit(state, [("epoch", state.epoch), ("held", state.held), ("remarks", "; ".join(state.remarks))])
 
 
 def _api() -> OrgApi:

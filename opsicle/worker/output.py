@@ -7,8 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from opsicle.wire.jobs import PhaseReport
-from opsicle.worker.masking import Mask, Masking
+from opsicle.wire.jobs import STDERR, PhaseReport
+from opsicle.worker.masking import KEY_BYTES, Mask, Masking
+from opsicle.worker.private_files import MaskRequests
 from opsicle.worker.waiting import Waiter
 
 CHUNK_BYTES = 64 * 1024
@@ -16,6 +17,7 @@ CHUNK_BYTES = 64 * 1024
 _GATHER_SECONDS = 0.004  # a pipe that has just been read is left alone so long: many small writes make one chunk
 _SPOOL_FULL_SECONDS = 0.05  # until data that was not taken is offered again
 _SILENT_SECONDS = 0.2  # after so long, a few bytes that might begin a secret are shown all the same
+_NOT_MASKED = f"a value written to OPSICLE_MASK is not masked: it is shorter than {KEY_BYTES} bytes, or one too many"
 _STEPS_AT_ONCE = 32  # 1 MiB read and taken, more than a pipe holds; who never stops printing cannot hold us up
 
 
@@ -57,7 +59,7 @@ class Output:
     """All pipes of a job, with its secrets masked.
 
     They stay open beyond their phase, for as long as something of it may print. `offset` is the job's log offset at
-    which the next data will begin.
+    which the next data will begin. Behind `max_bytes` of output, more is only counted, in `dropped_bytes`.
 
     Two pipes have no order of their own, so it is made by when they are read. Only the pipe that spoke last is left
     alone to gather more; the others are read as soon as there is something, and the one that spoke last is emptied
@@ -65,9 +67,18 @@ class Output:
     other more slowly than this process wakes up, and what one stream says in a row is never torn apart.
     """
 
-    def __init__(self, sink: Sink, waiter: Waiter, masking: Masking | None = None) -> None:
+    def __init__(
+        self, sink: Sink, waiter: Waiter, masking: Masking | None = None, max_bytes: int | None = None
+    ) -> None:
         self.offset = 0
-        self._masking = masking
+        self.dropped_bytes = 0
+        self._max_bytes = max_bytes
+        self.masking = masking
+        self._requests: MaskRequests | None = None
+        self._has_told_of_ignored = False
+        self._notes: list[bytes] = []
+        self._phase = 0  # of what was printed last
+        self._is_at_line_start = True
         self._sink = sink
         self._waiter = waiter
         self._pipes: dict[int, _Pipe] = {}
@@ -82,16 +93,61 @@ class Output:
     @property
     def is_held_up(self) -> bool:
         """Whether something was printed that the sink has had no room for."""
-        return any(pipe.held for pipe in self._pipes.values())
+        return bool(self._notes) or any(pipe.held for pipe in self._pipes.values())
 
     def add(self, fd: int, phase: int, stream: int) -> None:
         """Carry what comes from `fd`, a non-blocking pipe that is closed when its other end is."""
-        pipe = self._pipes[fd] = _Pipe(fd, phase, stream, Mask(self._masking) if self._masking else None)
+        pipe = self._pipes[fd] = _Pipe(fd, phase, stream, Mask(self.masking) if self.masking else None)
         self._watch(pipe)
+
+    def heed(self, requests: MaskRequests) -> None:
+        """Mask what commands ask for from then on."""
+        self._requests = requests
+        self._waiter.watch(requests.fd, self._learn)
+
+    def note(self, text: str, phase: int | None = None) -> None:
+        """Say something of our own in the log, on a line of its own, as soon as the sink has room.
+
+        `phase` is where it belongs; None: where the last output came from.
+        """
+        self._phase = self._phase if phase is None else phase
+        self._notes.append(f"opsicle: {text}\n".encode())
+        self._tell_notes()
+
+    def _tell_notes(self) -> bool:
+        """Give the sink our own lines. False if it has no room."""
+        while self._notes:
+            line = self._notes[0] if self._is_at_line_start else b"\n" + self._notes[0]
+            if not self._pass_on(self._phase, STDERR, now_ms(), line):
+                return False
+            self._notes.pop(0)
+        return True
+
+    def _pass_on(self, phase: int, stream: int, at_ms: int, piece: bytes) -> bool:
+        """Give the sink a piece of up to 64 KiB. False if it has no room."""
+        offset = self._sink.write(phase, stream, at_ms, piece)
+        if offset is None:
+            return False
+        self.offset, self._phase, self._is_at_line_start = offset, phase, piece.endswith(b"\n")
+        return True
+
+    def _learn(self) -> None:
+        values = self._requests.read() if self._requests else []
+        if self._requests and self._requests.has_ignored and not self._has_told_of_ignored:
+            self._has_told_of_ignored = True
+            self.note(_NOT_MASKED)
+        if not values:
+            return
+        if self.masking is None:
+            self.masking = Masking(values)
+        else:
+            self.masking.add(values)
+        for pipe in self._pipes.values():
+            pipe.mask = pipe.mask or Mask(self.masking)
 
     def turn(self, now: float) -> float:
         """Look again at the pipes that were left alone; the monotonic time by which to call again."""
-        next_due = float("inf")
+        next_due = float("inf") if self._tell_notes() else now + _SPOOL_FULL_SECONDS
         for pipe in self._in_order():
             if pipe.due and pipe.due <= now:
                 self._take(pipe)
@@ -163,6 +219,7 @@ class Output:
         except BlockingIOError:
             return False
         pipe.read_at_ms = now_ms()
+        self._learn()  # after the pipe: what was printed behind a value to mask was read behind it, too
         pipe.held = _masked(pipe.mask, content) if pipe.mask else content
         if not content and not pipe.held:
             self._drop(pipe)
@@ -174,14 +231,24 @@ class Output:
         """Give the sink some of what the pipe holds. False if it has no room, or something else comes first."""
         if self._refused not in {None, pipe}:
             return False
+        if self._is_full():
+            self.dropped_bytes += len(pipe.held)
+            pipe.held = b""
+            return True
         piece = pipe.held[:CHUNK_BYTES]  # what the mask held back may have made it longer
-        offset = self._sink.write(pipe.phase, pipe.stream, pipe.read_at_ms, piece)
-        self._refused = pipe if offset is None else None
-        if offset is None:
+        if self._max_bytes is not None:
+            piece = piece[: self._max_bytes - self.offset]
+        is_taken = self._pass_on(pipe.phase, pipe.stream, pipe.read_at_ms, piece)
+        self._refused = None if is_taken else pipe
+        if not is_taken:
             return False
-        self.offset = offset
-        pipe.held = pipe.held[CHUNK_BYTES:]
+        pipe.held = pipe.held[len(piece) :]
+        if self._is_full():
+            self.note(f"the log ends here: a job may log {self._max_bytes} bytes. The job goes on; the rest is counted")
         return True
+
+    def _is_full(self) -> bool:
+        return self._max_bytes is not None and self.offset >= self._max_bytes
 
     def _watch(self, pipe: _Pipe) -> None:
         pipe.due = 0.0

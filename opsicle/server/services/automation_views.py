@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from opsicle.domain.automations import AutomationState
+from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.templates import Phase, Template
-from opsicle.domain.workers import Candidate, waiting_reason
+from opsicle.domain.workers import Candidate, absence, waiting_reason
 from opsicle.server.services.stored_values import shown_values, stored_requirements
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
@@ -28,6 +28,7 @@ class Snapshot:
     log_bytes: int
     candidates: Sequence[Candidate]
     log_remark: str = ""
+    held: str = ""
 
     @property
     def newest_job(self) -> JobRow | None:
@@ -35,8 +36,8 @@ class Snapshot:
         return self.tries[-1] if self.tries else None
 
 
-def summary(row: AutomationRow, candidates: Sequence[Candidate]) -> AutomationSummary:
-    """An automation as it stands in a list."""
+def summary(row: AutomationRow, candidates: Sequence[Candidate], held: str = "") -> AutomationSummary:
+    """An automation as it stands in a list. `held`: why nothing at all is handed out."""
     return AutomationSummary(
         id=row.id,
         state=row.state,
@@ -49,7 +50,7 @@ def summary(row: AutomationRow, candidates: Sequence[Candidate]) -> AutomationSu
         approval_id=row.approval_id,
         exit_code=row.exit_code,
         explanation=row.explanation,
-        waiting_reason=_waiting_reason(row, candidates),
+        waiting_reason=_waiting_reason(row, candidates, held),
         is_cancel_requested=row.cancel_requested_at is not None,
         created_at=row.created_at,
         queued_at=row.queued_at,
@@ -62,9 +63,9 @@ def whole(snapshot: Snapshot) -> Automation:
     """An automation with its phases, values and jobs."""
     row, template = snapshot.row, snapshot.template
     newest = snapshot.newest_job
-    reports = msgspec.json.decode(newest.phases, type=list[PhaseReport]) if newest else []
+    reports = _reports(newest) if newest else []
     return Automation(
-        **msgspec.structs.asdict(summary(row, snapshot.candidates)),
+        **msgspec.structs.asdict(summary(row, snapshot.candidates, snapshot.held)),
         display_name=template.display_name,
         values=shown_values(row.values_json),
         variables=list(template.variables),
@@ -76,13 +77,31 @@ def whole(snapshot: Snapshot) -> Automation:
     )
 
 
-def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate]) -> str:
+def _reports(job: JobRow) -> list[PhaseReport]:
+    """What the worker said of the phases. Of those that a lost job had not ended, nobody can say more: time stands."""
+    reports = msgspec.json.decode(job.phases, type=list[PhaseReport])
+    if job.state == JobState.UNKNOWN:
+        for report in reports:
+            steps: list[PhaseReport | CommandReport] = [report, *report.commands]
+            for step in steps:
+                if step.state in {StepState.PENDING, StepState.RUNNING}:
+                    step.state = StepState.UNKNOWN
+                    step.finished_at_ms = _milliseconds(job.finished_at) if step.started_at_ms is not None else None
+    return reports
+
+
+def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate], held: str) -> str:
     if row.state == AutomationState.AWAITING_APPROVAL:
         return f"it waits for approval: {row.waiting_for}"
     if row.state != AutomationState.QUEUED:
         return ""
     if row.job_id:
-        return f"{row.worker_name} is about to start it"
+        worker = next((one for one in candidates if one.name == row.worker_name), None)
+        is_gone = worker is not None and not worker.is_connected
+        said = f"was given it, but {absence(worker)}" if worker and is_gone else "is about to start it"
+        return f"{row.worker_name} {said}"
+    if held:
+        return f"{held}: whoever runs the server must release the queue"
     return waiting_reason(stored_requirements(row.requirements), candidates)
 
 
@@ -103,6 +122,7 @@ def _phase(phase: Phase, report: PhaseReport) -> PhaseRun:
         finished_at=_time(report.finished_at_ms),
         exit_code=report.exit_code,
         tries=report.tries,
+        tries_allowed=1 + (phase.retries.limit if phase.retries else 0),
         explanation=report.explanation,
         timeout=phase.timeout,
         when=phase.when,
@@ -134,6 +154,10 @@ def _job(row: JobRow) -> Job:
         exit_code=row.exit_code,
         explanation=row.explanation,
     )
+
+
+def _milliseconds(at: datetime | None) -> int | None:
+    return int(at.timestamp() * 1000) if at else None
 
 
 def _time(at_ms: int | None) -> datetime | None:

@@ -6,6 +6,8 @@ being told of it; whether it is what was triggered is looked at elsewhere (`bind
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from opsicle.domain.templates import Value
@@ -20,6 +22,7 @@ def shown_values(values_json: str) -> dict[str, Value]:
         return {}
 
 
+@lru_cache(maxsize=4096)
 def stored_requirements(text: str) -> Requirements:
     """What an automation asks of its worker. Where that cannot be read, whoever comes first finds out."""
     try:

@@ -1,0 +1,57 @@
+"""Many windows of one browser side by side: a browser opens only six connections to one server."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage
+from tests.product import Installation
+from tests.thin_api import Api
+
+WINDOWS = 8
+OWN_STREAMS = """(async () => {
+    const locks = await navigator.locks.query();
+    return locks.held.map((lock) => lock.name).filter((name) => /[0-9]$/.test(name));
+})()"""
+"""The names of the streams that a window has to itself."""
+
+
+def _in_new_window(page: Page, path: str) -> Page:
+    """Another window of the same browser, with the same cookies and the same connections."""
+    window = page.context.new_page()
+    window.goto(path)
+    window.get_by_role("heading", level=1).first.wait_for()
+    return window
+
+
+def test_a_further_window_opens_and_all_stay_live_however_many_there_are(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    with Api(installation.access()) as api:
+        ids = [api.run("count") for _ in range(2)]
+        first = open_page(f"/automations/{ids[0]}")
+        windows = [first, *(_in_new_window(first, f"/automations/{ids[n % 2]}") for n in range(1, WINDOWS))]
+        assert {window.evaluate("document.visibilityState") for window in windows} == {"visible"}
+
+        listing = _in_new_window(first, "/templates")
+        listing.get_by_role("link", name="Run Greet somebody").click()
+        listing.get_by_role("button", name="Run now").wait_for()
+        for window in windows:
+            expect(window.locator(".log-text").get_by_text("number 5", exact=True)).to_be_visible()
+
+        for automation_id in ids:
+            api.json("POST", f"/api/v1/automations/{automation_id}/cancel")
+        for window in windows:
+            expect(window.locator(".page-title .state")).to_have_text("cancelled")
+            expect(window.locator(".log-text").get_by_text("cleaned up", exact=True)).to_be_visible()
+
+
+def test_a_window_that_waits_its_turn_gets_a_stream_of_its_own_once_another_is_closed(open_page: OpenPage) -> None:
+    first = open_page("/automations")
+    windows = [first, *(_in_new_window(first, "/automations") for _ in range(4))]
+    for window in windows:
+        expect(window.get_by_role("status").filter(has_text="live").first).to_be_visible()
+    assert sorted(first.evaluate(OWN_STREAMS)) == [f"opsicle-stream-{n}" for n in (1, 2, 3)]
+
+    first.close()
+    windows[1].wait_for_function(f"async () => (await {OWN_STREAMS}).length === 3")
