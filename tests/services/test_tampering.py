@@ -21,6 +21,7 @@ Tamper = Callable[[Office, Automation], None]
 
 UNBOUND = "DROP TRIGGER IF EXISTS automations_stay_bound; DROP TRIGGER IF EXISTS automations_stay_authentic;"
 UNDECIDED = """
+    DROP TRIGGER IF EXISTS approvals_stay;
     DROP TRIGGER IF EXISTS approval_decisions_are_immutable; DROP TRIGGER IF EXISTS approval_decisions_stay;
     DROP TRIGGER IF EXISTS approval_decisions_stay_authentic;
 """
