@@ -150,7 +150,9 @@ class Automations:
         if offer is None:
             self._dispatch.wake_for(actor.org_id, asked)
         self._signals.changed(org_topic(actor.org_id))
-        return whole(Snapshot(stored, template, [], 0, self._fleet.candidates(actor.org_id), held=self._fleet.held))
+        waits = stored.state is AutomationState.QUEUED and stored.job_id is None
+        candidates = self._fleet.candidates(actor.org_id) if waits else []
+        return whole(Snapshot(stored, template, [], 0, candidates, held=self._fleet.held))
 
     def _sealed(
         self, row: AutomationRow, template: Template, values: dict[str, Value]
@@ -259,7 +261,8 @@ class Automations:
 
         hidden: set[str] = set()
         rows, candidates = self._database.read(query)
-        items = [summary(row, candidates, self._fleet.held) for row in rows[:limit] if row.id not in hidden]
+        shown, reasons = [row for row in rows[:limit] if row.id not in hidden], dict[str, str]()
+        items = [summary(row, candidates, self._fleet.held, reasons) for row in shown]
         return Page(items, rows[limit - 1].id if len(rows) > limit else "")
 
     def cancel(self, actor: Actor, automation_id: str) -> Automation:
