@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from opsicle.kit import signals
+
 if TYPE_CHECKING:
     from playwright.sync_api import Playwright
 
 MOST_CHARACTERS = 40
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what tests start, even if they were started in the background themselves."""
+    signals.restore_defaults()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

@@ -5,6 +5,7 @@ import { duration, durationText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { stateDot } from "./states.js";
 
+const DEFAULT_TIMEOUT_SECONDS = 60;
 const MAX_OPEN_COMMANDS = 24; // beyond that, phases that went well are folded
 
 /** The phases of a template, in order, with what is special about each. */
@@ -31,14 +32,19 @@ function commandList(commands) {
   );
 }
 
+function limitText(seconds) {
+  const text = durationText(seconds * 1000)
+    .replace(".0 s", " s")
+    .replace(" 00 s", "")
+    .replace(" 00 min", "");
+  return `at most ${text}${seconds === DEFAULT_TIMEOUT_SECONDS ? ", the default" : ""}`;
+}
+
 function facts(phase) {
   const all = [
     phase.when && phase.when !== "success" && `when: ${phase.when}`,
     phase.image && `image ${phase.image}`,
-    `at most ${durationText((phase.timeout ?? 60) * 1000)
-      .replace(".0 s", " s")
-      .replace(" 00 s", "")
-      .replace(" 00 min", "")}`,
+    limitText(phase.timeout ?? DEFAULT_TIMEOUT_SECONDS),
     phase.retries && `${phase.retries.limit} retries`,
     phase.shell && phase.shell !== "/bin/sh" && phase.shell,
     phase.working_directory && `in ${phase.working_directory}`,

@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
+
+from opsicle.domain.errors import UsageError
 
 FILE_NAME = "opsicle.toml"
 
@@ -34,16 +37,19 @@ def config_folder(environment: Mapping[str, str]) -> Path:
     try:
         return Path.home() / ".config" / "opsicle"
     except RuntimeError:
-        from opsicle.domain.errors import UsageError
-
         raise UsageError("there is no home folder", hint="Set OPSICLE_CONFIG_DIR.") from None
 
 
 def read_defaults(root: click.Group) -> dict[str, Any]:
     """The options' defaults from the files, as click takes them. Raises UsageError that names the file and the key."""
-    own, here = config_folder(os.environ) / FILE_NAME, Path(FILE_NAME)
-    defaults = _read(own, root)
-    if here.exists() and not _is_same(own, here):
+    here = Path(FILE_NAME)
+    own: Path | None = None
+    defaults: dict[str, Any] = {}
+    with suppress(UsageError):  # an account that is only a number, as in containers, has no settings and needs none
+        own = config_folder(os.environ) / FILE_NAME
+    if own:
+        defaults = _read(own, root)
+    if here.exists() and not (own and _is_same(own, here)):
         found = _read(here, root)
         for key in _TRUSTED_ONLY:
             if key in found:
@@ -98,6 +104,4 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _refused(path: Path, why: str) -> Exception:
-    from opsicle.domain.errors import UsageError
-
     return UsageError(f"{path} cannot be used: {why}")

@@ -13,6 +13,7 @@ import click
 from opsicle.cli.output import emit
 from opsicle.cli.root import Command
 from opsicle.cli.terminal import say, styled
+from opsicle.kit import signals
 from opsicle.kit.resources import program
 
 if TYPE_CHECKING:
@@ -141,5 +142,8 @@ def _end_like_ctrl_c(stack: ExitStack) -> None:
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
+    signals.restore_defaults()
     for number in _ENDING_SIGNALS:
+        if number == signal.SIGHUP and signals.is_ignored(number):
+            continue  # `nohup`: the terminal may go
         stack.callback(signal.signal, number, signal.signal(number, interrupt))

@@ -14,7 +14,7 @@ from opsicle.domain.policy_parser import digest as policy_digest
 from opsicle.domain.problems import Problems, nearest, quoted
 from opsicle.domain.template_parser import AUTOMATION_TYPE, TEMPLATE_TYPE, Document, digest, parse_document
 from opsicle.domain.template_warnings import warnings
-from opsicle.domain.templates import Template, Value, Variable, VariableType
+from opsicle.domain.templates import Phase, Template, Value, Variable, VariableType, default_limit
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import parse_text
 from opsicle.domain.yaml_documents import MAX_BYTES, Kind, load, plain
@@ -31,6 +31,7 @@ class Check(msgspec.Struct, kw_only=True):
     digest: str = ""
     warnings: list[Problem] = []
     unsupported: list[Problem] = []
+    notes: list[str] = []
     error: InvalidInput | None = None
 
     @property
@@ -49,6 +50,7 @@ class Check(msgspec.Struct, kw_only=True):
             "errors": self.errors,
             "warnings": self.warnings,
             "unsupported": self.unsupported,
+            "notes": self.notes,
         }
 
 
@@ -67,7 +69,7 @@ def check_file(file: str) -> Check:
             )
         case RequestDocument(warnings=found):
             return Check(file=file, name=document.name, type=REQUEST_TYPE, warnings=list(found))
-    return Check(file=file, name=document.name, type=AUTOMATION_TYPE)
+    return Check(file=file, name=document.name, type=AUTOMATION_TYPE, notes=_limits(document.phases))
 
 
 def _checked_template(file: str, document: Template) -> Check:
@@ -78,7 +80,15 @@ def _checked_template(file: str, document: Template) -> Check:
         digest=digest(document),
         warnings=warnings(document),
         unsupported=unsupported(document),
+        notes=_limits(document.phases),
     )
+
+
+def _limits(phases: Iterable[Phase]) -> list[str]:
+    """Which phases are ended by a time limit that nobody has written."""
+    return [
+        f"phase {phase.name}: at most {phase.timeout} s, {said}" for phase in phases if (said := default_limit(phase))
+    ]
 
 
 def read_source(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import signal
 import tempfile
 import threading
@@ -24,8 +25,10 @@ from opsicle.domain.template_parser import AutomationDocument
 from opsicle.domain.templates import Template, Value, Variable, VariableType
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import check_values, environment
+from opsicle.kit import signals
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
+from opsicle.worker.private_files import private_folder
 from opsicle.worker.runner import Cancellation, Host, Runner
 from opsicle.worker.workspace import remove_folder
 
@@ -82,7 +85,7 @@ def prepare(
         job_id=new_id(datetime.now(UTC)),
         fence=1,
         template=document.name,
-        requester=getpass.getuser(),
+        requester=_user_name(),
         phases=document.phases,
         variables=environment([v for v in variables if v.type is not VariableType.SECRET], values),
         secret_variables=environment(variables, only_secret(variables, values)),
@@ -102,7 +105,10 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
         folder = Path(tempfile.mkdtemp(prefix="opsicle-"))
         # Not a TemporaryDirectory: that would delete through what the job has left mounted.
         stack.callback(remove_folder, folder)
-        runner = Runner(work, _Shown(narration), Host(workspace_root=folder), cancellation)
+        private = private_folder(folder)
+        stack.callback(remove_folder, private)
+        host = Host(workspace_root=folder, private_folder=private)
+        runner = Runner(work, _Shown(narration), host, cancellation)
         _cancel_on_signals(stack, cancellation, narration)
         begun = time.monotonic()
         outcome = _in_thread(runner)
@@ -119,6 +125,14 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
         finished_at=datetime.now(UTC),
         phases=[_phase(report) for report in outcome.phases],
     )
+
+
+def _user_name() -> str:
+    """Who runs this; in a container that may be only a number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # OSError from Python 3.13 on
+        return f"uid-{os.geteuid()}"
 
 
 def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument) -> None:
@@ -158,7 +172,10 @@ def _cancel_on_signals(stack: ExitStack, cancellation: Cancellation, narration: 
             narration.show_status("cancelling …")
         cancellation.cancel()
 
+    signals.restore_defaults()
     for number in _STOP_SIGNALS:
+        if number == signal.SIGHUP and signals.is_ignored(number):
+            continue  # `nohup`: the terminal may go
         stack.callback(signal.signal, number, signal.signal(number, cancel))
 
 

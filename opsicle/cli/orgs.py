@@ -25,6 +25,7 @@ _COLUMNS = [
     Column("role", lambda org: org.role),
     Column("shared workers", lambda org: org.allows_shared_workers),
     Column("current", lambda org: org.is_current),
+    Column("id", lambda org: org.id),
 ]
 
 _ADMIN_COLUMNS = [

@@ -39,6 +39,7 @@ COMMANDS = {
     "channels": "channels",
     "audit": "audit",
     "service": "service",
+    "recover": "recover",
 }
 """Each command and the module of `opsicle.cli` that has it, in the order in which help lists them."""
 

@@ -64,6 +64,19 @@ class ServerCommand(Command):
     help="How long audit entries are kept; for ever unless told.",
 )
 @click.option(
+    "--automation-retention-days",
+    type=click.IntRange(min=0),
+    metavar="DAYS",
+    help="How long automations that have ended are kept; 365 unless told, 0 for ever.",
+)
+@click.option(
+    "--automation-retention-count",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many automations that have ended each org keeps at most; any number unless told.",
+)
+@click.option("--compact", is_flag=True, help="Write the databases anew at this start, which makes them small again.")
+@click.option(
     "--master-key-file",
     metavar="FILE",
     type=Path,

@@ -56,6 +56,8 @@ def validate(files: tuple[str, ...]) -> InvalidInput | None:
             say(printable(f"{check.file}: {check.error.message}"))
         elif not current().wants_json:
             click.echo(printable(f"{check.file}: {check.type} {check.name} is valid"))
+            for note in check.notes:
+                click.echo(printable(f"{check.file}: {note}"))
     if current().wants_json:
         documents = [check.document() for check in checked]
         print_json(documents[0] if len(files) == 1 else documents)

@@ -32,6 +32,12 @@ from opsicle.cli.terminal import read_token
     "--label", metavar="K=V", multiple=True, help="What it says of itself; people grant what counts. May be repeated."
 )
 @click.option("--slots", type=click.IntRange(1, 1000), default=4, metavar="N", help="Jobs at once; 4 unless told.")
+@click.option(
+    "--run-as",
+    metavar="USER",
+    multiple=True,
+    help="Run jobs as this user, not as the worker's own; for root. ORG=USER for one org's (by id). May be repeated.",
+)
 @click.option("--verbose", is_flag=True, help="Log more.")
 def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
     data_dir: Path,
@@ -41,6 +47,7 @@ def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
     name: str,
     label: tuple[str, ...],
     slots: int,
+    run_as: tuple[str, ...],
     *,
     verbose: bool,
 ) -> None:
@@ -61,6 +68,7 @@ def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
         name=name,
         labels=labels_of(label),
         slots=slots,
+        run_as=run_as,
         server_urls=tuple(_url(url) for url in server_url),
     )
     run(options)

@@ -14,7 +14,7 @@ from opsicle.domain.names import (
     is_reserved,
 )
 from opsicle.domain.problems import quoted
-from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE
+from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE, secret_file_environment_name
 from opsicle.domain.templates import (
     DEFAULT_PHASE_TIMEOUT_SECONDS,
     DEFAULT_SHELL,
@@ -76,7 +76,7 @@ def _phase(fields: Fields) -> Phase:
         timeout=fields.integer("timeout", DEFAULT_PHASE_TIMEOUT_SECONDS, 1, MAX_TIMEOUT_SECONDS),
         commands=_commands(fields),
         env=_env(fields),
-        secrets=fields.names("secrets", MAX_SECRETS, SECRET_NAME, SECRET_NAME_RULE),
+        secrets=_secrets(fields),
         working_directory=_working_directory(fields),
         when=fields.choice("when", When.SUCCESS),
         retries=_retries(fields),
@@ -124,6 +124,16 @@ def _env(fields: Fields) -> dict[str, str]:
         elif text is not None:
             env[name] = text
     return env
+
+
+def _secrets(fields: Fields) -> tuple[str, ...]:
+    names = fields.names("secrets", MAX_SECRETS, SECRET_NAME, SECRET_NAME_RULE)
+    place = fields.find("secrets")
+    for name in names:
+        if place and f"file-{name}" in names:
+            variable = secret_file_environment_name(name)
+            place.add(f"`{name}` and `file-{name}` in one phase would both be {variable}; rename one of them")
+    return names
 
 
 def _working_directory(fields: Fields) -> str | None:

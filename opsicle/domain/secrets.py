@@ -45,6 +45,15 @@ def secret_environment_name(name: str) -> str:
     return "OPSICLE_SECRET_" + name.upper().replace("-", "_")
 
 
+def secret_file_environment_name(name: str) -> str:
+    """Return the environment variable by which commands find a secret's file.
+
+    >>> secret_file_environment_name("db-password")
+    'OPSICLE_SECRET_FILE_DB_PASSWORD'
+    """
+    return secret_environment_name(f"file-{name}")
+
+
 def named_secrets(phases: Iterable[Phase]) -> list[str]:
     """The secrets that phases name, each once, by name."""
     return sorted({name for phase in phases for name in phase.secrets})

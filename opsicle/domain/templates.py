@@ -90,6 +90,13 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     outputs: tuple[str, ...] = ()
 
 
+def default_limit(phase: Phase) -> str:
+    """What to say of a phase's time limit where that is the default: that it is, and what allows more; else ""."""
+    if phase.timeout != DEFAULT_PHASE_TIMEOUT_SECONDS:
+        return ""
+    return f"the default; `timeout: {5 * DEFAULT_PHASE_TIMEOUT_SECONDS}` in the phase allows more"
+
+
 class OnLimit(StrEnum):
     """What happens to an automation whose concurrency group is full."""
 

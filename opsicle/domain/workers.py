@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -13,6 +14,10 @@ CONTAINER = "container"
 
 SHARED = "a shared worker"
 """What orgs hear of the provider's workers, in the place of a name."""
+
+
+_MOST_NAMED = 3
+"""More workers than that nobody reads of in one line."""
 
 
 class Requirements(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +37,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """What the server knows of a worker at this moment. `busy` of its `slots` are taken.
 
     How many those of a shared one are is never said: they may be another org's. `labels` are granted, `claimed` are
-    those that it only says of itself. `withheld` says why it is given nothing.
+    those that it only says of itself. `withheld` says why it is given nothing. Of one that is not connected, `seen_at`
+    is when it was last heard of, if it ever was; `was_stopped`: it said that it would leave.
     """
 
     name: str
@@ -43,6 +49,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     slots: int = 1
     busy: int = 0
     is_connected: bool = True
+    seen_at: datetime | None = None
+    was_stopped: bool = False
     is_draining: bool = False
     is_shared: bool = False
 
@@ -101,14 +109,33 @@ def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     for narrow in (_with_labels, _connected, _with_runtimes, _not_draining, _not_withheld, _with_free_slot):
         left, reason = narrow(asked, left)
         if reason:
-            return reason
+            return reason if narrow in (_with_labels, _connected) else reason + _silent_besides(asked, candidates)
     return ""
+
+
+def absence(candidate: Candidate) -> str:
+    """Why a worker that is not connected takes nothing, as in "w1 has not been heard of since …"."""
+    if candidate.was_stopped:
+        return "was stopped"
+    if candidate.seen_at is None:
+        return "is not connected"
+    return f"has not been heard of since {candidate.seen_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _silent_besides(asked: Requirements, candidates: Sequence[Candidate]) -> str:
+    """Name, besides a reason, who could take it were it not dead: nobody stopped it."""
+    silent = [
+        f"; {one.name} would fit, but {absence(one)}"
+        for one in candidates
+        if not (one.is_connected or one.was_stopped) and fits_labels(asked, one) and asked.runtimes <= one.runtimes
+    ]
+    return "".join(silent[:_MOST_NAMED])
 
 
 def waiting_kind(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     """Say in one word what keeps an automation waiting, as `waiting_reason` does in a sentence.
 
-    One of `no_worker`, `label`, `not_connected`, `runtime`, `draining`, `busy`, or `ready` if nothing does.
+    One of `no_worker`, `label`, `not_connected`, `runtime`, `draining`, `withheld`, `busy`, or `ready` if nothing does.
     """
     if not candidates:
         return "no_worker"
@@ -127,15 +154,16 @@ def _connected(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
     left = [candidate for candidate in candidates if candidate.is_connected]
     if left:
         return left, ""
+    away = ", ".join(f"{candidate.name} {absence(candidate)}" for candidate in candidates[:_MOST_NAMED])
     if not asked.labels and len(candidates) == 1:
-        return [], f"{candidates[0].name} is not connected"
+        return [], f"{candidates[0].name} fits, but {absence(candidates[0])}"
     if not asked.labels:
-        return [], f"none of the {len(candidates)} workers is connected"
+        return [], f"none of the {len(candidates)} workers is connected: {away}"
     wanted = ", ".join(f"{key}={value}" for key, value in asked.labels.items())
     label = "label" if len(asked.labels) == 1 else "all of the labels"
-    have = "has it, but is" if len(candidates) == 1 else "have it, but are"
-    names = " and ".join(candidate.name for candidate in candidates[:3])
-    return [], f"no connected worker has {label} {wanted} ({names} {have} not connected)"
+    if len(candidates) == 1:
+        return [], f"no connected worker has {label} {wanted}: {candidates[0].name} fits, but {absence(candidates[0])}"
+    return [], f"no connected worker has {label} {wanted}: {len(candidates)} would fit, but {away}"
 
 
 def _with_labels(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:
@@ -213,5 +241,6 @@ _KINDS: dict[str, Callable[[Requirements, list[Candidate]], _Narrowed]] = {
     "not_connected": _connected,
     "runtime": _with_runtimes,
     "draining": _not_draining,
+    "withheld": _not_withheld,
     "busy": _with_free_slot,
 }

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -37,6 +38,7 @@ from opsicle.server.master_key_file import MasterKeyFile
 from opsicle.server.order_key_file import open_order_key
 from opsicle.server.reloading import merged
 from opsicle.server.services.egress_bounds import EgressBounds
+from opsicle.server.services.retention import Keep
 from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, migrations
@@ -86,6 +88,10 @@ class Lifetime:
             check_private(key_files(folder.path))
             clean_stop = CleanStop(folder.path, (folder.state_database, folder.log_database))
             is_checked = self._prepare(folder, was_clean=clean_stop.take())
+            if self._options.compact:
+                _compact(folder.state_database)
+                with suppress(Conflict):  # damaged logs are set aside where they are opened
+                    _compact(folder.log_database)
             authority = folder.authority(self._clock.now())
             seal = Seal(folder.identity_key())
             with (
@@ -150,7 +156,7 @@ class Lifetime:
         services.jobs.recover()
         services.sending.recover()
         loops = [
-            *services.loops(lambda: self._options.keep_logs, lambda: self._options.keep_audit),
+            *services.loops(lambda: _kept(self._options)),
             Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda _: frontage.renew(self._clock.now())),
         ]
         for loop in loops:
@@ -212,6 +218,25 @@ class Lifetime:
             sys.stdout.flush()
         service_manager.tell(service_manager.READY)
         log.info("server ready", extra={"url": url, "worker_url": worker_url, "version": __version__})
+
+
+def _compact(database: Path) -> None:
+    """Write a database anew, if it is there."""
+    if not database.exists():
+        return
+    before = database.stat().st_size
+    migrations.compact(database)
+    sizes = {"bytes_before": before, "bytes_after": database.stat().st_size}
+    log.info("database written anew", extra={"database": database.name, **sizes})
+
+
+def _kept(options: ServerOptions) -> Keep:
+    return Keep(
+        logs=options.keep_logs,
+        audit=options.keep_audit,
+        automations=options.keep_automations,
+        count=options.automation_retention_count,
+    )
 
 
 def _die(error: BaseException) -> None:

@@ -6,7 +6,17 @@ from dataclasses import fields, replace
 
 from opsicle.server.settings import ServerOptions
 
-LIVE = frozenset({"log_retention_days", "audit_retention_days", "open_orgs", "allow_egress", "is_verbose"})
+LIVE = frozenset(
+    {
+        "log_retention_days",
+        "audit_retention_days",
+        "automation_retention_days",
+        "automation_retention_count",
+        "open_orgs",
+        "allow_egress",
+        "is_verbose",
+    }
+)
 """What takes effect without a restart; all else has been bound, opened or told to somebody."""
 
 

@@ -13,6 +13,8 @@ from opsicle.server.public_urls import check_url
 
 DEFAULT_LISTEN = "0.0.0.0:8443"
 DEFAULT_WORKER_LISTEN = "0.0.0.0:8444"
+LEAST_RETENTION_DAYS = 7
+
 UNIX_PREFIX = "unix:"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -42,7 +44,9 @@ class ServerOptions:
 
     `names` are further DNS names and addresses under which people and workers reach the server; they stand in its
     certificates, the first of them in its URLs. `url` and `worker_url` say what the URLs are where a proxy or a
-    port mapping stands between. `audit_retention_days` None keeps the record for ever. `master_key_file` is used
+    port mapping stands between. `audit_retention_days` None keeps the record for ever, `automation_retention_days` 0
+    automations that have ended; `automation_retention_count` is how many of these each org keeps at most. `compact`
+    writes the databases anew at this start. `master_key_file` is used
     instead of the data folder's own. `open_orgs` lets everybody who is logged in found orgs. `plain_http` is for
     the demo: without TLS, on loopback only. `socket_group` owns the Unix sockets that are listened on.
     `metrics_listen` is where figures are shown without a login, "" nowhere. `tls_min` is 1.2 or 1.3.
@@ -61,6 +65,9 @@ class ServerOptions:
     plain_http: bool = False
     log_retention_days: int = 90
     audit_retention_days: int | None = None
+    automation_retention_days: int = 365
+    automation_retention_count: int | None = None
+    compact: bool = False
     master_key_file: Path | None = None
     open_orgs: bool = False
     socket_group: str = ""
@@ -88,10 +95,20 @@ class ServerOptions:
         self._check_metrics(address)
         self._check_urls()
         _check_networks(self.allow_egress)
+        self._check_retention()
+
+    def _check_retention(self) -> None:
         if self.log_retention_days < 1:
             raise InvalidInput("--log-retention-days must be at least 1")
         if self.audit_retention_days is not None and self.audit_retention_days < 1:
             raise InvalidInput("--audit-retention-days must be at least 1")
+        if self.automation_retention_days and self.automation_retention_days < LEAST_RETENTION_DAYS:
+            raise InvalidInput(
+                f"--automation-retention-days must be at least {LEAST_RETENTION_DAYS}",
+                hint="Until then a request may be sent again, and a worker may come back; 0 keeps all for ever.",
+            )
+        if self.automation_retention_count is not None and self.automation_retention_count < 1:
+            raise InvalidInput("--automation-retention-count must be at least 1")
 
     def _check_metrics(self, listen: Address) -> None:
         metrics = parse_address(self.metrics_listen) if self.metrics_listen else None
@@ -120,6 +137,11 @@ class ServerOptions:
     def keep_audit(self) -> timedelta | None:
         """How long audit entries are kept; None is for ever."""
         return None if self.audit_retention_days is None else timedelta(days=self.audit_retention_days)
+
+    @property
+    def keep_automations(self) -> timedelta | None:
+        """How long automations that have ended are kept; None is for ever."""
+        return timedelta(days=self.automation_retention_days) if self.automation_retention_days else None
 
     @property
     def is_plain(self) -> bool:

@@ -15,10 +15,12 @@ from opsicle.wire.user_api import OrgRef
 class Org(msgspec.Struct, kw_only=True):
     """An org. `role` is the caller's there, None for one that they see only because they run the server.
 
+    `id` is what `opsicle worker --run-as ORG=USER` takes.
     `allows_shared_workers`: what it runs may go to the provider's workers. `is_current`: it is the one that the
     caller's session or token is for.
     """
 
+    id: str
     code: str
     name: str
     allows_shared_workers: bool = False

@@ -18,10 +18,14 @@ from opsicle.worker.waiting import Cancellation, Waiter
 
 
 class Marks:
-    """The named pipe through which shells tell of their commands' borders; made when it is first needed."""
+    """The named pipe through which shells tell of their commands' borders; made when it is first needed.
 
-    def __init__(self, path: Path) -> None:
+    `hand_over` gives it to the user as whom they run.
+    """
+
+    def __init__(self, path: Path, hand_over: Callable[[Path], None] = lambda _path: None) -> None:
         self.path = path
+        self._hand_over = hand_over
         self._fd: int | None = None
 
     @property
@@ -38,6 +42,7 @@ class Marks:
         if self._fd is None:
             self.path.unlink(missing_ok=True)
             os.mkfifo(self.path, 0o600)
+            self._hand_over(self.path)
             # Opened for both, it never reports an end, and no shell ever waits for a reader.
             self._fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         return self._fd

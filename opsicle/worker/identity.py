@@ -65,21 +65,25 @@ class DataFolder:
         self.spool = path / "spool"
         self.workspaces = path / "workspaces"
         self._identity = path / "identity.json"
+        self.lets_through = False
         self._lock_fd = -1
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Make the folder if need be and lock it.
+    def open(cls, path: Path, *, lets_through: bool = False) -> Self:
+        """Make the folder if need be and lock it. `lets_through`: other users may reach their jobs' workspaces in it.
 
         Raises Conflict if another worker runs on it, InvalidInput if it cannot be used, Unavailable on a full disk.
         """
         folder = cls(path)
         with storage_errors(path):
+            folder.lets_through = lets_through
+            mode = 0o711 if lets_through else 0o700
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.chmod(0o700)
+            path.chmod(mode)
             folder._lock()
             for inner in (folder.spool, folder.workspaces):
                 inner.mkdir(mode=0o700, exist_ok=True)
+            folder.workspaces.chmod(mode)
         return folder
 
     def close(self) -> None:

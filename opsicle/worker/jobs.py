@@ -26,13 +26,18 @@ from opsicle.wire.worker_api import (
     RunningJob,
     StartRequest,
 )
+from opsicle.worker.accounts import Accounts
 from opsicle.worker.connection import AWAY, Connection
 from opsicle.worker.identity import DataFolder
+from opsicle.worker.job import Job
 from opsicle.worker.job_threads import JobThreads
 from opsicle.worker.journal import ChildProcess, JobEntry, Journal
-from opsicle.worker.log_shipper import JobLog, LogShipper
+from opsicle.worker.log_shipper import LogShipper
 from opsicle.worker.output import now_ms
-from opsicle.worker.runner import Cancellation, Host, Runner, kill_leftovers
+from opsicle.worker.private_files import private_folder
+from opsicle.worker.process import Account
+from opsicle.worker.runner import Host, Runner, kill_leftovers
+from opsicle.worker.runtimes.subprocess import base_environment
 from opsicle.worker.spent_orders import SpentOrder
 from opsicle.worker.spool import Room, Spool
 from opsicle.worker.verification import Refused, Untimely, Verifier
@@ -52,38 +57,11 @@ class _JournalFailed(Exception):
     """What was written to the journal may not be on the disk; the message says why. Never leaves this module."""
 
 
-class Job:
-    """One job that this worker holds. `is_dropped`: the server wants to hear no more of it."""
-
-    def __init__(self, job_id: str, fence: int, spool: Spool, shipper: LogShipper, journal: Journal) -> None:
-        self.id = job_id
-        self.fence = fence
-        self.cancellation = Cancellation()
-        self.is_dropped = False
-        self.spool = spool
-        self.log = JobLog(fence, spool, shipper, journal, self.refused)
-
-    def drop(self, reason: str) -> None:
-        """Stop it, and forget what it says: it is somebody else's now, or over."""
-        if not self.is_dropped:
-            log.warning("job dropped", extra={"job_id": self.id, "reason": reason})
-        self.is_dropped = True
-        self.cancellation.cancel()
-        self.spool.discard()
-
-    def refused(self, error: OpsicleError) -> None:
-        """The server takes no more of its output."""
-        if isinstance(error, LeaseLost):
-            self.drop(error.message)
-            return
-        log.error("the server refuses a job's output", extra={"job_id": self.id, "reason": error.message})
-        self.spool.discard()
-
-
 class Jobs:
     """The table of held jobs, and what is done with each. Safe to use from any thread.
 
     `verifier` says what of the work that comes was ordered; nothing else is begun.
+    `accounts` says as whom each org's jobs run; set it before any comes.
     `on_rejected` is told when the server no longer accepts this worker at all; `on_idle` when the last job is gone.
     """
 
@@ -98,12 +76,14 @@ class Jobs:
         on_idle: Callable[[], None],
     ) -> None:
         self._folder = folder
+        self._private_folder = private_folder(folder.workspaces, lets_through=folder.lets_through)
         self._connection = connection
         self._journal = journal
         self._verifier = verifier
         self._room = room
         self._on_rejected = on_rejected
         self._on_idle = on_idle
+        self.accounts = Accounts()
         self.shipper = LogShipper(connection)
         self.takes_more = True
         self._cannot_begin_until = 0.0
@@ -219,7 +199,9 @@ class Jobs:
         And nothing before the journal and the server know.
         """
         try:
-            may_start = self._may_start(job, self._verifier.check(work))
+            order = self._verifier.check(work)
+            account = self._account_for(order.org_id)
+            may_start = self._may_start(job, order)
         except Refused as refused:
             self._refuse(job, refused)
             return
@@ -228,7 +210,7 @@ class Jobs:
         facts = {"automation": work.automation_id, "template": work.template, "manifest": digest(work.manifest)}
         log.info("job started", extra={"job_id": job.id, **facts})
         began_at = time.monotonic()
-        outcome = self._run(job, work)
+        outcome = self._run(job, work, account)
         seconds = round(time.monotonic() - began_at, 3)
         log.info("job ended", extra={"job_id": job.id, "state": outcome.state, "seconds": seconds})
         self.shipper.detach(job.log)
@@ -275,8 +257,20 @@ class Jobs:
         except OpsicleError as error:
             log.warning("the server does not take the refusal", extra={"job_id": job.id, "reason": error.message})
 
-    def _run(self, job: Job, work: Work) -> Outcome:
-        host = Host(workspace_root=self._folder.workspaces, on_child=lambda pid, life: self._note_child(job, pid, life))
+    def _account_for(self, org_id: str) -> Account | None:
+        try:
+            return self.accounts.find(org_id)
+        except LookupError:
+            raise Refused("this worker runs each org's jobs as a user of its own, and has none for this org") from None
+
+    def _run(self, job: Job, work: Work, account: Account | None) -> Outcome:
+        host = Host(
+            workspace_root=self._folder.workspaces,
+            account=account,
+            environment=base_environment(account),
+            private_folder=self._private_folder,
+            on_child=lambda pid, life: self._note_child(job, pid, life),
+        )
         try:
             return Runner(work, job.log, host, job.cancellation).run()
         except Exception:

@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from opsicle.domain.errors import InvalidInput, OpsicleError
-from opsicle.kit import cores
+from opsicle.kit import cores, signals
 from opsicle.kit.ids import new_id
 from opsicle.worker import leftovers
+from opsicle.worker.accounts import Accounts, find_accounts
 from opsicle.worker.connection import Connection
 from opsicle.worker.credentials import Introduction, Renewal, keep_address, obtain_identity
 from opsicle.worker.events import IDLE, Events, signals_to
@@ -55,7 +56,7 @@ class WorkerOptions:
     """What a worker is started with.
 
     `join` is needed only for a data folder without an identity. `server_urls` are tried in turn before those that the
-    identity knows.
+    identity knows. `run_as` are users as whom jobs run (see `accounts.find_accounts`).
     """
 
     data_folder: Path
@@ -64,6 +65,7 @@ class WorkerOptions:
     labels: dict[str, str] = field(default_factory=dict)
     slots: int = 4
     server_urls: tuple[str, ...] = ()
+    run_as: tuple[str, ...] = ()
 
 
 def run(options: WorkerOptions) -> None:
@@ -75,9 +77,12 @@ def run(options: WorkerOptions) -> None:
     if not 1 <= options.slots <= 1000:
         raise InvalidInput(f"a worker cannot have {options.slots} slots", hint="Give it 1 to 1000.")
     cores.leave_none()
+    signals.restore_defaults()
     sys.setswitchinterval(_SWITCH_SECONDS)
-    folder = DataFolder.open(options.data_folder)
+    accounts = find_accounts(options.run_as)
+    folder = DataFolder.open(options.data_folder, lets_through=accounts.is_walled)
     try:
+        accounts.check_reach(folder.workspaces)
         name = options.name or platform.node() or "worker"
         introduction = Introduction(
             join=options.join,
@@ -87,7 +92,7 @@ def run(options: WorkerOptions) -> None:
             server_urls=options.server_urls,
         )
         identity = obtain_identity(folder, introduction)
-        Worker(options, folder, identity).run()
+        Worker(options, folder, identity, accounts).run()
     finally:
         folder.close()
 
@@ -95,7 +100,7 @@ def run(options: WorkerOptions) -> None:
 class Worker:
     """All parts of one worker, from start to end."""
 
-    def __init__(self, options: WorkerOptions, folder: DataFolder, identity: Identity) -> None:
+    def __init__(self, options: WorkerOptions, folder: DataFolder, identity: Identity, accounts: Accounts) -> None:
         self._events = Events()
         self._is_ready = False
         self._folder = folder
@@ -106,6 +111,7 @@ class Worker:
         room = Room(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
         verifier = self._verifier = Verifier(identity, options.labels)
         self._jobs = Jobs(folder, self._connection, self._journal, verifier, room, self._events.put, self._wake)
+        self._jobs.accounts = accounts
         self._poller = Poller(
             Presence(new_id(datetime.now(UTC)), options.labels, options.slots),
             self._connection,

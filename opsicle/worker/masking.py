@@ -36,8 +36,15 @@ class Masking:
     """The secrets of one job, in every form that is looked for."""
 
     def __init__(self, values: Iterable[str]) -> None:
+        self._forms: set[bytes] = set()
         self._by_key: dict[bytes, list[bytes]] = {}
-        for form in forms(values):
+        self.add(values)
+
+    def add(self, values: Iterable[str]) -> None:
+        """Look for these as well from now on."""
+        self._forms.update(forms(values))
+        self._by_key = {}
+        for form in sorted(self._forms, key=lambda form: (-len(form), form)):
             self._by_key.setdefault(form[:KEY_BYTES], []).append(form)
         self._beginnings = {key[:length] for key in self._by_key for length in range(1, KEY_BYTES)}
         self._expression = _expression(self._by_key) if len(self._by_key) > _MOST_SINGLE_SEARCHES else None

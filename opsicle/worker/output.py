@@ -7,8 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from opsicle.wire.jobs import PhaseReport
-from opsicle.worker.masking import Mask, Masking
+from opsicle.wire.jobs import STDERR, PhaseReport
+from opsicle.worker.masking import KEY_BYTES, Mask, Masking
+from opsicle.worker.private_files import MaskRequests
 from opsicle.worker.waiting import Waiter
 
 CHUNK_BYTES = 64 * 1024
@@ -16,6 +17,7 @@ CHUNK_BYTES = 64 * 1024
 _GATHER_SECONDS = 0.004  # a pipe that has just been read is left alone so long: many small writes make one chunk
 _SPOOL_FULL_SECONDS = 0.05  # until data that was not taken is offered again
 _SILENT_SECONDS = 0.2  # after so long, a few bytes that might begin a secret are shown all the same
+_NOT_MASKED = f"a value written to OPSICLE_MASK is not masked: it is shorter than {KEY_BYTES} bytes, or one too many"
 _STEPS_AT_ONCE = 32  # 1 MiB read and taken, more than a pipe holds; who never stops printing cannot hold us up
 
 
@@ -67,7 +69,12 @@ class Output:
 
     def __init__(self, sink: Sink, waiter: Waiter, masking: Masking | None = None) -> None:
         self.offset = 0
-        self._masking = masking
+        self.masking = masking
+        self._requests: MaskRequests | None = None
+        self._has_told_of_ignored = False
+        self._notes: list[bytes] = []
+        self._phase = 0
+        self._is_at_line_start = True
         self._sink = sink
         self._waiter = waiter
         self._pipes: dict[int, _Pipe] = {}
@@ -82,16 +89,57 @@ class Output:
     @property
     def is_held_up(self) -> bool:
         """Whether something was printed that the sink has had no room for."""
-        return any(pipe.held for pipe in self._pipes.values())
+        return bool(self._notes) or any(pipe.held for pipe in self._pipes.values())
 
     def add(self, fd: int, phase: int, stream: int) -> None:
         """Carry what comes from `fd`, a non-blocking pipe that is closed when its other end is."""
-        pipe = self._pipes[fd] = _Pipe(fd, phase, stream, Mask(self._masking) if self._masking else None)
+        pipe = self._pipes[fd] = _Pipe(fd, phase, stream, Mask(self.masking) if self.masking else None)
         self._watch(pipe)
+
+    def heed(self, requests: MaskRequests) -> None:
+        """Mask what commands ask for from then on."""
+        self._requests = requests
+        self._waiter.watch(requests.fd, self._learn)
+
+    def note(self, text: str) -> None:
+        """Say something of our own in the log, on a line of its own, as soon as the sink has room."""
+        self._notes.append(f"opsicle: {text}\n".encode())
+        self._tell_notes()
+
+    def _tell_notes(self) -> bool:
+        """Give the sink our own lines. False if it has no room."""
+        while self._notes:
+            line = self._notes[0] if self._is_at_line_start else b"\n" + self._notes[0]
+            if not self._pass_on(self._phase, STDERR, now_ms(), line):
+                return False
+            self._notes.pop(0)
+        return True
+
+    def _pass_on(self, phase: int, stream: int, at_ms: int, piece: bytes) -> bool:
+        """Give the sink a piece of up to 64 KiB. False if it has no room."""
+        offset = self._sink.write(phase, stream, at_ms, piece)
+        if offset is None:
+            return False
+        self.offset, self._phase, self._is_at_line_start = offset, phase, piece.endswith(b"\n")
+        return True
+
+    def _learn(self) -> None:
+        values = self._requests.read() if self._requests else []
+        if self._requests and self._requests.has_ignored and not self._has_told_of_ignored:
+            self._has_told_of_ignored = True
+            self.note(_NOT_MASKED)
+        if not values:
+            return
+        if self.masking is None:
+            self.masking = Masking(values)
+        else:
+            self.masking.add(values)
+        for pipe in self._pipes.values():
+            pipe.mask = pipe.mask or Mask(self.masking)
 
     def turn(self, now: float) -> float:
         """Look again at the pipes that were left alone; the monotonic time by which to call again."""
-        next_due = float("inf")
+        next_due = float("inf") if self._tell_notes() else now + _SPOOL_FULL_SECONDS
         for pipe in self._in_order():
             if pipe.due and pipe.due <= now:
                 self._take(pipe)
@@ -163,6 +211,7 @@ class Output:
         except BlockingIOError:
             return False
         pipe.read_at_ms = now_ms()
+        self._learn()  # after the pipe: what was printed behind a value to mask was read behind it, too
         pipe.held = _masked(pipe.mask, content) if pipe.mask else content
         if not content and not pipe.held:
             self._drop(pipe)
@@ -175,11 +224,10 @@ class Output:
         if self._refused not in {None, pipe}:
             return False
         piece = pipe.held[:CHUNK_BYTES]  # what the mask held back may have made it longer
-        offset = self._sink.write(pipe.phase, pipe.stream, pipe.read_at_ms, piece)
-        self._refused = pipe if offset is None else None
-        if offset is None:
+        is_taken = self._pass_on(pipe.phase, pipe.stream, pipe.read_at_ms, piece)
+        self._refused = None if is_taken else pipe
+        if not is_taken:
             return False
-        self.offset = offset
         pipe.held = pipe.held[CHUNK_BYTES:]
         return True
 

@@ -11,14 +11,19 @@ process does not lose it by clearing its environment, by `setsid`, or by forking
 from __future__ import annotations
 
 import ctypes
+import errno
+import logging
 import os
 import resource
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
+
+log = logging.getLogger(__name__)
 
 _PR_SET_CHILD_SUBREAPER = 36
 _RLIMIT_LOCKS = 10
@@ -28,6 +33,20 @@ _CHECK_TIMEOUT_SECONDS = 5
 _lock = threading.Lock()
 """Held while a child is made and noted, so that the collecting of orphans never takes one for an orphan."""
 _own_children: set[int] = set()
+
+
+class Account(NamedTuple):
+    """Another user of this machine as whom processes are started; see accounts.py."""
+
+    name: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+    home: str
+
+    def own(self, path: Path) -> None:
+        """Give this user a file that lies where only we can put anything else in its place. Raises OSError."""
+        os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
 
 class Child:
@@ -42,7 +61,7 @@ class Child:
         self.pid = popen.pid
         self.stdout = stdout
         self.stderr = stderr
-        self.pidfd = os.pidfd_open(popen.pid)
+        self.pidfd = _watch_end(popen)
         self.started = life_of(popen.pid) or ""
 
     def wait(self) -> int:
@@ -54,15 +73,17 @@ class Child:
         return code if code >= 0 else 128 - code
 
 
-def spawn(argv: Sequence[bytes], environment: Mapping[bytes, bytes], folder: Path, tag: int) -> Child:
-    """Start a process in a new session, with nothing on stdin, in `folder`.
+def spawn(
+    argv: Sequence[bytes], environment: Mapping[bytes, bytes], folder: Path, tag: int, account: Account | None = None
+) -> Child:
+    """Start a process in a new session, with nothing on stdin, in `folder`; as another user if an account is given.
 
     The program is looked up in the `PATH` of `environment`. Raises OSError when it cannot be started (no such
     program, too much in argv and environment, no more processes) and ValueError for a NUL byte.
     """
     _become_subreaper()
-    stdout, stdout_child = _pipe()
-    stderr, stderr_child = _pipe()
+    stdout, stdout_child = _pipe(account)
+    stderr, stderr_child = _pipe(account)
     popen: subprocess.Popen[bytes] | None = None
     try:
         with _lock, _Tagged(tag):
@@ -74,6 +95,9 @@ def spawn(argv: Sequence[bytes], environment: Mapping[bytes, bytes], folder: Pat
                 stdout=stdout_child,
                 stderr=stderr_child,
                 start_new_session=True,
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=account.groups if account else None,
             )
             _own_children.add(popen.pid)
         return Child(popen, stdout, stderr)
@@ -89,7 +113,7 @@ def spawn(argv: Sequence[bytes], environment: Mapping[bytes, bytes], folder: Pat
         os.close(stderr_child)
 
 
-def succeeds(argv: Sequence[bytes]) -> bool:
+def succeeds(argv: Sequence[bytes], account: Account | None = None) -> bool:
     """Whether a short check without input, output or environment exits with 0 (False if it cannot be run)."""
     try:
         with _lock:
@@ -99,6 +123,10 @@ def succeeds(argv: Sequence[bytes]) -> bool:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                cwd="/",
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=account.groups if account else None,
             )
             _own_children.add(popen.pid)
     except (OSError, ValueError):
@@ -157,10 +185,31 @@ class _Tagged:
             resource.setrlimit(_RLIMIT_LOCKS, self._before)
 
 
-def _pipe() -> tuple[int, int]:
+def _watch_end(popen: subprocess.Popen[bytes]) -> int:
+    """A descriptor that becomes readable when the process has ended, also where the kernel has no pidfd for us."""
+    try:
+        return os.pidfd_open(popen.pid)
+    except OSError as error:
+        if error.errno not in {errno.ENOSYS, errno.EPERM}:
+            raise
+    end = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+    keep = os.dup(end)  # whoever waits closes the other one, perhaps before this thread has told of the end
+
+    def wait() -> None:
+        popen.wait()
+        os.eventfd_write(keep, 1)
+        os.close(keep)
+
+    threading.Thread(target=wait, name=f"end-of-{popen.pid}", daemon=True).start()
+    return end
+
+
+def _pipe(account: Account | None) -> tuple[int, int]:
     import fcntl
 
     read_end, write_end = os.pipe()
+    if account:  # else `echo >/dev/stderr` would be refused: opening it again asks who owns the pipe
+        os.fchown(write_end, account.uid, account.gid)
     os.set_blocking(read_end, False)
     with suppress(OSError):  # the user's share of pipe memory is used up: the usual 64 KiB are enough to work
         fcntl.fcntl(read_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -170,14 +219,36 @@ def _pipe() -> tuple[int, int]:
 def _children_of_main_thread() -> set[int]:
     """The ids of its children, dead ones too; Linux gives orphans to a sub-reaper's first thread that is alive."""
     pid = os.getpid()
-    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()}
+    try:
+        return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()}
+    except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
+        return set(_children_by_search(pid))
+
+
+def _children_by_search(parent: int) -> Iterator[int]:
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with suppress(OSError):
+                fields = Path(f"/proc/{entry.name}/stat").read_bytes().rpartition(b")")[2].split()
+                if int(fields[1]) == parent:
+                    yield int(entry.name)
 
 
 @cache
-def _become_subreaper() -> None:
+def _become_subreaper() -> bool:
+    """Become a sub-reaper, once; False, and a word in the log, where the kernel refuses.
+
+    Then what a job leaves behind is init's, and found by the marks that it carries (see process_tree.py).
+    """
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "cannot become a sub-reaper")
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0:
+        return True
+    reason = os.strerror(ctypes.get_errno())
+    log.warning(
+        "the kernel lets this process be no sub-reaper: what jobs leave behind is found by their marks alone",
+        extra={"reason": reason},
+    )
+    return False
 
 
 @cache

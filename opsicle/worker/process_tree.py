@@ -100,8 +100,10 @@ class JobTree:
         """Send it unless the process is gone; a later process with the same id is never hit."""
         try:
             handle = os.pidfd_open(member.pid)
-        except OSError:
+        except ProcessLookupError:
             return False
+        except OSError:  # a kernel that has no pidfd for us
+            return _signal_by_id(member, number)
         try:
             now = _read_process(member.pid)
             if now is None or now.start != member.start:
@@ -117,6 +119,22 @@ class JobTree:
             return True
         finally:
             os.close(handle)
+
+
+def _signal_by_id(member: _Process, number: signal.Signals) -> bool:
+    """Send it by the process's id where there is no better way: after the look that could be another's, in theory."""
+    now = _read_process(member.pid)
+    if now is None or now.start != member.start:
+        return False
+    try:
+        os.kill(member.pid, number)
+        if number == signal.SIGTERM:
+            os.kill(member.pid, signal.SIGCONT)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class TreeStop:

@@ -16,17 +16,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import msgspec
 
 from opsicle.domain.automations import JobState
-from opsicle.domain.templates import Phase, When
-from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, PhaseReport, StepState, Work
+from opsicle.domain.secrets import secret_file_environment_name
+from opsicle.domain.templates import Phase, When, default_limit
+from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
 from opsicle.worker.attempt import Attempt, Limits, Marks, Surroundings, stop_tree
 from opsicle.worker.masking import Masking
 from opsicle.worker.output import Output, Sink, now_ms
+from opsicle.worker.private_files import MaskRequests, PrivateFiles
+from opsicle.worker.process import Account
 from opsicle.worker.process_tree import GRACE_SECONDS, JobTree, end_tree, kill_leftovers
 from opsicle.worker.runtimes.subprocess import CannotStart, base_environment, phase_environment, start
 from opsicle.worker.script import Script, make_script, plain_script
@@ -47,10 +50,14 @@ _BAD = {
 class Host(msgspec.Struct, frozen=True, kw_only=True):
     """What a runner needs to know of its machine. `workspace_root` holds a private folder per running job.
 
+    `private_folder` is for what must not reach the disk (see private_files.py); None: `workspace_root`.
+    `account` is the user as whom the job runs, whose `environment` it has; None is the worker's own.
     `on_child` is called with process id and life (`kill_leftovers` takes both) right after a shell has been started.
     """
 
     workspace_root: Path
+    account: Account | None = None
+    private_folder: Path | None = None
     environment: Mapping[str, str] = msgspec.field(default_factory=base_environment)
     grace_seconds: float = GRACE_SECONDS
     on_child: Callable[[int, str], None] = lambda _pid, _life: None
@@ -64,18 +71,20 @@ class Runner:
         self._sink = sink
         self._host = host
         self._reports = tuple(PhaseReport(name=phase.name) for phase in work.phases)
-        self._workspace = Workspace(host.workspace_root, work.job_id)
+        self._workspace = Workspace(host.workspace_root, work.job_id, host.account)
         self._attempts = 0
         self._deadline = float("inf")
         self._verdict: JobState | None = None
         self._explanation = ""
-        self._masking = _masking_for(work)
+        private_folder = host.private_folder or host.workspace_root
+        self._private = PrivateFiles(private_folder, work.job_id, self._workspace.hand_over)
+        self._mask_requests: MaskRequests | None = None
         self._exit_code: int | None = None
         waiter = Waiter()
         self._around = Surroundings(
             waiter=waiter,
-            output=Output(sink, waiter, self._masking),
-            marks=Marks(self._workspace.beside("marks")),
+            output=Output(sink, waiter, _masking_for(work)),
+            marks=Marks(self._workspace.beside("marks"), self._workspace.hand_over),
             tree=JobTree(work.job_id),
             cancellation=cancellation,
             grace_seconds=host.grace_seconds,
@@ -98,6 +107,7 @@ class Runner:
             stack.callback(self._clean_up)
             try:
                 self._listen_for_cancel(stack)
+                self._listen_for_masks()
                 self._run_phases()
                 self._end_leftovers()
             except OSError as failure:  # a full disk, mostly: the spool, the journal or the workspace
@@ -132,6 +142,12 @@ class Runner:
         stack.callback(self._around.cancellation.wake_through, None)
         self._around.cancellation.wake_through(wake)
         self._around.waiter.watch(wake, lambda: os.eventfd_read(wake))
+
+    def _listen_for_masks(self) -> None:
+        """Let commands name values to mask. Where that cannot be, they find no pipe, and fail if they rely on it."""
+        with suppress(OSError):
+            self._mask_requests = self._private.open_mask_requests()
+            self._around.output.heed(self._mask_requests)
 
     def _run_phases(self) -> None:
         if self._work.timeout is not None:
@@ -174,30 +190,45 @@ class Runner:
         phase, report = self._work.phases[index], self._reports[index]
         self._attempts += 1
         script = self._script(phase)
-        environment = phase_environment(self._work, index, self._host.environment, self._workspace)
         attempt = Attempt(self._around, report, self._attempts)
         attempt.begin_commands(len(phase.commands) if script.has_borders else 0)
         limits = self._limits(phase)
         try:
-            child = start(phase, script, environment, self._workspace, self._around.tree.tag)
+            private = self._private_variables(phase)
+            environment = phase_environment(self._work, index, self._host.environment, self._workspace, private)
+            child = start(phase, script, environment, self._workspace, self._around.tree.tag, self._host.account)
         except CannotStart as problem:
             attempt.refuse(str(problem), problem.exit_code)
         else:
             attempt.run(child, index, limits)
+        finally:
+            self._private.remove_secrets()
+
+    def _private_variables(self, phase: Phase) -> dict[str, str]:
+        """The variables by which the phase finds its secrets' files and the pipe for masking. Raises CannotStart."""
+        variables = {"OPSICLE_MASK": str(self._mask_requests.path)} if self._mask_requests else {}
+        try:
+            paths = self._private.write_secrets({name: self._work.secrets[name] for name in phase.secrets})
+        except OSError as problem:
+            raise CannotStart(f"the files of its secrets could not be made: {problem.strerror}") from None
+        return variables | {secret_file_environment_name(name): path for name, path in paths.items()}
 
     def _script(self, phase: Phase) -> Script:
         """The phase's script, without borders between its commands where no pipe can be made to tell of them."""
         marks = self._around.marks
         if len(phase.commands) > 1 and not marks.is_possible:
             return plain_script(phase.commands)
-        return make_script(phase.shell, phase.commands, marks.path, self._attempts)
+        return make_script(phase.shell, phase.commands, marks.path, self._attempts, self._host.account)
 
     def _limits(self, phase: Phase) -> Limits:
         heeds_job = phase.when is When.SUCCESS
         deadline = time.monotonic() + phase.timeout
         if heeds_job and self._deadline < deadline:
             return Limits(self._deadline, f"timed out: the whole job may take {self._work.timeout} s", heeds_job)
-        return Limits(deadline, f"timed out after {phase.timeout} s", heeds_job)
+        is_default = default_limit(phase)
+        return Limits(
+            deadline, f"timed out after {phase.timeout} s" + (f", {is_default}" if is_default else ""), heeds_job
+        )
 
     def _await_retry(self, phase: Phase) -> bool:
         """Let the delay between two tries pass. False if the job was cancelled or ran out of time meanwhile."""
@@ -238,6 +269,8 @@ class Runner:
     def _clean_up(self) -> None:
         self._around.output.close()
         self._around.marks.close()
+        if self._mask_requests:
+            self._mask_requests.close()
         self._around.waiter.close()
         self._remove_workspace()
 
@@ -270,8 +303,8 @@ class Runner:
         )
 
     def _without_secrets(self, text: str) -> str:
-        """The text as it may be told; cut only then, so that no part of a secret is left at the end."""
-        return (self._masking.text(text) if self._masking and text else text)[:MAX_EXPLANATION]
+        masking = self._around.output.masking
+        return masking.text(text) if masking and text else text
 
 
 def _masking_for(work: Work) -> Masking | None:

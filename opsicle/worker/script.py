@@ -58,12 +58,14 @@ class Border(NamedTuple):
     exit_code: int
 
 
-def make_script(shell: str, commands: Sequence[str], marks: Path, attempt: int) -> Script:
+def make_script(
+    shell: str, commands: Sequence[str], marks: Path, attempt: int, account: process.Account | None = None
+) -> Script:
     """Make a phase's script for `shell`, with borders written to the named pipe `marks` where they can be drawn.
 
     A single command needs none: it begins and ends with the shell. May ask the shell whether a command is complete.
     """
-    if len(commands) < 2 or not _can_have_borders(shell, commands):
+    if len(commands) < 2 or not _can_have_borders(shell, commands, account):
         return plain_script(commands)
     # The redirections of `_opsicle_mark` and `:` keep `set -x` from showing them; `&&` keeps `set -e` from ending the
     # script here, where `$?` may be that of a failed condition; `<>` opens a pipe without waiting for its reader.
@@ -97,22 +99,25 @@ def read_borders(written: bytes, attempt: int) -> list[Border]:
     return borders
 
 
-def _can_have_borders(shell: str, commands: Sequence[str]) -> bool:
+def _can_have_borders(shell: str, commands: Sequence[str], account: process.Account | None) -> bool:
     if PurePath(shell).name not in _MARKING_SHELLS or any(_COULD_NOTICE.search(command) for command in commands):
         return False
-    return all(_PLAIN.fullmatch(command) or _is_complete(shell, command) for command in commands)
+    return all(_PLAIN.fullmatch(command) or _is_complete(shell, command, account) for command in commands)
 
 
 @lru_cache(maxsize=256)
-def _is_complete(shell: str, command: str) -> bool:
-    """Ask the shell whether the command neither needs nor swallows what follows it."""
+def _is_complete(shell: str, command: str, account: process.Account | None = None) -> bool:
+    """Ask the shell whether the command neither needs nor swallows what follows it.
+
+    As the job's own user: the shell may be a file that an earlier command has made.
+    """
     if command.endswith("\\"):
         return False
-    if not _parses(shell, command):
+    if not _parses(shell, command, account):
         return False
     # A here-document whose end is missing parses, but it would swallow the bracket, which is a mistake otherwise.
-    return "<<" not in command or not _parses(shell, command + "\n)")
+    return "<<" not in command or not _parses(shell, command + "\n)", account)
 
 
-def _parses(shell: str, text: str) -> bool:
-    return process.succeeds([shell.encode(), b"-n", b"-c", text.encode()])
+def _parses(shell: str, text: str, account: process.Account | None) -> bool:
+    return process.succeeds([shell.encode(), b"-n", b"-c", text.encode()], account)

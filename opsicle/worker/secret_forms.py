@@ -1,8 +1,9 @@
 r"""The forms in which a secret may turn up in output: what programs commonly make of a text before they print it.
 
-All of them are found wherever they stand, for a value as a whole and without the white space around it:
+All of them are found wherever they stand, for a value as a whole and without the white space around it, and for the
+values in it that are worth masking by themselves (see secret_contents.py; of lines only the forms that are text):
 
-- as it is, and of a value of several lines each line of 6 bytes or more (this holds for every form that keeps lines);
+- as it is;
 - base64, standard and URL-safe, with and without padding, at each of the three places where it can begin inside a
   longer text; and in the lines of 76 (`base64`) or 64 characters (`openssl`) into which it is cut if encoded alone;
 - hexadecimal in lower and upper case, and in the lines of 60 into which `xxd -p` cuts it;
@@ -22,6 +23,8 @@ import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
+from opsicle.worker.secret_contents import contents
+
 MIN_FORM_BYTES = 6
 """Shorter ones stand in any text by chance."""
 
@@ -36,24 +39,31 @@ _QUOTES_AS_NUMBERS = str.maketrans({'"': "&#34;", "'": "&#39;", "&": "&amp;", "<
 
 
 def forms(values: Iterable[str]) -> list[bytes]:
-    """Every form of every value, each once, the longest first."""
+    """Every form of every value, each once, the longest first.
+
+    A value may hold bytes that are no text, as `surrogateescape` has them.
+    """
     found: set[bytes] = set()
     for value in values:
-        for text in {value, value.strip()}:
+        inner = contents(value)
+        for text in {value, value.strip(), *inner.values}:
             found.update(_forms(text))
+        found.update(_bytes(form) for line in inner.lines for form in _texts(line))
     return sorted((form for form in found if len(form) >= MIN_FORM_BYTES), key=lambda form: (-len(form), form))
 
 
 def _forms(value: str) -> Iterator[bytes]:
     for text in _texts(value):
-        yield text.encode()
-        if "\n" in text:
-            yield from (line.strip().encode() for line in text.split("\n"))
-    content = value.encode()
+        yield _bytes(text)
+    content = _bytes(value)
     yield from _base64(content)
     for digits in (content.hex(), content.hex().upper()):
         yield digits.encode()
         yield from _lines(digits.encode(), _HEX_LINE)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
 
 
 def _texts(value: str) -> Iterator[str]:
@@ -74,7 +84,7 @@ def _texts(value: str) -> Iterator[str]:
 
 def _url(value: str) -> Iterator[str]:
     for safe in ("", "/", _UNESCAPED_BY_BROWSERS):
-        upper = quote(value, safe=safe)
+        upper = quote(value, safe=safe, errors="surrogateescape")
         lower = _PERCENT.sub(lambda match: match[0].lower(), upper)
         for encoded in (upper, lower):
             yield encoded

@@ -14,14 +14,20 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from opsicle.worker.process import Account
+
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class Workspace:
-    """The folder of one job at `path`, and the few files beside it."""
+    """The folder of one job at `path`, and the few files beside it; they are `account`'s, if the job runs as that.
 
-    def __init__(self, root: Path, job_id: str) -> None:
+    The folder in which all of this lies stays ours alone: else a job could have us write through a link of its own.
+    """
+
+    def __init__(self, root: Path, job_id: str, account: Account | None = None) -> None:
         self._job_id = job_id
+        self._account = account
         self.path = root.absolute() / job_id
         self._beside: dict[str, Path] = {}
 
@@ -30,14 +36,32 @@ class Workspace:
         if not _SAFE_NAME.fullmatch(self._job_id):
             raise ValueError("the job's id cannot be the name of a folder")
         try:
-            self.path.mkdir(mode=0o700)
+            self._make_folder()
         except FileNotFoundError:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.path.mkdir(mode=0o700)
+            self._make_folder()
         except FileExistsError:  # a former life of the worker left it
             if problem := remove_folder(self.path):
                 raise ValueError(problem) from None
-            self.path.mkdir(mode=0o700)
+            self._make_folder()
+
+    def _make_folder(self) -> None:
+        self.path.mkdir(mode=0o700)
+        self.hand_over(self.path)
+
+    def hand_over(self, path: Path) -> None:
+        """Give a new file or folder that lies beside the workspace to the user as whom the job runs."""
+        if self._account:
+            self._account.own(path)
+
+    def output_for(self, phase: int) -> Path:
+        """Where a phase may write what it wants to say: the file that OPSICLE_OUTPUT names."""
+        path = self.beside(f"output-{phase}")
+        if self._account:  # who may not make files there needs one that is there
+            path.unlink(missing_ok=True)
+            path.touch(mode=0o600)
+            self.hand_over(path)
+        return path
 
     def beside(self, suffix: str) -> Path:
         """A file of this job that is not in its commands' way; `remove` removes it too."""
@@ -50,10 +74,16 @@ class Workspace:
         path.unlink(missing_ok=True)  # one that is still being read stays as it is
         path.touch(mode=0o600)
         path.write_bytes(text)
+        self.hand_over(path)
         return path
 
     def folder_for(self, working_directory: str | None) -> Path:
-        """Where a phase starts. Raises ValueError, saying why, if that is absent or not within the workspace."""
+        """Where a phase starts. Raises ValueError, saying why, if that is absent or not within the workspace.
+
+        A workspace that an earlier phase has removed is made anew, so that clean-up phases run. Raises OSError if that
+        cannot be done.
+        """
+        self._make_anew_if_removed()
         if working_directory is None:
             return self.path
         try:
@@ -65,6 +95,16 @@ class Workspace:
         if not folder.is_dir():
             raise ValueError(f"the working directory {working_directory!r} is not a folder")
         return folder
+
+    def _make_anew_if_removed(self) -> None:
+        try:
+            found = self.path.lstat()
+        except FileNotFoundError:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make_folder()
+            return
+        if not stat.S_ISDIR(found.st_mode):
+            raise ValueError("the workspace is no folder any more; an earlier command has put something else there")
 
     def remove(self) -> str:
         """Remove all of it. Returns why something is still there, or an empty string."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from opsicle.pki import totp
 from tests.api.test_client_commands import at_a_terminal
 from tests.product import Installation, User
 
@@ -88,3 +91,34 @@ def test_before_somebody_goes_it_says_what_goes_with_them(installation: Installa
 
     assert alice.json("users", "show", "deploy@acme.service")["owner"] == alice.email
     alice.cli("automations", "cancel", asked["id"])
+
+
+# A way in for a sole admin who has lost everything
+
+
+def test_a_sole_admin_without_app_and_codes_gets_in_again_on_the_servers_machine(tmp_path: Path) -> None:
+    with Installation(tmp_path / "site") as installation:
+        alice, server = installation.admin, installation.server
+        secret = alice.json("totp", "enrol")["secret"]
+        alice.json("totp", "confirm", "--totp", totp.code(base64.b32decode(secret), totp.step_of(datetime.now(UTC))))
+        data, new = ["--data-dir", str(server.folder / "data")], tmp_path / "password"
+        new.write_text("another correct horse battery\n")
+        recover = ["recover", *data, "--email", alice.email]
+
+        running = alice.attempt(*recover)
+        assert running.returncode == 5, running.stderr
+        server.process.stop()
+        assert alice.attempt("recover", *data, "--email", "nobody@example.com").returncode == 4
+        assert alice.attempt(*recover, "--password-file", "/dev/null").returncode == 2
+        done = alice.json(*recover, "--password-file", str(new))
+        assert done == {"email": alice.email, "orgs": ["acme"], "had_app": True, "has_new_password": True}
+
+        server.start()
+        assert alice.attempt("whoami").returncode == 3, "their sessions have ended"
+        ca = server.facts["ca_fingerprint"]
+        login = ["login", "--server", server.url, "--email", alice.email, "--ca-fingerprint", ca]
+        assert alice.attempt(*login, "--password-file", str(new)).returncode == 0
+        (entry,) = alice.json("audit", "list", "--verb", "recover")
+        assert (entry["actor_kind"], entry["actor_name"]) == ("system", "recover")
+        assert entry["data"]["by"]
+        assert alice.attempt("audit", "verify").returncode == 0

@@ -15,7 +15,7 @@ from opsicle.domain.access import Role
 from opsicle.domain.automations import JobState
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.server.services.notices import GIVE_UP_AFTER
-from opsicle.server.services.sending import LONGEST_WAIT_SECONDS, MOST_PER_CHANNEL
+from opsicle.server.services.sending import LONGEST_WAIT_SECONDS, MOST_AT_ONCE
 from tests.api.house import Client, House
 from tests.api.receivers import webhook_receiver
 from tests.api.telling import KEY, ask, dead_webhook, deliver, deliveries, finish_one, make_webhook, post_notice, revive
@@ -152,7 +152,7 @@ def test_one_channel_that_is_down_holds_up_no_other(house: House, alice: Client)
         post_notice(house, ALICE, subject="urgent")
         deliver(house)
         assert [json.loads(each.body)["subject"] for each in receiver.received] == ["urgent"]
-    assert len(deliveries(alice, "?state=failed&limit=200")) == MOST_PER_CHANNEL
+    assert len(deliveries(alice, "?state=failed&limit=200")) == MOST_AT_ONCE.of_channel
     assert len(deliveries(alice, "?channel=dead&limit=200")) == 41
 
 

@@ -8,7 +8,7 @@ import pytest
 from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, NotAuthenticated
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.leases import HANDING_SECONDS
-from opsicle.wire.jobs import Outcome
+from opsicle.wire.jobs import CommandReport, Outcome, PhaseReport, StepState
 from opsicle.wire.worker_api import LEASE_SECONDS, FinishRequest, LogRequest
 from tests.services.core import HELLO, Core
 
@@ -125,6 +125,36 @@ def test_a_running_job_of_a_lost_worker_becomes_unknown(core: Core, alice: Actor
     assert shown.state == "unknown"
     assert "w1 was lost" in shown.explanation
     assert core.worker(alice.org_id, "w2").poll().work == ()
+
+
+@pytest.mark.parametrize("is_told_by_worker", [False, True])
+def test_phases_of_a_lost_job_are_unknown_and_their_clock_stands(
+    core: Core, alice: Actor, is_told_by_worker: bool
+) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    began_ms = int(core.clock.now().timestamp() * 1000)
+    command = CommandReport(state=StepState.RUNNING, started_at_ms=began_ms)
+    running = PhaseReport(
+        name=work.phases[0].name, state=StepState.RUNNING, started_at_ms=began_ms, tries=1, commands=[command]
+    )
+    core.jobs.log(worker.actor, work.job_id, LogRequest(fence=work.fence, phases=(running,)))
+    if is_told_by_worker:  # that its earlier life has ended
+        outcome = Outcome(state="unknown", phases=(running,))
+        core.jobs.finish(worker.actor, work.job_id, FinishRequest(fence=work.fence, outcome=outcome, log_bytes=0))
+    else:
+        core.clock.advance(LEASE_SECONDS + 1)
+        core.jobs.expire()
+        core.jobs.log(worker.actor, work.job_id, LogRequest(fence=work.fence, phases=(running,)))  # still on its way
+    lost_at = core.clock.now()
+    core.clock.advance(3600)
+    [phase] = core.automations.get(alice, automation.id).phases
+    for step in (phase, *phase.commands):
+        assert step.state == "unknown"
+        assert step.finished_at is not None
+        assert abs((step.finished_at - lost_at).total_seconds()) < 0.01
 
 
 def test_unknown_gives_way_to_the_truth_of_the_newest_fence(core: Core, alice: Actor) -> None:

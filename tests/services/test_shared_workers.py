@@ -171,7 +171,7 @@ def test_the_reason_for_waiting_names_a_shared_worker_and_nothing_of_what_it_doe
         core.allow_shared(org_id)
     worker = core.shared_worker(alice.org_id, "secret-name", slots=3)
     away = core.run(gina)
-    assert reason(core, gina, away) == "a shared worker is not connected"
+    assert reason(core, gina, away) == "a shared worker fits, but is not connected"
     for _ in range(3):
         core.run(alice)
     worker.poll()

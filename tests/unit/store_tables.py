@@ -1,23 +1,75 @@
-"""Which tables grow with use."""
+"""Every table of the server: who removes from it what is needed no longer, or why it stays small.
 
-GROWING = {
-    "approval_decisions",
-    "approvals",
-    "audit_checkpoints",
-    "audit_entries",
-    "automations",
-    "deliveries",
-    "idempotency_keys",
-    "invitations",
-    "jobs",
-    "join_tokens",
-    "login_attempts",
-    "notices",
-    "policy_versions",
-    "sealed_values",
-    "segments",
-    "sessions",
-    "template_versions",
-    "tokens",
-    "workers",
+The key is the table. An owner is the method that prunes, as `package.module:Class.method`; a reason is a sentence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_SERVICES = "opsicle.server.services"
+RETENTION = f"{_SERVICES}.retention:Retention.prune"
+LOGS = f"{_SERVICES}.job_logs:JobLogs.prune"
+
+
+@dataclass(frozen=True)
+class Table:
+    """`pruned_by` or `small_because`; `grows` with use, so that nothing may walk through it."""
+
+    pruned_by: str = ""
+    small_because: str = ""
+    grows: bool = False
+
+
+PEOPLE = "one row for each person, at most a few"
+MADE_BY_PEOPLE = "what people set up by hand, and delete"
+PUSHED = "one row for each change that somebody pushed; what ran names its version, so that they stay"
+
+TABLES = {
+    "account_owners": Table(small_because="one row for each service account that there ever was"),
+    "approval_decisions": Table(RETENTION, grows=True),
+    "approvals": Table(RETENTION, grows=True),
+    "audit_checkpoints": Table(
+        small_because="one row for 500 entries or 5 minutes of them; it is the proof that outlives what it covers",
+        grows=True,
+    ),
+    "audit_entries": Table(f"{_SERVICES}.audit_checkpoints:AuditCheckpoints.prune", grows=True),
+    "audit_heads": Table(small_because="one row for each org"),
+    "authenticators": Table(small_because=PEOPLE),
+    "automations": Table(RETENTION, grows=True),
+    "channels": Table(small_because=MADE_BY_PEOPLE),
+    "chat_links": Table(small_because=PEOPLE),
+    "deliveries": Table(f"{_SERVICES}.sending:Sending.prune", grows=True),
+    "gaps": Table(small_because="one row for each piece of a log that the server lost; gone with its job"),
+    "group_members": Table(small_because=PEOPLE),
+    "groups": Table(small_because=MADE_BY_PEOPLE),
+    "idempotency_keys": Table(f"{_SERVICES}.automations:Automations.forget_requests", grows=True),
+    "invitations": Table(small_because="one row for each invitation that somebody sent by hand", grows=True),
+    "jobs": Table(RETENTION, grows=True),
+    "join_tokens": Table(small_because="one row for each worker that somebody enrolled", grows=True),
+    "link_codes": Table(small_because=PEOPLE),
+    "login_attempts": Table(f"{_SERVICES}.login_throttle:LoginThrottle.begin", grows=True),
+    "losses": Table(small_because="one row for each time that the logs were lost"),
+    "memberships": Table(small_because=PEOPLE),
+    "notice_preferences": Table(small_because=PEOPLE),
+    "notices": Table(RETENTION, grows=True),
+    "orgs": Table(small_because=MADE_BY_PEOPLE),
+    "password_resets": Table(small_because=PEOPLE),
+    "policies": Table(small_because=MADE_BY_PEOPLE),
+    "policy_versions": Table(small_because=PUSHED, grows=True),
+    "recovery_codes": Table(small_because=PEOPLE),
+    "removals": Table(small_because="one row for each org"),
+    "roles": Table(small_because=MADE_BY_PEOPLE),
+    "sealed_values": Table(RETENTION, grows=True),
+    "secrets": Table(small_because=MADE_BY_PEOPLE),
+    "segments": Table(LOGS, grows=True),
+    "sessions": Table(f"{_SERVICES}.sessions:Sessions.begin", grows=True),
+    "settings": Table(small_because="a handful of names, all of them in the program"),
+    "template_versions": Table(small_because=PUSHED, grows=True),
+    "templates": Table(small_because=MADE_BY_PEOPLE),
+    "tokens": Table(small_because="what people make by hand, and delete", grows=True),
+    "users": Table(small_because=PEOPLE),
+    "workers": Table(small_because="one row for each worker that was ever enrolled", grows=True),
 }
+
+GROWING = {name for name, table in TABLES.items() if table.grows}

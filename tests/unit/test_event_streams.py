@@ -32,7 +32,7 @@ def waiting(gate: Gate) -> Iterator[bytes]:
 
 def test_closing_ends_streams_that_wait_as_if_they_were_over() -> None:
     streams, gate = EventStreams(), Gate()
-    reading = [gevent.spawn(list, streams.admit(f"user-{n}", waiting(gate))) for n in range(3)]
+    reading = [gevent.spawn(list, streams.admit(f"user-{n}", "acme", waiting(gate))) for n in range(3)]
     gevent.idle()
     assert len(streams) == 3
 
@@ -46,13 +46,13 @@ def test_closing_ends_streams_that_wait_as_if_they_were_over() -> None:
 def test_one_user_cannot_open_streams_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "MAX_STREAMS_PER_USER", 2)
     streams, gate = EventStreams(), Gate()
-    reading = [gevent.spawn(list, streams.admit("alice", waiting(gate))) for _ in range(2)]
+    reading = [gevent.spawn(list, streams.admit("alice", "acme", waiting(gate))) for _ in range(2)]
     gevent.idle()
 
     with pytest.raises(TooManyRequests):
-        streams.admit("alice", waiting(gate))
-    assert list(streams.admit("bob", iter([b"x"]))) == [b"x"]
+        streams.admit("alice", "acme", waiting(gate))
+    assert list(streams.admit("bob", "acme", iter([b"x"]))) == [b"x"]
 
     gate.set()
     gevent.joinall(reading, timeout=5, raise_error=True)
-    assert list(streams.admit("alice", iter([b"x"]))) == [b"x"]
+    assert list(streams.admit("alice", "acme", iter([b"x"]))) == [b"x"]

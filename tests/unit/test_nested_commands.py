@@ -9,6 +9,7 @@ import click
 import pytest
 
 from opsicle.cli.root import root
+from opsicle.domain.secrets import secret_file_environment_name
 from opsicle.domain.templates import Phase
 from opsicle.wire.jobs import Work
 from opsicle.worker.runtimes.subprocess import phase_environment
@@ -44,7 +45,8 @@ def test_no_variable_of_a_phase_sets_an_option(tmp_path: Path) -> None:
     work = Work(
         automation_id="a", job_id="j", fence=1, template="t", requester="r", phases=(phase,), secrets={"key": "x" * 6}
     )
-    names = set(phase_environment(work, 0, {}, Workspace(tmp_path, "j")))
+    private = {"OPSICLE_MASK": "", secret_file_environment_name("key"): ""}
+    names = set(phase_environment(work, 0, {}, Workspace(tmp_path, "j"), private))
     options = of_options()
     assert "OPSICLE_FORMAT" in options
     assert not (names | _OF_THE_FORMAT) & options

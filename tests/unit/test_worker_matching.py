@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from opsicle.domain.workers import (
     waiting_reason,
 )
 
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 BOTH = frozenset({SUBPROCESS, CONTAINER})
 AMS = Requirements(labels={"site": "ams"})
 IN_CONTAINER = Requirements(runtimes=frozenset({CONTAINER}), image_phase="initialisation")
@@ -32,17 +34,23 @@ def worker(name: str = "worker-1", **known: Any) -> Candidate:
     ("asked", "candidates", "reason"),
     [
         (Requirements(), [], "no worker has enrolled yet"),
-        (Requirements(), [worker(is_connected=False)], "worker-1 is not connected"),
+        (Requirements(), [worker(is_connected=False)], "worker-1 fits, but is not connected"),
+        (Requirements(), [worker(is_connected=False, was_stopped=True)], "worker-1 fits, but was stopped"),
+        (
+            Requirements(),
+            [worker(is_connected=False, seen_at=NOON)],
+            "worker-1 fits, but has not been heard of since 2026-01-31 12:00:00 UTC",
+        ),
         (
             Requirements(),
             [worker(is_connected=False), worker("worker-2", is_connected=False)],
-            "none of the 2 workers is connected",
+            "none of the 2 workers is connected: worker-1 is not connected, worker-2 is not connected",
         ),
         (AMS, [worker(labels={"site": "fra"})], "no connected worker has label site=ams"),
         (
             AMS,
             [worker(), worker("b", labels={"site": "ams"}, is_connected=False)],
-            "no connected worker has label site=ams (b has it, but is not connected)",
+            "no connected worker has label site=ams: b fits, but is not connected",
         ),
         (
             Requirements(labels={"site": "ams", "tier": "web"}),
@@ -81,7 +89,17 @@ def worker(name: str = "worker-1", **known: Any) -> Candidate:
         (
             Requirements(),
             [worker(slots=4, busy=4), worker("b", slots=4, busy=4), worker("c", is_connected=False)],
-            "all 2 matching workers are busy (8 of 8 slots)",
+            "all 2 matching workers are busy (8 of 8 slots); c would fit, but is not connected",
+        ),
+        (
+            AMS,
+            [
+                worker(labels={"site": "ams"}, is_draining=True),
+                worker("b", labels={"site": "ams"}, is_connected=False, seen_at=NOON),
+                worker("c", labels={"site": "fra"}, is_connected=False, seen_at=NOON),
+                worker("d", labels={"site": "ams"}, is_connected=False, was_stopped=True),
+            ],
+            "worker-1 is draining; b would fit, but has not been heard of since 2026-01-31 12:00:00 UTC",
         ),
         (Requirements(), [worker(is_draining=True), worker("b", busy=1)], "b is busy (its only slot)"),
         (Requirements(), [worker(busy=1), worker("b")], ""),

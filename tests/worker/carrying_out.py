@@ -57,6 +57,7 @@ class Machine:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.private_folder: Path | None = None
         self.log = Log()
         self.cancellation = Cancellation()
         self.children: list[tuple[int, str]] = []
@@ -74,6 +75,7 @@ class Machine:
         work = self.work(*phases, **more)
         host = Host(
             workspace_root=self.root,
+            private_folder=self.private_folder,
             environment=self.environment,
             grace_seconds=grace_seconds,
             on_child=self.on_child,

@@ -226,7 +226,7 @@ def printed_with(*secrets: str) -> Printed:
     printed = Printed()
     printed.output.close()
     os.close(printed.write_end)
-    printed.output._masking = Masking(secrets)
+    printed.output.masking = Masking(secrets)
     read_end, printed.write_end = os.pipe()
     os.set_blocking(read_end, False)
     printed.output.add(read_end, 0, STDOUT)

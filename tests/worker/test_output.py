@@ -198,3 +198,10 @@ def _add_pipe(output: Output, stream: int) -> int:
     os.set_blocking(read_end, False)
     output.add(read_end, 0, stream)
     return write_end
+
+
+def test_with_both_streams_in_one_pipe_the_order_is_exact(machine: Machine) -> None:
+    machine.run(phase("exec 2>&1", "set -x; echo one; echo two; ls /nonexistent || true; echo three"))
+    lines = machine.log.everything.decode().splitlines()
+    assert lines[:5] == ["+ echo one", "one", "+ echo two", "two", "+ ls /nonexistent"]
+    assert lines[-2:] == ["+ echo three", "three"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -93,6 +94,7 @@ def test_a_phase_sees_exactly_the_promised_environment(machine: Machine, monkeyp
     seen.pop("LC_CTYPE", None)  # python's own
     assert seen.pop("OPSICLE_WORKSPACE") == str(machine.root / "job-7")
     assert seen.pop("OPSICLE_OUTPUT").startswith(str(machine.root / "job-7"))
+    assert seen.pop("OPSICLE_MASK").endswith("/job-7.mask")
     assert seen == machine.environment | {
         "OPSICLE_VAR_SERVICE": "nginx; rm -rf /",
         "MODE": "fast",
@@ -284,3 +286,34 @@ def test_a_cancel_before_the_start_runs_nothing_at_all(machine: Machine) -> None
 def test_a_runner_needs_nothing_but_a_folder(machine: Machine) -> None:
     work = machine.work(phase('test -n "$PATH" && test -n "$HOME" && test -n "$LANG"'))
     assert Runner(work, machine.log, Host(workspace_root=machine.root), machine.cancellation).run().exit_code == 0
+
+
+# A workspace that its own job removes
+
+
+def test_after_a_phase_that_removes_its_workspace_the_next_starts_in_a_new_one(machine: Machine) -> None:
+    outcome = machine.run(
+        phase("touch old", "cd /", 'rm -rf "$OPSICLE_WORKSPACE"', name="remove"),
+        phase("ls -A", "pwd", "echo x > new", name="next"),
+        phase("cat new", name="last", when=When.ALWAYS),
+    )
+    assert outcome.state is JobState.SUCCEEDED, outcome.explanation
+    assert machine.log.of(1, STDOUT).startswith(os.fsencode(machine.root))  # no file of the old one, then its path
+    assert machine.log.of(2, STDOUT) == b"x\n"
+    assert list(machine.root.iterdir()) == []
+
+
+def test_a_workspace_that_is_removed_while_commands_run_in_it_is_their_own_affair(machine: Machine) -> None:
+    outcome = machine.run(phase('rm -rf "$OPSICLE_WORKSPACE"', "echo gone", "exit 3"), phase("pwd", when=When.ALWAYS))
+    assert (outcome.state, outcome.exit_code) == (JobState.FAILED, 3)
+    assert states(outcome) == ["failed", "succeeded"]
+
+
+@pytest.mark.parametrize("instead", ["touch", "ln -s /etc"])
+def test_what_stands_in_the_workspaces_place_is_not_run_in(machine: Machine, instead: str) -> None:
+    remove = f'cd / && rm -rf "$OPSICLE_WORKSPACE" && {instead} "$OPSICLE_WORKSPACE"'
+    outcome = machine.run(phase(remove, name="first"), phase("pwd", name="second"))
+    assert outcome.state is JobState.FAILED
+    assert outcome.explanation.startswith("phase second: the workspace is no folder any more")
+    assert machine.log.stdout == b""
+    assert list(machine.root.iterdir()) == []

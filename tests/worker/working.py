@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -27,11 +28,13 @@ def _command(folder: Path, *arguments: str) -> list[str]:
 class Working:
     """A worker of `peer` that has enrolled already; `start` may be called again after it has ended."""
 
-    def __init__(self, folder: Path, peer: Peer, slots: int = 4) -> None:
+    def __init__(self, folder: Path, peer: Peer, slots: int = 4, options: tuple[str, ...] = ()) -> None:
         self.peer = peer
         self.folder = folder / "worker"
         self.log = folder / "worker.log"
         self.slots = slots
+        self.options = options
+        self.prefix: tuple[str, ...] = ()
         self.process: subprocess.Popen[bytes] | None = None
         data = DataFolder.open(self.folder)
         data.save_identity(peer.identity())
@@ -41,7 +44,10 @@ class Working:
         polls = len(self.peer.polls)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                _command(self.folder, "--slots", str(self.slots)), stdout=log, stderr=log, start_new_session=True
+                [*self.prefix, *_command(self.folder, "--slots", str(self.slots), *self.options)],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self.wait(lambda: len(self.peer.polls) > polls + 1, "the worker's first polls")
 
@@ -102,3 +108,30 @@ def let_pass(seconds: float) -> None:
     """Wait for nothing in particular: for faults at a random moment, and to see that something does not happen."""
     until = time.monotonic() + seconds
     wait_until(lambda: time.monotonic() >= until, seconds + 10, f"{seconds} s to pass")
+
+
+def as_user(uid: int, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a worker as a user who is only a number: no entry in the list of users, no home, no environment.
+
+    It may read everything, because the Python of these tests may lie in a folder of root's own; no more than that.
+    """
+    folder.mkdir()
+    os.chown(folder, uid, uid)
+    caps = "+dac_read_search"
+    who = [
+        "setpriv",
+        f"--reuid={uid}",
+        f"--regid={uid}",
+        "--clear-groups",
+        f"--inh-caps={caps}",
+        f"--ambient-caps={caps}",
+    ]
+    return subprocess.run(
+        [*who, *_command(folder, *arguments)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={"PATH": os.environ["PATH"]},
+        cwd="/",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import parse_qs
@@ -33,6 +34,9 @@ MESSAGEPACK = "application/msgpack"
 
 WORKER_IDENTITY = "opsicle.worker_identity"
 """Where the workers' listener leaves in the WSGI environment what the client certificate says."""
+
+WHEN_GONE = "opsicle.when_gone"
+"""Where a listener leaves how to be called when the peer closes the connection before it is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,14 @@ class Request:
         if identity is None:
             raise NotAuthenticated("this call needs a worker's certificate", hint="Enrol with a join token.")
         return cast("WorkerIdentity", identity)
+
+    def when_gone(self, call: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call, from the event loop, if the peer closes the connection while the context lasts.
+
+        `call` must not wait for anything.
+        """
+        watch = self._environ.get(WHEN_GONE)
+        return cast("AbstractContextManager[None]", watch(call)) if watch else nullcontext()
 
     @property
     def csrf_token(self) -> str:

@@ -39,7 +39,7 @@ def poll(dispatch: Dispatch, record: AuditCheckpoints, request: Request) -> Repl
     said = request.body(PollRequest)
     if said.history_rewritten:
         record.contradicted(request.worker, said.history_rewritten)
-    reply = dispatch.poll(request.worker, said)
+    reply = dispatch.poll(request.worker, said, request.when_gone)
     # Work is not kept waiting for it; a shared worker is no one org's witness.
     if not reply.work and not request.worker.is_shared:
         reply.checkpoint = record.newest(request.worker.org_id)

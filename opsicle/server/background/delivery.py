@@ -6,7 +6,8 @@ from gevent.pool import Pool
 
 from opsicle.server.services.sending import Sending
 
-MOST_AT_ONCE = 32
+MOST_AT_ONCE = 96
+"""The shares of sixteen orgs: each attempt is a connection, and waits for most of its time."""
 
 
 class Delivery:

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -20,8 +21,9 @@ import gevent
 from opsicle.domain.errors import InvalidInput, OpsicleError, TooLarge
 from opsicle.pki.certificates import WorkerIdentity
 from opsicle.server.api import problems
-from opsicle.server.api.request import WORKER_IDENTITY
+from opsicle.server.api.request import WHEN_GONE, WORKER_IDENTITY
 from opsicle.server.listening.answer import Answer
+from opsicle.server.listening.departure import when_gone
 from opsicle.server.listening.head import Head
 from opsicle.server.listening.incoming import Body, Incoming
 
@@ -150,6 +152,7 @@ class Connection:
             "wsgi.url_scheme": self._peer.scheme,
             "wsgi.input": body,
             WORKER_IDENTITY: self._peer.identity,
+            WHEN_GONE: partial(when_gone, self._sock),
         }
         if self._peer.is_trusted_proxy:
             _believe_proxy(environ)

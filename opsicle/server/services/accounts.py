@@ -89,7 +89,7 @@ class Accounts:
         stored = self._check_setup_token(request.token, stranger)
         code, email = fields.org_code(request.org), fields.email_address(request.email)
         passwords.check_password(request.password, email=email)
-        password_hash = self._hasher.hash(request.password)
+        password_hash = self._hasher.hash(request.password, "")
 
         def work(db: Connection) -> tuple[OrgRow, UserRow]:
             if not settings.take(db, settings.SETUP_TOKEN_HASH, stored):
@@ -127,7 +127,7 @@ class Accounts:
         """
         code, email = fields.org_code(code), fields.email_address(email)
         passwords.check_password(password, email=email)
-        new = NewOrg(code, email, self._hasher.hash(password))
+        new = NewOrg(code, email, self._hasher.hash(password, ""))
         self._database.write(lambda db: self._create_org(db, new))
 
     def _create_org(self, db: Connection, new: NewOrg) -> tuple[OrgRow, UserRow]:
@@ -153,12 +153,12 @@ class Accounts:
         """Check password and code of a login, and do in one transaction what they allow. Raises as `login`."""
         email = request.email.strip().lower()[:254]
         attempt = self._throttle.begin(email, address)
-        user = self._database.read(lambda db: users.find_by_email(db, email))
-        is_right = self._hasher.verify(user.password_hash if user else None, request.password)
+        user, org_id = self._database.read(lambda db: _account_and_org(db, email))
+        is_right = self._hasher.verify(user.password_hash if user else None, request.password, org_id)
         if user is None or not is_right:
             self._refuse_login(user, Stranger(email, address))
             raise NotAuthenticated("the e-mail address or the password is wrong", hint="Both are needed exactly.")
-        reply = self._enter(self._rehashed(user, request.password), request.totp, attempt, then)
+        reply = self._enter(self._rehashed(user, request.password, org_id), request.totp, attempt, then)
         if reply is None:
             self._refuse_login(user, Stranger(email, address))
             raise NotAuthenticated(
@@ -166,11 +166,11 @@ class Accounts:
             )
         return reply
 
-    def _rehashed(self, user: UserRow, password: str) -> UserRow:
+    def _rehashed(self, user: UserRow, password: str, org_id: str) -> UserRow:
         """The account with its hash brought up to date."""
         if not passwords.needs_rehash(user.password_hash):
             return user
-        new = msgspec.structs.replace(user, password_hash=self._hasher.hash(password))
+        new = msgspec.structs.replace(user, password_hash=self._hasher.hash(password, org_id))
         self._database.write(lambda db: users.rehash_password(db, user.id, user.password_hash, new.password_hash))
         return new
 
@@ -323,3 +323,10 @@ def _choose(places: list[PlaceRow], code: str) -> PlaceRow:
 def _me(user: Person, org: OrgRef, role: str, rights: Rights) -> Me:
     permissions = [str(action) for action in Action if action in rights.actions]
     return Me(user=user, org=org, role=role, permissions=permissions, server_version=__version__)
+
+
+def _account_and_org(db: Connection, email: str) -> tuple[UserRow | None, str]:
+    """Who has this address, and whose turn it takes to check their password: "" if they are nobody, or in no org."""
+    user = users.find_by_email(db, email)
+    places = memberships.list_of_user(db, user.id if user else "")
+    return user, places[0].org_id if places else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from opsicle.domain.access import Action
-from opsicle.domain.errors import NotAllowed, NotFound
+from opsicle.domain.errors import Conflict, NotAllowed, NotFound
 from opsicle.domain.rules import parse_rules
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -27,6 +27,7 @@ from opsicle.wire.pages import Page
 from opsicle.wire.user_api import ApiToken, CreateApiTokenRequest, NewApiToken
 
 MAX_DAYS = 3650
+MAX_PER_HOLDER = 200
 MAX_NAME_LENGTH = 64
 _SHOWN_CHARACTERS = len(api_tokens.API_PREFIX) + 4
 """Enough of a token to tell it from others, too little to be of use."""
@@ -66,6 +67,10 @@ class ApiTokens:
 
         def work(db: Connection) -> None:
             holder_id = _holder_id(db, actor, request.account)
+            if tokens.count_of_member(db, actor.org_id, holder_id) >= MAX_PER_HOLDER:
+                raise Conflict(
+                    f"there are {MAX_PER_HOLDER} tokens of this account already", hint="Delete those that nothing uses."
+                )
             tokens.insert(db, actor.org_id, holder_id, row, token_hash)
             data = {"name": row.name, "expires_in_days": days, "user": holder_id, "scopes": request.scopes}
             audit.append(db, now, actor.org_id, actor, "create", f"tokens/{row.id}", data)

@@ -11,7 +11,7 @@ import msgspec
 from opsicle.domain.approvals import ApprovalState, GateStanding, Standing, meets
 from opsicle.domain.approvers import Person as Member
 from opsicle.domain.templates import Template, Value
-from opsicle.domain.workers import Candidate, Requirements, fits_labels
+from opsicle.domain.workers import Candidate, Requirements, absence, fits_labels
 from opsicle.server.services.approval_cases import Case
 from opsicle.server.services.approval_stuck import said_of, stuck_in
 from opsicle.server.services.diffs import unified_diff
@@ -144,9 +144,10 @@ def _decision(row: DecisionRow) -> Decision:
 
 
 def _workers(requirements: str, candidates: Sequence[Candidate]) -> list[str]:
-    """The workers that fit, be they busy just now."""
+    """The workers that fit, be they busy just now; one that is not there says so."""
     asked = msgspec.json.decode(requirements, type=Requirements)
-    return sorted(one.name for one in candidates if fits_labels(asked, one) and asked.runtimes <= one.runtimes)
+    fits = [one for one in candidates if fits_labels(asked, one) and asked.runtimes <= one.runtimes]
+    return sorted(one.name if one.is_connected else f"{one.name}, which {absence(one)}" for one in fits)
 
 
 def _compared(db: Connection, case: Case) -> Comparison | None:

@@ -51,7 +51,7 @@ class Arrivals:
         presence.seen_at = self._clock.monotonic()
         self._note_clock(presence, request)
         self._note_life(presence, worker, request)
-        presence.has_left = False
+        presence.has_left = presence.has_hung_up = False
         return presence
 
     def record(self, db: Connection, presence: Presence, request: PollRequest) -> None:

@@ -16,9 +16,11 @@ from opsicle.server.services.cursors import page_of, position
 from opsicle.server.store import audit, audit_checkpoints
 from opsicle.server.store.audit import Entry, Filter
 from opsicle.server.store.database import Connection, Database
+from opsicle.server.turns import AtOnce
 from opsicle.wire.audit import FORMAT, AuditEntry, AuditVerdict, Checkpoint, ExportedEntry, Header
 from opsicle.wire.pages import Page
 
+_MOST_EXPORTS = 3
 _EXPORTED_AT_ONCE = 2_000
 """Entries in one piece of an export, about half a MiB."""
 
@@ -32,6 +34,7 @@ class Audit:
         self._database = database
         self._checkpoints = checkpoints
         self._clock = clock
+        self._exports = AtOnce("exports", _MOST_EXPORTS)
         self.public_key = public_key
 
     def list_entries(self, actor: Actor, wanted: Filter, cursor: str, limit: int) -> Page[AuditEntry]:
@@ -39,13 +42,20 @@ class Audit:
         actor.require(Action.AUDIT_VIEW)
         before = position(cursor)
         # What is filtered may be rare, and the search for it long.
-        read = self._database.read_long if any(wanted) else self._database.read
-        rows = read(lambda db: audit.list_entries(db, actor.org_id, wanted, before, limit + 1))
+
+        def query(db: Connection) -> list[Entry]:
+            return audit.list_entries(db, actor.org_id, wanted, before, limit + 1)
+
+        rows = self._database.read_long(query, actor.org_id) if any(wanted) else self._database.read(query)
         return page_of(rows, limit, _shown, lambda row: str(row.seq))
 
     def export(self, actor: Actor) -> Iterator[bytes]:
-        """The org's whole record as the lines of an export, signed to its end before it begins."""
+        """The org's whole record as the lines of an export, signed to its end before it begins.
+
+        Raises TooManyRequests while too many of the org's are under way.
+        """
         actor.require(Action.AUDIT_VIEW)
+        self._exports.check(actor.org_id)
         self._checkpoints.sign(actor.org_id)
         checkpoints = self._database.read(lambda db: audit_checkpoints.list_all(db, actor.org_id))
         header = Header(
@@ -61,7 +71,7 @@ class Audit:
     def verify(self, actor: Actor) -> AuditVerdict:
         """Check the org's whole record. Takes seconds for a million entries, and holds nobody up meanwhile."""
         actor.require(Action.AUDIT_VIEW)
-        return self._database.read_long(lambda db: self._verify(db, actor.org_id))
+        return self._database.read_long(lambda db: self._verify(db, actor.org_id), actor.org_id)
 
     def _verify(self, db: Connection, org_id: str) -> AuditVerdict:
         checkpoints = audit_checkpoints.list_all(db, org_id)
@@ -69,7 +79,6 @@ class Audit:
 
     def _lines(self, org_id: str, header: Header, checkpoints: list[Checkpoint]) -> Iterator[bytes]:
         encode = msgspec.json.Encoder().encode_lines
-        yield encode([header, *checkpoints])
         seq, end = checkpoints[-1].removed_to if checkpoints else 0, checkpoints[-1].seq if checkpoints else 0
 
         def piece(db: Connection) -> tuple[int, bytes]:
@@ -77,9 +86,11 @@ class Audit:
             entries = [ExportedEntry(*row) for row in audit.read_chain(db, org_id, seq, limit)]
             return (entries[-1].seq if entries else end), encode(entries)
 
-        while seq < end:
-            seq, lines = self._database.read_long(piece)
-            yield lines
+        with self._exports.place(org_id):
+            yield encode([header, *checkpoints])
+            while seq < end:
+                seq, lines = self._database.read_long(piece, org_id)
+                yield lines
 
 
 def _shown(row: Entry) -> AuditEntry:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from opsicle.domain.automations import AutomationState
+from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.templates import Phase, Template, Value
-from opsicle.domain.workers import Candidate, Requirements, waiting_reason
+from opsicle.domain.workers import Candidate, Requirements, absence, waiting_reason
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import CommandReport, PhaseReport, StepState
@@ -61,7 +61,7 @@ def whole(snapshot: Snapshot) -> Automation:
     """An automation with its phases, values and jobs."""
     row, template = snapshot.row, snapshot.template
     newest = snapshot.newest_job
-    reports = msgspec.json.decode(newest.phases, type=list[PhaseReport]) if newest else []
+    reports = _reports(newest) if newest else []
     return Automation(
         **msgspec.structs.asdict(summary(row, snapshot.candidates)),
         display_name=template.display_name,
@@ -75,13 +75,29 @@ def whole(snapshot: Snapshot) -> Automation:
     )
 
 
+def _reports(job: JobRow) -> list[PhaseReport]:
+    """What the worker said of the phases. Of those that a lost job had not ended, nobody can say more: time stands."""
+    reports = msgspec.json.decode(job.phases, type=list[PhaseReport])
+    if job.state == JobState.UNKNOWN:
+        for report in reports:
+            steps: list[PhaseReport | CommandReport] = [report, *report.commands]
+            for step in steps:
+                if step.state in {StepState.PENDING, StepState.RUNNING}:
+                    step.state = StepState.UNKNOWN
+                    step.finished_at_ms = _milliseconds(job.finished_at) if step.started_at_ms is not None else None
+    return reports
+
+
 def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate]) -> str:
     if row.state == AutomationState.AWAITING_APPROVAL:
         return f"it waits for approval: {row.waiting_for}"
     if row.state != AutomationState.QUEUED:
         return ""
     if row.job_id:
-        return f"{row.worker_name} is about to start it"
+        worker = next((one for one in candidates if one.name == row.worker_name), None)
+        is_gone = worker is not None and not worker.is_connected
+        said = f"was given it, but {absence(worker)}" if worker and is_gone else "is about to start it"
+        return f"{row.worker_name} {said}"
     return waiting_reason(msgspec.json.decode(row.requirements, type=Requirements), candidates)
 
 
@@ -133,6 +149,10 @@ def _job(row: JobRow) -> Job:
         exit_code=row.exit_code,
         explanation=row.explanation,
     )
+
+
+def _milliseconds(at: datetime | None) -> int | None:
+    return int(at.timestamp() * 1000) if at else None
 
 
 def _time(at_ms: int | None) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -16,7 +17,7 @@ from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.templates import Template, Value
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import as_text, check_values
-from opsicle.domain.workers import SHARED, Candidate, requirements
+from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, requirements
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.pki.master_key import CannotOpen
@@ -51,6 +52,7 @@ from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.server.store.secrets import SealedRow
 from opsicle.server.store.templates import VersionRow
+from opsicle.server.store.workers import UnseenRow
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
 
@@ -59,6 +61,8 @@ MOST_ABSENT_WORKERS = 100
 
 
 REQUESTS_REMEMBERED = timedelta(days=7)
+_FORGOTTEN_AT_ONCE = 500
+"""Keys removed in one unit of work: it holds the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,7 @@ class Automations:
         if offer is None:
             self._dispatch.wake_for(actor.org_id, asked)
         self._signals.changed(org_topic(actor.org_id))
-        return whole(Snapshot(stored, template, [], 0, self._candidates(actor.org_id)))
+        return whole(Snapshot(stored, template, [], 0, self._fleet.candidates(actor.org_id)))
 
     def _sealed(
         self, row: AutomationRow, template: Template, values: dict[str, Value]
@@ -231,7 +235,7 @@ class Automations:
         def query(db: Connection) -> Snapshot:
             row, template = _get(db, actor, automation_id)
             tries = jobs.list_of_automation(db, row.id)
-            return Snapshot(row, template, tries, 0, self._candidates(actor.org_id, db))
+            return Snapshot(row, template, tries, 0, self._candidates(db, actor.org_id, [row]))
 
         snapshot = self._database.read(query)
         newest = snapshot.newest_job
@@ -250,7 +254,7 @@ class Automations:
         def query(db: Connection) -> tuple[list[AutomationRow], list[Candidate]]:
             rows = automations.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
             hidden.update(row.id for row in rows if _is_hidden(db, actor, row))
-            return rows, self._candidates(actor.org_id, db)
+            return rows, self._candidates(db, actor.org_id, rows)
 
         hidden: set[str] = set()
         rows, candidates = self._database.read(query)
@@ -307,18 +311,32 @@ class Automations:
     def forget_requests(self) -> None:
         """Drop idempotency keys that are so old that nobody will send them again."""
         before = self._clock.now() - REQUESTS_REMEMBERED
-        self._database.write(lambda db: idempotency.delete_before(db, before))
+        while self._database.write(lambda db: idempotency.delete_before(db, before, _FORGOTTEN_AT_ONCE)):
+            pass
 
-    def _candidates(self, org_id: str, db: Connection | None = None) -> list[Candidate]:
-        """Who serves the org, for saying why an automation waits; if none has polled yet, those that are away."""
-        connected = self._fleet.candidates(org_id)
-        if db is None or connected:
-            return connected
-        rows = workers.list_workers(db, org_id, "", MOST_ABSENT_WORKERS)
-        absent = [Candidate(name=row.name, is_connected=False) for row in rows if row.state != "revoked"]
-        if orgs.allows_shared_workers(db, org_id) and workers.has_shared(db):
-            absent.append(Candidate(name=SHARED, is_connected=False, is_shared=True))
-        return absent
+    def _candidates(self, db: Connection, org_id: str, rows: Sequence[AutomationRow]) -> list[Candidate]:
+        """Who serves the org, those among them who have not polled since the server started, to say why these wait."""
+        if not any(row.state is AutomationState.QUEUED for row in rows):
+            return []
+        known = self._fleet.candidates(org_id)
+        away = workers.list_longest_unseen(db, org_id, MOST_ABSENT_WORKERS)
+        known += [_absent(row) for row in away if self._fleet.find(row.id) is None]
+        if not known and orgs.allows_shared_workers(db, org_id) and workers.has_shared(db):
+            known.append(Candidate(name=SHARED, is_connected=False, is_shared=True))
+        return known
+
+
+def _absent(row: UnseenRow) -> Candidate:
+    """A worker of which nothing is known but what it said last, before the server started."""
+    return Candidate(
+        name=row.name,
+        labels=msgspec.json.decode(row.granted_labels, type=dict[str, str]),
+        claimed=msgspec.json.decode(row.labels, type=dict[str, str]),
+        runtimes=frozenset(msgspec.json.decode(row.runtimes, type=list[str]) or [SUBPROCESS]),
+        slots=row.slots,
+        is_connected=False,
+        seen_at=row.last_seen_at,
+    )
 
 
 def _runnable_version(db: Connection, actor: Actor, request: RunRequest) -> tuple[VersionRow, Template, bool]:

@@ -8,8 +8,8 @@ worker that ends a job is given the next one with the answer (`jobs.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import gevent
@@ -37,6 +37,14 @@ BUSY_POLL_SECONDS = 10
 
 LATE_ANSWER_SECONDS = 2.0
 """A poll that is answered this much later than it should have been was held up by the server."""
+
+
+WhenGone = Callable[[Callable[[], None]], AbstractContextManager[None]]
+"""Calls back, while the context lasts, if whoever asks is no longer there to be answered."""
+
+
+def _never_told(_call: Callable[[], None]) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 @dataclass
@@ -81,17 +89,19 @@ class Dispatch:
         self._arrivals = Arrivals(database, leasing.fleet, clock)
         self._is_closing = False
 
-    def poll(self, worker: WorkerActor, request: PollRequest) -> PollReply:
+    def poll(self, worker: WorkerActor, request: PollRequest, when_gone: WhenGone = _never_told) -> PollReply:
         """Answer a worker's poll: at once if there is news, else when there is, at the latest when the hold ends.
 
-        Raises NotAuthenticated as soon as the worker is revoked.
+        `when_gone` calls back if the worker closes the connection meanwhile: it is given nothing then, and whoever
+        waits for it hears that it is gone. Raises NotAuthenticated as soon as the worker is revoked.
         """
         presence = self._arrive(worker, request)
         longest = BUSY_POLL_SECONDS if request.jobs else POLL_SECONDS
         ends_at = self._clock.monotonic() + min(max(request.wait_seconds, 0), longest)
         watch = presence.open_polls[request.boot_id] = Watch()
         try:
-            return self._hold(presence, request, watch, ends_at)
+            with when_gone(lambda: self._hung_up(presence, watch)):
+                return self._hold(presence, request, watch, ends_at)
         finally:
             if presence.open_polls.get(request.boot_id) is watch:
                 del presence.open_polls[request.boot_id]
@@ -99,6 +109,15 @@ class Dispatch:
             presence.has_left = request.is_leaving
             if self._clock.monotonic() > ends_at + LATE_ANSWER_SECONDS:
                 self._renew(worker, request)  # the worker has waited for us, not we for it
+
+    def _hung_up(self, presence: Presence, watch: Watch) -> None:
+        """The connection of an open poll was closed from the other side: the worker has died, or will poll anew."""
+        if watch not in presence.open_polls.values():
+            return
+        presence.has_hung_up, presence.is_waiting = True, False
+        presence.seen_at = self._clock.monotonic()
+        watch.wake()
+        self._leasing.tell_of(presence)
 
     def _arrive(self, worker: WorkerActor, request: PollRequest) -> Presence:
         """Note what the worker says of itself, renew its leases, end a poll that this one replaces.
@@ -138,6 +157,8 @@ class Dispatch:
                 return PollReply(drain=presence.is_draining, formats=SPOKEN)
             if self._is_closing or presence.handed:
                 break
+            if presence.has_hung_up:
+                return PollReply(formats=SPOKEN)
             sight = self._look(presence, request, has_just_arrived=False)
         presence.told.update(sight.cancel, sight.drop)
         work, presence.handed = (*sight.leased.work, *presence.handed), []

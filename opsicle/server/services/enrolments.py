@@ -27,6 +27,7 @@ from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor, Stranger, WorkerActor
 from opsicle.server.services.fields import PROVIDER_SCOPE
 from opsicle.server.services.login_throttle import LoginThrottle
+from opsicle.server.services.open_offers import MAX_JOIN_TOKENS, check_open
 from opsicle.server.store import audit, join_tokens, workers
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.join_tokens import JoinTokenRow, NewJoinTokenRow
@@ -92,6 +93,8 @@ class Enrolments:
         )
 
         def work(db: Connection) -> None:
+            found = join_tokens.open_until(db, actor.org_id, now)
+            check_open("join tokens", found, MAX_JOIN_TOKENS, now, "They end unused after their time.")
             join_tokens.insert(db, row)
             data: dict[str, object] = {"ttl_seconds": request.ttl_seconds}
             if request.labels is not None:

@@ -6,6 +6,7 @@ Only an index: a server that starts knows nobody, and has learnt of all within o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from opsicle.domain.clocks import is_off, offset_of, offset_text
 from opsicle.domain.workers import SHARED, Candidate, Requirements, can_take
@@ -33,6 +34,8 @@ class Presence:
     is_draining: bool = False
     is_revoked: bool = False
     has_left: bool = False
+    has_hung_up: bool = False
+    """Whether it closed the connection of the poll that was open: it has died, or will poll again in a moment."""
     busy: int = 0
     granted: dict[str, str] = field(default_factory=dict)
     clock_offset: float | None = None
@@ -90,9 +93,9 @@ class Fleet:
         self._presences[presence.worker_id] = presence
 
     def is_connected(self, worker_id: str) -> bool:
-        """Whether a poll of this worker is open, or its last one is younger than a lease."""
+        """Whether a poll of this worker is open, or its last one is younger than a lease and was answered."""
         presence = self._presences.get(worker_id)
-        if presence is None or presence.is_revoked or presence.has_left:
+        if presence is None or presence.is_revoked or presence.has_left or presence.has_hung_up:
             return False
         return bool(presence.open_polls) or self._clock.monotonic() - presence.seen_at < LEASE_SECONDS
 
@@ -178,6 +181,7 @@ class Fleet:
     def candidate(self, presence: Presence, busy: int | None = None) -> Candidate:
         """A worker as the matching rules see it; `busy` overrides how many of its slots are taken."""
         withheld = self.withheld(presence)
+        is_connected = self.is_connected(presence.worker_id)
         return Candidate(
             name=SHARED if presence.is_shared else presence.name,
             is_shared=presence.is_shared,
@@ -187,6 +191,11 @@ class Fleet:
             runtimes=frozenset(presence.poll.runtimes),
             slots=presence.poll.slots,
             busy=presence.busy if busy is None else busy,
-            is_connected=self.is_connected(presence.worker_id),
+            is_connected=is_connected,
+            seen_at=None if is_connected else self._heard_at(presence),
+            was_stopped=presence.has_left,
             is_draining=presence.is_draining or presence.poll.is_draining,
         )
+
+    def _heard_at(self, presence: Presence) -> datetime:
+        return self._clock.now() - timedelta(seconds=self._clock.monotonic() - presence.seen_at)

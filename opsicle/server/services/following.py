@@ -12,15 +12,16 @@ from dataclasses import dataclass
 import gevent
 
 from opsicle.domain.access import Action
-from opsicle.domain.automations import is_final
+from opsicle.domain.automations import AutomationState, is_final
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.automations import Automations
 from opsicle.server.services.job_logs import JobLogs
-from opsicle.server.services.signals import Signals, automation_topic, org_topic
+from opsicle.server.services.signals import Signals, Watch, automation_topic, org_topic
 from opsicle.wire.user_api import Automation
 from opsicle.wire.worker_api import Chunk
 
 HEARTBEAT_SECONDS = 15.0
+QUEUED_LOOK_SECONDS = 5.0
 CALM_SECONDS = 0.5
 """An org's lists change at most this often for one follower."""
 
@@ -94,8 +95,7 @@ class Following:
                 if is_final(now.state):
                     yield Ended()
                     return
-                while not watch.wait(HEARTBEAT_SECONDS):
-                    yield Heartbeat()
+                yield from _patience(watch, now.state)
 
     def _output(self, automation: Automation, position: Position) -> Iterator[Event]:
         if not automation.jobs:
@@ -122,6 +122,18 @@ class Following:
                     gevent.sleep(CALM_SECONDS)
                 else:
                     yield Heartbeat()
+
+
+def _patience(watch: Watch, state: AutomationState) -> Iterator[Event]:
+    """Wait until there is reason to look again.
+
+    What is queued is looked at again after a while anyway: why it waits changes with workers that fall silent, and
+    nobody says so.
+    """
+    while not watch.wait(QUEUED_LOOK_SECONDS if state is AutomationState.QUEUED else HEARTBEAT_SECONDS):
+        yield Heartbeat()
+        if state is AutomationState.QUEUED:
+            return
 
 
 def _differs(now: Automation, before: Automation) -> bool:

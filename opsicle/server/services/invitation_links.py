@@ -10,6 +10,7 @@ from opsicle.kit.ids import new_id
 from opsicle.pki import api_tokens
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.enrolments import Urls
+from opsicle.server.services.open_offers import MAX_INVITATIONS, check_open
 from opsicle.server.store import audit, invitations
 from opsicle.server.store.database import Connection
 from opsicle.server.store.invitations import InvitationRow, NewInvitationRow
@@ -54,6 +55,8 @@ class InvitationLinks:
     def keep(self, db: Connection, actor: Actor, row: NewInvitationRow) -> Invitation:
         """Let a link count, in the place of an earlier one for the same person and org."""
         invitations.revoke_of(db, row.org_id, row.email, row.created_at)
+        others = invitations.open_until(db, row.org_id, row.created_at)
+        check_open("invitations", others, MAX_INVITATIONS, row.created_at, "Revoke those that nobody will use.")
         invitations.insert(db, row)
         data = {"email": row.email, "role": row.role, "expires_at": row.expires_at.isoformat()}
         audit.append(db, row.created_at, row.org_id, actor, "invite", f"invitations/{row.id}", data)

@@ -139,7 +139,7 @@ class Invitations:
         name = fields.name(request.name, MAX_NAME_LENGTH) or found.email.partition("@")[0]
         passwords.check_password(request.password, email=found.email, name=name)
         now = self._clock.now()
-        new = UserRow(new_id(now), found.email, name, self._hasher.hash(request.password))
+        new = UserRow(new_id(now), found.email, name, self._hasher.hash(request.password, found.org_id))
 
         def work(db: Connection) -> LoginReply:
             if users.find_by_email(db, new.email):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+import gevent
 import msgspec
 from gevent.threadpool import ThreadPool
 
@@ -20,6 +21,10 @@ from opsicle.wire.worker_api import MAX_CHUNK_BYTES, MAX_LOG_REQUEST_BYTES, Chun
 
 SEGMENTS_PER_READ = 1
 SEGMENTS_PER_PRUNING = 200
+BYTES_PER_PRUNING = 1024 * 1024
+PRUNING_PAUSE_SECONDS = 0.005
+"""Between two steps, so that others have the greater part of the event loop."""
+
 QUICK_BYTES = 32 * 1024
 """Up to here packing or unpacking takes less than a thread would."""
 
@@ -116,12 +121,40 @@ class JobLogs:
         self._packers.kill()
 
     def prune(self, keep: timedelta) -> int:
-        """Delete what is older than `keep`, in small steps that let others write between; answers how much went."""
+        """Delete what is older than `keep`, in small steps, and give the room back; answers how many segments went."""
         before = self._clock.now() - keep
-        total = 0
-        while deleted := self._database.write(lambda db: logs.delete_before(db, before, SEGMENTS_PER_PRUNING)):
-            total += deleted
+        total = self._delete(lambda db: logs.list_before(db, before, SEGMENTS_PER_PRUNING))
+        if total:
+            self._database.give_room_back()
         return total
+
+    def delete_of_jobs(self, job_ids: Sequence[str]) -> None:
+        """Delete the whole logs of jobs, likewise in small steps."""
+        for job_id in job_ids:
+            self._delete(lambda db: logs.list_of_job(db, job_id, SEGMENTS_PER_PRUNING))  # noqa: B023
+            if self._database.read(lambda db: logs.has_gap(db, job_id)):  # noqa: B023
+                self._database.write(lambda db: logs.delete_gaps(db, job_id))  # noqa: B023
+
+    def _delete(self, find: Callable[[Connection], list[logs.Place]]) -> int:
+        """Delete what is found, a few segments at a time and never many bytes: that holds the event loop."""
+        total = 0
+        while places := self._database.read(find):
+            going = _up_to(BYTES_PER_PRUNING, places)
+            self._database.write(lambda db: logs.delete(db, going))  # noqa: B023
+            total += len(going)
+            gevent.sleep(PRUNING_PAUSE_SECONDS)
+        return total
+
+
+def _up_to(size: int, places: Sequence[logs.Place]) -> list[int]:
+    """The first few places, one at least, that take so many bytes together at most."""
+    chosen: list[int] = []
+    for place in places:
+        size -= place.stored
+        if chosen and size < 0:
+            break
+        chosen.append(place.rowid)
+    return chosen
 
 
 def _pack(chunks: list[Chunk]) -> bytes:

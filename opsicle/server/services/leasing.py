@@ -65,6 +65,10 @@ class Leasing:
         self._clock = clock
         self._work_orders = orders
 
+    def tell_of(self, presence: Presence) -> None:
+        """A worker is gone, or there again: whoever looks at what waits for it looks again."""
+        self._signals.changed(org_topic(presence.org_id))
+
     def free_slots(self, presence: Presence, occupied: int) -> int:
         """How many more jobs a worker can be given that has `occupied` slots in use.
 

@@ -77,7 +77,9 @@ class Orgs:
             found_org(db, org, admin, now)
             for org_id in (org.id, None):
                 audit.append(db, now, org_id, actor, "create", f"orgs/{org.code}", {"admin": email})
-            made = CreatedOrg(code=org.code, name=org.name, role=Role.ADMIN if email == actor.email else None)
+            made = CreatedOrg(
+                id=org.id, code=org.code, name=org.name, role=Role.ADMIN if email == actor.email else None
+            )
             if admin is None:
                 made.invitation = NewInvitation(url=link.url, invitation=self._links.keep(db, actor, link.row))
             return made
@@ -150,6 +152,7 @@ def no_org(code: str) -> NotFound:
 def _shown(place: PlaceRow, actor: Actor) -> Org:
     is_current = place.org_id == actor.org_id
     return Org(
+        id=place.org_id,
         code=place.org_code,
         name=place.org_name,
         allows_shared_workers=place.allows_shared_workers,

@@ -50,9 +50,9 @@ class PasswordChanges:
         passwords.check_password(request.password, email=actor.email, name=actor.name)
         attempt = self._throttle.begin(actor.email, actor.address)
         old = self._database.read(lambda db: users.find_by_email(db, actor.email))
-        if old is None or not self._hasher.verify(old.password_hash, request.current_password):
+        if old is None or not self._hasher.verify(old.password_hash, request.current_password, actor.org_id):
             raise fields.invalid("current_password", "the current password is wrong")
-        new_hash = self._hasher.hash(request.password)
+        new_hash = self._hasher.hash(request.password, actor.org_id)
 
         def work(db: Connection) -> None:
             login_attempts.delete(db, attempt)
@@ -79,7 +79,7 @@ class PasswordChanges:
             self._database.write(lambda db: self._throttle.note_refusal(db, address))
             raise _spent()
         passwords.check_password(request.password, email=found.email, name=found.name)
-        new_hash = self._hasher.hash(request.password)
+        new_hash = self._hasher.hash(request.password, found.org_id)
         self._database.write(lambda db: self._spend(db, found, token_hash, new_hash, address))
         self._sessions.forget()
 

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from gevent.threadpool import ThreadPool
 
-from opsicle.domain.errors import TooManyRequests
 from opsicle.pki import passwords
 from opsicle.server.threads import run_in
+from opsicle.server.turns import FairTurns
 
 T = TypeVar("T")
 
@@ -24,8 +24,8 @@ MAX_THREADS = 2
 
 LOWEST_PRIORITY = 19
 
-MAX_WAITING = 50
-"""So nobody waits longer than a few seconds for a login, however many ask for one."""
+MAX_WAITING = 25
+"""Of one org, and of all together who belong to none, or are not known: so nobody waits longer than a few seconds."""
 
 
 class PasswordHasher:
@@ -33,27 +33,22 @@ class PasswordHasher:
 
     def __init__(self) -> None:
         self._threads = ThreadPool(max(1, min(MAX_THREADS, (os.cpu_count() or 1) - 1)))
-        self._waiting = 0
+        self._turns = FairTurns("passwords", self._threads.maxsize, MAX_WAITING)
 
-    def hash(self, password: str) -> str:
-        """The text to store for a password. Raises TooManyRequests when too many wait."""
-        return self._run(passwords.hash_password, password)
+    def hash(self, password: str, org_id: str) -> str:
+        """The text to store for a password. Raises TooManyRequests when too many of that org ("": of none) wait."""
+        return self._run(org_id, passwords.hash_password, password)
 
-    def verify(self, stored: str | None, given: str) -> bool:
+    def verify(self, stored: str | None, given: str, org_id: str) -> bool:
         """Whether `given` is the password; `stored` None, for no such account, takes just as long.
 
-        Raises TooManyRequests when too many wait.
+        Raises TooManyRequests when too many of that org ("": of none) wait.
         """
-        return self._run(passwords.verify_password, stored or passwords.DUMMY, given)
+        return self._run(org_id, passwords.verify_password, stored or passwords.DUMMY, given)
 
-    def _run(self, function: Callable[..., T], *arguments: Any) -> T:
-        if self._waiting >= MAX_WAITING:
-            raise TooManyRequests("too many people log in at this moment", retry_after=3, hint="Try again shortly.")
-        self._waiting += 1
-        try:
+    def _run(self, org_id: str, function: Callable[..., T], *arguments: Any) -> T:
+        with self._turns.turn(org_id):
             result: T = run_in(self._threads, _yielding, function, *arguments)
-        finally:
-            self._waiting -= 1
         return result
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gevent
 import msgspec
 
 from opsicle.domain.access import Action
@@ -14,13 +13,13 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of, position
+from opsicle.server.services.document_reading import DocumentReading
 from opsicle.server.services.policies_in_force import policy_of
 from opsicle.server.services.policy_references import strange_conditions
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.store import audit, policies
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.policies import PolicyRow
-from opsicle.server.threads import run_in
 from opsicle.wire.pages import Page
 from opsicle.wire.policy_api import PolicyPushed, PolicyVersion, PolicyVersionSummary
 from opsicle.wire.user_api import Person
@@ -32,6 +31,7 @@ class Policies:
     def __init__(self, database: Database, step_up: StepUp, clock: Clock) -> None:
         self._database = database
         self._step_up = step_up
+        self._reading = DocumentReading(clock)
         self._clock = clock
 
     def push(self, actor: Actor, source: str) -> PolicyPushed:
@@ -42,7 +42,7 @@ class Policies:
         """
         actor.require(Action.POLICIES_MANAGE)
         self._step_up.require(actor)
-        document, kept = run_in(gevent.get_hub().threadpool, _read, source)
+        document, kept = self._reading.read(actor.org_id, _read, source)
         policy, now = document.policy, self._clock.now()
 
         def work(db: Connection) -> tuple[int, bool, list[Problem]]:

@@ -46,7 +46,7 @@ class Provider:
         """All orgs of the server by code."""
         actor.require(Action.PROVIDER_MANAGE)
         rows = self._database.read(lambda db: orgs.list_all(db, cursor, limit + 1))
-        return page_of(rows, limit, lambda row: Org(code=row.code, name=row.name), lambda row: row.code)
+        return page_of(rows, limit, lambda row: Org(id=row.id, code=row.code, name=row.name), lambda row: row.code)
 
     def invite_admin(self, actor: Actor, code: str, request: InviteAdminRequest) -> NewInvitation:
         """Make the link for the admin of an org that has none: its first one's was lost, or is too old.

@@ -32,8 +32,9 @@ from opsicle.server.store.secrets import SealedRow
 
 log = logging.getLogger(__name__)
 
-MOST_PER_CHANNEL = 4
-"""Attempts at once: a channel that is down holds up no other, and nobody's mail server is flooded."""
+MOST_AT_ONCE = deliveries.Share(of_channel=4, of_org=6)
+"""A channel that is down holds up no other, an org whose channels all hang no other org, and nobody's mail server is
+flooded. Names are looked up by ten threads, of which one org leaves some to others."""
 
 ATTEMPT_SECONDS = 60
 """No attempt takes longer, however slowly the other side drips."""
@@ -73,7 +74,7 @@ class Sending:
         now = self._clock.now()
 
         def due(db: Connection) -> list[str]:
-            return deliveries.list_due(db, now, MOST_PER_CHANNEL, limit)
+            return deliveries.list_due(db, now, MOST_AT_ONCE, limit)
 
         if not self._database.read(due):
             return []

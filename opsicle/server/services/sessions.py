@@ -50,6 +50,10 @@ class _Bearer:
         return is_idle or (self.row.expires_at is not None and now >= self.row.expires_at)
 
 
+MAX_PER_USER = 100
+"""Whoever begins one more ends the one that they have used least recently."""
+
+
 class Sessions:
     """Begins and ends sessions, and says for every request whose it is."""
 
@@ -156,6 +160,8 @@ class Sessions:
         )
         sessions.delete_expired(db, now)
         sessions.insert(db, row)
+        if sessions.delete_beyond(db, user_id, MAX_PER_USER):
+            self.forget()
         return token, row
 
     def forget(self) -> None:

@@ -25,6 +25,7 @@ from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of, position
 from opsicle.server.services.diffs import unified_diff
+from opsicle.server.services.document_reading import DocumentReading
 from opsicle.server.services.policies_in_force import defaults
 from opsicle.server.services.policy_references import check_reference
 from opsicle.server.services.result_notices import unknown_names
@@ -85,12 +86,13 @@ class Templates:
     def __init__(self, database: Database, step_up: StepUp, clock: Clock) -> None:
         self._database = database
         self._step_up = step_up
+        self._reading = DocumentReading(clock)
         self._clock = clock
 
     def validate(self, actor: Actor, source: str) -> Validation:
         """Read a document and keep nothing. Raises InvalidInput with every mistake in it."""
         actor.require(Action.TEMPLATES_VIEW)
-        document = _in_thread(_read, source)
+        document = self._reading.read(actor.org_id, _read, source)
         return Validation(
             name=document.template.name,
             type=TEMPLATE_TYPE,
@@ -107,7 +109,7 @@ class Templates:
         StepUpRequired where it changes who must approve.
         """
         actor.require(Action.TEMPLATES_PUSH)
-        document = _in_thread(_read, source)
+        document = self._reading.read(actor.org_id, _read, source)
         name, labels = document.template.name, document.template.labels
         change = self._approval_change(actor, name, document)
 

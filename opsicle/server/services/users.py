@@ -92,7 +92,7 @@ class Users:
         email = fields.email_address(request.email)
         name = fields.name(request.name, MAX_NAME_LENGTH) or email.partition("@")[0]
         passwords.check_password(request.password, email=email, name=name)
-        password_hash = self._hasher.hash(request.password)
+        password_hash = self._hasher.hash(request.password, actor.org_id)
         now = self._clock.now()
 
         def work(db: Connection) -> MemberRow:
@@ -143,7 +143,7 @@ class Users:
         old = self._database.read(lambda db: get_member(db, actor.org_id, id_or_email))
         if request.name is not UNSET:
             request.name = fields.name(request.name, MAX_NAME_LENGTH)
-        password_hash = self._hash(request.password, old) if request.password is not UNSET else ""
+        password_hash = self._hash(actor, request.password, old) if request.password is not UNSET else ""
 
         def work(db: Connection) -> tuple[MemberRow, list[str]]:
             old = get_member(db, actor.org_id, id_or_email)
@@ -170,9 +170,9 @@ class Users:
         self._sessions.forget()
         return msgspec.structs.replace(shown(row), leaves_stuck=stuck)
 
-    def _hash(self, password: str, user: MemberRow) -> str:
+    def _hash(self, actor: Actor, password: str, user: MemberRow) -> str:
         passwords.check_password(password, email=user.email, name=user.name)
-        return self._hasher.hash(password)
+        return self._hasher.hash(password, actor.org_id)
 
     def delete(self, actor: Actor, id_or_email: str, new_owner: str = "", *, is_confirmed: bool = False) -> None:
         """End a membership; the sessions and tokens in this org die at once.

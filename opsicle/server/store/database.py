@@ -22,6 +22,7 @@ from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import Unavailable
 from opsicle.server.threads import run_in
+from opsicle.server.turns import FairTurns
 
 __all__ = ["Connection", "Database"]
 
@@ -29,8 +30,18 @@ T = TypeVar("T")
 Unit = Callable[[Connection], Any]
 Outcome = tuple[Any, BaseException | None]
 
+_MOST_WAL_BYTES = 16 * 1024 * 1024
+"""What a large transaction has left of the WAL beyond this is cut off at the next checkpoint."""
+
 MAX_BATCH = 200
+_MOST_LONG_WAITING = 20
 """Units in one commit: bounds how long the first of them waits for the last."""
+
+
+_PAGES_AT_ONCE = 128
+_GIVING_PAUSE_SECONDS = 0.005
+_LEAST_SPARE_PAGES, _SPARE_SHARE = 256, 0.05
+"""What stays free is taken up again soon, which is cheaper than to give it back and let the file grow anew."""
 
 
 class Database:
@@ -42,6 +53,7 @@ class Database:
         self._on_fatal = on_fatal
         self._committer = ThreadPool(1)
         self._long_readers = ThreadPool(1)
+        self._long_turns = FairTurns("long searches", 1, _MOST_LONG_WAITING)
         self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
         self._committing: gevent.Greenlet[..., None] | None = None
         self._is_closed = False
@@ -108,19 +120,40 @@ class Database:
             raise Unavailable("the server is shutting down")
         return _in_snapshot(self._reader, query)
 
-    def read_long(self, query: Callable[[Connection], T]) -> T:
+    def read_long(self, query: Callable[[Connection], T], org_id: str = "") -> T:
         """Run a query that takes long, in a thread and on a connection of its own; one at a time, none holds the loop.
 
-        `query` may touch nothing else that the event loop uses.
+        Those that wait are served by turns of the orgs for which they are asked ("": the server itself), so that none
+        waits for all that another has asked. `query` may touch nothing else that the event loop uses. Raises
+        TooManyRequests where too many of that org wait.
         """
         if self._is_closed:
             raise Unavailable("the server is shutting down")
-        return cast("T", run_in(self._long_readers, self._read_apart, query))
+        with self._long_turns.turn(org_id):
+            return cast("T", run_in(self._long_readers, self._read_apart, query))
 
     def _read_apart(self, query: Callable[[Connection], T]) -> T:
         connection = open_connection(self.path, is_reader=True)
         try:
             return _in_snapshot(connection, query)
+        finally:
+            connection.close()
+
+    def give_room_back(self) -> None:
+        """Return pages that hold nothing any more to the disk, a few at a time; some stay for what comes next.
+
+        Only a file that was made so can do that (see `migrations.compact`); of another one they are only used again.
+        """
+        while self.read(_has_room_to_give):
+            self.write(_give_pages)
+            gevent.sleep(_GIVING_PAUSE_SECONDS)
+        run_in(self._long_readers, self._checkpoint_apart)
+
+    def _checkpoint_apart(self) -> None:
+        """Fold the WAL into the file, as far as nobody reads: only then does the file shrink."""
+        connection = open_connection(self.path)
+        try:
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         finally:
             connection.close()
 
@@ -146,10 +179,22 @@ def open_connection(path: Path, *, is_reader: bool = False) -> Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA journal_size_limit = {_MOST_WAL_BYTES}")
     connection.execute("PRAGMA cache_size = -1500")
     if is_reader:
         connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _has_room_to_give(db: Connection) -> bool:
+    if db.pragma("auto_vacuum") == 0:
+        return False
+    spare = max(_LEAST_SPARE_PAGES, _SPARE_SHARE * cast("int", db.pragma("page_count")))
+    return bool(cast("int", db.pragma("freelist_count")) > spare)
+
+
+def _give_pages(db: Connection) -> None:
+    db.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
 
 
 def _run(connection: Connection, unit: Unit) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import apsw
 
@@ -102,21 +103,36 @@ def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, l
     return fetch_all(db, f"{_SELECT}{which} ORDER BY d.id DESC LIMIT :limit", given, DeliveryRow)
 
 
-def list_due(db: apsw.Connection, at: datetime, most_per_channel: int, limit: int) -> list[str]:
-    """Whose turn it is, oldest first; no channel has more than its share under way, however long its queue is."""
+class Share(NamedTuple):
+    """How many attempts may be under way at once, through one channel and for one org."""
+
+    of_channel: int
+    of_org: int
+
+
+def list_due(db: apsw.Connection, at: datetime, most: Share, limit: int) -> list[str]:
+    """Whose turn it is: by turns of orgs, the oldest of each first.
+
+    No channel and no org has more than its share under way, however long its queue is.
+    """
     return fetch_column(
         db,
         """
-        SELECT id
-          FROM (SELECT d.id, d.channel_id, d.next_attempt_at,
-                       row_number() OVER (PARTITION BY d.channel_id ORDER BY d.next_attempt_at, d.id) AS place
+        WITH
+        sending AS (SELECT org_id, channel_id, count(*) AS attempts FROM deliveries INDEXED BY deliveries_sending
+                     WHERE state = 'sending' GROUP BY org_id, channel_id),
+        due AS (SELECT d.id, d.org_id, d.channel_id, d.next_attempt_at,
+                       row_number() OVER (PARTITION BY d.channel_id ORDER BY d.next_attempt_at, d.id)
+                       + coalesce((SELECT sum(attempts) FROM sending s WHERE s.channel_id = d.channel_id), 0) AS place
                   FROM deliveries d JOIN channels c ON c.id = d.channel_id
-                 WHERE d.state IN ('queued', 'failed') AND d.next_attempt_at <= :at AND c.is_enabled) due
-         WHERE place + (SELECT count(*) FROM deliveries s WHERE s.channel_id = due.channel_id AND s.state = 'sending')
-               <= :most
-         ORDER BY next_attempt_at, id LIMIT :limit
+                 WHERE d.state IN ('queued', 'failed') AND d.next_attempt_at <= :at AND c.is_enabled),
+        ready AS (SELECT id, next_attempt_at,
+                         row_number() OVER (PARTITION BY org_id ORDER BY next_attempt_at, id)
+                         + coalesce((SELECT sum(attempts) FROM sending s WHERE s.org_id = due.org_id), 0) AS place
+                    FROM due WHERE place <= :of_channel)
+        SELECT id FROM ready WHERE place <= :of_org ORDER BY place, next_attempt_at, id LIMIT :limit
         """,
-        {"at": to_text(at), "most": most_per_channel, "limit": limit},
+        {"at": to_text(at), "of_channel": most.of_channel, "of_org": most.of_org, "limit": limit},
     )
 
 

@@ -48,6 +48,15 @@ def insert(db: apsw.Connection, org_id: str, user_id: str, key: str, row: Idempo
     )
 
 
-def delete_before(db: apsw.Connection, at: datetime) -> None:
-    """Forget keys that nobody will send again."""
-    db.execute("DELETE FROM idempotency_keys WHERE created_at < :at", {"at": to_text(at)})
+def delete_before(db: apsw.Connection, at: datetime, limit: int) -> int:
+    """Forget up to `limit` keys that nobody will send again; how many there were."""
+    db.execute(
+        """
+        DELETE FROM idempotency_keys
+         WHERE (org_id, user_id, key) IN (
+               SELECT org_id, user_id, key FROM idempotency_keys
+                WHERE created_at < :at ORDER BY created_at LIMIT :limit)
+        """,
+        {"at": to_text(at), "limit": limit},
+    )
+    return db.changes()

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import apsw
 
-from opsicle.kit.clock import to_text
+from opsicle.kit.clock import from_text, to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one
 
 
@@ -93,6 +93,19 @@ def list_open(db: apsw.Connection, org_id: str, at: datetime, before_id: str, li
         {"org_id": org_id, "at": to_text(at), "before": before_id, "limit": limit},
         InvitationRow,
     )
+
+
+def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, datetime | None]:
+    """How many invitations of an org may still be used, and when the next of them ends."""
+    row = db.execute(
+        """
+        SELECT count(*), min(expires_at) FROM invitations
+         WHERE org_id = :org_id AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > :at
+        """,
+        {"org_id": org_id, "at": to_text(at)},
+    ).fetchone()
+    assert row is not None
+    return int(str(row[0])), from_text(str(row[1])) if row[1] else None
 
 
 def accept(db: apsw.Connection, invitation_id: str, user_id: str, at: datetime) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import apsw
 
-from opsicle.kit.clock import to_text
+from opsicle.kit.clock import from_text, to_text
 from opsicle.server.store.rows import Row, fetch_one
 
 
@@ -69,6 +69,19 @@ def find(db: apsw.Connection, token_id: str) -> JoinTokenRow | None:
         {"id": token_id},
         JoinTokenRow,
     )
+
+
+def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, datetime | None]:
+    """How many join tokens of an org may still be used, and when the next of them ends."""
+    row = db.execute(
+        """
+        SELECT count(*), min(expires_at) FROM join_tokens
+         WHERE org_id = :org_id AND used_at IS NULL AND expires_at > :at
+        """,
+        {"org_id": org_id, "at": to_text(at)},
+    ).fetchone()
+    assert row is not None
+    return int(str(row[0])), from_text(str(row[1])) if row[1] else None
 
 
 def use(db: apsw.Connection, token_id: str, worker_id: str, at: datetime) -> bool:

@@ -86,6 +86,10 @@ class LogDatabase:
         """As `Database.write`; if the file is damaged, into a new one."""
         return self._insist(lambda database: database.write(work))
 
+    def give_room_back(self) -> None:
+        """As `Database.give_room_back`."""
+        self._insist(lambda database: database.give_room_back())
+
     def close(self) -> None:
         """As `Database.close`."""
         self._is_closed = True

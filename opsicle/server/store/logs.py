@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import apsw
@@ -80,10 +81,39 @@ def find_loss_after(db: apsw.Connection, at: datetime) -> Loss | None:
     return fetch_one(db, sql, {"at": to_text(at)}, Loss)
 
 
-def delete_before(db: apsw.Connection, at: datetime, limit: int) -> int:
-    """Delete up to `limit` segments older than `at`; answers how many."""
-    db.execute(
-        "DELETE FROM segments WHERE rowid IN (SELECT rowid FROM segments WHERE created_at < :at LIMIT :limit)",
+class Place(Row, frozen=True):
+    """Where a segment is stored, and how many bytes it takes there."""
+
+    rowid: int
+    stored: int
+
+
+def list_before(db: apsw.Connection, at: datetime, limit: int) -> list[Place]:
+    """The oldest segments that are older than `at`."""
+    return fetch_all(
+        db,
+        """
+        SELECT rowid, length(chunks) FROM segments WHERE created_at < :at ORDER BY created_at LIMIT :limit
+        """,
         {"at": to_text(at), "limit": limit},
+        Place,
     )
-    return db.changes()
+
+
+def list_of_job(db: apsw.Connection, job_id: str, limit: int) -> list[Place]:
+    """The first segments of a job's log."""
+    sql = "SELECT rowid, length(chunks) FROM segments WHERE job_id = :job_id LIMIT :limit"
+    return fetch_all(db, sql, {"job_id": job_id, "limit": limit}, Place)
+
+
+def delete(db: apsw.Connection, rowids: Sequence[int]) -> None:
+    """Remove segments."""
+    db.execute(
+        "DELETE FROM segments WHERE rowid IN (SELECT value FROM json_each(:rowids))",
+        {"rowids": msgspec.json.encode(rowids).decode()},
+    )
+
+
+def delete_gaps(db: apsw.Connection, job_id: str) -> None:
+    """Forget what of a job's log is not here."""
+    db.execute("DELETE FROM gaps WHERE job_id = :job_id", {"job_id": job_id})

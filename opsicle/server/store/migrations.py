@@ -25,6 +25,9 @@ OLDEST_SQLITE = (3, 51, 3)
 _CACHE_KIB = 64 * 1024
 """For as long as it takes: an index over a long history is sorted in memory instead of on the disk."""
 
+_SMALL_BYTES = 64 * 1024 * 1024
+"""A file of a version that could not give room back is written anew by the way if it is no larger: half a second."""
+
 _FILE_NAME = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
 
 
@@ -72,9 +75,35 @@ def migrate(database: Path, folder: Path) -> int:
             )
         for migration in known[version:]:
             _apply(connection, migration)
+        if connection.pragma("auto_vacuum") == 0 and database.stat().st_size <= _SMALL_BYTES:
+            _compact(connection)
     finally:
         connection.close()
     return len(known) - version
+
+
+def compact(database: Path) -> None:
+    """Write a file anew, so that it takes no more room than what it holds, and gives room back from then on.
+
+    Takes some seconds for each gigabyte, and once more the room meanwhile. Raises Unavailable if that is not there,
+    Conflict for a file that is damaged.
+    """
+    connection = _open(database)
+    try:
+        _compact(connection)
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise damaged(database) from error
+    except apsw.FullError as error:
+        raise Unavailable(
+            f"the disk is too full to write {database.name} anew", hint="It takes as much room as the file itself."
+        ) from error
+    finally:
+        connection.close()
+
+
+def _compact(connection: apsw.Connection) -> None:
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("VACUUM")
 
 
 def schema(database: Path) -> str:
@@ -97,6 +126,8 @@ def _open(database: Path) -> apsw.Connection:
 
 def _version(connection: apsw.Connection, database: Path) -> int:
     try:
+        if connection.pragma("page_count") == 0:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # can be chosen while there is nothing yet
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")

@@ -47,6 +47,21 @@ def insert(db: apsw.Connection, notice_id: str, notice: Notice, at: datetime) ->
     )
 
 
+def delete_before(db: apsw.Connection, at: datetime, limit: int) -> int:
+    """Forget up to `limit` notices of that time which are about no automation; how many there were.
+
+    Those about one go with it (`retention.py`).
+    """
+    db.execute(
+        """
+        DELETE FROM notices
+         WHERE id IN (SELECT id FROM notices WHERE automation_id = '' AND created_at < :at LIMIT :limit)
+        """,
+        {"at": to_text(at), "limit": limit},
+    )
+    return db.changes()
+
+
 def list_of_org(db: apsw.Connection, org_id: str, after_id: str = "", limit: int = -1) -> list[NoticeRow]:
     """An org's notices, oldest first, from the one after `after_id`."""
     return fetch_all(

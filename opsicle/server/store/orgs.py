@@ -46,6 +46,11 @@ def list_all(db: apsw.Connection, after_code: str, limit: int) -> list[OrgRow]:
     )
 
 
+def list_ids(db: apsw.Connection) -> list[str]:
+    """The ids of all orgs of the server."""
+    return fetch_column(db, "SELECT id FROM orgs ORDER BY id", {})
+
+
 def rename(db: apsw.Connection, org_id: str, name: str) -> None:
     """Change what the org is called; its code stays."""
     db.execute("UPDATE orgs SET name = :name WHERE id = :id", {"id": org_id, "name": name})

@@ -37,8 +37,10 @@ BEGIN
 END;
 
 CREATE TRIGGER approval_decisions_stay BEFORE DELETE ON approval_decisions
+WHEN NOT EXISTS (SELECT 1 FROM approvals p JOIN removals r ON r.org_id = p.org_id
+                  WHERE p.id = OLD.approval_id AND p.state <> 'pending' AND p.automation_id <= r.removed_to)
 BEGIN
-    SELECT RAISE(ABORT, 'a decision is never removed');
+    SELECT RAISE(ABORT, 'a decision is removed by retention only, together with its automation');
 END;
 
 CREATE TRIGGER approval_decisions_stay_authentic BEFORE UPDATE OF mac ON approval_decisions
@@ -76,6 +78,13 @@ CREATE INDEX approvals_by_requester_and_state ON approvals (org_id, requester_id
 CREATE INDEX approvals_by_state ON approvals (org_id, state, id);
 
 CREATE INDEX approvals_pending ON approvals (next_at) WHERE state = 'pending';
+
+CREATE TRIGGER approvals_stay BEFORE DELETE ON approvals
+WHEN OLD.state = 'pending'
+     OR OLD.automation_id > coalesce((SELECT removed_to FROM removals WHERE org_id = OLD.org_id), '')
+BEGIN
+    SELECT RAISE(ABORT, 'an approval is removed by retention only, and only one that has ended');
+END;
 
 CREATE TABLE audit_checkpoints (
     org_id       TEXT NOT NULL,
@@ -187,6 +196,8 @@ CREATE TABLE automations (
 CREATE INDEX automations_approved ON automations (org_id, template_id, id)
     WHERE approved_at IS NOT NULL AND started_at IS NOT NULL;
 
+CREATE INDEX automations_by_end ON automations (org_id, finished_at) WHERE finished_at IS NOT NULL;
+
 CREATE INDEX automations_by_org ON automations (org_id, id);
 
 CREATE INDEX automations_by_requester ON automations (org_id, requester_id, id);
@@ -211,6 +222,15 @@ CREATE INDEX automations_open ON automations (org_id, state, id, template, reque
     WHERE state IN ('awaiting_approval', 'queued', 'running');
 
 CREATE INDEX automations_queued ON automations (org_id, requirements, id) WHERE state = 'queued' AND job_id IS NULL;
+
+CREATE INDEX automations_rerun ON automations (rerun_of) WHERE rerun_of IS NOT NULL;
+
+CREATE TRIGGER automations_stay BEFORE DELETE ON automations
+WHEN OLD.state IN ('awaiting_approval', 'queued', 'running')
+     OR OLD.id > coalesce((SELECT removed_to FROM removals WHERE org_id = OLD.org_id), '')
+BEGIN
+    SELECT RAISE(ABORT, 'an automation is removed by retention only, and only one that has ended');
+END;
 
 CREATE TRIGGER automations_stay_authentic BEFORE UPDATE OF manifest_format, principal_id, mac ON automations
 WHEN OLD.mac <> ''
@@ -281,6 +301,8 @@ CREATE TABLE deliveries (
     created_at      TEXT NOT NULL,
     finished_at     TEXT
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX deliveries_by_automation ON deliveries (automation_id);
 
 CREATE INDEX deliveries_by_channel ON deliveries (channel_id, id);
 
@@ -398,6 +420,8 @@ CREATE TABLE join_tokens (
     worker_id  TEXT REFERENCES workers (id)
 , is_shared INTEGER NOT NULL DEFAULT 0, labels TEXT) STRICT, WITHOUT ROWID;
 
+CREATE INDEX join_tokens_open ON join_tokens (org_id, expires_at) WHERE used_at IS NULL;
+
 CREATE TABLE link_codes (
     channel_id TEXT NOT NULL REFERENCES channels (id),
     user_id    TEXT NOT NULL REFERENCES users (id),
@@ -470,6 +494,8 @@ CREATE TABLE notices (
     created_at    TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX notices_by_automation ON notices (automation_id, created_at);
+
 CREATE TABLE orgs (
     id         TEXT PRIMARY KEY,
     code       TEXT NOT NULL UNIQUE,
@@ -523,6 +549,12 @@ CREATE TABLE recovery_codes (
     code_hash TEXT NOT NULL,
     used_at   TEXT,
     PRIMARY KEY (user_id, code_hash)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE removals (
+    org_id     TEXT PRIMARY KEY REFERENCES orgs (id),
+    removed_to TEXT NOT NULL,
+    at         TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE roles (

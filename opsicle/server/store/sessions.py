@@ -116,6 +116,19 @@ def delete(db: apsw.Connection, session_id: str) -> bool:
     return db.changes() == 1
 
 
+def delete_beyond(db: apsw.Connection, user_id: str, most: int) -> bool:
+    """End those sessions of one person that were used least recently, beyond `most`. False if there are none."""
+    db.execute(
+        """
+        DELETE FROM sessions WHERE id IN (
+            SELECT id FROM sessions WHERE user_id = :user_id ORDER BY last_used_at DESC, id DESC LIMIT -1 OFFSET :most
+        )
+        """,
+        {"user_id": user_id, "most": most},
+    )
+    return db.changes() > 0
+
+
 def delete_of_member(db: apsw.Connection, org_id: str, user_id: str) -> None:
     """End all sessions of one person in one org."""
     db.execute(

@@ -79,6 +79,12 @@ def list_of_member(db: apsw.Connection, org_id: str, user_id: str, before_id: st
     )
 
 
+def count_of_member(db: apsw.Connection, org_id: str, user_id: str) -> int:
+    """How many tokens one person has in one org."""
+    sql = "SELECT count(*) FROM tokens WHERE org_id = :org_id AND user_id = :user_id"
+    return int(fetch_value(db, sql, {"org_id": org_id, "user_id": user_id}))
+
+
 def touch(db: apsw.Connection, token_id: str, at: datetime) -> None:
     """Note that a token is in use."""
     db.execute("UPDATE tokens SET last_used_at = :at WHERE id = :id", {"id": token_id, "at": to_text(at)})

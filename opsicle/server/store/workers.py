@@ -46,6 +46,18 @@ class WorkerRow(Row, frozen=True, kw_only=True):
     copied_from: str | None
 
 
+class UnseenRow(Row, frozen=True, kw_only=True):
+    """What a worker was last known to be. `labels`, `granted_labels` and `runtimes` are JSON."""
+
+    id: str
+    name: str
+    labels: str
+    granted_labels: str
+    runtimes: str
+    slots: int
+    last_seen_at: datetime | None
+
+
 _SELECT = """
     SELECT w.id, w.org_id, o.code, w.name, w.state, w.labels, w.runtimes, w.slots, w.version, w.boot_id,
            w.certificate_serial, w.certificate_expires_at, w.created_at, w.last_seen_at,
@@ -154,6 +166,20 @@ def list_in_service(db: apsw.Connection, org_id: str | None, after_id: str, limi
         f"{_SELECT} WHERE {_whose(org_id)} AND w.id > :after AND w.state <> 'revoked' ORDER BY w.id LIMIT :limit",
         {"org_id": org_id, "after": after_id, "limit": limit},
         WorkerRow,
+    )
+
+
+def list_longest_unseen(db: apsw.Connection, org_id: str, limit: int) -> list[UnseenRow]:
+    """An org's workers that are not revoked, those first that never polled or have not for the longest time."""
+    return fetch_all(
+        db,
+        """
+        SELECT id, name, labels, granted_labels, runtimes, slots, last_seen_at FROM workers
+         WHERE org_id = :org_id AND NOT is_shared AND state <> 'revoked'
+         ORDER BY last_seen_at LIMIT :limit
+        """,
+        {"org_id": org_id, "limit": limit},
+        UnseenRow,
     )
 
 

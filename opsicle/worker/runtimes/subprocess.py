@@ -1,4 +1,4 @@
-"""Running a phase as a plain child process of the worker, under the worker's own account."""
+"""Running a phase as a plain child process of the worker, under the worker's own account or another one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import pwd
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from opsicle.domain.secrets import secret_environment_name
 from opsicle.domain.templates import Phase
@@ -29,27 +30,36 @@ class CannotStart(Exception):
         self.exit_code = exit_code
 
 
-def base_environment() -> dict[str, str]:
+def base_environment(account: process.Account | None = None) -> dict[str, str]:
     """What commands get of the worker's own surroundings, and nothing else does: PATH, HOME, LANG, TZ.
 
     `HOME` is that of the account, whatever the worker was started with; `TZ` is absent where the worker has none.
     """
     base = {"PATH": os.environ.get("PATH") or DEFAULT_PATH, "LANG": os.environ.get("LANG") or "C.UTF-8"}
     base["HOME"] = os.environ.get("HOME") or "/"
-    with suppress(KeyError):  # an account that has only a number
-        base["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
+    if account:
+        base["HOME"] = account.home
+    else:
+        with suppress(KeyError):  # an account that has only a number
+            base["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
     if "TZ" in os.environ:
         base["TZ"] = os.environ["TZ"]
     return base
 
 
-def phase_environment(work: Work, phase: int, base: Mapping[str, str], workspace: Workspace) -> dict[str, str]:
-    """The whole environment of a phase, as the template format promises it. What tells of the job always wins."""
+def phase_environment(
+    work: Work, phase: int, base: Mapping[str, str], workspace: Workspace, private: Mapping[str, str]
+) -> dict[str, str]:
+    """The whole environment of a phase, as the template format promises it. What tells of the job always wins.
+
+    `private` are the variables that name its private files.
+    """
     return {
         **base,
         **work.variables,
         **work.phases[phase].env,
         **work.secret_variables,
+        **private,
         **{secret_environment_name(name): work.secrets[name] for name in work.phases[phase].secrets},
         "OPSICLE_AUTOMATION_ID": work.automation_id,
         "OPSICLE_JOB_ID": work.job_id,
@@ -57,24 +67,36 @@ def phase_environment(work: Work, phase: int, base: Mapping[str, str], workspace
         "OPSICLE_PHASE": work.phases[phase].name,
         "OPSICLE_REQUESTER": work.requester,
         "OPSICLE_WORKSPACE": str(workspace.path),
-        "OPSICLE_OUTPUT": str(workspace.beside(f"output-{phase}")),
+        "OPSICLE_OUTPUT": str(workspace.output_for(phase)),
     }
 
 
 def start(
-    phase: Phase, script: Script, environment: Mapping[str, str], workspace: Workspace, tag: int
+    phase: Phase,
+    script: Script,
+    environment: Mapping[str, str],
+    workspace: Workspace,
+    tag: int,
+    account: process.Account | None = None,
 ) -> process.Child:
-    """Start a phase's shell with its script. Raises CannotStart."""
+    """Start a phase's shell with its script, as another user if an account is given. Raises CannotStart."""
     try:
-        folder = workspace.folder_for(phase.working_directory)
+        folder = _folder(phase, workspace)
         argv = _argv(phase, script, workspace)
         encoded = {_bytes(name): _bytes(value) for name, value in environment.items()}
-        return process.spawn(argv, encoded, folder, tag)
+        return process.spawn(argv, encoded, folder, tag, account)
     except ValueError as problem:
         reason = "a command or a variable contains a NUL byte" if "null byte" in str(problem) else str(problem)
         raise CannotStart(reason) from None
     except OSError as problem:
         raise _explain(phase, problem) from None
+
+
+def _folder(phase: Phase, workspace: Workspace) -> Path:
+    try:
+        return workspace.folder_for(phase.working_directory)
+    except OSError as problem:
+        raise CannotStart(f"the workspace is gone and cannot be made anew: {problem.strerror}") from None
 
 
 def _argv(phase: Phase, script: Script, workspace: Workspace) -> list[bytes]:

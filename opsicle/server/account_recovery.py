@@ -1,0 +1,92 @@
+"""A way in for somebody who has lost every proof, on the server's machine and while the server is stopped.
+
+Whoever can write the data folder can do anything to it; this does it in order, and in the record of each of their orgs.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from opsicle.domain.errors import Conflict, InvalidInput, NotFound
+from opsicle.kit.clock import SystemClock
+from opsicle.pki import passwords
+from opsicle.server.data_folder import DataFolder
+from opsicle.server.services.actor import SystemActor
+from opsicle.server.store import audit, authenticators, memberships, migrations, password_resets, sessions, users
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.memberships import PlaceRow
+from opsicle.server.store.users import UserRow
+
+
+class Recovered(NamedTuple):
+    """What was done: in which orgs the person can log in, and whether an app was taken away and a password set."""
+
+    email: str
+    orgs: list[str]
+    had_app: bool
+    has_new_password: bool
+
+
+def recover_account(data_dir: Path, email: str, password: str | None) -> Recovered:
+    """Take away a person's authenticator app and recovery codes, set a password if given, and end their sessions.
+
+    Raises InvalidInput for a folder that is no server's and a password that cannot be used; Conflict while a server
+    uses the folder, for a service account, and for somebody who is disabled everywhere; NotFound for an address that
+    nobody has.
+    """
+    if not (data_dir / "opsicle.db").exists():
+        raise InvalidInput(f"{data_dir} is no data folder of a server", hint="Name the server's --data-dir.")
+    if password is not None:
+        passwords.check_password(password, email=email)
+    password_hash = passwords.hash_password(password) if password is not None else ""
+    with closing(DataFolder.open(data_dir)) as folder:
+        migrations.migrate(folder.state_database, migrations.STATE_MIGRATIONS)
+        with closing(Database(folder.state_database, _fail)) as database:
+            return database.write(lambda db: _recover(db, email.strip().lower(), password_hash))
+
+
+def _recover(db: Connection, email: str, password_hash: str) -> Recovered:
+    user, places = _find(db, email)
+    had_app = authenticators.delete(db, user.id)
+    if password_hash:
+        users.set_password(db, user.id, password_hash)
+    password_resets.delete_of_user(db, user.id)
+    sessions.delete_others(db, user.id, "")
+    data = {"email": email, "by": _login_name(), "app": had_app, "password": bool(password_hash)}
+    for org_id in (*(place.org_id for place in places), None):
+        audit.append(db, SystemClock().now(), org_id, SystemActor("recover"), "recover", f"users/{user.id}", data)
+    return Recovered(
+        email=email,
+        orgs=[place.org_code for place in places if not place.is_disabled],
+        had_app=had_app,
+        has_new_password=bool(password_hash),
+    )
+
+
+def _find(db: Connection, email: str) -> tuple[UserRow, list[PlaceRow]]:
+    user = users.find_by_email(db, email)
+    places = memberships.list_of_user(db, user.id) if user else []
+    if user is None or not places:
+        raise NotFound(f"nobody of any org has the address {email}", hint="`opsicle audit list` names people's.")
+    member = memberships.find(db, places[0].org_id, user.id)
+    if member is not None and member.owner_id:
+        raise Conflict(f"{email} is a service account, which never logs in", hint="Name a person.")
+    if all(place.is_disabled for place in places):
+        raise Conflict(f"{email} is disabled in every org", hint="Another admin enables them, or recover that one.")
+    return user, places
+
+
+def _login_name() -> str:
+    """Who does this, as the machine knows them; the number where it has no name for it."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def _fail(error: BaseException) -> None:
+    raise error

@@ -1,0 +1,109 @@
+"""SQL of removing automations that ended long ago, with all that refers to them. `ids` are automations throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import apsw
+import msgspec
+
+from opsicle.domain.automations import AutomationState
+from opsicle.kit.clock import to_text
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_value
+
+
+class OldRow(Row, frozen=True):
+    """One automation; `size` is what of it can be long, in bytes. Times are as they are stored."""
+
+    id: str
+    template_id: str
+    state: AutomationState
+    finished_at: str
+    is_approved_run: bool
+    size: int
+
+
+def list_ended(db: apsw.Connection, org_id: str, after: tuple[str, str], before: datetime, limit: int) -> list[OldRow]:
+    """An org's automations that ended before a time, in the order in which they did, behind an end and an id."""
+    return fetch_all(
+        db,
+        """
+        SELECT id, template_id, state, finished_at, approved_at IS NOT NULL AND started_at IS NOT NULL,
+               length(values_json) + length(reason) + length(explanation)
+               + coalesce((SELECT sum(length(phases) + length(explanation)) FROM jobs WHERE automation_id = a.id), 0)
+               + coalesce((SELECT length(ciphertext) FROM sealed_values WHERE automation_id = a.id), 0)
+          FROM automations a
+         WHERE org_id = :org_id AND (finished_at, id) > (:after_at, :after_id) AND finished_at < :before
+         ORDER BY finished_at, id LIMIT :limit
+        """,
+        {"org_id": org_id, "after_at": after[0], "after_id": after[1], "before": to_text(before), "limit": limit},
+        OldRow,
+    )
+
+
+def count_ended(db: apsw.Connection, org_id: str) -> int:
+    """How many automations of an org have ended. Goes through all of them."""
+    sql = "SELECT count(*) FROM automations WHERE org_id = :org_id AND finished_at IS NOT NULL"
+    return int(fetch_value(db, sql, {"org_id": org_id}))
+
+
+def list_awaiting(db: apsw.Connection, org_id: str, template_id: str) -> list[str]:
+    """The automations of a template that wait for approval."""
+    return fetch_column(
+        db,
+        """
+        SELECT id FROM automations
+         WHERE org_id = :org_id AND state = 'awaiting_approval'
+           AND state IN ('awaiting_approval', 'queued', 'running') AND +template_id = :template_id
+        """,
+        {"org_id": org_id, "template_id": template_id},
+    )
+
+
+def list_jobs(db: apsw.Connection, ids: Sequence[str]) -> list[str]:
+    """The jobs of automations."""
+    return fetch_column(
+        db, "SELECT id FROM jobs WHERE automation_id IN (SELECT value FROM json_each(:ids))", _given(ids)
+    )
+
+
+def allow(db: apsw.Connection, org_id: str, removed_to: str, at: datetime) -> None:
+    """Let automations up to this one be removed: until this is said, the database itself refuses it."""
+    db.execute(
+        """
+        INSERT INTO removals (org_id, removed_to, at) VALUES (:org_id, :removed_to, :at)
+        ON CONFLICT (org_id) DO UPDATE SET removed_to = max(removed_to, :removed_to), at = :at
+        """,
+        {"org_id": org_id, "removed_to": removed_to, "at": to_text(at)},
+    )
+
+
+def delete_around(db: apsw.Connection, ids: Sequence[str]) -> None:
+    """Remove all that refers to automations, and nothing else; a rerun of one no longer names it."""
+    for statement in _AROUND:
+        db.execute(statement, _given(ids))
+
+
+_AROUND = (
+    "DELETE FROM sealed_values WHERE automation_id IN (SELECT value FROM json_each(:ids))",
+    "DELETE FROM deliveries WHERE automation_id IN (SELECT value FROM json_each(:ids))",
+    "DELETE FROM notices WHERE automation_id IN (SELECT value FROM json_each(:ids))",
+    """
+    DELETE FROM approval_decisions
+     WHERE approval_id IN (SELECT id FROM approvals WHERE automation_id IN (SELECT value FROM json_each(:ids)))
+    """,
+    "DELETE FROM approvals WHERE automation_id IN (SELECT value FROM json_each(:ids))",
+    "DELETE FROM jobs WHERE automation_id IN (SELECT value FROM json_each(:ids))",
+    "UPDATE automations SET rerun_of = NULL WHERE rerun_of IN (SELECT value FROM json_each(:ids))",
+)
+
+
+def delete(db: apsw.Connection, ids: Sequence[str]) -> int:
+    """Remove automations to which nothing refers any more; how many there were."""
+    db.execute("DELETE FROM automations WHERE id IN (SELECT value FROM json_each(:ids))", _given(ids))
+    return db.changes()
+
+
+def _given(ids: Sequence[str]) -> dict[str, str]:
+    return {"ids": msgspec.json.encode(ids).decode()}

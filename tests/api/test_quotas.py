@@ -1,0 +1,198 @@
+"""Nobody holds up others: what one org asks for is bounded, and another org does not notice it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from opsicle.server.api import event_stream
+from opsicle.server.background.delivery import MOST_AT_ONCE as MOST_DELIVERIES
+from opsicle.server.services import api_tokens, document_reading, open_offers, passwords, sending, sessions
+from tests.api.house import PASSWORD, Client, House
+from tests.api.receivers import webhook_receiver
+from tests.api.telling import dead_webhook, deliveries, make_webhook
+from tests.api.test_templates import source
+
+
+@pytest.fixture
+def alice(house: House) -> Client:
+    return house.session("alice@example.com")
+
+
+@pytest.fixture
+def gina(house: House) -> Client:
+    return house.session("gina@example.com")
+
+
+def test_twelve_hanging_webhooks_of_one_org_leave_room_for_another(house: House, alice: Client, gina: Client) -> None:
+    for number in range(12):
+        dead_webhook(alice, f"dead-{number}")
+        for _ in range(6):
+            assert alice.post(f"/api/v1/channels/dead-{number}/test").status < 300
+    claimed = house.services.sending.claim(MOST_DELIVERIES)
+    assert len(claimed) == sending.MOST_AT_ONCE.of_org
+
+    with webhook_receiver() as receiver:
+        make_webhook(gina, receiver.url)
+        assert gina.post("/api/v1/channels/hooks/test").status < 300
+        (urgent,) = house.services.sending.claim(MOST_DELIVERIES)
+        house.services.sending.carry_out(urgent)
+
+        assert [each["state"] for each in deliveries(gina)] == ["delivered"]
+    assert not house.services.sending.claim(MOST_DELIVERIES), "what acme has under way is its share"
+
+
+def test_the_orgs_of_a_long_queue_take_turns(house: House, alice: Client, gina: Client) -> None:
+    for client in (alice, gina):
+        for number in range(3):
+            dead_webhook(client, f"dead-{number}")
+            for _ in range(4):
+                client.post(f"/api/v1/channels/dead-{number}/test")
+
+    claimed = set(house.services.sending.claim(6))
+
+    assert len(claimed & {each["id"] for each in deliveries(alice, "?limit=200")}) == 3
+    assert len(claimed & {each["id"] for each in deliveries(gina, "?limit=200")}) == 3
+
+
+@pytest.fixture
+def slow_hashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
+    """Checking a password takes until the event is set; the order of those who came first can be seen."""
+    gate = Event()
+    inner = passwords.run_in
+
+    def held(*arguments: object) -> object:
+        gate.wait()
+        return inner(*arguments)
+
+    monkeypatch.setattr(passwords, "run_in", held)
+    yield gate
+    gate.set()
+
+
+def test_a_crowd_that_logs_into_one_org_does_not_keep_others_out(house: House, slow_hashing: Event) -> None:
+    """The hash itself is real; what is held is the moment at which it begins, so that a queue forms."""
+    done: list[str] = []
+
+    def log_in(email: str, number: int) -> None:
+        client = house.client()
+        client.address = f"198.51.100.{number}"
+        answer = client.post("/api/v1/login", {"email": email, "password": PASSWORD})
+        done.append(f"{email.partition('@')[0]} {answer.status}")
+
+    crowd = [gevent.spawn(log_in, "alice@example.com", number) for number in range(6)]
+    gevent.idle()
+    crowd.append(gevent.spawn(log_in, "gina@example.com", 100))
+    gevent.idle()
+    slow_hashing.set()
+    gevent.joinall(crowd, timeout=60, raise_error=True)
+
+    assert sorted(done) == ["alice 200"] * 6 + ["gina 200"]
+    assert done.index("gina 200") <= house.services.hasher._threads.maxsize + 1
+
+
+def test_streams_of_one_org_leave_room_for_another(
+    house: House, alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_stream, "MAX_STREAMS_PER_ORG", 2)
+    bob = house.person("acme", "bob", "operator")
+    open_ones = [alice.stream("/api/v1/events"), bob.stream("/api/v1/events")]
+    for pieces in open_ones:
+        next(pieces)
+
+    refused = house.session("bob@example.com").call("GET", "/api/v1/events")
+
+    assert (refused.status, refused.headers["Retry-After"]) == (429, "10")
+    assert next(gina.stream("/api/v1/events"))
+    for pieces in open_ones:
+        pieces.close()  # type: ignore[attr-defined]
+    assert house.session("bob@example.com").call("GET", "/api/v1/events").status == 200
+    assert not house.frontage._streams._open
+
+
+def test_exports_of_one_org_leave_room_for_another(house: House, alice: Client, gina: Client) -> None:
+    begun = [alice.stream("/api/v1/audit/export") for _ in range(3)]
+    for pieces in begun:
+        next(pieces)
+
+    refused = alice.get("/api/v1/audit/export")
+
+    assert refused.status == 429
+    assert "Retry-After" in refused.headers
+    assert gina.get("/api/v1/audit/export").status == 200
+    begun[0].close()  # type: ignore[attr-defined]
+    assert alice.get("/api/v1/audit/export").status == 200
+
+
+def test_documents_of_one_org_are_so_many_in_a_minute(
+    house: House, alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowance = house.services.templates._reading._allowance
+    monkeypatch.setattr(allowance, "_per_minute", 10 * document_reading.BYTES_OF_EACH)
+    body = {"source": source("one")}
+    answers = [alice.post("/api/v1/templates/validate", body) for _ in range(12)]
+
+    refused = answers[-1]
+
+    assert [each.status for each in answers].count(200) == 9
+    assert refused.status == 429
+    assert gina.post("/api/v1/templates/validate", body).status == 200
+    house.clock.advance(seconds=int(refused.headers["Retry-After"]))
+    assert alice.post("/api/v1/templates/validate", body).status == 200
+
+
+def test_open_join_tokens_are_bounded_for_each_org(
+    house: House, alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opsicle.server.services.enrolments.MAX_JOIN_TOKENS", 3)
+    for _ in range(3):
+        assert alice.post("/api/v1/workers/tokens", {"ttl_seconds": 60}).status == 201
+
+    refused = alice.post("/api/v1/workers/tokens", {"ttl_seconds": 60})
+
+    assert refused.status == 429
+    assert 0 < int(refused.headers["Retry-After"]) <= 61
+    assert gina.post("/api/v1/workers/tokens", {}).status == 201
+    house.clock.advance(seconds=62)
+    assert alice.post("/api/v1/workers/tokens", {}).status == 201
+    assert open_offers.MAX_JOIN_TOKENS >= 100
+
+
+def test_open_invitations_are_bounded_for_each_org(
+    alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opsicle.server.services.invitation_links.MAX_INVITATIONS", 2)
+    invite = [{"email": f"new-{number}@example.com", "role": "member"} for number in range(3)]
+    assert [alice.post("/api/v1/invitations", each).status for each in invite] == [201, 201, 429]
+
+    assert gina.post("/api/v1/invitations", invite[2]).status == 201
+    assert alice.post("/api/v1/invitations", invite[0]).status == 201, "the one before gives way"
+    newest = alice.get("/api/v1/invitations").json["items"][0]["id"]
+    assert alice.delete(f"/api/v1/invitations/{newest}").status == 204
+    assert alice.post("/api/v1/invitations", invite[2]).status == 201
+
+
+def test_whoever_logs_in_without_end_ends_their_own_oldest_sessions(
+    house: House, gina: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "MAX_PER_USER", 3)
+    begun = []
+    for _ in range(5):
+        begun.append(house.session("alice@example.com"))
+        house.clock.advance(seconds=1)
+
+    assert [each.get("/api/v1/whoami").status for each in begun] == [401, 401, 200, 200, 200]
+    assert gina.get("/api/v1/whoami").status == 200
+
+
+def test_tokens_of_one_holder_are_bounded(alice: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_tokens, "MAX_PER_HOLDER", 2)
+    answers = [alice.post("/api/v1/tokens", {"name": f"ci-{number}"}) for number in range(3)]
+
+    assert [each.status for each in answers] == [201, 201, 409]
+    first = answers[0].json["details"]["id"]
+    assert alice.delete(f"/api/v1/tokens/{first}").status == 204
+    assert alice.post("/api/v1/tokens", {"name": "again"}).status == 201

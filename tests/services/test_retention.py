@@ -1,0 +1,272 @@
+"""What ended long ago goes with all that refers to it; what is open, young or compared with stays."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import apsw
+import pytest
+
+from opsicle.domain.notices import Notice, NoticeKind
+from opsicle.server.services.retention import BYTES_AT_ONCE, LEAST_AGE, ROWS_AT_ONCE, Keep, Retention
+from opsicle.server.store import audit, notices, retention
+from opsicle.server.store.migrations import compact
+from opsicle.wire.user_api import Automation, RunRequest
+from tests.services.approving import Office, template_source
+from tests.services.core import Core, TestWorker
+
+DAY = timedelta(days=1)
+YEAR = Keep(logs=90 * DAY, automations=365 * DAY)
+
+
+@pytest.fixture
+def office(core: Core) -> Office:
+    made = Office(core)
+    made.policy()
+    core.push(made.people["alice"], template_source("careful"))
+    core.push(made.people["alice"])
+    return made
+
+
+@pytest.fixture
+def worker(core: Core, office: Office) -> TestWorker:
+    return core.worker(office.org_id, "w", slots=100)
+
+
+def pruner(core: Core) -> Retention:
+    return Retention(core.database, core.job_logs, core.clock)
+
+
+def carry_out(worker: TestWorker, log: bytes = b"") -> None:
+    """Run to its end whatever waits."""
+    for work in worker.poll().work:
+        worker.start(work)
+        if log:
+            worker.core.job_logs.append(work.job_id, [(0, 0, 1, 0, log)])
+        worker.finish(work)
+
+
+def run_approved(office: Office, worker: TestWorker) -> Automation:
+    asked = office.ask(password="hunter22")
+    office.approve("bob", asked)
+    carry_out(worker, b"a line\n")
+    return asked
+
+
+def ids(core: Core, table: str = "automations") -> set[str]:
+    return core.database.read(lambda db: {row[0] for row in db.execute(f"SELECT id FROM {table}")})
+
+
+def places_of(db: apsw.Connection, *needles: str) -> Iterator[str]:
+    """Every column of every table in which one of these texts stands, the record's aside."""
+    tables = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    for table in set(tables) - {"audit_entries", "removals"}:
+        for (column,) in db.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall():
+            for needle in needles:
+                found = db.execute(f'SELECT 1 FROM "{table}" WHERE instr("{column}", ?) LIMIT 1', (needle,)).fetchone()
+                if found:
+                    yield f"{table}.{column}"
+
+
+def test_nothing_of_what_is_removed_is_left_but_in_the_record(office: Office, worker: TestWorker) -> None:
+    core, alice = office.core, office.people["alice"]
+    old = run_approved(office, worker)
+    again = core.automations.create(alice, RunRequest(template="careful", values={"password": "x" * 9}), "key-1")
+    office.reject("bob", again)
+    job = core.automations.get(alice, old.id).jobs[0].id
+    newer = run_approved(office, worker)
+    core.clock.advance(370 * 86400)
+    rerun = core.automations.rerun(alice, old.id)
+    core.automations.forget_requests()
+
+    assert pruner(core).prune(YEAR) == 2
+
+    assert ids(core) == {newer.id, rerun.id}
+    gone = (old.id, old.approval_id, again.id, again.approval_id, job)
+    assert core.database.read(lambda db: list(places_of(db, *gone))) == []
+    assert core.logs_database.read(lambda db: list(places_of(db, job))) == []
+    assert core.database.read(lambda db: db.execute("PRAGMA foreign_key_check").fetchall()) == []
+    assert core.automations.get(alice, rerun.id).rerun_of is None
+    entry = core.database.read(lambda db: audit.list_entries(db, office.org_id, audit.Filter(verb="prune"), 2**53, 9))
+    told = json.loads(entry[0].data)
+    assert (told["automations"], told["first"], told["last"]) == (2, old.id, again.id)
+    assert pruner(core).prune(YEAR) == 0
+
+
+def test_what_has_not_ended_stays_however_old(office: Office, worker: TestWorker) -> None:
+    core = office.core
+    waiting, queued = office.ask(), core.run(office.people["alice"])
+    (work,) = worker.poll().work
+    worker.start(work)
+    held_back = core.run(office.people["alice"])
+    core.clock.advance(3650 * 86400)
+
+    pruner(core).prune(Keep(logs=DAY, automations=LEAST_AGE, count=1))
+
+    assert ids(core) == {waiting.id, queued.id, held_back.id}
+
+
+def test_what_ended_lately_stays_whenever_it_was_asked(office: Office, worker: TestWorker) -> None:
+    core = office.core
+    core.run(office.people["alice"])
+    core.clock.advance(400 * 86400)
+    carry_out(worker)
+    core.run(office.people["alice"])
+    carry_out(worker)
+
+    assert pruner(core).prune(YEAR) == 0
+    assert pruner(core).prune(Keep(logs=DAY, count=1)) == 0
+
+    core.clock.advance(366 * 86400)
+    assert pruner(core).prune(YEAR) == 2
+
+
+def test_an_org_keeps_so_many_of_the_newest(office: Office, worker: TestWorker) -> None:
+    core, alice = office.core, office.people["alice"]
+    made = []
+    for _ in range(ROWS_AT_ONCE + 5):
+        made.append(core.run(alice).id)
+        carry_out(worker)
+    core.clock.advance(LEAST_AGE.total_seconds() + 1)
+
+    assert pruner(core).prune(Keep(logs=DAY, count=3)) == ROWS_AT_ONCE + 2
+
+    assert ids(core) == set(made[-3:])
+
+
+def test_runs_that_approvers_compare_with_stay(office: Office, worker: TestWorker) -> None:
+    core = office.core
+    run_approved(office, worker)
+    compared = run_approved(office, worker)
+    waiting = office.ask()
+    newest = run_approved(office, worker)
+    rejected = office.ask()
+    office.reject("bob", rejected)
+    core.clock.advance(370 * 86400)
+
+    assert pruner(core).prune(YEAR) == 2
+
+    assert ids(core) == {compared.id, waiting.id, newest.id}
+    comparison = office.show("bob", waiting).compared
+    assert comparison is not None
+    assert comparison.automation_id == compared.id
+
+
+def test_one_orgs_past_does_not_count_for_another(office: Office, worker: TestWorker, core: Core) -> None:
+    elsewhere = core.org("other")
+    eve = core.person(elsewhere, "eve", office.people["carol"].role)
+    core.push(eve)
+    for _ in range(3):
+        core.run(office.people["alice"])
+    carry_out(worker)
+    theirs = core.run(eve)
+    carry_out(core.worker(elsewhere, "v"))
+    core.clock.advance(LEAST_AGE.total_seconds() + 1)
+
+    assert pruner(core).prune(Keep(logs=DAY, count=1)) == 2
+
+    assert theirs.id in ids(core)
+
+
+@pytest.mark.parametrize("table", ["automations", "approvals", "approval_decisions"])
+def test_the_database_itself_refuses_to_remove_what_retention_does_not(
+    office: Office, worker: TestWorker, table: str
+) -> None:
+    run_approved(office, worker)
+
+    with pytest.raises(apsw.ConstraintError, match="by retention only"):
+        office.core.database.write(lambda db: db.execute(f"DELETE FROM {table}"))
+
+
+@pytest.mark.parametrize("table", ["automations", "approvals"])
+def test_the_database_itself_refuses_to_remove_what_is_open(office: Office, table: str) -> None:
+    office.ask()
+
+    def allow_and_remove(db: apsw.Connection) -> None:
+        retention.allow(db, office.org_id, "~", office.core.clock.now())
+        db.execute(f"DELETE FROM {table}")
+
+    with pytest.raises(apsw.ConstraintError, match="only one that has ended"):
+        office.core.database.write(allow_and_remove)
+
+
+def test_a_request_is_remembered_for_as_long_as_what_it_made(office: Office, worker: TestWorker) -> None:
+    core, alice = office.core, office.people["alice"]
+    request = RunRequest(template="hello")
+    made = core.automations.create(alice, request, "key-1")
+    carry_out(worker)
+    core.clock.advance(LEAST_AGE.total_seconds() - 60)
+    core.run(alice)
+    carry_out(worker)
+
+    pruner(core).prune(Keep(logs=DAY, automations=DAY, count=1))
+
+    assert core.automations.create(alice, request, "key-1").id == made.id
+
+
+def test_logs_that_are_pruned_give_their_room_back(core: Core) -> None:
+    noise = random.Random(1)
+    for number in range(300):
+        core.job_logs.append(f"job-{number}", [(0, 0, 1, 0, noise.randbytes(25_000))])
+    core.clock.advance(100 * 86400)
+    core.job_logs.append("young", [(0, 0, 1, 0, b"x")])
+    core.logs_database.give_room_back()
+    before = core.logs_database.path.stat().st_size
+
+    assert core.job_logs.prune(90 * DAY) == 300
+
+    assert before > 7_000_000
+    assert core.logs_database.path.stat().st_size < 2_000_000
+    assert [chunk[4] for chunks in core.job_logs.read("young") for chunk in chunks] == [b"x"]
+
+
+def test_a_file_of_before_gives_room_back_once_it_is_written_anew(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("CREATE TABLE t (x BLOB)")
+    connection.executemany("INSERT INTO t VALUES (?)", [(bytes(4000),)] * 500)
+    connection.execute("DELETE FROM t")
+    connection.close()
+
+    compact(path)
+
+    connection = apsw.Connection(str(path))
+    assert connection.pragma("auto_vacuum") == 2
+    connection.close()
+    assert path.stat().st_size < 20_000
+
+
+def test_what_people_were_told_of_other_things_goes_too(office: Office) -> None:
+    core = office.core
+
+    def tell(db: apsw.Connection) -> None:
+        alice = office.people["alice"].user_id
+        notice = Notice(kind=NoticeKind.PASSWORD_RESET, org_id=office.org_id, recipients=(alice,), subject="reset")
+        notices.insert(db, "told", notice, core.clock.now())
+
+    core.database.write(tell)
+    core.clock.advance(366 * 86400)
+
+    pruner(core).prune(YEAR)
+
+    assert ids(core, "notices") == set()
+
+
+def test_removing_is_done_in_steps_of_few_rows_and_few_bytes(office: Office, worker: TestWorker) -> None:
+    core, alice = office.core, office.people["alice"]
+    long = "x" * (BYTES_AT_ONCE // 4)
+    for number in range(ROWS_AT_ONCE + 10):
+        core.run(alice, who=long if number < 10 else "you")
+        carry_out(worker)
+    core.clock.advance(400 * 86400)
+
+    assert pruner(core).prune(YEAR) == ROWS_AT_ONCE + 10
+
+    told = core.database.read(lambda db: audit.list_entries(db, office.org_id, audit.Filter(verb="prune"), 2**53, 99))
+    steps = [json.loads(entry.data)["automations"] for entry in reversed(told)]
+    assert steps[:3] == [4, 4, ROWS_AT_ONCE]

@@ -1,0 +1,183 @@
+"""Jobs that run as another user than their worker: what they can reach, and what they cannot (real users)."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from opsicle.domain.errors import InvalidInput
+from opsicle.domain.templates import Phase
+from opsicle.wire.jobs import Work
+from opsicle.worker.accounts import find_accounts
+from tests.support import require
+from tests.worker.ordering import ORG_ID
+from tests.worker.peer import Peer, work
+from tests.worker.working import Working, as_user, is_alive, lines, run_worker
+
+USER = "nobody"
+OTHER = "daemon"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that others may pass through, which pytest's are not."""
+    require(os.geteuid() == 0, "root, to start processes as another user")
+    with tempfile.TemporaryDirectory(prefix="opsicle-run-as-") as name:
+        Path(name).chmod(0o711)
+        judge = Path(name, "judge")
+        judge.touch()
+        judge.chmod(0o666)
+        yield Path(name)
+
+
+@pytest.fixture
+def working(folder: Path, peer: Peer) -> Iterator[Working]:
+    working = Working(folder, peer, options=("--run-as", USER))
+    yield working
+    working.close()
+
+
+def output(working: Working, given: Work) -> str:
+    working.peer.give(given)
+    working.wait_for_finish(given.job_id)
+    return working.peer.logs[given.job_id].decode()
+
+
+def test_a_job_runs_as_the_user_in_a_workspace_of_its_own(working: Working) -> None:
+    working.start()
+    said = output(
+        working,
+        work(
+            "j1",
+            'echo "$(id -un) $(id -gn) $HOME"',
+            'stat -c "%U %a" "$OPSICLE_WORKSPACE"',
+            "touch mine; stat -c %U mine",
+            "echo said >/dev/stdout; echo wrong >/dev/stderr",
+            'echo kept >"$OPSICLE_OUTPUT"; cat "$OPSICLE_OUTPUT"',
+        ),
+    ).splitlines()
+    home = pwd.getpwnam(USER).pw_dir
+    assert sorted(said) == sorted([f"nobody nogroup {home}", "nobody 700", "nobody", "said", "wrong", "kept"])
+    assert working.peer.finished["j1"].state == "succeeded"
+    assert [command.exit_code for command in working.peer.finished["j1"].phases[0].commands] == [0] * 5
+    assert working.files("workspaces") == []
+
+
+def test_secrets_as_files_and_values_to_mask_are_for_the_user_too(working: Working) -> None:
+    phase = Phase(
+        name="main",
+        commands=(
+            'stat -c "%U %a" "$OPSICLE_SECRET_FILE_KEY"',
+            'wc -c <"$OPSICLE_SECRET_FILE_KEY"',
+            'echo made-by-the-job >"$OPSICLE_MASK"; echo made-by-the-job',
+            'ls "$(dirname "$OPSICLE_SECRET_FILE_KEY")" || :',
+        ),
+        secrets=("key",),
+        timeout=60,
+    )
+    working.start()
+    said = output(working, msgspec.structs.replace(work("j1"), phases=(phase,), secrets={"key": "swordfish-7"}))
+    assert said.splitlines()[:3] == ["nobody 600", "12", "***"]
+    assert "denied" in said
+
+
+def test_a_job_can_reach_nothing_of_its_worker(working: Working) -> None:
+    working.start()
+    assert working.process
+    pid, data = working.process.pid, working.folder
+    attempts = [
+        f"cat {data}/identity.json", f"cat {data}/journal", f"ls {data}", f"ls {data}/spool", f"ls {data}/workspaces",
+        f"touch {data}/workspaces/other", f"cat /proc/{pid}/environ", f"cat /proc/{pid}/mem", f"ls /proc/{pid}/fd",
+        f"kill -0 {pid}", f"kill -KILL {pid}", f"rm -rf {data}/spool", f"mv {data}/workspaces/j1 /tmp/away",
+    ]  # fmt: skip
+    said = output(working, work("j1", *(f"{attempt} && echo 'reached: {attempt}' || :" for attempt in attempts)))
+    assert "reached" not in said
+    assert said.count("denied") + said.count("not permitted") >= len(attempts) - 1, said
+    assert working.process.poll() is None
+
+
+def test_a_shell_that_a_job_has_made_is_never_asked_as_root(working: Working, folder: Path) -> None:
+    judge, shell = folder / "judge", working.folder / "workspaces/j1/sh"
+    make = f"printf '#!/bin/sh\\nid -un >>{judge}\\n' >sh; chmod +x sh"
+    ask = ("if true; then echo a; fi", "if true; then echo b; fi")  # whether these are complete, only a shell knows
+    phases = (
+        Phase(name="make", commands=(make,), timeout=60),
+        Phase(name="use", commands=ask, shell=str(shell), timeout=60),
+    )
+    working.start()
+    working.peer.give(msgspec.structs.replace(work("j1"), phases=phases))
+    working.wait_for_finish("j1")
+    assert set(lines(judge)) == {USER}
+
+
+def test_a_long_script_can_be_read_by_the_user(working: Working) -> None:
+    working.start()
+    assert output(working, work("j1", f"# {'x' * 110_000}\nid -un")) == f"{USER}\n"
+
+
+def test_a_whole_tree_of_another_user_is_ended(working: Working, folder: Path) -> None:
+    pids = folder / "judge"
+    working.start()
+    working.peer.give(
+        work("j1", f"trap '' TERM; echo $$ >>{pids}; setsid sh -c 'trap \"\" TERM; echo $$ >>{pids}; sleep 600'")
+    )
+    working.wait(lambda: len(lines(pids)) == 2, "two processes")
+    working.peer.cancel("j1")
+    assert working.wait_for_finish("j1", 30) == "cancelled"
+    assert not [pid for pid in lines(pids) if is_alive(int(pid))]
+
+
+def test_each_org_has_its_own_user_and_one_without_has_none(folder: Path, peer: Peer) -> None:
+    working = Working(folder, peer, options=("--run-as", f"{ORG_ID}={OTHER}"))
+    working.start()
+    assert output(working, work("j1", "id -un")) == f"{OTHER}\n"
+    working.close()
+
+    strangers = Working(folder, peer, options=("--run-as", f"another-org={OTHER}"))
+    strangers.start()
+    peer.give(work("j2", f"id -un >>{folder}/judge"))
+    strangers.wait(lambda: "j2" in peer.refused, "a refusal")
+    strangers.close()
+    assert "has none for this org" in peer.refused["j2"]
+    assert lines(folder / "judge") == []
+
+
+def test_what_an_earlier_life_left_as_another_user_is_ended_and_removed(working: Working, folder: Path) -> None:
+    working.start()
+    working.peer.give(work("j1", f"echo $$ >>{folder}/judge; mkdir -m 500 closed; exec sleep 600"))
+    working.wait(lambda: lines(folder / "judge"), "the job")
+    working.kill()
+    working.start()
+    assert working.wait_for_finish("j1", 30) == "unknown"
+    assert not is_alive(int(lines(folder / "judge")[0]))
+    working.wait(lambda: working.files("workspaces") == [], "an empty folder")
+
+
+@pytest.mark.parametrize(
+    ("run_as", "text"),
+    [(["absent-user"], "whom this machine does not have"), (["root"], "no wall"), (["0"], "no wall"),
+     ([USER, OTHER], "twice"), ([f"a={USER}", f"a={OTHER}"], "twice"), (["99999999999999999999"], "does not have")],
+)  # fmt: skip
+def test_what_is_no_wall_is_refused(run_as: list[str], text: str) -> None:
+    with pytest.raises(InvalidInput, match=text):
+        find_accounts(run_as)
+
+
+def test_a_folder_that_the_user_cannot_reach_is_named(tmp_path: Path, folder: Path) -> None:
+    closed = folder / "closed"
+    closed.mkdir(mode=0o700)
+    done = run_worker(closed / "worker", "--run-as", USER)
+    assert done.returncode == 2
+    assert f"the user {USER} may not enter {closed}, so that no job can run there" in done.stderr
+
+
+def test_a_worker_that_is_not_root_says_what_it_cannot(folder: Path) -> None:
+    done = as_user(65533, folder / "own", "--run-as", "daemon")
+    assert done.returncode == 2
+    assert "only root can run jobs as another user, and this worker runs as user 65533" in done.stderr
