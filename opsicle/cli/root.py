@@ -23,7 +23,7 @@ COMMANDS = {
     "templates": "templates",
     "run": "run",
     "automations": "automations",
-    "logs": "automations",
+    "logs": "logs",
     "orgs": "orgs",
     "approvals": "approvals",
     "users": "users",
