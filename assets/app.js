@@ -2,9 +2,11 @@
 
 import { announce } from "./components/announcer.js";
 import { buildShell } from "./components/shell.js";
+import { closeDialogs } from "./components/dialogs.js";
 import { loadMe, logOut, onLoggedOut, onStepUpRequired } from "./lib/api.js";
 import { problemBox } from "./components/problems.js";
 import { stepUp } from "./components/step-up.js";
+import { dropStaleDrafts, putDraftsAside } from "./lib/drafts.js";
 import { here, navigate, route, startRouter } from "./lib/router.js";
 import { whoAmI } from "./lib/session.js";
 import { startTheme } from "./lib/theme.js";
@@ -69,8 +71,11 @@ for (const [pattern, page] of [
 async function start() {
   startTheme();
   const { outlet, refresh } = buildShell(document.body, { logOut: leave });
-  onLoggedOut(() => {
-    if (!OPEN_TO_ALL.includes(location.pathname)) navigate(here(), { isReplacing: true }); // shows the login, then this
+  onLoggedOut((person) => {
+    if (OPEN_TO_ALL.includes(location.pathname)) return;
+    putDraftsAside(person, here());
+    closeDialogs(); // they belong to the page that goes
+    navigate(here(), { isReplacing: true }); // shows the login, then this
   });
   onStepUpRequired(stepUp);
   setInterval(refreshTimes, TICK_MS);
@@ -83,6 +88,7 @@ async function start() {
   }
   let isFirst = true;
   startRouter(outlet, (path) => {
+    dropStaleDrafts(here());
     refresh(path);
     focusPage(outlet, isFirst);
     isFirst = false;

@@ -6,6 +6,11 @@ import { problemBox } from "./problems.js";
 
 let count = 0;
 
+/** Close all that is asked, as "Back" does. */
+export function closeDialogs() {
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+}
+
 /**
  * Ask something. Each action is { text, look, run }: `run` may take its time and throw, then the dialog says what went
  * wrong and stays open. Closes after an action, or at once with "Back". `more` are actions of another kind, apart.

@@ -29,6 +29,12 @@ export function sentence(text) {
   return visible(text.charAt(0).toUpperCase() + text.slice(1));
 }
 
+/** Says that a form is filled with what stood in it before a login. */
+export function keptNotice(hasSecrets = false) {
+  const secrets = hasSecrets && " Secret values are not kept: type them again.";
+  return noticeBox("note", h("p", {}, "Your session had ended. Here is what you had entered.", secrets));
+}
+
 /** A calmer box: `tone` is "note", "warn" or "bad". */
 export function noticeBox(tone, ...children) {
   return h("div", { class: `box box-${tone}` }, icon("warning"), h("div", {}, children));

@@ -9,11 +9,12 @@ import { field, fieldGroup, input, select } from "./fields.js";
 const MAX_RADIOS = 5;
 
 /**
- * The field of a variable, filled with `given` or else its default. Beyond what `field` gives: `value()`, which throws
- * WrongValue, and `check()`, which complains instead and says whether all is well.
+ * The field of a variable, filled with `given` or else its default; `typed` is a text that stood in it before, whatever
+ * it is worth. Beyond what `field` gives: `text()` as it is typed, `value()`, which throws WrongValue, and `check()`,
+ * which complains instead and says whether all is well.
  */
-export function variableField(variable, given, changed) {
-  const start = valueText(given ?? variable.default);
+export function variableField(variable, given, changed, typed) {
+  const start = typed ?? valueText(given ?? variable.default);
   const { made, text } = build(variable, start);
   const value = () => parseValue(variable, text());
   const check = () => {
@@ -26,7 +27,7 @@ export function variableField(variable, given, changed) {
     changed();
   });
   made.element.addEventListener("change", () => afterClick(check));
-  return { ...made, variable, value, check };
+  return { ...made, variable, text, value, check };
 }
 
 function problemOf(value) {

@@ -16,7 +16,7 @@ export class ApiError extends Error {
 
 let whenLoggedOut = () => {};
 
-/** Call `listener` whenever the server says that nobody is logged in any more. */
+/** Call `listener(person)` whenever the server says that nobody is logged in any more; `person` was. */
 export function onLoggedOut(listener) {
   whenLoggedOut = listener;
 }
@@ -136,8 +136,9 @@ async function hasNewSession() {
 }
 
 function loggedOut() {
+  const person = whoAmI();
   setMe(null);
-  whenLoggedOut();
+  whenLoggedOut(person);
 }
 
 async function send(method, path, { body, headers = {}, signal }) {

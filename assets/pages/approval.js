@@ -8,12 +8,14 @@ import { field, input, showProblems } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
 import { keepFresh } from "../components/live.js";
 import { loadInto } from "../components/loading.js";
-import { noticeBox, sentence } from "../components/problems.js";
+import { keptNotice, noticeBox, sentence } from "../components/problems.js";
 import { stateBadge } from "../components/states.js";
 import { codeField } from "../components/step-up.js";
 import { planView } from "../components/steps.js";
 import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
+import { keepDraft, takeDraft } from "../lib/drafts.js";
+import { here } from "../lib/router.js";
 import { whoAmI } from "../lib/session.js";
 import { ago, countdown } from "../lib/times.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
@@ -44,6 +46,8 @@ export function mount(root, { id }) {
     () => get(path, page),
     (approval) => {
       draw(approval);
+      const kept = takeDraft("decision", here());
+      if (kept && approval.may_decide && (approval.is_intact || kept.verb === "reject")) openDecision(approval, kept.verb, (next) => draw(next), kept.reason);
       keepFresh(async () => draw(await get(path, page)), { trouble, signal: page.signal });
     },
   );
@@ -118,13 +122,13 @@ function decisions(approval, redraw) {
   ];
 }
 
-function openDecision(approval, verb, redraw) {
+function openDecision(approval, verb, redraw, typed = "") {
   const reason = field({
     label: "Reason",
     path: "reason",
     isRequired: approval.needs_reason,
     help: "Everybody sees it with your decision.",
-    control: input({ maxlength: 2000 }),
+    control: input({ maxlength: 2000, value: typed }),
   });
   const code = approval.needs_totp && codeField();
   const fields = [reason, code].filter(Boolean);
@@ -145,8 +149,10 @@ function openDecision(approval, verb, redraw) {
     title: isApproval ? `Approve ${approval.template}?` : `Reject ${approval.template}?`,
     content: [
       h("p", {}, isApproval ? "Exactly what this page shows will run, or nothing." : "It will not run."),
+      typed && keptNotice(),
       fields.map((each) => each.element),
     ],
+    closed: keepDraft("decision", () => ({ verb, reason: reason.control.value })),
     actions: [{ text: isApproval ? "Approve" : "Reject", look: isApproval ? "primary" : "danger", run }],
   });
 }

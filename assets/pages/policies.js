@@ -6,10 +6,12 @@ import { ask } from "../components/dialogs.js";
 import { field, showProblems } from "../components/fields.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { loadInto } from "../components/loading.js";
-import { placesList } from "../components/problems.js";
+import { keptNotice, placesList } from "../components/problems.js";
 import { sourceView } from "../components/source.js";
 import { get, getAll, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
+import { keepDraft, takeDraft } from "../lib/drafts.js";
+import { here } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -42,6 +44,8 @@ export function mount(root) {
     list,
   );
   reload();
+  const kept = takeDraft("policy", here());
+  if (kept !== null) openPush(kept, reload, keptNotice());
   return () => page.abort();
 }
 
@@ -99,7 +103,7 @@ function actions(policy, reload) {
   ];
 }
 
-function openPush(source, reload) {
+function openPush(source, reload, notice = null) {
   const text = field({
     label: "Policy (YAML)",
     path: "source",
@@ -126,7 +130,8 @@ function openPush(source, reload) {
   };
   ask({
     title: "Push a policy",
-    content: [text.element, mistakes],
+    content: [notice, text.element, mistakes],
+    closed: keepDraft("policy", () => text.control.value),
     actions: [{ text: "Push", look: "primary", run }],
     isWide: true,
   });

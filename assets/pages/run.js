@@ -5,13 +5,14 @@ import { busyWhile, button, buttonLink } from "../components/buttons.js";
 import { field, input, showProblems } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
 import { loadInto } from "../components/loading.js";
-import { noticeBox, placesList, problemBox } from "../components/problems.js";
+import { keptNotice, noticeBox, placesList, problemBox } from "../components/problems.js";
 import { planView } from "../components/steps.js";
 import { variableField } from "../components/variable-fields.js";
 import { get, post, withQuery } from "../lib/api.js";
 import { randomId } from "../lib/bytes.js";
 import { h, replace } from "../lib/dom.js";
-import { navigate } from "../lib/router.js";
+import { keepDraft, takeDraft } from "../lib/drafts.js";
+import { here, navigate } from "../lib/router.js";
 import { environmentName, WrongValue } from "../lib/values.js";
 import { visible, visibleValue } from "../lib/visible.js";
 
@@ -27,21 +28,32 @@ export function mount(root, { name, query }) {
       query.get("from") ? get(`/automations/${encodeURIComponent(query.get("from"))}`, page) : null,
       get(withQuery(`${path}/approval`, { version: query.get("version") }), page),
     ]);
-  loadInto(content, page.signal, load, ([template, earlier, need]) => show(content, { template, earlier, need, path }));
-  return () => page.abort();
+  let forget = () => {};
+  loadInto(content, page.signal, load, ([template, earlier, need]) => {
+    const kept = takeDraft("run", here());
+    forget();
+    forget = keepDraft("run", show(content, { template, earlier, need, path, kept }));
+  });
+  return () => (forget(), page.abort());
 }
 
-function show(content, { template, earlier, need, path }) {
+/** Draw the form, filled with what was `kept` of it from before a login; gives what says what it holds. */
+function show(content, { template, earlier, need, path, kept }) {
   const environment = h("div", {});
   const drawEnvironment = () => replace(environment, environmentView(fields));
   const fields = template.variables.map((variable) =>
-    variableField(variable, variable.type === "secret" ? undefined : earlier?.values[variable.id], drawEnvironment),
+    variableField(
+      variable,
+      variable.type === "secret" ? undefined : earlier?.values[variable.id],
+      drawEnvironment,
+      kept?.texts[variable.id],
+    ),
   );
   const reason = field({
     label: "Reason",
     path: "reason",
     help: "Why you run it: a ticket, an alert. Stays in the record.",
-    control: input({ maxlength: 500, value: earlier?.reason ?? "" }),
+    control: input({ maxlength: 500, value: kept?.reason ?? earlier?.reason ?? "" }),
   });
   const submit = button(need.is_needed ? "Ask to run" : "Run now", { look: "primary", name: "run", type: "submit" });
   const trouble = h("div", {});
@@ -76,6 +88,7 @@ function show(content, { template, earlier, need, path }) {
           ".",
         ),
       ),
+    kept && keptNotice(template.variables.some((variable) => variable.type === "secret")),
     needView(need),
     codeView(template),
     cannot
@@ -89,6 +102,13 @@ function show(content, { template, earlier, need, path }) {
   );
   const first = [...fields.map((each) => each.control), reason.control].find((control) => control && !control.value);
   (cannot ? content.querySelector("h1") : (first ?? submit)).focus({ preventScroll: true });
+  return () => ({ texts: typedIn(fields), reason: reason.control.value });
+}
+
+/** What is typed, save for secret values, which are kept nowhere. */
+function typedIn(fields) {
+  const shown = fields.filter((each) => each.variable.type !== "secret");
+  return Object.fromEntries(shown.map((each) => [each.variable.id, each.text()]));
 }
 
 function heading(template, path) {

@@ -3,10 +3,11 @@
 import { note } from "../components/announcer.js";
 import { busyWhile, button } from "../components/buttons.js";
 import { pageHeading } from "../components/headings.js";
-import { noticeBox, placesList, problemBox, sentence } from "../components/problems.js";
+import { keptNotice, noticeBox, placesList, problemBox, sentence } from "../components/problems.js";
 import { ApiError, get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
-import { navigate } from "../lib/router.js";
+import { keepDraft, takeDraft } from "../lib/drafts.js";
+import { here, navigate } from "../lib/router.js";
 
 const MAX_CHARACTERS = 1024 * 1024;
 const PAUSE_MS = 400; // after the last key, before the text is checked
@@ -63,14 +64,22 @@ export function mount(root, { name }) {
     findings,
     editor.element,
   );
+  const forget = keepDraft("template", () => (editor.text.value ? editor.text.value : null));
   start(name, editor, findings, page.signal);
   return () => {
+    forget();
     clearTimeout(timer);
     page.abort();
   };
 }
 
 async function start(name, editor, findings, signal) {
+  const kept = takeDraft("template", here());
+  if (kept !== null) {
+    editor.fill(kept);
+    replace(findings, keptNotice());
+    return;
+  }
   if (!name) {
     editor.fill(SAMPLE);
     return;

@@ -157,3 +157,8 @@ class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     on_worker_lost: WorkerLost = WorkerLost.UNKNOWN
     plan: tuple[Phase, ...] = ()
     accepts_claimed: bool = False
+
+    @property
+    def certain_labels(self) -> dict[str, str]:
+        """The labels that its worker is sure to have; none where the worker's own word is enough."""
+        return {} if self.accepts_claimed else self.runs_on

@@ -109,3 +109,33 @@ def test_the_seed_of_an_older_document_is_kept_nowhere(house: House, alice: Clie
     assert SEED.encode() not in shown.content + answer.content + alice.get("/api/v1/audit").content
     for path in house.folder.path.iterdir():
         assert not path.is_file() or SEED.encode() not in path.read_bytes(), path
+
+
+HOUSE_RULES = """apiVersion: v1
+type: ApprovalPolicy
+metadata: {name: house-rules}
+spec:
+  appliesTo: [{requesters: {roles: [member], groups: [interns]}}]
+  gates: [{name: boss, approvers: {users: [alice@example.com]}}]
+"""
+
+
+def test_who_manages_people_takes_nobody_out_of_what_a_policy_applies_to(house: House, alice: Client) -> None:
+    maria = house.person("acme", "maria", Role.MANAGER)
+    for name in ("mia", "ian"):
+        house.person("acme", name, Role.MEMBER)
+    alice.post("/api/v1/groups", {"name": "interns"})
+    alice.call("PUT", "/api/v1/groups/interns/members/ian@example.com")
+    alice.patch("/api/v1/users/maria@example.com", {"rules": ["allow manage groups"]})
+    assert push(alice, HOUSE_RULES).status == 201
+
+    moved = maria.patch("/api/v1/users/mia@example.com", {"role": "approver"})
+    left = maria.delete("/api/v1/groups/interns/members/ian@example.com")
+
+    for refused in (moved, left):
+        assert (refused.status, "house-rules is asked of whom you would take out" in refused.json["detail"]) == (
+            403,
+            True,
+        ), refused.content
+    assert alice.patch("/api/v1/users/mia@example.com", {"role": "approver"}).status == 200
+    assert alice.delete("/api/v1/groups/interns/members/ian@example.com").status in (200, 204)

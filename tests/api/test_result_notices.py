@@ -95,3 +95,43 @@ def test_whoever_does_not_want_to_hear_of_it_does_not(house: House, alice: Clien
     assert bob.call("PUT", "/api/v1/preferences", choice | {"is_on": True}).status == 200
     cancel_one(alice)
     assert recipients(alice) == ["bob@example.com"]
+
+
+ASKING = """apiVersion: v1
+type: AutomationTemplate
+metadata: {name: told}
+spec:
+  approvalPolicy:
+    spec: {gates: [{name: g, approvers: {users: [bob@example.com]}, chats: [{channel: telegram, id: -100200}]}]}
+  notify:
+    - {users: [bob@example.com, carol@example.com], chats: [{channel: telegram, id: -100200}]}
+  template: {phases: [{name: act, commands: ["true"]}]}
+"""
+
+
+@pytest.mark.parametrize("how", ["rejected", "cancelled", "withdrawn"])
+@pytest.mark.parametrize("wants_ends", [True, False], ids=["", "without ends of approvals"])
+def test_who_is_asked_and_named_as_well_hears_of_its_end_once(
+    house: House, alice: Client, how: str, wants_ends: bool
+) -> None:
+    for name, config, credential in (("mail", MAIL, ""), ("bot", BOT, "123456:" + "x" * 35)):
+        assert alice.post("/api/v1/channels", {"name": name, "config": config, "credential": credential}).status == 201
+    bob = house.person("acme", "bob", Role.MANAGER)
+    house.person("acme", "carol", Role.MEMBER)
+    choice = {"channel": "mail", "notice": "approval_ended", "is_on": wants_ends}
+    assert bob.call("PUT", "/api/v1/preferences", choice).status in (200, 204)
+    push(alice, ASKING)
+    asked: Any = alice.post("/api/v1/automations", {"template": "told"}).json
+    path = f"/api/v1/approvals/{asked['approval_id']}"
+
+    ended = {
+        "rejected": lambda: bob.post(f"{path}/reject", {}),
+        "cancelled": lambda: alice.post(f"/api/v1/automations/{asked['id']}/cancel"),
+        "withdrawn": lambda: alice.post(f"{path}/withdraw"),
+    }[how]()
+
+    assert ended.status == 200, ended.content
+    ends = [each["recipient"] for each in deliveries(alice) if each["kind"] != "approval_requested"]
+    assert sorted(ends) == sorted(
+        ["-100200", "bob@example.com", "carol@example.com", *(["alice@example.com"] if how == "rejected" else [])]
+    )

@@ -360,3 +360,30 @@ def test_a_policy_whose_condition_a_template_cannot_meet_is_pushed_with_a_warnin
     [warning] = office.core.policies.push(office.people["carol"], source).warnings
     assert warning.message.startswith("template job: the variable `target` never has this value")
     assert office.ask("job", target="test").state == "awaiting_approval"
+
+
+def test_who_pushes_a_policy_that_applies_by_itself_hears_of_what_it_does_not_reach(office: Office) -> None:
+    office.policy(MANAGER, name="p")
+    push(office, name="named", more="approvalPolicy: {policyRef: p}")
+    push(office, "carol", name="waived", more="approvalPolicy: none")
+    push(office, name="elsewhere", more="approvalPolicy: {policyRef: p}\nrunsOn: {labels: {env: test}}")
+    push(office, name="plain")
+    source = (
+        "apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {name: house}\n"
+        f"spec: {{appliesTo: [{{runsOn: {{env: production}}}}], gates: [{MANAGER}]}}\n"
+    )
+    [warning] = office.core.policies.push(office.people["carol"], source).warnings
+    assert (warning.path, warning.message.split(": ")[1]) == ("spec.appliesTo", "named, waived")
+
+
+def test_a_label_that_a_worker_only_claims_is_not_known(office: Office) -> None:
+    default(office, "{runsOn: {env: production}}")
+    push(office, more="runsOn: {labels: {env: test}}")
+    push(office, name="claimed", more="runsOn: {labels: {env: test}, acceptClaimed: true}")
+    assert [office.ask(name).state for name in ("job", "claimed")] == ["queued", "awaiting_approval"]
+    with pytest.raises(NotAllowed, match="house applies to it"):
+        push(
+            office,
+            name="claimed",
+            more=f"runsOn: {{labels: {{env: test}}, acceptClaimed: true}}\n{OWN.format(MANAGER)}",
+        )

@@ -120,7 +120,7 @@ def forged(bindings: Bindings, row: ApprovalRow, decisions: list[DecisionRow]) -
 def gates_for(policy: Policy, template: Template, automation: AutomationRow) -> tuple[Gate, ...]:
     """The gates of a policy that an automation has to pass."""
     values = msgspec.json.decode(automation.values_json, type=dict[str, Value])
-    return asked_gates(policy, Facts(template.variables, values, template.runs_on))
+    return asked_gates(policy, Facts(template.variables, values, template.certain_labels))
 
 
 def _vote(decision: DecisionRow) -> Vote:

@@ -67,20 +67,21 @@ class Progress:
         data = {"reason": case.problem}
         audit.append(db, now, row.org_id, SystemActor(), "refuse", f"automations/{row.automation_id}", data)
 
-    def withdraw(self, db: Connection, row: ApprovalRow, explanation: str, now: datetime) -> bool:
-        """End a pending approval because nobody wants it any more. False if it was over."""
+    def withdraw(self, db: Connection, row: ApprovalRow, explanation: str, now: datetime) -> Notice | None:
+        """End a pending approval because nobody wants it any more: what has been told of it. None if it was over."""
         if not approvals.end(db, row.id, ApprovalState.WITHDRAWN, now, explanation):
-            return False
+            return None
         case = load(db, self._bindings, row)
         recipients = {person.user_id for seen in case.standing(now).open_gates for person in case.waited_for(seen, now)}
         recipients |= {decision.user_id for decision in case.decisions}
         subject = f"no longer asks to run {_what(case)}"
-        self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
-        return True
+        return self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
 
-    def tell_cancelled(self, db: Connection, org_id: str, automation_id: str, actor: Actor) -> None:
-        """Tell that somebody has cancelled an automation before it began."""
-        self._notices.post_cancelled(db, org_id, automation_id, actor)
+    def tell_cancelled(
+        self, db: Connection, org_id: str, automation_id: str, actor: Actor, besides: Notice | None = None
+    ) -> None:
+        """Tell that somebody has cancelled an automation before it began; not those who heard so by `besides`."""
+        self._notices.post_cancelled(db, org_id, automation_id, actor, besides)
 
     def _tell(self, db: Connection, case: Case, seen: Standing, told: list[str], now: datetime) -> list[str]:
         """Tell of what is new, each thing once; what that was."""
@@ -127,13 +128,14 @@ class Progress:
             automations.approve(db, row.automation_id, now)
         else:
             automations.end_unapproved(db, row.automation_id, Ending(_ENDS[state], now, None, explanation))
-            self._notices.post_unapproved(db, row.org_id, row.automation_id)
         if state is ApprovalState.EXPIRED:
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, SystemActor(), "expire", f"approvals/{row.id}", data)
         recipients = {row.requester_id, *(decision.user_id for decision in case.decisions)}
         subject = f"asked to run {_what(case)}: {state}"
-        self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
+        told = self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
+        if state is not ApprovalState.APPROVED:
+            self._notices.post_unapproved(db, row.org_id, row.automation_id, told)
 
     def _post(
         self,
@@ -143,7 +145,7 @@ class Progress:
         recipients: set[str],
         subject: str,
         chats: tuple[Chat, ...] = (),
-    ) -> None:
+    ) -> Notice:
         notice = Notice(
             kind=kind,
             org_id=case.row.org_id,
@@ -154,6 +156,7 @@ class Progress:
             automation_id=case.row.automation_id,
         )
         self._notices.post(db, notice)
+        return notice
 
 
 _ENDS = {

@@ -225,10 +225,11 @@ class Approvals:
             if row.requester_id != actor.user_id:
                 raise NotAllowed("only who asked can withdraw it", hint="If you may decide, reject it.")
             actor.require(Action.AUTOMATIONS_CREATE)
-            if not self._progress.withdraw(db, row, "withdrawn by who asked", now):
+            told = self._progress.withdraw(db, row, "withdrawn by who asked", now)
+            if told is None:
                 raise Conflict(f"this approval is over: it is {row.state}")
             automations.cancel_waiting(db, row.automation_id, actor.user_id, now)
-            self._progress.tell_cancelled(db, row.org_id, row.automation_id, actor)
+            self._progress.tell_cancelled(db, row.org_id, row.automation_id, actor, told)
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, actor, "withdraw", f"approvals/{row.id}", data)
 

@@ -297,9 +297,10 @@ class Automations:
         now = self._clock.now()
         if job:
             jobs.give_back(db, job.id, now)
+        told = None
         if approval := approvals.find_of_automation(db, row.id):
-            self._progress.withdraw(db, approval, f"{actor.email} cancelled the automation", now)
-        self._progress.tell_cancelled(db, row.org_id, row.id, actor)
+            told = self._progress.withdraw(db, approval, f"{actor.email} cancelled the automation", now)
+        self._progress.tell_cancelled(db, row.org_id, row.id, actor, told)
 
     def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
         """The newest attempt of an automation, None before the first. Raises NotFound."""

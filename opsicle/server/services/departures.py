@@ -35,7 +35,7 @@ def require_word(db: Connection, org_id: str, member: MemberRow, now: datetime, 
     left += [f"these approvals can then be given by too few: {_some(stuck)}"] if stuck else []
     if left:
         raise LeavesBehind(
-            f"{member.email} leaves something behind: {'; '.join(left)}",
+            f"removing {member.email} takes more than that account: {'; '.join(left)}",
             hint="Name a new owner for the service accounts (`--new-owner EMAIL`), or say that it is meant (`--yes`).",
         )
 

@@ -18,7 +18,7 @@ from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.approval_stuck import left_stuck
 from opsicle.server.services.cursors import page_of
-from opsicle.server.services.named_approvers import Naming, require_policies_for
+from opsicle.server.services.named_approvers import Naming, require_policies_for, require_policies_to_leave
 from opsicle.server.services.rights import deciding_change, read_rules, require_at_most, rights_of, written_rules
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
@@ -145,6 +145,7 @@ class Groups:
 
         def work(db: Connection, group: GroupRow, member: MemberRow) -> None:
             require_at_most(actor, change(read_rules(group.rules), ()), f"take somebody out of {name}")
+            require_policies_to_leave(db, actor, f"take somebody out of {name}", group=name)
             if groups.remove(db, actor.org_id, name, member.user_id):
                 self._note(db, actor, "remove_member", name, member)
 

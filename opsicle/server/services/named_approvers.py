@@ -16,6 +16,7 @@ from opsicle.domain.policies import Approvers, Policy
 from opsicle.domain.rights import Rights
 from opsicle.domain.stored_templates import decode_approval
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.policies_in_force import defaults
 from opsicle.server.store import chat_links, groups, policies, templates
 from opsicle.server.store.database import Connection
 from opsicle.server.store.memberships import MemberRow
@@ -47,6 +48,23 @@ def require_policies_for_way_in(db: Connection, actor: Actor, member: MemberRow)
         chats=tuple(row.chat_user_id for row in chat_links.list_of_user(db, actor.org_id, member.user_id)),
     )
     require_policies_for(db, actor, naming, f"change how {member.email} gets in")
+
+
+def require_policies_to_leave(db: Connection, actor: Actor, what: str, *, role: str = "", group: str = "") -> None:
+    """Raise NotAllowed if a policy applies by itself to who has this role or is in this group, and no longer would.
+
+    Otherwise whoever manages people could let somebody run unasked what they are asked about.
+    """
+    if actor.may(Action.POLICIES_MANAGE):
+        return
+    for found in defaults(db, actor.org_id):
+        for asked in (scope.requesters for scope in found.policy.applies_to if scope.requesters):
+            if role in asked.roles or group in asked.groups:
+                raise NotAllowed(
+                    f"you may not {what}: the policy {found.policy.name} is asked of whom you would take out, so that "
+                    "it takes `manage policies`",
+                    hint="Ask an admin of your org.",
+                )
 
 
 def objection(db: Connection, org_id: str, rights: Rights, naming: Naming) -> str:

@@ -59,18 +59,21 @@ class Notices:
         self._clock = clock
         self.describe_approval: Describe = lambda _db, _org_id, _approval_id: ()
 
-    def post(self, db: Connection, notice: Notice) -> None:
+    def post(self, db: Connection, notice: Notice, besides: Notice | None = None) -> None:
         """Inside a transaction: record a notice, and queue a delivery for each recipient on each channel to them.
 
-        Whoever is no member of the org, or has turned this kind off, gets none. A webhook gets one, whoever is told.
+        Whoever is no member of the org, or has turned this kind off, gets none; nor does who is reached by `besides`,
+        which is posted at the same moment and says the same. A webhook gets one, whoever is told.
         """
         now = self._clock.now()
         notices.insert(db, new_id(now), notice, now)
         enabled = channels.list_enabled(db, notice.org_id)
         facts = self._facts(db, notice) if enabled else ()
         for channel in enabled:
+            told = set(self._addressees(db, besides, channel)) if besides and channel.kind != WEBHOOK else set()
             for addressee in dict.fromkeys(self._addressees(db, notice, channel)):
-                self.queue(db, channel, notice, addressee, facts)
+                if addressee not in told:
+                    self.queue(db, channel, notice, addressee, facts)
 
     def post_finished(self, db: Connection, org_id: str, automation_id: str) -> None:
         """Inside the transaction that ends an automation: tell whoever asked for it, and whom its template names.
@@ -80,18 +83,30 @@ class Notices:
         row = automations.get(db, org_id, automation_id)
         self._post_end(db, row, (row.requester_id,))
 
-    def post_cancelled(self, db: Connection, org_id: str, automation_id: str, actor: Actor) -> None:
-        """The same where somebody cancelled it before it began: who asked is told unless it was themselves."""
+    def post_cancelled(
+        self, db: Connection, org_id: str, automation_id: str, actor: Actor, besides: Notice | None = None
+    ) -> None:
+        """The same where somebody cancelled it before it began: who asked is told unless it was themselves.
+
+        `besides` is what those hear who were asked to approve it.
+        """
         row = automations.get(db, org_id, automation_id)
         asked, cancelled = (account_of(db, org_id, user_id) for user_id in (row.requester_id, actor.user_id))
         is_own = asked.is_same_person(cancelled)
-        self._post_end(db, row, () if is_own else (row.requester_id,), f" by {actor.email}")
+        self._post_end(db, row, () if is_own else (row.requester_id,), f" by {actor.email}", besides)
 
-    def post_unapproved(self, db: Connection, org_id: str, automation_id: str) -> None:
-        """The same where its approval ended it, of whose end the requester and the deciders are told anyway."""
-        self._post_end(db, automations.get(db, org_id, automation_id), ())
+    def post_unapproved(self, db: Connection, org_id: str, automation_id: str, besides: Notice | None = None) -> None:
+        """The same where its approval ended it, of which the requester and the deciders hear by `besides`."""
+        self._post_end(db, automations.get(db, org_id, automation_id), (), besides=besides)
 
-    def _post_end(self, db: Connection, row: AutomationRow, people: tuple[str, ...], by: str = "") -> None:
+    def _post_end(
+        self,
+        db: Connection,
+        row: AutomationRow,
+        people: tuple[str, ...],
+        by: str = "",
+        besides: Notice | None = None,
+    ) -> None:
         self.ended[row.state] += 1
         named, chats = named_by_template(db, row)
         recipients = tuple(dict.fromkeys((*people, *named)))
@@ -106,7 +121,7 @@ class Notices:
             subject=f"{row.template} {row.state.replace('_', ' ')}{by}",
             automation_id=row.id,
         )
-        self.post(db, notice)
+        self.post(db, notice, besides)
 
     def queue(
         self, db: Connection, channel: ChannelRow, notice: Notice, addressee: Addressee, facts: tuple[Fact, ...] = ()

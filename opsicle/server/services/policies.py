@@ -15,7 +15,7 @@ from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of, position
 from opsicle.server.services.document_reading import DocumentReading
 from opsicle.server.services.policies_in_force import policy_of
-from opsicle.server.services.policy_references import strange_conditions
+from opsicle.server.services.policy_references import policy_warnings
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.store import audit, policies
 from opsicle.server.store.database import Connection, Database
@@ -46,10 +46,10 @@ class Policies:
         policy, now = document.policy, self._clock.now()
 
         def work(db: Connection) -> tuple[int, bool, list[Problem]]:
-            strange = strange_conditions(db, actor.org_id, policy)
+            warnings = policy_warnings(db, actor.org_id, policy)
             newest = policies.find(db, actor.org_id, policy.name)
             if newest and newest.digest == digest(policy):
-                return newest.version, False, strange
+                return newest.version, False, warnings
             row = PolicyRow(
                 policy_id=newest.policy_id if newest else new_id(now),
                 name=policy.name,
@@ -65,15 +65,15 @@ class Policies:
                 pushed_at=now,
             )
             self._add(db, actor, row, policy)
-            return row.version, True, strange
+            return row.version, True, warnings
 
-        version, is_new, strange = self._database.write(work)
+        version, is_new, warnings = self._database.write(work)
         return PolicyPushed(
             name=policy.name,
             version=version,
             digest=digest(policy),
             is_new=is_new,
-            warnings=[*document.warnings, *strange],
+            warnings=[*document.warnings, *warnings],
         )
 
     def _add(self, db: Connection, actor: Actor, row: PolicyRow, policy: Policy) -> None:

@@ -82,7 +82,7 @@ def defaults(db: Connection, org_id: str) -> list[InForce]:
 
 def place_of(template: Template) -> Place:
     """A template as the scopes of policies see it."""
-    return Place(template.labels, template.runs_on)
+    return Place(template.labels, template.certain_labels)
 
 
 def _applying(db: Connection, org_id: str, template: Template, requester_id: str) -> list[InForce]:

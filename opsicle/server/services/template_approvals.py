@@ -92,7 +92,7 @@ def _what_conditions_read(read: list[Policy], before: Template, after: Template)
             if _meaning(before, name) != _meaning(after, name):
                 yield f"a condition of its approval reads the variable `{name}`, which would change"
         for name in sorted(labels):
-            if before.runs_on.get(name) != after.runs_on.get(name):
+            if before.certain_labels.get(name) != after.certain_labels.get(name):
                 yield f"a condition of its approval reads the label `{name}` of `runsOn`, which would change"
 
 

@@ -73,6 +73,7 @@ class _Shown(msgspec.Struct):
     labels: dict[str, str] = {}
     owners: list[Owner] = []
     runs_on: dict[str, str] = {}
+    accepts_claimed: bool = False
     approval_policy: dict[str, object] | None = None
 
 
@@ -307,7 +308,7 @@ def _needs_approval(shown: _Shown, known: Sequence[Policy]) -> bool:
     """Whether a policy is named, or one of those that apply by themselves asks whoever runs it."""
     if shown.approval_policy is not None:
         return not shown.approval_policy.get("is_waived", False)
-    place = Place(shown.labels, shown.runs_on)
+    place = Place(shown.labels, {} if shown.accepts_claimed else shown.runs_on)
     return any(asks_whoever(policy, place) for policy in known)
 
 

@@ -25,7 +25,7 @@ from opsicle.server.services.actor import Actor
 from opsicle.server.services.approval_stuck import left_stuck
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.departures import hand_over, require_word
-from opsicle.server.services.named_approvers import Naming, require_policies_for
+from opsicle.server.services.named_approvers import Naming, require_policies_for, require_policies_to_leave
 from opsicle.server.services.passwords import PasswordHasher
 from opsicle.server.services.rights import (
     deciding_change,
@@ -224,6 +224,7 @@ def _check_gain(db: Connection, actor: Actor, old: MemberRow, new: MemberRow) ->
     require_at_most(actor, change(before, after), f"give {old.email} this")
     if new.role != old.role:
         require_policies_for(db, actor, Naming(role=new.role), f"make {old.email} {new.role}")
+        require_policies_to_leave(db, actor, f"make {old.email} {new.role}", role=old.role)
 
 
 def find_manager(db: Connection, org_id: str, email: str | None) -> MemberRow | None:
