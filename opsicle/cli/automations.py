@@ -124,4 +124,6 @@ def _ending(phase: object) -> str:
     from opsicle.wire.user_api import PhaseRun
 
     assert isinstance(phase, PhaseRun)
-    return phase.explanation or ("" if phase.exit_code is None else f"exit code {phase.exit_code}")
+    ended = phase.explanation or ("" if phase.exit_code is None else f"exit code {phase.exit_code}")
+    has_more = phase.tries > 1 and phase.state != "running" and ended
+    return f"{ended}, at attempt {phase.tries} of {phase.tries_allowed}" if has_more else ended

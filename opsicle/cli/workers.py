@@ -24,8 +24,8 @@ _COLUMNS = [
     Column("busy", lambda worker: f"{worker.busy}/{worker.slots}"),
     Column("runs", lambda worker: worker.runtimes),
     Column("labels", lambda worker: worker.granted_labels),
-    Column("gets no work because", lambda worker: worker.withheld),
     Column("last seen", lambda worker: worker.last_seen_at),
+    Column("gets no work because", lambda worker: worker.withheld),
 ]
 
 shared_option = click.option("--shared", is_flag=True, help="Of the workers that serve many orgs, for provider admins.")

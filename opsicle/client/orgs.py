@@ -71,6 +71,14 @@ class OrgApi(Api):
         request = wire.NameProviderAdminRequest(email=email)
         return self._post("/api/v1/provider/admins", request, wire.ProviderAdmin)
 
+    def server_state(self) -> wire.ServerState:
+        """How the server as a whole is, for those who run it."""
+        return self._get("/api/v1/provider/server", wire.ServerState)
+
+    def release_queue(self) -> wire.ServerState:
+        """Hand out what waits on a restored server."""
+        return self._post("/api/v1/provider/server/release", None, wire.ServerState)
+
     def drop_provider_admin(self, who: str) -> None:
         """Take running the server from somebody."""
         self._tell("DELETE", f"/api/v1/provider/admins/{quote(who, safe='')}")

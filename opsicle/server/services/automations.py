@@ -151,7 +151,7 @@ class Automations:
         if offer is None:
             self._dispatch.wake_for(actor.org_id, asked)
         self._signals.changed(org_topic(actor.org_id))
-        return whole(Snapshot(stored, template, [], 0, self._fleet.candidates(actor.org_id)))
+        return whole(Snapshot(stored, template, [], 0, self._fleet.candidates(actor.org_id), held=self._fleet.held))
 
     def _sealed(
         self, row: AutomationRow, template: Template, values: dict[str, Value]
@@ -236,7 +236,8 @@ class Automations:
         def query(db: Connection) -> Snapshot:
             row, template = _get(db, actor, automation_id)
             tries = jobs.list_of_automation(db, row.id)
-            return Snapshot(row, template, tries, 0, self._candidates(db, actor.org_id, [row]))
+            candidates = self._candidates(db, actor.org_id, [row])
+            return Snapshot(row, template, tries, 0, candidates, held=self._fleet.held)
 
         snapshot = self._database.read(query)
         newest = snapshot.newest_job
@@ -260,7 +261,7 @@ class Automations:
 
         hidden: set[str] = set()
         rows, candidates = self._database.read(query)
-        items = [summary(row, candidates) for row in rows[:limit] if row.id not in hidden]
+        items = [summary(row, candidates, self._fleet.held) for row in rows[:limit] if row.id not in hidden]
         if not items and not cursor:
             self._database.read(lambda db: require_known(db, actor, wanted))
         return Page(items, rows[limit - 1].id if len(rows) > limit else "")

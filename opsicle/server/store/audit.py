@@ -97,6 +97,13 @@ def next_seq(db: apsw.Connection, org_id: str) -> int:
     return head(db, org_id)[0] + 1
 
 
+def list_heads(db: apsw.Connection) -> dict[str, tuple[int, str]]:
+    """The head of every chain that has entries, by the org's id: a step down the index for each."""
+    chains = [str(org_id) for (org_id,) in db.execute("SELECT id FROM orgs UNION ALL SELECT ''")]
+    heads = {org_id: head(db, org_id) for org_id in chains}
+    return {org_id: found for org_id, found in heads.items() if found[0]}
+
+
 class Filter(NamedTuple):
     """Which entries are wanted; "" is no wish. `actor` is a name or an id, `resource` one thing or a kind of things.
 

@@ -10,7 +10,7 @@ import apsw
 from opsicle.domain.automations import AutomationState, is_final
 from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, where
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, where
 
 
 class AutomationRow(Row, frozen=True, kw_only=True):
@@ -185,29 +185,6 @@ def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, l
     )
 
 
-def list_waiting_requirements(db: apsw.Connection, org_id: str) -> list[str]:
-    """What the org's waiting automations ask of a worker, each combination once.
-
-    One step in an index for each of them, however many automations ask the same.
-    """
-    return fetch_column(
-        db,
-        """
-        WITH RECURSIVE waiting (requirements) AS (
-            SELECT min(requirements) FROM automations
-             WHERE org_id = :org_id AND state = 'queued' AND job_id IS NULL
-            UNION ALL
-            SELECT (SELECT min(a.requirements) FROM automations a
-                     WHERE a.org_id = :org_id AND a.state = 'queued' AND a.job_id IS NULL
-                       AND a.requirements > waiting.requirements)
-              FROM waiting WHERE waiting.requirements IS NOT NULL
-        )
-        SELECT requirements FROM waiting WHERE requirements IS NOT NULL
-        """,
-        {"org_id": org_id},
-    )
-
-
 def list_waiting(db: apsw.Connection, org_id: str, requirements: str, limit: int) -> list[AutomationRow]:
     """The oldest automations that wait for a worker with just these requirements."""
     return fetch_all(
@@ -255,14 +232,14 @@ def count_waiting(db: apsw.Connection) -> list[WaitingGroup]:
     )
 
 
-def lease(db: apsw.Connection, automation_id: str, fence: int, job_id: str) -> bool:
-    """Give a waiting automation to a job. `fence` is the one before this lease. False if someone was first."""
+def lease(db: apsw.Connection, automation_id: str, before: int, fence: int, job_id: str) -> bool:
+    """Give a waiting automation to a job. `before` is the fence before this lease. False if someone was first."""
     db.execute(
         """
-        UPDATE automations SET fence = fence + 1, job_id = :job_id
-         WHERE id = :id AND state = 'queued' AND job_id IS NULL AND fence = :fence
+        UPDATE automations SET fence = :fence, job_id = :job_id
+         WHERE id = :id AND state = 'queued' AND job_id IS NULL AND fence = :before
         """,
-        {"id": automation_id, "fence": fence, "job_id": job_id},
+        {"id": automation_id, "before": before, "fence": fence, "job_id": job_id},
     )
     return db.changes() == 1
 
