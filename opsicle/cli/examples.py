@@ -39,6 +39,7 @@ EXAMPLES = {
     "orgs invite-admin": "opsicle orgs invite-admin globex --email gina@example.com",
     "orgs update": "opsicle orgs update --name 'Acme Ltd'",
     "orgs switch": "opsicle orgs switch globex",
+    "orgs release-queue": "opsicle orgs release-queue",
     "orgs provider-admins": "opsicle orgs provider-admins",
     "approvals list": "opsicle approvals list",
     "approvals show": "opsicle approvals show 06h1hzvv11dhdn2rfef99n2x4t",
