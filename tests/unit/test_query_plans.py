@@ -63,6 +63,7 @@ EXCEPTIONS = {
     ("invitations.list_open", "SEARCH i USING INDEX invitations_open (org_id=?)"): OPEN_ALONE,
     ("invitations.list_open", "USE TEMP B-TREE FOR ORDER BY"): OPEN_ALONE,
     ("jobs.list_all_held", "SCAN j USING INDEX jobs_held"): "what runs just now, and only at the start",
+    ("logs.list_oldest", "SEARCH segments USING INDEX segments_by_age (org_id=?)"): ONE_PAGE,
     ("orgs.list_shared_waiting", "USE TEMP B-TREE FOR ORDER BY"): "of the orgs in which something waits",
     (
         "policies.list_applying",

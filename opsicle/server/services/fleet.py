@@ -158,7 +158,7 @@ class Fleet:
             return reason
         offset = presence.clock_offset
         if offset is not None and is_off(offset):
-            return f"its clock is {offset_text(offset)} the server's: it is given no work until that is right"
+            return f"its clock is {offset_text(offset)} the server's"
         if now < presence.untimely_until:
             return "it refused an order because of its time: is its clock right?"
         return ""

@@ -155,9 +155,9 @@ class Database:
     def read_long(self, query: Callable[[Connection], T], org_id: str = "") -> T:
         """Run a query that takes long, in a thread and on a connection of its own; a few at a time.
 
-        None holds the loop. Those that wait are served by turns of the orgs for which they are asked ("": the server itself), so that none
-        waits for all that another has asked. `query` may touch nothing else that the event loop uses. Raises
-        TooManyRequests where too many of that org wait.
+        None holds the loop. Those that wait are served by turns of the orgs for which they are asked ("": the server
+        itself), so that none waits for all that another has asked. `query` may touch nothing else that the event loop
+        uses. Raises TooManyRequests where too many of that org wait.
         """
         if self._is_closed:
             raise Unavailable("the server is shutting down")
