@@ -151,7 +151,8 @@ class Automations:
         if offer is None:
             self._dispatch.wake_for(actor.org_id, asked)
         self._signals.changed(org_topic(actor.org_id))
-        return whole(Snapshot(stored, template, [], 0, self._fleet.candidates(actor.org_id), held=self._fleet.held))
+        candidates = [] if stored.job_id else self._fleet.candidates(actor.org_id)
+        return whole(Snapshot(stored, template, [], 0, candidates, held=self._fleet.held))
 
     def _sealed(
         self, row: AutomationRow, template: Template, values: dict[str, Value]
@@ -261,7 +262,8 @@ class Automations:
 
         hidden: set[str] = set()
         rows, candidates = self._database.read(query)
-        items = [summary(row, candidates, self._fleet.held) for row in rows[:limit] if row.id not in hidden]
+        held, reasons = self._fleet.held, dict[str, str]()
+        items = [summary(row, candidates, held, reasons) for row in rows[:limit] if row.id not in hidden]
         if not items and not cursor:
             self._database.read(lambda db: require_known(db, actor, wanted))
         return Page(items, rows[limit - 1].id if len(rows) > limit else "")
