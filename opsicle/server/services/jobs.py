@@ -108,13 +108,13 @@ class Jobs:
             job = _get_own(db, worker, job_id, request.fence)
             if job.state != JobState.LEASED:
                 raise Conflict(f"job {job_id} is {job.state} and cannot be refused any more", hint="Drop it.")
-            jobs.give_back(db, job_id, now)
             if is_untimely:
-                automations.give_back(db, job.automation_id, job_id)
-            else:
-                explanation = f"worker {worker.name} refused to run it: {reason}"
-                automations.refuse(db, job.automation_id, job_id, now, explanation)
-                self._notices.post_finished(db, job.org_id, job.automation_id)
+                self._lose(db, job, worker, reason)
+                return job
+            jobs.give_back(db, job_id, now)
+            explanation = f"worker {worker.name} refused to run it: {reason}"
+            automations.refuse(db, job.automation_id, job_id, now, explanation)
+            self._notices.post_finished(db, job.org_id, job.automation_id)
             audit.append(db, now, job.org_id, worker, "refuse_order", _resource(job), {"job": job_id, "reason": reason})
             return job
 

@@ -143,11 +143,15 @@ def not_found(automation_id: str) -> NotFound:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list of automations is narrowed to; an empty string means any. `requester` is an id or an address."""
+    """What a list of automations is narrowed to; an empty string means any.
+
+    `requester` is an id or an address, `since_id` the lowest id that counts: they grow with time.
+    """
 
     state: str = ""
     template: str = ""
     requester: str = ""
+    since_id: str = ""
 
 
 _REQUESTED = "requester_id = (SELECT id FROM users WHERE id = :requester OR email = :requester)"
@@ -171,6 +175,7 @@ def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, l
         wanted.state and "state = :state",
         wanted.state and (_OPEN if is_open else _ENDED),
         before and "id < :before",
+        wanted.since_id and "id >= :since_id",
     )
     return fetch_all(
         db,
