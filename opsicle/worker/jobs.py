@@ -36,6 +36,7 @@ from opsicle.worker.log_shipper import LogShipper
 from opsicle.worker.output import now_ms
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.process import Account
+from opsicle.worker.ran_automations import Ran
 from opsicle.worker.runner import Host, Runner, kill_leftovers
 from opsicle.worker.runtimes.subprocess import base_environment
 from opsicle.worker.spent_orders import SpentOrder
@@ -224,6 +225,7 @@ class Jobs:
         try:
             if not self._journal.spend(SpentOrder(job.id, job.fence, order.nonce, order.expires_at)):
                 raise Refused("its order was carried out before")
+            self._journal.remember(Ran(order.automation_id, order.epoch, job.fence, order.issued_at))
             self._journal.starting(job.id, job.fence)
         except OSError as error:
             # Never asked for, so never begun: the lease lapses, and whoever has room for a journal gets the job.
@@ -250,6 +252,7 @@ class Jobs:
         """Carry nothing out, and say so here and to the server. What an earlier order has left stays as it is."""
         log.error("order refused: nothing of it is run", extra={"job_id": job.id, "reason": str(refused)})
         request = RefuseRequest(job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, Untimely), now_ms())
+        request.newer_epoch = refused.proof
         try:
             self._insist(job, "refuse", request, Done)
         except (NotAuthenticated, NotAllowed) as error:
