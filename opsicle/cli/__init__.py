@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from opsicle.cli import standard_streams
 from opsicle.cli.invocation import Invocation
 
 if TYPE_CHECKING:
     from opsicle.domain.errors import OpsicleError
 
-_REFUSED_OUTPUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+_REFUSED_OUTPUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -45,6 +46,7 @@ _OF_STATES = {"failed": 1, "rejected": 10, "expired": 10, "cancelled": 11, "time
 
 def main() -> NoReturn:
     """Run the command that the process was started with, and exit."""
+    standard_streams.ensure()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no failure
@@ -126,8 +128,8 @@ def _explained(error: Exception) -> OpsicleError:
 
 def _discard_broken_output() -> None:
     """Let the interpreter's last flush go nowhere if nobody takes it, instead of complaining."""
-    for stream in (sys.stdout, sys.stderr):
+    for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             stream.flush()
         except (OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

@@ -58,6 +58,18 @@ class ServerCommand(Command):
     "--log-retention-days", type=click.IntRange(min=1), metavar="DAYS", help="How long logs are kept; 90 unless told."
 )
 @click.option(
+    "--job-log-mib",
+    type=click.IntRange(min=1),
+    metavar="MIB",
+    help="The most that one job may log, 1024 unless told; it goes on, and what it prints beyond is only counted.",
+)
+@click.option(
+    "--org-logs-mib",
+    type=click.IntRange(min=1),
+    metavar="MIB",
+    help="The most that all logs of one org take on disk, 20480 unless told; the oldest go first.",
+)
+@click.option(
     "--audit-retention-days",
     type=click.IntRange(min=1),
     metavar="DAYS",

@@ -64,7 +64,7 @@ from opsicle.server.services.groups import Groups
 from opsicle.server.services.holds import Hold
 from opsicle.server.services.invitation_links import InvitationLinks
 from opsicle.server.services.invitations import Invitations
-from opsicle.server.services.job_logs import JobLogs
+from opsicle.server.services.job_logs import JobLogs, LogBounds
 from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
 from opsicle.server.services.leasing import Leasing
@@ -93,6 +93,7 @@ from opsicle.server.services.telegram_inbox import TelegramInbox
 from opsicle.server.services.templates import Templates
 from opsicle.server.services.users import Users
 from opsicle.server.services.vault import Vault
+from opsicle.server.services.waiting_kinds import WaitingKinds
 from opsicle.server.services.work import WorkOrders
 from opsicle.server.services.workers import Workers
 from opsicle.server.store.database import Database
@@ -103,11 +104,13 @@ from opsicle.server.store.orgs import list_allowing_shared
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _KEEP_TIME_EVERY_SECONDS = 1.0
 _FORGET_REQUESTS_EVERY_SECONDS = 3600.0
+_SHED_LOGS_EVERY_SECONDS = 10.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
 _LISTEN_EVERY_SECONDS = 2.0
 _DELIVER_EVERY_SECONDS = 0.5
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
+_REFRESH_QUEUE_EVERY_SECONDS = 60.0
 _PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
 _STEADY_SECONDS = 86400.0
 
@@ -128,6 +131,7 @@ class Core:
     has_open_orgs: bool = False
     epoch: Epoch = FIRST_EPOCH
     egress_bounds: EgressBounds = field(default_factory=EgressBounds)
+    log_bounds: LogBounds = field(default_factory=LogBounds)
 
 
 class Services:
@@ -171,8 +175,10 @@ class Services:
         self.templates = Templates(state, self.step_up, clock)
         self.policies = Policies(state, self.step_up, clock)
         self.secrets = Secrets(state, core.vault, self.step_up, clock)
-        self.job_logs = JobLogs(core.logs, clock)
-        work_orders = WorkOrders(core.vault, bindings, Orders(core.order_key, clock, core.epoch))
+        self.job_logs = JobLogs(core.logs, clock, core.log_bounds)
+        work_orders = WorkOrders(
+            core.vault, bindings, Orders(core.order_key, clock, core.epoch), core.log_bounds.job_bytes
+        )
         self.sending = Sending(state, core.vault, core.egress_bounds, self.urls, clock)
         self.delivery = Delivery(self.sending)
         self.chats = Chats(state, self.step_up, throttle, clock)
@@ -185,7 +191,7 @@ class Services:
             Preferences(state),
             self.chats,
         )
-        leasing = Leasing(self.fleet, self.leases, self.signals, self.notices, clock, work_orders)
+        leasing = Leasing(WaitingKinds(state), self.fleet, self.leases, self.signals, self.notices, clock, work_orders)
         self.jobs = Jobs(state, self.job_logs, leasing, self.signals, self.notices, clock)
         self.dispatch = Dispatch(state, self.jobs, leasing, clock)
         progress = Progress(self.notices, bindings)
@@ -273,7 +279,9 @@ class Services:
             # An approval's time is the people's, and goes on without the server; that of leases is not.
             Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, lambda _: self.approvals.keep_time()),
             Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.judge_leases),
+            Loop("refresh queue", _REFRESH_QUEUE_EVERY_SECONDS, lambda _: self.jobs.refresh_queue()),
             Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, steady(self.automations.forget_requests)),
+            Loop("shed logs", _SHED_LOGS_EVERY_SECONDS, steady(self.job_logs.shed)),
             Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.job_logs.prune(keep().logs))),
             Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, lambda _: self.audit_checkpoints.sign_due()),
             Loop("listen", _LISTEN_EVERY_SECONDS, lambda _: self.listeners.turn()),

@@ -35,6 +35,7 @@ from opsicle.server.opening import Opening, OpenState, begin_epoch, open_state, 
 from opsicle.server.order_key_file import open_order_key
 from opsicle.server.reloading import merged
 from opsicle.server.services.egress_bounds import EgressBounds
+from opsicle.server.services.job_logs import MIB, LogBounds
 from opsicle.server.services.retention import Keep
 from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
@@ -113,6 +114,7 @@ class Lifetime:
             has_open_orgs=options.open_orgs,
             epoch=begin_epoch(opened, self._clock, accept_restored=options.accept_restored),
             egress_bounds=EgressBounds(options.allow_egress),
+            log_bounds=LogBounds(options.job_log_mib * MIB, options.org_logs_mib * MIB),
         )
 
     def _hang_up(self) -> None:

@@ -83,7 +83,7 @@ class Runner:
         waiter = Waiter()
         self._around = Surroundings(
             waiter=waiter,
-            output=Output(sink, waiter, _masking_for(work)),
+            output=Output(sink, waiter, _masking_for(work), work.max_log_bytes),
             marks=Marks(self._workspace.beside("marks"), self._workspace.hand_over),
             tree=JobTree(work.job_id),
             cancellation=cancellation,
@@ -177,9 +177,12 @@ class Runner:
         while True:
             report.tries += 1
             report.state = StepState.RUNNING
+            report.explanation = f"attempt {report.tries} of {tries_allowed}" if tries_allowed > 1 else ""
             self._try_phase(index)
             report.explanation = self._without_secrets(report.explanation)
-            if report.state is not StepState.FAILED or report.tries >= tries_allowed or not self._await_retry(phase):
+            if report.state is not StepState.FAILED or report.tries >= tries_allowed:
+                break
+            if not self._await_retry(index, tries_allowed):
                 break
         report.finished_at_ms = now_ms()
         if report.state in _BAD:
@@ -230,14 +233,27 @@ class Runner:
             deadline, f"timed out after {phase.timeout} s" + (f", {is_default}" if is_default else ""), heeds_job
         )
 
-    def _await_retry(self, phase: Phase) -> bool:
-        """Let the delay between two tries pass. False if the job was cancelled or ran out of time meanwhile."""
+    def _await_retry(self, index: int, tries_allowed: int) -> bool:
+        """Let the delay between two tries pass, and say so. False if it was cancelled or ran out of time meanwhile."""
+        phase, report = self._work.phases[index], self._reports[index]
+        explanation, delay = report.explanation, phase.retries.delay if phase.retries else 0
+        report.state = StepState.RUNNING
+        report.explanation = (
+            f"attempt {report.tries} of {tries_allowed} failed{_why_failed(report)}; the next begins in {delay} s"
+        )
+        self._around.output.note(self._without_secrets(report.explanation), index)
+        if self._is_retried(phase, delay):
+            return True
+        report.state, report.explanation = StepState.FAILED, explanation
+        return False
+
+    def _is_retried(self, phase: Phase, delay: float) -> bool:
         around = self._around
         around.tell()
         if around.tree.left_something():
             stop_tree(around, in_sessions=True)
         give_up_at = self._deadline if phase.when is When.SUCCESS else float("inf")
-        retry_at = time.monotonic() + (phase.retries.delay if phase.retries else 0)
+        retry_at = time.monotonic() + delay
         while True:
             now = time.monotonic()
             if now >= give_up_at or (phase.when is When.SUCCESS and around.cancellation.requested):
@@ -254,6 +270,9 @@ class Runner:
         if self._around.output.is_held_up:  # perhaps by a disk that is full of what this very job has written
             self._remove_workspace()
         self._hear_out(0)
+        if dropped := self._around.output.dropped_bytes:
+            self._around.output.note(f"{dropped} bytes more were printed, and are not in this log")
+            self._hear_out(0)
 
     def _hear_out(self, seconds: float) -> None:
         """Take what is still printed, for so long; and all that was printed, for as long as the sink has no room."""
@@ -313,6 +332,11 @@ def _masking_for(work: Work) -> Masking | None:
 
 
 def _sentence(report: PhaseReport) -> str:
+    attempts = f", at attempt {report.tries}" if report.tries > 1 else ""
     if report.explanation:
-        return f"phase {report.name}: {report.explanation}"
-    return f"phase {report.name} failed with exit code {report.exit_code}"
+        return f"phase {report.name}: {report.explanation}{attempts}"
+    return f"phase {report.name} failed with exit code {report.exit_code}{attempts}"
+
+
+def _why_failed(report: PhaseReport) -> str:
+    return f": {report.explanation}" if report.explanation else f" with exit code {report.exit_code}"

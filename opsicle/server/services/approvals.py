@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 MAX_REASON_CHARACTERS = 2_000
 
 _DUE_AT_ONCE = 100
+_FEW = 50
+"""Pending approvals that are looked at on the event loop; more of them in a thread."""
+
 _MOST_LOOKED_AT = 1_000
 """Pending approvals that one page of an inbox looks at: the caller may decide on few of them."""
 
@@ -82,9 +85,10 @@ class Approvals:
         actor.require(Action.APPROVALS_VIEW)
         viewer = self._viewer(actor)
 
+        pending = Filter(state=ApprovalState.PENDING)
+
         def query(db: Connection) -> Page[ApprovalSummary]:
             found: list[ApprovalSummary] = []
-            pending = Filter(state=ApprovalState.PENDING)
             rows = approvals.list_newest(db, actor.org_id, pending, cursor, _MOST_LOOKED_AT)
             roster = Roster(db, actor.org_id)
             for row in rows:
@@ -96,7 +100,12 @@ class Approvals:
                     return Page(found, row.id if row is not rows[-1] else "")
             return Page(found, rows[-1].id if len(rows) == _MOST_LOOKED_AT else "")
 
-        return self._database.read(query)
+        def are_few(db: Connection) -> bool:
+            return len(approvals.list_newest(db, actor.org_id, pending, cursor, _FEW + 1)) <= _FEW
+
+        if self._database.read(are_few):
+            return self._database.read(query)
+        return self._database.read_long(query, actor.org_id)
 
     def list_newest(self, actor: Actor, wanted: Filter, cursor: str, limit: int) -> Page[ApprovalSummary]:
         """A page of the org's approvals, newest first; fewer where the caller may not see the template of some."""

@@ -35,8 +35,13 @@ class Snapshot:
         return self.tries[-1] if self.tries else None
 
 
-def summary(row: AutomationRow, candidates: Sequence[Candidate], held: str = "") -> AutomationSummary:
-    """An automation as it stands in a list. `held`: why nothing at all is handed out."""
+def summary(
+    row: AutomationRow, candidates: Sequence[Candidate], held: str = "", known: dict[str, str] | None = None
+) -> AutomationSummary:
+    """An automation as it stands in a list. `held`: why nothing at all is handed out.
+
+    `known` are reasons for waiting by what is asked for: one list works each out once.
+    """
     return AutomationSummary(
         id=row.id,
         state=row.state,
@@ -49,7 +54,7 @@ def summary(row: AutomationRow, candidates: Sequence[Candidate], held: str = "")
         approval_id=row.approval_id,
         exit_code=row.exit_code,
         explanation=row.explanation,
-        waiting_reason=_waiting_reason(row, candidates, held),
+        waiting_reason=_waiting_reason(row, candidates, held, {} if known is None else known),
         is_cancel_requested=row.cancel_requested_at is not None,
         created_at=row.created_at,
         queued_at=row.queued_at,
@@ -89,7 +94,7 @@ def _reports(job: JobRow) -> list[PhaseReport]:
     return reports
 
 
-def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate], held: str) -> str:
+def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate], held: str, known: dict[str, str]) -> str:
     if row.state == AutomationState.AWAITING_APPROVAL:
         return f"it waits for approval: {row.waiting_for}"
     if row.state != AutomationState.QUEUED:
@@ -101,7 +106,10 @@ def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate], held: s
         return f"{row.worker_name} {said}"
     if held:
         return f"{held}: whoever runs the server must release the queue"
-    return waiting_reason(msgspec.json.decode(row.requirements, type=Requirements), candidates)
+    if row.requirements not in known:
+        asked = msgspec.json.decode(row.requirements, type=Requirements)
+        known[row.requirements] = waiting_reason(asked, candidates)
+    return known[row.requirements]
 
 
 def _phases(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> list[PhaseRun]:
@@ -121,6 +129,7 @@ def _phase(phase: Phase, report: PhaseReport) -> PhaseRun:
         finished_at=_time(report.finished_at_ms),
         exit_code=report.exit_code,
         tries=report.tries,
+        tries_allowed=1 + (phase.retries.limit if phase.retries else 0),
         explanation=report.explanation,
         timeout=phase.timeout,
         when=phase.when,

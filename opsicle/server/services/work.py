@@ -50,7 +50,8 @@ class Said(NamedTuple):
 class WorkOrders:
     """Makes `Work`; remembers template versions, which never change."""
 
-    def __init__(self, vault: Vault, bindings: Bindings, orders: Orders) -> None:
+    def __init__(self, vault: Vault, bindings: Bindings, orders: Orders, max_log_bytes: int | None = None) -> None:
+        self._max_log_bytes = max_log_bytes
         self._vault = vault
         self._bindings = bindings
         self._orders = orders
@@ -102,6 +103,7 @@ class WorkOrders:
             order=order,
             signature=signature,
             secret_salt=hidden.salt,
+            max_log_bytes=self._max_log_bytes,
         )
 
     def _secrets(

@@ -10,7 +10,7 @@ import apsw
 from opsicle.domain.automations import AutomationState, is_final
 from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, where
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, where
 
 
 class AutomationRow(Row, frozen=True, kw_only=True):
@@ -143,11 +143,15 @@ def not_found(automation_id: str) -> NotFound:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list of automations is narrowed to; an empty string means any. `requester` is an id or an address."""
+    """What a list of automations is narrowed to; an empty string means any.
+
+    `requester` is an id or an address, `since_id` the lowest id that counts: they grow with time.
+    """
 
     state: str = ""
     template: str = ""
     requester: str = ""
+    since_id: str = ""
 
 
 _REQUESTED = "requester_id = (SELECT id FROM users WHERE id = :requester OR email = :requester)"
@@ -171,6 +175,7 @@ def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, l
         wanted.state and "state = :state",
         wanted.state and (_OPEN if is_open else _ENDED),
         before and "id < :before",
+        wanted.since_id and "id >= :since_id",
     )
     return fetch_all(
         db,
@@ -190,29 +195,6 @@ class Place(Row, frozen=True):
 def find_place(db: apsw.Connection, automation_id: str) -> Place | None:
     """Whose an automation of any org is, and where it stands; None if there is none."""
     return fetch_one(db, "SELECT org_id, state FROM automations WHERE id = :id", {"id": automation_id}, Place)
-
-
-def list_waiting_requirements(db: apsw.Connection, org_id: str) -> list[str]:
-    """What the org's waiting automations ask of a worker, each combination once.
-
-    One step in an index for each of them, however many automations ask the same.
-    """
-    return fetch_column(
-        db,
-        """
-        WITH RECURSIVE waiting (requirements) AS (
-            SELECT min(requirements) FROM automations
-             WHERE org_id = :org_id AND state = 'queued' AND job_id IS NULL
-            UNION ALL
-            SELECT (SELECT min(a.requirements) FROM automations a
-                     WHERE a.org_id = :org_id AND a.state = 'queued' AND a.job_id IS NULL
-                       AND a.requirements > waiting.requirements)
-              FROM waiting WHERE waiting.requirements IS NOT NULL
-        )
-        SELECT requirements FROM waiting WHERE requirements IS NOT NULL
-        """,
-        {"org_id": org_id},
-    )
 
 
 def list_waiting(db: apsw.Connection, org_id: str, requirements: str, limit: int) -> list[AutomationRow]:
