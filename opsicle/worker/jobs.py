@@ -38,10 +38,8 @@ from opsicle.worker.log_shipper import LogShipper
 from opsicle.worker.output import now_ms
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.process import Account
-from opsicle.worker.ran_automations import Ran
 from opsicle.worker.runner import Host, Runner, kill_leftovers
 from opsicle.worker.runtimes.subprocess import base_environment
-from opsicle.worker.spent_orders import SpentOrder
 from opsicle.worker.spool import Room, Spool
 from opsicle.worker.verification import Refused, Untimely, Verifier
 from opsicle.worker.workspace import remove_folder
@@ -207,9 +205,7 @@ class Jobs:
 
     def _may_start(self, job: Job, order: Order) -> bool:
         try:
-            if not self._journal.spend(SpentOrder(job.id, job.fence, order.nonce, order.expires_at)):
-                raise Refused("its order was carried out before")
-            self._journal.remember(Ran(order.automation_id, order.epoch, job.fence, order.issued_at))
+            self._journal.take_up(order, job.id, job.fence)
             self._journal.starting(job.id, job.fence)
         except OSError as error:
             # Never asked for, so never begun: the lease lapses, and whoever has room for a journal gets the job.

@@ -32,6 +32,7 @@ from pathlib import Path
 
 import msgspec
 
+from opsicle.domain.manifests import Order
 from opsicle.kit import files
 from opsicle.wire.jobs import Outcome, PhaseReport, Work
 from opsicle.worker.ran_automations import Ran, RanAutomations
@@ -153,6 +154,12 @@ class Journal:
         """The jobs that are not closed; at the start of a life, what the last one left."""
         with self._lock:
             return list(self._open.values())
+
+    def take_up(self, order: Order, job_id: str, fence: int) -> None:
+        """Note that an order is about to be carried out. Raises Refused if it, or what it orders, was before."""
+        if not self.spend(SpentOrder(job_id, fence, order.nonce, order.expires_at)):
+            raise Refused("its order was carried out before")
+        self.remember(Ran(order.automation_id, order.epoch, fence, order.issued_at))
 
     def remember(self, ran: Ran) -> None:
         """Note that an automation is about to run. Raises Refused if it has run here before, so that it must not."""
