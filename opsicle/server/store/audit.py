@@ -153,14 +153,14 @@ def list_entries(db: apsw.Connection, org_id: str, wanted: Filter, before_seq: i
 
 
 class Decisive(Row, frozen=True):
-    """An entry about an end or a decision; `data` is JSON."""
+    """An entry about a beginning, an end or a decision; `data` is JSON."""
 
     verb: str
     data: str
 
 
 def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decisive]:
-    """What an org's record says of how something ended or was decided on, in order.
+    """What an org's record says of how something began, ended or was decided on, in order.
 
     Without being told, SQLite would take the primary key, and so all of the org's record.
     """
@@ -170,7 +170,7 @@ def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decis
         SELECT verb, data FROM audit_entries INDEXED BY audit_entries_decisive
          WHERE org_id = :org_id AND resource = :resource
            AND verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse', 'refuse_order', 'reject',
-                        'withdraw')
+                        'requeue', 'start', 'withdraw')
          ORDER BY seq
         """,
         {"org_id": org_id, "resource": resource},

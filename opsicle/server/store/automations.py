@@ -346,6 +346,17 @@ def cancel_waiting(db: apsw.Connection, automation_id: str, user_id: str, at: da
     return db.changes() == 1
 
 
+def explain_unknown(db: apsw.Connection, automation_id: str, job_id: str, explanation: str) -> None:
+    """Say more of an automation of which nobody can say how it ended, if this job is its newest."""
+    db.execute(
+        """
+        UPDATE automations SET explanation = :explanation
+         WHERE id = :id AND state = 'unknown' AND job_id = :job_id
+        """,
+        {"id": automation_id, "job_id": job_id, "explanation": explanation},
+    )
+
+
 def refuse(db: apsw.Connection, automation_id: str, job_id: str | None, at: datetime, explanation: str) -> bool:
     """End an automation that must not be run and has not begun; `job_id` is the lease it is under. False if it has."""
     db.execute(

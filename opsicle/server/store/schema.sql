@@ -136,7 +136,8 @@ CREATE INDEX audit_entries_by_resource ON audit_entries (org_id, resource, seq)
 CREATE INDEX audit_entries_by_verb ON audit_entries (org_id, verb, seq) WHERE verb NOT IN ('run', 'start', 'finish');
 
 CREATE INDEX audit_entries_decisive ON audit_entries (org_id, resource, seq)
-WHERE verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse', 'refuse_order', 'reject', 'withdraw');
+WHERE verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse', 'refuse_order', 'reject',
+               'requeue', 'start', 'withdraw');
 
 CREATE TRIGGER audit_entries_stay BEFORE DELETE ON audit_entries
 WHEN OLD.seq > coalesce((SELECT removed_to FROM audit_checkpoints WHERE org_id = OLD.org_id
