@@ -136,20 +136,24 @@ def list_entries(db: apsw.Connection, org_id: str, wanted: Filter, before_seq: i
     """
     is_one_thing = "/" in wanted.resource and not wanted.resource.startswith("automations/")
     is_rare = bool(wanted.verb) and wanted.verb not in _OF_JOBS
+    index = ""
+    if is_one_thing:
+        index = "INDEXED BY audit_entries_by_resource"
+    elif is_rare:
+        index = "INDEXED BY audit_entries_by_verb"
     which = where(
         "org_id = :org_id",
         "seq < :before_seq",
         wanted.resource and ("resource = :resource" if is_one_thing else _WITHIN),
         _NO_AUTOMATION if is_one_thing else "",
-        # Of two indexes the one of the resource is the better one.
-        wanted.verb and ("+verb = :verb" if is_one_thing else "verb = :verb"),
+        wanted.verb and "verb = :verb",
         _RARE_VERB if is_rare and not is_one_thing else "",
         wanted.actor and "(actor_name = :actor COLLATE NOCASE OR actor_id = :actor)",
         wanted.since and "at >= :since",
         wanted.until and "at < :until",
     )
     given = {"org_id": org_id, "before_seq": before_seq, "limit": limit, **wanted._asdict()}
-    return fetch_all(db, f"{_SELECT}{which} ORDER BY seq DESC LIMIT :limit", given, Entry)
+    return fetch_all(db, f"{_SELECT}{index}{which} ORDER BY seq DESC LIMIT :limit", given, Entry)
 
 
 class Decisive(Row, frozen=True):
