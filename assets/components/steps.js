@@ -69,7 +69,9 @@ export function phaseView(phase, index, { isLong, goTo, before }) {
       { dataset: { focus: `phase-${index}` } },
       stateDot(phase.state),
       h("span", { class: "phase-name" }, visible(phase.name)),
-      phase.tries > 1 && h("span", { class: "fact" }, `try ${phase.tries}`),
+      phase.tries_allowed > 1 &&
+        phase.tries > 0 &&
+        h("span", { class: "fact" }, `attempt ${phase.tries} of ${phase.tries_allowed}`),
       phase.when !== "success" && h("span", { class: "fact" }, phase.when === "always" ? "always" : `on ${phase.when}`),
       phase.started_at && duration(phase.started_at, phase.finished_at),
     ),

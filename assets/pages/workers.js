@@ -102,7 +102,7 @@ function labels({ labels: said, granted_labels: granted }) {
     "div",
     { class: "worker-labels" },
     Object.entries(granted).map(fact),
-    only.length > 0 && [h("span", { class: "muted" }, "only says of itself:"), only.map(fact)],
+    only.length > 0 && [h("span", { class: "row-facts" }, " only says of itself: "), only.map(fact)],
   );
 }
 
@@ -222,9 +222,11 @@ function instructions(token, expires, makeAnother) {
       { class: "muted" },
       "Add ",
       h("code", {}, "--label site=ams"),
-      " for each label that templates may ask for, and ",
+      " for each label that templates may ask for: it is granted those with which it joins. ",
       h("code", {}, "--slots 4"),
-      " to let it run several at once. It shows up in the list as soon as it has joined.",
+      " lets it run several at once. To fix the labels yourself, make the token with ",
+      h("code", {}, "opsicle workers token --label site=ams"),
+      ". It shows up in the list as soon as it has joined.",
     ),
   ];
 }

@@ -143,6 +143,14 @@ def provider_admins(add: str | None, remove: str | None, limit: int | None, totp
     emit_list(_api().provider_admins(), _ADMIN_COLUMNS, limit=limit)
 
 
+@orgs.command("release-queue")
+@totp_option
+def release_queue(totp: str | None) -> None:
+    """Hand out what waits on a server whose queue is held after a restore, for provider admins."""
+    state = with_proof(totp, lambda api: _of(api).release_queue())
+    emit(state, [("epoch", state.epoch), ("held", state.held), ("remarks", "; ".join(state.remarks))])
+
+
 def _api() -> OrgApi:
     return _of(connect())
 

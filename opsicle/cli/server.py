@@ -58,6 +58,18 @@ class ServerCommand(Command):
     "--log-retention-days", type=click.IntRange(min=1), metavar="DAYS", help="How long logs are kept; 90 unless told."
 )
 @click.option(
+    "--job-log-mib",
+    type=click.IntRange(min=1),
+    metavar="MIB",
+    help="The most that one job may log, 1024 unless told; it goes on, and what it prints beyond is only counted.",
+)
+@click.option(
+    "--org-logs-mib",
+    type=click.IntRange(min=1),
+    metavar="MIB",
+    help="The most that all logs of one org take on disk, 20480 unless told; the oldest go first.",
+)
+@click.option(
     "--audit-retention-days",
     type=click.IntRange(min=1),
     metavar="DAYS",
@@ -84,6 +96,12 @@ class ServerCommand(Command):
     help="The key under which secrets are encrypted; D/master.key unless told.",
 )
 @click.option("--open-orgs", is_flag=True, help="Let everybody who is logged in found orgs, not provider admins alone.")
+@click.option(
+    "--accept-restored",
+    is_flag=True,
+    help="Take a data folder that was restored or copied and holds less than its server had; the queue is then held. "
+    "Where it is held already, release it.",
+)
 @click.option(
     "--allow-egress",
     metavar="CIDR",

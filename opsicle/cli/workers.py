@@ -24,8 +24,8 @@ _COLUMNS = [
     Column("busy", lambda worker: f"{worker.busy}/{worker.slots}"),
     Column("runs", lambda worker: worker.runtimes),
     Column("labels", lambda worker: worker.granted_labels),
-    Column("gets no work because", lambda worker: worker.withheld),
     Column("last seen", lambda worker: worker.last_seen_at),
+    Column("gets no work because", lambda worker: worker.withheld),
 ]
 
 shared_option = click.option("--shared", is_flag=True, help="Of the workers that serve many orgs, for provider admins.")
@@ -65,11 +65,11 @@ def token(ttl: int, shared: bool, label: tuple[str, ...], no_labels: bool) -> No
 
 @workers.command("list")
 @shared_option
-@click.option("--all", "with_revoked", is_flag=True, help="Revoked workers too.")
+@click.option("--all", is_flag=True, help="Revoked workers too.")
 @limit
-def list_(shared: bool, with_revoked: bool, limit: int | None) -> None:
+def list_(shared: bool, all: bool, limit: int | None) -> None:
     """List the workers that are not revoked."""
-    emit_list(connect().workers(is_shared=shared, with_revoked=with_revoked), _COLUMNS, limit=limit)
+    emit_list(connect().workers(is_shared=shared, with_revoked=all), _COLUMNS, limit=limit)
 
 
 @workers.command()

@@ -94,6 +94,7 @@ _SECOND: Fields = {
     **_FIRST,
     "Manifest": (*_FIRST["Manifest"], "principal_id", "policy"),
     "Decision": (*_FIRST["Decision"], "principal_id"),
+    "Order": (*_FIRST["Order"], "epoch", "epoch_id"),
 }
 
 

@@ -88,7 +88,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker's permission to carry out one manifest once, until `expires_at`. `policy_digest` is "" without one."""
+    """One worker's permission to carry out one manifest once, until `expires_at`. `policy_digest` is "" without one.
+
+    From format 2 on, `epoch` and `epoch_id` are the server's: a worker that has had a newer one carries nothing out.
+    """
 
     format: int = NEWEST
     org_id: str
@@ -102,13 +105,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     decisions: tuple[Decision, ...] = ()
     issued_at: datetime
     expires_at: datetime
+    epoch: int = 0
+    epoch_id: str = ""
 
     def in_format(self, number: int) -> Order:
         """The same in another format. What that has no field for is nothing by which a worker goes."""
         if number >= 2:
             return msgspec.structs.replace(self, format=number)
         decisions = tuple(msgspec.structs.replace(each, principal_id="") for each in self.decisions)
-        return msgspec.structs.replace(self, format=number, decisions=decisions)
+        return msgspec.structs.replace(self, format=number, decisions=decisions, epoch=0, epoch_id="")
 
 
 def canonical(message: Manifest | Order) -> bytes:

@@ -75,14 +75,22 @@ def phases_require(phases: Iterable[Phase], labels: dict[str, str], *, accepts_c
 
 def can_take(asked: Requirements, candidate: Candidate) -> bool:
     """Whether the worker could be handed such an automation right now."""
+    return is_able(candidate) and fits(asked, candidate)
+
+
+def is_able(candidate: Candidate) -> bool:
+    """Whether the worker could be handed anything right now."""
     return (
         candidate.is_connected
         and not candidate.is_draining
         and not candidate.withheld
-        and fits_labels(asked, candidate)
-        and asked.runtimes <= candidate.runtimes
         and candidate.busy < candidate.slots
     )
+
+
+def fits(asked: Requirements, candidate: Candidate) -> bool:
+    """Whether the worker has the labels and the runtimes, whatever else it does just now."""
+    return asked.runtimes <= candidate.runtimes and fits_labels(asked, candidate)
 
 
 def fits_labels(asked: Requirements, candidate: Candidate) -> bool:

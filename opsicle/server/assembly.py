@@ -60,9 +60,10 @@ from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.following import Following
 from opsicle.server.services.forgotten_passwords import ForgottenPasswords
 from opsicle.server.services.groups import Groups
+from opsicle.server.services.holds import Hold
 from opsicle.server.services.invitation_links import InvitationLinks
 from opsicle.server.services.invitations import Invitations
-from opsicle.server.services.job_logs import JobLogs
+from opsicle.server.services.job_logs import JobLogs, LogBounds
 from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leases import Leases
 from opsicle.server.services.leasing import Leasing
@@ -74,7 +75,7 @@ from opsicle.server.services.password_changes import PasswordChanges
 from opsicle.server.services.passwords import PasswordHasher
 from opsicle.server.services.policies import Policies
 from opsicle.server.services.preferences import Preferences
-from opsicle.server.services.provider import Provider
+from opsicle.server.services.provider import Provider, ServerStatus
 from opsicle.server.services.questions import Questions
 from opsicle.server.services.recovery import Recovery
 from opsicle.server.services.remarks import Remarks
@@ -91,20 +92,24 @@ from opsicle.server.services.telegram_inbox import TelegramInbox
 from opsicle.server.services.templates import Templates
 from opsicle.server.services.users import Users
 from opsicle.server.services.vault import Vault
+from opsicle.server.services.waiting_kinds import WaitingKinds
 from opsicle.server.services.work import WorkOrders
 from opsicle.server.services.workers import Workers
 from opsicle.server.store.database import Database
+from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.orgs import list_allowing_shared
 
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _KEEP_TIME_EVERY_SECONDS = 1.0
 _FORGET_REQUESTS_EVERY_SECONDS = 3600.0
+_SHED_LOGS_EVERY_SECONDS = 10.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
 _LISTEN_EVERY_SECONDS = 2.0
 _DELIVER_EVERY_SECONDS = 0.5
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
+_REFRESH_QUEUE_EVERY_SECONDS = 60.0
 _PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
 _STEADY_SECONDS = 86400.0
 
@@ -123,7 +128,9 @@ class Core:
     seal: Seal
     vault: Vault
     has_open_orgs: bool = False
+    epoch: Epoch = FIRST_EPOCH
     egress_bounds: EgressBounds = field(default_factory=EgressBounds)
+    log_bounds: LogBounds = field(default_factory=LogBounds)
 
 
 class Services:
@@ -132,10 +139,10 @@ class Services:
     def __init__(self, core: Core) -> None:
         clock, state, bindings = core.clock, core.state, Bindings(core.binding_key)
         self.core = core
-        self.remarks = Remarks(state, clock)
         self.signals = Signals()
         self.fleet = Fleet(clock)
         self.leases = Leases(clock)
+        self.status = ServerStatus(core.epoch, Hold(state, self.fleet, clock), Remarks(state, clock))
         self.urls = Urls()
         self.hasher = PasswordHasher()
         self.sessions = Sessions(state, clock, has_open_orgs=core.has_open_orgs)
@@ -156,7 +163,7 @@ class Services:
         links = InvitationLinks(self.urls, clock)
         self.invitations = Invitations(state, links, self.accounts, self.hasher, throttle, self.step_up, clock)
         self.orgs = Orgs(state, links, self.step_up, clock)
-        self.provider = Provider(state, links, self.sessions, self.step_up, clock)
+        self.provider = Provider(state, links, self.sessions, self.step_up, clock, self.status)
         self.roles = Roles(state, self.sessions, self.step_up, clock)
         self.groups = Groups(state, self.sessions, self.step_up, clock)
         self.questions = Questions(state)
@@ -167,8 +174,10 @@ class Services:
         self.templates = Templates(state, self.step_up, clock)
         self.policies = Policies(state, self.step_up, clock)
         self.secrets = Secrets(state, core.vault, self.step_up, clock)
-        self.job_logs = JobLogs(core.logs, clock)
-        work_orders = WorkOrders(core.vault, bindings, Orders(core.order_key, clock))
+        self.job_logs = JobLogs(core.logs, clock, core.log_bounds)
+        work_orders = WorkOrders(
+            core.vault, bindings, Orders(core.order_key, clock, core.epoch), core.log_bounds.job_bytes
+        )
         self.sending = Sending(state, core.vault, core.egress_bounds, self.urls, clock)
         self.delivery = Delivery(self.sending)
         self.chats = Chats(state, self.step_up, throttle, clock)
@@ -181,7 +190,7 @@ class Services:
             Preferences(state),
             self.chats,
         )
-        leasing = Leasing(self.fleet, self.leases, self.signals, self.notices, clock, work_orders)
+        leasing = Leasing(WaitingKinds(state), self.fleet, self.leases, self.signals, self.notices, clock, work_orders)
         self.jobs = Jobs(state, self.job_logs, leasing, self.signals, self.notices, clock)
         self.dispatch = Dispatch(state, self.jobs, leasing, clock)
         progress = Progress(self.notices, bindings)
@@ -217,8 +226,8 @@ class Services:
         self.workers.on_drain_changed = self.dispatch.on_drain_changed
         self.workers.on_labels_granted = self.dispatch.on_labels_granted
         for reason in self.core.logs.lost:
-            self.remarks.note_lost_logs(reason)
-        self.core.logs.on_lost = self.remarks.note_lost_logs
+            self.status.remarks.note_lost_logs(reason)
+        self.core.logs.on_lost = self.status.remarks.note_lost_logs
 
     def close(self) -> None:
         """End what has threads or greenlets of its own."""
@@ -266,7 +275,9 @@ class Services:
             # An approval's time is the people's, and goes on without the server; that of leases is not.
             Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, lambda _: self.approvals.keep_time()),
             Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.judge_leases),
+            Loop("refresh queue", _REFRESH_QUEUE_EVERY_SECONDS, lambda _: self.jobs.refresh_queue()),
             Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, steady(self.automations.forget_requests)),
+            Loop("shed logs", _SHED_LOGS_EVERY_SECONDS, steady(self.job_logs.shed)),
             Loop("prune logs", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.job_logs.prune(keep().logs))),
             Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, lambda _: self.audit_checkpoints.sign_due()),
             Loop("listen", _LISTEN_EVERY_SECONDS, lambda _: self.listeners.turn()),

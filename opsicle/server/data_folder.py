@@ -25,12 +25,14 @@ _OWN_FILES = ("lock", "opsicle.db", "authority.pem")
 
 
 class ServerFile(msgspec.Struct, kw_only=True):
-    """`D/server.json`: where a running server is to be found."""
+    """`D/server.json`: where a running server is to be found, in which epoch it is, and whether its queue is held."""
 
     url: str
     worker_url: str
     pid: int
     ca_fingerprint: str
+    epoch: int = 1
+    held: bool = False
 
 
 class DataFolder:
@@ -47,6 +49,8 @@ class DataFolder:
     identity.key           seals the seeds of authenticator apps that the database holds
     setup-token            until the server has been set up
     server.json            while the server runs
+    marker.json            what the newest state is (see state_marker.py)
+    marker.commits         how far the database has got since (see store/commits.py)
     clean-stop             while no server runs, after a clean stop (see clean_stop.py)
     lock                   held while the server runs
     """
@@ -87,10 +91,18 @@ class DataFolder:
         self._server_json.unlink(missing_ok=True)
         os.close(self._lock)
 
-    def authority(self, now: datetime) -> Authority:
-        """The server's CA, created at the first start. Raises Conflict if it was lost while the database was not."""
+    @property
+    def has_authority(self) -> bool:
+        """Whether the folder holds the key of a CA: a server has begun to live here."""
+        return self._authority_pem.exists()
+
+    def authority(self, now: datetime, *, is_expected: bool = True) -> Authority:
+        """The server's CA, created at the first start.
+
+        Raises Conflict if it was lost while the database was not, unless it is not expected yet.
+        """
         if not self._authority_pem.exists():
-            if self.state_database.exists():
+            if is_expected and self.state_database.exists():
                 raise Conflict("the data folder has lost authority.pem", hint="Restore it from a backup.")
             self._write(self._authority_pem, _both(Authority.create(now)))
         text = self._authority_pem.read_text(encoding="ascii")
@@ -107,6 +119,11 @@ class DataFolder:
             with explained(self.path):
                 files.replace(self._identity_key, sealing.new_key(), mode=0o600)
         return self._identity_key.read_bytes()
+
+    @property
+    def has_identity_key(self) -> bool:
+        """Whether the key that seals authenticator apps' seeds is there."""
+        return self._identity_key.exists()
 
     def audit_key(self, *, has_signed: bool) -> AuditKey:
         """The key of the audit record, created when first needed. Raises Conflict if it was lost after it signed."""

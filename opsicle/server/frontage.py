@@ -37,7 +37,7 @@ class Frontage:
         self._given = _given_certificate(options)
         self._streams = EventStreams()
         self._warning, self._warned_at = "", now
-        self._readiness = Readiness(remarks=services.remarks.shown)
+        self._readiness = Readiness(remarks=services.status.remarks.shown)
         self._metrics = Metrics()
         self._users = self._user_listener(options)
         self._workers = self._worker_listener(options)
@@ -95,7 +95,7 @@ class Frontage:
         if warning and (warning != self._warning or now - self._warned_at >= _WARN_AGAIN_AFTER):
             log.warning(warning)
             self._warned_at = now
-        remarks = self._services.remarks.shown
+        remarks = self._services.status.remarks.shown
         if self._warning in remarks:
             remarks.remove(self._warning)
         if warning:

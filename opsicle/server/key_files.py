@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from opsicle.domain.errors import NotAllowed
+from opsicle.domain.errors import Conflict, NotAllowed
+from opsicle.server.store import settings
+from opsicle.server.store.database import Connection, Database
 
 _PATTERNS = ("*.pem", "*.key", "*.key.next")
 _PUBLIC = frozenset({"ca.pem"})
@@ -39,6 +41,26 @@ def check_private(paths: Iterable[Path]) -> None:
         raise NotAllowed(
             f"{_listed(unreadable)}, and cannot be read", hint=f"Let its owner read it: chmod 600 {_all(unreadable)}"
         )
+
+
+def check_pins(database: Database, fingerprints: Mapping[str, str], made: Collection[str] = ()) -> None:
+    """Keep by which keys a database was written, by file name; those `made` anew just now are taken as they are.
+
+    Raises Conflict if a file holds another one now.
+    """
+
+    def work(db: Connection) -> None:
+        for name, fingerprint in fingerprints.items():
+            pinned = None if name in made else settings.find(db, f"key {name}")
+            if pinned not in (None, fingerprint):
+                raise Conflict(
+                    f"{name} is not the key with which this server's database was written",
+                    hint="Put the one that belongs to this database in its place.",
+                )
+            if pinned is None:
+                settings.put(db, f"key {name}", fingerprint)
+
+    database.write(work)
 
 
 def _is_own(path: Path) -> bool:

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -22,28 +21,26 @@ from opsicle.domain.errors import Conflict, OpsicleError
 from opsicle.kit import cores, service_manager
 from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
-from opsicle.pki.authority import Authority
 from opsicle.pki.sealing import Seal
 from opsicle.server.addresses import Addresses
 from opsicle.server.assembly import Core, Services
 from opsicle.server.background.integrity import IntegrityCheck
 from opsicle.server.background.loop import Loop
 from opsicle.server.binding_key_file import open_binding_key
-from opsicle.server.clean_stop import CleanStop
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.frontage import Frontage
-from opsicle.server.key_files import check_private, key_files
 from opsicle.server.listening.tls import TLS_VERSIONS, Tls
 from opsicle.server.master_key_file import MasterKeyFile
+from opsicle.server.opening import Opening, OpenState, begin_epoch, open_state, pin_keys
 from opsicle.server.order_key_file import open_order_key
 from opsicle.server.reloading import merged
 from opsicle.server.services.egress_bounds import EgressBounds
+from opsicle.server.services.job_logs import MIB, LogBounds
 from opsicle.server.services.retention import Keep
 from opsicle.server.services.vault import Vault
 from opsicle.server.settings import ServerOptions
-from opsicle.server.store import audit_checkpoints, migrations
+from opsicle.server.store import audit_checkpoints
 from opsicle.server.store.database import Database
-from opsicle.server.store.integrity import check_integrity
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.version import __version__
 
@@ -58,6 +55,7 @@ longer than it took until the event loop lets its thread say so."""
 
 _LOOP_SECONDS = 1.0
 _RENEW_CERTIFICATES_EVERY_SECONDS = 60.0
+_MARK_STATE_EVERY_SECONDS = 5.0
 _WANTED_DESCRIPTORS = 16384
 
 
@@ -71,7 +69,6 @@ class Lifetime:
         self._on_hangup: Callable[[], None] = lambda: None
         self._clock = SteadyClock(SystemClock())
         self._stopping = Event()
-        self._has_history = False
 
     def run(self) -> None:
         """See `main.run`."""
@@ -84,72 +81,52 @@ class Lifetime:
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stopping.set)
         gevent.signal_handler(signal.SIGHUP, self._hang_up)
-        with closing(DataFolder.open(self._options.data_dir)) as folder:
-            check_private(key_files(folder.path))
-            clean_stop = CleanStop(folder.path, (folder.state_database, folder.log_database))
-            is_checked = self._prepare(folder, was_clean=clean_stop.take())
-            if self._options.compact:
-                _compact(folder.state_database)
-                with suppress(Conflict):  # damaged logs are set aside where they are opened
-                    _compact(folder.log_database)
-            authority = folder.authority(self._clock.now())
-            seal = Seal(folder.identity_key())
-            with (
-                closing(Database(folder.state_database, _die)) as state,
-                closing(self._open_logs(folder)) as logs,
-            ):
-                audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
-                order_key, vault = open_order_key(folder, state), self._vault(folder, state)
-                binding_key = open_binding_key(folder, state, self._clock)
-                core = Core(
-                    state,
-                    logs,
-                    authority,
-                    audit_key,
-                    order_key,
-                    binding_key,
-                    self._clock,
-                    seal,
-                    vault,
-                    has_open_orgs=self._options.open_orgs,
-                    egress_bounds=EgressBounds(self._options.allow_egress),
-                )
-                with closing(Services(core)) as services:
-                    self._serve(folder, authority, services, is_checked=is_checked)
-            clean_stop.leave()
+        options = self._options
+        opening = Opening(accept_restored=options.accept_restored, compact=options.compact)
+        with (
+            closing(DataFolder.open(options.data_dir)) as folder,
+            open_state(folder, self._clock, _die, opening) as opened,
+            closing(
+                LogDatabase.open(folder.log_database, _die, self._clock.now, is_expected=opened.has_history)
+            ) as logs,
+            closing(Services(self._core(folder, opened, logs))) as services,
+        ):
+            self._serve(folder, services, opened)
         log.info("server stopped")
+
+    def _core(self, folder: DataFolder, opened: OpenState, logs: LogDatabase) -> Core:
+        """Everything that the services stand on. Raises Conflict for keys that are lost, or another server's."""
+        state, options = opened.database, self._options
+        authority = folder.authority(self._clock.now())
+        audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
+        order_key, vault = open_order_key(folder, state), self._vault(folder, state)
+        pin_keys(folder, state, authority, audit_key)
+        return Core(
+            state,
+            logs,
+            authority,
+            audit_key,
+            order_key,
+            open_binding_key(folder, state, self._clock),
+            self._clock,
+            Seal(folder.identity_key()),
+            vault,
+            has_open_orgs=options.open_orgs,
+            epoch=begin_epoch(opened, self._clock, accept_restored=options.accept_restored),
+            egress_bounds=EgressBounds(options.allow_egress),
+            log_bounds=LogBounds(options.job_log_mib * MIB, options.org_logs_mib * MIB),
+        )
 
     def _hang_up(self) -> None:
         self._on_hangup()
 
-    def _open_logs(self, folder: DataFolder) -> LogDatabase:
-        """Open the logs' database, or an empty one in the place of what is damaged."""
-        return LogDatabase.open(folder.log_database, _die, self._clock.now, is_expected=self._has_history)
-
-    def _prepare(self, folder: DataFolder, *, was_clean: bool) -> bool:
-        """Bring the state up to date, and refuse one that is damaged or from the future.
-
-        After a clean stop it is not read through here; whether it was.
-        """
-        migrations.check_sqlite()
-        self._has_history = folder.state_database.exists()
-        folder.authority(self._clock.now())
-        applied = migrations.migrate(folder.state_database, migrations.STATE_MIGRATIONS)
-        if applied:
-            log.info("database migrated", extra={"database": folder.state_database.name, "migrations": applied})
-        if not self._has_history:
-            return True
-        if not was_clean:
-            check_integrity(folder.state_database)
-        return not was_clean
-
     def _vault(self, folder: DataFolder, state: Database) -> Vault:
         return MasterKeyFile(folder, self._options.master_key_file).open_vault(state)
 
-    def _serve(self, folder: DataFolder, authority: Authority, services: Services, *, is_checked: bool) -> None:
+    def _serve(self, folder: DataFolder, services: Services, opened: OpenState) -> None:
         options, now = self._options, self._clock.now()
         addresses = Addresses(options, socket.gethostname())
-        tls = Tls(folder, authority, addresses.certificate_names, now, TLS_VERSIONS[options.tls_min])
+        tls = Tls(folder, services.core.authority, addresses.certificate_names, now, TLS_VERSIONS[options.tls_min])
         frontage = Frontage(options, services, tls, now)
         urls = services.urls
         urls.url, urls.worker_url = addresses.url(frontage.user_port), addresses.worker_url(frontage.worker_port)
@@ -158,6 +135,7 @@ class Lifetime:
         loops = [
             *services.loops(lambda: _kept(self._options)),
             Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda _: frontage.renew(self._clock.now())),
+            Loop("mark state", _MARK_STATE_EVERY_SECONDS, lambda _: opened.marker.write()),
         ]
         for loop in loops:
             loop.start()
@@ -167,7 +145,7 @@ class Lifetime:
         gc.collect()
         gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
         check = IntegrityCheck(folder.state_database, _refuse)
-        if not is_checked:
+        if not opened.is_checked:
             check.start()
         self._stopping.wait()
         log.info("server stopping")
@@ -177,6 +155,7 @@ class Lifetime:
         for loop in loops:
             loop.stop(_LOOP_SECONDS)
         services.audit_checkpoints.sign_all()
+        opened.marker.write()
 
     def _reload(self, services: Services, frontage: Frontage) -> None:
         """Read certificates and settings anew; with settings that are wrong, go on as before."""
@@ -210,24 +189,27 @@ class Lifetime:
             lines.insert(0, f"Set this server up at {url}/setup#token={token}")
         else:
             folder.remove_setup_token()
-        folder.write_server_file(
-            ServerFile(url=url, worker_url=worker_url, pid=os.getpid(), ca_fingerprint=fingerprint)
-        )
+        services.status.hold.on_changed = lambda: self._tell(folder, services)
+        self._tell(folder, services)
         with suppress(OSError):  # nobody may be reading any more
             sys.stdout.write("".join(f"{line}\n" for line in lines))
             sys.stdout.flush()
         service_manager.tell(service_manager.READY)
         log.info("server ready", extra={"url": url, "worker_url": worker_url, "version": __version__})
 
-
-def _compact(database: Path) -> None:
-    """Write a database anew, if it is there."""
-    if not database.exists():
-        return
-    before = database.stat().st_size
-    migrations.compact(database)
-    sizes = {"bytes_before": before, "bytes_after": database.stat().st_size}
-    log.info("database written anew", extra={"database": database.name, **sizes})
+    @staticmethod
+    def _tell(folder: DataFolder, services: Services) -> None:
+        """Write `server.json`, now and whenever the queue is released."""
+        folder.write_server_file(
+            ServerFile(
+                url=services.urls.url,
+                worker_url=services.urls.worker_url,
+                pid=os.getpid(),
+                ca_fingerprint=services.core.authority.fingerprint,
+                epoch=services.core.epoch.number,
+                held=services.status.hold.is_held,
+            )
+        )
 
 
 def _kept(options: ServerOptions) -> Keep:

@@ -9,11 +9,11 @@ from opsicle.domain.errors import InvalidInput
 from opsicle.kit.clock import SystemClock
 from opsicle.pki.master_key import MasterKey
 from opsicle.server.data_folder import DataFolder
-from opsicle.server.key_files import check_private, key_files
 from opsicle.server.master_key_file import MasterKeyFile
+from opsicle.server.opening import open_state
 from opsicle.server.services.actor import SystemActor
-from opsicle.server.store import audit, migrations
-from opsicle.server.store.database import Connection, Database
+from opsicle.server.store import audit
+from opsicle.server.store.database import Connection
 
 
 def rotate_master_key(data_dir: Path, key_file: Path | None) -> int:
@@ -24,11 +24,9 @@ def rotate_master_key(data_dir: Path, key_file: Path | None) -> int:
     if not (data_dir / "opsicle.db").exists():
         raise InvalidInput(f"{data_dir} is no data folder of a server", hint="Name the server's --data-dir.")
     with closing(DataFolder.open(data_dir)) as folder:
-        check_private(key_files(folder.path))
-        migrations.migrate(folder.state_database, migrations.STATE_MIGRATIONS)
         file = MasterKeyFile(folder, key_file)
-        with closing(Database(folder.state_database, _fail)) as database:
-            vault = file.open_vault(database)
+        with open_state(folder, SystemClock(), _fail) as state:
+            vault = file.open_vault(state.database)
             new = MasterKey.create()
             file.write_next(new)
 
@@ -37,7 +35,7 @@ def rotate_master_key(data_dir: Path, key_file: Path | None) -> int:
                 audit.append(db, SystemClock().now(), None, SystemActor(), "rotate", "master-key", {"values": count})
                 return count
 
-            count = database.write(work)
+            count = state.database.write(work)
         file.promote()
     return count
 

@@ -47,9 +47,11 @@ class ServerOptions:
     port mapping stands between. `audit_retention_days` None keeps the record for ever, `automation_retention_days` 0
     automations that have ended; `automation_retention_count` is how many of these each org keeps at most. `compact`
     writes the databases anew at this start. `master_key_file` is used
-    instead of the data folder's own. `open_orgs` lets everybody who is logged in found orgs. `plain_http` is for
+    instead of the data folder's own. `open_orgs` lets everybody who is logged in found orgs. `accept_restored` takes a
+    data folder that holds less than its server has had, or releases the queue that is held since. `plain_http` is for
     the demo: without TLS, on loopback only. `socket_group` owns the Unix sockets that are listened on.
     `metrics_listen` is where figures are shown without a login, "" nowhere. `tls_min` is 1.2 or 1.3.
+    `job_log_mib` bounds the log of one job, `org_logs_mib` what all logs of one org take on disk.
     `allow_egress` are the networks, beside the public ones, that an org may allow its channels to reach.
     """
 
@@ -64,12 +66,15 @@ class ServerOptions:
     behind_proxy: bool = False
     plain_http: bool = False
     log_retention_days: int = 90
+    job_log_mib: int = 1024
+    org_logs_mib: int = 20 * 1024
     audit_retention_days: int | None = None
     automation_retention_days: int = 365
     automation_retention_count: int | None = None
     compact: bool = False
     master_key_file: Path | None = None
     open_orgs: bool = False
+    accept_restored: bool = False
     socket_group: str = ""
     metrics_listen: str = ""
     tls_min: Literal["1.2", "1.3"] = "1.2"
@@ -100,6 +105,11 @@ class ServerOptions:
     def _check_retention(self) -> None:
         if self.log_retention_days < 1:
             raise InvalidInput("--log-retention-days must be at least 1")
+        if not 1 <= self.job_log_mib <= self.org_logs_mib:
+            raise InvalidInput(
+                f"--job-log-mib {self.job_log_mib} must be at least 1 and no more than --org-logs-mib"
+                f" {self.org_logs_mib}, as one job's log is a part of its org's"
+            )
         if self.audit_retention_days is not None and self.audit_retention_days < 1:
             raise InvalidInput("--audit-retention-days must be at least 1")
         if self.automation_retention_days and self.automation_retention_days < LEAST_RETENTION_DAYS:

@@ -42,7 +42,8 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     is run.
     `manifest` and `order` are canonical (see `domain/manifests.py`), `signature` proves the order, `secret_salt` is
     that of the manifest's commitments; all are empty where nobody gave an order, as in `opsicle run FILE`.
-    `timeout` bounds the whole job in seconds; None leaves it to the phases' own.
+    `timeout` bounds the whole job in seconds; None leaves it to the phases' own. `max_log_bytes` is after how much
+    output the rest is counted only; None: never.
     """
 
     automation_id: str
@@ -61,6 +62,7 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     order: bytes = b""
     signature: bytes = b""
     secret_salt: bytes = b""
+    max_log_bytes: int | None = None
 
     def __repr__(self) -> str:
         return f"Work(automation_id={self.automation_id!r}, job_id={self.job_id!r}, fence={self.fence})"

@@ -57,6 +57,14 @@ class ProviderAdmin(msgspec.Struct, kw_only=True):
     name: str
 
 
+class ServerState(msgspec.Struct, kw_only=True):
+    """How the server as a whole is. `held` says why nothing is handed out, "" if it is not so."""
+
+    epoch: int
+    held: str
+    remarks: list[str]
+
+
 class NameProviderAdminRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Lets the owner of an account run the server too."""
 

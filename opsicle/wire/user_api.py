@@ -279,6 +279,7 @@ class PhaseRun(msgspec.Struct, kw_only=True):
     finished_at: datetime | None = None
     exit_code: int | None = None
     tries: int = 0
+    tries_allowed: int = 1
     explanation: str = ""
     timeout: int
     when: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from opsicle.wire.jobs import STDERR, PhaseReport
@@ -59,7 +59,7 @@ class Output:
     """All pipes of a job, with its secrets masked.
 
     They stay open beyond their phase, for as long as something of it may print. `offset` is the job's log offset at
-    which the next data will begin.
+    which the next data will begin. Behind `max_bytes` of output, more is only counted, in `dropped_bytes`.
 
     Two pipes have no order of their own, so it is made by when they are read. Only the pipe that spoke last is left
     alone to gather more; the others are read as soon as there is something, and the one that spoke last is emptied
@@ -67,13 +67,18 @@ class Output:
     other more slowly than this process wakes up, and what one stream says in a row is never torn apart.
     """
 
-    def __init__(self, sink: Sink, waiter: Waiter, masking: Masking | None = None) -> None:
+    def __init__(
+        self, sink: Sink, waiter: Waiter, masking: Masking | None = None, max_bytes: int | None = None
+    ) -> None:
         self.offset = 0
+        self.on_mask: Callable[[], None] = lambda: None  # called when commands have named the first value to mask
+        self.dropped_bytes = 0
+        self._max_bytes = max_bytes
         self.masking = masking
         self._requests: MaskRequests | None = None
-        self._has_told_of_ignored = False
+        self._has_learnt = self._has_told_of_ignored = False
         self._notes: list[bytes] = []
-        self._phase = 0
+        self._phase = 0  # of what was printed last
         self._is_at_line_start = True
         self._sink = sink
         self._waiter = waiter
@@ -101,8 +106,12 @@ class Output:
         self._requests = requests
         self._waiter.watch(requests.fd, self._learn)
 
-    def note(self, text: str) -> None:
-        """Say something of our own in the log, on a line of its own, as soon as the sink has room."""
+    def note(self, text: str, phase: int | None = None) -> None:
+        """Say something of our own in the log, on a line of its own, as soon as the sink has room.
+
+        `phase` is where it belongs; None: where the last output came from.
+        """
+        self._phase = self._phase if phase is None else phase
         self._notes.append(f"opsicle: {text}\n".encode())
         self._tell_notes()
 
@@ -130,6 +139,9 @@ class Output:
             self.note(_NOT_MASKED)
         if not values:
             return
+        if not self._has_learnt:
+            self._has_learnt = True
+            self.on_mask()
         if self.masking is None:
             self.masking = Masking(values)
         else:
@@ -223,13 +235,24 @@ class Output:
         """Give the sink some of what the pipe holds. False if it has no room, or something else comes first."""
         if self._refused not in {None, pipe}:
             return False
+        if self._is_full():
+            self.dropped_bytes += len(pipe.held)
+            pipe.held = b""
+            return True
         piece = pipe.held[:CHUNK_BYTES]  # what the mask held back may have made it longer
+        if self._max_bytes is not None:
+            piece = piece[: self._max_bytes - self.offset]
         is_taken = self._pass_on(pipe.phase, pipe.stream, pipe.read_at_ms, piece)
         self._refused = None if is_taken else pipe
         if not is_taken:
             return False
-        pipe.held = pipe.held[CHUNK_BYTES:]
+        pipe.held = pipe.held[len(piece) :]
+        if self._is_full():
+            self.note(f"the log ends here: a job may log {self._max_bytes} bytes. The job goes on; the rest is counted")
         return True
+
+    def _is_full(self) -> bool:
+        return self._max_bytes is not None and self.offset >= self._max_bytes
 
     def _watch(self, pipe: _Pipe) -> None:
         pipe.due = 0.0

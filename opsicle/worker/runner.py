@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -52,7 +52,9 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
     `private_folder` is for what must not reach the disk (see private_files.py); None: `workspace_root`.
     `account` is the user as whom the job runs, whose `environment` it has; None is the worker's own.
-    `on_child` is called with process id and life (`kill_leftovers` takes both) right after a shell has been started.
+    `on_clean_up` is called with a clean-up phase's number before anything of it runs, `on_mask` when the commands have
+    named the first value to mask. `on_child` is called with process id and life (`kill_leftovers` takes both) right
+    after a shell has been started.
     """
 
     workspace_root: Path
@@ -61,6 +63,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str] = msgspec.field(default_factory=base_environment)
     grace_seconds: float = GRACE_SECONDS
     on_child: Callable[[int, str], None] = lambda _pid, _life: None
+    on_clean_up: Callable[[int], None] = lambda _phase: None
+    on_mask: Callable[[], None] = lambda: None
 
 
 class Runner:
@@ -83,7 +87,7 @@ class Runner:
         waiter = Waiter()
         self._around = Surroundings(
             waiter=waiter,
-            output=Output(sink, waiter, _masking_for(work)),
+            output=Output(sink, waiter, _masking_for(work), work.max_log_bytes),
             marks=Marks(self._workspace.beside("marks"), self._workspace.hand_over),
             tree=JobTree(work.job_id),
             cancellation=cancellation,
@@ -103,12 +107,31 @@ class Runner:
             self._decide(JobState.FAILED, problem)
             self._settle_rest()
             return self._outcome()
+        return self._carry_out(self._run_phases)
+
+    def run_clean_up(self, reports: tuple[PhaseReport, ...], phases: Sequence[int], log_offset: int) -> Outcome:
+        """Run these phases, by their numbers, of a job in whose midst an earlier life of the worker ended.
+
+        In the workspace that it left. `reports` are its phases, of which only these may change; what is printed goes
+        behind `log_offset`. The outcome is `unknown`, since nobody can say how the job ended.
+        """
+        self._reports = reports
+        self._verdict = JobState.UNKNOWN
+        self._around.output.offset = log_offset
+
+        def run() -> None:
+            for index in phases:
+                self._run_phase(index)
+
+        return self._carry_out(run)
+
+    def _carry_out(self, run_phases: Callable[[], None]) -> Outcome:
         with ExitStack() as stack:
             stack.callback(self._clean_up)
             try:
                 self._listen_for_cancel(stack)
                 self._listen_for_masks()
-                self._run_phases()
+                run_phases()
                 self._end_leftovers()
             except OSError as failure:  # a full disk, mostly: the spool, the journal or the workspace
                 self._decide(JobState.FAILED, f"the worker could not go on: {failure.strerror or failure}")
@@ -147,6 +170,7 @@ class Runner:
         """Let commands name values to mask. Where that cannot be, they find no pipe, and fail if they rely on it."""
         with suppress(OSError):
             self._mask_requests = self._private.open_mask_requests()
+            self._around.output.on_mask = self._host.on_mask
             self._around.output.heed(self._mask_requests)
 
     def _run_phases(self) -> None:
@@ -172,14 +196,19 @@ class Runner:
 
     def _run_phase(self, index: int) -> None:
         phase, report = self._work.phases[index], self._reports[index]
+        if phase.when is When.ALWAYS:
+            self._host.on_clean_up(index)
         report.started_at_ms = now_ms()
         tries_allowed = 1 + (phase.retries.limit if phase.retries else 0)
         while True:
             report.tries += 1
             report.state = StepState.RUNNING
+            report.explanation = f"attempt {report.tries} of {tries_allowed}" if tries_allowed > 1 else ""
             self._try_phase(index)
             report.explanation = self._without_secrets(report.explanation)
-            if report.state is not StepState.FAILED or report.tries >= tries_allowed or not self._await_retry(phase):
+            if report.state is not StepState.FAILED or report.tries >= tries_allowed:
+                break
+            if not self._await_retry(index, tries_allowed):
                 break
         report.finished_at_ms = now_ms()
         if report.state in _BAD:
@@ -230,14 +259,27 @@ class Runner:
             deadline, f"timed out after {phase.timeout} s" + (f", {is_default}" if is_default else ""), heeds_job
         )
 
-    def _await_retry(self, phase: Phase) -> bool:
-        """Let the delay between two tries pass. False if the job was cancelled or ran out of time meanwhile."""
+    def _await_retry(self, index: int, tries_allowed: int) -> bool:
+        """Let the delay between two tries pass, and say so. False if it was cancelled or ran out of time meanwhile."""
+        phase, report = self._work.phases[index], self._reports[index]
+        explanation, delay = report.explanation, phase.retries.delay if phase.retries else 0
+        report.state = StepState.RUNNING
+        report.explanation = (
+            f"attempt {report.tries} of {tries_allowed} failed{_why_failed(report)}; the next begins in {delay} s"
+        )
+        self._around.output.note(self._without_secrets(report.explanation), index)
+        if self._is_retried(phase, delay):
+            return True
+        report.state, report.explanation = StepState.FAILED, explanation
+        return False
+
+    def _is_retried(self, phase: Phase, delay: float) -> bool:
         around = self._around
         around.tell()
         if around.tree.left_something():
             stop_tree(around, in_sessions=True)
         give_up_at = self._deadline if phase.when is When.SUCCESS else float("inf")
-        retry_at = time.monotonic() + (phase.retries.delay if phase.retries else 0)
+        retry_at = time.monotonic() + delay
         while True:
             now = time.monotonic()
             if now >= give_up_at or (phase.when is When.SUCCESS and around.cancellation.requested):
@@ -254,6 +296,9 @@ class Runner:
         if self._around.output.is_held_up:  # perhaps by a disk that is full of what this very job has written
             self._remove_workspace()
         self._hear_out(0)
+        if dropped := self._around.output.dropped_bytes:
+            self._around.output.note(f"{dropped} bytes more were printed, and are not in this log")
+            self._hear_out(0)
 
     def _hear_out(self, seconds: float) -> None:
         """Take what is still printed, for so long; and all that was printed, for as long as the sink has no room."""
@@ -282,7 +327,7 @@ class Runner:
     def _settle_rest(self) -> None:
         """Nothing is pending or running any more."""
         for report in self._reports:
-            if report.state is StepState.PENDING:
+            if report.state is StepState.PENDING and self._verdict is not JobState.UNKNOWN:
                 report.state = StepState.SKIPPED
             elif report.state is StepState.RUNNING:  # the worker could not go on
                 report.state = StepState.FAILED
@@ -313,6 +358,11 @@ def _masking_for(work: Work) -> Masking | None:
 
 
 def _sentence(report: PhaseReport) -> str:
+    attempts = f", at attempt {report.tries}" if report.tries > 1 else ""
     if report.explanation:
-        return f"phase {report.name}: {report.explanation}"
-    return f"phase {report.name} failed with exit code {report.exit_code}"
+        return f"phase {report.name}: {report.explanation}{attempts}"
+    return f"phase {report.name} failed with exit code {report.exit_code}{attempts}"
+
+
+def _why_failed(report: PhaseReport) -> str:
+    return f": {report.explanation}" if report.explanation else f" with exit code {report.exit_code}"

@@ -44,6 +44,8 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/provider/workers/<worker>/revoke": A.PROVIDER_MANAGE,
     "POST /api/v1/provider/admins": A.PROVIDER_MANAGE,
     "DELETE /api/v1/provider/admins/<user>": A.PROVIDER_MANAGE,
+    "GET /api/v1/provider/server": A.PROVIDER_MANAGE,
+    "POST /api/v1/provider/server/release": A.PROVIDER_MANAGE,
     "POST /api/v1/logout": A.ACCOUNT_VIEW,
     "GET /api/v1/whoami": A.ACCOUNT_VIEW,
     "GET /api/v1/invitations": A.USERS_MANAGE,

@@ -39,6 +39,7 @@ from opsicle.server.services.signals import Signals
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.templates import Templates
 from opsicle.server.services.vault import Vault
+from opsicle.server.services.waiting_kinds import WaitingKinds
 from opsicle.server.services.work import WorkOrders
 from opsicle.server.store import memberships, orgs, templates, users, workers
 from opsicle.server.store.database import Database
@@ -92,7 +93,9 @@ class Core:
         bindings = self.bindings = Bindings(self.binding_key)
         work_orders = WorkOrders(self.vault, bindings, Orders(self.order_key, self.clock))
         notices = Notices(self.clock)
-        leasing = Leasing(self.fleet, self.leases, self.signals, notices, self.clock, work_orders)
+        leasing = Leasing(
+            WaitingKinds(self.database), self.fleet, self.leases, self.signals, notices, self.clock, work_orders
+        )
         self.jobs = Jobs(self.database, self.job_logs, leasing, self.signals, notices, self.clock)
         self.jobs.recover()
         self.dispatch = Dispatch(self.database, self.jobs, leasing, self.clock)

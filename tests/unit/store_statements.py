@@ -29,7 +29,17 @@ from opsicle.server.services.actor import SystemActor
 from opsicle.server.store.audit import Signs
 
 FOLDER = Path(str(store.__file__)).parent
-WITHOUT_STATEMENTS = {"__init__", "database", "integrity", "log_database", "migrations", "migration_steps", "rows"}
+WITHOUT_STATEMENTS = {
+    "__init__",
+    "commits",
+    "database",
+    "inspection",
+    "integrity",
+    "log_database",
+    "migrations",
+    "migration_steps",
+    "rows",
+}
 """Modules of the store that run no SQL of the product's, only what opens and upgrades files."""
 
 _CALLS = {"fetch_all", "fetch_one", "fetch_value", "fetch_column", "execute", "executemany"}
@@ -133,6 +143,8 @@ def _place() -> tuple[str, int] | None:
 def _choices(hint: Any, name: str) -> list[Any]:
     """Values of a type, all that could lead to different statements."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Callable:
+        return [lambda *_: None]
     if origin is typing.Literal:
         return list(arguments)
     if origin in (typing.Union, UnionType):

@@ -68,6 +68,7 @@ TABLES = {
     "template_versions": Table(small_because=PUSHED, grows=True),
     "templates": Table(small_because=MADE_BY_PEOPLE),
     "tokens": Table(small_because="what people make by hand, and delete", grows=True),
+    "usage": Table(small_because="one row for each org"),
     "users": Table(small_because=PEOPLE),
     "workers": Table(small_because="one row for each worker that was ever enrolled", grows=True),
 }

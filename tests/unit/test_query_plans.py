@@ -52,10 +52,6 @@ EXCEPTIONS = {
     ("automations.count_waiting", "USE TEMP B-TREE FOR ORDER BY"): "of what different automations ask for",
     ("automations.list_newest", "SEARCH automations USING COVERING INDEX automations_by_org (org_id=?)"): ONE_PAGE,
     (
-        "automations.list_waiting_requirements",
-        "SEARCH automations USING INDEX automations_queued (org_id=?)",
-    ): ONE_STEP,
-    (
         "deliveries.count_by_state",
         "SCAN deliveries USING COVERING INDEX deliveries_by_channel_and_state",
     ): "for the metrics, in a thread, through an index alone",
@@ -67,6 +63,7 @@ EXCEPTIONS = {
     ("invitations.list_open", "SEARCH i USING INDEX invitations_open (org_id=?)"): OPEN_ALONE,
     ("invitations.list_open", "USE TEMP B-TREE FOR ORDER BY"): OPEN_ALONE,
     ("jobs.list_all_held", "SCAN j USING INDEX jobs_held"): "what runs just now, and only at the start",
+    ("logs.list_oldest", "SEARCH segments USING INDEX segments_by_age (org_id=?)"): ONE_PAGE,
     ("orgs.list_shared_waiting", "USE TEMP B-TREE FOR ORDER BY"): "of the orgs in which something waits",
     (
         "policies.list_applying",
@@ -74,6 +71,10 @@ EXCEPTIONS = {
     ): "versions of an org's default policies alone: one for each push of them",
     ("policies.list_applying", "USE TEMP B-TREE FOR ORDER BY"): "of the default policies' newest versions",
     ("secrets.list_values", "SCAN sealed_values"): "for a new master key, while no server runs",
+    (
+        "waiting.list_kinds",
+        "SCAN automations USING INDEX automations_queued",
+    ): "the queue, at start and in a thread",
     ("workers.find", "SCAN w"): "workers by name, when a person asks for one; thousands at most",
     ("workers.find", "SEARCH w USING INDEX workers_by_org (org_id=?)"): "as above",
     ("workers.find", "USE TEMP B-TREE FOR ORDER BY"): "those of one name",

@@ -205,3 +205,25 @@ def test_with_both_streams_in_one_pipe_the_order_is_exact(machine: Machine) -> N
     lines = machine.log.everything.decode().splitlines()
     assert lines[:5] == ["+ echo one", "one", "+ echo two", "two", "+ ls /nonexistent"]
     assert lines[-2:] == ["+ echo three", "three"]
+
+
+# The longest log
+
+
+def test_a_log_ends_at_its_limit_and_the_job_goes_on(machine: Machine) -> None:
+    judge = phase("seq 100000 >&2", "echo through", "touch ended", name="loud")
+    outcome = machine.run(judge, phase("test -e ended; echo quiet", name="next"), max_log_bytes=10_000)
+    assert outcome.state is JobState.SUCCEEDED, outcome.explanation
+    printed = b"".join(b"%d\n" % number for number in range(1, 100_001))
+    whole = printed + b"through\nquiet\n"
+    log = machine.log.everything
+    assert log.startswith(printed[:10_000])
+    *_, limit, dropped, end = log[10_000:].decode().split("\n")
+    assert limit == "opsicle: the log ends here: a job may log 10000 bytes. The job goes on; the rest is counted"
+    assert dropped == f"opsicle: {len(whole) - 10_000} bytes more were printed, and are not in this log"
+    assert end == ""
+
+
+def test_a_job_below_the_limit_says_nothing_of_it(machine: Machine) -> None:
+    machine.run(phase("printf 12345"), max_log_bytes=6)
+    assert machine.log.everything == b"12345"

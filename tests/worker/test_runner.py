@@ -317,3 +317,35 @@ def test_what_stands_in_the_workspaces_place_is_not_run_in(machine: Machine, ins
     assert outcome.explanation.startswith("phase second: the workspace is no folder any more")
     assert machine.log.stdout == b""
     assert list(machine.root.iterdir()) == []
+
+
+# Attempts
+
+
+def test_a_retrying_phase_shows_its_attempts_in_log_and_report(machine: Machine) -> None:
+    seen = []
+    machine.log.progress = lambda phases: seen.append((phases[0].state, phases[0].tries, phases[0].explanation))  # type: ignore[method-assign]
+    flaky = phase("echo try >> tries", "test $(wc -l < tries) = 3", retries=Retries(limit=4, delay=0))
+    assert machine.run(flaky).state is JobState.SUCCEEDED
+    waiting = "attempt 2 of 5 failed with exit code 1; the next begins in 0 s"
+    assert ("running", 1, "attempt 1 of 5") in seen
+    assert ("running", 2, waiting) in seen
+    assert ("running", 3, "attempt 3 of 5") in seen
+    assert seen[-1] == ("succeeded", 3, "")
+    assert machine.log.stderr.decode().splitlines() == [f"opsicle: {waiting.replace('2', n, 1)}" for n in "12"]
+
+
+def test_a_line_of_our_own_stands_on_a_line_of_its_own(machine: Machine) -> None:
+    outcome = machine.run(phase("printf unfinished; exit 3", retries=Retries(limit=1)))
+    assert machine.log.everything.split(b"\n")[:2] == [
+        b"unfinished",
+        b"opsicle: attempt 1 of 2 failed with exit code 3; the next begins in 0 s",
+    ]
+    assert outcome.explanation == "phase work failed with exit code 3, at attempt 2"
+
+
+def test_a_job_that_is_cancelled_between_two_attempts_failed_at_the_last_one(machine: Machine) -> None:
+    machine.log.progress = lambda phases: machine.cancellation.cancel() if "begins" in phases[0].explanation else None  # type: ignore[method-assign]
+    outcome = machine.run(phase("exit 3", retries=Retries(limit=1, delay=60)))
+    assert (outcome.state, outcome.phases[0].state) == (JobState.FAILED, "failed")
+    assert outcome.explanation == "phase work failed with exit code 3"

@@ -48,6 +48,8 @@ def _provider_routes(provider: Provider) -> list[Route]:
         Route("GET", admins, partial(list_admins, provider), may, query=LISTING, reply=Page[wire.ProviderAdmin]),
         Route("POST", admins, partial(name_admin, provider), may, body=naming, reply=wire.ProviderAdmin),
         Route("DELETE", f"{admins}/<user>", partial(drop_admin, provider), may, status=204),
+        Route("GET", "/api/v1/provider/server", partial(show_server, provider), may, reply=wire.ServerState),
+        Route("POST", "/api/v1/provider/server/release", partial(release, provider), may, reply=wire.ServerState),
     ]
 
 
@@ -95,6 +97,16 @@ def list_admins(provider: Provider, request: Request) -> Reply:
 def name_admin(provider: Provider, request: Request) -> Reply:
     """Let the owner of an account run the server too."""
     return Reply(200, provider.name_admin(request.actor, request.body(wire.NameProviderAdminRequest)))
+
+
+def show_server(provider: Provider, request: Request) -> Reply:
+    """Show how the server as a whole is: its epoch, whether its queue is held, what is not as it should be."""
+    return Reply(200, provider.server(request.actor))
+
+
+def release(provider: Provider, request: Request) -> Reply:
+    """Release the queue, which is held after a restore: what waits is handed out from now on."""
+    return Reply(200, provider.release(request.actor))
 
 
 def drop_admin(provider: Provider, request: Request, user: str) -> Reply:

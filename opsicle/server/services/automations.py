@@ -24,6 +24,7 @@ from opsicle.pki.master_key import CannotOpen
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.approval_progress import Progress
 from opsicle.server.services.asking import Asking
+from opsicle.server.services.automation_filters import require_known
 from opsicle.server.services.automation_views import Snapshot, summary, whole
 from opsicle.server.services.bindings import Bindings
 from opsicle.server.services.dispatch import Dispatch, Offer
@@ -150,7 +151,8 @@ class Automations:
         if offer is None:
             self._dispatch.wake_for(actor.org_id, asked)
         self._signals.changed(org_topic(actor.org_id))
-        return whole(Snapshot(stored, template, [], 0, self._fleet.candidates(actor.org_id)))
+        candidates = [] if stored.job_id else self._fleet.candidates(actor.org_id)
+        return whole(Snapshot(stored, template, [], 0, candidates, held=self._fleet.held))
 
     def _sealed(
         self, row: AutomationRow, template: Template, values: dict[str, Value]
@@ -235,7 +237,8 @@ class Automations:
         def query(db: Connection) -> Snapshot:
             row, template = _get(db, actor, automation_id)
             tries = jobs.list_of_automation(db, row.id)
-            return Snapshot(row, template, tries, 0, self._candidates(db, actor.org_id, [row]))
+            candidates = self._candidates(db, actor.org_id, [row])
+            return Snapshot(row, template, tries, 0, candidates, held=self._fleet.held)
 
         snapshot = self._database.read(query)
         newest = snapshot.newest_job
@@ -247,7 +250,8 @@ class Automations:
     def list_newest(self, actor: Actor, wanted: Filter, cursor: str, limit: int) -> Page[AutomationSummary]:
         """A page of the org's automations, newest first; without those whose templates the caller may not see.
 
-        A page may hold fewer than `limit` of them, and still not be the last.
+        A page may hold fewer than `limit` of them, and still not be the last. Raises NotFound where the filter names
+        a template or a requester that the org has not, instead of an empty list that looks like an answer.
         """
         actor.require(Action.AUTOMATIONS_VIEW)
 
@@ -258,7 +262,10 @@ class Automations:
 
         hidden: set[str] = set()
         rows, candidates = self._database.read(query)
-        items = [summary(row, candidates) for row in rows[:limit] if row.id not in hidden]
+        held, reasons = self._fleet.held, dict[str, str]()
+        items = [summary(row, candidates, held, reasons) for row in rows[:limit] if row.id not in hidden]
+        if not items and not cursor:
+            self._database.read(lambda db: require_known(db, actor, wanted))
         return Page(items, rows[limit - 1].id if len(rows) > limit else "")
 
     def cancel(self, actor: Actor, automation_id: str) -> Automation:

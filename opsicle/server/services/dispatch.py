@@ -105,7 +105,7 @@ class Dispatch:
         finally:
             if presence.open_polls.get(request.boot_id) is watch:
                 del presence.open_polls[request.boot_id]
-                presence.is_waiting = False
+                self._fleet.end_waiting(presence)
             presence.has_left = request.is_leaving
             if self._clock.monotonic() > ends_at + LATE_ANSWER_SECONDS:
                 self._renew(worker, request)  # the worker has waited for us, not we for it
@@ -148,9 +148,10 @@ class Dispatch:
             remaining = limit - self._clock.monotonic()
             if remaining <= 0:
                 break
-            presence.is_waiting = self._leasing.free_slots(presence, presence.busy) > 0
+            if self._leasing.free_slots(presence, presence.busy) > 0:
+                self._fleet.begin_waiting(presence)
             watch.wait(remaining)
-            presence.is_waiting = False
+            self._fleet.end_waiting(presence)
             if presence.is_revoked:
                 raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
             if presence.open_polls.get(request.boot_id) is not watch:

@@ -5,8 +5,10 @@ Only an index: a server that starts knows nobody, and has learnt of all within o
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 
 from opsicle.domain.clocks import is_off, offset_of, offset_text
 from opsicle.domain.workers import SHARED, Candidate, Requirements, can_take
@@ -15,6 +17,18 @@ from opsicle.server.services.lives import Lives
 from opsicle.server.services.signals import Watch
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import LEASE_SECONDS, PollRequest
+
+SHARED_HOME = ""
+"""Where shared workers are at home, in the place of an org's id."""
+
+_MOST_COMPARED = 64
+"""Workers that are compared for the most free slots, when none is idle: one trigger must not look at 2,000."""
+
+_SMALL_FLEET = 50
+_CALM_SECONDS = 1.0
+
+_Place = tuple[str, str, str]
+"""A home, and a label's key and value; both empty for all of the home."""
 
 
 @dataclass(slots=True)
@@ -73,6 +87,40 @@ class Presence:
             watch.wake()
 
 
+class WaitingWorkers:
+    """The workers whose polls wait, by home and by each label that they have or claim, longest waiting first.
+
+    So a trigger looks at those with the rarest of the labels that it asks for, and not at the whole fleet.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[_Place, dict[str, Presence]] = {}
+        self._places_of: dict[str, list[_Place]] = {}
+
+    def add(self, presence: Presence) -> None:
+        """Let a worker be found, as its poll describes it now."""
+        self.remove(presence)
+        home = SHARED_HOME if presence.is_shared else presence.org_id
+        labels = presence.poll.labels.items() | presence.granted.items()
+        places: list[_Place] = [(home, "", ""), *((home, key, value) for key, value in labels)]
+        self._places_of[presence.worker_id] = places
+        for place in places:
+            self._places.setdefault(place, {})[presence.worker_id] = presence
+
+    def remove(self, presence: Presence) -> None:
+        """Let a worker be found no longer; harmless if it was not."""
+        for place in self._places_of.pop(presence.worker_id, ()):
+            there = self._places[place]
+            del there[presence.worker_id]
+            if not there:
+                del self._places[place]
+
+    def around(self, home: str, labels: Mapping[str, str]) -> list[Presence]:
+        """Those of a home that have the rarest of these labels, among them all that have every one."""
+        places: list[_Place] = [(home, key, value) for key, value in labels.items()] or [(home, "", "")]
+        return list(min((self._places.get(place, {}) for place in places), key=len).values())
+
+
 class Fleet:
     """The workers' presences, by id.
 
@@ -82,7 +130,11 @@ class Fleet:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._presences: dict[str, Presence] = {}
+        self._waiting = WaitingWorkers()
+        self._described: dict[str, tuple[float, list[Candidate]]] = {}
         self.sharing_orgs: set[str] = set()
+        self.held = ""
+        """Why nobody is handed anything (see `holds.py`), "" if it is not so."""
 
     def find(self, worker_id: str) -> Presence | None:
         """A worker that has polled since this server started, or None."""
@@ -106,7 +158,7 @@ class Fleet:
             return reason
         offset = presence.clock_offset
         if offset is not None and is_off(offset):
-            return f"its clock is {offset_text(offset)} the server's: it is given no work until that is right"
+            return f"its clock is {offset_text(offset)} the server's"
         if now < presence.untimely_until:
             return "it refused an order because of its time: is its clock right?"
         return ""
@@ -129,8 +181,18 @@ class Fleet:
         return sum(self.is_connected(worker_id) for worker_id in self._presences)
 
     def candidates(self, org_id: str) -> list[Candidate]:
-        """All workers that serve an org and have polled since this server started, for reasons."""
-        return [self.candidate(presence) for presence in self._presences.values() if self.serves(presence, org_id)]
+        """All workers that serve an org and have polled since this server started, for reasons.
+
+        Of a large fleet as they were up to `_CALM_SECONDS` ago: a list and a trigger must not describe 2,000 workers.
+        """
+        now = self._clock.monotonic()
+        if len(self._presences) > _SMALL_FLEET and org_id in self._described:
+            described_at, known = self._described[org_id]
+            if now - described_at < _CALM_SECONDS:
+                return list(known)
+        known = [self.candidate(presence) for presence in self._presences.values() if self.serves(presence, org_id)]
+        self._described[org_id] = now, known
+        return list(known)
 
     def serves(self, presence: Presence, org_id: str) -> bool:
         """Whether a worker is the org's own, or a shared one that the org lets serve it."""
@@ -148,14 +210,37 @@ class Fleet:
         """Of the workers whose polls wait and who could take such work, the one with the most free slots.
 
         The org's own come before shared ones. It no longer counts as waiting: who asks must give it work, or wake it.
+        None while the queue is held.
         """
-        waiting = (p for p in self._presences.values() if p.is_waiting and self.serves(p, org_id) and not p.is_revoked)
-        able = [presence for presence in waiting if can_take(wanted, self.candidate(presence))]
-        if not able:
+        if self.held:
             return None
-        chosen = max(able, key=lambda presence: (not presence.is_shared, presence.poll.slots - presence.busy))
-        chosen.is_waiting = False
-        return chosen
+        homes = (org_id, SHARED_HOME) if org_id in self.sharing_orgs else (org_id,)
+        for home in homes:
+            if chosen := self._choose_of(self._waiting.around(home, wanted.labels), wanted):
+                self.end_waiting(chosen)
+                return chosen
+        return None
+
+    def _choose_of(self, waiting: Iterable[Presence], wanted: Requirements) -> Presence | None:
+        """Of those that waited longest, the first that is idle, or else the one with the most free slots."""
+        able = (each for each in waiting if not each.is_revoked and can_take(wanted, self.candidate(each)))
+        best: Presence | None = None
+        for presence in islice(able, _MOST_COMPARED):
+            if presence.busy == 0:
+                return presence
+            if best is None or presence.poll.slots - presence.busy > best.poll.slots - best.busy:
+                best = presence
+        return best
+
+    def begin_waiting(self, presence: Presence) -> None:
+        """A worker's poll waits, and there is room for work."""
+        presence.is_waiting = True
+        self._waiting.add(presence)
+
+    def end_waiting(self, presence: Presence) -> None:
+        """It waits no longer, or has been chosen; harmless if it did not."""
+        presence.is_waiting = False
+        self._waiting.remove(presence)
 
     def wake_one(self, org_id: str, wanted: Requirements) -> None:
         """Wake the waiting worker that fits best.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -25,6 +26,11 @@ BYTES_PER_PRUNING = 1024 * 1024
 PRUNING_PAUSE_SECONDS = 0.005
 """Between two steps, so that others have the greater part of the event loop."""
 
+MIB = 1024 * 1024
+DEFAULT_JOB_BYTES = 1024 * MIB
+_SLACK_BYTES = MIB  # for what a worker says itself at the end of a log that has reached its limit
+DEFAULT_ORG_BYTES = 20 * 1024 * MIB
+
 QUICK_BYTES = 32 * 1024
 """Up to here packing or unpacking takes less than a thread would."""
 
@@ -40,20 +46,38 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(tuple[Chunk, ...])
 
 
+@dataclass(frozen=True)
+class LogBounds:
+    """How much is kept: bytes of one job's log, and bytes on disk (packed) of all logs of one org."""
+
+    job_bytes: int = DEFAULT_JOB_BYTES
+    org_bytes: int = DEFAULT_ORG_BYTES
+
+
 class JobLogs:
     """The log database. Who may read which job's log is for the caller to decide."""
 
-    def __init__(self, database: LogDatabase, clock: Clock) -> None:
+    def __init__(self, database: LogDatabase, clock: Clock, bounds: LogBounds | None = None) -> None:
         self._database = database
         self._clock = clock
+        self.bounds = bounds or LogBounds()
+        self._may_be_over: set[str] = set()
         self._packers = ThreadPool(1)
 
-    def append(self, job_id: str, chunks: Sequence[Chunk], is_after_loss: Callable[[], bool] = lambda: False) -> int:
+    def append(
+        self,
+        job_id: str,
+        chunks: Sequence[Chunk],
+        is_after_loss: Callable[[], bool] = lambda: False,
+        *,
+        org_id: str = "",
+    ) -> int:
         """Keep output and answer up to which offset all of the log is durable.
 
         Bytes that are there already are passed over, so sending again is harmless; chunks that begin beyond the
         log's end are not taken, and the answer tells from where to send again. If that `is_after_loss` nobody can, so
-        they are taken all the same. Raises InvalidInput for chunks that are too long, empty or out of order.
+        they are taken all the same. Raises InvalidInput for chunks that are too long, empty or out of order, and when
+        the log is as long as a log may be: workers end it themselves a little before.
         """
         _check(chunks)
 
@@ -62,19 +86,27 @@ class JobLogs:
             fresh = _not_before(chunks, end)
             if not fresh or (fresh[0][0] != end and not is_after_loss()):
                 return end
+            if self.is_full(end):
+                raise InvalidInput(f"the log has reached its limit of {self.bounds.job_bytes} bytes")
             start = fresh[0][0]
             size = fresh[-1][0] + len(fresh[-1][4]) - start
             segment = logs.Segment(job_id, start, size, self._quickly(size, _pack, fresh))
-            if self._database.write(lambda db: self._append(db, segment, end)):  # noqa: B023
+            if self._database.write(lambda db: self._append(db, org_id, segment, end)):  # noqa: B023
                 return start + size
 
-    def _append(self, db: Connection, segment: logs.Segment, end: int) -> bool:
+    def is_full(self, size: int) -> bool:
+        """Whether nothing more is taken of a log that is so long. Workers end theirs themselves before."""
+        return size >= self.bounds.job_bytes + _SLACK_BYTES
+
+    def _append(self, db: Connection, org_id: str, segment: logs.Segment, end: int) -> bool:
         """Add a segment to a log that ends at `end`, unless another request was first."""
         if logs.size(db, segment.job_id) != end:
             return False
         if segment.start > end:
             logs.insert_gap(db, segment.job_id, end, segment.start - end)
-        logs.append(db, segment, self._clock.now())
+        logs.append(db, org_id, segment, self._clock.now())
+        if logs.add_usage(db, org_id, len(segment.chunks)) > self.bounds.org_bytes:
+            self._may_be_over.add(org_id)
         return True
 
     def note_loss(self, job_id: str, start: int, end: int) -> None:
@@ -88,10 +120,12 @@ class JobLogs:
     def remark(self, job_id: str, leased_at: datetime) -> str:
         """What people should know of a job's log: that it, or a part of it, was lost; "" if it was not."""
 
-        def query(db: Connection) -> tuple[logs.Loss | None, bool]:
-            return logs.find_loss_after(db, leased_at), logs.has_gap(db, job_id)
+        def query(db: Connection) -> tuple[logs.Loss | None, bool, int]:
+            return logs.find_loss_after(db, leased_at), logs.has_gap(db, job_id), logs.size(db, job_id)
 
-        loss, has_gap = self._database.read(query)
+        loss, has_gap, size = self._database.read(query)
+        if size >= self.bounds.job_bytes:
+            return f"its log has reached the limit of {self.bounds.job_bytes // MIB} MiB: what came behind was not kept"
         if loss:
             return f"its log was lost, or what of it was there on {loss.at:%Y-%m-%d at %H:%M} UTC: {loss.reason}"
         return "a part of its log was lost by the server" if has_gap else ""
@@ -121,12 +155,53 @@ class JobLogs:
         self._packers.kill()
 
     def prune(self, keep: timedelta) -> int:
-        """Delete what is older than `keep`, in small steps, and give the room back; answers how many segments went."""
+        """Delete what is older than `keep`, in small steps, and give the room back; answers how many segments went.
+
+        And what is over an org's share, also of before a start with a smaller one.
+        """
         before = self._clock.now() - keep
-        total = self._delete(lambda db: logs.list_before(db, before, SEGMENTS_PER_PRUNING))
+        total = 0
+        for usage in self._database.read(logs.list_usage):
+            self._may_be_over.add(usage.org_id)
+            total += self._delete(lambda db: logs.list_before(db, usage.org_id, before, SEGMENTS_PER_PRUNING))  # noqa: B023
+        if total:
+            self._database.give_room_back()
+        return total + self.shed()
+
+    def shed(self) -> int:
+        """Delete the oldest logs of each org that has more than its share; answers how many segments went."""
+        orgs, self._may_be_over = self._may_be_over, set()
+        total = 0
+        for usage in self._database.read(logs.list_usage) if orgs else ():
+            if usage.org_id in orgs - {""}:
+                total += self._delete_oldest(usage.org_id, usage.stored - self.bounds.org_bytes)
         if total:
             self._database.give_room_back()
         return total
+
+    def _delete_oldest(self, org_id: str, size: int) -> int:
+        """Delete an org's oldest segments, so many bytes of them or a little more."""
+        total = 0
+        while size > 0:
+            places = self._database.read(lambda db: logs.list_oldest(db, org_id, SEGMENTS_PER_PRUNING))
+            going = _up_to(min(size, BYTES_PER_PRUNING), places)
+            if not going:
+                break
+            size -= self._delete_all(going)
+            total += len(going)
+            gevent.sleep(PRUNING_PAUSE_SECONDS)
+        return total
+
+    def _delete_all(self, rowids: list[int]) -> int:
+        """Delete segments, and count them off; answers how many bytes they took."""
+
+        def work(db: Connection) -> int:
+            gone = logs.delete(db, rowids)
+            for usage in gone:
+                logs.add_usage(db, usage.org_id, -usage.stored)
+            return sum(usage.stored for usage in gone)
+
+        return self._database.write(work)
 
     def delete_of_jobs(self, job_ids: Sequence[str]) -> None:
         """Delete the whole logs of jobs, likewise in small steps."""
@@ -140,7 +215,7 @@ class JobLogs:
         total = 0
         while places := self._database.read(find):
             going = _up_to(BYTES_PER_PRUNING, places)
-            self._database.write(lambda db: logs.delete(db, going))  # noqa: B023
+            self._delete_all(going)
             total += len(going)
             gevent.sleep(PRUNING_PAUSE_SECONDS)
         return total

@@ -68,6 +68,10 @@ class Jobs:
         for row in self._database.read(jobs.list_all_held):
             self._leases.grant(Lease(row.id, row.automation_id, row.org_id, row.worker_id, row.fence))
 
+    def refresh_queue(self) -> None:
+        """Look whether what is thought to wait does, and whether all that does is known."""
+        self._leasing.kinds.refresh()
+
     def start(self, worker: WorkerActor, job_id: str, fence: int) -> Done:
         """Let a leased job begin; only after the answer may the worker execute anything.
 
@@ -104,13 +108,13 @@ class Jobs:
             job = _get_own(db, worker, job_id, request.fence)
             if job.state != JobState.LEASED:
                 raise Conflict(f"job {job_id} is {job.state} and cannot be refused any more", hint="Drop it.")
-            jobs.give_back(db, job_id, now)
             if is_untimely:
-                automations.give_back(db, job.automation_id, job_id)
-            else:
-                explanation = f"worker {worker.name} refused to run it: {reason}"
-                automations.refuse(db, job.automation_id, job_id, now, explanation)
-                self._notices.post_finished(db, job.org_id, job.automation_id)
+                self._lose(db, job, worker, reason)
+                return job
+            jobs.give_back(db, job_id, now)
+            explanation = f"worker {worker.name} refused to run it: {reason}"
+            automations.refuse(db, job.automation_id, job_id, now, explanation)
+            self._notices.post_finished(db, job.org_id, job.automation_id)
             audit.append(db, now, job.org_id, worker, "refuse_order", _resource(job), {"job": job_id, "reason": reason})
             return job
 
@@ -127,7 +131,7 @@ class Jobs:
     def log(self, worker: WorkerActor, job_id: str, request: LogRequest) -> LogReply:
         """Keep output, and how far the phases are. Raises LeaseLost if the job is over or another's."""
         job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
-        durable_to = self._job_logs.append(job_id, request.chunks, lambda: self._is_after_loss(job, request))
+        durable_to = self._append(job, request)
         if request.phases is not None:
             phases = msgspec.json.encode(request.phases).decode()
             self._database.write(lambda db: jobs.record_phases(db, job_id, phases))
@@ -170,18 +174,24 @@ class Jobs:
 
     def _keep_last(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> None:
         """Keep the last of a log. Raises LogIncomplete if something is missing before it that can still come."""
-        if request.chunks:
+        if request.chunks and not self._job_logs.is_full(self._job_logs.size(job_id)):
             job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
-            durable_to = self._job_logs.append(job_id, request.chunks, lambda: self._is_after_loss(job, request))
+            durable_to = self._append(job, request)
         else:
             durable_to = self._job_logs.size(job_id)
-        if durable_to >= request.log_bytes:
+        if durable_to >= request.log_bytes or self._job_logs.is_full(durable_to):
             return
         job = self._database.read(lambda db: _get_own(db, worker, job_id, request.fence))
         if self._is_after_loss(job, request):
             self._job_logs.note_loss(job_id, durable_to, request.log_bytes)
         else:
             raise LogIncomplete(f"the log is here up to byte {durable_to} of {request.log_bytes}")
+
+    def _append(self, job: JobRow, request: LogRequest | FinishRequest) -> int:
+        """Keep output; answers up to where all of it is durable."""
+        return self._job_logs.append(
+            job.id, request.chunks, lambda: self._is_after_loss(job, request), org_id=job.org_id
+        )
 
     def _is_after_loss(self, job: JobRow, request: LogRequest | FinishRequest) -> bool:
         """Whether what is missing of a log was lost here: by what its worker says, or by what happened since."""
@@ -190,6 +200,9 @@ class Jobs:
     def _finish(self, db: Connection, worker: WorkerActor, job_id: str, request: FinishRequest) -> JobRow:
         job = _get_own(db, worker, job_id, request.fence)
         outcome = request.outcome
+        if job.state == JobState.UNKNOWN == outcome.state:
+            self._tell_more(db, job, outcome)
+            return job
         if job.state in _ENDS and outcome.state in (job.state, JobState.UNKNOWN):
             return job
         if outcome.state == JobState.UNKNOWN:
@@ -200,6 +213,14 @@ class Jobs:
             raise Conflict(f"job {job_id} is {job.state} and cannot become {outcome.state}", hint="Drop it.")
         jobs.record_phases(db, job_id, msgspec.json.encode(outcome.phases).decode())
         return _get_own_again(db, job_id)
+
+    def _tell_more(self, db: Connection, job: JobRow, outcome: Outcome) -> None:
+        """Record what the worker that lost a job says of it, now that it is back."""
+        if outcome.phases:
+            jobs.record_phases(db, job.id, msgspec.json.encode(outcome.phases).decode())
+        if explanation := outcome.explanation[:MAX_EXPLANATION]:
+            jobs.explain_unknown(db, job.id, explanation)
+            automations.explain_unknown(db, job.automation_id, job.id, explanation)
 
     def _end(self, db: Connection, job: JobRow, worker: WorkerActor, outcome: Outcome) -> None:
         """Record a truth about a job that ran; it may replace `unknown`."""

@@ -6,10 +6,8 @@ import logging
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-import msgspec
-
 from opsicle.domain.manifest_formats import CannotSay, common
-from opsicle.domain.workers import Requirements, can_take
+from opsicle.domain.workers import Requirements, is_able
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.services.actor import SystemActor, WorkerActor
@@ -18,6 +16,7 @@ from opsicle.server.services.fleet import Fleet, Presence
 from opsicle.server.services.leases import Lease, Leases
 from opsicle.server.services.notices import Notices
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
+from opsicle.server.services.waiting_kinds import Look, WaitingKinds
 from opsicle.server.services.work import Checked, Said, WorkOrders
 from opsicle.server.store import audit, automations, jobs, orgs
 from opsicle.server.store.automations import AutomationRow
@@ -39,6 +38,7 @@ class Leased:
     items: list[tuple[Lease, Work]] = field(default_factory=list)
     refused: list[AutomationRow] = field(default_factory=list)
     left_waiting: list[tuple[str, Requirements]] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
 
     @property
     def work(self) -> tuple[Work, ...]:
@@ -49,8 +49,9 @@ class Leased:
 class Leasing:
     """Who may have what, and for how long. `lease_…` run inside a transaction; `granted` after it is durable."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a lease touches
         self,
+        kinds: WaitingKinds,
         fleet: Fleet,
         leases: Leases,
         signals: Signals,
@@ -58,6 +59,7 @@ class Leasing:
         clock: Clock,
         orders: WorkOrders,
     ) -> None:
+        self.kinds = kinds
         self.fleet = fleet
         self.leases = leases
         self._signals = signals
@@ -75,7 +77,7 @@ class Leasing:
         By its own word in its newest poll, less what has been promised to it and is not yet durable.
         """
         poll = presence.poll
-        if not self.fleet.may_have_work(presence):
+        if self.fleet.held or not self.fleet.may_have_work(presence):
             return 0
         return min(poll.slots, poll.free_slots + len(poll.jobs)) - occupied - presence.promised
 
@@ -111,11 +113,18 @@ class Leasing:
     def _queue(self, db: Connection, presence: Presence, org_id: str, free: int, leased: Leased) -> list[AutomationRow]:
         """One more than `free` of the oldest automations of an org that this worker can take, and notes their kinds."""
         me = self.fleet.candidate(presence, busy=0)
-        waiting = [(text, _decode(text)) for text in automations.list_waiting_requirements(db, org_id)]
-        mine = [(text, wanted) for text, wanted in waiting if can_take(wanted, me)]
-        leased.left_waiting += [(org_id, wanted) for _, wanted in mine]
-        rows = [row for text, _ in mine for row in automations.list_waiting(db, org_id, text, free + 1)]
-        return sorted(rows, key=lambda row: row.id)[: free + 1]
+        rows: list[AutomationRow] = []
+        if not is_able(me):
+            return rows
+        kinds = self.kinds.fitting(org_id, me)
+        leased.left_waiting += [(org_id, kind.asked) for kind in kinds]
+        for kind in kinds:
+            if len(rows) > free and kind.oldest > rows[-1].id:
+                break  # all that is left is younger than what was found
+            found = automations.list_waiting(db, org_id, kind.requirements, free + 1)
+            leased.looks.append(Look(org_id, kind.requirements, kind.noted, found[0].id if found else None))
+            rows = sorted([*rows, *found], key=lambda row: row.id)[: free + 1]
+        return rows
 
     def lease_one(self, db: Connection, presence: Presence, row: AutomationRow, leased: Leased) -> None:
         """Lease this automation, unless someone was first, or its org does not let this worker serve it.
@@ -126,7 +135,7 @@ class Leasing:
         transaction fails, a lease without a job is left, which lapses without a trace.
         """
         job_id, now = new_id(self._clock.now()), self._clock.now()
-        if not may_serve(db, presence, row.org_id):
+        if self.fleet.held or not may_serve(db, presence, row.org_id):
             return
         try:
             checked = self._work_orders.check(db, row)
@@ -135,12 +144,13 @@ class Leasing:
                 leased.refused.append(row)
             return
         said = self._say(presence, row, checked)
-        if said is None or not automations.lease(db, row.id, row.fence, job_id):
+        fence = max(row.fence, self._work_orders.epoch.fence_floor) + 1
+        if said is None or not automations.lease(db, row.id, row.fence, fence, job_id):
             return
         if presence.is_shared:
             orgs.note_shared_turn(db, row.org_id)
         jobs.insert(db, job_id, row.id, presence.worker_id, now)
-        lease = Lease(job_id, row.id, row.org_id, presence.worker_id, row.fence + 1)
+        lease = Lease(job_id, row.id, row.org_id, presence.worker_id, fence)
         self.leases.grant(lease, is_handed=leased.is_handed)
         leased.items.append((lease, self._work_orders.make(db, row, lease, checked, said)))
 
@@ -168,6 +178,7 @@ class Leasing:
 
     def granted(self, presence: Presence, leased: Leased) -> None:
         """The leases are durable: followers hear of it, and who else has room looks."""
+        self.kinds.learn(leased.looks)
         for lease, _ in leased.items:
             self._signals.changed(automation_topic(lease.automation_id), org_topic(lease.org_id))
         for row in leased.refused:
@@ -180,11 +191,3 @@ class Leasing:
 def may_serve(db: Connection, worker: Presence | WorkerActor, org_id: str) -> bool:
     """Whether a worker may carry out what an org runs, by what the database says now."""
     return orgs.allows_shared_workers(db, org_id) if worker.is_shared else worker.org_id == org_id
-
-
-def _decode(text: str) -> Requirements:
-    """What a row asks for. If that cannot be read, whoever comes first finds out that it was altered."""
-    try:
-        return msgspec.json.decode(text, type=Requirements)
-    except (ValueError, msgspec.MsgspecError):
-        return Requirements()

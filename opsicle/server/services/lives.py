@@ -95,11 +95,11 @@ class Lives:
         """Say why none of these lives is to be given work; "" if one may."""
         if self.copied:
             return (
-                f"two processes use its identity, from {' and from '.join(self.copied)}: none of them is given work "
-                "until one is stopped, or enrols anew"
+                f"two processes use its identity, from {' and from '.join(self.copied)}; stop one of them, or let it "
+                "enrol anew"
             )
         if self.is_in_doubt(now):
-            return "two processes seem to use its identity: it is given no work until that is clear"
+            return "two processes seem to use its identity"
         return ""
 
     def is_in_doubt(self, now: float) -> bool:

@@ -12,6 +12,7 @@ from opsicle.server.services.leases import Lease
 from opsicle.server.store import approvals
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.database import Connection
+from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
 from opsicle.wire.worker_api import LEASE_SECONDS
 
 ORDER_LIFE = timedelta(seconds=2 * LEASE_SECONDS)
@@ -21,9 +22,10 @@ ORDER_LIFE = timedelta(seconds=2 * LEASE_SECONDS)
 class Orders:
     """Signs orders."""
 
-    def __init__(self, key: OrderKey, clock: Clock) -> None:
+    def __init__(self, key: OrderKey, clock: Clock, epoch: Epoch = FIRST_EPOCH) -> None:
         self._key = key
         self._clock = clock
+        self.epoch = epoch
 
     def sign(
         self, db: Connection, lease: Lease, number: int, manifest: bytes, approval: ApprovalRow | None
@@ -42,6 +44,8 @@ class Orders:
             decisions=_decisions(db, approval) if approval else (),
             issued_at=now,
             expires_at=now + ORDER_LIFE,
+            epoch=self.epoch.number,
+            epoch_id=self.epoch.id,
         )
         content = canonical(order.in_format(number))
         return content, self._key.sign(content)

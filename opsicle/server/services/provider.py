@@ -5,19 +5,24 @@ They know which orgs there are, and nothing of what is in them.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from opsicle.domain.access import Action, Role
 from opsicle.domain.errors import Conflict, NotFound
 from opsicle.kit.clock import Clock
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
+from opsicle.server.services.holds import Hold
 from opsicle.server.services.invitation_links import InvitationLinks
 from opsicle.server.services.orgs import no_org
+from opsicle.server.services.remarks import Remarks
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.user_guards import last_provider_admin
 from opsicle.server.store import audit, memberships, orgs, password_resets, users
 from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.epochs import Epoch
 from opsicle.server.store.users import UserRow
 from opsicle.wire.org_api import (
     Invitation,
@@ -26,21 +31,49 @@ from opsicle.wire.org_api import (
     NewInvitation,
     Org,
     ProviderAdmin,
+    ServerState,
 )
 from opsicle.wire.pages import Page
+
+
+class ServerStatus(NamedTuple):
+    """What there is to say of the server as a whole."""
+
+    epoch: Epoch
+    hold: Hold
+    remarks: Remarks
 
 
 class Provider:
     """The server's own side."""
 
     def __init__(
-        self, database: Database, links: InvitationLinks, sessions: Sessions, step_up: StepUp, clock: Clock
+        self,
+        database: Database,
+        links: InvitationLinks,
+        sessions: Sessions,
+        step_up: StepUp,
+        clock: Clock,
+        status: ServerStatus,
     ) -> None:
         self._database = database
         self._links = links
         self._sessions = sessions
         self._step_up = step_up
         self._clock = clock
+        self._status = status
+
+    def server(self, actor: Actor) -> ServerState:
+        """How the server as a whole is."""
+        actor.require(Action.PROVIDER_MANAGE)
+        hold, remarks = self._status.hold, self._status.remarks
+        return ServerState(epoch=self._status.epoch.number, held=hold.reason, remarks=list(remarks.shown))
+
+    def release(self, actor: Actor) -> ServerState:
+        """Hand out what waits, which is held after a restore. Raises Conflict if it is not held; StepUpRequired."""
+        self._check(actor)
+        self._status.hold.release(actor)
+        return self.server(actor)
 
     def list_orgs(self, actor: Actor, cursor: str, limit: int) -> Page[Org]:
         """All orgs of the server by code."""

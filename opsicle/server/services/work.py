@@ -24,6 +24,7 @@ from opsicle.server.store import secrets as stored_secrets
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
+from opsicle.server.store.epochs import Epoch
 from opsicle.wire.jobs import Work
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,8 @@ class Said(NamedTuple):
 class WorkOrders:
     """Makes `Work`; remembers template versions, which never change."""
 
-    def __init__(self, vault: Vault, bindings: Bindings, orders: Orders) -> None:
+    def __init__(self, vault: Vault, bindings: Bindings, orders: Orders, max_log_bytes: int | None = None) -> None:
+        self._max_log_bytes = max_log_bytes
         self._vault = vault
         self._bindings = bindings
         self._orders = orders
@@ -72,6 +74,11 @@ class WorkOrders:
         if reason := objection(db, self._bindings, row, template, approval):
             raise Altered(reason)
         return Checked(template, bound, approval)
+
+    @property
+    def epoch(self) -> Epoch:
+        """That of the orders."""
+        return self._orders.epoch
 
     def make(self, db: Connection, row: AutomationRow, lease: Lease, checked: Checked, said: Said) -> Work:
         """All that the worker needs to carry out this automation under this lease, with the order to do so."""
@@ -96,6 +103,7 @@ class WorkOrders:
             order=order,
             signature=signature,
             secret_salt=hidden.salt,
+            max_log_bytes=self._max_log_bytes,
         )
 
     def _secrets(

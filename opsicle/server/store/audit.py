@@ -97,6 +97,13 @@ def next_seq(db: apsw.Connection, org_id: str) -> int:
     return head(db, org_id)[0] + 1
 
 
+def list_heads(db: apsw.Connection) -> dict[str, tuple[int, str]]:
+    """The head of every chain that has entries, by the org's id: a step down the index for each."""
+    chains = [str(org_id) for (org_id,) in db.execute("SELECT id FROM orgs UNION ALL SELECT ''")]
+    heads = {org_id: head(db, org_id) for org_id in chains}
+    return {org_id: found for org_id, found in heads.items() if found[0]}
+
+
 class Filter(NamedTuple):
     """Which entries are wanted; "" is no wish. `actor` is a name or an id, `resource` one thing or a kind of things.
 
@@ -133,14 +140,14 @@ def list_entries(db: apsw.Connection, org_id: str, wanted: Filter, before_seq: i
 
 
 class Decisive(Row, frozen=True):
-    """An entry about an end or a decision; `data` is JSON."""
+    """An entry about a beginning, an end or a decision; `data` is JSON."""
 
     verb: str
     data: str
 
 
 def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decisive]:
-    """What an org's record says of how something ended or was decided on, in order.
+    """What an org's record says of how something began, ended or was decided on, in order.
 
     Without being told, SQLite would take the primary key, and so all of the org's record.
     """
@@ -150,7 +157,7 @@ def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decis
         SELECT verb, data FROM audit_entries INDEXED BY audit_entries_decisive
          WHERE org_id = :org_id AND resource = :resource
            AND verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse', 'refuse_order', 'reject',
-                        'withdraw')
+                        'requeue', 'start', 'withdraw')
          ORDER BY seq
         """,
         {"org_id": org_id, "resource": resource},

@@ -10,7 +10,7 @@ import apsw
 from opsicle.domain.automations import AutomationState, is_final
 from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, where
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, where
 
 
 class AutomationRow(Row, frozen=True, kw_only=True):
@@ -143,11 +143,15 @@ def not_found(automation_id: str) -> NotFound:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list of automations is narrowed to; an empty string means any. `requester` is an id or an address."""
+    """What a list of automations is narrowed to; an empty string means any.
+
+    `requester` is an id or an address, `since_id` the lowest id that counts: they grow with time.
+    """
 
     state: str = ""
     template: str = ""
     requester: str = ""
+    since_id: str = ""
 
 
 _REQUESTED = "requester_id = (SELECT id FROM users WHERE id = :requester OR email = :requester)"
@@ -171,35 +175,13 @@ def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, l
         wanted.state and "state = :state",
         wanted.state and (_OPEN if is_open else _ENDED),
         before and "id < :before",
+        wanted.since_id and "id >= :since_id",
     )
     return fetch_all(
         db,
         _SELECT + f"WHERE a.id IN (SELECT id FROM automations {page} ORDER BY id DESC LIMIT :limit) ORDER BY a.id DESC",  # noqa: S608 - literals
         {"org_id": org_id, "before": before, "limit": limit, **asdict(wanted)},
         AutomationRow,
-    )
-
-
-def list_waiting_requirements(db: apsw.Connection, org_id: str) -> list[str]:
-    """What the org's waiting automations ask of a worker, each combination once.
-
-    One step in an index for each of them, however many automations ask the same.
-    """
-    return fetch_column(
-        db,
-        """
-        WITH RECURSIVE waiting (requirements) AS (
-            SELECT min(requirements) FROM automations
-             WHERE org_id = :org_id AND state = 'queued' AND job_id IS NULL
-            UNION ALL
-            SELECT (SELECT min(a.requirements) FROM automations a
-                     WHERE a.org_id = :org_id AND a.state = 'queued' AND a.job_id IS NULL
-                       AND a.requirements > waiting.requirements)
-              FROM waiting WHERE waiting.requirements IS NOT NULL
-        )
-        SELECT requirements FROM waiting WHERE requirements IS NOT NULL
-        """,
-        {"org_id": org_id},
     )
 
 
@@ -250,14 +232,14 @@ def count_waiting(db: apsw.Connection) -> list[WaitingGroup]:
     )
 
 
-def lease(db: apsw.Connection, automation_id: str, fence: int, job_id: str) -> bool:
-    """Give a waiting automation to a job. `fence` is the one before this lease. False if someone was first."""
+def lease(db: apsw.Connection, automation_id: str, before: int, fence: int, job_id: str) -> bool:
+    """Give a waiting automation to a job. `before` is the fence before this lease. False if someone was first."""
     db.execute(
         """
-        UPDATE automations SET fence = fence + 1, job_id = :job_id
-         WHERE id = :id AND state = 'queued' AND job_id IS NULL AND fence = :fence
+        UPDATE automations SET fence = :fence, job_id = :job_id
+         WHERE id = :id AND state = 'queued' AND job_id IS NULL AND fence = :before
         """,
-        {"id": automation_id, "fence": fence, "job_id": job_id},
+        {"id": automation_id, "before": before, "fence": fence, "job_id": job_id},
     )
     return db.changes() == 1
 
@@ -362,6 +344,17 @@ def cancel_waiting(db: apsw.Connection, automation_id: str, user_id: str, at: da
         {"id": automation_id, "user_id": user_id, "at": to_text(at)},
     )
     return db.changes() == 1
+
+
+def explain_unknown(db: apsw.Connection, automation_id: str, job_id: str, explanation: str) -> None:
+    """Say more of an automation of which nobody can say how it ended, if this job is its newest."""
+    db.execute(
+        """
+        UPDATE automations SET explanation = :explanation
+         WHERE id = :id AND state = 'unknown' AND job_id = :job_id
+        """,
+        {"id": automation_id, "job_id": job_id, "explanation": explanation},
+    )
 
 
 def refuse(db: apsw.Connection, automation_id: str, job_id: str | None, at: datetime, explanation: str) -> bool:

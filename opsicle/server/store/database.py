@@ -10,6 +10,7 @@ disk, COMMIT, runs in a real OS thread, so that an fsync never holds the loop.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -21,8 +22,11 @@ from gevent.event import AsyncResult
 from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import Unavailable
+from opsicle.server.store.commits import Commits
 from opsicle.server.threads import run_in
 from opsicle.server.turns import FairTurns
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Connection", "Database"]
 
@@ -32,6 +36,9 @@ Outcome = tuple[Any, BaseException | None]
 
 _MOST_WAL_BYTES = 16 * 1024 * 1024
 """What a large transaction has left of the WAL beyond this is cut off at the next checkpoint."""
+
+_MOST_LONG_READERS = 3
+"""At once: whoever looks into the inbox does not wait until somebody else's record has been verified."""
 
 MAX_BATCH = 200
 _MOST_LONG_WAITING = 20
@@ -47,18 +54,24 @@ _LEAST_SPARE_PAGES, _SPARE_SHARE = 256, 0.05
 class Database:
     """Owns the connections of one file. `write` and `read` may be called from any greenlet."""
 
-    def __init__(self, path: Path, on_fatal: Callable[[BaseException], None]) -> None:
-        """`on_fatal` ends the process: after a failed fsync nobody knows what the file holds."""
+    def __init__(self, path: Path, on_fatal: Callable[[BaseException], None], commits: Commits | None = None) -> None:
+        """`on_fatal` ends the process: after a failed fsync nobody knows what the file holds.
+
+        `commits` notes beside the file how far it has got.
+        """
         self.path = path
+        self._commits = commits
         self._on_fatal = on_fatal
         self._committer = ThreadPool(1)
-        self._long_readers = ThreadPool(1)
-        self._long_turns = FairTurns("long searches", 1, _MOST_LONG_WAITING)
+        self._long_readers = ThreadPool(_MOST_LONG_READERS)
+        self._long_turns = FairTurns("long searches", _MOST_LONG_READERS, _MOST_LONG_WAITING)
         self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
         self._committing: gevent.Greenlet[..., None] | None = None
         self._is_closed = False
         self._writer = open_connection(path)
         self._reader = open_connection(path, is_reader=True)
+        if commits:
+            commits.attach(self._writer)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run a unit of work and answer once it is durable.
@@ -87,14 +100,33 @@ class Database:
                     result.set(value)
                 else:
                     result.set_exception(failure)
+            if self._commits and self._commits.wants_checkpoint:
+                self.checkpoint()
         self._committing = None
+
+    def checkpoint(self) -> None:
+        """Fold the write-ahead log into the file, as far as no reader needs it. If there is no room, later is as good.
+
+        Nothing may be written meanwhile.
+        """
+        try:
+            if self._commits:
+                run_in(self._committer, self._commits.checkpoint, self._writer)
+        except apsw.IOError as error:
+            self._on_fatal(error)
+        except apsw.Error:
+            log.exception("the write-ahead log cannot be folded in", extra={"database": self.path.name})
 
     def _commit(self, units: list[Unit]) -> list[Outcome]:
         """Every unit in its savepoint, one commit for all."""
         try:
             self._writer.execute("BEGIN IMMEDIATE")
+            if self._commits:
+                self._commits.begin(self._writer)
             outcomes = [_run(self._writer, unit) for unit in units]
             run_in(self._committer, self._writer.execute, "COMMIT")
+            if self._commits:
+                self._commits.committed()
         except apsw.FullError:
             self._roll_back()
             error = Unavailable("the server's disk is full", hint="Free some space; nothing was changed.")
@@ -121,11 +153,11 @@ class Database:
         return _in_snapshot(self._reader, query)
 
     def read_long(self, query: Callable[[Connection], T], org_id: str = "") -> T:
-        """Run a query that takes long, in a thread and on a connection of its own; one at a time, none holds the loop.
+        """Run a query that takes long, in a thread and on a connection of its own; a few at a time.
 
-        Those that wait are served by turns of the orgs for which they are asked ("": the server itself), so that none
-        waits for all that another has asked. `query` may touch nothing else that the event loop uses. Raises
-        TooManyRequests where too many of that org wait.
+        None holds the loop. Those that wait are served by turns of the orgs for which they are asked ("": the server
+        itself), so that none waits for all that another has asked. `query` may touch nothing else that the event loop
+        uses. Raises TooManyRequests where too many of that org wait.
         """
         if self._is_closed:
             raise Unavailable("the server is shutting down")
@@ -147,7 +179,11 @@ class Database:
         while self.read(_has_room_to_give):
             self.write(_give_pages)
             gevent.sleep(_GIVING_PAUSE_SECONDS)
-        run_in(self._long_readers, self._checkpoint_apart)
+        if self._commits:
+            self._commits.ask_for_checkpoint()
+            self.write(lambda _: None)
+        else:
+            run_in(self._long_readers, self._checkpoint_apart)
 
     def _checkpoint_apart(self) -> None:
         """Fold the WAL into the file, as far as nobody reads: only then does the file shrink."""
@@ -165,9 +201,13 @@ class Database:
         if self._committing:
             self._committing.join()
         self._reader.close()
-        self._writer.close()
-        self._committer.kill()
-        self._long_readers.kill()
+        try:
+            if self._commits:
+                self._commits.anchor(self._writer)
+        finally:
+            self._writer.close()
+            self._committer.kill()
+            self._long_readers.kill()
 
 
 def open_connection(path: Path, *, is_reader: bool = False) -> Connection:

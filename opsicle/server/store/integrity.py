@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
 
 from opsicle.domain.errors import Conflict
+
+_RESTORE = (
+    "Put a copy of the data folder that is whole in its place, and start once with `opsicle server "
+    "--accept-restored`; see `Restoring` in docs/server.md."
+)
 
 _STEPS_BETWEEN_LOOKS = 50_000
 """Of SQLite's machine, some milliseconds: how soon a check heeds that it is to end."""
@@ -39,6 +45,15 @@ def check_integrity(database: Path, is_stopping: Callable[[], bool] = lambda: Fa
         connection.close()
 
 
+@contextmanager
+def readable(database: Path) -> Iterator[None]:
+    """Turn what SQLite says of a file that it cannot use into an error that a person can act on: Conflict."""
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.IOError, apsw.SQLError) as error:
+        raise damaged(database) from error
+
+
 def damaged(database: Path) -> Conflict:
     """The error for a file that cannot be used."""
-    return Conflict(f"{database.name} is damaged", hint="Put a copy of the data folder that is whole in its place.")
+    return Conflict(f"{database.name} is damaged", hint=_RESTORE)

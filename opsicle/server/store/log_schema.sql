@@ -15,8 +15,13 @@ CREATE TABLE segments (
     start      INTEGER NOT NULL,
     size       INTEGER NOT NULL,
     chunks     BLOB NOT NULL,
-    created_at TEXT NOT NULL,
+    created_at TEXT NOT NULL, org_id TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (job_id, start)
 ) STRICT;
 
-CREATE INDEX segments_by_age ON segments (created_at);
+CREATE INDEX segments_by_age ON segments (org_id, created_at);
+
+CREATE TABLE usage (
+    org_id TEXT PRIMARY KEY,
+    stored INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -27,15 +27,42 @@ class Segment(Row, frozen=True):
     chunks: bytes
 
 
-def append(db: apsw.Connection, segment: Segment, at: datetime) -> None:
-    """Add a segment; the caller has made sure that it begins where the log ends."""
+def append(db: apsw.Connection, org_id: str, segment: Segment, at: datetime) -> None:
+    """Add a segment; the caller has made sure that it begins where the log ends, and counts it with `add_usage`."""
     db.execute(
         """
-        INSERT INTO segments (job_id, start, size, chunks, created_at)
-        VALUES (:job_id, :start, :size, :chunks, :at)
+        INSERT INTO segments (org_id, job_id, start, size, chunks, created_at)
+        VALUES (:org_id, :job_id, :start, :size, :chunks, :at)
         """,
-        {**msgspec.structs.asdict(segment), "at": to_text(at)},
+        {**msgspec.structs.asdict(segment), "org_id": org_id, "at": to_text(at)},
     )
+
+
+def add_usage(db: apsw.Connection, org_id: str, stored: int) -> int:
+    """Count so many bytes more, or less, as taken by an org's logs; returns how many that makes."""
+    return int(
+        fetch_value(
+            db,
+            """
+            INSERT INTO usage (org_id, stored) VALUES (:org_id, max(0, :stored))
+                ON CONFLICT (org_id) DO UPDATE SET stored = max(0, stored + :stored)
+            RETURNING stored
+            """,
+            {"org_id": org_id, "stored": stored},
+        )
+    )
+
+
+class Usage(Row, frozen=True):
+    """How many bytes the logs of an org take; "" stands for those of nobody."""
+
+    org_id: str
+    stored: int
+
+
+def list_usage(db: apsw.Connection) -> list[Usage]:
+    """What the logs of each org take."""
+    return fetch_all(db, "SELECT org_id, stored FROM usage", {}, Usage)
 
 
 def list_from(db: apsw.Connection, job_id: str, offset: int, limit: int) -> list[Segment]:
@@ -88,14 +115,25 @@ class Place(Row, frozen=True):
     stored: int
 
 
-def list_before(db: apsw.Connection, at: datetime, limit: int) -> list[Place]:
-    """The oldest segments that are older than `at`."""
+def list_oldest(db: apsw.Connection, org_id: str, limit: int) -> list[Place]:
+    """The oldest segments of an org."""
+    return fetch_all(
+        db,
+        "SELECT rowid, length(chunks) FROM segments WHERE org_id = :org_id ORDER BY created_at LIMIT :limit",
+        {"org_id": org_id, "limit": limit},
+        Place,
+    )
+
+
+def list_before(db: apsw.Connection, org_id: str, at: datetime, limit: int) -> list[Place]:
+    """The oldest segments of an org that are older than `at`."""
     return fetch_all(
         db,
         """
-        SELECT rowid, length(chunks) FROM segments WHERE created_at < :at ORDER BY created_at LIMIT :limit
+        SELECT rowid, length(chunks) FROM segments
+         WHERE org_id = :org_id AND created_at < :at ORDER BY created_at LIMIT :limit
         """,
-        {"at": to_text(at), "limit": limit},
+        {"org_id": org_id, "at": to_text(at), "limit": limit},
         Place,
     )
 
@@ -106,11 +144,16 @@ def list_of_job(db: apsw.Connection, job_id: str, limit: int) -> list[Place]:
     return fetch_all(db, sql, {"job_id": job_id, "limit": limit}, Place)
 
 
-def delete(db: apsw.Connection, rowids: Sequence[int]) -> None:
-    """Remove segments."""
-    db.execute(
-        "DELETE FROM segments WHERE rowid IN (SELECT value FROM json_each(:rowids))",
+def delete(db: apsw.Connection, rowids: Sequence[int]) -> list[Usage]:
+    """Remove segments; returns what each of them took, to be counted off with `add_usage`."""
+    return fetch_all(
+        db,
+        """
+        DELETE FROM segments WHERE rowid IN (SELECT value FROM json_each(:rowids))
+        RETURNING org_id, length(chunks)
+        """,
         {"rowids": msgspec.json.encode(rowids).decode()},
+        Usage,
     )
 
 

@@ -131,7 +131,8 @@ BEGIN
 END;
 
 CREATE INDEX audit_entries_decisive ON audit_entries (org_id, resource, seq)
-WHERE verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse', 'refuse_order', 'reject', 'withdraw');
+WHERE verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse', 'refuse_order', 'reject',
+               'requeue', 'start', 'withdraw');
 
 CREATE TRIGGER audit_entries_stay BEFORE DELETE ON audit_entries
 WHEN OLD.seq > coalesce((SELECT removed_to FROM audit_checkpoints WHERE org_id = OLD.org_id

@@ -1,0 +1,134 @@
+"""How far the database has got, noted beside it at every commit: so that a start can tell when it has less.
+
+The note is two numbers in a file of their own, written before anybody is answered and without waiting for the disk: a
+process that dies loses none of it, and a power cut may at most leave older numbers, which ask for less.
+
+- The *generation* is a number in the database that grows whenever its write-ahead log has been folded into the file. A
+  file and a log belong together if the log's is the same or one more: so one of them cannot be another, older one.
+- *Frames* is how long the log was. A log that is shorter has lost its end, or is another's.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import apsw
+
+from opsicle.kit import files
+from opsicle.server.store import settings
+
+CHECKPOINT_FRAMES = 1000
+"""Pages in the write-ahead log from which on it is folded into the file, 4 MB; SQLite's own default."""
+
+_GENERATION = "generation"
+_WIDTH = 19
+
+
+class Noted(NamedTuple):
+    """What a database must have at least."""
+
+    generation: int = 0
+    frames: int = 0
+
+
+class Commits:
+    """Keeps the note of one database up to date. Owned by its `Database`, which calls it around every commit."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError."""
+        self.path = path
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        files.give_away(self._fd, path.parent.stat())
+        self._generation = self._frames = 0
+        self._is_due = True
+        self._is_asked = False
+        self._noted = Noted()
+
+    @staticmethod
+    def read(path: Path) -> Noted | None:
+        """What was noted last, or None if there is nothing that can be read."""
+        try:
+            generation, frames = path.read_bytes().split()
+            return Noted(int(generation), int(frames))
+        except (OSError, ValueError):
+            return None
+
+    def attach(self, writer: apsw.Connection) -> None:
+        """Follow this connection, the only one that writes."""
+        self._generation = generation_of(writer)
+        self.checkpoint(writer)
+        writer.set_wal_hook(self._see)  # this also ends SQLite's own way of folding the log in
+
+    def begin(self, writer: apsw.Connection) -> None:
+        """Inside a transaction, before its first change: begin the next generation if it is time."""
+        if self._is_due:
+            settings.put(writer, _GENERATION, str(self._generation + 1))
+
+    def committed(self) -> None:
+        """Note what is durable now, before anybody hears of it."""
+        if self._is_due:
+            self._generation, self._is_due = self._generation + 1, False
+        self._note(Noted(self._generation, self._frames))
+
+    @property
+    def wants_checkpoint(self) -> bool:
+        """Whether the log has grown so long that it should be folded in."""
+        return self._is_asked or (self._frames >= CHECKPOINT_FRAMES and not self._is_due)
+
+    def ask_for_checkpoint(self) -> None:
+        """Let the log be folded in after the next commit, however short it is."""
+        self._is_asked = True
+
+    def checkpoint(self, writer: apsw.Connection) -> None:
+        """Fold the log into the file, as far as no reader needs it. Outside a transaction; waits for the disk."""
+        self._is_asked = False
+        is_busy, frames, folded = writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone() or (1, 0, 0)
+        self._is_due = not is_busy and frames == folded
+
+    def anchor(self, writer: apsw.Connection) -> None:
+        """Let the next generation begin now, of which no frames are asked.
+
+        Before somebody opens or closes the database otherwise, who may fold the log in and remove it: at the start,
+        and at a clean stop. Raises apsw.Error.
+        """
+        self._generation = generation_of(writer)
+        self.checkpoint(writer)
+        if self._is_due and _has_settings(writer):
+            writer.execute("BEGIN IMMEDIATE")
+            self.begin(writer)
+            writer.execute("COMMIT")
+            self._generation += 1
+        self._note(Noted(self._generation, 0))
+        self.sync()
+
+    def sync(self) -> None:
+        """Let the note outlive a power cut. Raises OSError."""
+        os.fdatasync(self._fd)
+
+    def close(self) -> None:
+        """Give the file up."""
+        os.close(self._fd)
+
+    def _see(self, _connection: apsw.Connection, _name: str, frames: int) -> int:
+        self._frames = frames
+        return apsw.SQLITE_OK
+
+    def _note(self, now: Noted) -> None:
+        if now == self._noted:
+            return
+        with suppress(OSError):  # it then asks for less than it could
+            os.pwrite(self._fd, b"%0*d %0*d\n" % (_WIDTH, now.generation, _WIDTH, now.frames), 0)
+        self._noted = now
+
+
+def generation_of(connection: apsw.Connection) -> int:
+    """The generation of what a connection sees; 0 for a database from before there were any."""
+    value = settings.find(connection, _GENERATION) if _has_settings(connection) else None
+    return int(value) if value and value.isdecimal() else 0
+
+
+def _has_settings(connection: apsw.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'settings'").fetchone() is not None

@@ -1,0 +1,48 @@
+"""SQL of what waits for a worker, by what it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import apsw
+
+from opsicle.server.store.rows import Row, fetch_all
+
+
+class KindRow(Row, frozen=True):
+    """What some waiting automations of an org ask for, alike to the letter, and the oldest of them."""
+
+    org_id: str
+    requirements: str
+    oldest: str
+
+
+def list_kinds(db: apsw.Connection) -> list[KindRow]:
+    """All that waits, of all orgs. Goes through the whole queue."""
+    return fetch_all(
+        db,
+        """
+        SELECT org_id, requirements, min(id) FROM automations
+         WHERE state = 'queued' AND job_id IS NULL GROUP BY org_id, requirements
+        """,
+        {},
+        KindRow,
+    )
+
+
+def watch(db: apsw.Connection, note: Callable[[str, str, str], None]) -> None:
+    """Have `note` told the org, what is asked for and the id of each automation that begins to wait on this connection.
+
+    By whatever statement that happens, and in its transaction: one that is undone has been told all the same.
+    """
+    db.create_scalar_function("note_waiting", lambda *given: note(*map(str, given)), 3)
+    for when in ("INSERT", "UPDATE OF state, job_id"):
+        db.execute(
+            f"""
+            CREATE TEMP TRIGGER waiting_after_{when[:6].lower()} AFTER {when} ON main.automations
+            WHEN NEW.state = 'queued' AND NEW.job_id IS NULL
+            BEGIN
+                SELECT note_waiting(NEW.org_id, NEW.requirements, NEW.id);
+            END
+            """
+        )

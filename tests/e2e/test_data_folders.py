@@ -1,0 +1,393 @@
+"""A hundred starts from data folders cut, copied and mixed from old and new files.
+
+Each start serves all that was acknowledged, or refuses and says what to do; none serves less without a word. The
+folders are what a server's store leaves that is stopped, killed and started again, by the very parts and in the order
+in which a server opens them; the judge is what its clients were told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from opsicle.domain.errors import OpsicleError
+from opsicle.kit.clock import SystemClock
+from opsicle.server.binding_key_file import open_binding_key
+from opsicle.server.data_folder import DataFolder
+from opsicle.server.master_key_file import MasterKeyFile
+from opsicle.server.opening import Opening, begin_epoch, open_state, pin_keys
+from opsicle.server.order_key_file import open_order_key
+from opsicle.server.services.actor import SystemActor
+from opsicle.server.state_marker import COMMITS, MARKER
+from opsicle.server.store import audit, audit_checkpoints, settings
+from opsicle.server.store.database import Database
+from opsicle.server.store.log_database import LogDatabase
+
+SCALE = int(os.environ.get("OPSICLE_TEST_SCALE", "1"))
+STARTS = 100 * SCALE
+DATABASE = ("opsicle.db", "opsicle.db-wal")
+LOGS = ("logs.db", "logs.db-wal")
+KEYS = ("authority.pem", "audit.pem", "orders.pem", "master.key", "identity.key", "binding.key")
+NOTES = (MARKER, COMMITS, "clean-stop")
+
+
+@dataclass
+class Acknowledged:
+    """What a client was told is durable: the newest value of each thing, and how many entries the record has."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    entries: int = 0
+
+
+class Life:
+    """One life of a server on a folder, without its sockets: the parts that a start opens, in its order."""
+
+    def __init__(self, folder: Path, *, accept_restored: bool = False) -> None:
+        self._clock = SystemClock()
+        self._folder = DataFolder.open(folder)
+        try:
+            self._opened = open_state(self._folder, self._clock, _raise, Opening(accept_restored))
+            self._state = self._opened.__enter__()
+            self.database: Database = self._state.database
+            try:
+                self._open(accept_restored)
+            except BaseException:
+                self._opened.__exit__(None, None, None)
+                raise
+        except BaseException:
+            self._folder.close()
+            raise
+
+    def _open(self, accept_restored: bool) -> None:
+        authority = self._folder.authority(self._clock.now())
+        audit_key = self._folder.audit_key(has_signed=self.database.read(audit_checkpoints.exists))
+        open_order_key(self._folder, self.database)
+        open_binding_key(self._folder, self.database, self._clock)
+        MasterKeyFile(self._folder, None).open_vault(self.database)
+        pin_keys(self._folder, self.database, authority, audit_key)
+        self.logs = LogDatabase.open(self._folder.log_database, _raise, self._clock.now, is_expected=True)
+        self.epoch = begin_epoch(self._state, self._clock, accept_restored=accept_restored)
+
+    def change(self, name: str, value: str, told: Acknowledged, *, is_recorded: bool = True) -> None:
+        """Change something, durably; only then is it told."""
+
+        def work(db) -> None:
+            settings.put(db, f"thing {name}", value)
+            if is_recorded:
+                audit.append(db, self._clock.now(), None, SystemActor(), "change", f"things/{name}")
+
+        self.database.write(work)
+        told.values[name] = value
+        told.entries += is_recorded
+
+    def mark(self) -> None:
+        """What the loop does every 5 s."""
+        self._state.marker.write()
+
+    def holds(self, told: Acknowledged) -> list[str]:
+        """What is older than it was told; every value begins with a number, and later ones have greater numbers."""
+
+        def query(db) -> tuple[dict[str, str], int]:
+            values = {name: settings.find(db, f"thing {name}") or "-1" for name in told.values}
+            count = db.execute("SELECT count(*) FROM audit_entries WHERE verb = 'change'").fetchone()[0]
+            return values, count
+
+        values, count = self.database.read(query)
+        wrong = [f"{name} is older" for name, value in told.values.items() if _number(values[name]) < _number(value)]
+        return wrong if count >= told.entries else [*wrong, f"{count} entries instead of {told.entries}"]
+
+    def stop(self) -> None:
+        """A clean stop."""
+        self.mark()
+        self.logs.close()
+        self._opened.__exit__(None, None, None)
+        self._folder.close()
+
+
+def _number(value: str) -> int:
+    return int(value.split(maxsplit=1)[0])
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+@dataclass
+class Snapshot:
+    """All files of a folder at one moment, as a process that is killed leaves them, and what had been told by then."""
+
+    name: str
+    folder: Path
+    told: Acknowledged
+
+
+class History:
+    """Snapshots of one server: killed and stopped, before and after its write-ahead log was folded in."""
+
+    def __init__(self, root: Path, chance: random.Random) -> None:
+        self._root, self._chance = root, chance
+        self._live = root / "live"
+        self._told = Acknowledged()
+        self.snapshots: list[Snapshot] = []
+        self._numbers = iter(range(10**6))
+
+    def make(self) -> None:
+        life = Life(self._live)
+        self._snapshot("first")
+        self._work(life, 20)
+        self._snapshot("killed early")
+        life.mark()
+        self._work(life, 5)
+        self._snapshot("killed")
+        life.stop()
+        self._snapshot("stopped")
+        life = Life(self._live)
+        self._snapshot("started")
+        self._work(life, 10)
+        self._snapshot("killed again")
+        for _ in range(3):  # each of these fills more than one write-ahead log
+            self._fill(life)
+            life.mark()
+            self._snapshot("folded in")
+            self._work(life, 3)
+            self._snapshot("killed after folding in")
+        life.stop()
+        self._snapshot("stopped again")
+        life = Life(self._live)
+        self._work(life, 2, is_recorded=False)
+        self._snapshot("killed at last")
+        life.stop()
+
+    def _work(self, life: Life, count: int, *, is_recorded: bool = True) -> None:
+        for _ in range(count):
+            number = next(self._numbers)
+            life.change(str(self._chance.randrange(40)), f"{number}", self._told, is_recorded=is_recorded)
+
+    def _fill(self, life: Life) -> None:
+        """Write 6 MB at places all over the file."""
+        pad = "x" * 60_000
+        for number in range(100):
+            life.change(f"large {number}", f"{next(self._numbers)} {pad}", self._told)
+
+    def _snapshot(self, name: str) -> None:
+        folder = self._root / f"{len(self.snapshots):02} {name}"
+        folder.mkdir()
+        for path in self._live.iterdir():
+            if path.name not in {"lock", "opsicle.db-shm", "logs.db-shm"}:
+                shutil.copyfile(path, folder / path.name)
+        told = Acknowledged(dict(self._told.values), self._told.entries)
+        self.snapshots.append(Snapshot(name, folder, told))
+
+
+@pytest.fixture(scope="module")
+def chance() -> random.Random:
+    seed = int(os.environ.get("OPSICLE_TEST_SEED") or random.SystemRandom().randrange(2**32))
+    print(f"OPSICLE_TEST_SEED={seed}")
+    return random.Random(seed)
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory, chance: random.Random) -> History:
+    history = History(tmp_path_factory.mktemp("history"), chance)
+    history.make()
+    return history
+
+
+@dataclass
+class Scene:
+    """A folder to start from. `target` holds the files of `now` under their own numbers, as the server left them."""
+
+    target: Path
+    now: Snapshot
+    history: History
+    chance: random.Random
+    done: list[str] = field(default_factory=list)
+
+    def lay(self) -> None:
+        """Lay the newest state as the server itself left it: in files that the marker knows."""
+        self.target.mkdir()
+        for path in self.now.folder.iterdir():
+            shutil.copyfile(path, self.target / path.name)
+            (self.target / path.name).chmod(0o600)
+        marker = json.loads((self.target / MARKER).read_text())
+        marker["database"] = (self.target / "opsicle.db").stat().st_ino if marker["database"] else 0
+        (self.target / MARKER).write_text(json.dumps(marker))
+
+    def note(self, text: str) -> None:
+        self.done.append(text)
+
+
+def other(scene: Scene, *, is_older: bool) -> Snapshot:
+    place = scene.history.snapshots.index(scene.now)
+    pool = scene.history.snapshots[:place] if is_older else scene.history.snapshots
+    return scene.chance.choice([each for each in pool if each is not scene.now] or scene.history.snapshots[:1])
+
+
+def replace(scene: Scene, name: str, source: Snapshot) -> None:
+    """Put another snapshot's file over one that is here, keeping its number; or remove it if that has none."""
+    scene.note(f"{name} of {source.folder.name!r}")
+    if (source.folder / name).exists():
+        (scene.target / name).write_bytes((source.folder / name).read_bytes())
+        (scene.target / name).chmod(0o600)
+    else:
+        (scene.target / name).unlink(missing_ok=True)
+
+
+def as_it_was(scene: Scene) -> None:
+    pass
+
+
+def remove_one(scene: Scene) -> None:
+    name = scene.chance.choice([*DATABASE, *LOGS, *KEYS, *NOTES])
+    scene.note(f"{name} removed")
+    (scene.target / name).unlink(missing_ok=True)
+
+
+def cut_one(scene: Scene) -> None:
+    name = scene.chance.choice([*DATABASE, *DATABASE, *LOGS, *NOTES, *KEYS])
+    path = scene.target / name
+    if path.exists() and path.stat().st_size:
+        size = scene.chance.randrange(path.stat().st_size)
+        scene.note(f"{name} cut to {size} of {path.stat().st_size} bytes")
+        os.truncate(path, size)
+
+
+def older_database(scene: Scene) -> None:
+    source = other(scene, is_older=True)
+    for name in DATABASE:
+        replace(scene, name, source)
+
+
+def mixed_database(scene: Scene) -> None:
+    replace(scene, scene.chance.choice(DATABASE), other(scene, is_older=False))
+
+
+def mixed_anything(scene: Scene) -> None:
+    for _ in range(scene.chance.randrange(1, 4)):
+        replace(scene, scene.chance.choice([*DATABASE, *DATABASE, *LOGS, *NOTES]), other(scene, is_older=False))
+
+
+def copied_whole(scene: Scene) -> None:
+    """Everything is there, in another file: a copy, which must not serve beside the first."""
+    scene.note("copied")
+    copy = scene.target.with_name(f"{scene.target.name}-copy")
+    shutil.copytree(scene.target, copy)
+    scene.target = copy
+
+
+def part_of_it(scene: Scene) -> None:
+    """A backup of `*.db *.pem *.key`."""
+    scene.note("only *.db *.pem *.key")
+    for path in scene.target.iterdir():
+        if path.suffix not in {".db", ".pem", ".key"}:
+            path.unlink()
+
+
+def damaged(scene: Scene) -> None:
+    name = scene.chance.choice([*DATABASE, *LOGS])
+    path = scene.target / name
+    if path.exists() and path.stat().st_size > 8192:
+        content = bytearray(path.read_bytes())
+        at = scene.chance.randrange(0, len(content) - 4096)
+        content[at : at + 4096] = scene.chance.randbytes(4096)
+        scene.note(f"{name} overwritten at {at}")
+        path.write_bytes(content)
+
+
+def another_key(scene: Scene) -> None:
+    name = scene.chance.choice([key for key in KEYS if key != "orders.pem"])  # without workers a new one is as good
+    other = scene.target.with_name(f"{scene.target.name}-other")
+    Life(other).stop()
+    scene.note(f"another server's {name}")
+    (scene.target / name).write_bytes((other / name).read_bytes())
+    shutil.rmtree(other)
+
+
+WAYS: list[Callable[[Scene], None]] = [
+    as_it_was, remove_one, cut_one, cut_one, older_database, mixed_database, mixed_database, mixed_anything,
+    copied_whole, part_of_it, damaged, another_key,
+]  # fmt: skip
+
+
+@dataclass
+class Tally:
+    served: int = 0
+    refused: int = 0
+    ways: dict[str, list[str]] = field(default_factory=dict)
+
+    def note(self, way: str, came_of_it: Life | OpsicleError) -> None:
+        is_served = isinstance(came_of_it, Life)
+        self.served += is_served
+        self.refused += not is_served
+        self.ways.setdefault(way, []).append("served" if is_served else "refused")
+
+
+def attempt(folder: Path, *, accept_restored: bool = False) -> Life | OpsicleError:
+    """Start, or what a person is told instead."""
+    try:
+        return Life(folder, accept_restored=accept_restored)
+    except OpsicleError as error:
+        return error
+
+
+def start(scene: Scene, tally: Tally, way: str) -> None:
+    """Start once. What is served is all of it, and what is refused says how to go on."""
+    story = f"{scene.now.folder.name!r}: {'; '.join(scene.done) or 'as it was'}"
+    life = attempt(scene.target)
+    tally.note(way, life)
+    if isinstance(life, OpsicleError):
+        assert life.hint, f"{story}\n{life.message} names no way out"
+        assert scene.done, f"{story}\nrefused: {life.message}"
+        accept(scene, story, life)
+        return
+    missing = life.holds(scene.now.told)
+    life.stop()
+    assert not missing, f"{story}\nserved less than was acknowledged: {missing[:5]}"
+
+
+def accept(scene: Scene, story: str, refusal: OpsicleError) -> None:
+    """Where the way out is to accept what there is, that works, in a new epoch and with the queue held."""
+    if "holds less" not in refusal.message:
+        return
+    life = attempt(scene.target, accept_restored=True)
+    if isinstance(life, OpsicleError):  # a key is missing as well, or what is left is no whole database
+        assert life.hint, f"{story}\n{life.message} names no way out"
+        return
+    held = life.database.read(lambda db: settings.find(db, "held"))
+    life.stop()
+    assert (life.epoch.number > 1, held) == (True, "held after a restore"), story
+    again = attempt(scene.target)
+    assert isinstance(again, Life), story
+    again.stop()
+
+
+def test_a_hundred_starts_serve_everything_or_refuse(history: History, chance: random.Random, tmp_path: Path) -> None:
+    tally = Tally()
+    for number in range(STARTS):
+        way = WAYS[number % len(WAYS)]
+        scene = Scene(tmp_path / f"{number:03}", chance.choice(history.snapshots[1:]), history, chance)
+        scene.lay()
+        way(scene)
+        start(scene, tally, way.__name__)
+        for path in tmp_path.glob(f"{number:03}*"):
+            shutil.rmtree(path)
+    print({way: (results.count("served"), results.count("refused")) for way, results in tally.ways.items()})
+    assert set(tally.ways["as_it_was"]) == {"served"}
+    assert set(tally.ways["copied_whole"]) == {"refused"}
+    assert set(tally.ways["part_of_it"]) == {"refused"}
+    assert "served" not in tally.ways["another_key"]
+    assert tally.served > STARTS / 8
+    assert tally.refused > STARTS / 4
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    yield
+    caplog.clear()

@@ -1,0 +1,77 @@
+"""A server that was restored hands out nothing until a person releases it, and never uses a fence again."""
+
+from __future__ import annotations
+
+import pytest
+
+from opsicle.domain.errors import Conflict
+from opsicle.server.services.actor import Actor
+from opsicle.server.services.holds import Hold
+from opsicle.server.services.orders import Orders
+from opsicle.server.store import epochs
+from opsicle.server.store.epochs import Epoch
+from tests.services.core import Core
+
+
+@pytest.fixture
+def hold(core: Core) -> Hold:
+    hold = Hold(core.database, core.fleet, core.clock)
+    hold.hold("held after a restore")
+    return hold
+
+
+def test_nothing_is_handed_out_while_the_queue_is_held(core: Core, alice: Actor, hold: Hold) -> None:
+    worker = core.worker(alice.org_id, "one", slots=4)
+    poll = worker.poll_in_background()
+    automation = core.run(alice)
+    assert core.automations.get(alice, automation.id).waiting_reason.startswith("held after a restore")
+    core.clock.advance(1)
+    assert worker.poll().work == ()
+
+    hold.release(alice)
+
+    assert not poll.ready() or poll.value.work == ()
+    assert [work.automation_id for work in worker.poll().work] == [automation.id]
+    assert core.automations.get(alice, automation.id).waiting_reason == "one is about to start it"
+    with pytest.raises(Conflict, match="not held"):
+        hold.release(alice)
+
+
+def test_the_end_of_a_job_brings_nothing_either(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "one")
+    core.run(alice)
+    (work,) = worker.poll().work
+    worker.start(work)
+    core.run(alice)
+    Hold(core.database, core.fleet, core.clock).hold("held after a restore")
+    assert worker.finish_for_more(work).work == ()
+
+
+def test_a_restart_keeps_what_is_held(core: Core, hold: Hold) -> None:
+    again = core.restart()
+    try:
+        assert Hold(again.database, again.fleet, again.clock).reason == "held after a restore"
+        assert again.database.read(epochs.find_hold)
+    finally:
+        again.close()
+        core.__post_init__()
+
+
+def test_no_fence_of_an_earlier_epoch_comes_again(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "one")
+    automation = core.run(alice)
+    (before,) = worker.poll().work
+    assert before.fence == 1
+    worker.held.clear()
+    core.clock.advance(31)
+    core.jobs.expire()
+    orders: Orders = core.dispatch._leasing._work_orders._orders
+    orders.epoch = Epoch(3, "abc")
+
+    (work,) = worker.poll().work
+
+    assert work.automation_id == automation.id
+    assert work.fence == (2 << 32) + 1
+    worker.held = {work.job_id: work}
+    worker.start(work)
+    assert worker.finish(work) == "succeeded"
