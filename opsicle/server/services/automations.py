@@ -26,6 +26,7 @@ from opsicle.server.services.approval_progress import Progress
 from opsicle.server.services.asking import Asking
 from opsicle.server.services.automation_views import Snapshot, summary, whole
 from opsicle.server.services.bindings import Bindings
+from opsicle.server.services.cursors import page_of_shown
 from opsicle.server.services.dispatch import Dispatch, Offer
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.job_logs import JobLogs
@@ -259,8 +260,9 @@ class Automations:
 
         hidden: set[str] = set()
         rows, candidates = self._database.read(query)
-        items = [summary(row, candidates, self._fleet.held) for row in rows[:limit] if row.id not in hidden]
-        return Page(items, rows[limit - 1].id if len(rows) > limit else "")
+        seen = (row for row in rows[:limit] if row.id not in hidden)
+        shown = ((row.id, summary(row, candidates, self._fleet.held)) for row in seen)
+        return page_of_shown(shown, rows[limit - 1].id if len(rows) > limit else "")
 
     def cancel(self, actor: Actor, automation_id: str) -> Automation:
         """End a waiting automation, or ask the worker to stop a running one; asking twice is harmless.
