@@ -36,6 +36,7 @@ def config_folder(environment: Mapping[str, str]) -> Path:
 
 
 def _find_config_folder(environment: Mapping[str, str]) -> Path | None:
+    """The same; None for an account that has no home, which is only a number, as in containers."""
     if named := environment.get("OPSICLE_CONFIG_DIR"):
         return Path(named)
     if xdg := environment.get("XDG_CONFIG_HOME"):
@@ -50,9 +51,10 @@ def read_defaults(root: click.Group) -> dict[str, Any]:
     """The options' defaults from the files, as click takes them. Raises UsageError that names the file and the key."""
     here = Path(FILE_NAME)
     folder = _find_config_folder(os.environ)
-    # An account that is only a number, as in containers, has no settings and needs none.
     own = folder / FILE_NAME if folder else None
-    defaults = _read(own, root) if own else {}
+    defaults: dict[str, Any] = {}
+    if own:
+        defaults = _read(own, root)
     if here.exists() and not (own and _is_same(own, here)):
         found = _read(here, root)
         for key in _TRUSTED_ONLY:
@@ -81,6 +83,8 @@ def _read(path: Path, root: click.Group) -> dict[str, Any]:
 def _defaults(path: Path, table: Mapping[str, Any], command: click.Command, prefix: str) -> dict[str, Any]:
     """Check every key against what the command has, and spell it as click does."""
     options = {option.name for option in command.params if isinstance(option, click.Option) and not option.is_eager}
+    if prefix:  # a login is chosen for all commands alike, and by the trusted file alone
+        options.discard("profile")
     context = click.Context(command, resilient_parsing=True)
     defaults: dict[str, Any] = {}
     for key, value in table.items():

@@ -173,6 +173,7 @@ class Worker:
 
     def _answered(self, log_interval: float) -> None:
         self._jobs.shipper.interval = log_interval
+        self._jobs.was_answered.set()
         if not self._is_ready:
             self._is_ready = True
             keep_address(self._folder, self._connection.url)

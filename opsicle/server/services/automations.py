@@ -24,6 +24,7 @@ from opsicle.pki.master_key import CannotOpen
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.approval_progress import Progress
 from opsicle.server.services.asking import Asking
+from opsicle.server.services.automation_filters import require_known
 from opsicle.server.services.automation_views import Snapshot, summary, whole
 from opsicle.server.services.bindings import Bindings
 from opsicle.server.services.cursors import page_of_shown
@@ -151,7 +152,8 @@ class Automations:
         if offer is None:
             self._dispatch.wake_for(actor.org_id, asked)
         self._signals.changed(org_topic(actor.org_id))
-        return whole(Snapshot(stored, template, [], 0, self._fleet.candidates(actor.org_id), held=self._fleet.held))
+        candidates = [] if stored.job_id else self._fleet.candidates(actor.org_id)
+        return whole(Snapshot(stored, template, [], 0, candidates, held=self._fleet.held))
 
     def _sealed(
         self, row: AutomationRow, template: Template, values: dict[str, Value]
@@ -249,7 +251,8 @@ class Automations:
     def list_newest(self, actor: Actor, wanted: Filter, cursor: str, limit: int) -> Page[AutomationSummary]:
         """A page of the org's automations, newest first; without those whose templates the caller may not see.
 
-        A page may hold fewer than `limit` of them, and still not be the last.
+        A page may hold fewer than `limit` of them, and still not be the last. Raises NotFound where the filter names
+        a template or a requester that the org has not, instead of an empty list that looks like an answer.
         """
         actor.require(Action.AUTOMATIONS_VIEW)
 
@@ -260,9 +263,13 @@ class Automations:
 
         hidden: set[str] = set()
         rows, candidates = self._database.read(query)
+        held, reasons = self._fleet.held, dict[str, str]()
         seen = (row for row in rows[:limit] if row.id not in hidden)
-        shown = ((row.id, summary(row, candidates, self._fleet.held)) for row in seen)
-        return page_of_shown(shown, rows[limit - 1].id if len(rows) > limit else "")
+        shown = ((row.id, summary(row, candidates, held, reasons)) for row in seen)
+        page = page_of_shown(shown, rows[limit - 1].id if len(rows) > limit else "")
+        if not page.items and not cursor:
+            self._database.read(lambda db: require_known(db, actor, wanted))
+        return page
 
     def cancel(self, actor: Actor, automation_id: str) -> Automation:
         """End a waiting automation, or ask the worker to stop a running one; asking twice is harmless.

@@ -24,6 +24,9 @@ SHARED_HOME = ""
 _MOST_COMPARED = 64
 """Workers that are compared for the most free slots, when none is idle: one trigger must not look at 2,000."""
 
+_SMALL_FLEET = 50
+_CALM_SECONDS = 1.0
+
 _Place = tuple[str, str, str]
 """A home, and a label's key and value; both empty for all of the home."""
 
@@ -128,6 +131,7 @@ class Fleet:
         self._clock = clock
         self._presences: dict[str, Presence] = {}
         self._waiting = WaitingWorkers()
+        self._described: dict[str, tuple[float, list[Candidate]]] = {}
         self.sharing_orgs: set[str] = set()
         self.held = ""
         """Why nobody is handed anything (see `holds.py`), "" if it is not so."""
@@ -177,8 +181,18 @@ class Fleet:
         return sum(self.is_connected(worker_id) for worker_id in self._presences)
 
     def candidates(self, org_id: str) -> list[Candidate]:
-        """All workers that serve an org and have polled since this server started, for reasons."""
-        return [self.candidate(presence) for presence in self._presences.values() if self.serves(presence, org_id)]
+        """All workers that serve an org and have polled since this server started, for reasons.
+
+        Of a large fleet as they were up to `_CALM_SECONDS` ago: a list and a trigger must not describe 2,000 workers.
+        """
+        now = self._clock.monotonic()
+        if len(self._presences) > _SMALL_FLEET and org_id in self._described:
+            described_at, known = self._described[org_id]
+            if now - described_at < _CALM_SECONDS:
+                return list(known)
+        known = [self.candidate(presence) for presence in self._presences.values() if self.serves(presence, org_id)]
+        self._described[org_id] = now, known
+        return list(known)
 
     def serves(self, presence: Presence, org_id: str) -> bool:
         """Whether a worker is the org's own, or a shared one that the org lets serve it."""

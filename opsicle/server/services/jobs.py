@@ -200,6 +200,9 @@ class Jobs:
     def _finish(self, db: Connection, worker: WorkerActor, job_id: str, request: FinishRequest) -> JobRow:
         job = _get_own(db, worker, job_id, request.fence)
         outcome = request.outcome
+        if job.state == JobState.UNKNOWN == outcome.state:
+            self._tell_more(db, job, outcome)
+            return job
         if job.state in _ENDS and outcome.state in (job.state, JobState.UNKNOWN):
             return job
         if outcome.state == JobState.UNKNOWN:
@@ -210,6 +213,14 @@ class Jobs:
             raise Conflict(f"job {job_id} is {job.state} and cannot become {outcome.state}", hint="Drop it.")
         jobs.record_phases(db, job_id, msgspec.json.encode(outcome.phases).decode())
         return _get_own_again(db, job_id)
+
+    def _tell_more(self, db: Connection, job: JobRow, outcome: Outcome) -> None:
+        """Record what the worker that lost a job says of it, now that it is back."""
+        if outcome.phases:
+            jobs.record_phases(db, job.id, msgspec.json.encode(outcome.phases).decode())
+        if explanation := outcome.explanation[:MAX_EXPLANATION]:
+            jobs.explain_unknown(db, job.id, explanation)
+            automations.explain_unknown(db, job.automation_id, job.id, explanation)
 
     def _end(self, db: Connection, job: JobRow, worker: WorkerActor, outcome: Outcome) -> None:
         """Record a truth about a job that ran; it may replace `unknown`."""
