@@ -186,11 +186,11 @@ class Automations:
         automations.insert(db, row)
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
-        given = masked(new.template.variables, request.values)
+        given = {name: value for name, value in request.values.items() if value is not None}
         data = {
             "template": row.template,
             "version": row.version,
-            "values": given,
+            "values": masked(new.template.variables, given),
             "rerun_of": row.rerun_of,
             "manifest": row.manifest_digest,
             "with_mfa": new.with_mfa,
