@@ -31,6 +31,7 @@ from opsicle.server.services.cursors import page_of_shown
 from opsicle.server.services.dispatch import Dispatch, Offer
 from opsicle.server.services.fleet import Fleet, absent
 from opsicle.server.services.job_logs import JobLogs
+from opsicle.server.services.principals import account_of
 from opsicle.server.services.secrets import require_secrets
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.step_up import StepUp
@@ -43,7 +44,6 @@ from opsicle.server.store import (
     automations,
     idempotency,
     jobs,
-    memberships,
     orgs,
     secrets,
     templates,
@@ -177,7 +177,7 @@ class Automations:
             made = idempotency.IdempotencyRow(digest, row.id)
             idempotency.insert(db, actor.org_id, actor.user_id, key, made, row.created_at)
         require_secrets(db, row.org_id, new.template)
-        row = msgspec.structs.replace(row, principal_id=memberships.find_principal(db, row.org_id, row.requester_id))
+        row = msgspec.structs.replace(row, principal_id=account_of(db, row.org_id, row.requester_id).principal)
         terms = self._asking.terms(db, row, new.template)
         if terms and terms.gates:
             row = msgspec.structs.replace(row, state=AutomationState.AWAITING_APPROVAL, queued_at=None)
@@ -186,11 +186,11 @@ class Automations:
         automations.insert(db, row)
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
-        given = masked(new.template.variables, request.values)
+        given = {name: value for name, value in request.values.items() if value is not None}
         data = {
             "template": row.template,
             "version": row.version,
-            "values": given,
+            "values": masked(new.template.variables, given),
             "rerun_of": row.rerun_of,
             "manifest": row.manifest_digest,
             "with_mfa": new.with_mfa,
