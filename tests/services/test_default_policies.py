@@ -387,3 +387,16 @@ def test_a_label_that_a_worker_only_claims_is_not_known(office: Office) -> None:
             name="claimed",
             more=f"runsOn: {{labels: {{env: test}}, acceptClaimed: true}}\n{OWN.format(MANAGER)}",
         )
+
+
+def test_a_default_that_was_deleted_keeps_nothing_from_running_that_its_template_has_a_name_for_now(
+    office: Office,
+) -> None:
+    office.policy(MANAGER, name="p")
+    push(office)
+    default(office, EVERYTHING)
+    asked = office.ask("job")
+    office.approve("bob", asked)
+    office.core.policies.delete(office.people["carol"], "house")
+    push(office, more="approvalPolicy: {policyRef: p}")
+    assert [work.automation_id for work in office.core.worker(office.org_id, "w").poll().work] == [asked.id]
