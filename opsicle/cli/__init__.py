@@ -121,9 +121,23 @@ def _explained(error: Exception) -> OpsicleError:
         return UsageError(error.format_message(), hint=f"`{command} --help` shows what it takes.")
     if isinstance(error, click.ClickException):
         return UsageError(error.format_message())
+    if isinstance(error, UnicodeEncodeError) and (odd := _not_text(sys.argv[1:])):
+        return UsageError(f"an argument is not UTF-8 text: {odd}", hint="What is the locale of the shell that made it?")
     if isinstance(error, OSError) and error.errno in _REFUSED_OUTPUT:
         return OpsicleError(f"the output could not be written: {error.strerror}")
     return Internal("internal error", hint=keep_details(error))
+
+
+def _not_text(arguments: list[str]) -> str:
+    """The first argument whose bytes are no UTF-8 (PEP 383 has them as lone surrogates), with signs for those."""
+    from opsicle.domain.visible_text import visible
+
+    odd = (argument for argument in arguments if not argument.isascii() and _has_surrogate(argument))
+    return visible(next(odd, ""))
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _discard_broken_output() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import totp_option, with_proof
@@ -36,7 +37,7 @@ def policies() -> None:
 
 
 @policies.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FileName())
 @totp_option
 def push(files: tuple[str, ...], totp: str | None) -> None:
     """Make files the newest versions of their policies. One file makes one JSON object, several an array.

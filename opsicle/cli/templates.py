@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.complaints import located_in, warn
+from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
 from opsicle.cli.output import Column, emit, emit_list, print_json
 from opsicle.cli.proofs import totp_option, with_proof
@@ -42,7 +43,7 @@ def templates() -> None:
 
 
 @templates.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FileName())
 def validate(files: tuple[str, ...]) -> InvalidInput | None:
     """Check files without any server. One file makes one JSON object, several make an array."""
     from opsicle.cli.documents import check_file
@@ -65,7 +66,7 @@ def validate(files: tuple[str, ...]) -> InvalidInput | None:
 
 
 @templates.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FileName())
 @totp_option
 def push(files: tuple[str, ...], totp: str | None) -> None:
     """Make files the newest versions of their templates. One file makes one JSON object, several an array.

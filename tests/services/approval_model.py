@@ -49,6 +49,8 @@ class Asked:
     names_policy: bool = True
     """Whether its version of the template names the policy."""
     is_altered: bool = False
+    is_disturbed: bool = False
+    """Somebody wrote to its rows: it may be held up, but what comes out of it must still be right."""
     agreed: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     is_over: bool = False

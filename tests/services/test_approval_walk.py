@@ -132,10 +132,11 @@ class Walk:
         try:
             (self.office.approve if is_yes else self.office.reject)(who, asked.automation)
         except OpsicleError:
-            assert not is_right or asked.is_altered
+            assert not is_right or asked.is_altered or asked.is_disturbed
             asked.is_over |= asked.is_altered
             return
-        assert is_right or who in (asked.agreed if is_yes else asked.refused)
+        has_said_so = who in (asked.agreed if is_yes else asked.refused)
+        assert is_right or has_said_so or (asked.is_disturbed and (is_done or asked.is_altered))
         if is_right:
             (asked.agreed if is_yes else asked.refused).add(who)
             asked.is_over = not is_yes
@@ -145,20 +146,24 @@ class Walk:
         """A worker comes, of the org's own or a shared one, and is handed only what the model allows."""
         worker, may_serve = self._worker()
         by_id = {asked.automation.id: asked for asked in self.asked}
-        handed = set()
+        handed: set[str] = set()
         for work in worker.poll().work:
+            assert work.automation_id in by_id, "nobody has asked for this"
             asked = by_id[work.automation_id]
             assert may_serve, "handed to a worker whom the org does not let serve it"
             assert asked.is_agreed, "handed out without agreement"
             assert not asked.is_over, "handed out after its end"
             assert self.model.holds(asked), "handed out though what was agreed to no longer holds"
             assert work.phases[0].commands == (asked.command,), "something else than what was shown"
+            assert work.variables == {"OPSICLE_VAR_TARGET": "production"}, "with other values"
+            assert work.requester == self.office.people[asked.by].email, "for somebody else than who asked"
             handed.add(work.automation_id)
             worker.start(work)
         for asked in self.asked:
             if may_serve and not asked.is_over and asked.is_agreed:
-                assert (asked.automation.id in handed) == self.model.holds(asked)
-                asked.is_over = True
+                is_handed = asked.automation.id in handed
+                assert is_handed == self.model.holds(asked) or (asked.is_disturbed and not is_handed)
+                asked.is_over = is_handed or not asked.is_disturbed
         self.ran += handed
 
     def _worker(self) -> tuple[TestWorker, bool]:
@@ -306,9 +311,10 @@ class Walk:
         try:
             self.office.core.approvals.withdraw(self.office.people[who], asked.automation.approval_id or "")
         except OpsicleError:
-            assert is_done or who != asked.by or asked.is_altered  # which may have been noticed, and ended it
+            is_marked = asked.is_altered or asked.is_disturbed  # that may have been noticed, and have ended it
+            assert is_done or who != asked.by or is_marked
             return
-        assert who == asked.by
+        assert who == asked.by or asked.is_altered
         asked.is_over = True
 
     def alter(self) -> None:
@@ -325,7 +331,8 @@ class Walk:
         self.office.core.approvals.keep_time()
         for asked in self.asked:
             if not asked.is_over and self.now - asked.at >= LIFETIME and not asked.is_agreed:
-                assert self.office.state(asked.automation) == ("cancelled" if asked.is_altered else "expired")
+                expected = "cancelled" if asked.is_altered else "expired"
+                assert asked.is_disturbed or self.office.state(asked.automation) == expected
                 asked.is_over = True
 
 

@@ -9,13 +9,10 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
-
 from opsicle.domain.access import Action
 from opsicle.domain.approvals import ApprovalState, GateStanding, GateState, Standing, Verdict, meets
 from opsicle.domain.approvers import Person
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
-from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
@@ -29,6 +26,7 @@ from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.people import Roster
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
+from opsicle.server.services.stored_values import stored_requirements
 from opsicle.server.services.template_access import is_hidden
 from opsicle.server.store import approvals, audit, authenticators, automations, templates
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow, Filter
@@ -272,7 +270,7 @@ class Approvals:
             return row.automation_id, automations.get(db, org_id, row.automation_id).requirements
 
         automation_id, requirements = self._database.read(query)
-        self._dispatch.wake_for(org_id, msgspec.json.decode(requirements, type=Requirements))
+        self._dispatch.wake_for(org_id, stored_requirements(requirements))
         self._signals.changed(automation_topic(automation_id), org_topic(org_id))
 
     def _viewer(self, actor: Actor) -> Viewer:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from opsicle.domain.automations import AutomationState, JobState
-from opsicle.domain.templates import Phase, Template, Value
-from opsicle.domain.workers import Candidate, Requirements, absence, waiting_reason
+from opsicle.domain.templates import Phase, Template
+from opsicle.domain.workers import Candidate, absence, waiting_reason
+from opsicle.server.services.stored_values import shown_values, stored_requirements
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import CommandReport, PhaseReport, StepState
@@ -71,7 +72,7 @@ def whole(snapshot: Snapshot) -> Automation:
     return Automation(
         **msgspec.structs.asdict(summary(row, snapshot.candidates, snapshot.held)),
         display_name=template.display_name,
-        values=msgspec.json.decode(row.values_json, type=dict[str, Value]),
+        values=shown_values(row.values_json),
         variables=list(template.variables),
         runs_on=template.runs_on,
         phases=_phases(template.phases, reports),
@@ -107,7 +108,7 @@ def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate], held: s
     if held:
         return f"{held}: whoever runs the server must release the queue"
     if row.requirements not in known:
-        asked = msgspec.json.decode(row.requirements, type=Requirements)
+        asked = stored_requirements(row.requirements)
         known[row.requirements] = waiting_reason(asked, candidates)
     return known[row.requirements]
 

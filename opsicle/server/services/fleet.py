@@ -65,6 +65,8 @@ class Presence:
     """Slots that a transaction under way will fill."""
     handed: list[Work] = field(default_factory=list)
     """Work that a trigger has leased to this worker, for the open poll to deliver."""
+    unknown_jobs: list[str] = field(default_factory=list)
+    """Jobs that it holds and that the server has never heard of."""
     told: set[str] = field(default_factory=set)
     """Jobs of which this worker has been told at once that they are cancelled or lost; later polls only repeat it."""
 

@@ -185,6 +185,18 @@ def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, l
     )
 
 
+class Place(Row, frozen=True):
+    """Whose an automation is, and where it stands."""
+
+    org_id: str
+    state: AutomationState
+
+
+def find_place(db: apsw.Connection, automation_id: str) -> Place | None:
+    """Whose an automation of any org is, and where it stands; None if there is none."""
+    return fetch_one(db, "SELECT org_id, state FROM automations WHERE id = :id", {"id": automation_id}, Place)
+
+
 def list_waiting(db: apsw.Connection, org_id: str, requirements: str, limit: int) -> list[AutomationRow]:
     """The oldest automations that wait for a worker with just these requirements."""
     return fetch_all(
@@ -344,6 +356,17 @@ def cancel_waiting(db: apsw.Connection, automation_id: str, user_id: str, at: da
         {"id": automation_id, "user_id": user_id, "at": to_text(at)},
     )
     return db.changes() == 1
+
+
+def explain_unknown(db: apsw.Connection, automation_id: str, job_id: str, explanation: str) -> None:
+    """Say more of an automation of which nobody can say how it ended, if this job is its newest."""
+    db.execute(
+        """
+        UPDATE automations SET explanation = :explanation
+         WHERE id = :id AND state = 'unknown' AND job_id = :job_id
+        """,
+        {"id": automation_id, "job_id": job_id, "explanation": explanation},
+    )
 
 
 def refuse(db: apsw.Connection, automation_id: str, job_id: str | None, at: datetime, explanation: str) -> bool:
