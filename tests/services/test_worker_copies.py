@@ -115,6 +115,16 @@ def test_a_worker_that_is_killed_and_started_again_is_no_copy(
     assert len(worker.poll().work) == 1
 
 
+def test_the_open_poll_of_a_dead_process_takes_no_work_with_it(core: Core, alice: Actor, original: TestWorker) -> None:
+    dead = original.poll_in_background()
+    worker = original.another_life("next", "10.0.0.1")
+    worker.poll()
+    core.clock.advance(lives.SETTLING_SECONDS + 0.1)
+    core.run(alice)
+    assert len(worker.poll().work) == 1
+    assert dead.get(timeout=5).work == ()
+
+
 def test_what_a_dead_process_had_sent_is_heard_late_and_makes_no_copy(
     core: Core, alice: Actor, original: TestWorker
 ) -> None:
