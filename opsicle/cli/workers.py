@@ -127,6 +127,7 @@ def _emit(worker: object) -> None:
             ("only says of itself", _only_said(worker)),
             ("clock", _clock(worker)),
             ("version", worker.version),
+            ("jobs not known here", ", ".join(worker.unknown_jobs)),
             ("certificate until", worker.certificate_expires_at),
         ],
     )

@@ -40,7 +40,6 @@ from opsicle.worker.private_files import private_folder
 from opsicle.worker.process import Account
 from opsicle.worker.runner import Host, Runner, kill_leftovers
 from opsicle.worker.runtimes.subprocess import base_environment
-from opsicle.worker.spent_orders import SpentOrder
 from opsicle.worker.spool import Room, Spool
 from opsicle.worker.verification import Refused, Untimely, Verifier
 from opsicle.worker.workspace import remove_folder
@@ -206,8 +205,7 @@ class Jobs:
 
     def _may_start(self, job: Job, order: Order) -> bool:
         try:
-            if not self._journal.spend(SpentOrder(job.id, job.fence, order.nonce, order.expires_at)):
-                raise Refused("its order was carried out before")
+            self._journal.take_up(order, job.id, job.fence)
             self._journal.starting(job.id, job.fence)
         except OSError as error:
             # Never asked for, so never begun: the lease lapses, and whoever has room for a journal gets the job.
@@ -234,6 +232,7 @@ class Jobs:
         """Carry nothing out, and say so here and to the server. What an earlier order has left stays as it is."""
         log.error("order refused: nothing of it is run", extra={"job_id": job.id, "reason": str(refused)})
         request = RefuseRequest(job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, Untimely), now_ms())
+        request.newer_epoch = refused.proof
         try:
             self._insist(job, "refuse", request, Done)
         except (NotAuthenticated, NotAllowed) as error:

@@ -4,6 +4,7 @@ An append-only file of lines, each `crc32 as 8 hex digits, space, JSON`. A line 
 match its checksum and is passed over. A job's lines, in order:
 
     spent      before `starting`: the order to do the job, which counts once
+    ran        likewise: the automation, which this worker does not run again after a restore of its server
     forgotten  up to when the expired orders are not listed any more
     starting   before the server is asked whether the job may begin
     clean-up   before anything runs, where the job has clean-up phases: what a next life needs to run them
@@ -31,9 +32,12 @@ from pathlib import Path
 
 import msgspec
 
+from opsicle.domain.manifests import Order
 from opsicle.kit import files
 from opsicle.wire.jobs import Outcome, PhaseReport, Work
+from opsicle.worker.ran_automations import Ran, RanAutomations
 from opsicle.worker.spent_orders import SpentOrder, SpentOrders
+from opsicle.worker.verification import Refused
 
 log = logging.getLogger(__name__)
 
@@ -114,12 +118,16 @@ class _Spent(msgspec.Struct, tag="spent", frozen=True):
     order: SpentOrder
 
 
+class _Ran(msgspec.Struct, tag="ran", frozen=True):
+    ran: Ran
+
+
 class _Forgotten(msgspec.Struct, tag="forgotten", frozen=True):
     up_to: datetime
 
 
 _JobLine = _Starting | _CleanUp | _Begun | _Masked | _Child | _Progress | _Finished | _Closed
-_Line = _Spent | _Forgotten | _JobLine
+_Line = _Spent | _Ran | _Forgotten | _JobLine
 _decode = msgspec.json.Decoder(_Line).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -131,6 +139,7 @@ class Journal:
         self._path = path
         self._now = now
         self._spent = SpentOrders()
+        self._ran = RanAutomations()
         self._open: dict[str, JobEntry] = {}
         for line in _read(path):
             self._apply(line)
@@ -145,6 +154,26 @@ class Journal:
         """The jobs that are not closed; at the start of a life, what the last one left."""
         with self._lock:
             return list(self._open.values())
+
+    def take_up(self, order: Order, job_id: str, fence: int) -> None:
+        """Note that an order is about to be carried out. Raises Refused if it, or what it orders, was before."""
+        if not self.spend(SpentOrder(job_id, fence, order.nonce, order.expires_at)):
+            raise Refused("its order was carried out before")
+        self.remember(Ran(order.automation_id, order.epoch, fence, order.issued_at))
+
+    def remember(self, ran: Ran) -> None:
+        """Note that an automation is about to run. Raises Refused if it has run here before, so that it must not."""
+        with self._lock:
+            if before := self._ran.find_before(ran):
+                raise Refused(
+                    f"it ran on this worker already, on {before.at:%Y-%m-%d at %H:%M} UTC, and its server does not know"
+                )
+            self._write(_Ran(ran))
+
+    def list_ran(self, most: int) -> list[Ran]:
+        """The newest automations that this worker has begun, at most so many."""
+        with self._lock:
+            return self._ran.newest(most)
 
     def spend(self, order: SpentOrder) -> bool:
         """Take up an order, unless that was done before: then False."""
@@ -224,6 +253,7 @@ class Journal:
 
     def _rewrite(self) -> None:
         self._spent.forget(self._now())
+        self._ran.forget(self._now())
         content = b"".join(_sealed(line) for line in self._lines())
         files.replace(self._path, content)
         if self._fd >= 0:
@@ -237,6 +267,8 @@ class Journal:
         """All that still matters."""
         if self._spent.forgotten_to:
             yield _Forgotten(self._spent.forgotten_to)
+        for ran in self._ran:
+            yield _Ran(ran)
         for order in self._spent:
             yield _Spent(order)
         for entry in self._open.values():
@@ -245,6 +277,8 @@ class Journal:
     def _apply(self, line: _Line) -> None:
         if isinstance(line, _Spent):
             self._spent.add(line.order)
+        elif isinstance(line, _Ran):
+            self._ran.add(line.ran)
         elif isinstance(line, _Forgotten):
             self._spent.forgotten_to = line.up_to
         else:

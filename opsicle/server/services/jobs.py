@@ -7,7 +7,7 @@ called again with the same arguments, because the answer to the first call may h
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -26,7 +26,7 @@ from opsicle.server.store.automations import Ending
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import MAX_EXPLANATION, Outcome
-from opsicle.wire.worker_api import Done, FinishReply, FinishRequest, LogReply, LogRequest, RefuseRequest
+from opsicle.wire.worker_api import Done, FinishReply, FinishRequest, LogReply, LogRequest, RefuseRequest, SignedOrder
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ class Jobs:
         self._notices = notices
         self._clock = clock
         self._suspects: set[str] = set()
+        self.hear_newer_epoch: Callable[[WorkerActor, SignedOrder], bool] = lambda _worker, _proof: False
 
     def recover(self) -> None:
         """Give every job on lease one full term, because nobody could renew it while the server was away."""
@@ -99,16 +100,18 @@ class Jobs:
         """End an automation whose order its worker will not carry out; nothing of it was run.
 
         One that was refused for its time waits again: another worker's clock may be right, as may this one's later.
+        So does one whose order is from an older state of the server; nothing is handed out by that any more.
         Raises LeaseLost if the lease has lapsed, or the worker has said so before; Conflict if the job has begun.
         """
         now, reason = self._clock.now(), request.reason[:MAX_EXPLANATION]
         is_untimely = request.is_untimely or request.reason.endswith(UNTIMELY_ENDING)
+        is_outdated = request.newer_epoch is not None and self.hear_newer_epoch(worker, request.newer_epoch)
 
         def work(db: Connection) -> JobRow:
             job = _get_own(db, worker, job_id, request.fence)
             if job.state != JobState.LEASED:
                 raise Conflict(f"job {job_id} is {job.state} and cannot be refused any more", hint="Drop it.")
-            if is_untimely:
+            if is_untimely or is_outdated:
                 self._lose(db, job, worker, reason)
                 return job
             jobs.give_back(db, job_id, now)

@@ -185,6 +185,18 @@ def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, l
     )
 
 
+class Place(Row, frozen=True):
+    """Whose an automation is, and where it stands."""
+
+    org_id: str
+    state: AutomationState
+
+
+def find_place(db: apsw.Connection, automation_id: str) -> Place | None:
+    """Whose an automation of any org is, and where it stands; None if there is none."""
+    return fetch_one(db, "SELECT org_id, state FROM automations WHERE id = :id", {"id": automation_id}, Place)
+
+
 def list_waiting(db: apsw.Connection, org_id: str, requirements: str, limit: int) -> list[AutomationRow]:
     """The oldest automations that wait for a worker with just these requirements."""
     return fetch_all(
