@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from opsicle.cli import standard_streams
 from opsicle.cli.invocation import Invocation
 
 if TYPE_CHECKING:
     from opsicle.domain.errors import OpsicleError
 
-_REFUSED_OUTPUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+_REFUSED_OUTPUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -45,6 +46,7 @@ _OF_STATES = {"failed": 1, "rejected": 10, "expired": 10, "cancelled": 11, "time
 
 def main() -> NoReturn:
     """Run the command that the process was started with, and exit."""
+    standard_streams.ensure()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks is no failure
@@ -119,15 +121,29 @@ def _explained(error: Exception) -> OpsicleError:
         return UsageError(error.format_message(), hint=f"`{command} --help` shows what it takes.")
     if isinstance(error, click.ClickException):
         return UsageError(error.format_message())
+    if isinstance(error, UnicodeEncodeError) and (odd := _not_text(sys.argv[1:])):
+        return UsageError(f"an argument is not UTF-8 text: {odd}", hint="What is the locale of the shell that made it?")
     if isinstance(error, OSError) and error.errno in _REFUSED_OUTPUT:
         return OpsicleError(f"the output could not be written: {error.strerror}")
     return Internal("internal error", hint=keep_details(error))
 
 
+def _not_text(arguments: list[str]) -> str:
+    """The first argument whose bytes are no UTF-8 (PEP 383 has them as lone surrogates), with signs for those."""
+    from opsicle.domain.visible_text import visible
+
+    odd = (argument for argument in arguments if not argument.isascii() and _has_surrogate(argument))
+    return visible(next(odd, ""))
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def _discard_broken_output() -> None:
     """Let the interpreter's last flush go nowhere if nobody takes it, instead of complaining."""
-    for stream in (sys.stdout, sys.stderr):
+    for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             stream.flush()
         except (OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

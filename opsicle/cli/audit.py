@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opsicle.cli.input_files import read_start
+from opsicle.cli.input_files import STDIN, FileName, read_start
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
@@ -52,18 +52,18 @@ def list_(limit: int | None, **filters: str | None) -> None:
 
 
 @audit.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
-def export(file: Path) -> None:
+@click.argument("file", type=FileName())
+def export(file: str) -> None:
     """Write the org's whole record to FILE, or - for standard output.
 
     JSON Lines: a header, the signed checkpoints, the entries. `opsicle audit verify FILE` checks it without a server.
     """
     pieces = connect().audit_export()
-    if str(file) == "-":
+    if file == STDIN:
         for piece in pieces:
             sys.stdout.buffer.write(piece)
         return
-    _write(file, pieces)
+    _write(Path(file), pieces)
     say(f"The record is in {file}. `opsicle audit verify {file}` checks it.")
 
 

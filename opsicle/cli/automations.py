@@ -1,22 +1,21 @@
-"""`opsicle automations` and `opsicle logs`: what runs, what ran, and what it printed."""
+"""`opsicle automations`: what runs and what ran."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from opsicle.cli.invocation import current
-from opsicle.cli.output import Column, emit, emit_list, print_json, print_table, seconds_between
+from opsicle.cli.output import Column, emit, emit_list, print_table, seconds_between
 from opsicle.cli.proofs import totp_option, with_proof
-from opsicle.cli.root import Command, Noun
+from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable
+from opsicle.cli.times import point_in_time
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
-    from opsicle.client.api import Api
     from opsicle.wire.user_api import Automation
 
 STATES = (
@@ -50,11 +49,18 @@ def automations() -> None:
 
 @automations.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
-@click.option("--template", metavar="NAME", default="", help="Only those of this template.")
+@click.option("--template", metavar="NAME", help="Only those of this template.")
+@click.option("--requester", metavar="EMAIL", help="Only those that this person or service account triggered.")
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="Only those from this time on: 2026-03-01, 2026-03-01T12:00:00Z, 90m, 12h, 7d.",
+)
 @limit
-def list_(state: str | None, template: str, limit: int | None) -> None:
+def list_(limit: int | None, since: str | None, **filters: str | None) -> None:
     """List automations, newest first."""
-    emit_list(connect().automations(state=state or "", template=template), _COLUMNS, limit=limit, table_limit=100)
+    found = connect().automations(**filters, since=point_in_time(since))
+    emit_list(found, _COLUMNS, limit=limit, table_limit=100)
 
 
 @automations.command()
@@ -77,27 +83,6 @@ def cancel(automation_id: str) -> None:
 def rerun(automation_id: str, totp: str | None) -> None:
     """Run the same template version with the same values again, as a new automation."""
     emit_automation(with_proof(totp, lambda api: api.rerun(automation_id)))
-
-
-@click.command(cls=Command)
-@click.argument("automation_id", metavar="ID")
-@click.option("--follow", is_flag=True, help="Go on until the automation is over.")
-def logs(automation_id: str, *, follow: bool) -> None:
-    """Print an automation's log, its bytes as they are."""
-    api = connect()
-    if current().wants_json:
-        _print_as_json(api, automation_id, follow=follow)
-        return
-    from opsicle.client.following import LogPiece
-    from opsicle.client.following import follow as follow_live
-
-    if not follow:
-        for part in api.log(automation_id):
-            _write(part)
-        return
-    for happened in follow_live(api, automation_id):
-        if isinstance(happened, LogPiece):
-            _write(happened.data)
 
 
 def emit_automation(automation: Automation) -> None:
@@ -142,23 +127,3 @@ def _ending(phase: object) -> str:
     ended = phase.explanation or ("" if phase.exit_code is None else f"exit code {phase.exit_code}")
     has_more = phase.tries > 1 and phase.state != "running" and ended
     return f"{ended}, at attempt {phase.tries} of {phase.tries_allowed}" if has_more else ended
-
-
-def _print_as_json(api: Api, automation_id: str, *, follow: bool) -> None:
-    """A log is bytes, and JSON has none: they stand in base64."""
-    import base64
-
-    from opsicle.client.following import LogPiece
-    from opsicle.client.following import follow as follow_live
-
-    if follow:
-        parts = [piece.data for piece in follow_live(api, automation_id) if isinstance(piece, LogPiece)]
-    else:
-        parts = list(api.log(automation_id))
-    log = b"".join(parts)
-    print_json({"id": automation_id, "log_bytes": len(log), "data": base64.b64encode(log).decode()})
-
-
-def _write(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()

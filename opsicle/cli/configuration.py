@@ -14,13 +14,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
-
-from opsicle.domain.errors import UsageError
 
 FILE_NAME = "opsicle.toml"
 
@@ -30,6 +27,16 @@ _TRUSTED_ONLY = ("profile", "login", "setup")
 
 def config_folder(environment: Mapping[str, str]) -> Path:
     """Where the user's own settings are. Raises UsageError where there is no home folder to have them in."""
+    folder = _find_config_folder(environment)
+    if folder is None:
+        from opsicle.domain.errors import UsageError
+
+        raise UsageError("there is no home folder", hint="Set OPSICLE_CONFIG_DIR.")
+    return folder
+
+
+def _find_config_folder(environment: Mapping[str, str]) -> Path | None:
+    """The same; None for an account that has no home, which is only a number, as in containers."""
     if named := environment.get("OPSICLE_CONFIG_DIR"):
         return Path(named)
     if xdg := environment.get("XDG_CONFIG_HOME"):
@@ -37,16 +44,15 @@ def config_folder(environment: Mapping[str, str]) -> Path:
     try:
         return Path.home() / ".config" / "opsicle"
     except RuntimeError:
-        raise UsageError("there is no home folder", hint="Set OPSICLE_CONFIG_DIR.") from None
+        return None
 
 
 def read_defaults(root: click.Group) -> dict[str, Any]:
     """The options' defaults from the files, as click takes them. Raises UsageError that names the file and the key."""
     here = Path(FILE_NAME)
-    own: Path | None = None
+    folder = _find_config_folder(os.environ)
+    own = folder / FILE_NAME if folder else None
     defaults: dict[str, Any] = {}
-    with suppress(UsageError):  # an account that is only a number, as in containers, has no settings and needs none
-        own = config_folder(os.environ) / FILE_NAME
     if own:
         defaults = _read(own, root)
     if here.exists() and not (own and _is_same(own, here)):
@@ -77,6 +83,8 @@ def _read(path: Path, root: click.Group) -> dict[str, Any]:
 def _defaults(path: Path, table: Mapping[str, Any], command: click.Command, prefix: str) -> dict[str, Any]:
     """Check every key against what the command has, and spell it as click does."""
     options = {option.name for option in command.params if isinstance(option, click.Option) and not option.is_eager}
+    if prefix:  # a login is chosen for all commands alike, and by the trusted file alone
+        options.discard("profile")
     context = click.Context(command, resilient_parsing=True)
     defaults: dict[str, Any] = {}
     for key, value in table.items():
@@ -104,4 +112,6 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _refused(path: Path, why: str) -> Exception:
+    from opsicle.domain.errors import UsageError
+
     return UsageError(f"{path} cannot be used: {why}")

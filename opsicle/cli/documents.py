@@ -99,6 +99,21 @@ def read_source(path: Path) -> str:
         raise InvalidInput(f"{path} is not UTF-8 text") from error
 
 
+def refuse_wrong(sources: Iterable[tuple[str, str]]) -> None:
+    """Raise InvalidInput with every mistake of every document, each with its file; nothing if all are right."""
+    problems: list[Problem] = []
+    wrong: list[str] = []
+    for file, source in sources:
+        try:
+            parse_document(source.encode())
+        except InvalidInput as error:
+            wrong.append(file)
+            found = error.problems or (Problem("", error.message),)
+            problems += [Problem(f"{file}: {problem.path}", problem.message, problem.line) for problem in found]
+    if wrong:
+        raise InvalidInput(f"nothing was pushed: {', '.join(wrong)} cannot be", problems=tuple(problems))
+
+
 def read_document(path: Path) -> Document:
     """What a file holds. Raises InvalidInput with every mistake."""
     source = _read(path, MAX_BYTES)

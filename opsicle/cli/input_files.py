@@ -5,9 +5,23 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import click
+
 from opsicle.cli.invocation import current
 
 STDIN = "-"
+
+
+class FileName(click.ParamType[str]):
+    """The name of a file, or `-`; an empty one is a mistake, not the folder that one is in."""
+
+    name = "file"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name itself."""
+        if not value:
+            self.fail("a file's name is empty; is the variable set that it was to come from?", param, ctx)
+        return value
 
 
 def read_start(path: str | Path, limit: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -31,6 +32,10 @@ STATE_COLOURS = {
     "queued": "yellow",
     "draining": "yellow",
 }
+
+_GAP = "  "
+_NARROWEST = 8
+"""Characters of a column: what is cut shorter says nothing any more."""
 
 _AGES = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -74,11 +79,33 @@ def print_json(value: object) -> None:
 
 
 def print_table(headings: list[str], rows: list[list[str]]) -> None:
-    """Print columns as wide as their widest cell; nothing is wrapped, so a line is an item."""
+    """Print columns as wide as their widest cell; nothing is wrapped, so a line is an item.
+
+    On a terminal a table is no wider than the window: what is too long is cut, and ends in `…`. Elsewhere it is whole.
+    """
     widths = [max(map(_width, column)) for column in zip(headings, *rows, strict=True)]
+    if sys.stdout.isatty():
+        widths = _fitted(widths, shutil.get_terminal_size().columns)
     for row in [headings, *rows]:
-        cells = [cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
-        click.echo("  ".join(cells).rstrip())
+        cells = [_padded(cell, width) for cell, width in zip(row, widths, strict=True)]
+        click.echo(_GAP.join(cells).rstrip())
+
+
+def _fitted(widths: list[int], window: int) -> list[int]:
+    """The widest columns made narrower until all fit; not the first, by which an item is called."""
+    fitted = list(widths)
+    while sum(fitted) + len(_GAP) * (len(fitted) - 1) > window:
+        widest = max(range(1, len(fitted)), key=fitted.__getitem__, default=0)
+        if not widest or fitted[widest] <= _NARROWEST:
+            return fitted
+        fitted[widest] -= 1
+    return fitted
+
+
+def _padded(cell: str, width: int) -> str:
+    if _width(cell) > width:
+        return click.unstyle(cell)[: width - 1] + "…"
+    return cell + " " * (width - _width(cell))
 
 
 def shown_time(at: datetime) -> str:
@@ -112,7 +139,11 @@ def _cell(content: object, heading: str) -> str:
     if isinstance(content, dict):
         return " ".join(assigned(key, value) for key, value in content.items())
     if isinstance(content, list | tuple):
-        return printable(", ".join(map(str, content)))
+        return ", ".join(_cell(item, "") for item in content)
+    if hasattr(content, "__struct_fields__"):
+        import msgspec
+
+        return _cell(msgspec.to_builtins(content), heading)
     text = printable(str(content))
     if heading == "state":
         return styled(text, STATE_COLOURS.get(text, "white"), sys.stdout)

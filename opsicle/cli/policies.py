@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from opsicle.cli.complaints import located_in, warn
+from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
-from opsicle.cli.output import Column, emit, emit_list, print_json
+from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
@@ -17,6 +16,8 @@ from opsicle.cli.terminal import echo_document
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
+    from opsicle.client.api import Api
+    from opsicle.domain.errors import Problem
     from opsicle.domain.policies import Approvers, Gate, Scope
     from opsicle.wire.policy_api import PolicyPushed, PolicyVersion
 
@@ -36,23 +37,20 @@ def policies() -> None:
 
 
 @policies.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FileName())
 @totp_option
 def push(files: tuple[str, ...], totp: str | None) -> None:
     """Make files the newest versions of their policies. One file makes one JSON object, several an array.
 
     `opsicle templates validate` checks them without any server.
     """
-    from opsicle.cli.documents import read_source
+    from opsicle.cli.pushes import push_files
 
-    sources = [(file, read_source(Path(file))) for file in files]
-    pushed = [_push(file, source, totp) for file, source in sources]
-    if current().wants_json:
-        print_json(pushed[0] if len(files) == 1 else pushed)
-        return
-    for one in pushed:
-        said = "pushed" if one.is_new else "unchanged"
-        click.echo(f"{one.name} version {one.version} {said}")
+    def push_one(api: Api, source: str) -> tuple[PolicyPushed, list[Problem]]:
+        pushed = api.push_policy(source)
+        return pushed, pushed.warnings
+
+    push_files(files, totp, push_one)
 
 
 @policies.command("list")
@@ -90,17 +88,6 @@ def delete(name: str, totp: str | None) -> None:
     """Take a policy out of use. What it has let pass and does not run yet will not run."""
     with_proof(totp, lambda api: api.delete_policy(name))
     emit({"name": name, "is_deleted": True}, [("deleted", name)])
-
-
-def _push(file: str, source: str, totp: str | None) -> PolicyPushed:
-    from opsicle.domain.errors import InvalidInput
-
-    try:
-        pushed = with_proof(totp, lambda api: api.push_policy(source))
-    except InvalidInput as error:
-        raise InvalidInput(f"{file}: {error.message}", hint=error.hint, problems=error.problems) from error
-    warn(located_in(file, problem) for problem in pushed.warnings)
-    return pushed
 
 
 def _fields(policy: PolicyVersion) -> list[tuple[str, object]]:

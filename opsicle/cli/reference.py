@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import click
 
+from opsicle.cli.examples import EXAMPLES
 from opsicle.cli.root import root
 
 _INTRODUCTION = """\
@@ -14,7 +15,7 @@ _INTRODUCTION = """\
 
 Generated from the program by `opsicle/cli/reference.py`; change the commands, not this file.
 
-`opsicle [--profile P] [-o table|json] COMMAND`
+`opsicle [--profile P] [-o table|json] COMMAND`; both options may also stand behind the command.
 
 **Output.** `-o json` prints exactly one JSON value on stdout: a list command prints an array, every other command an
 object. Everything else, live logs included, goes to stderr. An error is then one JSON object on the last line of
@@ -82,6 +83,7 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     yield f"`{' '.join(f'{context.command_path}{options} {usage}'.split())}`\n"
     yield "\n".join(line.strip() for line in (command.help or "").splitlines()).strip() + "\n"
     yield _options(command, context)
+    yield f"```sh\n{EXAMPLES[context.command_path.partition(' ')[2]]}\n```\n"
 
 
 def _options(command: click.Command, context: click.Context) -> str:

@@ -9,41 +9,55 @@ import click
 
 from opsicle.cli.invocation import Invocation
 
-COMMANDS = {
-    "demo": "demo",
-    "server": "server",
-    "setup": "accounts",
-    "reset": "accounts",
-    "accept": "invitations",
-    "login": "accounts",
-    "logout": "accounts",
-    "whoami": "accounts",
-    "worker": "worker",
-    "workers": "workers",
-    "templates": "templates",
-    "run": "run",
-    "automations": "automations",
-    "logs": "automations",
-    "orgs": "orgs",
-    "approvals": "approvals",
-    "users": "users",
-    "roles": "roles",
-    "groups": "groups",
-    "can": "roles",
-    "service-accounts": "service_accounts",
-    "tokens": "tokens",
-    "sessions": "logins",
-    "totp": "totp",
-    "secrets": "secrets",
-    "policies": "policies",
-    "channels": "channels",
-    "audit": "audit",
-    "service": "service",
-    "recover": "recover",
+GROUPS = {
+    "Try it and log in": {
+        "demo": "demo",
+        "setup": "accounts",
+        "accept": "invitations",
+        "login": "accounts",
+        "logout": "accounts",
+        "whoami": "accounts",
+        "reset": "accounts",
+        "sessions": "logins",
+        "totp": "totp",
+    },
+    "Run things": {
+        "templates": "templates",
+        "run": "run",
+        "automations": "automations",
+        "logs": "logs",
+        "approvals": "approvals",
+    },
+    "Say who may do what": {
+        "users": "users",
+        "roles": "roles",
+        "groups": "groups",
+        "can": "roles",
+        "service-accounts": "service_accounts",
+        "tokens": "tokens",
+        "policies": "policies",
+        "orgs": "orgs",
+    },
+    "Connect things": {
+        "workers": "workers",
+        "secrets": "secrets",
+        "channels": "channels",
+    },
+    "Operate": {
+        "server": "server",
+        "worker": "worker",
+        "service": "service",
+        "recover": "recover",
+        "audit": "audit",
+    },
 }
-"""Each command and the module of `opsicle.cli` that has it, in the order in which help lists them."""
+"""In groups, each command and the module of `opsicle.cli` that has it, in the order in which help lists them."""
+
+COMMANDS = {name: module for group in GROUPS.values() for name, module in group.items()}
 
 OUTPUTS = ("table", "json")
+PROFILE_HELP = "Which login to use; `default` unless told."
+OUTPUT_HELP = "How results are printed; `table` unless told."
 
 
 class Root(click.Group):
@@ -71,21 +85,32 @@ class Root(click.Group):
             ctx.fail(f"there is no command {quoted(args[0])}{nearest(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands in their groups, each with its whole first sentence."""
+        for title, names in GROUPS.items():
+            with formatter.section(title):
+                _write_summaries(self, ctx, formatter, list(names))
+
 
 class Command(click.Command):
-    """A command that takes `-o` behind its name too, where people tend to type it."""
+    """A command that takes `--profile` and `-o` behind its name too, where people tend to type them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params.append(
-            click.Option(
-                ["-o", "--output"],
-                type=click.Choice(OUTPUTS),
-                expose_value=False,
-                hidden=True,
-                callback=_set_output,
-            )
-        )
+        self.params += _everywhere()
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command's own options, then those that every command has."""
+        super().format_options(ctx, formatter)
+        _write_everywhere(ctx, formatter)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """An example."""
+        from opsicle.cli.examples import EXAMPLES
+
+        if example := EXAMPLES.get(ctx.command_path.partition(" ")[2]):
+            with formatter.section("Example"):
+                formatter.write(f"{'':{formatter.current_indent}}{example}\n")
 
 
 class Noun(click.Group):
@@ -93,9 +118,55 @@ class Noun(click.Group):
 
     command_class = Command
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += _everywhere()
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The verbs in the order of the source."""
         return list(self.commands)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Help, the options that every command has, and the verbs."""
+        click.Command.format_options(self, ctx, formatter)
+        _write_everywhere(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs, each with its whole first sentence."""
+        with formatter.section("Commands"):
+            _write_summaries(self, ctx, formatter, self.list_commands(ctx))
+
+
+def _write_summaries(group: click.Group, ctx: click.Context, formatter: click.HelpFormatter, names: list[str]) -> None:
+    commands = [(name, group.get_command(ctx, name)) for name in names]
+    formatter.write_dl([(name, _summary(command)) for name, command in commands if command and not command.hidden])
+
+
+def _summary(command: click.Command) -> str:
+    """The first paragraph of its help, not cut off."""
+    return " ".join((command.help or "").partition("\n\n")[0].split())
+
+
+def _everywhere() -> list[click.Parameter]:
+    """The options that stand before the command, for behind it. Hidden from what lists a command's own options."""
+    common: dict[str, Any] = {"expose_value": False, "hidden": True, "allow_from_autoenv": False}
+    return [
+        click.Option(["--profile"], metavar="P", help=PROFILE_HELP, callback=_set_profile, **common),
+        click.Option(["-o", "--output"], type=click.Choice(OUTPUTS), help=OUTPUT_HELP, callback=_set_output, **common),
+    ]
+
+
+def _write_everywhere(ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    with formatter.section("Options of every command"):
+        rows = [("--profile P", PROFILE_HELP), (f"-o, --output [{'|'.join(OUTPUTS)}]", OUTPUT_HELP)]
+        formatter.write_dl(rows)
+
+
+def _set_profile(ctx: click.Context, _option: click.Parameter, value: str | None) -> None:
+    invocation = ctx.find_root().obj
+    if value is not None and isinstance(invocation, Invocation):
+        invocation.profile = value
 
 
 def _set_output(ctx: click.Context, _option: click.Parameter, value: str | None) -> None:
@@ -116,7 +187,7 @@ def _show_version(ctx: click.Context, _option: click.Parameter, value: bool) -> 
     cls=Root,
     context_settings={"auto_envvar_prefix": "OPSICLE", "help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option("--profile", metavar="P", default="default", help="Which login to use; `default` unless told.")
+@click.option("--profile", metavar="P", default="default", help=PROFILE_HELP)
 @click.option(
     "-o",
     "--output",
@@ -125,7 +196,7 @@ def _show_version(ctx: click.Context, _option: click.Parameter, value: bool) -> 
     # Not OPSICLE_OUTPUT: in a phase of a job that is the file for its outputs, and a phase may call this program.
     envvar="OPSICLE_FORMAT",
     allow_from_autoenv=False,
-    help="How results are printed; `table` unless told.",
+    help=OUTPUT_HELP,
 )
 @click.option(
     "--version",

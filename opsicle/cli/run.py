@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
 from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Command
@@ -30,7 +31,7 @@ class _Lines(click.types.StringParamType):
 
 
 @click.command(cls=Command)
-@click.argument("what", metavar="NAME|FILE")
+@click.argument("what", metavar="NAME|FILE", type=FileName())
 @click.option(
     "--var",
     metavar="ID=VALUE",

@@ -11,7 +11,8 @@ from opsicle.cli.root import Command, Noun
 _HEAD = """\
 # Made by `opsicle service print {kind}`. Keep it as /etc/systemd/system/{unit}.service, then:
 #   systemctl daemon-reload && systemctl enable --now {unit}
-# What is to differ from it belongs into /etc/systemd/system/{unit}.service.d/*.conf, options into {settings}.
+# What is to differ from it belongs into /etc/systemd/system/{unit}.service.d/*.conf, options into the table [{kind}] of
+# /etc/opsicle/opsicle.toml, which the service's user must be able to read: `opsicle {kind} --help` has them all.
 """
 
 _SERVER = """\
@@ -25,9 +26,7 @@ Type=notify
 NotifyAccess=main
 User={user}
 Group={user}
-# {settings}: one option a line, as OPSICLE_SERVER_NAME=ops.example.com; `opsicle server --help` has them all.
-EnvironmentFile=-{settings}
-Environment=OPSICLE_CACHE_DIR=/var/cache/opsicle
+{groups}Environment=OPSICLE_CONFIG_DIR=/etc/opsicle OPSICLE_CACHE_DIR=/var/cache/opsicle
 ExecStart={program} server --data-dir /var/lib/opsicle
 # Certificates and settings are read anew; nothing is interrupted.
 ExecReload=/bin/kill -HUP $MAINPID
@@ -83,10 +82,7 @@ After=network-online.target
 Type=exec
 User={user}
 Group={user}
-# {settings}: one option a line, as OPSICLE_WORKER_SLOTS=8; `opsicle worker --help` has them all.
-# OPSICLE_WORKER_JOIN_FILE names the file with the join token for the first start; remove both afterwards.
-EnvironmentFile=-{settings}
-Environment=OPSICLE_CACHE_DIR=/var/cache/opsicle-worker
+{groups}Environment=OPSICLE_CONFIG_DIR=/etc/opsicle OPSICLE_CACHE_DIR=/var/cache/opsicle-worker
 ExecStart={program} worker --data-dir /var/lib/opsicle-worker
 StateDirectory=opsicle-worker
 StateDirectoryMode=0700
@@ -129,8 +125,9 @@ def service() -> None:
 @service.command("print", cls=Command)
 @click.argument("kind", metavar="server|worker", type=click.Choice(list(_UNITS)))
 @click.option("--user", metavar="USER", help="Whom it runs as; opsicle or opsicle-worker unless told.")
+@click.option("--group", metavar="GROUP", multiple=True, help="A further group, such as the proxy's. May be repeated.")
 @click.option("--program", metavar="PATH", help="Where the program is; this very file unless told.")
-def print_(kind: str, user: str | None, program: str | None) -> None:
+def print_(kind: str, user: str | None, group: tuple[str, ...], program: str | None) -> None:
     r"""Print a unit for a server or a worker, hardened, with a stop that does not break off what runs.
 
     \b
@@ -142,7 +139,7 @@ def print_(kind: str, user: str | None, program: str | None) -> None:
         "unit": unit,
         "user": user or ("opsicle" if kind == "server" else "opsicle-worker"),
         "program": _escaped(shlex.quote(program) if program else _this_program()),
-        "settings": f"/etc/opsicle/{kind}.env",
+        "groups": f"SupplementaryGroups={' '.join(group)}\n" if group else "",
     }
     click.echo((_HEAD + "\n" + text).format(**values), nl=False)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from opsicle.cli.complaints import located_in, warn
+from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
 from opsicle.cli.output import Column, emit, emit_list, print_json
 from opsicle.cli.proofs import totp_option, with_proof
@@ -17,7 +17,8 @@ from opsicle.cli.terminal import echo_document, printable, say
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
-    from opsicle.domain.errors import InvalidInput
+    from opsicle.client.api import Api
+    from opsicle.domain.errors import InvalidInput, Problem
     from opsicle.domain.templates import Notify
     from opsicle.wire.user_api import Pushed, TemplateVersion
 
@@ -42,7 +43,7 @@ def templates() -> None:
 
 
 @templates.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FileName())
 def validate(files: tuple[str, ...]) -> InvalidInput | None:
     """Check files without any server. One file makes one JSON object, several make an array."""
     from opsicle.cli.documents import check_file
@@ -65,23 +66,20 @@ def validate(files: tuple[str, ...]) -> InvalidInput | None:
 
 
 @templates.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FileName())
 @totp_option
 def push(files: tuple[str, ...], totp: str | None) -> None:
     """Make files the newest versions of their templates. One file makes one JSON object, several an array.
 
-    Changing who must approve one takes the right to manage policies.
+    Several are checked before the first is sent. Changing who must approve one takes the right to manage policies.
     """
-    from opsicle.cli.documents import read_source
+    from opsicle.cli.pushes import push_files
 
-    sources = [(file, read_source(Path(file))) for file in files]
-    pushed = with_proof(totp, lambda api: [_push(api.push, file, source) for file, source in sources])
-    if current().wants_json:
-        print_json(pushed[0] if len(files) == 1 else pushed)
-        return
-    for one in pushed:
-        said = "pushed" if one.is_new else "unchanged"
-        click.echo(f"{one.name} version {one.version} {said}")
+    def push_one(api: Api, source: str) -> tuple[Pushed, list[Problem]]:
+        pushed = api.push(source)
+        return pushed, [*pushed.warnings, *pushed.unsupported]
+
+    push_files(files, totp, push_one)
 
 
 @templates.command("list")
@@ -136,18 +134,6 @@ def delete(name: str, totp: str | None) -> None:
     """Take a template out of use. Its automations stay."""
     with_proof(totp, lambda api: api.delete_template(name))
     emit({"name": name, "is_deleted": True}, [("deleted", name)])
-
-
-def _push(push_source: object, file: str, source: str) -> Pushed:
-    from opsicle.domain.errors import InvalidInput
-
-    assert callable(push_source)
-    try:
-        pushed: Pushed = push_source(source)
-    except InvalidInput as error:
-        raise InvalidInput(f"{file}: {error.message}", hint=error.hint, problems=error.problems) from error
-    warn(located_in(file, problem) for problem in [*pushed.warnings, *pushed.unsupported])
-    return pushed
 
 
 def _fields(template: TemplateVersion) -> list[tuple[str, object]]:

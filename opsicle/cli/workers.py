@@ -65,11 +65,11 @@ def token(ttl: int, shared: bool, label: tuple[str, ...], no_labels: bool) -> No
 
 @workers.command("list")
 @shared_option
-@click.option("--all", "with_revoked", is_flag=True, help="Revoked workers too.")
+@click.option("--all", is_flag=True, help="Revoked workers too.")
 @limit
-def list_(shared: bool, with_revoked: bool, limit: int | None) -> None:
+def list_(shared: bool, all: bool, limit: int | None) -> None:
     """List the workers that are not revoked."""
-    emit_list(connect().workers(is_shared=shared, with_revoked=with_revoked), _COLUMNS, limit=limit)
+    emit_list(connect().workers(is_shared=shared, with_revoked=all), _COLUMNS, limit=limit)
 
 
 @workers.command()
@@ -127,6 +127,7 @@ def _emit(worker: object) -> None:
             ("only says of itself", _only_said(worker)),
             ("clock", _clock(worker)),
             ("version", worker.version),
+            ("jobs not known here", ", ".join(worker.unknown_jobs)),
             ("certificate until", worker.certificate_expires_at),
         ],
     )

@@ -209,9 +209,9 @@ class Api(ApprovalCalls, PolicyCalls, AccessCalls):
         """Trigger a new automation with the template version and values of an old one, once as in `run`."""
         return self._trigger(f"{_automation(automation_id)}/rerun", None)
 
-    def automations(self, *, state: str = "", template: str = "") -> Iterator[wire.AutomationSummary]:
-        """Automations, newest first."""
-        query = urlencode({key: value for key, value in (("state", state), ("template", template)) if value})
+    def automations(self, **filters: str | None) -> Iterator[wire.AutomationSummary]:
+        """Automations, newest first. The filters are `state`, `template`, `requester` and `since`."""
+        query = urlencode({key: value for key, value in filters.items() if value})
         return self._pages("/api/v1/automations", wire.AutomationSummary, query)
 
     def automation(self, automation_id: str) -> wire.Automation:
@@ -222,12 +222,14 @@ class Api(ApprovalCalls, PolicyCalls, AccessCalls):
         """Ask that an automation stops."""
         return self._post(f"{_automation(automation_id)}/cancel", None, wire.Automation)
 
-    def log(self, automation_id: str) -> Iterator[bytes]:
-        """The newest job's log as it is now, in pieces; a broken connection is made anew and nothing read twice.
+    def log(self, automation_id: str, offset: int = 0) -> Iterator[bytes]:
+        """The newest job's log from `offset` as it is now, in pieces.
+
+        A broken connection is made anew and nothing read twice.
 
         Raises Conflict if another attempt begins meanwhile.
         """
-        offset, job, tries = 0, "", 0
+        job, tries, start = "", 0, offset
         while True:
             path = f"{_automation(automation_id)}/log?{urlencode({'offset': offset})}"
             try:
@@ -243,12 +245,12 @@ class Api(ApprovalCalls, PolicyCalls, AccessCalls):
                 return
             except Unreachable:
                 tries += 1
-                if tries >= LOG_TRIES or not offset:
+                if tries >= LOG_TRIES or offset == start:
                     raise
 
-    def events_path(self, automation_id: str) -> str:
-        """Where the automation's live events are."""
-        return f"{_automation(automation_id)}/events"
+    def events_path(self, automation_id: str, offset: int = 0) -> str:
+        """Where the automation's live events are, with its log from `offset` on."""
+        return f"{_automation(automation_id)}/events" + (f"?offset={offset}" if offset else "")
 
     # Workers
 

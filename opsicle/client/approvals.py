@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
-from opsicle.client.calls import Calls
+from opsicle.client.calls import Calls, part
 from opsicle.wire.approval_api import Approval, ApprovalNeed, ApprovalSummary, DecisionRequest
 from opsicle.wire.policy_api import PolicyPushed, PolicyVersion, PolicyVersionSummary
 from opsicle.wire.user_api import SourceRequest
@@ -54,7 +54,7 @@ class ApprovalCalls(Calls):
     def approval_need(self, template: str, version: int | None = None) -> ApprovalNeed:
         """Who would have to agree if the caller ran a template."""
         query = "" if version is None else f"?version={version}"
-        return self._get(f"/api/v1/templates/{quote(template, safe='')}/approval{query}", ApprovalNeed)
+        return self._get(f"/api/v1/templates/{part(template)}/approval{query}", ApprovalNeed)
 
     def approve(self, approval_id: str, request: DecisionRequest) -> Approval:
         """Agree to one waiting automation."""
@@ -70,8 +70,8 @@ class ApprovalCalls(Calls):
 
 
 def _approval(approval_id: str) -> str:
-    return f"{EVERY_APPROVAL}/{quote(approval_id, safe='')}"
+    return f"{EVERY_APPROVAL}/{part(approval_id)}"
 
 
 def _policy(name: str) -> str:
-    return f"{EVERY_POLICY}/{quote(name, safe='')}"
+    return f"{EVERY_POLICY}/{part(name)}"

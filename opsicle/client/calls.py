@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from opsicle.client.connection import Connection
-from opsicle.domain.errors import Internal
+from opsicle.domain.errors import Internal, NotFound, UsageError
 
 T = TypeVar("T")
 
@@ -69,5 +69,13 @@ def _decoded(body: bytes, of: type[T]) -> T:
 
 
 def part(name: str) -> str:
-    """A name as one segment of a path."""
+    """Return a name or id as one segment of a path.
+
+    Raises UsageError for an empty one, and NotFound for what every program on the way takes for a step in the path:
+    with either the call would reach something else than was meant.
+    """
+    if not name:
+        raise UsageError("the name or id is empty", hint="Is the variable set that it was to come from?")
+    if name in {".", ".."}:
+        raise NotFound(f"there is nothing called {name}")
     return quote(name, safe="")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from opsicle.client.api import Api
+from opsicle.client.calls import part
 from opsicle.wire import channel_api as wire
 
 _LINKS = "/api/v1/chat-links"
@@ -46,11 +47,11 @@ class ChannelApi(Api):
 
     def delivery(self, delivery_id: str) -> wire.Delivery:
         """One delivery."""
-        return self._get(f"{_DELIVERIES}/{quote(delivery_id, safe='')}", wire.Delivery)
+        return self._get(f"{_DELIVERIES}/{part(delivery_id)}", wire.Delivery)
 
     def retry_delivery(self, delivery_id: str) -> wire.Delivery:
         """Let a delivery that failed be tried again now."""
-        return self._post(f"{_DELIVERIES}/{quote(delivery_id, safe='')}/retry", None, wire.Delivery)
+        return self._post(f"{_DELIVERIES}/{part(delivery_id)}/retry", None, wire.Delivery)
 
     def preferences(self) -> Iterator[wire.Preference]:
         """What the caller is told of, and through which channels."""
@@ -70,8 +71,8 @@ class ChannelApi(Api):
 
     def unlink(self, channel: str) -> None:
         """End the caller's link on a channel."""
-        self._tell("DELETE", f"{_LINKS}/{quote(channel, safe='')}")
+        self._tell("DELETE", f"{_LINKS}/{part(channel)}")
 
 
 def _channel(name: str) -> str:
-    return f"{_CHANNELS}/{quote(name, safe='')}"
+    return f"{_CHANNELS}/{part(name)}"

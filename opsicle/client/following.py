@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 import msgspec
 
@@ -21,11 +22,15 @@ _MAX_LINE_BYTES = 16 * 1024 * 1024
 
 
 class LogPiece(msgspec.Struct, frozen=True):
-    """The next bytes of the log. `stream` is 1 for stdout, 2 for stderr; `phase` is the index of the phase."""
+    """The next bytes of the log, and when the worker read them.
+
+    `stream` is 1 for stdout, 2 for stderr; `phase` is the index of the phase.
+    """
 
     phase: int
     stream: int
     data: bytes
+    at: datetime
 
 
 class Away(msgspec.Struct, frozen=True):
@@ -41,12 +46,12 @@ class Event(msgspec.Struct, frozen=True):
     data: bytes
 
 
-def follow(api: Api, automation_id: str) -> Iterator[Automation | LogPiece | Away]:
-    """Yield what happens to the automation from its first byte of log until it is over and all log was seen.
+def follow(api: Api, automation_id: str, start: int = 0) -> Iterator[Automation | LogPiece | Away]:
+    """Yield what happens to the automation, from byte `start` of its log, until it is over and all log was seen.
 
     Raises Unreachable when the server stays away for PATIENCE_SECONDS, and at once where it was never reached.
     """
-    position = _Position()
+    position = _Position(start)
     lost_at: float | None = None
     backoff = Backoff(_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS)
     was_reached = False
@@ -70,16 +75,17 @@ def follow(api: Api, automation_id: str) -> Iterator[Automation | LogPiece | Awa
 
 
 class _Position:
-    """Up to which byte of which job's log has been seen."""
+    """Up to which byte of which job's log has been seen; of the first job's log `start` bytes are not wanted."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: int) -> None:
         self.job_id = ""
-        self.offset = 0
+        self.offset = start
 
     def new_part(self, job_id: str, offset: int, data: bytes) -> bytes:
         """The part of a chunk that was not seen yet; from now on it was. A new job's log begins anew."""
         if job_id != self.job_id:
-            self.job_id, self.offset = job_id, 0
+            self.offset = 0 if self.job_id else self.offset
+            self.job_id = job_id
         if offset > self.offset:
             raise Internal(f"the server left out bytes {self.offset} to {offset} of the log")
         fresh = data[self.offset - offset :]
@@ -91,7 +97,7 @@ def _connect(api: Api, automation_id: str, position: _Position) -> Iterator[Even
     headers = {"Accept": "text/event-stream"}
     if position.job_id:
         headers["Last-Event-ID"] = f"{position.job_id}:{position.offset}"
-    with api.connection.stream(api.events_path(automation_id), headers=headers) as stream:
+    with api.connection.stream(api.events_path(automation_id, position.offset), headers=headers) as stream:
         yield from parse_events(stream.pieces)
 
 
@@ -104,7 +110,7 @@ def _taken(event: Event, position: _Position) -> Iterator[Automation | LogPiece]
             for chunk in log.chunks:
                 data = position.new_part(log.job_id, chunk.offset, base64.b64decode(chunk.data, validate=True))
                 if data:
-                    yield LogPiece(chunk.phase, chunk.stream, data)
+                    yield LogPiece(chunk.phase, chunk.stream, data, chunk.at)
     except (msgspec.MsgspecError, ValueError) as error:
         raise Internal(f"the server's event is not what was expected: {error}") from error
 

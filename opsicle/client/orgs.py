@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import quote
 
 from opsicle.client.api import Api
+from opsicle.client.calls import part
 from opsicle.wire import org_api as wire
 from opsicle.wire.user_api import LoginReply
 
@@ -47,7 +47,7 @@ class OrgApi(Api):
 
     def revoke_invitation(self, invitation_id: str) -> None:
         """End an invitation."""
-        self._tell("DELETE", f"/api/v1/invitations/{quote(invitation_id, safe='')}")
+        self._tell("DELETE", f"/api/v1/invitations/{part(invitation_id)}")
 
     def look_at_invitation(self, token: str) -> wire.InvitationOffer:
         """What a link leads to."""
@@ -59,7 +59,7 @@ class OrgApi(Api):
 
     def invite_admin(self, code: str, email: str) -> wire.NewInvitation:
         """Make the link for the admin of an org that has none, as somebody who runs the server."""
-        path = f"/api/v1/provider/orgs/{quote(code, safe='')}/invitations"
+        path = f"/api/v1/provider/orgs/{part(code)}/invitations"
         return self._post(path, wire.InviteAdminRequest(email=email), wire.NewInvitation)
 
     def provider_admins(self) -> Iterator[wire.ProviderAdmin]:
@@ -81,8 +81,8 @@ class OrgApi(Api):
 
     def drop_provider_admin(self, who: str) -> None:
         """Take running the server from somebody."""
-        self._tell("DELETE", f"/api/v1/provider/admins/{quote(who, safe='')}")
+        self._tell("DELETE", f"/api/v1/provider/admins/{part(who)}")
 
 
 def _org(code: str) -> str:
-    return f"/api/v1/orgs/{quote(code, safe='')}"
+    return f"/api/v1/orgs/{part(code)}"

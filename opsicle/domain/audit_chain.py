@@ -16,6 +16,8 @@ NO_HASH = "0" * 64
 """What stands for the hash before the first entry, and before the first checkpoint."""
 
 _ENTRY = "opsicle audit entry 1"
+_ENTRY_FIELDS = 10
+_ENTRY_START = f"{len(_ENTRY)}:{_ENTRY},"
 _CHECKPOINT = "opsicle audit checkpoint 1"
 
 
@@ -29,7 +31,23 @@ def entry_hash(chain: str, previous: str, entry: Iterable[object]) -> str:
 
     `entry` is seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource and data, in this order.
     """
-    return sha256(_netstrings((_ENTRY, chain, previous, *entry))).hexdigest()
+    fields = tuple(map(str, entry))
+    if len(fields) == _ENTRY_FIELDS and (text := _plain(chain, previous, fields)).isascii():
+        return sha256(text.encode("ascii")).hexdigest()
+    return sha256(_netstrings((_ENTRY, chain, previous, *fields))).hexdigest()
+
+
+def _plain(chain: str, previous: str, fields: tuple[str, ...]) -> str:
+    """The netstrings of an entry with lengths in letters: right if all of it is ASCII, as nearly always.
+
+    Written out, because a loop over the fields takes a third longer, which a million entries make seconds of.
+    """
+    seq, at, kind, actor_id, name, channel, address, verb, resource, data = fields
+    return (
+        f"{_ENTRY_START}{len(chain)}:{chain},{len(previous)}:{previous},{len(seq)}:{seq},{len(at)}:{at},"
+        f"{len(kind)}:{kind},{len(actor_id)}:{actor_id},{len(name)}:{name},{len(channel)}:{channel},"
+        f"{len(address)}:{address},{len(verb)}:{verb},{len(resource)}:{resource},{len(data)}:{data},"
+    )
 
 
 def checkpoint_content(chain: str, checkpoint: Iterable[object]) -> bytes:

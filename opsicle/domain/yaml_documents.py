@@ -18,6 +18,7 @@ from yaml import events
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.problems import Problems, quoted, refuse
+from opsicle.domain.surrogate_pairs import SurrogatePairs
 
 try:
     from yaml import CSafeLoader as _Loader  # libyaml: 20 times faster
@@ -87,9 +88,10 @@ def load(source: bytes, problems: Problems) -> Node:
     Mistakes that leave the rest readable (duplicate keys, tags and such) are added to `problems`.
     Raises InvalidInput at once for anything else: too large, too deep, not UTF-8, not YAML, empty.
     """
-    composer = _Composer(problems)
+    pairs = SurrogatePairs(_decoded(source))
+    composer = _Composer(problems, pairs)
     try:
-        for event in _events(_decoded(source)):
+        for event in _events(pairs.text):
             composer.take(event)
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error) from None
@@ -147,6 +149,9 @@ _ADVICE = {
     "could not find expected ':'": "; a line that is no `field: value` stands among the fields",
     "did not find expected '-' indicator": "; a line is indented unlike the items above it",
     "unexpected end of stream": "; a quote or bracket is not closed",
+    "invalid Unicode character escape code": (
+        r"; escapes from \ud800 to \udfff are halves of one character: a \ud8… to \udb… with a \udc… to \udf… behind it"
+    ),
 }
 """What a person can do about libyaml's terser messages, by words of theirs."""
 
@@ -171,9 +176,10 @@ class _Frame(msgspec.Struct):
 class _Composer:
     """Turns events into nodes. The open collections are a stack, so that depth costs no recursion."""
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, pairs: SurrogatePairs) -> None:
         self.documents: list[Node] = []
         self._problems = problems
+        self._pairs = pairs
         self._open: list[_Frame] = []
         self._anchors: dict[str, Node] = {}
         self._nodes = 0
@@ -195,8 +201,9 @@ class _Composer:
     def _take_scalar(self, event: events.ScalarEvent) -> None:
         line = _line(event)
         self._check_tag(event.tag, line)
-        node = _scalar(event.value, line, is_plain=not event.style)
-        if _UNUSABLE.search(event.value):
+        text = self._pairs.put_back(event.value, is_double_quoted=event.style == '"')
+        node = _scalar(text, line, is_plain=not event.style)
+        if _UNUSABLE.search(text):
             self._problems.add(self._path(), "it holds a NUL or another character that is no text", line)
         if node.kind is Kind.FLOAT and node.content is None:
             self._problems.add(self._path(), f"{quoted(node.text)} is not a finite number", line)

@@ -29,6 +29,14 @@ _sequence = _Sequence()
 
 def new_id(now: datetime) -> str:
     """26 characters, in the manner of a monotonic ULID (https://github.com/ulid/spec)."""
-    number = _sequence.next(int(now.timestamp() * 1000))
+    return _text(_sequence.next(int(now.timestamp() * 1000)))
+
+
+def lowest_id(at: datetime) -> str:
+    """What no id that was made at that time or later is below; earlier ones are."""
+    return _text(max(0, int(at.timestamp() * 1000)) << _RANDOM_BITS)
+
+
+def _text(number: int) -> str:
     digits = (_TIME_BITS + _RANDOM_BITS) // _DIGIT_BITS
     return "".join(_ALPHABET[(number >> (_DIGIT_BITS * place)) & 31] for place in reversed(range(digits)))

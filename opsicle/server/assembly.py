@@ -55,6 +55,7 @@ from opsicle.server.services.deliveries import Deliveries
 from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.egress_bounds import EgressBounds
 from opsicle.server.services.enrolments import Enrolments, Urls
+from opsicle.server.services.epoch_reports import EpochReports
 from opsicle.server.services.figures import Figures
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.following import Following
@@ -225,6 +226,9 @@ class Services:
         self.workers.on_revoked = self.dispatch.on_revoked
         self.workers.on_drain_changed = self.dispatch.on_drain_changed
         self.workers.on_labels_granted = self.dispatch.on_labels_granted
+        core, hold = self.core, self.status.hold
+        self.epoch_reports = EpochReports(core.state, hold, core.order_key.public, core.epoch, clock)
+        self.jobs.hear_newer_epoch = self.epoch_reports.hear_newer
         for reason in self.core.logs.lost:
             self.status.remarks.note_lost_logs(reason)
         self.core.logs.on_lost = self.status.remarks.note_lost_logs
@@ -263,7 +267,7 @@ class Services:
     def worker_routes(self) -> list[Route]:
         """What the workers' listener offers."""
         return [
-            *worker_jobs.routes(self.dispatch, self.jobs, self.audit_checkpoints),
+            *worker_jobs.routes(self.dispatch, self.jobs, self.audit_checkpoints, self.epoch_reports),
             *enrol.worker_routes(self.enrolments),
         ]
 

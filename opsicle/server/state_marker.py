@@ -114,14 +114,16 @@ def _compare(
         if found.heads.get(org_id, (0, ""))[0] < seq
     }
     lacking = (
-        *_of_epochs(epoch, marker),
+        *_of_epochs(epoch, marker, found.known_epoch),
         *_of_files(found, marker, noted, database),
         *_of_entries(connection, found, marker, entries),
     )
-    return Missing(lacking, max(epoch.number, marker.epoch), entries)
+    return Missing(lacking, max(epoch.number, marker.epoch, found.known_epoch), entries)
 
 
-def _of_epochs(epoch: Epoch, marker: Marker) -> Iterator[str]:
+def _of_epochs(epoch: Epoch, marker: Marker, known: int) -> Iterator[str]:
+    if known >= max(epoch.number, 1):
+        yield f"a worker has worked for epoch {known} of this server, and this is an older copy"
     if epoch.number < marker.epoch:
         yield f"the database is of epoch {epoch.number}, older than {marker.epoch}"
     elif epoch.number == marker.epoch and epoch.id != marker.epoch_id:

@@ -106,13 +106,28 @@ class RunningJob(msgspec.Struct, frozen=True):
     fence: int
 
 
+class SignedOrder(msgspec.Struct, frozen=True):
+    """An order as it was signed: it shows in which epoch of the server it was given."""
+
+    order: Annotated[bytes, msgspec.Meta(max_length=256 * 1024)]
+    signature: Annotated[bytes, msgspec.Meta(max_length=64)]
+
+
+class RanAutomation(msgspec.Struct, frozen=True):
+    """An automation that the worker has begun, and when by its own clock."""
+
+    automation_id: Word
+    began_at_ms: Milliseconds
+
+
 class PollRequest(msgspec.Struct, kw_only=True):
     """What the worker is and has. This is also its heartbeat: it renews the lease of every job in `jobs`.
 
     `boot_id` names this life of the worker's process, `sent_at_ms` is its time. `labels` are what it says of itself;
     `granted` what the server has told it beyond them (see `PollReply`): it is given only what it knows itself to fit.
     `history_rewritten` says how the org's audit record contradicts what the worker has seen of it; "" if it does not.
-    `formats` are those of manifests and orders that it reads.
+    `formats` are those of manifests and orders that it reads. `newer_epoch` shows a server that there was a later state
+    than its own; `ran` is what this worker has begun lately, for a server that wants to know (see `PollReply`).
     """
 
     boot_id: Word
@@ -129,6 +144,8 @@ class PollRequest(msgspec.Struct, kw_only=True):
     sent_at_ms: Milliseconds | None = None
     granted: Labels = {}
     formats: Formats = BEFORE_FORMATS
+    newer_epoch: SignedOrder | None = None
+    ran: Annotated[tuple[RanAutomation, ...], msgspec.Meta(max_length=MAX_LISTED_JOBS)] = ()
 
 
 class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -137,7 +154,8 @@ class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     An answer without work brings the newest `checkpoint` of the org's audit record. `withheld` says why this worker is
     given no work at all ("its clock is 3 h ahead of the server's"). `granted` are the labels that it was granted beyond
     what it says of itself, where that is not what its poll said. `formats` are those of
-    manifests and orders that the server writes.
+    manifests and orders that the server writes. `epoch` and `epoch_id` are the server's; `wants_ran`: after a restore
+    it does not know what its workers have run.
     """
 
     work: tuple[Work, ...] = ()
@@ -149,6 +167,9 @@ class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     withheld: str = ""
     granted: dict[str, str] | None = None
     formats: Formats = BEFORE_FORMATS
+    epoch: int = 0
+    epoch_id: str = ""
+    wants_ran: bool = False
 
 
 class StartRequest(msgspec.Struct):
@@ -161,13 +182,14 @@ class RefuseRequest(msgspec.Struct):
     """I will not carry this out, and why: the order with it does not fit.
 
     `is_untimely`: by the worker's clock it is not now that the order counts; another worker may well carry it out.
-    `sent_at_ms` is the worker's time.
+    `sent_at_ms` is the worker's time. `newer_epoch`: the order comes from an older state of the server than this.
     """
 
     fence: int
     reason: Explanation
     is_untimely: bool = False
     sent_at_ms: Milliseconds | None = None
+    newer_epoch: SignedOrder | None = None
 
 
 class LogRequest(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -4,6 +4,7 @@ D/lock           held while a worker runs, so that a second one refuses
 D/identity.json  key, certificate, CA and address of the server: one file, so that it is whole or absent
 D/journal        see journal.py
 D/checkpoint.json  see witness.py
+D/epoch.json       see known_epoch.py
 D/spool/         see spool.py
 D/workspaces/    the working folders of jobs
 """
@@ -62,6 +63,7 @@ class DataFolder:
         self.path = path
         self.journal = path / "journal"
         self.checkpoint = path / "checkpoint.json"
+        self.epoch = path / "epoch.json"
         self.spool = path / "spool"
         self.workspaces = path / "workspaces"
         self._identity = path / "identity.json"

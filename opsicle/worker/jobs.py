@@ -15,7 +15,7 @@ import msgspec
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import LeaseLost, LogIncomplete, NotAllowed, NotAuthenticated, OpsicleError
 from opsicle.domain.manifests import Order, digest
-from opsicle.wire.jobs import MAX_EXPLANATION, CommandReport, Outcome, PhaseReport, StepState, Work
+from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, Work
 from opsicle.wire.worker_api import (
     Done,
     FinishReply,
@@ -27,7 +27,9 @@ from opsicle.wire.worker_api import (
     StartRequest,
 )
 from opsicle.worker.accounts import Accounts
+from opsicle.worker.after_crash import TOO_LATE, LostJob, plan_for
 from opsicle.worker.connection import AWAY, Connection
+from opsicle.worker.held_jobs import HeldJobs
 from opsicle.worker.identity import DataFolder
 from opsicle.worker.job import Job
 from opsicle.worker.job_threads import JobThreads
@@ -38,7 +40,6 @@ from opsicle.worker.private_files import private_folder
 from opsicle.worker.process import Account
 from opsicle.worker.runner import Host, Runner, kill_leftovers
 from opsicle.worker.runtimes.subprocess import base_environment
-from opsicle.worker.spent_orders import SpentOrder
 from opsicle.worker.spool import Room, Spool
 from opsicle.worker.verification import Refused, Untimely, Verifier
 from opsicle.worker.workspace import remove_folder
@@ -61,6 +62,7 @@ class Jobs:
     """The table of held jobs, and what is done with each. Safe to use from any thread.
 
     `verifier` says what of the work that comes was ordered; nothing else is begun.
+    `was_answered` is set once a poll was: then the leases of what an earlier life has left are renewed.
     `accounts` says as whom each org's jobs run, `boot_id` which life of the process this is; set both before any comes.
     `on_rejected` is told when the server no longer accepts this worker at all; `on_idle` when the last job is gone.
     """
@@ -86,9 +88,9 @@ class Jobs:
         self.accounts, self.boot_id = Accounts(), ""
         self.shipper = LogShipper(connection)
         self.takes_more = True
+        self.was_answered = threading.Event()
         self._cannot_begin_until = 0.0
-        self._changed = threading.Condition()
-        self._held: dict[str, Job] = {}
+        self._held = HeldJobs()
         self._is_ending = False
         self._threads = JobThreads()
 
@@ -99,8 +101,7 @@ class Jobs:
 
     def held(self) -> tuple[RunningJob, ...]:
         """The jobs held now, for a poll."""
-        with self._changed:
-            return tuple(RunningJob(job.id, job.fence) for job in self._held.values())
+        return tuple(RunningJob(job.id, job.fence) for job in self._held.all())
 
     def take(self, work: Work) -> None:
         """Begin a job that a poll or a `finish` has brought; harmless if it is held already."""
@@ -108,61 +109,54 @@ class Jobs:
             log.error("a job's id cannot be used", extra={"job_id": work.job_id})
             return
         spool = Spool(self._folder.spool, work.job_id, self._room)
-        job = self._hold(work.job_id, work.fence, spool)
-        if job:
+        job = Job(work.job_id, work.fence, spool, self.shipper, self._journal)
+        if self._held.add(job):
             self._begin(lambda: self._carry_out(job, work), job)
 
     def resume(self) -> None:
         """Bring to an end what an earlier life of the worker left, as far as anybody can say how it ended."""
         for entry in self._journal.open_jobs():
             spool = Spool.recover(self._folder.spool, entry.job_id, self._room)
-            job = self._hold(entry.job_id, entry.fence, spool)
-            if job:
+            job = Job(entry.job_id, entry.fence, spool, self.shipper, self._journal)
+            if self._held.add(job):
                 self._begin(lambda job=job, entry=entry: self._settle(job, entry), job)  # type: ignore[misc]
 
     def cancel(self, job_id: str) -> None:
         """A person wants this job to stop; its clean-up phases still run, and its end is reported."""
-        job = self._find(job_id)
+        job = self._held.find(job_id)
         if job and not job.cancellation.requested:
             log.info("job is being cancelled", extra={"job_id": job_id})
             job.cancellation.cancel()
 
     def drop(self, job_id: str) -> None:
         """The lease of this job is gone: stop it and forget it."""
-        job = self._find(job_id)
+        job = self._held.find(job_id)
         if job:
             job.drop("the server says that its lease is gone")
             self._connection.wake()
 
     def cancel_all(self) -> None:
         """The worker must end soon: cancel every job."""
-        for job in self._all():
+        for job in self._held.all():
             self.cancel(job.id)
 
     def drop_all(self, reason: str) -> None:
         """The server wants nothing from this worker any more: stop every job."""
-        for job in self._all():
+        for job in self._held.all():
             job.drop(reason)
         self._connection.wake()
 
     def wait_until_idle(self, seconds: float) -> bool:
         """Wait until no job is held. False if some still are after `seconds`."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._held, seconds)
+        return self._held.wait_until_empty(seconds)
 
     def end(self) -> None:
         """Give up waiting for the server, and kill what still runs; the journal tells the next life."""
         self._is_ending = True
+        self.was_answered.set()
         self._connection.wake()
-        for job in self._all():
+        for job in self._held.all():
             kill_leftovers(job.id, grace_seconds=0)
-
-    def _hold(self, job_id: str, fence: int, spool: Spool) -> Job | None:
-        with self._changed:
-            if job_id in self._held:
-                return None
-            job = self._held[job_id] = Job(job_id, fence, spool, self.shipper, self._journal)
-            return job
 
     def _begin(self, task: Callable[[], None], job: Job) -> None:
         def run() -> None:
@@ -176,22 +170,11 @@ class Jobs:
         self._threads.run(run)
 
     def _let_go(self, job: Job) -> None:
-        with self._changed:
-            self._held.pop(job.id, None)
-            is_idle = not self._held
-            self._changed.notify_all()
+        is_idle = self._held.remove(job)
         if not self.can_begin:
             self._connection.interrupt_poll()  # the server hears that this worker holds it no more, and wants none
         if is_idle:
             self._on_idle()
-
-    def _find(self, job_id: str) -> Job | None:
-        with self._changed:
-            return self._held.get(job_id)
-
-    def _all(self) -> list[Job]:
-        with self._changed:
-            return list(self._held.values())
 
     def _carry_out(self, job: Job, work: Work) -> None:
         """From the lease to the acknowledged end. Nothing is executed that was not ordered, or was before.
@@ -210,7 +193,7 @@ class Jobs:
         facts = {"automation": work.automation_id, "template": work.template, "manifest": digest(work.manifest)}
         log.info("job started", extra={"job_id": job.id, **facts})
         began_at = time.monotonic()
-        outcome = self._run(job, work, account)
+        outcome = self._run(job, work, account, order.org_id)
         seconds = round(time.monotonic() - began_at, 3)
         log.info("job ended", extra={"job_id": job.id, "state": outcome.state, "seconds": seconds})
         self.shipper.detach(job.log)
@@ -222,8 +205,7 @@ class Jobs:
 
     def _may_start(self, job: Job, order: Order) -> bool:
         try:
-            if not self._journal.spend(SpentOrder(job.id, job.fence, order.nonce, order.expires_at)):
-                raise Refused("its order was carried out before")
+            self._journal.take_up(order, job.id, job.fence)
             self._journal.starting(job.id, job.fence)
         except OSError as error:
             # Never asked for, so never begun: the lease lapses, and whoever has room for a journal gets the job.
@@ -250,6 +232,7 @@ class Jobs:
         """Carry nothing out, and say so here and to the server. What an earlier order has left stays as it is."""
         log.error("order refused: nothing of it is run", extra={"job_id": job.id, "reason": str(refused)})
         request = RefuseRequest(job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, Untimely), now_ms())
+        request.newer_epoch = refused.proof
         try:
             self._insist(job, "refuse", request, Done)
         except (NotAuthenticated, NotAllowed) as error:
@@ -263,20 +246,27 @@ class Jobs:
         except LookupError:
             raise Refused("this worker runs each org's jobs as a user of its own, and has none for this org") from None
 
-    def _run(self, job: Job, work: Work, account: Account | None) -> Outcome:
+    def _run(self, job: Job, work: Work, account: Account | None, org_id: str) -> Outcome:
+        try:
+            if plan := plan_for(work, org_id):
+                self._note(job, lambda: self._journal.clean_up(job.id, plan))
+            return self._runner(job, work, account).run()
+        except Exception:
+            log.exception("the runner failed at a job", extra={"job_id": job.id})
+            kill_leftovers(job.id)
+            return Outcome(state=JobState.UNKNOWN, phases=(), explanation="the worker failed while it ran the job")
+
+    def _runner(self, job: Job, work: Work, account: Account | None) -> Runner:
         host = Host(
             workspace_root=self._folder.workspaces,
             account=account,
             environment=base_environment(account),
             private_folder=self._private_folder,
-            on_child=lambda pid, life: self._note_child(job, pid, life),
+            on_clean_up=lambda phase: self._note(job, lambda: self._journal.begun(job.id, phase)),
+            on_mask=lambda: self._note(job, lambda: self._journal.masked(job.id)),
+            on_child=lambda pid, life: self._note(job, lambda: self._journal.child(job.id, ChildProcess(pid, life))),
         )
-        try:
-            return Runner(work, job.log, host, job.cancellation).run()
-        except Exception:
-            log.exception("the runner failed at a job", extra={"job_id": job.id})
-            kill_leftovers(job.id)
-            return Outcome(state=JobState.UNKNOWN, phases=(), explanation="the worker failed while it ran the job")
+        return Runner(work, job.log, host, job.cancellation)
 
     def _settle(self, job: Job, entry: JobEntry) -> None:
         """An earlier life of the worker ended in the midst of this job: report what can be said of it."""
@@ -284,26 +274,59 @@ class Jobs:
         survivors = kill_leftovers(job.id, *((child.pid, child.life) if child else ()))
         if survivors:
             log.error("processes of a lost job cannot be ended", extra={"job_id": job.id, "count": survivors})
-        if problem := remove_folder(self._folder.workspaces / job.id):
-            log.warning("the job's workspace is left", extra={"job_id": job.id, "reason": problem})
         outcome, log_bytes = entry.outcome, entry.log_bytes
         if outcome is None:
-            outcome, log_bytes = _unknown(entry.phases), job.spool.end
+            outcome = self._clean_up(job, LostJob(entry, self._folder.workspaces))
+            if outcome is None:
+                return
+            log_bytes = job.spool.end
             self._note_end(job, outcome)
+        if problem := remove_folder(self._folder.workspaces / job.id):
+            log.warning("the job's workspace is left", extra={"job_id": job.id, "reason": problem})
         log.warning("job of an earlier life is reported", extra={"job_id": job.id, "state": outcome.state})
         self._report(job, outcome, log_bytes)
 
-    def _note_child(self, job: Job, pid: int, life: str) -> None:
+    def _clean_up(self, job: Job, lost: LostJob) -> Outcome | None:
+        """Run the clean-up phases that a lost job still has, if that can and may be. None: leave it for the next life.
+
+        The server is asked first, and only when a poll has renewed the lease: so nobody else runs the job by then.
+        """
+        phases = lost.to_clean_up
+        if lost.plan is None or not phases:
+            return lost.outcome()
+        if why_not := lost.objection():
+            return lost.outcome(why_not)
+        self.was_answered.wait()
         try:
-            self._journal.child(job.id, ChildProcess(pid, life))
-        except OSError as error:  # its processes can be found by their marks, too
+            account = self._account_for(lost.plan.org_id)
+            self._insist(job, "start", StartRequest(job.fence), Done)
+            durable_to = self._insist(job, "log", LogRequest(fence=job.fence), LogReply).durable_to
+        except Refused as refused:
+            return lost.outcome(str(refused))
+        except AWAY:
+            return None
+        except OpsicleError:
+            return lost.outcome(TOO_LATE)
+        job.spool.go_on_at(durable_to)
+        runner = self._runner(job, lost.plan.work, account)
+        log.warning("clean-up phases of a lost job are run", extra={"job_id": job.id, "phases": len(phases)})
+        runner.run_clean_up(lost.reports, phases, job.spool.end)
+        self.shipper.detach(job.log)
+        if job.is_dropped:
+            self._close(job)
+            return None
+        return lost.outcome(ran=phases)
+
+    def _note(self, job: Job, write: Callable[[], None]) -> None:
+        """Write to the journal what helps a next life; the job goes on without, as its processes carry marks, too."""
+        try:
+            write()
+        except OSError as error:
             log.warning("the journal cannot be written", extra={"job_id": job.id, "reason": str(error)})
 
     def _note_end(self, job: Job, outcome: Outcome) -> None:
-        try:
-            self._journal.finished(job.id, outcome, job.spool.end)
-        except OSError as error:  # the server is told all the same; only a crash before that would lose the outcome
-            log.warning("the journal cannot be written", extra={"job_id": job.id, "reason": str(error)})
+        # If it cannot be noted the server is told all the same; only a crash before that would lose the outcome.
+        self._note(job, lambda: self._journal.finished(job.id, outcome, job.spool.end))
 
     def _keep_end(self, job: Job) -> None:
         """The server could not be told at once: let the outcome and the rest of the log outlive this machine."""
@@ -373,21 +396,5 @@ class Jobs:
 
     def _close(self, job: Job) -> None:
         """Nothing is left to do. The journal first: a crash in between leaves files, never a second report."""
-        try:
-            self._journal.closed(job.id)
-        except OSError as error:
-            log.warning("the journal cannot be written", extra={"job_id": job.id, "reason": str(error)})
+        self._note(job, lambda: self._journal.closed(job.id))
         job.spool.discard()
-
-
-def _unknown(phases: tuple[PhaseReport, ...]) -> Outcome:
-    """Of a job whose worker died while it ran, nobody can say how it ended."""
-    steps: list[PhaseReport | CommandReport] = [*phases, *(command for phase in phases for command in phase.commands)]
-    for step in steps:
-        if step.state == StepState.RUNNING:
-            step.state = StepState.UNKNOWN
-    return Outcome(
-        state=JobState.UNKNOWN,
-        phases=phases,
-        explanation="the worker ended while the job ran, so that nobody can say what it did",
-    )

@@ -4,8 +4,12 @@ An append-only file of lines, each `crc32 as 8 hex digits, space, JSON`. A line 
 match its checksum and is passed over. A job's lines, in order:
 
     spent      before `starting`: the order to do the job, which counts once
+    ran        likewise: the automation, which this worker does not run again after a restore of its server
     forgotten  up to when the expired orders are not listed any more
     starting   before the server is asked whether the job may begin
+    clean-up   before anything runs, where the job has clean-up phases: what a next life needs to run them
+    begun      before the first process of a clean-up phase, so that it is begun once
+    masked     once the job has values to be masked of which only this life knows
     child      a process of the job exists (its `life` tells it from a later owner of the same id)
     progress   how far the phases were when that was last told to the server
     finished   how it ended, before the server is told
@@ -28,9 +32,12 @@ from pathlib import Path
 
 import msgspec
 
+from opsicle.domain.manifests import Order
 from opsicle.kit import files
-from opsicle.wire.jobs import Outcome, PhaseReport
+from opsicle.wire.jobs import Outcome, PhaseReport, Work
+from opsicle.worker.ran_automations import Ran, RanAutomations
 from opsicle.worker.spent_orders import SpentOrder, SpentOrders
+from opsicle.worker.verification import Refused
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +52,23 @@ class ChildProcess(msgspec.Struct, frozen=True):
     life: str
 
 
+class CleanUpPlan(msgspec.Struct, frozen=True):
+    """What it takes to run a job's clean-up phases in a next life. `work` is without secrets; `boot` the machine's."""
+
+    boot: str
+    org_id: str
+    work: Work
+    has_secrets: bool
+
+
 class JobEntry(msgspec.Struct):
-    """All that the journal knows of one job. `outcome` is None until it ended."""
+    """All that the journal knows of one job. `outcome` is None until it ended; `begun` are clean-up phases."""
 
     job_id: str
     fence: int
+    clean_up: CleanUpPlan | None = None
+    begun: list[int] = []
+    has_masked: bool = False
     children: list[ChildProcess] = []
     phases: tuple[PhaseReport, ...] = ()
     outcome: Outcome | None = None
@@ -59,6 +78,20 @@ class JobEntry(msgspec.Struct):
 class _Starting(msgspec.Struct, tag="starting", frozen=True):
     job_id: str
     fence: int
+
+
+class _CleanUp(msgspec.Struct, tag="clean-up", frozen=True):
+    job_id: str
+    plan: CleanUpPlan
+
+
+class _Begun(msgspec.Struct, tag="begun", frozen=True):
+    job_id: str
+    phase: int
+
+
+class _Masked(msgspec.Struct, tag="masked", frozen=True):
+    job_id: str
 
 
 class _Child(msgspec.Struct, tag="child", frozen=True):
@@ -85,12 +118,16 @@ class _Spent(msgspec.Struct, tag="spent", frozen=True):
     order: SpentOrder
 
 
+class _Ran(msgspec.Struct, tag="ran", frozen=True):
+    ran: Ran
+
+
 class _Forgotten(msgspec.Struct, tag="forgotten", frozen=True):
     up_to: datetime
 
 
-_JobLine = _Starting | _Child | _Progress | _Finished | _Closed
-_Line = _Spent | _Forgotten | _JobLine
+_JobLine = _Starting | _CleanUp | _Begun | _Masked | _Child | _Progress | _Finished | _Closed
+_Line = _Spent | _Ran | _Forgotten | _JobLine
 _decode = msgspec.json.Decoder(_Line).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -102,6 +139,7 @@ class Journal:
         self._path = path
         self._now = now
         self._spent = SpentOrders()
+        self._ran = RanAutomations()
         self._open: dict[str, JobEntry] = {}
         for line in _read(path):
             self._apply(line)
@@ -117,6 +155,26 @@ class Journal:
         with self._lock:
             return list(self._open.values())
 
+    def take_up(self, order: Order, job_id: str, fence: int) -> None:
+        """Note that an order is about to be carried out. Raises Refused if it, or what it orders, was before."""
+        if not self.spend(SpentOrder(job_id, fence, order.nonce, order.expires_at)):
+            raise Refused("its order was carried out before")
+        self.remember(Ran(order.automation_id, order.epoch, fence, order.issued_at))
+
+    def remember(self, ran: Ran) -> None:
+        """Note that an automation is about to run. Raises Refused if it has run here before, so that it must not."""
+        with self._lock:
+            if before := self._ran.find_before(ran):
+                raise Refused(
+                    f"it ran on this worker already, on {before.at:%Y-%m-%d at %H:%M} UTC, and its server does not know"
+                )
+            self._write(_Ran(ran))
+
+    def list_ran(self, most: int) -> list[Ran]:
+        """The newest automations that this worker has begun, at most so many."""
+        with self._lock:
+            return self._ran.newest(most)
+
     def spend(self, order: SpentOrder) -> bool:
         """Take up an order, unless that was done before: then False."""
         with self._lock:
@@ -128,6 +186,18 @@ class Journal:
     def starting(self, job_id: str, fence: int) -> None:
         """Note that the server will be asked whether this job may begin."""
         self._append(_Starting(job_id, fence))
+
+    def clean_up(self, job_id: str, plan: CleanUpPlan) -> None:
+        """Note how the job's clean-up phases could be run by a next life."""
+        self._append(_CleanUp(job_id, plan))
+
+    def begun(self, job_id: str, phase: int) -> None:
+        """Note that a clean-up phase begins."""
+        self._append(_Begun(job_id, phase))
+
+    def masked(self, job_id: str) -> None:
+        """Note that the job has values to be masked of which only this life knows."""
+        self._append(_Masked(job_id))
 
     def child(self, job_id: str, child: ChildProcess) -> None:
         """Note a process of the job."""
@@ -183,6 +253,7 @@ class Journal:
 
     def _rewrite(self) -> None:
         self._spent.forget(self._now())
+        self._ran.forget(self._now())
         content = b"".join(_sealed(line) for line in self._lines())
         files.replace(self._path, content)
         if self._fd >= 0:
@@ -196,6 +267,8 @@ class Journal:
         """All that still matters."""
         if self._spent.forgotten_to:
             yield _Forgotten(self._spent.forgotten_to)
+        for ran in self._ran:
+            yield _Ran(ran)
         for order in self._spent:
             yield _Spent(order)
         for entry in self._open.values():
@@ -204,6 +277,8 @@ class Journal:
     def _apply(self, line: _Line) -> None:
         if isinstance(line, _Spent):
             self._spent.add(line.order)
+        elif isinstance(line, _Ran):
+            self._ran.add(line.ran)
         elif isinstance(line, _Forgotten):
             self._spent.forgotten_to = line.up_to
         else:
@@ -243,18 +318,35 @@ def _apply(entries: dict[str, JobEntry], line: _JobLine) -> None:
     entry = entries.get(line.job_id)
     if entry is None:
         return  # its `starting` was damaged: the server will find the job lost
-    if isinstance(line, _Child):
-        entry.children.append(line.child)
-    elif isinstance(line, _Progress):
-        entry.phases = line.phases
-    elif isinstance(line, _Finished):
-        entry.outcome, entry.log_bytes = line.outcome, line.log_bytes
-    else:
+    if isinstance(line, _Closed):
         del entries[line.job_id]
+    else:
+        _add(entry, line)
+
+
+def _add(entry: JobEntry, line: _CleanUp | _Begun | _Masked | _Child | _Progress | _Finished) -> None:
+    match line:
+        case _CleanUp():
+            entry.clean_up = line.plan
+        case _Begun():
+            entry.begun.append(line.phase)
+        case _Masked():
+            entry.has_masked = True
+        case _Child():
+            entry.children.append(line.child)
+        case _Progress():
+            entry.phases = line.phases
+        case _Finished():
+            entry.outcome, entry.log_bytes = line.outcome, line.log_bytes
 
 
 def _lines_of(entry: JobEntry) -> list[_Line]:
     lines: list[_Line] = [_Starting(entry.job_id, entry.fence)]
+    if entry.clean_up:
+        lines.append(_CleanUp(entry.job_id, entry.clean_up))
+    lines += [_Begun(entry.job_id, phase) for phase in entry.begun]
+    if entry.has_masked:
+        lines.append(_Masked(entry.job_id))
     lines += [_Child(entry.job_id, child) for child in entry.children]
     if entry.phases:
         lines.append(_Progress(entry.job_id, entry.phases))

@@ -26,6 +26,7 @@ from opsicle.worker.events import IDLE, Events, signals_to
 from opsicle.worker.identity import DataFolder, Identity, storage_errors
 from opsicle.worker.jobs import Jobs
 from opsicle.worker.journal import Journal
+from opsicle.worker.known_epoch import KnownEpoch
 from opsicle.worker.poller import Poller, Presence
 from opsicle.worker.spool import Room
 from opsicle.worker.verification import Verifier
@@ -122,6 +123,9 @@ class Worker:
             between_polls=Renewal(folder, self._connection, identity).turn,
         )
         self._poller.witness = Witness(folder.checkpoint)
+        self._poller.epoch = KnownEpoch(folder.epoch)
+        self._poller.list_ran = self._journal.list_ran
+        verifier.take_epoch = self._poller.epoch.take
         self._poller.on_granted = self._granted
 
     def run(self) -> None:
@@ -174,6 +178,7 @@ class Worker:
 
     def _answered(self, log_interval: float) -> None:
         self._jobs.shipper.interval = log_interval
+        self._jobs.was_answered.set()
         if not self._is_ready:
             self._is_ready = True
             keep_address(self._folder, self._connection.url)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from opsicle.wire.jobs import STDERR, PhaseReport
@@ -71,11 +71,12 @@ class Output:
         self, sink: Sink, waiter: Waiter, masking: Masking | None = None, max_bytes: int | None = None
     ) -> None:
         self.offset = 0
+        self.on_mask: Callable[[], None] = lambda: None  # called when commands have named the first value to mask
         self.dropped_bytes = 0
         self._max_bytes = max_bytes
         self.masking = masking
         self._requests: MaskRequests | None = None
-        self._has_told_of_ignored = False
+        self._has_learnt = self._has_told_of_ignored = False
         self._notes: list[bytes] = []
         self._phase = 0  # of what was printed last
         self._is_at_line_start = True
@@ -138,6 +139,9 @@ class Output:
             self.note(_NOT_MASKED)
         if not values:
             return
+        if not self._has_learnt:
+            self._has_learnt = True
+            self.on_mask()
         if self.masking is None:
             self.masking = Masking(values)
         else:

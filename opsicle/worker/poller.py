@@ -16,9 +16,11 @@ from opsicle.domain.manifest_formats import SPOKEN, common
 from opsicle.kit.backoff import Backoff
 from opsicle.version import __version__
 from opsicle.wire.jobs import MAX_EXPLANATION, Work
-from opsicle.wire.worker_api import POLL_SECONDS, PollReply, PollRequest, RunningJob
+from opsicle.wire.worker_api import MAX_LISTED_JOBS, POLL_SECONDS, PollReply, PollRequest, RanAutomation, RunningJob
 from opsicle.worker.connection import AWAY, Connection
+from opsicle.worker.known_epoch import KnownEpoch
 from opsicle.worker.output import now_ms
+from opsicle.worker.ran_automations import Ran
 from opsicle.worker.witness import Witness
 
 log = logging.getLogger(__name__)
@@ -104,6 +106,9 @@ class Poller:
         self._is_away = False
         self._was_told_to_drain = False
         self._is_understood = True
+        self._is_asked_what_ran = False
+        self.epoch: KnownEpoch | None = None
+        self.list_ran: Callable[[int], list[Ran]] = lambda _most: []
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
 
     def start(self) -> None:
@@ -174,13 +179,23 @@ class Poller:
             sent_at_ms=now_ms(),
             granted=self._granted,
             formats=SPOKEN,
+            newer_epoch=self.epoch.proof if self.epoch else None,
+            ran=self._ran(),
         )
+
+    def _ran(self) -> tuple[RanAutomation, ...]:
+        """What the server wants to know of what this worker has begun lately."""
+        found = self.list_ran(MAX_LISTED_JOBS) if self._is_asked_what_ran else []
+        return tuple(RanAutomation(ran.automation_id, round(ran.at.timestamp() * 1000)) for ran in found)
 
     def _apply(self, reply: PollReply) -> None:
         if self.witness:
             self.witness.reported()
             if reply.checkpoint:
                 self.witness.see(reply.checkpoint)
+        if self.epoch:
+            self.epoch.hear(reply.epoch, reply.epoch_id)
+        self._is_asked_what_ran = reply.wants_ran
         if reply.granted is not None:
             self._granted = reply.granted
             self.on_granted(reply.granted)

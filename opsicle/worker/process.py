@@ -165,7 +165,7 @@ def life_of(pid: int) -> str | None:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None
-    return f"{_boot_id()}/{stat.rpartition(b')')[2].split()[19].decode()}"
+    return f"{boot_id()}/{stat.rpartition(b')')[2].split()[19].decode()}"
 
 
 class _Tagged:
@@ -252,5 +252,6 @@ def _become_subreaper() -> bool:
 
 
 @cache
-def _boot_id() -> str:
+def boot_id() -> str:
+    """Return what names this life of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

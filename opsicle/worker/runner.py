@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -52,7 +52,9 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
     `private_folder` is for what must not reach the disk (see private_files.py); None: `workspace_root`.
     `account` is the user as whom the job runs, whose `environment` it has; None is the worker's own.
-    `on_child` is called with process id and life (`kill_leftovers` takes both) right after a shell has been started.
+    `on_clean_up` is called with a clean-up phase's number before anything of it runs, `on_mask` when the commands have
+    named the first value to mask. `on_child` is called with process id and life (`kill_leftovers` takes both) right
+    after a shell has been started.
     """
 
     workspace_root: Path
@@ -61,6 +63,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str] = msgspec.field(default_factory=base_environment)
     grace_seconds: float = GRACE_SECONDS
     on_child: Callable[[int, str], None] = lambda _pid, _life: None
+    on_clean_up: Callable[[int], None] = lambda _phase: None
+    on_mask: Callable[[], None] = lambda: None
 
 
 class Runner:
@@ -103,12 +107,31 @@ class Runner:
             self._decide(JobState.FAILED, problem)
             self._settle_rest()
             return self._outcome()
+        return self._carry_out(self._run_phases)
+
+    def run_clean_up(self, reports: tuple[PhaseReport, ...], phases: Sequence[int], log_offset: int) -> Outcome:
+        """Run these phases, by their numbers, of a job in whose midst an earlier life of the worker ended.
+
+        In the workspace that it left. `reports` are its phases, of which only these may change; what is printed goes
+        behind `log_offset`. The outcome is `unknown`, since nobody can say how the job ended.
+        """
+        self._reports = reports
+        self._verdict = JobState.UNKNOWN
+        self._around.output.offset = log_offset
+
+        def run() -> None:
+            for index in phases:
+                self._run_phase(index)
+
+        return self._carry_out(run)
+
+    def _carry_out(self, run_phases: Callable[[], None]) -> Outcome:
         with ExitStack() as stack:
             stack.callback(self._clean_up)
             try:
                 self._listen_for_cancel(stack)
                 self._listen_for_masks()
-                self._run_phases()
+                run_phases()
                 self._end_leftovers()
             except OSError as failure:  # a full disk, mostly: the spool, the journal or the workspace
                 self._decide(JobState.FAILED, f"the worker could not go on: {failure.strerror or failure}")
@@ -147,6 +170,7 @@ class Runner:
         """Let commands name values to mask. Where that cannot be, they find no pipe, and fail if they rely on it."""
         with suppress(OSError):
             self._mask_requests = self._private.open_mask_requests()
+            self._around.output.on_mask = self._host.on_mask
             self._around.output.heed(self._mask_requests)
 
     def _run_phases(self) -> None:
@@ -172,6 +196,8 @@ class Runner:
 
     def _run_phase(self, index: int) -> None:
         phase, report = self._work.phases[index], self._reports[index]
+        if phase.when is When.ALWAYS:
+            self._host.on_clean_up(index)
         report.started_at_ms = now_ms()
         tries_allowed = 1 + (phase.retries.limit if phase.retries else 0)
         while True:
@@ -301,7 +327,7 @@ class Runner:
     def _settle_rest(self) -> None:
         """Nothing is pending or running any more."""
         for report in self._reports:
-            if report.state is StepState.PENDING:
+            if report.state is StepState.PENDING and self._verdict is not JobState.UNKNOWN:
                 report.state = StepState.SKIPPED
             elif report.state is StepState.RUNNING:  # the worker could not go on
                 report.state = StepState.FAILED

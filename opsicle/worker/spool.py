@@ -247,6 +247,18 @@ class Spool:
             freed = self._drop_acknowledged_segments()
         self._room.give_back(freed, self)
 
+    def go_on_at(self, offset: int) -> None:
+        """Go on behind what the server has, should that be more than an earlier life has left here."""
+        with self._lock:
+            if offset <= self.end:
+                return
+            for segment in self._segments:
+                segment.remove()
+            self._segments.clear()
+            self.end = self.acknowledged = offset
+            self._unread = self._read_to = _Place(offset, 0)
+        self._room.give_back(self.held, self)
+
     def sync(self) -> None:
         """Let what is not acknowledged outlive the machine too. Raises OSError."""
         with self._lock:

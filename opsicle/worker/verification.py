@@ -6,7 +6,7 @@ brought the work, and whatever TLS said of it, decides nothing here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from opsicle.domain.names import environment_name
 from opsicle.domain.variables import as_text
 from opsicle.pki.order_key import OrderPublicKey
 from opsicle.wire.jobs import Work
+from opsicle.wire.worker_api import SignedOrder
 from opsicle.worker.identity import Identity
 from opsicle.worker.spent_orders import CLOCK_SKEW
 
@@ -30,7 +31,12 @@ T = TypeVar("T", Manifest, Order)
 
 
 class Refused(Exception):
-    """The work is not carried out; the message says why, without anything secret. Never leaves the worker."""
+    """The work is not carried out; the message says why, without anything secret. Never leaves the worker.
+
+    `proof` shows the server that its order comes from an older state than there was.
+    """
+
+    proof: SignedOrder | None = None
 
 
 class Untimely(Refused):
@@ -48,6 +54,8 @@ class Verifier:
         self._key = OrderPublicKey.load(identity.order_key_pem)
         self._identity = identity
         self._labels = labels
+        self.take_epoch: Callable[[Order, SignedOrder], None] = lambda _order, _signed: None
+        """Learns the epoch of an order that is good otherwise; raises Refused for one from the past."""
 
     def check(self, work: Work) -> Order:
         """The order that allows just this work, to this worker, now. Raises Refused.
@@ -69,6 +77,7 @@ class Verifier:
         if not work.withheld:  # else nothing of it is run, and what is secret did not come along
             _require(_secret(manifest, work))
         self._check_labels(manifest)
+        self.take_epoch(order, SignedOrder(work.order, work.signature))
         return order
 
     def _about(self, order: Order, work: Work) -> Iterator[tuple[str, object, object]]:

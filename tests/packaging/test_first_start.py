@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from building import launcher
-from tests.packaging.conftest import Start
+from tests.packaging.conftest import UNSHARE, Start
 from tests.support import wait_until
 
 pytestmark = pytest.mark.packaging
@@ -138,3 +138,40 @@ def refused(result: subprocess.CompletedProcess[str], reason: str) -> None:
 def builds_in(cache: Path) -> list[Path]:
     """The unpacked builds, without what is unfinished."""
     return [path for path in cache.iterdir() if path.is_dir() and not path.name.startswith(".")]
+
+
+NOBODY_KNOWN = "mount --bind /dev/null /etc/passwd"
+"""As in a container that is started under a user id of its own."""
+
+
+def test_a_member_of_a_container_that_knows_no_users_can_start_it(start: Start, environment: dict[str, str]) -> None:
+    del environment["HOME"]
+
+    said = start("--version", before=NOBODY_KNOWN)
+    refused = start("whoami", before=NOBODY_KNOWN)
+
+    assert (said.returncode, said.stderr) == (0, "")
+    assert refused.returncode == 3
+    assert "not logged in" in refused.stderr
+
+
+def test_a_member_of_a_container_that_knows_no_users_can_run_a_server(
+    start: Start, built: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    del environment["HOME"]
+    assert start("--version", before=NOBODY_KNOWN).returncode == 0
+    listen = ["--behind-proxy", "--listen", f"unix:{tmp_path}/http.sock", "--worker-listen", "127.0.0.1:0"]
+    arguments = [sys.executable, str(built), "server", "--data-dir", str(tmp_path / "data"), *listen]
+    command = [*UNSHARE, "sh", "-c", f'{NOBODY_KNOWN} && exec "$@"', "sh", *arguments]
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert server.stdout
+        lines: list[str] = []
+        while not any("opsicle server ready" in line for line in lines):
+            line = server.stdout.readline()
+            assert line, "".join(lines)
+            lines.append(line)
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)
+    assert server.returncode == 0

@@ -41,18 +41,23 @@ class Asked:
     """One automation as the model knows it. `agreed` are accounts, of which each person's first word counts."""
 
     automation: Automation
-    rule: Rule
+    rule: Rule | None
+    """None: nobody had to agree."""
     by: str
     at: float
     command: str
+    names_policy: bool = True
+    """Whether its version of the template names the policy."""
     is_altered: bool = False
+    is_disturbed: bool = False
+    """Somebody wrote to its rows: it may be held up, but what comes out of it must still be right."""
     agreed: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     is_over: bool = False
 
     @property
     def is_agreed(self) -> bool:
-        return len({principal(who) for who in self.agreed}) >= self.rule.required
+        return self.rule is None or len({principal(who) for who in self.agreed}) >= self.rule.required
 
 
 def principal(who: str) -> str:
@@ -78,6 +83,12 @@ class Model:
         self.own_role_decides = True
         self.lets_shared_workers = True
         self.rule = Rule(frozenset({"admin"}), with_manager=True)
+        """Of the policy that the template names, or did."""
+        self.is_named = True
+        """Whether the newest version names it."""
+        self.default: Rule | None = None
+        """Of the policy that applies by itself."""
+        self.default_is_for_robots = False
         self.commands = ["echo 0", "echo 1"]
         """Of each version of the template."""
 
@@ -108,13 +119,28 @@ class Model:
     def able(self, rule: Rule, by: str, at: float) -> int:
         return len({principal(who) for who in NAMES if self.may(rule, who, by, at)})
 
+    def default_of(self, by: str) -> list[Rule]:
+        is_reached = by == ROBOT or not self.default_is_for_robots
+        return [self.default] if self.default and is_reached else []
+
+    def asked_of(self, by: str) -> Rule | None:
+        """What is asked of who runs the newest version now, or one that names no policy."""
+        return self.rule if self.is_named else next(iter(self.default_of(by)), None)
+
+    def rules_now(self, asked: Asked) -> list[Rule]:
+        if self.is_named:
+            return [self.rule]
+        return [*([self.rule] if asked.names_policy else []), *self.default_of(asked.by)]
+
     def holds(self, asked: Asked) -> bool:
-        """Whether what was agreed to may run now: by the policy as it was asked, and by that of now."""
+        """Whether what was agreed to may run now: by the policy as it was asked, and by those of now."""
+        if asked.rule is None:
+            return not asked.is_altered and not self.rules_now(asked)
         if asked.is_altered or not all(self.may_run(who) for who in (asked.by, principal(asked.by))):
             return False
         return all(
             len({principal(who) for who in asked.agreed if self.may(rule, who, asked.by, asked.at)}) >= rule.required
-            for rule in (asked.rule, self.rule)
+            for rule in (asked.rule, *self.rules_now(asked))
         )
 
     def may_run(self, who: str) -> bool:

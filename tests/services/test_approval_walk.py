@@ -91,7 +91,7 @@ class Walk:
     def step(self) -> None:
         steps = {self.ask: 7, self.decide: 18, self.work: 6, self.push_policy: 1, self.push_template: 1}
         steps |= {self.change: 3, self.alter: 1, self.wait: 3, self.join_or_leave: 2, self.link: 1, self.withdraw: 1}
-        steps |= {self.join_late: 2, self.leave_late: 1}
+        steps |= {self.join_late: 2, self.leave_late: 1, self.push_default: 1, self.name_or_not: 1}
         self.office.core.clock.advance(1)
         step = self.dice.choices(list(steps), weights=list(steps.values()))[0]
         self.did[step.__name__] += 1
@@ -102,8 +102,8 @@ class Walk:
     def ask(self) -> None:
         """Of the newest version, or the one from before there was an approval: it makes no difference."""
         by, version = self.dice.choice(NAMES), self.dice.choice([None, None, 1])
-        rule = self.model.rule
-        is_possible = self.model.able(rule, by, self.now) >= rule.required
+        rule = self.model.asked_of(by)
+        is_possible = rule is None or self.model.able(rule, by, self.now) >= rule.required
         request = RunRequest(template="careful", version=version)
         try:
             automation = self.office.core.automations.create(self.office.people[by], request)
@@ -111,13 +111,16 @@ class Walk:
             assert not is_possible
             return
         assert is_possible
-        assert automation.state == "awaiting_approval"
-        self.asked.append(Asked(automation, rule, by, self.now, self.model.commands[(version or 0) - 1]))
+        assert automation.state == ("awaiting_approval" if rule else "queued")
+        names_policy = self.model.is_named and version is None
+        command = self.model.commands[(version or 0) - 1]
+        self.asked.append(Asked(automation, rule, by, self.now, command, names_policy))
 
     def decide(self) -> None:
-        if not self.asked:
+        pending = [asked for asked in self.asked[-4:] if asked.rule]
+        if not pending:
             return
-        asked = self.dice.choice(self.asked[-4:])
+        asked = self.dice.choice(pending)
         able = [name for name in NAMES if self.model.may(asked.rule, name, asked.by, asked.at)]
         self._decide(asked, self.dice.choice(able if able and self.dice.randrange(2) else NAMES))
 
@@ -129,10 +132,11 @@ class Walk:
         try:
             (self.office.approve if is_yes else self.office.reject)(who, asked.automation)
         except OpsicleError:
-            assert not is_right or asked.is_altered
+            assert not is_right or asked.is_altered or asked.is_disturbed
             asked.is_over |= asked.is_altered
             return
-        assert is_right or who in (asked.agreed if is_yes else asked.refused)
+        has_said_so = who in (asked.agreed if is_yes else asked.refused)
+        assert is_right or has_said_so or (asked.is_disturbed and (is_done or asked.is_altered))
         if is_right:
             (asked.agreed if is_yes else asked.refused).add(who)
             asked.is_over = not is_yes
@@ -142,20 +146,24 @@ class Walk:
         """A worker comes, of the org's own or a shared one, and is handed only what the model allows."""
         worker, may_serve = self._worker()
         by_id = {asked.automation.id: asked for asked in self.asked}
-        handed = set()
+        handed: set[str] = set()
         for work in worker.poll().work:
+            assert work.automation_id in by_id, "nobody has asked for this"
             asked = by_id[work.automation_id]
             assert may_serve, "handed to a worker whom the org does not let serve it"
             assert asked.is_agreed, "handed out without agreement"
             assert not asked.is_over, "handed out after its end"
             assert self.model.holds(asked), "handed out though what was agreed to no longer holds"
             assert work.phases[0].commands == (asked.command,), "something else than what was shown"
+            assert work.variables == {"OPSICLE_VAR_TARGET": "production"}, "with other values"
+            assert work.requester == self.office.people[asked.by].email, "for somebody else than who asked"
             handed.add(work.automation_id)
             worker.start(work)
         for asked in self.asked:
             if may_serve and not asked.is_over and asked.is_agreed:
-                assert (asked.automation.id in handed) == self.model.holds(asked)
-                asked.is_over = True
+                is_handed = asked.automation.id in handed
+                assert is_handed == self.model.holds(asked) or (asked.is_disturbed and not is_handed)
+                asked.is_over = is_handed or not asked.is_disturbed
         self.ran += handed
 
     def _worker(self) -> tuple[TestWorker, bool]:
@@ -165,20 +173,52 @@ class Walk:
         return core.shared_worker(self.home_id, name, slots=99), self.model.lets_shared_workers
 
     def push_policy(self) -> None:
+        self.model.rule = self._rule()
+        self.office.policy(self.model.rule.source())
+
+    def push_default(self) -> None:
+        """A policy comes to apply by itself, to all or to robots, or another one, or none."""
+        if self.model.default and not self.dice.randrange(3):
+            self.model.default = None
+            self.office.core.policies.delete(self.office.people["carol"], "house")
+            return
+        self.model.default, self.model.default_is_for_robots = self._rule(), bool(self.dice.randrange(2))
+        scope = "{requesters: {serviceAccounts: true}}" if self.model.default_is_for_robots else "{everything: true}"
+        self.office.core.policies.push(
+            self.office.people["carol"],
+            "apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {name: house}\n"
+            f"spec: {{appliesTo: [{scope}], gates: [{self.model.default.source()}]}}\n",
+        )
+
+    def name_or_not(self) -> None:
+        """An admin takes the policy's name out of the template, or puts it there again."""
+        self.model.is_named = not self.model.is_named
+        self._push_by("carol")
+
+    def _push_by(self, who: str) -> None:
+        command = f"echo {self.dice.random()}"
+        self.model.commands.append(command)
+        source = template_source("careful", command=command) if self.model.is_named else without_approval(command)
+        self.office.core.push_again(self.office.people[who], source)
+
+    def _rule(self) -> Rule:
         named = frozenset(self.dice.sample([*ROLES, OWN_ROLE], 2))
         coins = [bool(self.dice.randrange(2)) for _ in range(3)]
-        self.model.rule = Rule(named, *coins, not self.dice.randrange(4), self.dice.choice([1, 1, 2]))
-        self.office.policy(self.model.rule.source())
+        return Rule(named, *coins, not self.dice.randrange(4), self.dice.choice([1, 1, 2]))
 
     def push_template(self) -> None:
         """By an operator, who cannot take the approval away with it."""
         alice = self.office.people["alice"]
         lax = "{spec: {gates: [{name: g, approvers: {roles: [operator]}, allowRequester: true}]}}"
-        for source in (without_approval("id"), template_source("careful", lax)):
+        refused = [template_source("careful", "none", "id")]
+        if self.model.is_named or self.model.default:
+            refused.append(template_source("careful", lax, "id"))
+        if self.model.is_named:
+            refused.append(without_approval("id"))
+        for source in refused:
             with pytest.raises(NotAllowed, match="who must approve"):
                 self.office.core.push_again(alice, source)
-        self.model.commands.append(f"echo {self.dice.random()}")
-        self.office.core.push_again(alice, template_source("careful", command=self.model.commands[-1]))
+        self._push_by("alice")
 
     def change(self) -> None:
         what = self.dice.choice(["role", "role", "manager", "in", "blind", "own role", "sharing"])
@@ -222,7 +262,7 @@ class Walk:
 
     def join_late(self) -> None:
         """Somebody becomes a member of the group that is asked, and tries to decide on what was asked before."""
-        late = [asked for asked in self.asked if asked.rule.with_group and not asked.is_over]
+        late = [asked for asked in self.asked if asked.rule and asked.rule.with_group and not asked.is_over]
         if late:
             who = self.dice.choice(NAMES)
             self.join_or_leave(who)
@@ -271,9 +311,10 @@ class Walk:
         try:
             self.office.core.approvals.withdraw(self.office.people[who], asked.automation.approval_id or "")
         except OpsicleError:
-            assert is_done or who != asked.by
+            is_marked = asked.is_altered or asked.is_disturbed  # that may have been noticed, and have ended it
+            assert is_done or who != asked.by or is_marked
             return
-        assert who == asked.by
+        assert who == asked.by or asked.is_altered
         asked.is_over = True
 
     def alter(self) -> None:
@@ -290,7 +331,8 @@ class Walk:
         self.office.core.approvals.keep_time()
         for asked in self.asked:
             if not asked.is_over and self.now - asked.at >= LIFETIME and not asked.is_agreed:
-                assert self.office.state(asked.automation) == ("cancelled" if asked.is_altered else "expired")
+                expected = "cancelled" if asked.is_altered else "expired"
+                assert asked.is_disturbed or self.office.state(asked.automation) == expected
                 asked.is_over = True
 
 

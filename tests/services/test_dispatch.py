@@ -157,6 +157,22 @@ def test_phases_of_a_lost_job_are_unknown_and_their_clock_stands(
         assert abs((step.finished_at - lost_at).total_seconds()) < 0.01
 
 
+def test_a_worker_that_comes_back_says_more_of_a_job_that_it_lost(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    automation = core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    core.clock.advance(LEASE_SECONDS + 1)
+    core.jobs.expire()
+    skipped = PhaseReport(name=work.phases[0].name, state=StepState.SKIPPED, explanation="not run: too late")
+    told = Outcome(state="unknown", phases=(skipped,), explanation="it did not run its clean-up phase tidy: too late")
+    for _ in range(2):
+        core.jobs.finish(worker.actor, work.job_id, FinishRequest(fence=work.fence, outcome=told, log_bytes=0))
+    shown = core.automations.get(alice, automation.id)
+    assert (shown.state, shown.explanation) == ("unknown", told.explanation)
+    assert (shown.phases[0].state, shown.phases[0].explanation) == ("skipped", "not run: too late")
+
+
 def test_unknown_gives_way_to_the_truth_of_the_newest_fence(core: Core, alice: Actor) -> None:
     worker = core.worker(alice.org_id, "w1")
     automation = core.run(alice)

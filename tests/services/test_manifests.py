@@ -179,6 +179,7 @@ def test_what_was_altered_in_the_database_does_not_run_and_says_why(
         worker.finish(work)
     automation = core.run(alice, who="bob")
     execute(core, *statements)
+    core.jobs.refresh_queue()
     assert worker.poll().work == ()
     state, explanation, job = core.database.read(
         lambda db: db.execute(

@@ -21,9 +21,11 @@ Tamper = Callable[[Office, Automation], None]
 
 UNBOUND = "DROP TRIGGER IF EXISTS automations_stay_bound; DROP TRIGGER IF EXISTS automations_stay_authentic;"
 UNDECIDED = """
+    DROP TRIGGER IF EXISTS approvals_stay;
     DROP TRIGGER IF EXISTS approval_decisions_are_immutable; DROP TRIGGER IF EXISTS approval_decisions_stay;
     DROP TRIGGER IF EXISTS approval_decisions_stay_authentic;
 """
+OTHER_VALUES = '{"target":"other"}'
 MALLORY = "(SELECT id FROM users WHERE name = 'mallory')"
 
 
@@ -33,7 +35,8 @@ def sql(script: str) -> Tamper:
 
 def digest_alike(office: Office, asked: Automation) -> None:
     """What is to run is altered, and every digest of it that the database holds."""
-    office.tamper(UNBOUND + 'UPDATE automations SET values_json = \'{"target":"other"}\'')
+    office.tamper(UNBOUND)
+    office.tamper("UPDATE automations SET values_json = :values WHERE id = :id", values=OTHER_VALUES, id=asked.id)
 
     def work(db: object) -> None:
         row = automations.get(db, office.org_id, asked.id)
@@ -264,6 +267,13 @@ def carried_out(office: Office, asked: Automation) -> None:
     worker.finish(work)
 
 
+def begun(office: Office, asked: Automation) -> None:
+    office.approve("bob", asked)
+    worker = office.core.worker(office.org_id, "first")
+    (work,) = worker.poll().work
+    worker.start(work)
+
+
 def lost(office: Office, asked: Automation) -> None:
     office.approve("bob", asked)
     worker = office.core.worker(office.org_id, "first")
@@ -279,7 +289,7 @@ def refused_by_a_worker(office: Office, asked: Automation) -> None:
     office.core.jobs.refuse(worker.actor, work.job_id, RefuseRequest(work.fence, "no"))
 
 
-ENDED = [cancelled, cancelled_before_it_was_approved, withdrawn, carried_out, lost, refused_by_a_worker]
+ENDED = [cancelled, cancelled_before_it_was_approved, withdrawn, carried_out, begun, lost, refused_by_a_worker]
 
 
 @pytest.mark.parametrize("end", ENDED, ids=lambda end: end.__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -258,3 +259,11 @@ def test_the_hash_that_the_documentation_gives_as_an_example_is_right() -> None:
     at = "2026-03-01T12:00:00.000000Z"
     entry = (1, at, "user", "u1", "ada", "cli", "203.0.113.9", "push", "templates/web", "{}")
     assert entry_hash("acme", NO_HASH, entry) == "a050d6268323c50501a8a00fda08d5cbcc4641d8fe69d63e18dc3cd805dbf8bb"
+
+
+@given(st.tuples(*[st.text(max_size=20)] * 10), st.text(max_size=5))
+def test_the_quick_way_to_a_hash_gives_the_same_as_the_format_says(fields: tuple[str, ...], chain: str) -> None:
+    given_parts = ("opsicle audit entry 1", chain, NO_HASH, *fields)
+    content = b"".join(b"%d:%b," % (len(part.encode()), part.encode()) for part in given_parts)
+
+    assert entry_hash(chain, NO_HASH, fields) == sha256(content).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ import pytest
 
 from opsicle import cli
 from opsicle.cli import reference
-from opsicle.cli.root import root
+from opsicle.cli.examples import EXAMPLES
+from opsicle.cli.invocation import Invocation
+from opsicle.cli.root import COMMANDS, GROUPS, root
 from opsicle.version import __version__
 from tests.product import CHECKOUT, User
 
@@ -37,6 +40,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         "demo", "server", "setup", "login", "logout", "whoami", "worker", "workers", "templates", "run",
         "automations", "logs", "orgs", "accept", "users", "tokens", "sessions", "totp", "reset", "secrets",
         "policies", "approvals", "channels", "audit", "service", "roles", "groups", "can", "service-accounts",
+        "recover",
     }  # fmt: skip
 
 
@@ -47,6 +51,47 @@ def test_every_command_and_option_says_what_it_does(path: str) -> None:
     for option in command.params:
         if isinstance(option, click.Option) and not option.hidden:
             assert option.help, f"{path} {option.opts}"
+
+
+def test_every_command_has_an_example_and_no_example_is_left_over() -> None:
+    assert sorted(EXAMPLES) == sorted(ALL)
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_the_example_of_a_command_is_one(path: str) -> None:
+    program, *arguments = shlex.split(EXAMPLES[path])
+    assert program == "opsicle"
+    command: click.Command = root
+    context = root.make_context("opsicle", list(arguments), obj=Invocation())
+    while isinstance(command, click.Group):
+        name, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert found is not None
+        context = found.make_context(name, rest, parent=context)
+        command = found
+    assert command is ALL[path]
+    assert EXAMPLES[path] in command.get_help(context)
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_the_profile_and_the_form_can_stand_behind_any_command(path: str) -> None:
+    context = click.Context(root, info_name="opsicle", obj=Invocation())
+    for name in path.split():
+        group = context.command
+        assert isinstance(group, click.Group)
+        command = group.get_command(context, name)
+        assert command is not None
+        context = click.Context(command, info_name=name, parent=context)
+    assert {"--profile", "--output", "-o"} <= {name for option in context.command.params for name in option.opts}
+    assert "--profile P" in context.command.get_help(context)
+
+
+def test_help_lists_whole_summaries_in_groups() -> None:
+    text = root.get_help(click.Context(root, info_name="opsicle"))
+    assert "..." not in text.partition("Options:")[2]
+    for title, names in GROUPS.items():
+        assert f"{title}:" in text
+        assert names
+    assert set(COMMANDS) == {path.split()[0] for path in ALL}
 
 
 @pytest.mark.parametrize("path", ALL)

@@ -14,7 +14,7 @@ from opsicle.cli.invocation import Invocation
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.terminal import printable
 from opsicle.client.sessions import Session, Sessions
-from opsicle.domain.errors import InvalidInput, UsageError
+from opsicle.domain.errors import InvalidInput, Problem, UsageError
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 COLUMNS = [Column("name", lambda item: item[0]), Column("at", lambda item: item[1])]
@@ -57,6 +57,27 @@ def test_an_empty_list_is_an_empty_array(invocation: Invocation, capsys: pytest.
     with in_context(invocation):
         emit_list([], COLUMNS, limit=None)
     assert json.loads(capsys.readouterr().out) == []
+
+
+def test_on_a_terminal_a_table_is_no_wider_than_the_window(
+    invocation: Invocation, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    columns = [Column(heading, lambda item, place=place: item[place]) for place, heading in enumerate(("id", "a", "b"))]
+    with in_context(invocation):
+        emit_list([("0123456789", "short", "x" * 60), ("1", "y" * 30, "z")], columns, limit=None)
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 40 for line in lines)
+    assert lines[1].startswith("0123456789  short")
+    assert lines[1].endswith("x…")
+    assert lines[2].split() == ["1", "y" * 12 + "…", "z"]
+
+
+def test_no_cell_speaks_python(invocation: Invocation, capsys: pytest.CaptureFixture[str]) -> None:
+    with in_context(invocation):
+        emit({}, [("one", [True, None, "a b"]), ("two", [{"site": "ams"}]), ("three", Problem("a.b", "is wrong"))])
+    assert capsys.readouterr().out == ('one    yes, , a b\ntwo    site=ams\nthree  path=a.b message="is wrong"\n')
 
 
 def test_what_is_not_there_takes_no_line(invocation: Invocation, capsys: pytest.CaptureFixture[str]) -> None:

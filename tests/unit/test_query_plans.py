@@ -17,7 +17,7 @@ import apsw
 import pytest
 
 import opsicle.server
-from opsicle.server.store import approvals, automations, deliveries
+from opsicle.server.store import approvals, audit, automations, deliveries
 from opsicle.server.store.database import open_connection
 from opsicle.server.store.migrations import LOG_MIGRATIONS, STATE_MIGRATIONS, migrate
 from tests.unit import store_statements
@@ -56,7 +56,6 @@ EXCEPTIONS = {
         "SCAN deliveries USING COVERING INDEX deliveries_by_channel_and_state",
     ): "for the metrics, in a thread, through an index alone",
     ("deliveries.count_by_state", "USE TEMP B-TREE FOR GROUP BY"): "five groups",
-    ("deliveries.list_due", "SCAN d USING INDEX deliveries_open"): OPEN_ALONE,
     ("deliveries.list_due", "USE TEMP B-TREE FOR ORDER BY"): OPEN_ALONE,
     ("deliveries.list_newest", "SEARCH d USING INDEX deliveries_by_org (org_id=?)"): ONE_PAGE,
     ("deliveries.requeue_all", "SCAN deliveries USING INDEX deliveries_sending"): "what is being sent just now",
@@ -202,6 +201,29 @@ def test_every_combination_of_filters_has_its_index(databases: list[apsw.Connect
             assert "automations_open (org_id=? AND state=?" in first, (wanted, before, first)
             continue  # what is open is few, and the other wishes stand in the same index
         assert first[first.rindex("(") :].count("?") == wishes, (wanted, before, first)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (audit.Filter(verb="approve"), "audit_entries_by_verb (org_id=? AND verb=? AND seq<?)"),
+        (audit.Filter(verb="push", actor="x", since="2026"), "audit_entries_by_verb (org_id=? AND verb=? AND seq<?)"),
+        (audit.Filter(resource="templates/x"), "audit_entries_by_resource (org_id=? AND resource=? AND seq<?)"),
+        (
+            audit.Filter(resource="users/x", verb="login"),
+            "audit_entries_by_resource (org_id=? AND resource=? AND seq<?)",
+        ),
+    ],
+)
+def test_what_people_do_is_found_in_the_record_by_an_index(
+    databases: list[apsw.Connection], wanted: audit.Filter, index: str
+) -> None:
+    ran: list[Statement] = []
+    databases[0].exec_trace = lambda _cursor, sql, bindings: ran.append(Statement("", sql, bindings)) is None
+    audit.list_entries(databases[0], "x", wanted, 9, 50)
+    databases[0].exec_trace = None
+
+    assert _plan(databases[0], ran[0]) == [f"SEARCH audit_entries USING INDEX {index}"]
 
 
 def test_every_table_has_somebody_who_prunes_it_or_a_reason_to_stay_small(databases: list[apsw.Connection]) -> None:

@@ -68,7 +68,13 @@ class Machine:
     def work(self, *phases: Phase, **more: Any) -> Work:
         job_id = more.pop("job_id", None) or new_id(SystemClock().now())
         return Work(
-            automation_id="automation-1", job_id=job_id, fence=1, template="t", requester="alice", phases=phases, **more
+            automation_id=f"automation-{job_id}",
+            job_id=job_id,
+            fence=1,
+            template="t",
+            requester="alice",
+            phases=phases,
+            **more,
         )
 
     def run(self, *phases: Phase, grace_seconds: float = 0.5, **more: Any) -> Outcome:

@@ -98,7 +98,7 @@ def test_a_phase_sees_exactly_the_promised_environment(machine: Machine, monkeyp
     assert seen == machine.environment | {
         "OPSICLE_VAR_SERVICE": "nginx; rm -rf /",
         "MODE": "fast",
-        "OPSICLE_AUTOMATION_ID": "automation-1",
+        "OPSICLE_AUTOMATION_ID": "automation-job-7",
         "OPSICLE_JOB_ID": "job-7",
         "OPSICLE_TEMPLATE": "t",
         "OPSICLE_PHASE": "work",

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 
 from opsicle.domain.access import Action
-from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.kit.clock import to_text
 from opsicle.server.api.http import Access, Page, Reply, Request, Route
 from opsicle.server.api.lists import LISTING, list_reply
@@ -63,13 +61,5 @@ def key(audit: Audit, _request: Request) -> Reply:
 
 
 def _time(request: Request, name: str) -> str:
-    text = request.query(name)
-    if not text:
-        return ""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        message = f"`{name}` is no time"
-        hint = "As in 2026-03-01 or 2026-03-01T12:00:00Z."
-        raise InvalidInput(message, hint=hint, problems=(Problem(f"query.{name}", message),)) from error
-    return to_text(at if at.tzinfo else at.replace(tzinfo=UTC))
+    at = request.query_time(name)
+    return to_text(at) if at else ""

@@ -11,6 +11,7 @@ from functools import partial
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import InvalidInput, Problem
+from opsicle.kit.ids import lowest_id
 from opsicle.server.api.event_stream import Event, event_stream
 from opsicle.server.api.http import Page, Reply, Request, Route
 from opsicle.server.services import following
@@ -30,7 +31,7 @@ def routes(automations: Automations, job_logs: JobLogs, live: Following) -> list
     """The routes of automations."""
     view, create = Action.AUTOMATIONS_VIEW, Action.AUTOMATIONS_CREATE
     every, one = "/api/v1/automations", "/api/v1/automations/<automation_id>"
-    listing = {"state": str, "template": str, "requester": str, "cursor": str, "limit": int}
+    listing = {"state": str, "template": str, "requester": str, "since": str, "cursor": str, "limit": int}
     return [
         Route("POST", every, partial(run, automations), create, body=RunRequest, reply=Automation, status=201),
         Route("GET", every, partial(list_automations, automations), view, query=listing, reply=Page[AutomationSummary]),
@@ -56,7 +57,10 @@ def run(automations: Automations, request: Request) -> Reply:
 
 
 def list_automations(automations: Automations, request: Request) -> Reply:
-    """List the org's automations, newest first. `requester` is an e-mail address or an id."""
+    """List the org's automations, newest first.
+
+    `requester` is an e-mail address or an id; `since` a time as RFC 3339 has it, or a date in UTC.
+    """
     state = request.query("state")
     if state and state not in set(AutomationState):
         known = ", ".join(AutomationState)
@@ -65,7 +69,9 @@ def list_automations(automations: Automations, request: Request) -> Reply:
             hint=f"The states are {known}.",
             problems=(Problem("query.state", "unknown"),),
         )
-    wanted = Filter(state, request.query("template"), request.query("requester"))
+    since = request.query_time("since")
+    since_id = lowest_id(since) if since else ""
+    wanted = Filter(state, request.query("template"), request.query("requester"), since_id)
     limit = request.query_int("limit", PAGE_SIZE, low=1, high=MAX_PAGE_SIZE)
     return Reply(200, automations.list_newest(request.actor, wanted, request.query("cursor"), limit))
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import parse_qs
 
@@ -166,6 +167,17 @@ class Request:
         if not re.fullmatch(r"-?[0-9]{1,16}", text) or not low <= int(text) <= high:
             raise _bad_parameter(name, f"must be a whole number from {low} to {high}")
         return int(text)
+
+    def query_time(self, name: str) -> datetime | None:
+        """A query parameter that is a time (RFC 3339) or a date in UTC; None without it. Raises InvalidInput."""
+        text = self.query(name)
+        if not text:
+            return None
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            raise _bad_parameter(name, "is no time, such as 2026-03-01 or 2026-03-01T12:00:00Z") from None
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
 
     def check_query(self, known: Mapping[str, type]) -> None:
         """Raise InvalidInput for a parameter that the route does not have: a typo must not show too much or little."""

@@ -7,6 +7,7 @@ from functools import partial
 from opsicle.server.api.http import Access, Reply, Request, Route
 from opsicle.server.services.audit_checkpoints import AuditCheckpoints
 from opsicle.server.services.dispatch import Dispatch
+from opsicle.server.services.epoch_reports import EpochReports
 from opsicle.server.services.jobs import Jobs
 from opsicle.wire.worker_api import (
     Done,
@@ -21,12 +22,14 @@ from opsicle.wire.worker_api import (
 )
 
 
-def routes(dispatch: Dispatch, jobs: Jobs, record: AuditCheckpoints) -> list[Route]:
+def routes(dispatch: Dispatch, jobs: Jobs, record: AuditCheckpoints, epochs: EpochReports) -> list[Route]:
     """The routes by which work is handed out and reported."""
     may = Access.WORKER
     job = "/worker/v1/jobs/<job_id>"
     return [
-        Route("POST", "/worker/v1/poll", partial(poll, dispatch, record), may, body=PollRequest, reply=PollReply),
+        Route(
+            "POST", "/worker/v1/poll", partial(poll, dispatch, record, epochs), may, body=PollRequest, reply=PollReply
+        ),
         Route("POST", f"{job}/start", partial(start, jobs), may, body=StartRequest, reply=Done),
         Route("POST", f"{job}/refuse", partial(refuse, jobs), may, body=RefuseRequest, reply=Done),
         Route("POST", f"{job}/log", partial(log, jobs), may, body=LogRequest, reply=LogReply),
@@ -34,12 +37,17 @@ def routes(dispatch: Dispatch, jobs: Jobs, record: AuditCheckpoints) -> list[Rou
     ]
 
 
-def poll(dispatch: Dispatch, record: AuditCheckpoints, request: Request) -> Reply:
+def poll(dispatch: Dispatch, record: AuditCheckpoints, epochs: EpochReports, request: Request) -> Reply:
     """Ask for work; held open while there is nothing to say. Also the worker's heartbeat."""
     said = request.body(PollRequest)
     if said.history_rewritten:
         record.contradicted(request.worker, said.history_rewritten)
+    if said.newer_epoch:
+        epochs.hear_newer(request.worker, said.newer_epoch)
+    if said.ran:
+        epochs.hear_ran(request.worker, said.ran)
     reply = dispatch.poll(request.worker, said, request.when_gone)
+    reply.wants_ran = epochs.wants_ran(request.worker)
     # Work is not kept waiting for it; a shared worker is no one org's witness.
     if not reply.work and not request.worker.is_shared:
         reply.checkpoint = record.newest(request.worker.org_id)

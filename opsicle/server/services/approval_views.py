@@ -10,11 +10,12 @@ import msgspec
 
 from opsicle.domain.approvals import ApprovalState, GateStanding, Standing, meets
 from opsicle.domain.approvers import Person as Member
-from opsicle.domain.templates import Template, Value
-from opsicle.domain.workers import Candidate, Requirements, absence, fits_labels
+from opsicle.domain.templates import Template
+from opsicle.domain.workers import Candidate, absence, fits_labels
 from opsicle.server.services.approval_cases import Case
 from opsicle.server.services.approval_stuck import said_of, stuck_in
 from opsicle.server.services.diffs import unified_diff
+from opsicle.server.services.stored_values import shown_values, stored_requirements
 from opsicle.server.services.stricter_since import stricter_since
 from opsicle.server.services.template_versions import template_of
 from opsicle.server.store import approvals, automations, templates
@@ -98,7 +99,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         gates=[_gate(case, gate, viewer.now) for gate in seen.gates],
         display_name=template.display_name,
         phases=list(template.phases),
-        values=msgspec.json.decode(automation.values_json, type=dict[str, Value]),
+        values=shown_values(automation.values_json),
         variables=list(template.variables),
         runs_on=template.runs_on,
         workers=_workers(automation.requirements, candidates),
@@ -145,7 +146,7 @@ def _decision(row: DecisionRow) -> Decision:
 
 def _workers(requirements: str, candidates: Sequence[Candidate]) -> list[str]:
     """The workers that fit, be they busy just now; one that is not there says so."""
-    asked = msgspec.json.decode(requirements, type=Requirements)
+    asked = stored_requirements(requirements)
     fits = [one for one in candidates if fits_labels(asked, one) and asked.runtimes <= one.runtimes]
     return sorted(one.name if one.is_connected else f"{one.name}, which {absence(one)}" for one in fits)
 
@@ -156,7 +157,7 @@ def _compared(db: Connection, case: Case) -> Comparison | None:
     if last_id is None:
         return None
     last = automations.get(db, automation.org_id, last_id)
-    before, after = (msgspec.json.decode(each.values_json, type=dict[str, Value]) for each in (last, automation))
+    before, after = (shown_values(each.values_json) for each in (last, automation))
     names = sorted({*before, *after})
     return Comparison(
         automation_id=last.id,

@@ -9,13 +9,10 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
-
 from opsicle.domain.access import Action
 from opsicle.domain.approvals import ApprovalState, GateStanding, GateState, Standing, Verdict, meets
 from opsicle.domain.approvers import Person
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
-from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
@@ -25,10 +22,12 @@ from opsicle.server.services.approval_progress import Progress
 from opsicle.server.services.approval_views import Viewer, summary, votable, whole
 from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.bindings import Bindings
+from opsicle.server.services.cursors import page_of_shown
 from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.people import Roster
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
+from opsicle.server.services.stored_values import stored_requirements
 from opsicle.server.services.template_access import is_hidden
 from opsicle.server.store import approvals, audit, authenticators, automations, templates
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow, Filter
@@ -41,6 +40,9 @@ log = logging.getLogger(__name__)
 MAX_REASON_CHARACTERS = 2_000
 
 _DUE_AT_ONCE = 100
+_FEW = 50
+"""Pending approvals that are looked at on the event loop; more of them in a thread."""
+
 _MOST_LOOKED_AT = 1_000
 """Pending approvals that one page of an inbox looks at: the caller may decide on few of them."""
 
@@ -82,9 +84,10 @@ class Approvals:
         actor.require(Action.APPROVALS_VIEW)
         viewer = self._viewer(actor)
 
+        pending = Filter(state=ApprovalState.PENDING)
+
         def query(db: Connection) -> Page[ApprovalSummary]:
             found: list[ApprovalSummary] = []
-            pending = Filter(state=ApprovalState.PENDING)
             rows = approvals.list_newest(db, actor.org_id, pending, cursor, _MOST_LOOKED_AT)
             roster = Roster(db, actor.org_id)
             for row in rows:
@@ -96,7 +99,12 @@ class Approvals:
                     return Page(found, row.id if row is not rows[-1] else "")
             return Page(found, rows[-1].id if len(rows) == _MOST_LOOKED_AT else "")
 
-        return self._database.read(query)
+        def are_few(db: Connection) -> bool:
+            return len(approvals.list_newest(db, actor.org_id, pending, cursor, _FEW + 1)) <= _FEW
+
+        if self._database.read(are_few):
+            return self._database.read(query)
+        return self._database.read_long(query, actor.org_id)
 
     def list_newest(self, actor: Actor, wanted: Filter, cursor: str, limit: int) -> Page[ApprovalSummary]:
         """A page of the org's approvals, newest first; fewer where the caller may not see the template of some."""
@@ -107,8 +115,9 @@ class Approvals:
             rows = approvals.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
             roster = Roster(db, actor.org_id)
             cases = [load(db, self._bindings, row, roster=roster) for row in rows[:limit]]
-            items = [summary(case, viewer) for case in cases if not _is_hidden(db, actor, case)]
-            return Page(items, rows[limit - 1].id if len(rows) > limit else "")
+            seen = (case for case in cases if not _is_hidden(db, actor, case))
+            shown = ((case.row.id, summary(case, viewer)) for case in seen)
+            return page_of_shown(shown, rows[limit - 1].id if len(rows) > limit else "")
 
         return self._database.read(query)
 
@@ -263,7 +272,7 @@ class Approvals:
             return row.automation_id, automations.get(db, org_id, row.automation_id).requirements
 
         automation_id, requirements = self._database.read(query)
-        self._dispatch.wake_for(org_id, msgspec.json.decode(requirements, type=Requirements))
+        self._dispatch.wake_for(org_id, stored_requirements(requirements))
         self._signals.changed(automation_topic(automation_id), org_topic(org_id))
 
     def _viewer(self, actor: Actor) -> Viewer:

@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import gevent
 import msgspec
 
 from opsicle.domain.audit_chain import NO_HASH, chain_of
@@ -33,8 +34,11 @@ REPORTS_APART = timedelta(days=1)
 """How often one worker's claim that history was rewritten is taken into the record: once says it all."""
 
 _REASON_LENGTH = 300
-_REMOVED_AT_ONCE = 2_000
+_REMOVED_AT_ONCE = 400
 """Entries removed in one unit of work: it holds the event loop."""
+
+_PAUSE_SECONDS = 0.01
+"""Between two of these, so that others have the greater part of the event loop."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,10 @@ class AuditCheckpoints:
     def prune(self, keep: timedelta) -> int:
         """Remove the entries older than `keep`, never the newest one of a chain; how many that were."""
         chains = self._database.read(audit_checkpoints.list_chains)
-        return sum(self._prune(chain, keep) for chain in chains)
+        total = sum(self._prune(chain, keep) for chain in chains)
+        if total:
+            self._database.give_room_back()
+        return total
 
     def _list_due(self, db: Connection) -> list[tuple[ChainRow, bool]]:
         """The chains that are not signed to their end, or not for good though it is time."""
@@ -155,6 +162,7 @@ class AuditCheckpoints:
         end = chain.last_seq if kept_from is None else kept_from
         for last in range(chain.first_seq - 1 + _REMOVED_AT_ONCE, end - 1, _REMOVED_AT_ONCE):
             self._remove(chain.org_id, last)
+            gevent.sleep(_PAUSE_SECONDS)
         if end > chain.first_seq:
             self._remove(chain.org_id, end - 1)
         return max(0, end - chain.first_seq)

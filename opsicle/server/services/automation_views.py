@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from opsicle.domain.automations import AutomationState, JobState
-from opsicle.domain.templates import Phase, Template, Value
-from opsicle.domain.workers import Candidate, Requirements, absence, waiting_reason
+from opsicle.domain.templates import Phase, Template
+from opsicle.domain.workers import Candidate, absence, waiting_reason
+from opsicle.server.services.stored_values import shown_values, stored_requirements
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import CommandReport, PhaseReport, StepState
@@ -35,8 +36,13 @@ class Snapshot:
         return self.tries[-1] if self.tries else None
 
 
-def summary(row: AutomationRow, candidates: Sequence[Candidate], held: str = "") -> AutomationSummary:
-    """An automation as it stands in a list. `held`: why nothing at all is handed out."""
+def summary(
+    row: AutomationRow, candidates: Sequence[Candidate], held: str = "", known: dict[str, str] | None = None
+) -> AutomationSummary:
+    """An automation as it stands in a list. `held`: why nothing at all is handed out.
+
+    `known` are reasons for waiting by what is asked for: one list works each out once.
+    """
     return AutomationSummary(
         id=row.id,
         state=row.state,
@@ -49,7 +55,7 @@ def summary(row: AutomationRow, candidates: Sequence[Candidate], held: str = "")
         approval_id=row.approval_id,
         exit_code=row.exit_code,
         explanation=row.explanation,
-        waiting_reason=_waiting_reason(row, candidates, held),
+        waiting_reason=_waiting_reason(row, candidates, held, {} if known is None else known),
         is_cancel_requested=row.cancel_requested_at is not None,
         created_at=row.created_at,
         queued_at=row.queued_at,
@@ -66,7 +72,7 @@ def whole(snapshot: Snapshot) -> Automation:
     return Automation(
         **msgspec.structs.asdict(summary(row, snapshot.candidates, snapshot.held)),
         display_name=template.display_name,
-        values=msgspec.json.decode(row.values_json, type=dict[str, Value]),
+        values=shown_values(row.values_json),
         variables=list(template.variables),
         runs_on=template.runs_on,
         phases=_phases(template.phases, reports),
@@ -89,7 +95,7 @@ def _reports(job: JobRow) -> list[PhaseReport]:
     return reports
 
 
-def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate], held: str) -> str:
+def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate], held: str, known: dict[str, str]) -> str:
     if row.state == AutomationState.AWAITING_APPROVAL:
         return f"it waits for approval: {row.waiting_for}"
     if row.state != AutomationState.QUEUED:
@@ -101,7 +107,10 @@ def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate], held: s
         return f"{row.worker_name} {said}"
     if held:
         return f"{held}: whoever runs the server must release the queue"
-    return waiting_reason(msgspec.json.decode(row.requirements, type=Requirements), candidates)
+    if row.requirements not in known:
+        asked = stored_requirements(row.requirements)
+        known[row.requirements] = waiting_reason(asked, candidates)
+    return known[row.requirements]
 
 
 def _phases(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> list[PhaseRun]:

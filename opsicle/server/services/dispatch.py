@@ -8,6 +8,7 @@ worker that ends a job is given the next one with the answer (`jobs.py`).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -19,13 +20,13 @@ from opsicle.domain.errors import NotAuthenticated
 from opsicle.domain.manifest_formats import SPOKEN
 from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
-from opsicle.server.services.actor import WorkerActor
+from opsicle.server.services.actor import SystemActor, WorkerActor
 from opsicle.server.services.arrivals import Arrivals
 from opsicle.server.services.fleet import Presence
 from opsicle.server.services.jobs import Jobs
 from opsicle.server.services.leasing import Leased, Leasing
 from opsicle.server.services.signals import Watch
-from opsicle.server.store import jobs
+from opsicle.server.store import audit, jobs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
@@ -34,6 +35,11 @@ from opsicle.wire.worker_api import POLL_SECONDS, PollReply, PollRequest
 BUSY_POLL_SECONDS = 10
 """A poll of a worker that holds jobs is shorter: it renews their leases when it arrives, and a lease lasts 30 s."""
 
+
+log = logging.getLogger(__name__)
+
+MOST_UNKNOWN_JOBS = 100
+"""Of one worker, that are put into the record: one that lies must not fill it."""
 
 LATE_ANSWER_SECONDS = 2.0
 """A poll that is answered this much later than it should have been was held up by the server."""
@@ -101,7 +107,9 @@ class Dispatch:
         watch = presence.open_polls[request.boot_id] = Watch()
         try:
             with when_gone(lambda: self._hung_up(presence, watch)):
-                return self._hold(presence, request, watch, ends_at)
+                reply = self._hold(presence, request, watch, ends_at)
+            reply.epoch, reply.epoch_id = self._leasing.epoch
+            return reply
         finally:
             if presence.open_polls.get(request.boot_id) is watch:
                 del presence.open_polls[request.boot_id]
@@ -198,11 +206,25 @@ class Dispatch:
                 self._jobs.give_back(db, job)
         is_known = {job.id for job in held if job.state == JobState.RUNNING or job.id in listed}
         sight.cancel = [job.id for job in held if job.is_cancel_requested and job.id in is_known]
-        sight.drop = _to_drop(db, presence.worker_id, listed, held)
+        sight.drop, unknown = _to_drop(db, presence.worker_id, listed, held)
+        self._note_unknown(db, presence, unknown)
+        if not self._fleet.held:  # else they may be of a state that this server does not know
+            sight.drop += unknown
         free = self._leasing.free_slots(presence, len(held) + len(sight.drop))
         sight.leased = self._leasing.lease_waiting(db, presence, free)
         sight.busy = len(held) + len(sight.leased.items)
         return sight
+
+    def _note_unknown(self, db: Connection, presence: Presence, unknown: list[str]) -> None:
+        """Put jobs that a worker holds and the server has never heard of into the record, each once."""
+        for job_id in unknown:
+            if job_id in presence.unknown_jobs or len(presence.unknown_jobs) >= MOST_UNKNOWN_JOBS:
+                continue
+            presence.unknown_jobs.append(job_id)
+            log.error("a worker holds a job that is not known here", extra={"worker": presence.name, "job_id": job_id})
+            resource = f"workers/{presence.worker_id}"
+            org_id = presence.org_id or None
+            audit.append(db, self._clock.now(), org_id, SystemActor(), "report_unknown_job", resource, {"job": job_id})
 
     def _never_arrived(self, job: JobRow, listed: dict[str, int]) -> bool:
         """Whether a worker that polls without listing this job cannot know of it."""
@@ -279,19 +301,19 @@ def _untold(presence: Presence, request: PollRequest) -> dict[str, str] | None:
     return beyond if beyond != request.granted else None
 
 
-def _to_drop(db: Connection, worker_id: str, listed: dict[str, int], held: list[JobRow]) -> list[str]:
-    """Jobs that the worker lists and should not carry on with: a newer lease was given, or it was taken back.
+def _to_drop(db: Connection, worker_id: str, listed: dict[str, int], held: list[JobRow]) -> tuple[list[str], list[str]]:
+    """Jobs that the worker lists and should not carry on with, and those that the server has never heard of.
 
-    One that is `unknown` but still the newest may go on, and one that has ended meanwhile needs no word.
+    The former had a newer lease, or it was taken back. One that is `unknown` but still the newest may go on, and one
+    that has ended meanwhile needs no word.
     """
     rightful = {job.id for job in held if listed.get(job.id) == job.fence}
-    return [
-        job_id for job_id, fence in listed.items() if job_id not in rightful and _is_lost(db, worker_id, job_id, fence)
-    ]
+    found = [(jobs.find(db, job_id), job_id, fence) for job_id, fence in listed.items() if job_id not in rightful]
+    lost = [job_id for job, job_id, fence in found if job and _is_lost(job, worker_id, fence)]
+    return lost, [job_id for job, job_id, _ in found if job is None]
 
 
-def _is_lost(db: Connection, worker_id: str, job_id: str, fence: int) -> bool:
-    job = jobs.find(db, job_id)
-    if job is None or job.worker_id != worker_id or job.fence != fence:
+def _is_lost(job: JobRow, worker_id: str, fence: int) -> bool:
+    if job.worker_id != worker_id or job.fence != fence:
         return True
     return not job.is_newest or job.state == JobState.RETURNED

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-import msgspec
-
-from opsicle.domain.workers import Requirements, waiting_kind
+from opsicle.domain.workers import waiting_kind
 from opsicle.server.services.fleet import Fleet
+from opsicle.server.services.stored_values import stored_requirements
 from opsicle.server.store import automations, deliveries
 from opsicle.server.store.database import Database
 
@@ -41,5 +40,5 @@ class Figures:
         return counted
 
     def _reason(self, group: automations.WaitingGroup) -> str:
-        asked = msgspec.json.decode(group.requirements, type=Requirements)
+        asked = stored_requirements(group.requirements)
         return waiting_kind(asked, self._fleet.candidates(group.org_id))

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
+import msgspec
+
 from opsicle.domain.clocks import is_off, offset_of, offset_text
-from opsicle.domain.workers import SHARED, Candidate, Requirements, can_take
+from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, Requirements, can_take
 from opsicle.kit.clock import Clock
 from opsicle.server.services.lives import Lives
 from opsicle.server.services.signals import Watch
+from opsicle.server.store.workers import UnseenRow
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import LEASE_SECONDS, PollRequest
 
@@ -23,6 +26,9 @@ SHARED_HOME = ""
 
 _MOST_COMPARED = 64
 """Workers that are compared for the most free slots, when none is idle: one trigger must not look at 2,000."""
+
+_SMALL_FLEET = 50
+_CALM_SECONDS = 1.0
 
 _Place = tuple[str, str, str]
 """A home, and a label's key and value; both empty for all of the home."""
@@ -62,6 +68,8 @@ class Presence:
     """Slots that a transaction under way will fill."""
     handed: list[Work] = field(default_factory=list)
     """Work that a trigger has leased to this worker, for the open poll to deliver."""
+    unknown_jobs: list[str] = field(default_factory=list)
+    """Jobs that it holds and that the server has never heard of."""
     told: set[str] = field(default_factory=set)
     """Jobs of which this worker has been told at once that they are cancelled or lost; later polls only repeat it."""
 
@@ -128,6 +136,7 @@ class Fleet:
         self._clock = clock
         self._presences: dict[str, Presence] = {}
         self._waiting = WaitingWorkers()
+        self._described: dict[str, tuple[float, list[Candidate]]] = {}
         self.sharing_orgs: set[str] = set()
         self.held = ""
         """Why nobody is handed anything (see `holds.py`), "" if it is not so."""
@@ -177,8 +186,18 @@ class Fleet:
         return sum(self.is_connected(worker_id) for worker_id in self._presences)
 
     def candidates(self, org_id: str) -> list[Candidate]:
-        """All workers that serve an org and have polled since this server started, for reasons."""
-        return [self.candidate(presence) for presence in self._presences.values() if self.serves(presence, org_id)]
+        """All workers that serve an org and have polled since this server started, for reasons.
+
+        Of a large fleet as they were up to `_CALM_SECONDS` ago: a list and a trigger must not describe 2,000 workers.
+        """
+        now = self._clock.monotonic()
+        if len(self._presences) > _SMALL_FLEET and org_id in self._described:
+            described_at, known = self._described[org_id]
+            if now - described_at < _CALM_SECONDS:
+                return list(known)
+        known = [self.candidate(presence) for presence in self._presences.values() if self.serves(presence, org_id)]
+        self._described[org_id] = now, known
+        return list(known)
 
     def serves(self, presence: Presence, org_id: str) -> bool:
         """Whether a worker is the org's own, or a shared one that the org lets serve it."""
@@ -270,3 +289,16 @@ class Fleet:
 
     def _heard_at(self, presence: Presence) -> datetime:
         return self._clock.now() - timedelta(seconds=self._clock.monotonic() - presence.seen_at)
+
+
+def absent(row: UnseenRow) -> Candidate:
+    """A worker of which nothing is known but what it said last, before the server started."""
+    return Candidate(
+        name=row.name,
+        labels=msgspec.json.decode(row.granted_labels, type=dict[str, str]),
+        claimed=msgspec.json.decode(row.labels, type=dict[str, str]),
+        runtimes=frozenset(msgspec.json.decode(row.runtimes, type=list[str]) or [SUBPROCESS]),
+        slots=row.slots,
+        is_connected=False,
+        seen_at=row.last_seen_at,
+    )

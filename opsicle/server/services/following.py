@@ -6,6 +6,7 @@ and a slow follower sees fewer, newer states instead of a backlog.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,6 +25,14 @@ HEARTBEAT_SECONDS = 15.0
 QUEUED_LOOK_SECONDS = 5.0
 CALM_SECONDS = 0.5
 """An org's lists change at most this often for one follower."""
+
+READS_PER_SECOND = 100
+"""Each follower reads its list again, about a millisecond of the server: so many of them at most tell in a second."""
+
+_LONGEST_CALM_SECONDS = 10.0
+
+_FEW = 20
+"""Followers who may all be told in the same moment."""
 
 
 @dataclass(frozen=True)
@@ -117,11 +126,22 @@ class Following:
         with self._signals.watch(org_topic(org_id)) as watch:
             yield Changed()
             while True:
-                if watch.wait(HEARTBEAT_SECONDS):
-                    yield Changed()
-                    gevent.sleep(CALM_SECONDS)
-                else:
+                if not watch.wait(HEARTBEAT_SECONDS):
                     yield Heartbeat()
+                    continue
+                calm, spread = pace(self._signals.count(org_topic(org_id)))
+                gevent.sleep(random.uniform(0, spread))  # noqa: S311 - whoever is told first is nobody's secret
+                yield Changed()
+                gevent.sleep(calm)
+
+
+def pace(followers: int) -> tuple[float, float]:
+    """How long one of so many is left alone after a change, and over how long a change is spread; both in seconds.
+
+    500 open pages that read their lists anew in the moment of each change would have the server for themselves.
+    """
+    calm = min(max(CALM_SECONDS, followers / READS_PER_SECOND), _LONGEST_CALM_SECONDS)
+    return calm, 0.0 if followers <= _FEW else calm
 
 
 def _patience(watch: Watch, state: AutomationState) -> Iterator[Event]:

@@ -7,7 +7,7 @@ called again with the same arguments, because the answer to the first call may h
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -26,7 +26,7 @@ from opsicle.server.store.automations import Ending
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import MAX_EXPLANATION, Outcome
-from opsicle.wire.worker_api import Done, FinishReply, FinishRequest, LogReply, LogRequest, RefuseRequest
+from opsicle.wire.worker_api import Done, FinishReply, FinishRequest, LogReply, LogRequest, RefuseRequest, SignedOrder
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ class Jobs:
         self._notices = notices
         self._clock = clock
         self._suspects: set[str] = set()
+        self.hear_newer_epoch: Callable[[WorkerActor, SignedOrder], bool] = lambda _worker, _proof: False
 
     def recover(self) -> None:
         """Give every job on lease one full term, because nobody could renew it while the server was away."""
@@ -99,16 +100,18 @@ class Jobs:
         """End an automation whose order its worker will not carry out; nothing of it was run.
 
         One that was refused for its time waits again: another worker's clock may be right, as may this one's later.
+        So does one whose order is from an older state of the server; nothing is handed out by that any more.
         Raises LeaseLost if the lease has lapsed, or the worker has said so before; Conflict if the job has begun.
         """
         now, reason = self._clock.now(), request.reason[:MAX_EXPLANATION]
         is_untimely = request.is_untimely or request.reason.endswith(UNTIMELY_ENDING)
+        is_outdated = request.newer_epoch is not None and self.hear_newer_epoch(worker, request.newer_epoch)
 
         def work(db: Connection) -> JobRow:
             job = _get_own(db, worker, job_id, request.fence)
             if job.state != JobState.LEASED:
                 raise Conflict(f"job {job_id} is {job.state} and cannot be refused any more", hint="Drop it.")
-            if is_untimely:
+            if is_untimely or is_outdated:
                 self._lose(db, job, worker, reason)
                 return job
             jobs.give_back(db, job_id, now)
@@ -212,6 +215,9 @@ class Jobs:
     def _finish(self, db: Connection, worker: WorkerActor, job_id: str, request: FinishRequest) -> JobRow:
         job = _get_own(db, worker, job_id, request.fence)
         outcome = request.outcome
+        if job.state == JobState.UNKNOWN == outcome.state:
+            self._tell_more(db, job, outcome)
+            return job
         if job.state in _ENDS and outcome.state in (job.state, JobState.UNKNOWN):
             return job
         if outcome.state == JobState.UNKNOWN:
@@ -222,6 +228,14 @@ class Jobs:
             raise Conflict(f"job {job_id} is {job.state} and cannot become {outcome.state}", hint="Drop it.")
         jobs.record_phases(db, job_id, msgspec.json.encode(outcome.phases).decode())
         return _get_own_again(db, job_id)
+
+    def _tell_more(self, db: Connection, job: JobRow, outcome: Outcome) -> None:
+        """Record what the worker that lost a job says of it, now that it is back."""
+        if outcome.phases:
+            jobs.record_phases(db, job.id, msgspec.json.encode(outcome.phases).decode())
+        if explanation := outcome.explanation[:MAX_EXPLANATION]:
+            jobs.explain_unknown(db, job.id, explanation)
+            automations.explain_unknown(db, job.automation_id, job.id, explanation)
 
     def _end(self, db: Connection, job: JobRow, worker: WorkerActor, outcome: Outcome) -> None:
         """Record a truth about a job that ran; it may replace `unknown`."""

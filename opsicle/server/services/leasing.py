@@ -21,6 +21,7 @@ from opsicle.server.services.work import Checked, Said, WorkOrders
 from opsicle.server.store import audit, automations, jobs, orgs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
+from opsicle.server.store.epochs import Epoch
 from opsicle.wire.jobs import Work
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,11 @@ class Leasing:
     def tell_of(self, presence: Presence) -> None:
         """A worker is gone, or there again: whoever looks at what waits for it looks again."""
         self._signals.changed(org_topic(presence.org_id))
+
+    @property
+    def epoch(self) -> Epoch:
+        """That of the server, which stands in every order."""
+        return self._work_orders.epoch
 
     def free_slots(self, presence: Presence, occupied: int) -> int:
         """How many more jobs a worker can be given that has `occupied` slots in use.
@@ -144,7 +150,7 @@ class Leasing:
                 leased.refused.append(row)
             return
         said = self._say(presence, row, checked)
-        fence = max(row.fence, self._work_orders.epoch.fence_floor) + 1
+        fence = max(row.fence, self.epoch.fence_floor) + 1
         if said is None or not automations.lease(db, row.id, row.fence, fence, job_id):
             return
         if presence.is_shared:

@@ -24,6 +24,7 @@ from opsicle.server.approver.messages import CUT, Fact
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.principals import account_of
 from opsicle.server.services.result_notices import named_by_template
+from opsicle.server.services.stored_values import shown_values
 from opsicle.server.store import automations, channels, chat_links, deliveries, memberships, notice_preferences, notices
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.channels import ChannelRow
@@ -186,7 +187,7 @@ class Notices:
 
 def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
     """What is to be said of an automation; a secret's value is masked in its row already."""
-    values = msgspec.json.decode(row.values_json, type=dict[str, Value])
+    values = shown_values(row.values_json)
     shown = [f"{name}={_written(value)}" for name, value in list(values.items())[:MAX_VALUES]]
     shown += [f"… and {len(values) - len(shown)} more: see the page"] if len(values) > len(shown) else []
     facts = (

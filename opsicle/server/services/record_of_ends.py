@@ -41,9 +41,14 @@ def contradiction(db: Connection, row: AutomationRow, case: Case | None = None) 
     entries = audit.list_decisive(db, row.org_id, f"automations/{row.id}")
     if case:
         entries += audit.list_decisive(db, row.org_id, f"approvals/{case.row.id}")
+    is_begun = False
     for entry in entries:
         if entry.verb in _ENDS:
             return f"by the record it {_ENDS[entry.verb]} before"
+        if entry.verb in {"start", "requeue"}:
+            is_begun = entry.verb == "start"
+    if is_begun:
+        return "by the record it has begun already"
     if case and not _codes(entries) <= {each.mac for each in case.decisions}:
         return "by the record there is a decision that is no longer stored"
     return ""

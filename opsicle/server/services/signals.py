@@ -47,6 +47,10 @@ class Signals:
             if not self._watches[topic]:
                 del self._watches[topic]
 
+    def count(self, topic: str) -> int:
+        """How many watch a topic."""
+        return len(self._watches.get(topic, ()))
+
     def changed(self, *topics: str) -> None:
         """Wake all who watch one of these."""
         for topic in topics:

@@ -85,8 +85,9 @@ def _as_asked(case: Case) -> Iterator[Vote]:
 
 
 def _is_by_name(case: Case, now: InForce | None) -> bool:
-    """Whether the policy that was asked under was named, and did not apply by itself."""
-    return not case.policy.applies_to or (now is not None and not now.is_default)
+    """Whether the policy that was asked under was named, or is now, and did not apply by itself."""
+    is_still_named = now is not None and not now.is_default and now.policy.name == case.row.policy_name
+    return not case.policy.applies_to or is_still_named
 
 
 def _deleted(db: Connection, case: Case) -> str:

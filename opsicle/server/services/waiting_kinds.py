@@ -8,12 +8,10 @@ transaction that is undone, in any order, loses nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
-import msgspec
-
 from opsicle.domain.workers import Candidate, Requirements, fits
+from opsicle.server.services.stored_values import stored_requirements
 from opsicle.server.store import waiting
 from opsicle.server.store.database import Connection, Database
 
@@ -64,9 +62,9 @@ class WaitingKinds:
         for text, kind in self._kinds.get(org_id, {}).items():
             is_fit = known.get(text)
             if is_fit is None:
-                is_fit = known[text] = fits(decode_requirements(text), worker)
+                is_fit = known[text] = fits(stored_requirements(text), worker)
             if is_fit:
-                found.append(Waiting(text, decode_requirements(text), kind.oldest, kind.noted))
+                found.append(Waiting(text, stored_requirements(text), kind.oldest, kind.noted))
         return sorted(found, key=lambda each: each.oldest)
 
     def learn(self, looks: list[Look]) -> None:
@@ -112,12 +110,3 @@ class WaitingKinds:
         if key not in self._fitting and len(self._fitting) >= _MOST_REMEMBERED_WORKERS:
             self._fitting.clear()
         return self._fitting.setdefault(key, {})
-
-
-@lru_cache(maxsize=4096)
-def decode_requirements(text: str) -> Requirements:
-    """What a row asks for. If that cannot be read, whoever comes first finds out that it was altered."""
-    try:
-        return msgspec.json.decode(text, type=Requirements)
-    except (ValueError, msgspec.MsgspecError):
-        return Requirements()

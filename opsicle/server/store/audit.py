@@ -17,7 +17,7 @@ import msgspec
 
 from opsicle.domain.audit_chain import NO_HASH, chain_of, entry_hash
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_value, where
 
 
 class Author(NamedTuple):
@@ -117,37 +117,54 @@ class Filter(NamedTuple):
     until: str = ""
 
 
+_OF_JOBS = ("run", "start", "finish")
+_RARE_VERB = "verb NOT IN ('run', 'start', 'finish')"
+_NO_AUTOMATION = "substr(resource, 1, 12) <> 'automations/'"
+"""Said beside what is looked for, letter by letter as in the indexes of what is rare."""
+
+_WITHIN = "(resource = :resource OR substr(resource, 1, length(:resource) + 1) = :resource || '/')"
+
+_SELECT = """
+    SELECT seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource, data FROM audit_entries
+"""
+
+
 def list_entries(db: apsw.Connection, org_id: str, wanted: Filter, before_seq: int, limit: int) -> list[Entry]:
-    """An org's entries with a number below `before_seq`, newest first."""
-    return fetch_all(
-        db,
-        """
-        SELECT seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource, data
-          FROM audit_entries
-         WHERE org_id = :org_id AND seq < :before_seq
-           AND (:verb = '' OR verb = :verb)
-           AND (:actor = '' OR actor_name = :actor COLLATE NOCASE OR actor_id = :actor)
-           AND (:resource = '' OR resource = :resource
-                OR substr(resource, 1, length(:resource) + 1) = :resource || '/')
-           AND (:since = '' OR at >= :since)
-           AND (:until = '' OR at < :until)
-         ORDER BY seq DESC
-         LIMIT :limit
-        """,
-        {"org_id": org_id, "before_seq": before_seq, "limit": limit, **wanted._asdict()},
-        Entry,
+    """An org's entries with a number below `before_seq`, newest first.
+
+    By a verb of people, or by one thing that is no automation, it goes through an index; else it may go through all.
+    """
+    is_one_thing = "/" in wanted.resource and not wanted.resource.startswith("automations/")
+    is_rare = bool(wanted.verb) and wanted.verb not in _OF_JOBS
+    index = ""
+    if is_one_thing:
+        index = "INDEXED BY audit_entries_by_resource"
+    elif is_rare:
+        index = "INDEXED BY audit_entries_by_verb"
+    which = where(
+        "org_id = :org_id",
+        "seq < :before_seq",
+        wanted.resource and ("resource = :resource" if is_one_thing else _WITHIN),
+        _NO_AUTOMATION if is_one_thing else "",
+        wanted.verb and "verb = :verb",
+        _RARE_VERB if is_rare and not is_one_thing else "",
+        wanted.actor and "(actor_name = :actor COLLATE NOCASE OR actor_id = :actor)",
+        wanted.since and "at >= :since",
+        wanted.until and "at < :until",
     )
+    given = {"org_id": org_id, "before_seq": before_seq, "limit": limit, **wanted._asdict()}
+    return fetch_all(db, f"{_SELECT}{index}{which} ORDER BY seq DESC LIMIT :limit", given, Entry)
 
 
 class Decisive(Row, frozen=True):
-    """An entry about an end or a decision; `data` is JSON."""
+    """An entry about a beginning, an end or a decision; `data` is JSON."""
 
     verb: str
     data: str
 
 
 def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decisive]:
-    """What an org's record says of how something ended or was decided on, in order.
+    """What an org's record says of how something began, ended or was decided on, in order.
 
     Without being told, SQLite would take the primary key, and so all of the org's record.
     """
@@ -157,7 +174,7 @@ def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decis
         SELECT verb, data FROM audit_entries INDEXED BY audit_entries_decisive
          WHERE org_id = :org_id AND resource = :resource
            AND verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse', 'refuse_order', 'reject',
-                        'withdraw')
+                        'requeue', 'start', 'withdraw')
          ORDER BY seq
         """,
         {"org_id": org_id, "resource": resource},

@@ -143,11 +143,15 @@ def not_found(automation_id: str) -> NotFound:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list of automations is narrowed to; an empty string means any. `requester` is an id or an address."""
+    """What a list of automations is narrowed to; an empty string means any.
+
+    `requester` is an id or an address, `since_id` the lowest id that counts: they grow with time.
+    """
 
     state: str = ""
     template: str = ""
     requester: str = ""
+    since_id: str = ""
 
 
 _REQUESTED = "requester_id = (SELECT id FROM users WHERE id = :requester OR email = :requester)"
@@ -171,6 +175,7 @@ def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, l
         wanted.state and "state = :state",
         wanted.state and (_OPEN if is_open else _ENDED),
         before and "id < :before",
+        wanted.since_id and "id >= :since_id",
     )
     return fetch_all(
         db,
@@ -178,6 +183,18 @@ def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, l
         {"org_id": org_id, "before": before, "limit": limit, **asdict(wanted)},
         AutomationRow,
     )
+
+
+class Place(Row, frozen=True):
+    """Whose an automation is, and where it stands."""
+
+    org_id: str
+    state: AutomationState
+
+
+def find_place(db: apsw.Connection, automation_id: str) -> Place | None:
+    """Whose an automation of any org is, and where it stands; None if there is none."""
+    return fetch_one(db, "SELECT org_id, state FROM automations WHERE id = :id", {"id": automation_id}, Place)
 
 
 def list_waiting(db: apsw.Connection, org_id: str, requirements: str, limit: int) -> list[AutomationRow]:
@@ -339,6 +356,17 @@ def cancel_waiting(db: apsw.Connection, automation_id: str, user_id: str, at: da
         {"id": automation_id, "user_id": user_id, "at": to_text(at)},
     )
     return db.changes() == 1
+
+
+def explain_unknown(db: apsw.Connection, automation_id: str, job_id: str, explanation: str) -> None:
+    """Say more of an automation of which nobody can say how it ended, if this job is its newest."""
+    db.execute(
+        """
+        UPDATE automations SET explanation = :explanation
+         WHERE id = :id AND state = 'unknown' AND job_id = :job_id
+        """,
+        {"id": automation_id, "job_id": job_id, "explanation": explanation},
+    )
 
 
 def refuse(db: apsw.Connection, automation_id: str, job_id: str | None, at: datetime, explanation: str) -> bool:

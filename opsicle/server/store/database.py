@@ -37,6 +37,9 @@ Outcome = tuple[Any, BaseException | None]
 _MOST_WAL_BYTES = 16 * 1024 * 1024
 """What a large transaction has left of the WAL beyond this is cut off at the next checkpoint."""
 
+_MOST_LONG_READERS = 3
+"""At once: whoever looks into the inbox does not wait until somebody else's record has been verified."""
+
 MAX_BATCH = 200
 _MOST_LONG_WAITING = 20
 """Units in one commit: bounds how long the first of them waits for the last."""
@@ -60,8 +63,8 @@ class Database:
         self._commits = commits
         self._on_fatal = on_fatal
         self._committer = ThreadPool(1)
-        self._long_readers = ThreadPool(1)
-        self._long_turns = FairTurns("long searches", 1, _MOST_LONG_WAITING)
+        self._long_readers = ThreadPool(_MOST_LONG_READERS)
+        self._long_turns = FairTurns("long searches", _MOST_LONG_READERS, _MOST_LONG_WAITING)
         self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
         self._committing: gevent.Greenlet[..., None] | None = None
         self._is_closed = False
@@ -150,11 +153,11 @@ class Database:
         return _in_snapshot(self._reader, query)
 
     def read_long(self, query: Callable[[Connection], T], org_id: str = "") -> T:
-        """Run a query that takes long, in a thread and on a connection of its own; one at a time, none holds the loop.
+        """Run a query that takes long, in a thread and on a connection of its own; a few at a time.
 
-        Those that wait are served by turns of the orgs for which they are asked ("": the server itself), so that none
-        waits for all that another has asked. `query` may touch nothing else that the event loop uses. Raises
-        TooManyRequests where too many of that org wait.
+        None holds the loop. Those that wait are served by turns of the orgs for which they are asked ("": the server
+        itself), so that none waits for all that another has asked. `query` may touch nothing else that the event loop
+        uses. Raises TooManyRequests where too many of that org wait.
         """
         if self._is_closed:
             raise Unavailable("the server is shutting down")

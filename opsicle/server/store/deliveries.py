@@ -113,7 +113,8 @@ class Share(NamedTuple):
 def list_due(db: apsw.Connection, at: datetime, most: Share, limit: int) -> list[str]:
     """Whose turn it is: by turns of orgs, the oldest of each first.
 
-    No channel and no org has more than its share under way, however long its queue is.
+    No channel and no org has more than its share under way, and of each channel no more is looked at, however long
+    its queue is.
     """
     return fetch_column(
         db,
@@ -124,8 +125,11 @@ def list_due(db: apsw.Connection, at: datetime, most: Share, limit: int) -> list
         due AS (SELECT d.id, d.org_id, d.channel_id, d.next_attempt_at,
                        row_number() OVER (PARTITION BY d.channel_id ORDER BY d.next_attempt_at, d.id)
                        + coalesce((SELECT sum(attempts) FROM sending s WHERE s.channel_id = d.channel_id), 0) AS place
-                  FROM deliveries d JOIN channels c ON c.id = d.channel_id
-                 WHERE d.state IN ('queued', 'failed') AND d.next_attempt_at <= :at AND c.is_enabled),
+                  FROM channels c CROSS JOIN deliveries d
+                    ON d.id IN (SELECT id FROM deliveries INDEXED BY deliveries_open
+                                 WHERE channel_id = c.id AND state IN ('queued', 'failed') AND next_attempt_at <= :at
+                                 ORDER BY next_attempt_at, id LIMIT :of_channel)
+                 WHERE c.is_enabled),
         ready AS (SELECT id, next_attempt_at,
                          row_number() OVER (PARTITION BY org_id ORDER BY next_attempt_at, id)
                          + coalesce((SELECT sum(attempts) FROM sending s WHERE s.org_id = due.org_id), 0) AS place

@@ -23,6 +23,8 @@ class Found(NamedTuple):
     at: Noted
     file_generation: int
     heads: Heads
+    known_epoch: int
+    """The newest epoch that a worker has proven to have worked in."""
 
     def has_entry(self, connection: apsw.Connection, org_id: str, seq: int, digest: str) -> bool:
         """Whether an entry is there as it was, or was removed by retention."""
@@ -50,6 +52,7 @@ def inspect(connection: apsw.Connection, database: Path) -> Found:
         at=Noted(generation_of(connection), max(0, frames)),
         file_generation=_file_generation(database),
         heads=audit.list_heads(connection) if "audit_entries" in tables else {},
+        known_epoch=epochs.find_known(connection) if "settings" in tables else 0,
     )
 
 

@@ -122,6 +122,14 @@ def finish(db: apsw.Connection, job_id: str, ending: Ending) -> bool:
     return db.changes() == 1
 
 
+def explain_unknown(db: apsw.Connection, job_id: str, explanation: str) -> None:
+    """Say more of a job of which nobody can say how it ended."""
+    db.execute(
+        "UPDATE jobs SET explanation = :explanation WHERE id = :id AND state = 'unknown'",
+        {"id": job_id, "explanation": explanation},
+    )
+
+
 def record_phases(db: apsw.Connection, job_id: str, phases: str) -> None:
     """Keep the worker's newest report of the phases, as JSON."""
     db.execute("UPDATE jobs SET phases = :phases WHERE id = :id", {"id": job_id, "phases": phases})

@@ -1,0 +1,31 @@
+"""What stands in an automation's row as JSON, for showing it and for finding workers.
+
+Somebody may have written to the database. A row that cannot be read must not keep anybody from the others, nor from
+being told of it; whether it is what was triggered is looked at elsewhere (`bindings.py`), before anything runs.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgspec
+
+from opsicle.domain.templates import Value
+from opsicle.domain.workers import Requirements
+
+
+def shown_values(values_json: str) -> dict[str, Value]:
+    """The values by variable; none where they cannot be read."""
+    try:
+        return msgspec.json.decode(values_json, type=dict[str, Value])
+    except (ValueError, msgspec.MsgspecError):
+        return {}
+
+
+@lru_cache(maxsize=4096)
+def stored_requirements(text: str) -> Requirements:
+    """What an automation asks of its worker. Where that cannot be read, whoever comes first finds out."""
+    try:
+        return msgspec.json.decode(text, type=Requirements)
+    except (ValueError, msgspec.MsgspecError):
+        return Requirements()

@@ -1,0 +1,42 @@
+"""The table of the jobs that a worker holds. Safe to use from any thread."""
+
+from __future__ import annotations
+
+import threading
+
+from opsicle.worker.job import Job
+
+
+class HeldJobs:
+    """Jobs by their ids, each from the answer that brought it until the server knows how it ended."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._jobs: dict[str, Job] = {}
+
+    def add(self, job: Job) -> bool:
+        """Hold a job. False if one with its id is held already."""
+        with self._changed:
+            return self._jobs.setdefault(job.id, job) is job
+
+    def remove(self, job: Job) -> bool:
+        """Hold it no more; harmless to call again. Returns whether none is held now."""
+        with self._changed:
+            self._jobs.pop(job.id, None)
+            self._changed.notify_all()
+            return not self._jobs
+
+    def find(self, job_id: str) -> Job | None:
+        """Return the job of that id, or None."""
+        with self._changed:
+            return self._jobs.get(job_id)
+
+    def all(self) -> list[Job]:
+        """Return the jobs held now."""
+        with self._changed:
+            return list(self._jobs.values())
+
+    def wait_until_empty(self, seconds: float) -> bool:
+        """Wait until no job is held. False if some still are after `seconds`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._jobs, seconds)

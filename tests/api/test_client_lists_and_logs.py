@@ -1,0 +1,108 @@
+"""Finding automations, and reading their logs, from the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.product import Installation, User
+
+COUNT = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: count}
+spec:
+  variables: [{id: lines, type: number, default: 5}]
+  template: {phases: [{name: one, timeout: 60, commands: ['seq "$OPSICLE_VAR_LINES"']}]}
+"""
+LINES = 40_000
+"""More than what is read first to find the last lines."""
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with Installation(tmp_path_factory.mktemp("lists")) as installation:
+        installation.worker("w1")
+        installation.push(COUNT)
+        installation.push(COUNT.replace("name: count", "name: idle"))
+        yield installation
+
+
+@pytest.fixture(scope="module")
+def olga(installation: Installation) -> User:
+    return installation.person("olga@example.com", "operator")
+
+
+@pytest.fixture(scope="module")
+def automation_id(olga: User) -> str:
+    automation = olga.json("run", "count", "--var", f"lines={LINES}", "--follow")
+    assert automation["state"] == "succeeded"
+    return str(automation["id"])
+
+
+def ids(user: User, *options: str) -> list[str]:
+    return [found["id"] for found in user.json("automations", "list", *options)]
+
+
+def test_a_list_is_narrowed_to_a_requester_and_a_time(
+    installation: Installation, olga: User, automation_id: str
+) -> None:
+    alice = installation.admin
+    own = alice.json("run", "count", "--follow")["id"]
+
+    assert ids(alice, "--requester", "olga@example.com") == [automation_id]
+    assert ids(alice, "--requester", "alice@example.com", "--state", "succeeded", "--template", "count") == [own]
+    assert ids(alice, "--since", "10m") == [own, automation_id]
+    assert ids(alice, "--since", "2026-01-01") == [own, automation_id]
+    assert ids(alice, "--since", "2100-01-01T00:00:00+02:00") == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--template", "cuont", "there is no template cuont"),
+        ("--requester", "nobody@example.com", "nobody in the org is nobody@example.com"),
+    ],
+)
+def test_a_filter_that_names_nothing_is_not_found(
+    olga: User, automation_id: str, option: str, value: str, said: str
+) -> None:
+    done = olga.attempt("automations", "list", option, value)
+
+    assert done.returncode == 4
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_filter_that_finds_nothing_yet_is_an_empty_list(olga: User, automation_id: str) -> None:
+    assert ids(olga, "--template", "idle") == []
+    assert ids(olga, "--template", "count", "--state", "failed") == []
+    assert ids(olga, "--requester", "alice@example.com", "--state", "failed") == []
+
+
+def test_a_time_that_is_none_is_a_mistake(olga: User) -> None:
+    done = olga.attempt("automations", "list", "--since", "yesterday")
+
+    assert done.returncode == 2
+    assert "is no time" in done.stderr
+
+
+def test_the_last_lines_of_a_log(olga: User, automation_id: str) -> None:
+    whole = "".join(f"{n}\n" for n in range(1, LINES + 1))
+
+    assert olga.cli("logs", automation_id) == whole
+    assert olga.cli("logs", automation_id, "--tail", "3") == f"{LINES - 2}\n{LINES - 1}\n{LINES}\n"
+    assert olga.cli("logs", automation_id, "--tail", "0") == ""
+    assert olga.cli("logs", automation_id, "--tail", "30000") == "".join(whole.splitlines(keepends=True)[-30_000:])
+    assert olga.cli("logs", automation_id, "--tail", str(LINES + 5)) == whole
+    assert olga.cli("logs", automation_id, "--tail", "2", "--follow") == f"{LINES - 1}\n{LINES}\n"
+
+
+def test_the_lines_of_a_log_with_their_times(olga: User, automation_id: str) -> None:
+    lines = olga.cli("logs", automation_id, "--timestamps", "--tail", "3").splitlines()
+
+    assert [line.split(" ", 1)[1] for line in lines] == [str(LINES - 2), str(LINES - 1), str(LINES)]
+    for line in lines:
+        assert re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ", line)

@@ -1,0 +1,171 @@
+"""A real server that is restored from a copy, with a real worker that knows more than it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.product import Installation, Process
+from tests.support import wait_until
+from tests.thin_api import Api
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+TEMPLATE = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: act}
+spec:
+  variables: [{id: judge, type: string, isRequired: true}, {id: go, type: string, default: /}]
+  onWorkerLost: requeue
+  template:
+    phases:
+      - name: act
+        commands:
+          - echo "$OPSICLE_AUTOMATION_ID" >> "$OPSICLE_VAR_JUDGE"
+          - until [ -e "$OPSICLE_VAR_GO" ]; do sleep 0.1; done
+"""
+
+
+class Scene:
+    """A server with a worker, and a judge that no restore sets back."""
+
+    def __init__(self, installation: Installation, folder: Path) -> None:
+        self.installation = installation
+        self.server = installation.server
+        self.data = self.server.folder / "data"
+        self.judge, self.go = folder / "judge", folder / "go"
+        self.judge.touch()
+        installation.push(TEMPLATE)
+        self.worker = installation.worker("w1", None, "--slots", "3")
+        self.access = installation.access()
+
+    def run(self, **values: str) -> str:
+        with Api(self.access) as api:
+            request = {"template": "act", "values": {"judge": str(self.judge), **values}}
+            return str(api.insist("POST", "/api/v1/automations", request)["id"])
+
+    def show(self, automation: str) -> dict[str, Any]:
+        with Api(self.access) as api:
+            return dict(api.insist("GET", f"/api/v1/automations/{automation}"))
+
+    def wait_for(self, automation: str, *states: str) -> dict[str, Any]:
+        def there() -> dict[str, Any] | None:
+            found = self.show(automation)
+            return found if found["state"] in states else None
+
+        return wait_until(there, 60, f"{automation} to be {states}")
+
+    def ran(self, automation: str) -> int:
+        return self.judge.read_text().split().count(automation)
+
+    def record(self, verb: str) -> list[dict[str, Any]]:
+        with Api(self.access) as api:
+            return list(api.insist("GET", f"/api/v1/audit?verb={verb}")["items"])
+
+    def copy(self, to: Path) -> Path:
+        assert self.server.process.stop() == 0
+        shutil.copytree(self.data, to)
+        return to
+
+    def restore(self, source: Path) -> None:
+        shutil.rmtree(self.data)
+        shutil.copytree(source, self.data)
+
+    def start(self, *options: str) -> dict[str, Any]:
+        self.server.options = options
+        self.keep_ports()
+        self.server.start()
+        return dict(self.server.facts)
+
+    def keep_ports(self) -> None:
+        """`server.json` is where the server is looked for, at its next start too; a copy has none."""
+        (self.data / "server.json").write_text(json.dumps(self.addresses))
+
+    def note_ports(self) -> None:
+        self.addresses = dict(self.server.facts)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    with Installation(tmp_path / "site") as installation:
+        scene = Scene(installation, tmp_path)
+        scene.note_ports()
+        yield scene
+        scene.go.touch()
+
+
+def test_what_a_restored_server_does_not_know_runs_once_and_is_reported(scene: Scene, tmp_path: Path) -> None:
+    first = scene.run()
+    scene.wait_for(first, "succeeded")
+    assert scene.worker.process.stop() == 0
+    twice = scene.run()  # waits in the copy, and runs after it was made
+    old = scene.copy(tmp_path / "old")
+    scene.start()
+    scene.worker.start()
+    scene.wait_for(twice, "succeeded")
+    lost = scene.run(go=str(scene.go))  # the copy knows nothing of this one
+    wait_until(lambda: scene.ran(lost), 30, "the job to run")
+    scene.server.process.kill()
+    scene.restore(old)
+
+    refused = Process(scene.server.process.arguments, scene.server.folder, "refused")
+    assert refused.popen.wait(30) == 5
+    assert "opsicle.db is a copy" in refused.log()
+    assert "--accept-restored" in refused.log()
+
+    facts = scene.start("--accept-restored")
+    assert (facts["held"], facts["epoch"]) == (True, 2)
+    assert scene.show(twice)["waiting_reason"].startswith("held after a restore")
+    wait_until(lambda: scene.record("report_unknown_job"), 30, "the worker to be heard")
+    wait_until(lambda: scene.record("report_ran"), 30, "the worker to tell what it ran")
+    assert [each["resource"] for each in scene.record("report_ran")] == [f"automations/{twice}"]
+    assert [each["resource"] for each in scene.record("report_unknown_automation")] == [f"automations/{lost}"]
+    (entry,) = scene.record("accept_restored")
+    assert entry["data"]["epoch"] == 2
+    assert scene.ran(lost) == 1, "its job was not stopped, and not begun again"
+    worker = scene.installation.admin.json("workers", "show", "w1")
+    assert len(worker["unknown_jobs"]) == 1
+
+    fresh = scene.run()
+    assert scene.ran(fresh) == 0
+    assert scene.installation.admin.json("orgs", "release-queue")["held"] == ""
+    wait_until(lambda: not scene.server.facts["held"], 10, "server.json to say so")
+    assert scene.wait_for(fresh, "succeeded")["jobs"][0]["fence"] > 2**32
+    found = scene.wait_for(twice, "cancelled")
+    assert "ran on this worker already" in found["explanation"]
+    assert (scene.ran(twice), scene.ran(lost), scene.ran(first)) == (1, 1, 1)
+
+
+def test_a_server_on_an_older_copy_cannot_make_workers_run_anything(scene: Scene, tmp_path: Path) -> None:
+    """The first server is replaced by one on a copy, and then comes back beside it, at the same address."""
+    scene.wait_for(scene.run(), "succeeded")
+    copy = scene.copy(tmp_path / "copy")
+    first = tmp_path / "first"
+    scene.data.rename(first)
+    shutil.copytree(copy, scene.data)
+    scene.start("--accept-restored")
+    scene.installation.admin.cli("orgs", "release-queue")
+    scene.wait_for(scene.run(), "succeeded")
+    assert scene.server.process.stop() == 0
+
+    scene.data.rename(tmp_path / "second")
+    first.rename(scene.data)  # the very files of the first server, which miss nothing
+    assert scene.start()["held"] is False
+    again = scene.run()
+
+    wait_until(lambda: scene.server.facts["held"], 60, "the server to learn that it runs on an older copy")
+    found = scene.show(again)
+    assert found["state"] == "queued", found
+    assert found["waiting_reason"].startswith("held, because a worker has worked for a later state")
+    assert scene.record("report_newer_epoch")
+    assert scene.ran(again) == 0
+    assert scene.server.process.stop() == 0
+    refused = Process(scene.server.process.arguments, scene.server.folder, "refused")
+    assert refused.popen.wait(30) == 5
+    assert "epoch" in refused.log()

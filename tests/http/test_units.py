@@ -1,0 +1,91 @@
+"""The units that `opsicle service print` makes: systemd takes them, and they stop what they start as it needs."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from shutil import which
+
+import pytest
+from click.testing import CliRunner
+
+from opsicle.cli.invocation import Invocation
+from opsicle.cli.root import root
+from opsicle.server.lifetime import FINISH_SECONDS
+from opsicle.worker.main import _DRAIN_SECONDS
+from tests.product import Process, program
+from tests.support import require
+
+SECONDS = {"": 1, "s": 1, "min": 60, "h": 3600}
+
+
+def printed(kind: str, *options: str) -> str:
+    done = CliRunner().invoke(root, ["service", "print", kind, *options], obj=Invocation())
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def setting(unit: str, name: str) -> str:
+    (value,) = re.findall(rf"^{name}=(.*)$", unit, re.MULTILINE)
+    return str(value)
+
+
+@pytest.mark.parametrize("kind", ["server", "worker"])
+def test_systemd_takes_the_unit_without_a_word(tmp_path: Path, kind: str) -> None:
+    require(which("systemd-analyze") is not None, "the package systemd")
+    program_file = tmp_path / "opsicle 100%"
+    program_file.write_text("#!/bin/sh\n")
+    program_file.chmod(0o755)
+    path = tmp_path / f"opsicle-{kind}.service"
+    path.write_text(printed(kind, "--program", str(program_file), "--user", "root", "--group", "www-data"))
+
+    done = subprocess.run(["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False)
+
+    about_ours = [line for line in done.stderr.splitlines() if str(path) in line or path.name in line]
+    assert (done.returncode, about_ours) == (0, [])
+
+
+@pytest.mark.parametrize(("kind", "needs"), [("server", FINISH_SECONDS + 3), ("worker", _DRAIN_SECONDS)])
+def test_a_stop_goes_to_the_main_process_alone_and_has_the_time_that_it_takes(kind: str, needs: float) -> None:
+    unit = printed(kind)
+    match = re.fullmatch(r"(\d+)([a-z]*)", setting(unit, "TimeoutStopSec"))
+
+    assert setting(unit, "KillMode") == "mixed"
+    assert match
+    assert int(match[1]) * SECONDS[match[2]] > needs
+
+
+@pytest.mark.parametrize("kind", ["server", "worker"])
+def test_the_unit_runs_this_very_program_as_a_user_of_its_own(kind: str) -> None:
+    unit = printed(kind)
+
+    assert setting(unit, "User") not in ("", "root")
+    assert f" {kind} --data-dir /var/lib/" in setting(unit, "ExecStart")
+    assert "SupplementaryGroups" not in unit
+    assert setting(printed(kind, "--group", "www-data", "--group", "ssl-cert"), "SupplementaryGroups") == (
+        "www-data ssl-cert"
+    )
+
+
+def test_the_server_tells_its_service_manager_how_far_it_is(tmp_path: Path) -> None:
+    """`Type=notify`: started is when it serves, and a reload is over when it is."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        arguments = ["--data-dir", str(tmp_path / "data"), "--listen", "127.0.0.1:0", "--worker-listen", "127.0.0.1:0"]
+        server = Process(
+            [*program(), "server", *arguments], tmp_path, "server", {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        )
+        try:
+            assert manager.recv(1000) == b"READY=1", server.log()
+            assert "opsicle server ready" in server.output()
+            server.popen.send_signal(signal.SIGHUP)
+            assert re.fullmatch(rb"RELOADING=1\nMONOTONIC_USEC=[0-9]+", manager.recv(1000))
+            assert manager.recv(1000) == b"READY=1"
+            assert server.stop() == 0
+            assert manager.recv(1000) == b"STOPPING=1"
+        finally:
+            server.kill()
