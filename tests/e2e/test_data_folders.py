@@ -11,7 +11,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +37,9 @@ DATABASE = ("opsicle.db", "opsicle.db-wal")
 LOGS = ("logs.db", "logs.db-wal")
 KEYS = ("authority.pem", "audit.pem", "orders.pem", "master.key", "identity.key", "binding.key")
 NOTES = (MARKER, COMMITS, "clean-stop")
+
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120 + 2 * STARTS)]
 
 
 @dataclass
@@ -394,9 +397,3 @@ def test_a_hundred_starts_serve_everything_or_refuse(history: History, chance: r
     assert "served" not in tally.ways["another_key"]
     assert tally.served > STARTS / 8
     assert tally.refused > STARTS / 4
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    yield
-    caplog.clear()
