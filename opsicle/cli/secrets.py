@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,13 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
-from opsicle.cli.terminal import ask
+from opsicle.cli.terminal import ask, printable, say
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
     from opsicle.wire.secret_api import Secret
+
+_BYTE_ORDER_MARK = "\ufeff"  # editors on Windows put it before UTF-8; no password begins with it
 
 _COLUMNS = [
     Column("name", lambda secret: secret.name),
@@ -122,14 +125,18 @@ def read_value_file(path: str) -> str:
     from opsicle.domain.secrets import MAX_BYTES, wrong_value
 
     try:
-        content = read_start(path, MAX_BYTES + 3)
+        content = read_start(path, MAX_BYTES + 6)  # with a byte order mark and an end of line
         value = content.decode().removesuffix("\n").removesuffix("\r")
+        if value.startswith(_BYTE_ORDER_MARK):
+            value = value.removeprefix(_BYTE_ORDER_MARK)
+            say(printable(f"the byte order mark at the beginning of {path} is not part of the value"))
     except OSError as error:
         raise InvalidInput(f"the value file cannot be read: {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InvalidInput(
-            "the value file is not UTF-8 text", hint="Encode it first, as base64 for example."
-        ) from error
+        hint = "Encode it first, as base64 for example."
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            hint = "It is UTF-16, as some programs for Windows write it: save it as UTF-8."
+        raise InvalidInput("the value file is not UTF-8 text", hint=hint) from error
     if problem := wrong_value(value):
         raise InvalidInput(problem)
     return value

@@ -6,6 +6,7 @@ maximum. Lengths are in characters; where a service knows a narrower rule, it sa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -41,7 +42,8 @@ _Scalar = _Text | bool | int | float
 GivenValue = _Scalar | Annotated[list[_Scalar], msgspec.Meta(max_length=MAX_VALUE_ITEMS)]
 """The value of a variable as somebody sends it; `domain/variables.py` knows the rest."""
 
-GivenValues = Annotated[dict[Word, GivenValue], msgspec.Meta(max_length=100)]
+GivenValues = Annotated[Mapping[Word, GivenValue | None], msgspec.Meta(max_length=100)]
+"""By variable; null counts as not given."""
 
 LabelPart = Annotated[str, msgspec.Meta(max_length=127)]
 Labels = Annotated[dict[LabelPart, LabelPart], msgspec.Meta(max_length=64)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-TEMPLATE_NAME = re.compile(r"[a-z0-9-]{1,63}")
-TEMPLATE_NAME_RULE = "1 to 63 of the characters a-z, 0-9 and `-`"
+TEMPLATE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+TEMPLATE_NAME_RULE = "1 to 63 of the characters a-z, 0-9 and `-`, beginning with a letter or digit"
+"""What begins with `-` would be an option wherever it is typed."""
 
 ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 ID_RULE = "1 to 64 of the characters a-z, A-Z, 0-9, `_` and `-`"

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from opsicle.domain.templates import Phase, Value, Variable, VariableType
 
-SECRET_NAME = re.compile(r"[a-z0-9-]{1,63}")
-SECRET_NAME_RULE = "1 to 63 of the characters a-z, 0-9 and `-`"
+SECRET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+SECRET_NAME_RULE = "1 to 63 of the characters a-z, 0-9 and `-`, beginning with a letter or digit"
 """So narrow that no two names make the same environment variable."""
 
 MIN_BYTES = 6

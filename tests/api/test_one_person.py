@@ -287,6 +287,17 @@ def test_who_gets_the_role_later_does_not_decide(house: House, alice: Client, as
     assert approve(house.session("bob@example.com"), asked).status == 403
 
 
+def test_nor_does_who_could_decide_before_and_gets_the_named_role_later(house: House, alice: Client) -> None:
+    bob = house.person("acme", "bob", Role.MEMBER)
+    assert alice.patch("/api/v1/users/bob@example.com", {"rules": ["allow execute approvals"]}).status == 200
+    policy(alice, "{roles: [operator]}")
+    olga, _ = (house.person("acme", name, Role.OPERATOR) for name in ("olga", "otto"))
+    asked = ask(olga)
+    assert alice.patch("/api/v1/users/bob@example.com", {"role": "operator"}).status == 200
+    assert approve(bob, asked).status == 403
+    assert approve(bob, ask(olga)).status == 200, "what is asked from then on"
+
+
 def test_who_comes_with_the_role_later_does_not_decide(house: House, alice: Client, asked: str) -> None:
     new = {"email": "new@example.com", "role": "operator", "password": PASSWORD}
     assert alice.post("/api/v1/users", new).status == 201

@@ -52,6 +52,14 @@ def test_only_a_scope_for_one_secret_stands_in_for_a_code(house: House, alice: C
     assert token(house, alice, scope).call("PUT", SECRET, NEXT).code == "step_up_required"
 
 
+def test_it_stands_in_for_a_code_with_that_secret_only(house: House, alice: Client) -> None:
+    app = enrol(house, alice)
+    alice.post("/api/v1/step-up", {"totp": app.code()})
+    program = token(house, alice, "update secrets/db-password", "update secrets")
+    assert program.call("PUT", SECRET, NEXT).status == 200
+    assert program.call("PUT", OTHER, NEXT).code == "step_up_required"
+
+
 def test_one_that_was_made_without_a_code_needs_one_from_when_its_owner_has_an_app(house: House, alice: Client) -> None:
     program = token(house, alice, "update secrets/db-password")
     assert program.call("PUT", SECRET, NEXT).status == 200

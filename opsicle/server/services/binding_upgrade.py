@@ -14,8 +14,9 @@ import msgspec
 from opsicle.domain.errors import NotFound
 from opsicle.server.services.actor import SystemActor
 from opsicle.server.services.bindings import Altered, Bindings
+from opsicle.server.services.principals import account_of
 from opsicle.server.services.template_versions import template_of
-from opsicle.server.store import approvals, audit, automations, memberships
+from opsicle.server.store import approvals, audit, automations
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
@@ -38,7 +39,7 @@ def bind_waiting(database: Database, bindings: Bindings, now: datetime) -> int:
 def _bind(db: Connection, bindings: Bindings, row: AutomationRow, now: datetime) -> bool:
     """Bind one automation; False for one that is not what was triggered. That one is refused when its turn comes."""
     approval = approvals.find_of_automation(db, row.id)
-    principal_id = memberships.find_principal(db, row.org_id, row.requester_id)
+    principal_id = account_of(db, row.org_id, row.requester_id).principal
     whole = msgspec.structs.replace(row, principal_id=principal_id)
     try:
         template = template_of(db, row.template_id, row.version)

@@ -215,7 +215,7 @@ def _actor(db: Connection, person: ChatPerson, user_id: str) -> Actor | None:
     """The account behind a chat user with the role that it has now; None if it may not come in."""
     channel = person.channel
     member, org = memberships.find(db, channel.org_id, user_id), orgs.find(db, channel.org_id)
-    if member is None or member.is_disabled or org is None:
+    if member is None or not member.is_enabled or org is None:
         return None
     return Actor(
         user_id=member.user_id,

@@ -65,7 +65,7 @@ def _unknown(db: Connection, org_id: str, notify: Notify, path: str) -> Iterator
 def _members(db: Connection, org_id: str, notify: Notify) -> Iterator[str]:
     for email in notify.users:
         member = memberships.find(db, org_id, email)
-        if member and not member.is_disabled:
+        if member and member.is_enabled:
             yield member.user_id
     for name in notify.groups:
         yield from (member.user_id for member in groups.members(db, org_id, name))

@@ -119,12 +119,6 @@ def find(db: apsw.Connection, org_id: str, id_or_email: str) -> MemberRow | None
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "key": id_or_email}, MemberRow)
 
 
-def find_principal(db: apsw.Connection, org_id: str, user_id: str) -> str:
-    """The id of the person behind an account: the owner of a service account, else the account itself."""
-    sql = "SELECT owner_id FROM memberships WHERE org_id = :org_id AND user_id = :user_id"
-    return fetch_value(db, sql, {"org_id": org_id, "user_id": user_id}) or user_id
-
-
 def list_members(db: apsw.Connection, org_id: str, after_email: str, limit: int) -> list[MemberRow]:
     """An org's members by address, from the first one after `after_email`."""
     return fetch_all(
