@@ -210,7 +210,7 @@ def test_an_expired_identity_gives_way_to_a_new_token(peer: EnrolmentPeer, folde
 
 
 def test_a_worker_whose_certificate_seems_expired_waits_for_a_server_that_is_away(folder: DataFolder) -> None:
-    """As after a power cut: the clock stands in the future, the network is not there, the token is still in the unit."""
+    """As after a power cut: the clock stands in the future, the network is away, the token still in the unit file."""
     peer = EnrolmentPeer()
     ahead = msgspec.structs.replace(obtain(folder, peer.token.text), expires_at=datetime.now(UTC) - timedelta(days=1))
     folder.save_identity(ahead)
