@@ -211,7 +211,10 @@ class TemplateVersionSummary(msgspec.Struct, kw_only=True):
 
 
 class TemplateVersion(msgspec.Struct, kw_only=True):
-    """One version whole: `source` is the document as it was pushed."""
+    """One version whole: `source` is the document as it was pushed.
+
+    `accepts_claimed`: a worker that only says of itself that it has the labels in `runs_on` will do.
+    """
 
     name: str
     version: int
@@ -224,6 +227,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     variables: list[Variable]
     phases: list[Phase]
     runs_on: dict[str, str]
+    accepts_claimed: bool
     timeout: int | None
     needs_approval: bool
     needs_mfa: bool
