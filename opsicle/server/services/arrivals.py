@@ -102,8 +102,9 @@ class Arrivals:
         elif lives.forget_silent(now):
             log.warning("only one process uses the worker's identity again", extra={"worker": presence.name})
             self._record(worker, "end_copy", ())
-        if is_new:
+        if is_new:  # what an older life is still owed is nothing: most likely nobody would hear it
             presence.wake()
+            presence.open_polls.clear()
         elif watch := presence.open_polls.get(request.boot_id):
             watch.wake()
 
