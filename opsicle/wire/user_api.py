@@ -63,7 +63,10 @@ class OrgRef(msgspec.Struct):
 
 
 class Me(msgspec.Struct, kw_only=True):
-    """Who is logged in. A browser sends `csrf_token` back in `Opsicle-CSRF` with every change."""
+    """Who is logged in. A browser sends `csrf_token` back in `Opsicle-CSRF` with every change.
+
+    `remarks` is what is not as it should be on the server, for provider admins, who can mend it.
+    """
 
     user: Person
     org: OrgRef
@@ -71,6 +74,7 @@ class Me(msgspec.Struct, kw_only=True):
     permissions: list[str]
     csrf_token: str = ""
     server_version: str = ""
+    remarks: list[str] = []
 
 
 class LoginReply(msgspec.Struct, kw_only=True):
