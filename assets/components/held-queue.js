@@ -32,7 +32,7 @@ export function heldQueue(page) {
   const notice = (held, epoch) =>
     noticeBox(
       "warn",
-      h("strong", {}, sentence(held)),
+      h("strong", {}, `${sentence(held)}.`),
       ` Nothing is handed to workers, in any org. This is epoch ${epoch} of the server. `,
       button("Release the queue…", { look: "quiet", onclick: release }),
     );

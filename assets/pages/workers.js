@@ -82,6 +82,8 @@ function card(worker, live) {
       presence(worker),
     ),
     worker.withheld && h("p", { class: "bad-text" }, "It is given no work: ", visible(worker.withheld), "."),
+    worker.unknown_jobs.length > 0 &&
+      h("p", { class: "bad-text" }, `It holds ${worker.unknown_jobs.length} jobs that this server has never heard of.`),
     slots(worker),
     labels(worker),
     h(

@@ -55,7 +55,8 @@ class Commits:
     def read(path: Path) -> Noted | None:
         """What was noted last, or None if there is nothing that can be read."""
         try:
-            return Noted(*map(int, path.read_bytes().split()))
+            generation, frames, *folding = map(int, path.read_bytes().split())
+            return Noted(generation, frames, *folding)
         except (OSError, ValueError, TypeError):
             return None
 
