@@ -255,13 +255,14 @@ class Automations:
         """
         actor.require(Action.AUTOMATIONS_VIEW)
 
-        def query(db: Connection) -> tuple[list[AutomationRow], list[Candidate]]:
+        def query(db: Connection) -> list[AutomationRow]:
             rows = automations.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
             hidden.update(row.id for row in rows if _is_hidden(db, actor, row))
-            return rows, self._candidates(db, actor.org_id, rows)
+            return rows
 
         hidden: set[str] = set()
-        rows, candidates = self._database.read(query)
+        rows = self._database.read_long(query, actor.org_id) if wanted.is_long else self._database.read(query)
+        candidates = self._database.read(lambda db: self._candidates(db, actor.org_id, rows))
         held, reasons = self._fleet.held, dict[str, str]()
         shown = ((row.id, summary(row, candidates, held, reasons)) for row in rows[:limit] if row.id not in hidden)
         page = page_of_shown(shown, rows[limit - 1].id if len(rows) > limit else "")
