@@ -103,6 +103,7 @@ def _enrol(folder: Path, data: Path, count: int) -> None:
                 org_id=org_id,
                 name=worker_id,
                 labels={"site": f"s{number}"},
+                granted_labels={"site": f"s{number}"},
                 slots=4,
                 certificate_serial=issued.serial,
                 certificate_expires_at=issued.not_after,

@@ -43,7 +43,7 @@ export function openChannelForm(reload) {
   const networks = field({
     label: "Private networks that it may reach",
     path: "config.allow_networks",
-    help: "Only where it is not on the internet, as in 10.0.0.0/8; several with spaces.",
+    help: "Where it is not on the internet, as in 10.0.0.0/8, as far as whoever runs the server has opened it; several with spaces.",
     control: input(),
   });
   const own = h("div", { class: "form" });

@@ -8,6 +8,7 @@ import { iconButton } from "./buttons.js";
 import { icon } from "./icons.js";
 import { closesByItself } from "./menus.js";
 import { orgSwitcher } from "./org-switcher.js";
+import { noticeBox } from "./problems.js";
 
 const PLACES = [
   { path: "/templates", text: "Templates", name: "templates" },
@@ -30,8 +31,19 @@ export function buildShell(body, { logOut }) {
   const outlet = h("main", { id: "main", class: "main" });
   const bar = h("header", { class: "bar" });
   const skip = h("a", { class: "skip", href: "#main", onclick: (event) => skipTo(event, outlet) }, "Skip to content");
-  body.replaceChildren(skip, bar, outlet, ...announcer());
-  return { outlet, refresh: (path) => replace(bar, ...barFor(path, logOut)) };
+  const remarks = h("div", { class: "remarks" });
+  body.replaceChildren(skip, bar, remarks, outlet, ...announcer());
+  const refresh = (path) => {
+    replace(bar, ...barFor(path, logOut));
+    replace(remarks, ...remarksBox());
+  };
+  return { outlet, refresh };
+}
+
+/** What is not as it should be on the server, on every page of those who can mend it. */
+function remarksBox() {
+  const said = whoAmI()?.remarks ?? [];
+  return said.map((remark) => noticeBox("warn", h("p", {}, remark)));
 }
 
 function barFor(path, logOut) {

@@ -140,7 +140,7 @@ function planPanel(template) {
         {},
         labels.length
           ? [
-              "On a worker with ",
+              template.accepts_claimed ? "On a worker that at least says of itself that it has " : "On a worker with ",
               labels.map(([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`))),
             ]
           : "On any worker.",

@@ -4,6 +4,7 @@ import { busyWhile, button, copyButton } from "../components/buttons.js";
 import { ask } from "../components/dialogs.js";
 import { emptyState, loading, pageHeading } from "../components/headings.js";
 import { keepFresh } from "../components/live.js";
+import { heldQueue } from "../components/held-queue.js";
 import { problemBox } from "../components/problems.js";
 import { sharedWorkersLine } from "../components/shared-workers.js";
 import { getAll, post } from "../lib/api.js";
@@ -59,6 +60,7 @@ export function mount(root) {
   ].filter(Boolean);
   root.append(
     pageHeading("Workers", { beside: live.mark, actions: join }),
+    may("provider.manage") ? heldQueue(page) : "",
     trouble,
     list,
     message,
@@ -80,6 +82,8 @@ function card(worker, live) {
       presence(worker),
     ),
     worker.withheld && h("p", { class: "bad-text" }, "It is given no work: ", visible(worker.withheld), "."),
+    worker.unknown_jobs.length > 0 &&
+      h("p", { class: "bad-text" }, `It holds ${worker.unknown_jobs.length} jobs that this server has never heard of.`),
     slots(worker),
     labels(worker),
     h(

@@ -190,3 +190,7 @@ def _emit_me(me: Me, session: Session) -> None:
         ("server", session.server),
     ]
     emit(document, fields)
+    if me.remarks:
+        from opsicle.cli.complaints import warn
+
+        warn(me.remarks)

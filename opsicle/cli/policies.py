@@ -18,7 +18,7 @@ from opsicle.cli.workers import limit
 if TYPE_CHECKING:
     from opsicle.client.api import Api
     from opsicle.domain.errors import Problem
-    from opsicle.domain.policies import Approvers, Gate, Scope
+    from opsicle.domain.policies import Approvers, Condition, Gate, Scope
     from opsicle.wire.policy_api import PolicyPushed, PolicyVersion
 
 _COLUMNS = [
@@ -122,9 +122,16 @@ def _said(gate: Gate) -> str:
     parts = [f"{gate.required} of {_people(gate.approvers)}"]
     parts += ["with a fresh code"] if gate.require_mfa else []
     parts += ["with a reason"] if gate.require_reason else []
-    parts += ["sometimes"] if gate.when else []
+    parts += ["if " + " and ".join(map(_condition, gate.when))] if gate.when else []
     parts.append(f"within {gate.expires_after:,} s")
     return ", ".join(parts)
+
+
+def _condition(line: Condition) -> str:
+    """For what a gate is asked: also for whatever is not known, which goes without saying."""
+    what = line.variable or f"the label {line.label}"
+    values = " or ".join(str(value).lower() if isinstance(value, bool) else str(value) for value in line.any_of)
+    return f"{what} is {values}" if line.any_of else f"{what} is not {' or '.join(map(str, line.none_of))}"
 
 
 def _people(approvers: Approvers) -> str:

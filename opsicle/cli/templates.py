@@ -146,6 +146,7 @@ def _fields(template: TemplateVersion) -> list[tuple[str, object]]:
         ("variables", [f"{variable.id} ({variable.type})" for variable in template.variables]),
         ("phases", [phase.name for phase in template.phases]),
         ("runs on", template.runs_on),
+        ("takes its word", template.accepts_claimed),
         ("needs approval", template.needs_approval),
         ("needs a code", template.needs_mfa),
         ("tells", [_told(notify) for notify in template.notify]),

@@ -62,14 +62,12 @@ def ca_for_setup(url: str, trust: Trust, fingerprint: str) -> str:
     The token names the server's own CA. Where a proxy ends TLS before the server, its certificate comes from another
     one: then the system's CAs must know it, as they must for any browser.
     """
-    from opsicle.client.sessions import fetch_ca
     from opsicle.client.trust import is_certificate_refused
     from opsicle.domain.errors import Unreachable
 
     if trust.ca_file:
         return _read(trust.ca_file)
-    own = fetch_ca(url, trust.fingerprint or fingerprint)
-    for ca_pem in (own, ""):
+    for ca_pem in (*_own_ca(url, trust.fingerprint or fingerprint), ""):
         try:
             _try(url, ca_pem)
         except Unreachable as error:
@@ -79,8 +77,21 @@ def ca_for_setup(url: str, trust: Trust, fingerprint: str) -> str:
             return ca_pem
     raise Unreachable(
         f"the certificate at {url} comes neither from the server's own CA nor from one that this system knows",
-        hint="If a proxy answers there: --ca-file with its CA, or --server unix:/path/of/the/socket on its machine.",
+        hint="If that is right: --ca-file with its CA. Behind a proxy, on its machine: --server unix:/path/to/socket.",
     )
+
+
+def _own_ca(url: str, fingerprint: str) -> tuple[str, ...]:
+    """The server's own CA, if it hands that one out: with a certificate of somebody else's (--tls-cert) it does not."""
+    from opsicle.client.sessions import fetch_ca
+    from opsicle.domain.errors import Unreachable
+
+    try:
+        return (fetch_ca(url, fingerprint),)
+    except Unreachable as error:
+        if error.__cause__ is not None:  # the server itself was not reached
+            raise
+        return ()
 
 
 def trusted_ca(url: str, trust: Trust, remembered: str) -> str:

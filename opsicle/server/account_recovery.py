@@ -15,9 +15,10 @@ from opsicle.domain.errors import Conflict, InvalidInput, NotFound
 from opsicle.kit.clock import SystemClock
 from opsicle.pki import passwords
 from opsicle.server.data_folder import DataFolder
+from opsicle.server.opening import open_state
 from opsicle.server.services.actor import SystemActor
-from opsicle.server.store import audit, authenticators, memberships, migrations, password_resets, sessions, users
-from opsicle.server.store.database import Connection, Database
+from opsicle.server.store import audit, authenticators, memberships, password_resets, sessions, users
+from opsicle.server.store.database import Connection
 from opsicle.server.store.memberships import PlaceRow
 from opsicle.server.store.users import UserRow
 
@@ -43,10 +44,8 @@ def recover_account(data_dir: Path, email: str, password: str | None) -> Recover
     if password is not None:
         passwords.check_password(password, email=email)
     password_hash = passwords.hash_password(password) if password is not None else ""
-    with closing(DataFolder.open(data_dir)) as folder:
-        migrations.migrate(folder.state_database, migrations.STATE_MIGRATIONS)
-        with closing(Database(folder.state_database, _fail)) as database:
-            return database.write(lambda db: _recover(db, email.strip().lower(), password_hash))
+    with closing(DataFolder.open(data_dir)) as folder, open_state(folder, SystemClock(), _fail) as state:
+        return state.database.write(lambda db: _recover(db, email.strip().lower(), password_hash))
 
 
 def _recover(db: Connection, email: str, password_hash: str) -> Recovered:

@@ -218,6 +218,7 @@ class Services:
         """Let services hear of each other what they do not know of when they are built."""
         clock = self.core.clock
         self.chats.decide = self.approvals.decide_in_chat
+        self.accounts.remarks = self.status.remarks.shown
         self.notices.describe_approval = lambda db, org_id, approval: approval_facts(
             db, bindings, org_id, approval, clock.now()
         )

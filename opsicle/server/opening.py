@@ -95,8 +95,10 @@ def open_state(
             _compact(path)
             with suppress(Conflict):  # damaged logs are set aside where they are opened
                 _compact(folder.log_database)
-        with closing(Database(path, on_fatal, commits)) as database:
-            marker = StateMarker(folder.path, database, commits, clock)
+        with (
+            closing(Database(path, on_fatal, commits)) as database,
+            closing(StateMarker(folder.path, database, commits, clock)) as marker,
+        ):
             yield OpenState(database, marker, not is_new, missing, is_new or not was_clean)
     clean_stop.leave()
 

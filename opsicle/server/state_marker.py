@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
+from gevent.threadpool import ThreadPool
 
 from opsicle.kit import files
 from opsicle.kit.clock import Clock
@@ -21,6 +22,7 @@ from opsicle.server.store.commits import Commits, Noted
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.epochs import Epoch
 from opsicle.server.store.inspection import Found, Heads, inspect, open_untouched
+from opsicle.server.threads import run_in
 
 MARKER, COMMITS = "marker.json", "marker.commits"
 
@@ -141,10 +143,15 @@ def _of_files(found: Found, marker: Marker, noted: Noted | None, database: Path)
         yield f"{COMMITS} is missing or cannot be read"
     elif found.at.generation < noted.generation:
         yield f"{database.name} is older than what was acknowledged last"
-    elif found.at.generation == noted.generation and found.at.frames < noted.frames:
+    elif found.at.generation == noted.generation and found.at.frames < noted.frames and not _is_folded(found, noted):
         yield f"the end of {database.name}-wal is missing, and with it what was acknowledged last"
     if database.stat().st_ino != marker.database:
         yield f"{database.name} is a copy, not the file that the server has written"
+
+
+def _is_folded(found: Found, noted: Noted) -> bool:
+    """Whether the whole log stands in the file, so that the file needs no log beside it."""
+    return found.file_generation == noted.generation and not noted.is_folding
 
 
 def _of_entries(connection: Connection, found: Found, marker: Marker, entries: dict[str, int]) -> Iterator[str]:
@@ -164,6 +171,7 @@ class StateMarker:
     """Keeps the marker of a running server up to date."""
 
     def __init__(self, folder: Path, database: Database, commits: Commits, clock: Clock) -> None:
+        self._pool = ThreadPool(1)
         self._path = folder / MARKER
         self._database = database
         self._commits = commits
@@ -171,13 +179,20 @@ class StateMarker:
         self._written: Marker | None = None
 
     def write(self) -> None:
-        """Write the marker if the state has changed since. Waits for the disk. Raises OSError."""
+        """Write the marker if the state has changed since. Waits for the disk, in a thread. Raises OSError."""
         marker = self._database.read(self._now)
         if self._written and msgspec.structs.replace(marker, written_at=self._written.written_at) == self._written:
             return
+        run_in(self._pool, self._put, marker)
+        self._written = marker
+
+    def _put(self, marker: Marker) -> None:
         self._commits.sync()
         files.replace(self._path, msgspec.json.encode(marker))
-        self._written = marker
+
+    def close(self) -> None:
+        """End the thread."""
+        self._pool.kill()
 
     def _now(self, db: Connection) -> Marker:
         epoch = epochs.find(db) or Epoch(0, "")

@@ -63,7 +63,10 @@ class OrgRef(msgspec.Struct):
 
 
 class Me(msgspec.Struct, kw_only=True):
-    """Who is logged in. A browser sends `csrf_token` back in `Opsicle-CSRF` with every change."""
+    """Who is logged in. A browser sends `csrf_token` back in `Opsicle-CSRF` with every change.
+
+    `remarks` is what is not as it should be on the server, for provider admins, who can mend it.
+    """
 
     user: Person
     org: OrgRef
@@ -71,6 +74,7 @@ class Me(msgspec.Struct, kw_only=True):
     permissions: list[str]
     csrf_token: str = ""
     server_version: str = ""
+    remarks: list[str] = []
 
 
 class LoginReply(msgspec.Struct, kw_only=True):
@@ -207,7 +211,10 @@ class TemplateVersionSummary(msgspec.Struct, kw_only=True):
 
 
 class TemplateVersion(msgspec.Struct, kw_only=True):
-    """One version whole: `source` is the document as it was pushed."""
+    """One version whole: `source` is the document as it was pushed.
+
+    `accepts_claimed`: a worker that only says of itself that it has the labels in `runs_on` will do.
+    """
 
     name: str
     version: int
@@ -220,6 +227,7 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     variables: list[Variable]
     phases: list[Phase]
     runs_on: dict[str, str]
+    accepts_claimed: bool
     timeout: int | None
     needs_approval: bool
     needs_mfa: bool

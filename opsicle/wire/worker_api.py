@@ -214,7 +214,8 @@ class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     """How it ended. `log_bytes` is the whole log's length: the server refuses to finish with a part missing.
 
     The last chunks may ride along, so that a short job needs no log call of its own. `is_slot_free`: the worker would
-    take another job in this one's place. `is_after_loss` as in a `LogRequest`.
+    take another job in its place. `is_after_loss` as in a `LogRequest`. `boot_id` as in a poll: `unknown` is taken
+    from a life that polls, once it is clear that it is the only one.
     """
 
     fence: int
@@ -223,6 +224,7 @@ class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
     chunks: Chunks = ()
     is_slot_free: bool = False
     is_after_loss: bool = False
+    boot_id: Word = ""
 
 
 class FinishReply(msgspec.Struct, omit_defaults=True):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from opsicle.domain.errors import ClockOff, Conflict, NotAuthenticated, OpsicleError
+from opsicle.domain.errors import ClockOff, Conflict, NotAuthenticated, OpsicleError, Unreachable
 from opsicle.worker import signing
 from opsicle.worker.connection import Connection
 from opsicle.worker.enrolment import token_digest
@@ -79,11 +79,12 @@ def _enrolled_anew(folder: DataFolder, introduction: Introduction, old: Identity
     """A new identity in the place of one that is of no use any more, or the old one if the clock may be to blame.
 
     A clock that is ahead makes a good certificate look expired. Then the server refuses, or the token is the one with
-    which the worker has enrolled before: it goes on as it is, and waits for its clock to become right.
+    which the worker has enrolled before: it goes on as it is, and waits for its clock to become right, or for a server
+    that is away.
     """
     try:
         return _enrolled(folder, introduction)
-    except ClockOff as error:
+    except (ClockOff, Unreachable) as error:
         log.warning("not enrolled anew", extra={"reason": error.message, "hint": error.hint})
     except Conflict:
         if token_digest(introduction.join) != old.joined_with:

@@ -63,7 +63,7 @@ class Jobs:
 
     `verifier` says what of the work that comes was ordered; nothing else is begun.
     `was_answered` is set once a poll was: then the leases of what an earlier life has left are renewed.
-    `accounts` says as whom each org's jobs run; set it before any comes.
+    `accounts` says as whom each org's jobs run, `boot_id` which life of the process this is; set both before any comes.
     `on_rejected` is told when the server no longer accepts this worker at all; `on_idle` when the last job is gone.
     """
 
@@ -85,7 +85,7 @@ class Jobs:
         self._room = room
         self._on_rejected = on_rejected
         self._on_idle = on_idle
-        self.accounts = Accounts()
+        self.accounts, self.boot_id = Accounts(), ""
         self.shipper = LogShipper(connection)
         self.takes_more = True
         self.was_answered = threading.Event()
@@ -357,6 +357,7 @@ class Jobs:
                     chunks=chunks,
                     is_slot_free=self.takes_more and self.can_begin and not self._is_ending,
                     is_after_loss=job.log.is_after_loss,
+                    boot_id=self.boot_id,
                 )
                 try:
                     return self._insist(job, "finish", finish, FinishReply, on_away=partial(self._keep_end, job))

@@ -112,9 +112,10 @@ class Worker:
         room = Room(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
         verifier = self._verifier = Verifier(identity, options.labels)
         self._jobs = Jobs(folder, self._connection, self._journal, verifier, room, self._events.put, self._wake)
-        self._jobs.accounts = accounts
+        boot_id = new_id(datetime.now(UTC))
+        self._jobs.accounts, self._jobs.boot_id = accounts, boot_id
         self._poller = Poller(
-            Presence(new_id(datetime.now(UTC)), options.labels, options.slots),
+            Presence(boot_id, options.labels, options.slots),
             self._connection,
             self._jobs,
             on_answered=self._answered,

@@ -289,3 +289,13 @@ def test_nobody_sees_or_ends_anothers_tokens(house: House) -> None:
 @pytest.mark.parametrize("body", [{"name": ""}, {"name": "x" * 65}, {"name": "x", "expires_in_days": 0}])
 def test_a_token_that_makes_no_sense_is_refused(house: House, body: dict[str, object]) -> None:
     assert house.session("alice@example.com").post("/api/v1/tokens", body).status == 400
+
+
+def test_who_runs_the_server_hears_what_is_wrong_with_it_and_nobody_else(house: House) -> None:
+    alice, gina = house.session("alice@example.com"), house.session("gina@example.com")
+    house.services.status.remarks.shown.append(
+        "the certificate for people (--tls-cert) expired on 2026-01-01 12:00 UTC"
+    )
+
+    assert alice.get("/api/v1/whoami").json["remarks"] == house.services.status.remarks.shown
+    assert gina.get("/api/v1/whoami").json["remarks"] == []

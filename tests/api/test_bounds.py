@@ -14,6 +14,7 @@ from msgspec import inspect
 from opsicle.domain.channels import Config
 from opsicle.server import api
 from opsicle.server.api.http import Route
+from opsicle.server.approver.slack import SlackEvent, SlackUser
 from opsicle.server.services.cursors import MAX_PAGE_BYTES
 from tests.api.house import House
 from tests.api.test_templates import source
@@ -88,6 +89,14 @@ def test_the_settings_of_a_channel_are_bounded_too() -> None:
     assert not set(unbounded(inspect.type_info(Config), "config"))
 
 
+def test_who_a_chat_service_says_that_somebody_is_has_a_maximum() -> None:
+    """It stands in the record, and counts wrong codes."""
+    found = set(unbounded(inspect.type_info(SlackEvent), "event"))
+
+    assert not set(unbounded(inspect.type_info(SlackUser), "user"))
+    assert not found & {"event.user", "event.channel"}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "place"),
     [
@@ -160,3 +169,18 @@ def test_methods_that_somebody_made_up_count_as_one(house: House) -> None:
     counted = {method for _, method, _ in house.frontage._metrics._requests}
 
     assert counted == {"GET", "other"}
+
+
+def test_a_list_of_automations_with_long_reasons_ends_early_and_says_where_to_go_on(house: House) -> None:
+    alice = house.session("alice@example.com")
+    alice.post("/api/v1/templates", {"source": source("hello", "true")})
+    body = {"template": "hello", "reason": "€" * 2_000}
+    ids = [alice.post("/api/v1/automations", body).json["id"] for _ in range(190)]
+
+    first = alice.get("/api/v1/automations?limit=200")
+    cursor = first.json["next_cursor"]
+    second = alice.get(f"/api/v1/automations?limit=200&cursor={cursor}")
+
+    assert len(first.content) < MAX_PAGE_BYTES + 20_000
+    assert [item["id"] for item in [*first.json["items"], *second.json["items"]]] == ids[::-1]
+    assert second.json["next_cursor"] == ""

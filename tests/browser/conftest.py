@@ -22,6 +22,9 @@ ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
 ]  # fmt: skip
+OPEN = ("--allow-egress", "127.0.0.0/8")
+"""The receivers of these tests listen on loopback."""
+
 PATIENCE_MS = 30_000
 """A hang guard for what a page is waited for; nothing here is measured by it."""
 
@@ -50,7 +53,7 @@ def chromium(playwright: Playwright, program: str = CHROMIUM) -> Iterator[Browse
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A server with its admin alice, a worker `edge` and the templates of these tests."""
-    with Installation(tmp_path_factory.mktemp("installation")) as made:
+    with Installation(tmp_path_factory.mktemp("installation"), server_options=OPEN) as made:
         made.worker("edge", None, "--label", "site=ams", "--slots", "4")
         for source in templates.ALL:
             made.push(source)

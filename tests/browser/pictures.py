@@ -22,7 +22,10 @@ WIDTH, HEIGHT = 1120, 680
 def main() -> None:
     """Bring up a server and workers, let an org work for a while, and take the pictures."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, Installation(Path(folder)) as installation:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Installation(Path(folder), server_options=("--allow-egress", "127.0.0.0/8")) as installation,
+    ):
         scene = Scene(installation, Path(folder))
         scene.fill()
         installation.admin.attempt("run", "failing-check", "--follow")

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.reading import has_no_horizontal_scroll
+from tests.e2e.clocks import SetClock
 from tests.product import PASSWORD, Installation, Server
 
 PAGES = {
@@ -130,6 +131,31 @@ def test_the_workers_page_shows_how_to_join_and_drains(open_page: OpenPage) -> N
     page.get_by_role("dialog").get_by_role("button", name="Drain", exact=True).click()
     card.get_by_role("button", name="Take work again").click()
     expect(card.get_by_role("button", name="Drain…")).to_be_visible()
+
+
+def test_what_a_worker_only_says_of_itself_stands_apart_and_one_without_work_says_why(
+    open_page: OpenPage, installation: Installation, tmp_path: Path
+) -> None:
+    token = installation.admin.json("workers", "token", "--label", "site=fra")["token"]
+    installation.join("claims", token, None, "--label", "env=production")
+    clock = SetClock(tmp_path, "+0")
+    late = installation.worker("late", clock.place)
+    late.process.stop()
+    clock.set("+3h")
+    late.start()
+
+    page = open_page("/workers")
+
+    card = page.locator(".worker", has_text="claims")
+    expect(card.locator(".worker-labels")).to_have_text(re.compile("^site=fra only says of itself: env=production$"))
+    card = page.locator(".worker", has_text="late")
+    expect(card).to_contain_text("gets no work")
+    expect(card).to_contain_text("It is given no work: its clock is 3 h ahead of the server's.")
+    for width in (1280, 360):
+        page.set_viewport_size({"width": width, "height": 740})
+        assert has_no_horizontal_scroll(page)
+    for name in ("claims", "late"):
+        installation.admin.cli("workers", "revoke", name)
 
 
 def test_an_admin_adds_a_person_mistakes_stand_at_their_fields_and_removing_asks_again(open_page: OpenPage) -> None:

@@ -48,3 +48,18 @@ def test_a_killed_worker_is_named_and_given_nothing(installation: Installation) 
         lambda: installation.admin.json("automations", "show", queued["id"])["state"] == "succeeded",
         what="the other worker's success",
     )
+
+
+ESTABLISHED, KEEPALIVE_TIMER = "01", "02"
+"""As `/proc/net/tcp` has them."""
+
+
+def test_the_kernel_watches_over_the_connections_of_workers(installation: Installation) -> None:
+    installation.worker("w1")
+    port = int(str(installation.server.facts["worker_url"]).rpartition(":")[2])
+
+    def timers() -> set[str]:
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return {line[5].split(":")[0] for line in lines if line[3] == ESTABLISHED and int(line[1][-4:], 16) == port}
+
+    wait_until(lambda: timers() == {KEEPALIVE_TIMER}, what="timers of TCP keep-alive, and of nothing else")

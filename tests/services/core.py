@@ -286,7 +286,10 @@ class TestWorker:
 
     def finish(self, work: Work, state: str = "succeeded", exit_code: int | None = 0) -> str:
         request = FinishRequest(
-            fence=work.fence, outcome=Outcome(state=state, phases=(), exit_code=exit_code), log_bytes=0
+            fence=work.fence,
+            outcome=Outcome(state=state, phases=(), exit_code=exit_code),
+            log_bytes=0,
+            boot_id=self.boot_id,
         )
         done = self.core.jobs.finish(self.actor, work.job_id, request)
         self.held.pop(work.job_id, None)

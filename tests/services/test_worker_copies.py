@@ -6,10 +6,11 @@ import gevent
 import msgspec
 import pytest
 
+from opsicle.domain.errors import Unavailable
 from opsicle.server.services import lives
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.workers import Workers
-from tests.services.core import Core, TestWorker
+from tests.services.core import HELLO, Core, TestWorker
 from tests.support import wait_until
 
 
@@ -114,6 +115,16 @@ def test_a_worker_that_is_killed_and_started_again_is_no_copy(
     assert len(worker.poll().work) == 1
 
 
+def test_the_open_poll_of_a_dead_process_takes_no_work_with_it(core: Core, alice: Actor, original: TestWorker) -> None:
+    dead = original.poll_in_background()
+    worker = original.another_life("next", "10.0.0.1")
+    worker.poll()
+    core.clock.advance(lives.SETTLING_SECONDS + 0.1)
+    core.run(alice)
+    assert len(worker.poll().work) == 1
+    assert dead.get(timeout=5).work == ()
+
+
 def test_what_a_dead_process_had_sent_is_heard_late_and_makes_no_copy(
     core: Core, alice: Actor, original: TestWorker
 ) -> None:
@@ -153,6 +164,43 @@ def test_both_are_let_go_when_their_worker_is_revoked(core: Core, alice: Actor, 
     for poll in open_polls:
         poll.join(timeout=5)
         assert "revoked" in str(poll.exception)
+
+
+REQUEUE = HELLO.replace("  template:", "  onWorkerLost: requeue\n  template:").replace("hello}", "again}")
+
+
+@pytest.mark.parametrize("waits", [0, 5, 60])
+def test_a_copy_cannot_give_up_what_the_original_runs(
+    core: Core, alice: Actor, original: TestWorker, waits: int
+) -> None:
+    core.push(alice, REQUEUE)
+    automation = core.run(alice, "again")
+    [work] = original.poll().work
+    original.start(work)
+    copy = original.another_life("copy", "10.0.0.2")
+    copy.held = {work.job_id: work}
+    poll_by_turns(core, *([copy, original] if waits else []), seconds=waits)
+
+    with pytest.raises(Unavailable):  # its journal does not know how the job went on
+        copy.finish(work, "unknown", None)
+
+    assert core.state(alice, automation) == "running"
+    assert original.finish(work) == "succeeded"
+
+
+def test_after_a_crash_what_was_lost_is_given_up_by_the_next_life(
+    core: Core, alice: Actor, original: TestWorker
+) -> None:
+    core.push(alice, REQUEUE)
+    automation = core.run(alice, "again")
+    [work] = original.poll().work
+    original.start(work)
+    following = original.another_life("next", "10.0.0.1")
+    following.held = {work.job_id: work}
+    following.poll()
+    core.clock.advance(lives.SETTLING_SECONDS + 0.1)
+    following.finish(work, "unknown", None)
+    assert core.state(alice, automation) == "queued"
 
 
 def test_made_up_lives_take_no_memory(core: Core, alice: Actor, original: TestWorker) -> None:

@@ -169,6 +169,18 @@ MISTAKES = {
         "`a b` is no value",
     ),
     "a boolean runsOn label": (in_spec("runsOn: {labels: {ssd: yes}}"), "spec.runsOn.labels.ssd", 10, "in quotes"),
+    "claimed labels for a secret": (
+        in_spec("runsOn: {labels: {a: b}, acceptClaimed: true}\nvariables: [{id: pin, type: secret}]"),
+        "spec.runsOn.acceptClaimed",
+        10,
+        "is not for templates with secrets",
+    ),
+    "claimed labels by a word": (
+        in_spec("runsOn: {acceptClaimed: 1}"),
+        "spec.runsOn.acceptClaimed",
+        10,
+        "must be true or false",
+    ),
     "no concurrency group": (in_spec("concurrency: {limit: 1}"), "spec.concurrency.group", 10, "is missing"),
     "a concurrency of 0": (
         in_spec("concurrency: {group: a, limit: 0}"),

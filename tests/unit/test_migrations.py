@@ -24,6 +24,10 @@ SCALE = int(os.environ.get("OPSICLE_TEST_SCALE", "1"))
 SNAPSHOTS = [(STATE_MIGRATIONS, STORE / "schema.sql"), (LOG_MIGRATIONS, STORE / "log_schema.sql")]
 
 
+GRANTED_LABELS = 23
+"""The number of the migration that tells granted labels from others."""
+
+
 @pytest.fixture
 def steps(tmp_path: Path) -> Path:
     """Two migrations; the second takes a while."""
@@ -69,6 +73,32 @@ def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
     before = (tmp_path / "a.db").read_bytes()
     assert migrate(tmp_path / "a.db", STATE_MIGRATIONS) == 0
     assert (tmp_path / "a.db").read_bytes() == before
+
+
+def test_the_labels_that_workers_had_are_granted_once(tmp_path: Path) -> None:
+    before = tmp_path / "before"
+    before.mkdir()
+    for path in sorted(STATE_MIGRATIONS.glob("*.sql"))[: GRANTED_LABELS - 1]:
+        (before / path.name).write_text(path.read_text())
+    migrate(tmp_path / "old.db", before)
+    connection = apsw.Connection(str(tmp_path / "old.db"))
+    connection.execute(
+        """
+        INSERT INTO orgs (id, code, name, created_at) VALUES ('o', 'acme', 'acme', '');
+        INSERT INTO workers (id, org_id, name, state, labels, runtimes, slots, version, boot_id,
+                             certificate_serial, certificate_expires_at, created_at)
+        VALUES ('w', 'o', 'w', 'active', '{"site":"ams"}', '[]', 1, '', '', '', '', '');
+        """
+    )
+    connection.close()
+
+    migrate(tmp_path / "old.db", STATE_MIGRATIONS)
+
+    connection = apsw.Connection(str(tmp_path / "old.db"))
+    assert connection.execute("SELECT granted_labels, copied_from FROM workers").fetchall() == [
+        ('{"site":"ams"}', None)
+    ]
+    connection.close()
 
 
 def test_only_what_is_missing_is_applied(tmp_path: Path, steps: Path) -> None:

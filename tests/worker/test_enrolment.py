@@ -209,6 +209,15 @@ def test_an_expired_identity_gives_way_to_a_new_token(peer: EnrolmentPeer, folde
     assert obtain(folder, peer.token.text).worker_id == "w1"
 
 
+def test_a_worker_whose_certificate_seems_expired_waits_for_a_server_that_is_away(folder: DataFolder) -> None:
+    """As after a power cut: the clock stands in the future, the network is away, the token still in the unit file."""
+    peer = EnrolmentPeer()
+    ahead = msgspec.structs.replace(obtain(folder, peer.token.text), expires_at=datetime.now(UTC) - timedelta(days=1))
+    folder.save_identity(ahead)
+    peer.stop()
+    assert obtain(folder, peer.token.text) == ahead
+
+
 def test_a_worker_of_before_there_were_orders_enrols_again_or_does_not_start(peer, folder: DataFolder) -> None:
     old = msgspec.structs.replace(obtain(folder, peer.token.text), worker_id="old", order_key_pem="")
     folder.save_identity(old)

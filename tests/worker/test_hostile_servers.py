@@ -201,6 +201,17 @@ def test_a_worker_takes_what_asks_for_its_labels_and_nothing_that_asks_for_other
             Verifier(peer.identity(), labels).check(given)
 
 
+def test_a_worker_takes_what_asks_for_labels_that_its_server_has_told_it(peer: Peer) -> None:
+    plain = work("j1", "true")
+    given = ordered(plain, peer.order_key, manifest_of(plain, runs_on={"zone": "vault"}))
+    verifier = Verifier(peer.identity(), {"zone": "dmz"})
+    verifier.granted = {"zone": "vault"}
+    verifier.check(given)
+    verifier.granted = {"zone": "attic"}
+    with pytest.raises(Refused, match="zone=vault"):
+        verifier.check(given)
+
+
 def test_work_whose_secrets_cannot_be_had_is_ordered_and_runs_nothing(stage: Stage, peer: Peer) -> None:
     """The server cannot decrypt: the worker is told so, and reports it as the job's end."""
     blind = msgspec.structs.replace(

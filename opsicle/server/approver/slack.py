@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from opsicle.domain.bounds import Word
 from opsicle.domain.channels import SlackConfig
 from opsicle.server.approver.egress import Reach
 from opsicle.server.approver.messages import Message, Undelivered
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class SlackUser(msgspec.Struct):
     """Who wrote, pressed or filled in."""
 
-    id: str
+    id: Word
 
 
 class Pressed(msgspec.Struct):
@@ -58,8 +59,8 @@ class SlackEvent(msgspec.Struct):
 
     type: str = ""
     channel_type: str = ""
-    channel: str = ""
-    user: str = ""
+    channel: Word = ""
+    user: Word = ""
     text: str = ""
     subtype: str = ""
     bot_id: str = ""

@@ -32,6 +32,9 @@ MAX_CONNECTIONS_PER_ADDRESS = 1024
 
 _BACKLOG = 1024
 
+_KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
+"""Seconds, and how many probes: a worker that has vanished is noticed after at most 30 s of silence."""
+
 
 class Listener:
     """Accepts connections and serves each in a greenlet of its own.
@@ -104,6 +107,8 @@ class Listener:
         try:
             if not self._path:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._demands_certificate:
+                _notice_departure(sock)
             self._serve_secured(sock, name)
         except OSError as error:
             log.debug("connection failed", extra={"address": name, "error": str(error)})
@@ -164,6 +169,13 @@ def _current() -> gevent.Greenlet[..., object]:
 def _descriptors() -> int:
     """How many files and sockets this process may have open."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def _notice_departure(sock: socket.socket) -> None:
+    """Let the kernel find out within half a minute that a peer's machine or network is gone."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _address_name(address: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -61,6 +61,9 @@ class Accounts:
         self._apps = apps
         self._clock = clock
         self.on_set_up: Callable[[], None] = lambda: None
+        self.remarks: Sequence[str] = ()
+        """What is not as it should be on the server: told to those who run it."""
+
         """Called once the server has been set up; whoever wrote the setup token to a file removes it."""
 
     def setup_token(self, ca_fingerprint: str, current: str = "") -> str | None:
@@ -257,7 +260,9 @@ class Accounts:
         org = self._database.read(lambda db: orgs.find(db, actor.org_id))
         assert org is not None
         person = Person(actor.user_id, actor.email, actor.name)
-        return _me(person, OrgRef(org.code, org.name), actor.role, actor.rights)
+        me = _me(person, OrgRef(org.code, org.name), actor.role, actor.rights)
+        me.remarks = list(self.remarks) if actor.may(Action.PROVIDER_MANAGE) else []
+        return me
 
     def switch(self, actor: Actor, code: str, *, is_kept: bool) -> LoginReply:
         """Begin a session of the caller in another of their orgs; the one that asks ends, unless it `is_kept`.

@@ -22,6 +22,7 @@ from opsicle.server.services.approval_progress import Progress
 from opsicle.server.services.approval_views import Viewer, summary, votable, whole
 from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.bindings import Bindings
+from opsicle.server.services.cursors import page_of_shown
 from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.people import Roster
@@ -114,8 +115,9 @@ class Approvals:
             rows = approvals.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
             roster = Roster(db, actor.org_id)
             cases = [load(db, self._bindings, row, roster=roster) for row in rows[:limit]]
-            items = [summary(case, viewer) for case in cases if not _is_hidden(db, actor, case)]
-            return Page(items, rows[limit - 1].id if len(rows) > limit else "")
+            seen = (case for case in cases if not _is_hidden(db, actor, case))
+            shown = ((case.row.id, summary(case, viewer)) for case in seen)
+            return page_of_shown(shown, rows[limit - 1].id if len(rows) > limit else "")
 
         return self._database.read(query)
 

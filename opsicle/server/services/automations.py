@@ -17,7 +17,7 @@ from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.templates import Template, Value
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import as_text, check_values
-from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, requirements
+from opsicle.domain.workers import SHARED, Candidate, requirements
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.pki.master_key import CannotOpen
@@ -27,8 +27,9 @@ from opsicle.server.services.asking import Asking
 from opsicle.server.services.automation_filters import require_known
 from opsicle.server.services.automation_views import Snapshot, summary, whole
 from opsicle.server.services.bindings import Bindings
+from opsicle.server.services.cursors import page_of_shown
 from opsicle.server.services.dispatch import Dispatch, Offer
-from opsicle.server.services.fleet import Fleet
+from opsicle.server.services.fleet import Fleet, absent
 from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.principals import account_of
 from opsicle.server.services.secrets import require_secrets
@@ -53,7 +54,6 @@ from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.server.store.secrets import SealedRow
 from opsicle.server.store.templates import VersionRow
-from opsicle.server.store.workers import UnseenRow
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
 
@@ -255,18 +255,20 @@ class Automations:
         """
         actor.require(Action.AUTOMATIONS_VIEW)
 
-        def query(db: Connection) -> tuple[list[AutomationRow], list[Candidate]]:
+        def query(db: Connection) -> list[AutomationRow]:
             rows = automations.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
             hidden.update(row.id for row in rows if _is_hidden(db, actor, row))
-            return rows, self._candidates(db, actor.org_id, rows)
+            return rows
 
         hidden: set[str] = set()
-        rows, candidates = self._database.read(query)
+        rows = self._database.read_long(query, actor.org_id) if wanted.is_long else self._database.read(query)
+        candidates = self._database.read(lambda db: self._candidates(db, actor.org_id, rows))
         held, reasons = self._fleet.held, dict[str, str]()
-        items = [summary(row, candidates, held, reasons) for row in rows[:limit] if row.id not in hidden]
-        if not items and not cursor:
+        shown = ((row.id, summary(row, candidates, held, reasons)) for row in rows[:limit] if row.id not in hidden)
+        page = page_of_shown(shown, rows[limit - 1].id if len(rows) > limit else "")
+        if not page.items and not cursor:
             self._database.read(lambda db: require_known(db, actor, wanted))
-        return Page(items, rows[limit - 1].id if len(rows) > limit else "")
+        return page
 
     def cancel(self, actor: Actor, automation_id: str) -> Automation:
         """End a waiting automation, or ask the worker to stop a running one; asking twice is harmless.
@@ -328,23 +330,10 @@ class Automations:
             return []
         known = self._fleet.candidates(org_id)
         away = workers.list_longest_unseen(db, org_id, MOST_ABSENT_WORKERS)
-        known += [_absent(row) for row in away if self._fleet.find(row.id) is None]
+        known += [absent(row) for row in away if self._fleet.find(row.id) is None]
         if not known and orgs.allows_shared_workers(db, org_id) and workers.has_shared(db):
             known.append(Candidate(name=SHARED, is_connected=False, is_shared=True))
         return known
-
-
-def _absent(row: UnseenRow) -> Candidate:
-    """A worker of which nothing is known but what it said last, before the server started."""
-    return Candidate(
-        name=row.name,
-        labels=msgspec.json.decode(row.granted_labels, type=dict[str, str]),
-        claimed=msgspec.json.decode(row.labels, type=dict[str, str]),
-        runtimes=frozenset(msgspec.json.decode(row.runtimes, type=list[str]) or [SUBPROCESS]),
-        slots=row.slots,
-        is_connected=False,
-        seen_at=row.last_seen_at,
-    )
 
 
 def _runnable_version(db: Connection, actor: Actor, request: RunRequest) -> tuple[VersionRow, Template, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -25,14 +25,20 @@ def page_of(rows: Sequence[R], limit: int, show: Callable[[R], T], key: Callable
 
     One row more than `limit` must have been asked for: it says that there is more.
     """
+    shown = rows[:limit]
+    return page_of_shown(((key(row), show(row)) for row in shown), key(shown[-1]) if len(rows) > limit else "")
+
+
+def page_of_shown(shown: Iterable[tuple[str, T]], next_cursor: str) -> Page[T]:
+    """A page of these items with their keys. `next_cursor` is what follows if all of them have room."""
     items: list[T] = []
-    size = 0
-    for row in rows[:limit]:
-        items.append(show(row))
-        size += len(msgspec.json.encode(items[-1]))
+    size, last = 0, ""
+    for key, item in shown:
         if size > MAX_PAGE_BYTES:
-            break
-    return Page(items=items, next_cursor=key(rows[len(items) - 1]) if len(rows) > len(items) else "")
+            return Page(items=items, next_cursor=last)
+        items.append(item)
+        size, last = size + len(msgspec.json.encode(item)), key
+    return Page(items=items, next_cursor=next_cursor)
 
 
 def position(cursor: str) -> int:

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
+import msgspec
+
 from opsicle.domain.clocks import is_off, offset_of, offset_text
-from opsicle.domain.workers import SHARED, Candidate, Requirements, can_take
+from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, Requirements, can_take
 from opsicle.kit.clock import Clock
 from opsicle.server.services.lives import Lives
 from opsicle.server.services.signals import Watch
+from opsicle.server.store.workers import UnseenRow
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import LEASE_SECONDS, PollRequest
 
@@ -286,3 +289,16 @@ class Fleet:
 
     def _heard_at(self, presence: Presence) -> datetime:
         return self._clock.now() - timedelta(seconds=self._clock.monotonic() - presence.seen_at)
+
+
+def absent(row: UnseenRow) -> Candidate:
+    """A worker of which nothing is known but what it said last, before the server started."""
+    return Candidate(
+        name=row.name,
+        labels=msgspec.json.decode(row.granted_labels, type=dict[str, str]),
+        claimed=msgspec.json.decode(row.labels, type=dict[str, str]),
+        runtimes=frozenset(msgspec.json.decode(row.runtimes, type=list[str]) or [SUBPROCESS]),
+        slots=row.slots,
+        is_connected=False,
+        seen_at=row.last_seen_at,
+    )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 import msgspec
 
 from opsicle.domain.automations import JobState, WorkerLost
-from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete
+from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, Unavailable
 from opsicle.kit.clock import Clock
 from opsicle.server.services.actor import SystemActor, WorkerActor
 from opsicle.server.services.fleet import Presence
@@ -145,11 +145,13 @@ class Jobs:
         """Record how a job ended, with the last of its output; the answer brings the next work, if any waits.
 
         Raises LogIncomplete while part of the log is missing; LeaseLost when the lease has passed on, so that a
-        worker that was cut off can never overwrite its successor's result.
+        worker that was cut off can never overwrite its successor's result; Unavailable for the word of a life that may
+        be a copy.
         """
+        presence = self._fleet.find(worker.worker_id)
+        self._check_life(presence, request)
         if request.log_bytes:
             self._keep_last(worker, job_id, request)
-        presence = self._fleet.find(worker.worker_id)
         leased = Leased()
 
         def work(db: Connection) -> JobRow:
@@ -169,6 +171,16 @@ class Jobs:
             self._fleet.wake_org(job.org_id)
         self._changed(job)
         return FinishReply(job.state, leased.work)
+
+    def _check_life(self, presence: Presence | None, request: FinishRequest) -> None:
+        """Raise Unavailable where a copy of a worker's folder may speak of a job that the original still runs.
+
+        What the journal of a copy does not know the end of would be given up, or even run again.
+        """
+        if request.outcome.state != JobState.UNKNOWN or not request.boot_id:
+            return
+        if presence is None or not presence.lives.is_only(request.boot_id, self._clock.monotonic()):
+            raise Unavailable("it is not clear yet which process this worker is", hint="Say it again a little later.")
 
     def _hand(self, presence: Presence, leased: Leased) -> None:
         """Let the leases begin that go out with an answer; if there are none, let the open poll use the slot."""

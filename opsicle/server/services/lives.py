@@ -107,6 +107,11 @@ class Lives:
         returned = [life.returned_at for life in self._by_id.values() if life.returned_at is not None]
         return not self.copied and any(now - at < DOUBT_SECONDS for at in returned)
 
+    def is_only(self, boot_id: str, now: float) -> bool:
+        """Whether this is the one life of the worker's process, as far as anybody can tell yet."""
+        is_clear = not (self.copied or self.is_settling(now) or self.is_in_doubt(now))
+        return is_clear and boot_id in self._by_id
+
     def is_settling(self, now: float) -> bool:
         """Whether a life has only just begun without a goodbye from the one before."""
         return now < self._settled_at

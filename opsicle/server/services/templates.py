@@ -334,6 +334,7 @@ def _whole(row: VersionRow, template: Template, known: Sequence[Policy], *, need
         variables=list(template.variables),
         phases=list(template.phases),
         runs_on=template.runs_on,
+        accepts_claimed=template.accepts_claimed,
         timeout=template.timeout,
         needs_approval=_needs_approval(msgspec.json.decode(row.document, type=_Shown), known),
         needs_mfa=needs_mfa,

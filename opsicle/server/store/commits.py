@@ -5,7 +5,8 @@ process that dies loses none of it, and a power cut may at most leave older numb
 
 - The *generation* is a number in the database that grows whenever its write-ahead log has been folded into the file. A
   file and a log belong together if the log's is the same or one more: so one of them cannot be another, older one.
-- *Frames* is how long the log was. A log that is shorter has lost its end, or is another's.
+- *Frames* is how long the log was. A log that is shorter has lost its end, or is another's; save where the whole of it
+  has been folded in, by somebody who looked into the database with a tool of their own, say.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ class Noted(NamedTuple):
 
     generation: int = 0
     frames: int = 0
+    is_folding: int = 0
+    """Whether a part of the log may stand in the file, so that the file alone is nothing whole."""
 
 
 class Commits:
@@ -45,15 +48,16 @@ class Commits:
         self._generation = self._frames = 0
         self._is_due = True
         self._is_asked = False
+        self._is_folding = 0
         self._noted = Noted()
 
     @staticmethod
     def read(path: Path) -> Noted | None:
         """What was noted last, or None if there is nothing that can be read."""
         try:
-            generation, frames = path.read_bytes().split()
-            return Noted(int(generation), int(frames))
-        except (OSError, ValueError):
+            generation, frames, *folding = map(int, path.read_bytes().split())
+            return Noted(generation, frames, *folding)
+        except (OSError, ValueError, TypeError):
             return None
 
     def attach(self, writer: apsw.Connection) -> None:
@@ -71,7 +75,7 @@ class Commits:
         """Note what is durable now, before anybody hears of it."""
         if self._is_due:
             self._generation, self._is_due = self._generation + 1, False
-        self._note(Noted(self._generation, self._frames))
+        self._note(Noted(self._generation, self._frames, self._is_folding))
 
     @property
     def wants_checkpoint(self) -> bool:
@@ -85,8 +89,13 @@ class Commits:
     def checkpoint(self, writer: apsw.Connection) -> None:
         """Fold the log into the file, as far as no reader needs it. Outside a transaction; waits for the disk."""
         self._is_asked = False
+        self._is_folding = 1
+        self._note(Noted(self._generation, self._frames, self._is_folding))
         is_busy, frames, folded = writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone() or (1, 0, 0)
         self._is_due = not is_busy and frames == folded
+        if self._is_due:
+            self._is_folding = 0
+            self._note(Noted(self._generation, self._frames))
 
     def anchor(self, writer: apsw.Connection) -> None:
         """Let the next generation begin now, of which no frames are asked.
@@ -120,7 +129,8 @@ class Commits:
         if now == self._noted:
             return
         with suppress(OSError):  # it then asks for less than it could
-            os.pwrite(self._fd, b"%0*d %0*d\n" % (_WIDTH, now.generation, _WIDTH, now.frames), 0)
+            line = b"%0*d %0*d %d\n" % (_WIDTH, now.generation, _WIDTH, now.frames, now.is_folding)
+            os.pwrite(self._fd, line, 0)
         self._noted = now
 
 

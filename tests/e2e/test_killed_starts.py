@@ -1,0 +1,73 @@
+"""A start that is killed at any moment, the very first one too, is followed by one that serves."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.product import START_SECONDS, clean_environment, program
+from tests.support import wait_until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+KILLS = 12 * int(os.environ.get("OPSICLE_TEST_SCALE", "1"))
+WATCHED = (
+    "marker.json",
+    "marker.commits",
+    "authority.pem",
+    "opsicle.db-wal",
+    "orders.pem",
+    "binding.key",
+    "server.json",
+)
+
+
+def begin(folder: Path, log: Path) -> subprocess.Popen[bytes]:
+    arguments = ["server", "--data-dir", str(folder), "--listen", "127.0.0.1:0", "--worker-listen", "127.0.0.1:0"]
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            [*program(), *arguments], stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=clean_environment({})
+        )
+
+
+def changed_at(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def times_ready(log: Path) -> int:
+    return log.read_text().count("opsicle server ready") if log.exists() else 0
+
+
+def test_a_start_that_was_killed_at_any_moment_is_followed_by_one_that_serves(tmp_path: Path) -> None:
+    seed = int(os.environ.get("OPSICLE_TEST_SEED") or random.SystemRandom().randrange(2**32))
+    print(f"OPSICLE_TEST_SEED={seed}")
+    chance = random.Random(seed)
+    for number in range(KILLS):
+        folder, log = tmp_path / "data", tmp_path / "log"
+        if number % 3 == 0 and folder.exists():
+            folder = tmp_path / f"data-{number}"  # a first start
+        watched = folder / chance.choice(WATCHED)
+        before, ready = changed_at(watched), times_ready(log)
+        process = begin(folder, log)
+        # Killed as soon as the start has got as far as this file of its folder, or serves.
+        wait_until(
+            lambda: changed_at(watched) != before or times_ready(log) > ready or process.poll() is not None,  # noqa: B023
+            START_SECONDS,
+        )
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+        ready = times_ready(log)
+        process = begin(folder, log)
+        wait_until(
+            lambda: times_ready(log) > ready or process.poll() is not None,  # noqa: B023
+            START_SECONDS,
+        )
+        assert process.poll() is None, f"killed at {watched.name}\n{log.read_text()[-3000:]}"
+        process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM]))
+        process.wait(30)
