@@ -153,6 +153,11 @@ class Filter:
     requester: str = ""
     since_id: str = ""
 
+    @property
+    def is_long(self) -> bool:
+        """Whether the search may go through all that one person has asked for."""
+        return bool(self.requester and self.template)
+
 
 _REQUESTED = "requester_id = (SELECT id FROM users WHERE id = :requester OR email = :requester)"
 _OPEN = "state IN ('awaiting_approval', 'queued', 'running')"
@@ -164,14 +169,16 @@ def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, l
     """Newest first, older than the automation `before` (empty: from the newest).
 
     The page is found in an index alone: one that has each wish as a column, or of what is open, which does not grow
-    with the past (hence the `+`, which keeps SQLite from the others).
+    with the past (hence the `+`, which keeps SQLite from the others). A person's runs of one template alone are looked
+    for among all of theirs: see `Filter.is_long`.
     """
     is_open = bool(wanted.state) and not is_final(AutomationState(wanted.state))
     plus = "+" if is_open else ""
+    of_person = "+" if wanted.requester else plus
     page = where(
         "org_id = :org_id",
         wanted.requester and plus + _REQUESTED,
-        wanted.template and plus + "template = :template",
+        wanted.template and of_person + "template = :template",
         wanted.state and "state = :state",
         wanted.state and (_OPEN if is_open else _ENDED),
         before and "id < :before",

@@ -206,19 +206,14 @@ CREATE INDEX automations_by_end ON automations (org_id, finished_at) WHERE finis
 
 CREATE INDEX automations_by_org ON automations (org_id, id);
 
-CREATE INDEX automations_by_requester ON automations (org_id, requester_id, id);
-
-CREATE INDEX automations_by_requester_and_template ON automations (org_id, requester_id, template, id);
+CREATE INDEX automations_by_requester ON automations (org_id, requester_id, id, template);
 
 CREATE INDEX automations_by_template ON automations (org_id, template, id);
 
 CREATE INDEX automations_ended ON automations (org_id, state, id)
     WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
 
-CREATE INDEX automations_ended_by_requester ON automations (org_id, requester_id, state, id)
-    WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
-
-CREATE INDEX automations_ended_by_requester_and_template ON automations (org_id, requester_id, template, state, id)
+CREATE INDEX automations_ended_by_requester ON automations (org_id, requester_id, state, id, template)
     WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
 
 CREATE INDEX automations_ended_by_template ON automations (org_id, template, state, id)

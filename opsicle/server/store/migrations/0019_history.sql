@@ -6,16 +6,15 @@ DROP INDEX automations_open;
 CREATE INDEX automations_open ON automations (org_id, state, id, template, requester_id)
     WHERE state IN ('awaiting_approval', 'queued', 'running');
 
-CREATE INDEX automations_by_requester ON automations (org_id, requester_id, id);
-CREATE INDEX automations_by_requester_and_template ON automations (org_id, requester_id, template, id);
+-- What one person asked for of one template is found within what they asked for: an index more would cost each job
+-- two pages for what few ever ask.
+CREATE INDEX automations_by_requester ON automations (org_id, requester_id, id, template);
 
 CREATE INDEX automations_ended ON automations (org_id, state, id)
     WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
 CREATE INDEX automations_ended_by_template ON automations (org_id, template, state, id)
     WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
-CREATE INDEX automations_ended_by_requester ON automations (org_id, requester_id, state, id)
-    WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
-CREATE INDEX automations_ended_by_requester_and_template ON automations (org_id, requester_id, template, state, id)
+CREATE INDEX automations_ended_by_requester ON automations (org_id, requester_id, state, id, template)
     WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
 
 -- The last run that somebody approved, with which an approver compares what is asked now.
