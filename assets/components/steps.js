@@ -60,6 +60,7 @@ function facts(phase) {
  */
 export function phaseView(phase, index, { isLong, goTo, before }) {
   const isInteresting = !["succeeded", "skipped", "pending"].includes(phase.state);
+  const attempt = phase.tries_allowed > 1 && phase.tries > 0 && `attempt ${phase.tries} of ${phase.tries_allowed}`;
   const isOpen = before && before.dataset.state === phase.state ? before.open : isInteresting || !isLong;
   return h(
     "details",
@@ -69,13 +70,13 @@ export function phaseView(phase, index, { isLong, goTo, before }) {
       { dataset: { focus: `phase-${index}` } },
       stateDot(phase.state),
       h("span", { class: "phase-name" }, visible(phase.name)),
-      phase.tries_allowed > 1 &&
-        phase.tries > 0 &&
-        h("span", { class: "fact" }, `attempt ${phase.tries} of ${phase.tries_allowed}`),
+      attempt && h("span", { class: "fact" }, attempt),
       phase.when !== "success" && h("span", { class: "fact" }, phase.when === "always" ? "always" : `on ${phase.when}`),
       phase.started_at && duration(phase.started_at, phase.finished_at),
     ),
-    phase.explanation && h("p", { class: "phase-explanation" }, visible(phase.explanation)),
+    phase.explanation &&
+      phase.explanation !== attempt &&
+      h("p", { class: "phase-explanation" }, visible(phase.explanation)),
     h(
       "ol",
       { class: "steps" },

@@ -7,6 +7,7 @@ from before there was a key leaves none: then what waits is bound once, before t
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from opsicle.domain.errors import Conflict
 from opsicle.kit import files
@@ -22,38 +23,50 @@ log = logging.getLogger(__name__)
 
 FILE_NAME = "binding.key"
 _SETTING = "binding_key"
+_WAY_OUT = "If there is none, start once with --accept-restored: what waits then ends."
 
 
-def open_binding_key(folder: DataFolder, database: Database, clock: Clock) -> BindingKey:
+def open_binding_key(
+    folder: DataFolder, database: Database, clock: Clock, *, accept_restored: bool = False
+) -> BindingKey:
     """The folder's key. Where there has been none, make it, and bind what an older version has left waiting.
 
     The key is kept under another name until that is done, so that a start which was cut short goes on where it was.
-    Raises Conflict if the key is lost, or another database's.
+    With `accept_restored` a lost key, or another database's, gives way to a new one; what waits then ends. Raises
+    Conflict for such a one else.
     """
     path = folder.path / FILE_NAME
     draft = path.with_name(f"{FILE_NAME}.next")
     known = database.read(lambda db: settings.find(db, _SETTING))
     with explained(folder.path):
         if not path.exists():
-            if not draft.exists():
-                _require_new(known)
-                files.replace(draft, BindingKey.create().content)
-            _first_use(BindingKey(draft.read_bytes()), database, clock)
-            draft.replace(path)
-            files.sync_folder(path.parent)
+            if known is not None and accept_restored:
+                files.replace(path, BindingKey.create().content)  # and nothing is bound under it: what waits ends
+                log.warning("the binding key is lost: what waits will not be run", extra={"file": FILE_NAME})
+                known = None
+            else:
+                _begin(path, draft, known, database, clock)
         key = BindingKey(path.read_bytes())
-    if known not in (None, key.fingerprint):
-        raise Conflict(f"{FILE_NAME} is not the key of this database", hint="Restore the one that belongs to it.")
+    if known not in (None, key.fingerprint) and not accept_restored:
+        raise Conflict(
+            f"{FILE_NAME} is not the key of this database", hint=f"Restore the one that belongs to it. {_WAY_OUT}"
+        )
     database.write(lambda db: settings.put(db, _SETTING, key.fingerprint))
     return key
 
 
-def _require_new(known: str | None) -> None:
-    if known is not None:
-        raise Conflict(
-            f"the data folder has lost {FILE_NAME}, by which the server knows what it was asked to run",
-            hint="Restore it from a backup.",
-        )
+def _begin(path: Path, draft: Path, known: str | None, database: Database, clock: Clock) -> None:
+    """Make the key, or go on with making it, and let it be there only once everything that waits is bound."""
+    if not draft.exists():
+        if known is not None:
+            raise Conflict(
+                f"the data folder has lost {FILE_NAME}, by which the server knows what it was asked to run",
+                hint=f"Restore it from a backup. {_WAY_OUT}",
+            )
+        files.replace(draft, BindingKey.create().content)
+    _first_use(BindingKey(draft.read_bytes()), database, clock)
+    draft.replace(path)
+    files.sync_folder(path.parent)
 
 
 def _first_use(key: BindingKey, database: Database, clock: Clock) -> None:

@@ -107,7 +107,7 @@ class Lifetime:
             authority,
             audit_key,
             order_key,
-            open_binding_key(folder, state, self._clock),
+            open_binding_key(folder, state, self._clock, accept_restored=options.accept_restored),
             self._clock,
             Seal(folder.identity_key()),
             vault,

@@ -78,7 +78,7 @@ class Jobs:
         on_idle: Callable[[], None],
     ) -> None:
         self._folder = folder
-        self._private_folder = private_folder(folder.workspaces, lets_through=folder.lets_through)
+        self.private_folder = private_folder(folder.workspaces, lets_through=folder.lets_through)
         self._connection = connection
         self._journal = journal
         self._verifier = verifier
@@ -261,7 +261,7 @@ class Jobs:
             workspace_root=self._folder.workspaces,
             account=account,
             environment=base_environment(account),
-            private_folder=self._private_folder,
+            private_folder=self.private_folder,
             on_clean_up=lambda phase: self._note(job, lambda: self._journal.begun(job.id, phase)),
             on_mask=lambda: self._note(job, lambda: self._journal.masked(job.id)),
             on_child=lambda pid, life: self._note(job, lambda: self._journal.child(job.id, ChildProcess(pid, life))),

@@ -28,6 +28,7 @@ from opsicle.worker.jobs import Jobs
 from opsicle.worker.journal import Journal
 from opsicle.worker.known_epoch import KnownEpoch
 from opsicle.worker.poller import Poller, Presence
+from opsicle.worker.private_files import remove_private_folder
 from opsicle.worker.spool import Room
 from opsicle.worker.verification import Verifier
 from opsicle.worker.witness import Witness
@@ -175,6 +176,7 @@ class Worker:
         self._jobs.shipper.stop(_FAREWELL_SECONDS)
         self._connection.close()
         self._journal.close()
+        remove_private_folder(self._jobs.private_folder)
 
     def _answered(self, log_interval: float) -> None:
         self._jobs.shipper.interval = log_interval

@@ -52,6 +52,13 @@ def remove_leftovers(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def remove_private_folder(folder: Path) -> None:
+    """Remove the folder in memory at a clean end, when nothing is in it any more."""
+    if folder.parent == _IN_MEMORY:
+        with suppress(OSError):
+            folder.rmdir()
+
+
 class PrivateFiles:
     """The files of one job. What is written here goes at the end of the phase or job that it is for.
 

@@ -145,6 +145,7 @@ def test_a_template_that_is_being_written_is_kept(open_page: OpenPage, installat
     page = page_of(open_page, olga, "/push")
     written = FORM.replace("long-form", "written-here")
     page.get_by_label("Template (YAML)").fill(written)
+    expect(page.get_by_text("No mistakes in written-here")).to_be_visible()
     end_sessions(installation, olga)
     page.get_by_role("button", name="Push", exact=True).click()
     come_back(page, olga)

@@ -201,7 +201,29 @@ def test_a_lost_key_is_no_reason_to_believe_the_database(house: House) -> None:
     (house.folder.path / binding_key_file.FILE_NAME).unlink()
     with pytest.raises(Conflict, match=r"has lost binding\.key") as refusal:
         house.open_key()
-    assert refusal.value.hint
+    assert "--accept-restored" in refusal.value.hint
+
+
+@pytest.mark.parametrize("is_lost", [True, False], ids=["lost", "another database's"])
+def test_without_its_key_a_server_can_be_told_to_go_on_and_runs_nothing_that_waited(
+    house: House, is_lost: bool
+) -> None:
+    house.start()
+    plain, approved, awaiting = waiting(house.office)
+    path = house.folder.path / binding_key_file.FILE_NAME
+    path.unlink() if is_lost else path.write_bytes(BindingKey.create().content)
+
+    house.office.core.binding_key = open_binding_key(
+        house.folder, house.database, house.office.core.clock, accept_restored=True
+    )
+    house.start()
+
+    assert house.ran() == set()
+    with pytest.raises(Conflict, match="was altered"):
+        house.office.approve("bob", awaiting)
+    assert {house.office.state(each) for each in (plain, approved, awaiting)} == {"cancelled"}
+    later = house.office.core.run(house.office.people["alice"], "plain")
+    assert house.ran() == {later.id}
 
 
 def test_another_databases_key_is_refused(house: House) -> None:

@@ -110,7 +110,7 @@ class TamperedWalk(Walk):
         self._touched.add((column.table, column.name, *column.key))
         self._mark(asked, is_hard=column.name not in SOFT[column.table])
         for other in self.asked:  # to which the row belongs now
-            if value in (other.automation.id, other.automation.approval_id):
+            if value and value in (other.automation.id, other.automation.approval_id):
                 self._mark(other, is_hard=True)
 
     def _columns(self, asked: Asked) -> list[Column]:

@@ -77,7 +77,7 @@ SPELLED = {
     (Manifest, 1): "2d2490024b4b983548e1835253eb15e5be10f7acaddf8034c8a7edf8975fb505",
     (Manifest, 2): "bbc1c9c5d7c4dff7d0b22b957697f886acdc7c58d9e5b996ac977da09f62f19d",
     (Order, 1): "6de56bbb47c2ba510b1a6567ca9336b26ed9f8dd6c57448b47f5d80bdbaa4ec9",
-    (Order, 2): "411cabcf1e7cbbe0c2d5bdffbc4cb78e8cafdab5aca0b2e934c50473346878ae",
+    (Order, 2): "af11c92357a0efeeef8fa798b98234ccca97fcf65761d1343d95f47d2a4e0f29",
 }
 """What programs that are out there compare and sign: the digest of each sample. Those of format 1 were made by the
 version that knew no other."""

@@ -209,3 +209,54 @@ def test_an_older_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apsw, "sqlite_lib_version", lambda: "3.51.2")
     with pytest.raises(Unavailable, match=r"3\.51\.2 is too old"):
         migrations.check_sqlite()
+
+
+def test_what_is_open_at_the_upgrade_is_put_in_order_by_its_times(tmp_path: Path) -> None:
+    """Who joined a group after something was asked still decides on nothing of it; owners of deleted accounts stay."""
+    old = tmp_path / "old"
+    old.mkdir()
+    for path in sorted(STATE_MIGRATIONS.glob("*.sql"))[:16]:
+        (old / path.name).write_text(path.read_text())
+    migrate(tmp_path / "a.db", old)
+    db = apsw.Connection(str(tmp_path / "a.db"))
+    db.execute(
+        """
+        INSERT INTO orgs (id, code, name, created_at) VALUES ('o', 'acme', 'acme', '');
+        INSERT INTO users (id, email, name, password_hash, created_at)
+        VALUES ('a', 'a@x.com', 'a', '-', ''), ('b', 'b@x.com', 'b', '-', ''),
+               ('gone', 'bot@acme.service', 'bot', '-', '');
+        INSERT INTO groups VALUES ('o', 'g', '', '[]', '', '');
+        INSERT INTO group_members
+        VALUES ('o', 'g', 'a', '2026-01-01T02:00:00Z'), ('o', 'g', 'b', '2026-01-01T04:00:00Z');
+        INSERT INTO templates VALUES ('t', 'o', 't', 1, '', '', NULL);
+        INSERT INTO template_versions VALUES ('o', 't', 1, '', '', '{}', 'a', '');
+        INSERT INTO automations (id, org_id, template_id, template, version, values_json, requirements, on_worker_lost,
+                                 state, requester_id, reason, created_at)
+        VALUES ('m', 'o', 't', 't', 1, '{}', '{}', 'unknown', 'awaiting_approval', 'gone', '', '');
+        INSERT INTO approvals (id, org_id, automation_id, state, policy_id, policy_name, policy_version, policy_digest,
+                               policy, manifest_digest, requester_id, asked_at)
+        VALUES ('p', 'o', 'm', 'pending', '', '', 0, '', '{}', '', 'gone', '2026-01-01T03:00:00Z');
+        """
+    )
+    for seq, (hour, verb, resource, data) in enumerate(
+        [
+            (1, "create", "users/gone", '{"email":"bot@acme.service","owner":"a@x.com"}'),
+            (2, "add_member", "groups/g", "{}"),
+            (3, "create", "automations/m", "{}"),
+            (4, "add_member", "groups/g", "{}"),
+        ],
+        start=1,
+    ):
+        at = f"2026-01-01T{hour:02}:00:00Z"
+        row = ("o", seq, at, "user", "a", "a", "cli", "", verb, resource, data, b"h" * 32)
+        db.execute("INSERT INTO audit_entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    db.close()
+
+    migrate(tmp_path / "a.db", STATE_MIGRATIONS)
+
+    db = apsw.Connection(str(tmp_path / "a.db"))
+    asked = db.execute("SELECT asked_seq FROM approvals").get
+    joined = dict(db.execute("SELECT user_id, joined_seq FROM group_members"))
+    assert joined["a"] <= asked < joined["b"]
+    assert list(db.execute("SELECT user_id, owner_id FROM account_owners")) == [("gone", "a")]
+    db.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -197,6 +198,9 @@ def test_masks_reach_no_disk_and_leave_nothing(tmp_path: Path, peer: Peer) -> No
             path for path in worker.folder.rglob("*") if path.is_file() and b"made-by-the-job" in path.read_bytes()
         ]
         assert found == []
+        worker.signal(signal.SIGTERM)
+        assert worker.wait_for_end() == 0
+        assert not Path(place).parent.exists()
     finally:
         worker.close()
 

@@ -45,7 +45,6 @@ class Arrivals:
             check_facts(request.labels, request.slots)
         if presence is None:
             presence = Presence(worker.worker_id, worker.name, worker.org_id, request, 0.0, worker.is_shared)
-            self._load(presence)
             self._fleet.add(presence)
         presence.poll = request
         presence.seen_at = self._clock.monotonic()
@@ -56,10 +55,13 @@ class Arrivals:
 
     def record(self, db: Connection, presence: Presence, request: PollRequest) -> None:
         """Inside the poll's transaction: keep what the worker says, and read what people say of it."""
-        orders = workers.record_poll(db, presence.worker_id, request, self._clock.now())
-        presence.is_draining = orders.is_draining
-        if orders.granted_labels != presence.granted:
-            presence.granted = orders.granted_labels
+        standing = workers.record_poll(db, presence.worker_id, request, self._clock.now())
+        presence.is_draining = standing.is_draining
+        if standing.granted_labels != presence.granted:
+            presence.granted = standing.granted_labels
+        if standing.copied_from and not presence.lives.copied:  # found out before the server started
+            addresses = msgspec.json.decode(standing.copied_from, type=tuple[str, ...])
+            presence.lives.remember_copied(addresses, self._clock.monotonic())
 
     def longest_hold(self, presence: Presence) -> float:
         """How many seconds a poll of this worker may be held at most."""
@@ -70,13 +72,6 @@ class Arrivals:
         if presence.was_withheld:
             return WITHHELD_POLL_SECONDS if was_withheld else DOUBTFUL_POLL_SECONDS
         return POLL_SECONDS
-
-    def _load(self, presence: Presence) -> None:
-        """Take up what was found out of this worker before the server started."""
-        row = self._database.read(lambda db: workers.find_by_id(db, presence.worker_id))
-        if row and row.copied_from:
-            addresses = msgspec.json.decode(row.copied_from, type=tuple[str, ...])
-            presence.lives.remember_copied(addresses, self._clock.monotonic())
 
     def _note_clock(self, presence: Presence, request: PollRequest) -> None:
         before = presence.clock_offset

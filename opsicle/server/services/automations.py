@@ -32,6 +32,7 @@ from opsicle.server.services.dispatch import Dispatch, Offer
 from opsicle.server.services.fleet import Fleet, absent
 from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.principals import account_of
+from opsicle.server.services.record_of_pushes import require_template_as_pushed
 from opsicle.server.services.secrets import require_secrets
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.step_up import StepUp
@@ -337,10 +338,16 @@ class Automations:
 
 
 def _runnable_version(db: Connection, actor: Actor, request: RunRequest) -> tuple[VersionRow, Template, bool]:
-    """The version that is asked for, and whether it takes a code. Raises NotFound, or NotAllowed if not the actor's."""
+    """The version that is asked for, and whether it takes a code. Raises NotFound, or NotAllowed if not the actor's.
+
+    Also raises Conflict if it, or the newest one, under whose approval it falls, is not what was pushed.
+    """
     version = templates.get_version(db, actor.org_id, request.template, request.version)
+    require_template_as_pushed(db, actor.org_id, version)
     template = decode_template(version.document)
     require_on(db, actor, Action.AUTOMATIONS_CREATE, template.name, template.labels)
+    if version.version != version.latest_version:
+        require_template_as_pushed(db, actor.org_id, templates.get_version(db, actor.org_id, request.template))
     return version, template, asks_for_code(db, actor.org_id, version, template)
 
 

@@ -15,6 +15,7 @@ from opsicle.domain.policies import Policy, PolicyUse
 from opsicle.domain.scopes import Place, Requester, applies, combined
 from opsicle.domain.stored_templates import decode_approval
 from opsicle.domain.templates import Template
+from opsicle.server.services.record_of_pushes import require_policy_as_pushed
 from opsicle.server.store import groups, memberships, policies, templates
 from opsicle.server.store.database import Connection
 from opsicle.server.store.policies import PolicyRow
@@ -67,6 +68,7 @@ def named_policy(db: Connection, org_id: str, use: PolicyUse) -> InForce:
             f"this template needs the policy {use.policy_ref}, which the org does not have",
             hint="An admin makes it with `opsicle policies push FILE`.",
         ) from error
+    require_policy_as_pushed(db, org_id, row)
     return InForce(policy_of(row), row.policy_id, row.version)
 
 
@@ -86,11 +88,17 @@ def place_of(template: Template) -> Place:
 
 
 def _applying(db: Connection, org_id: str, template: Template, requester_id: str) -> list[InForce]:
-    known = defaults(db, org_id)
-    if not known:
+    rows = policies.list_applying(db, org_id)
+    if not rows:
         return []
     place, requester = place_of(template), _requester(db, org_id, requester_id)
-    return [each for each in known if applies(each.policy, place, requester)]
+    found = []
+    for row in rows:
+        each = _default(row)
+        if applies(each.policy, place, requester):
+            require_policy_as_pushed(db, org_id, row)
+            found.append(each)
+    return found
 
 
 def _together(found: list[InForce]) -> InForce | None:

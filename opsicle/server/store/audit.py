@@ -17,7 +17,7 @@ import msgspec
 
 from opsicle.domain.audit_chain import NO_HASH, chain_of, entry_hash
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_value, where
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, where
 
 
 class Author(NamedTuple):
@@ -178,6 +178,25 @@ def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decis
          ORDER BY seq
         """,
         {"org_id": org_id, "resource": resource},
+        Decisive,
+    )
+
+
+def find_push(db: apsw.Connection, org_id: str, resource: str, version: int | None = None) -> Decisive | None:
+    """The newest entry about a push or a removal of a template or policy; or the newest push of one version of it.
+
+    The index is named for the reason given at `list_decisive`.
+    """
+    return fetch_one(
+        db,
+        """
+        SELECT verb, data FROM audit_entries INDEXED BY audit_entries_by_resource
+         WHERE org_id = :org_id AND resource = :resource AND substr(resource, 1, 12) <> 'automations/'
+           AND verb IN ('push', 'delete')
+           AND (:version IS NULL OR (verb = 'push' AND data ->> '$.version' = :version))
+         ORDER BY seq DESC LIMIT 1
+        """,
+        {"org_id": org_id, "resource": resource, "version": version},
         Decisive,
     )
 

@@ -199,10 +199,11 @@ def has_shared(db: apsw.Connection) -> bool:
 
 
 class Standing(NamedTuple):
-    """What people have said of a worker."""
+    """What people have said of a worker; `copied_from` as in a `WorkerRow`."""
 
     is_draining: bool
     granted_labels: dict[str, str]
+    copied_from: str | None
 
 
 def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: datetime) -> Standing:
@@ -211,8 +212,10 @@ def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: date
     Nothing is written when it says the same as before and was seen less than `SEEN_EVERY` ago.
     Raises NotAuthenticated if it has been revoked since this poll was let in.
     """
-    found = db.execute("SELECT state, granted_labels FROM workers WHERE id = :id", {"id": worker_id}).fetchone()
-    state, granted = found or ("", "{}")
+    found = db.execute(
+        "SELECT state, granted_labels, copied_from FROM workers WHERE id = :id", {"id": worker_id}
+    ).fetchone()
+    state, granted, copied_from = found or ("", "{}", None)
     if state not in ("active", "draining"):
         raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
     db.execute(
@@ -236,7 +239,7 @@ def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: date
             "seen_before": to_text(at - SEEN_EVERY),
         },
     )
-    return Standing(state == "draining", _labels(granted))
+    return Standing(state == "draining", _labels(granted), copied_from)
 
 
 def grant_labels(db: apsw.Connection, worker_id: str, labels: dict[str, str]) -> bool:

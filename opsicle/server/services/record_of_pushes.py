@@ -1,0 +1,66 @@
+"""Whether a stored template or policy is what somebody pushed, by what the record says of that.
+
+A version never changes, and a trigger of the database says so; but whoever writes to the database can drop that, edit a
+policy's gates or a template's commands, or make an older version the newest. The record's entry of each push has the
+number and the digest, and cannot be changed without a trace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from opsicle.domain.errors import Conflict
+from opsicle.server.store import audit
+from opsicle.server.store.database import Connection
+from opsicle.server.store.policies import PolicyRow
+from opsicle.server.store.templates import VersionRow
+
+
+class _Pushed(msgspec.Struct):
+    version: int = 0
+    digest: str = ""
+
+
+def require_template_as_pushed(db: Connection, org_id: str, row: VersionRow) -> None:
+    """Raise Conflict unless this version is what was pushed, and the newest is the one that was pushed last."""
+    resource = f"templates/{row.name}"
+    _require(db, org_id, resource, (row.version, row.latest_version), row.document)
+
+
+def require_policy_as_pushed(db: Connection, org_id: str, row: PolicyRow) -> None:
+    """Raise Conflict unless this version is what was pushed, and the newest is the one that was pushed last."""
+    resource = f"policies/{row.name}"
+    _require(db, org_id, resource, (row.version, row.latest_version), row.document)
+
+
+def stored_digest(document: str) -> str:
+    """The digest of a stored document, as its push has recorded it; made without knowing its fields, so for good.
+
+    "" for one that is no JSON.
+    """
+    try:
+        content = msgspec.json.encode(msgspec.json.decode(document), order="sorted")
+    except (ValueError, msgspec.MsgspecError):
+        return ""
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def _require(db: Connection, org_id: str, resource: str, numbers: tuple[int, int], document: str) -> None:
+    """What the record does not know any more, or never did, is believed."""
+    version, latest = numbers
+    newest = audit.find_push(db, org_id, resource)
+    if newest is None:
+        return
+    last = msgspec.json.decode(newest.data, type=_Pushed)
+    is_newest_there = newest.verb == "push" and last.version == latest
+    entry = newest if version == latest else audit.find_push(db, org_id, resource, version)
+    said = msgspec.json.decode(entry.data, type=_Pushed) if entry else None
+    if not is_newest_there or (said and said.digest != stored_digest(document)):
+        kind, _, name = resource.partition("/")
+        what = {"templates": "template", "policies": "policy"}[kind]
+        raise Conflict(
+            f"what is stored of the {what} {name} is not what was pushed",
+            hint="Somebody has written to the database: look into `opsicle audit list`, then push a new version.",
+        )
