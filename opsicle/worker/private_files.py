@@ -17,6 +17,9 @@ from opsicle.worker.secret_forms import MIN_FORM_BYTES
 
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - its folder is made with mode 0700, or not used
 _LONGEST_TAIL = 64 * 1024
+_READS_AT_ONCE = 32
+"""2 MiB, more than a pipe holds (1 MiB at most): whoever never stops writing must not hold the job up."""
+
 _MOST_VALUES = 200
 """That a job may have masked: each takes some sixty forms to look for, in all that the job prints."""
 
@@ -119,8 +122,8 @@ class MaskRequests:
         """Return the values that were written since the last time; a last line without its end counts already."""
         written = b""
         with suppress(BlockingIOError):
-            while piece := os.read(self.fd, 65536):
-                written += piece
+            for _ in range(_READS_AT_ONCE):
+                written += os.read(self.fd, 65536)
         if not written:
             return []
         *lines, tail = (self._tail + written).split(b"\n")

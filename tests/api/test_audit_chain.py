@@ -345,6 +345,7 @@ def test_the_record_is_filtered_by_time_and_in_pages(house: House) -> None:
     assert len(rest["items"]) == 2
     assert rest["next_cursor"] == ""
     assert len(alice.get(f"/api/v1/audit?verb=test&until={middle}").json["items"]) == 3
+    assert alice.get("/api/v1/audit?since=0001-01-01T00:00:00%2B14:00").status == 400, "before the calendar begins"
     refused = alice.get("/api/v1/audit?since=yesterday")
     assert (refused.status, refused.json["errors"][0]["path"]) == (400, "query.since")
 

@@ -201,6 +201,23 @@ def test_a_group_that_a_policy_names_is_joined_by_leave_of_those_who_manage_poli
     assert alice.call("PUT", "/api/v1/groups/named/members/bob@example.com").status == 200
 
 
+def test_a_group_whose_people_are_asked_is_neither_left_nor_removed_without_that_right(
+    house: House, alice: Client, greta: Client
+) -> None:
+    house.person("acme", "bob", Role.MEMBER)
+    assert greta.post("/api/v1/groups", {"name": "interns"}).status == 201
+    assert greta.call("PUT", "/api/v1/groups/interns/members/bob@example.com").status == 200
+    spec = "{appliesTo: [{requesters: {groups: [interns]}}], gates: [{name: g, approvers: {roles: [admin]}}]}"
+    source = f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: d}}\nspec: {spec}\n"
+    assert alice.post("/api/v1/policies", {"source": source}).status == 201
+
+    for path in ("/members/bob@example.com", ""):
+        answer = greta.delete(f"/api/v1/groups/interns{path}")
+        assert (answer.status, "the policy d is asked of" in answer.json["detail"]) == (403, True), answer.content
+
+    assert alice.delete("/api/v1/groups/interns").status == 204
+
+
 def test_so_is_one_that_a_templates_own_policy_or_an_escalation_names(
     house: House, alice: Client, greta: Client
 ) -> None:

@@ -322,6 +322,16 @@ def test_what_nobody_had_to_approve_runs_no_second_time(office: Office) -> None:
     assert office.why(asked) == "it was not run: by the record it was carried out before"
 
 
+def test_a_policy_that_cannot_be_read_any_more_keeps_no_worker_from_its_answer(office: Office) -> None:
+    office.policy()
+    asked = office.ask()
+    office.approve("bob", asked)
+    office.tamper("DROP TRIGGER policy_versions_are_immutable; UPDATE policy_versions SET document = '{}'")
+
+    require_refused(office, asked)
+    assert "cannot be read any more" in office.why(asked)
+
+
 def test_a_rejection_that_was_removed_lets_nothing_run(office: Office) -> None:
     office.policy("{name: g, approvers: {roles: [manager, approver, admin]}, rejectionsToEnd: 2}")
     asked = office.ask()

@@ -203,3 +203,17 @@ def test_masks_reach_no_disk_and_leave_nothing(tmp_path: Path, peer: Peer) -> No
         assert not Path(place).parent.exists()
     finally:
         worker.close()
+
+
+def test_who_never_stops_naming_values_holds_nobody_up(tmp_path: Path) -> None:
+    requests = MaskRequests(tmp_path / "mask")
+    writer = subprocess.Popen(["sh", "-c", f"exec yes long-value > {requests.path}"])
+    try:
+        wait_until(lambda: bool(requests.read()), 10)
+        for _ in range(50):
+            requests.read()
+        assert writer.poll() is None, "it writes on, and every look came back"
+    finally:
+        writer.kill()
+        writer.wait()
+        requests.close()

@@ -175,9 +175,9 @@ class Request:
             return None
         try:
             at = datetime.fromisoformat(text)
-        except ValueError:
+            return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):  # the latter at either end of the calendar
             raise _bad_parameter(name, "is no time, such as 2026-03-01 or 2026-03-01T12:00:00Z") from None
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
 
     def check_query(self, known: Mapping[str, type]) -> None:
         """Raise InvalidInput for a parameter that the route does not have: a typo must not show too much or little."""

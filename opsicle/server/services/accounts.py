@@ -61,10 +61,10 @@ class Accounts:
         self._apps = apps
         self._clock = clock
         self.on_set_up: Callable[[], None] = lambda: None
+        """Called once the server has been set up; whoever wrote the setup token to a file removes it."""
+
         self.remarks: Sequence[str] = ()
         """What is not as it should be on the server: told to those who run it."""
-
-        """Called once the server has been set up; whoever wrote the setup token to a file removes it."""
 
     def setup_token(self, ca_fingerprint: str, current: str = "") -> str | None:
         """The one-time token with which this server is set up; None once that is done.

@@ -71,7 +71,14 @@ class WorkOrders:
         bound = self._bindings.check(db, row, template, approval)
         if asked != row.requirements:
             raise Altered(ALTERED)
-        if reason := objection(db, self._bindings, row, template, approval):
+        try:
+            reason = objection(db, self._bindings, row, template, approval)
+        except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+            # A policy or an entry that was altered must not keep every worker's poll from being answered.
+            facts = {"automation": row.id, "reason": str(error)}
+            log.error("what an automation falls under cannot be read", extra=facts)  # noqa: TRY400
+            raise Altered(UNREADABLE) from error
+        if reason:
             raise Altered(reason)
         return Checked(template, bound, approval)
 

@@ -40,8 +40,10 @@ _MOST_WAL_BYTES = 16 * 1024 * 1024
 _MOST_LONG_READERS = 3
 """At once: whoever looks into the inbox does not wait until somebody else's record has been verified."""
 
-MAX_BATCH = 200
 _MOST_LONG_WAITING = 20
+"""Long queries of one org that wait for their turn."""
+
+MAX_BATCH = 200
 """Units in one commit: bounds how long the first of them waits for the last."""
 
 
