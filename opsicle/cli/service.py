@@ -12,7 +12,7 @@ _HEAD = """\
 # Made by `opsicle service print {kind}`. Keep it as /etc/systemd/system/{unit}.service, then:
 #   systemctl daemon-reload && systemctl enable --now {unit}
 # What is to differ from it belongs into /etc/systemd/system/{unit}.service.d/*.conf, options into the table [{kind}] of
-# /etc/opsicle/opsicle.toml, which the service's user must be able to read: `opsicle {kind} --help` has them all.
+# /etc/opsicle/opsicle.toml, which the service's user must be able to read.
 """
 
 _SERVER = """\

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
 from opsicle.cli.worker import labels_of
@@ -85,11 +86,13 @@ def show(worker: str, shared: bool) -> None:
 @labels_option
 @click.option("--no-labels", is_flag=True, help="Take all labels from it.")
 @shared_option
-def update(worker: str, label: tuple[str, ...], no_labels: bool, shared: bool) -> None:
+@totp_option
+def update(worker: str, label: tuple[str, ...], no_labels: bool, shared: bool, totp: str | None) -> None:
     """Grant a worker labels, in the place of all that it has."""
     if not label and not no_labels:
         raise click.UsageError("give the labels with --label, or --no-labels")
-    _emit(connect().update_worker(worker, _granted(label, no_labels), is_shared=shared))
+    granted = _granted(label, no_labels)
+    _emit(with_proof(totp, lambda api: api.update_worker(worker, granted, is_shared=shared)))
 
 
 @workers.command()

@@ -244,7 +244,7 @@ def test_every_change_to_who_may_what_and_to_what_is_secret_needs_a_fresh_code(h
     acme = furnish(house, "acme", "alice@example.com", "restart-web")
     enrol(house, house.session("alice@example.com"))
     own = {"POST /api/v1/tokens", "POST /api/v1/service-accounts", "DELETE /api/v1/service-accounts/<user>"}
-    own |= {"POST /api/v1/chat-links"}
+    own |= {"POST /api/v1/chat-links", "PATCH /api/v1/workers/<worker>"}
     for route_key, may in MAY.items():
         if route_key in own or (may in WEIGHTY and not route_key.startswith("GET")):
             answer = call(house.session("alice@example.com"), route_key, acme)

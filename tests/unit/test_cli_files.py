@@ -32,7 +32,7 @@ def phases(*commands: str, more: str = "") -> str:
 
 def test_a_valid_file_is_said_to_be_valid(alice: User, tmp_path: Path) -> None:
     file = write(tmp_path, phases("true"))
-    assert alice.cli("templates", "validate", file) == f"{file}: AutomationTemplate hello is valid\n"
+    assert alice.cli("templates", "validate", file).startswith(f"{file}: AutomationTemplate hello is valid\n")
     assert alice.json("templates", "validate", file)["is_valid"] is True
 
 

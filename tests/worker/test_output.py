@@ -134,6 +134,7 @@ def test_a_trace_an_error_and_plain_output_stand_in_the_order_in_which_they_were
     assert machine.log.everything.split() == [b"one", b"two", b"three", b"four", b"five"]
 
 
+@pytest.mark.alone  # writes a few microseconds apart: a reader that is held up finds both pipes full
 def test_each_trace_stands_before_its_output_and_an_error_where_it_happened(machine: Machine) -> None:
     machine.run(phase("set -x; echo one; echo two; ls /nonexistent || true; echo three"))
     lines = machine.log.everything.decode().splitlines()

@@ -16,6 +16,7 @@ from opsicle.server.services.enrolments import check_labels
 from opsicle.server.services.fields import PROVIDER_SCOPE
 from opsicle.server.services.fleet import Fleet
 from opsicle.server.services.remembered import Remembered
+from opsicle.server.services.step_up import StepUp
 from opsicle.server.store import audit, workers
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.workers import WorkerRow, WorkerState
@@ -26,9 +27,10 @@ from opsicle.wire.pages import Page
 class Workers:
     """The workers of an org, and whose certificate this is."""
 
-    def __init__(self, database: Database, fleet: Fleet, clock: Clock) -> None:
+    def __init__(self, database: Database, fleet: Fleet, step_up: StepUp, clock: Clock) -> None:
         self._database = database
         self._fleet = fleet
+        self._step_up = step_up
         self._clock = clock
         self._remembered: Remembered[str, WorkerRow] = Remembered()
         self.on_revoked: Callable[[str], None] = lambda _worker_id: None
@@ -83,10 +85,12 @@ class Workers:
     ) -> Worker:
         """Grant a worker these labels instead of those that it has; from its next poll on they decide what it gets.
 
-        Raises NotFound; InvalidInput for what is no label; Conflict for a revoked worker.
+        Raises NotFound; InvalidInput for what is no label; Conflict for a revoked worker; StepUpRequired, since labels
+        decide who is handed secrets.
         """
         actor.require(Action.PROVIDER_MANAGE if is_shared else Action.WORKERS_MANAGE)
         check_labels(request.labels)
+        self._step_up.require(actor)
         org_id = None if is_shared else actor.org_id
 
         def work(db: Connection) -> WorkerRow:
