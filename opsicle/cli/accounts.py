@@ -12,7 +12,7 @@ from opsicle.cli.output import emit
 from opsicle.cli.proofs import asked_code, totp_option
 from opsicle.cli.root import Command
 from opsicle.cli.sessions import connect, current_session, kept_sessions
-from opsicle.cli.terminal import read_password, read_token, say
+from opsicle.cli.terminal import given_link, read_password, read_token, say
 from opsicle.cli.trust import Trust, ca_for_setup, normal, trust_options, trusted_ca
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def reset(link: str | None, email: str | None, server: str | None, password_file
     """Set a new password with a one-time LINK; with --email instead, ask the server to send you one.
 
     A link is sent if your org has an e-mail channel; the server tells nobody whether one was. An admin can make one
-    too.
+    too. With `-` as LINK it is read from standard input, where no other user of the machine sees it.
     """
     from opsicle.domain.errors import UsageError
 
@@ -130,7 +130,7 @@ def reset(link: str | None, email: str | None, server: str | None, password_file
 def _reset(link: str, password_file: str | None, trust: Trust) -> None:
     from opsicle.domain.errors import InvalidInput
 
-    url, found, token = link.strip().partition("/reset#token=")
+    url, found, token = given_link(link).partition("/reset#token=")
     if not found or not token:
         raise InvalidInput("this is not a reset link", hint="It looks like https://ops.example.com/reset#token=…")
     url = normal(url)

@@ -8,7 +8,7 @@ EXAMPLES = {
     "setup": "opsicle setup --server https://ops.example.com:8443 --token-file setup-token --org acme "
     "--email alice@example.com",
     "reset": "opsicle reset --server https://ops.example.com:8443 --email alice@example.com",
-    "accept": "opsicle accept https://ops.example.com:8443/invitation#token=opsi_…",
+    "accept": "opsicle accept -",
     "login": "opsicle login --server https://ops.example.com:8443 --email alice@example.com",
     "logout": "opsicle logout",
     "whoami": "opsicle whoami",

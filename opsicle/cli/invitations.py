@@ -12,7 +12,7 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import asked_code, totp_option, with_proof
 from opsicle.cli.root import Command
 from opsicle.cli.sessions import connect, kept_sessions
-from opsicle.cli.terminal import read_password, say
+from opsicle.cli.terminal import given_link, read_password, say
 from opsicle.cli.trust import Trust, normal, trust_options, trusted_ca
 from opsicle.cli.workers import limit
 
@@ -83,7 +83,8 @@ def uninvite(invitation: str, totp: str | None) -> None:
 def accept(link: str, name: str, password_file: str | None, totp: str | None, trust: Trust) -> None:
     """Accept an invitation into an org by its link, and log in there.
 
-    Where the address has an account, its password is asked for; else a new account is made with one.
+    Where the address has an account, its password is asked for; else a new account is made with one. With `-` as LINK
+    it is read from standard input, where no other user of the machine sees it.
     """
     import msgspec
 
@@ -92,7 +93,7 @@ def accept(link: str, name: str, password_file: str | None, totp: str | None, tr
     from opsicle.domain.errors import InvalidInput
     from opsicle.wire.org_api import AcceptInvitationRequest
 
-    url, found, token = link.strip().partition("/invitation#token=")
+    url, found, token = given_link(link).partition("/invitation#token=")
     if not found or not token:
         raise InvalidInput("this is no invitation", hint="It looks like https://ops.example.com/invitation#token=…")
     url = normal(url)

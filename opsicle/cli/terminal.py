@@ -123,6 +123,11 @@ def read_token(text: str | None, file: str | None, option: str, file_option: str
     return token
 
 
+def given_link(link: str) -> str:
+    """A one-time link as it was given; `-` reads it from standard input, where no other user of the machine sees it."""
+    return read_token(None, STDIN, "LINK", "LINK") if link == STDIN else link.strip()
+
+
 class StatusLine:
     """One line at the bottom of the terminal that says how things stand; nothing where stderr is no terminal."""
 

@@ -11,7 +11,7 @@ from opsicle.domain.bounds import Labels
 from opsicle.wire.jobs import Int32
 
 
-class CreateJoinTokenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class CreateJoinTokenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """`ttl_seconds` from 60 to 86,400; 15 minutes unless told. `is_shared`: for a worker that serves many orgs.
 
     `labels` are what the worker is granted, and nothing else is; None: whatever it says of itself when it enrols.

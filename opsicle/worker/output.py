@@ -17,7 +17,9 @@ CHUNK_BYTES = 64 * 1024
 _GATHER_SECONDS = 0.004  # a pipe that has just been read is left alone so long: many small writes make one chunk
 _SPOOL_FULL_SECONDS = 0.05  # until data that was not taken is offered again
 _SILENT_SECONDS = 0.2  # after so long, a few bytes that might begin a secret are shown all the same
-_NOT_MASKED = f"a value written to OPSICLE_MASK is not masked: it is shorter than {KEY_BYTES} bytes, or one too many"
+_NOT_MASKED = (
+    f"a value written to OPSICLE_MASK is not masked: it is shorter than {KEY_BYTES} bytes, too long, or one too many"
+)
 _STEPS_AT_ONCE = 32  # 1 MiB read and taken, more than a pipe holds; who never stops printing cannot hold us up
 
 

@@ -20,8 +20,9 @@ _LONGEST_TAIL = 64 * 1024
 _READS_AT_ONCE = 32
 """2 MiB, more than a pipe holds (1 MiB at most): whoever never stops writing must not hold the job up."""
 
-_MOST_VALUES = 200
-"""That a job may have masked: each takes some sixty forms to look for, in all that the job prints."""
+_MOST_VALUES, _MOST_BYTES = 200, 1024 * 1024
+"""That a job may have masked, all values together: each takes some sixty forms to look for, in all that the job prints,
+and these are kept in the worker's memory."""
 
 
 def private_folder(workspace_root: Path, *, lets_through: bool = False) -> Path:
@@ -110,13 +111,13 @@ class MaskRequests:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.has_ignored = False
-        """Whether a value was too short to be masked, or one too many."""
+        """Whether a value was too short or too long to be masked, or one too many."""
         path.unlink(missing_ok=True)
         os.mkfifo(path, 0o600)
         # Opened for both, it never reports an end, and no command waits for a reader.
         self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._tail = b""
-        self._taken = 0
+        self._taken = self._taken_bytes = 0
 
     def read(self) -> list[str]:
         """Return the values that were written since the last time; a last line without its end counts already."""
@@ -128,12 +129,20 @@ class MaskRequests:
             return []
         *lines, tail = (self._tail + written).split(b"\n")
         self._tail = tail[:_LONGEST_TAIL]
-        self.has_ignored |= any(0 < len(line) < MIN_FORM_BYTES for line in lines)
+        self.has_ignored |= len(tail) > _LONGEST_TAIL or any(0 < len(line) < MIN_FORM_BYTES for line in lines)
         values = [line.strip(b"\r") for line in (*lines, self._tail) if len(line) >= MIN_FORM_BYTES]
-        room = _MOST_VALUES - self._taken
-        self.has_ignored |= len(values) > room
-        self._taken += len(values[:room])
-        return [value.decode(errors="surrogateescape") for value in values[:room]]
+        return [value.decode(errors="surrogateescape") for value in values if self._has_room_for(value)]
+
+    def _has_room_for(self, value: bytes) -> bool:
+        """Whether one more value is masked; it counts from then on."""
+        has_room = (
+            self._taken < _MOST_VALUES and len(value) <= _LONGEST_TAIL and self._taken_bytes + len(value) <= _MOST_BYTES
+        )
+        self.has_ignored |= not has_room
+        if has_room:
+            self._taken += 1
+            self._taken_bytes += len(value)
+        return has_room
 
     def close(self) -> None:
         """Give descriptor and name back."""

@@ -141,3 +141,15 @@ def test_a_dash_is_standard_input_wherever_a_file_is_taken(here: Installation, t
     ca = (here.folder / "server/data/ca.pem").read_text()
     (tmp_path / "key").write_text("0123456789abcdef0123456789abcdef")
     good(fed(admin, ca, *webhook, "--ca-file", "-", "--credential-file", str(tmp_path / "key")))
+
+
+def test_one_time_links_come_from_standard_input_too(here: Installation, tmp_path: Path) -> None:
+    carol = User(tmp_path / "carol", "carol@example.com")
+    trust = ["--password-file", str(carol.password_file), "--ca-fingerprint", here.server.facts["ca_fingerprint"]]
+    invited = here.admin.json("users", "invite", "--email", carol.email, "--role", "operator")
+
+    good(fed(carol, invited["url"] + "\n", "accept", "-", *trust))
+    assert carol.json("whoami")["user"]["email"] == carol.email
+
+    link = here.admin.json("users", "reset", carol.email)["url"]
+    good(fed(carol, f" {link}\r\n", "reset", "-", *trust))

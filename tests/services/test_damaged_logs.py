@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import apsw
+import gevent
 import pytest
 
 from opsicle.domain.errors import LogIncomplete
@@ -60,6 +61,16 @@ def test_damage_while_it_runs_ends_no_job_and_blocks_nothing(core: Core, alice: 
     assert b"".join(chunk[4] for chunks in core.job_logs.read(work.job_id) for chunk in chunks) == b"onend"
     assert [each for each in core.folder.iterdir() if ".damaged-" in each.name]
     assert core.logs_database.lost
+
+
+def test_many_who_find_the_damage_at_once_lose_nothing_that_was_acknowledged(core: Core, running) -> None:
+    damage(core)
+
+    calls = [gevent.spawn(core.job_logs.append, f"job-{number}", [(0, 0, 1, 0, b"x" * 99)]) for number in range(20)]
+    gevent.joinall(calls, raise_error=True)
+
+    assert {core.job_logs.size(f"job-{number}") for number in range(20)} == {99}
+    assert len(core.logs_database.lost) == 1
 
 
 @pytest.mark.parametrize("what", ["missing", "empty", "noise", "cut", "folder", "other"])
@@ -123,7 +134,7 @@ def test_a_disk_without_room_for_new_logs_says_so_and_is_tried_again(
     logs = core.logs_database
     monkeypatch.setattr(LogDatabase, "_begin", lambda *_: (_ for _ in ()).throw(_full()))
     with pytest.raises(type(_full())):
-        logs._set_aside("for the test")
+        logs._replace("for the test")
     monkeypatch.undo()
     assert JobLogs(logs, core.clock).append("job", [(0, 0, 1, 0, b"x")]) == 1
 

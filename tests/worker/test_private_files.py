@@ -217,3 +217,19 @@ def test_who_never_stops_naming_values_holds_nobody_up(tmp_path: Path) -> None:
         writer.kill()
         writer.wait()
         requests.close()
+
+
+def test_what_would_fill_the_workers_memory_is_not_masked_and_that_is_known(tmp_path: Path) -> None:
+    requests = MaskRequests(tmp_path / "mask")
+    writer = subprocess.Popen(
+        ["sh", "-c", f"head -c 200000 /dev/zero | tr '\\\\0' x > {requests.path}; echo >{requests.path}"]
+    )
+    found: list[str] = []
+    try:
+        wait_until(lambda: found.extend(requests.read()) or writer.poll() == 0, 10)
+        found += requests.read()
+        assert requests.has_ignored
+        assert max(map(len, found), default=0) <= 64 * 1024
+    finally:
+        writer.wait()
+        requests.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import apsw
+from gevent.lock import RLock
 
 from opsicle.domain.errors import Conflict, Unavailable
 from opsicle.kit import files
@@ -47,6 +48,8 @@ class LogDatabase:
         self._now = now
         self._is_closed = False
         self._database: Database | None = None
+        self._replacing = RLock()
+        """Held while a file is set aside: whoever else finds the damage waits for the new one, and makes no other."""
 
     @classmethod
     def open(
@@ -71,7 +74,7 @@ class LogDatabase:
                 check_integrity(path)
             self._database = Database(path, on_fatal)
         except (Conflict, OSError, *_DAMAGE) as error:
-            self._set_aside(str(error))
+            self._set_aside(None, str(error))
         return self
 
     def read(self, query: Callable[[Connection], T]) -> T:
@@ -98,19 +101,28 @@ class LogDatabase:
 
     def _insist(self, call: Callable[[Database], T]) -> T:
         """Make a call; if that finds damage, once more with a new file."""
-        database = self._database or self._begin("it could not be replaced")
+        database = self._database or self._current()
         try:
             return call(database)
         except _DAMAGE as error:
-            if self._database is database:
-                self._set_aside(str(error))
+            self._set_aside(database, str(error))
         except Unavailable:
             if self._is_closed or self._database is database:
                 raise
         # It was set aside, by this call or by another one meanwhile.
-        return call(self._database or self._begin("it could not be replaced"))
+        return call(self._current())
 
-    def _set_aside(self, reason: str) -> None:
+    def _current(self) -> Database:
+        with self._replacing:
+            return self._database or self._begin("it could not be replaced")
+
+    def _set_aside(self, old: Database | None, reason: str) -> None:
+        """Put a new file in the place of a damaged one, unless somebody else has meanwhile."""
+        with self._replacing:
+            if self._database is old:
+                self._replace(reason)
+
+    def _replace(self, reason: str) -> None:
         old, self._database = self._database, None
         if old:
             with suppress(apsw.Error):
