@@ -29,9 +29,7 @@ def test_loop_goes_on_while_the_thread_waits():
     lock = _thread.allocate_lock()
     lock.acquire()
     waiting = gevent.spawn(thread.run, lock.acquire)
-    while not waiting.started:
-        gevent.sleep(0)
-    gevent.sleep(0)
+    assert gevent.spawn(str).get(timeout=10) == ""
     assert not waiting.ready()
     lock.release()
     assert waiting.get(timeout=10) is True
@@ -43,7 +41,7 @@ def test_caller_who_gave_up_disturbs_nobody():
     lock = _thread.allocate_lock()
     lock.acquire()
     gone = gevent.spawn(thread.run, lock.acquire)
-    gevent.sleep(0)
+    assert gevent.spawn(str).get(timeout=10) == ""  # by then it waits, too
     gone.kill()
     lock.release()
     assert thread.run(time.monotonic) > 0
