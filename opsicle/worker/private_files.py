@@ -112,8 +112,11 @@ class MaskRequests:
         self.path = path
         self.has_ignored = False
         """Whether a value was too short or too long to be masked, or one too many."""
-        path.unlink(missing_ok=True)
-        os.mkfifo(path, 0o600)
+        try:
+            os.mkfifo(path, 0o600)
+        except FileExistsError:  # a former life of the worker left it
+            path.unlink(missing_ok=True)
+            os.mkfifo(path, 0o600)
         # Opened for both, it never reports an end, and no command waits for a reader.
         self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._tail = b""

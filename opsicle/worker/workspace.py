@@ -121,11 +121,11 @@ def remove_folder(folder: Path) -> str:
     just unlinked. Returns what stood in the way, or an empty string.
     """
     try:
+        with suppress(OSError):  # mostly it is a folder with nothing in it; this follows no link, and leaves a mount
+            folder.rmdir()
+            return ""
         if folder.is_symlink() or not folder.is_dir():
             folder.unlink(missing_ok=True)
-            return ""
-        with suppress(OSError):  # mostly there is nothing in it
-            folder.rmdir()
             return ""
         if _has_mount(folder):
             return "a file system is still mounted in the workspace, so it was left in place"

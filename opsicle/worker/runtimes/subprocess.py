@@ -6,7 +6,7 @@ import errno
 import os
 import pwd
 from collections.abc import Mapping
-from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from opsicle.domain.secrets import secret_environment_name
@@ -40,11 +40,19 @@ def base_environment(account: process.Account | None = None) -> dict[str, str]:
     if account:
         base["HOME"] = account.home
     else:
-        with suppress(KeyError):  # an account that has only a number
-            base["HOME"] = pwd.getpwuid(os.geteuid()).pw_dir
+        base["HOME"] = _home_of(os.geteuid()) or base["HOME"]
     if "TZ" in os.environ:
         base["TZ"] = os.environ["TZ"]
     return base
+
+
+@cache
+def _home_of(uid: int) -> str:
+    """An account's home; "" for one that has only a number. Looked up once, as it reads several files."""
+    try:
+        return pwd.getpwuid(uid).pw_dir
+    except KeyError:
+        return ""
 
 
 def phase_environment(
