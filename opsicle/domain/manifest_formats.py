@@ -132,7 +132,13 @@ def spelled(message: msgspec.Struct, number: int) -> bytes:
     return msgspec.json.encode(_written(message, number), order="sorted")
 
 
+_PLAIN = frozenset({str, int, bool, float, type(None)})
+"""Types of what is written as it is; most fields have one of them, so these are looked at first."""
+
+
 def _written(value: object, number: int) -> object:
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, msgspec.Struct):
         return _struct(value, number)
     if isinstance(value, dict):
@@ -145,7 +151,9 @@ def _written(value: object, number: int) -> object:
 def _struct(value: msgspec.Struct, number: int) -> dict[str, object]:
     """A struct's fields with their defaults too, so that a default changed later changes no digest silently."""
     plan = _plan(type(value), number)
-    written = {name: _written(getattr(value, name), number) for name in plan.always}
+    written = {
+        name: item if type(item := getattr(value, name)) in _PLAIN else _written(item, number) for name in plan.always
+    }
     for name, default in plan.later:
         if getattr(value, name) != default:
             written[name] = _written(getattr(value, name), number)

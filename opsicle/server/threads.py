@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import gevent
+from gevent.hub import Waiter
+from gevent.monkey import get_original
 from gevent.threadpool import ThreadPool
 
 T = TypeVar("T")
@@ -26,3 +30,49 @@ def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[
         return function(*arguments), None
     except BaseException as error:  # noqa: BLE001 - it belongs to the caller
         return None, error
+
+
+class OneThread:
+    """A thread of its own for one kind of work that is short and comes often; belongs to the hub that makes it.
+
+    Does what `run_in` with a pool of one does, at two thirds of the cost: with one queue that blocks in C, and one
+    watcher that the loop keeps. The thread begins at the first call, so that a process may fork before.
+    """
+
+    def __init__(self) -> None:
+        self._loop = gevent.get_hub().loop
+        self._asked: Any = get_original("queue", "SimpleQueue")()
+        self._answered: deque[tuple[Waiter[Any], tuple[Any, BaseException | None]]] = deque()
+        self._wake: Any = None
+
+    def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call `function` in the thread and wait for it; what it raises is raised here. Calls run one by one."""
+        if self._wake is None:
+            self._wake = self._loop.async_()
+            self._wake.start(self._answer)
+            get_original("_thread", "start_new_thread")(self._work, ())
+        waiter: Waiter[Any] = Waiter()
+        self._asked.put((waiter, function, arguments))
+        value, error = waiter.get()
+        if error is not None:
+            raise error
+        return value  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Let the thread end behind what it has been asked. Nothing may be asked any more."""
+        self._asked.put(None)
+        if self._wake is not None:
+            self._wake.close()
+
+    def _work(self) -> None:
+        while (asked := self._asked.get()) is not None:
+            waiter, function, arguments = asked
+            self._answered.append((waiter, _outcome(function, arguments)))
+            del asked, waiter, function, arguments
+            self._wake.send()
+
+    def _answer(self) -> None:
+        """In the hub: let those go on who have their answer."""
+        while self._answered:
+            waiter, outcome = self._answered.popleft()
+            waiter.switch(outcome)

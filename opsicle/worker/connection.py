@@ -1,7 +1,7 @@
 """The worker's calls to its server: MessagePack over mutual TLS 1.3, on kept-alive connections.
 
-The standard library's HTTP client, not urllib3: a held poll must be let go from another thread, which needs the socket,
-and every job costs two calls, so that a lighter client shows.
+Neither urllib3 nor the standard library's client: a held poll must be let go from another thread, which needs the
+socket, and every job costs two calls, so that a lighter client shows (see exchange.py).
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from opsicle.domain.errors import (
     Unreachable,
 )
 from opsicle.kit.backoff import Backoff
+from opsicle.worker.exchange import TooLong, exchange
 from opsicle.worker.identity import Identity, has_expired
 from opsicle.worker.tls import is_about_time, says_expired, worker_context
 
@@ -49,8 +50,6 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4, "TCP_USE
 
 AWAY = (Unreachable, errors.Unavailable, TooManyRequests, Internal, ClockOff)
 """The server cannot answer now, or this machine's clock is wrong: the same call may go well later."""
-
-_HEADERS = {"Content-Type": "application/msgpack", "User-Agent": "opsicle-worker"}
 
 
 class Connection:
@@ -289,49 +288,58 @@ class Connection:
         return Unreachable(f"the server at {url} cannot be reached: {reason_of(error)}", hint="Trying again by itself.")
 
 
-class _Channel(http.client.HTTPSConnection):
+class _Channel:
     """One connection. `is_in_use`: a request was sent whose answer is not read, so that it cannot carry another."""
 
     def __init__(self, url: str, identity: Identity, context: ssl.SSLContext, on_connected: Callable[[], None]) -> None:
         parts = urlsplit(url)
-        super().__init__(parts.hostname or "", parts.port or 443, timeout=CONNECT_SECONDS, context=context)
+        self._address = (parts.hostname or "", parts.port or 443)
+        self._host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode("ascii")
         self.url = url
+        self.sock: ssl.SSLSocket | None = None
         self._server_name = identity.server_name
         self._on_connected = on_connected
         self.made_with = context
         self.is_in_use = False
         self.is_aborted = False
 
-    def connect(self) -> None:
+    def connect(self) -> ssl.SSLSocket:
         """Connect and shake hands. The certificate must be for the server's name, whatever its address is."""
-        plain = socket.create_connection((self.host, self.port), CONNECT_SECONDS)
+        plain = socket.create_connection(self._address, CONNECT_SECONDS)
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             for name, value in _KEEPALIVE.items():
                 plain.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-            self.sock = self.made_with.wrap_socket(plain, server_hostname=self._server_name)
+            sock = self.sock = self.made_with.wrap_socket(plain, server_hostname=self._server_name)
         except BaseException:
             plain.close()
             raise
         if self.is_aborted:
             raise ConnectionAbortedError("interrupted")
         self._on_connected()
+        return sock
 
     def exchange(self, path: str, body: bytes, seconds: float, besides: Callable[[], None]) -> tuple[int, bytes]:
         """Send a request, call `besides`, read the whole answer."""
         self.is_in_use = True
-        if self.sock is None:
-            self.connect()
-        self.sock.settimeout(seconds)
-        self.request("POST", path, body, _HEADERS)
-        besides()
-        response = self.getresponse()
-        content = response.read(_MAX_REPLY_BYTES + 1)
-        if len(content) > _MAX_REPLY_BYTES:
-            raise TooLarge("the server's answer is larger than a worker takes")
-        self.is_in_use = not response.isclosed()
-        return response.status, content
+        sock = self.sock or self.connect()
+        sock.settimeout(seconds)
+        try:
+            status, content, is_kept = exchange(sock, self._host, path, body, besides, _MAX_REPLY_BYTES)
+        except TooLong:
+            raise TooLarge("the server's answer is larger than a worker takes") from None
+        self.is_in_use = False
+        if not is_kept:
+            self.close()
+        return status, content
+
+    def close(self) -> None:
+        """Give the connection up; the next exchange makes a new one."""
+        sock, self.sock = self.sock, None
+        self.is_in_use = False
+        if sock is not None:
+            sock.close()
 
     def is_alive(self) -> bool:
         """Whether the server has kept this connection open: nothing is said on it while nobody asks."""
@@ -344,9 +352,9 @@ class _Channel(http.client.HTTPSConnection):
     def abort(self) -> None:
         """End whatever another thread waits for on this connection."""
         self.is_aborted = True
-        if self.sock is not None:
+        if (sock := self.sock) is not None:
             with suppress(OSError):
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # not SSLSocket's, which is for its own thread
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not SSLSocket's, which is for its own thread
 
 
 class _Problem(msgspec.Struct):

@@ -7,6 +7,7 @@ spool; after any failure the next request begins where the last acknowledged one
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -109,6 +110,7 @@ class LogShipper:
         self._connection = connection
         self._changed = threading.Condition()
         self._due: dict[JobLog, float] = {}
+        self._wakes_at = math.inf
         self._sending: JobLog | None = None
         self._is_stopping = False
         self._backoff = Backoff()
@@ -147,7 +149,10 @@ class LogShipper:
         wanted = now if is_full else now + self.interval
         if due is None or wanted < due:
             self._due[job_log] = wanted
-            self._changed.notify_all()
+            if (
+                wanted < self._wakes_at
+            ):  # most jobs are over before that: waking the thread for each costs more than all
+                self._changed.notify_all()
 
     def _run(self) -> None:
         while job_log := self._next():
@@ -171,6 +176,7 @@ class LogShipper:
                     del self._due[first]
                     self._sending = first
                     return first
+                self._wakes_at = self._due[first] if first else math.inf
                 self._changed.wait(left)
         return None
 

@@ -29,6 +29,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _RLIMIT_LOCKS = 10
 _PIPE_BYTES = 256 * 1024  # room for what a busy command prints while the reader gathers; see output.py
 _CHECK_TIMEOUT_SECONDS = 5
+_READ_BYTES = 64 * 1024
 
 _lock = threading.Lock()
 """Held while a child is made and noted, so that the collecting of orphans never takes one for an orphan."""
@@ -162,7 +163,7 @@ def life_of(pid: int) -> str | None:
     None when there is no such process.
     """
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        stat = _read_small(f"/proc/{pid}/stat")
     except OSError:
         return None
     return f"{boot_id()}/{stat.rpartition(b')')[2].split()[19].decode()}"
@@ -220,7 +221,7 @@ def _children_of_main_thread() -> set[int]:
     """The ids of its children, dead ones too; Linux gives orphans to a sub-reaper's first thread that is alive."""
     pid = os.getpid()
     try:
-        return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()}
+        return {int(child) for child in _read_small(f"/proc/{pid}/task/{pid}/children").split()}
     except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
         return set(_children_by_search(pid))
 
@@ -232,6 +233,18 @@ def _children_by_search(parent: int) -> Iterator[int]:
                 fields = Path(f"/proc/{entry.name}/stat").read_bytes().rpartition(b")")[2].split()
                 if int(fields[1]) == parent:
                     yield int(entry.name)
+
+
+def _read_small(path: str) -> bytes:
+    """The whole of a file that the kernel makes up, with the least work: every job needs some. Raises OSError."""
+    content = b""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while more := os.read(fd, _READ_BYTES):
+            content += more
+    finally:
+        os.close(fd)
+    return content
 
 
 @cache

@@ -222,12 +222,11 @@ class Jobs:
             return job
         if outcome.state == JobState.UNKNOWN:
             self._lose(db, job, worker, outcome.explanation[:MAX_EXPLANATION])
-        elif job.state in _ANSWERABLE and outcome.state in _TRUTHS:
-            self._end(db, job, worker, outcome)
-        else:
-            raise Conflict(f"job {job_id} is {job.state} and cannot become {outcome.state}", hint="Drop it.")
-        jobs.record_phases(db, job_id, msgspec.json.encode(outcome.phases).decode())
-        return _get_own_again(db, job_id)
+            jobs.record_phases(db, job_id, msgspec.json.encode(outcome.phases).decode())
+            return _get_own_again(db, job_id)
+        if job.state in _ANSWERABLE and outcome.state in _TRUTHS:
+            return self._end(db, job, worker, outcome)
+        raise Conflict(f"job {job_id} is {job.state} and cannot become {outcome.state}", hint="Drop it.")
 
     def _tell_more(self, db: Connection, job: JobRow, outcome: Outcome) -> None:
         """Record what the worker that lost a job says of it, now that it is back."""
@@ -237,14 +236,16 @@ class Jobs:
             jobs.explain_unknown(db, job.id, explanation)
             automations.explain_unknown(db, job.automation_id, job.id, explanation)
 
-    def _end(self, db: Connection, job: JobRow, worker: WorkerActor, outcome: Outcome) -> None:
-        """Record a truth about a job that ran; it may replace `unknown`."""
+    def _end(self, db: Connection, job: JobRow, worker: WorkerActor, outcome: Outcome) -> JobRow:
+        """Record a truth about a job that ran; it may replace `unknown`. Answers the job in its new state."""
         ending = Ending(outcome.state, self._clock.now(), outcome.exit_code, outcome.explanation[:MAX_EXPLANATION])
-        if not (jobs.finish(db, job.id, ending) and automations.finish(db, job.automation_id, job.id, ending)):
+        phases = msgspec.json.encode(outcome.phases).decode()
+        if not (jobs.finish(db, job.id, ending, phases) and automations.finish(db, job.automation_id, job.id, ending)):
             raise _lease_lost(job.id)
         data = {"job": job.id, "state": outcome.state, "exit_code": outcome.exit_code}
         audit.append(db, ending.at, job.org_id, worker, "finish", _resource(job), data)
         self._notices.post_finished(db, job.org_id, job.automation_id)
+        return msgspec.structs.replace(job, state=outcome.state)
 
     def _lose(self, db: Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str) -> None:
         """Record that nobody can say what became of a job; one that never started just waits again."""

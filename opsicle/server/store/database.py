@@ -23,7 +23,7 @@ from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import Unavailable
 from opsicle.server.store.commits import Commits
-from opsicle.server.threads import run_in
+from opsicle.server.threads import OneThread, run_in
 from opsicle.server.turns import FairTurns
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Database:
         self.path = path
         self._commits = commits
         self._on_fatal = on_fatal
-        self._committer = ThreadPool(1)
+        self._committer = OneThread()
         self._long_readers = ThreadPool(_MOST_LONG_READERS)
         self._long_turns = FairTurns("long searches", _MOST_LONG_READERS, _MOST_LONG_WAITING)
         self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
@@ -113,7 +113,7 @@ class Database:
         """
         try:
             if self._commits:
-                run_in(self._committer, self._commits.checkpoint, self._writer)
+                self._committer.run(self._commits.checkpoint, self._writer)
         except apsw.IOError as error:
             self._on_fatal(error)
         except apsw.Error:
@@ -126,7 +126,7 @@ class Database:
             if self._commits:
                 self._commits.begin(self._writer)
             outcomes = [_run(self._writer, unit) for unit in units]
-            run_in(self._committer, self._writer.execute, "COMMIT")
+            self._committer.run(self._writer.execute, "COMMIT")
             if self._commits:
                 self._commits.committed()
         except apsw.FullError:
@@ -208,7 +208,7 @@ class Database:
                 self._commits.anchor(self._writer)
         finally:
             self._writer.close()
-            self._committer.kill()
+            self._committer.close()
             self._long_readers.kill()
 
 

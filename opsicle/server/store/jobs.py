@@ -104,11 +104,15 @@ def give_back(db: apsw.Connection, job_id: str, at: datetime) -> bool:
     return db.changes() == 1
 
 
-def finish(db: apsw.Connection, job_id: str, ending: Ending) -> bool:
-    """Record how a job ended; the truth may replace `unknown`. False if it had ended before."""
+def finish(db: apsw.Connection, job_id: str, ending: Ending, phases: str | None = None) -> bool:
+    """Record how a job ended, and its phases as JSON if they are known; the truth may replace `unknown`.
+
+    False if it had ended before.
+    """
     db.execute(
         """
-        UPDATE jobs SET state = :state, finished_at = :at, exit_code = :exit_code, explanation = :explanation
+        UPDATE jobs SET state = :state, finished_at = :at, exit_code = :exit_code, explanation = :explanation,
+               phases = coalesce(:phases, phases)
          WHERE id = :id AND (state = 'running' OR (state = 'unknown' AND :state <> 'unknown'))
         """,
         {
@@ -117,6 +121,7 @@ def finish(db: apsw.Connection, job_id: str, ending: Ending) -> bool:
             "at": to_text(ending.at),
             "exit_code": ending.exit_code,
             "explanation": ending.explanation,
+            "phases": phases,
         },
     )
     return db.changes() == 1
