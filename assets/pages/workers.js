@@ -204,7 +204,7 @@ async function openJoin(isShared) {
 }
 
 function instructions(token, expires, makeAnother) {
-  const command = `opsicle worker --data-dir ./opsicle-worker --join ${token}`;
+  const command = `printf %s '${token}' | opsicle worker --join-file - --data-dir ./opsicle-worker`;
   return [
     h(
       "p",

@@ -52,14 +52,15 @@ def workers() -> None:
 @click.option("--shared", is_flag=True, help="For a worker that serves every org that lets it; for provider admins.")
 @labels_option
 @click.option("--no-labels", is_flag=True, help="Grant no labels, whatever the worker says of itself.")
-def token(ttl: int, shared: bool, label: tuple[str, ...], no_labels: bool) -> None:
+@totp_option
+def token(ttl: int, shared: bool, label: tuple[str, ...], no_labels: bool, totp: str | None) -> None:
     """Make a join token, with which one worker can enrol once.
 
     With --label (or --no-labels) the worker is granted just these labels. Without, it is granted those with which it
     enrols: then whoever has the token decides which templates it gets.
     """
     labels = _granted(label, no_labels) if label or no_labels else None
-    new = connect().create_join_token(ttl, is_shared=shared, labels=labels)
+    new = with_proof(totp, lambda api: api.create_join_token(ttl, is_shared=shared, labels=labels))
     command = "opsicle worker --join-file - --data-dir ./opsicle-worker   # and paste the token"
     emit(new, [("token", new.token), ("expires", new.expires_at), ("start with", command)])
 

@@ -209,7 +209,9 @@ class Services:
         )
         self.approvals = Approvals(state, progress, apps, self.dispatch, self.fleet, self.signals, clock, bindings)
         self.following = Following(self.automations, self.job_logs, self.signals)
-        self.enrolments = Enrolments(state, core.authority, core.order_key.public, self.urls, throttle, clock)
+        self.enrolments = Enrolments(
+            state, core.authority, core.order_key.public, self.urls, throttle, self.step_up, clock
+        )
         self.workers = Workers(state, self.fleet, self.step_up, clock)
         self.figures = Figures(state, self.fleet, self.notices.ended)
         self._connect(bindings)

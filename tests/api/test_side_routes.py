@@ -265,6 +265,19 @@ def test_secrets_change_only_with_a_fresh_code(house: House, alice: Client) -> N
     assert [alice.call(*call).status for call in calls] == [201, 200, 204]
 
 
+def test_a_join_token_that_grants_labels_is_made_only_with_a_fresh_code(house: House, alice: Client) -> None:
+    app = enrol(house, alice)
+    house.clock.advance(seconds=FRESH_FOR.total_seconds() + 1)
+    tokens = "/api/v1/workers/tokens"
+
+    assert alice.post(tokens, {"labels": {"env": "production"}}).code == "step_up_required"
+    assert alice.post(tokens, {"labels": {}}).status == 201
+    assert alice.post(tokens, {}).status == 201
+
+    assert alice.post("/api/v1/step-up", {"totp": app.code()}).status == 200
+    assert alice.post(tokens, {"labels": {"env": "production"}}).status == 201
+
+
 # Names that change hands
 
 

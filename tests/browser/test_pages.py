@@ -123,7 +123,7 @@ def test_the_workers_page_shows_how_to_join_and_drains(open_page: OpenPage) -> N
     expect(card).to_contain_text("site=ams")
     page.get_by_role("button", name="Add a worker…").click()
     command = page.get_by_role("dialog").locator(".command-line")
-    expect(command).to_contain_text("opsicle worker --data-dir ./opsicle-worker --join ")
+    expect(command).to_contain_text("| opsicle worker --join-file - --data-dir ./opsicle-worker")
     expect(page.get_by_role("dialog")).to_contain_text("Works once, for 14 min")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)

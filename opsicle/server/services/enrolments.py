@@ -28,6 +28,7 @@ from opsicle.server.services.actor import Actor, Stranger, WorkerActor
 from opsicle.server.services.fields import PROVIDER_SCOPE
 from opsicle.server.services.login_throttle import LoginThrottle
 from opsicle.server.services.open_offers import MAX_JOIN_TOKENS, check_open
+from opsicle.server.services.step_up import StepUp
 from opsicle.server.store import audit, join_tokens, workers
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.join_tokens import JoinTokenRow, NewJoinTokenRow
@@ -53,15 +54,17 @@ class Urls:
 class Enrolments:
     """Hands out identities to workers."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what an enrolment touches
         self,
         database: Database,
         authority: Authority,
         order_key: OrderPublicKey,
         urls: Urls,
         throttle: LoginThrottle,
+        step_up: StepUp,
         clock: Clock,
     ) -> None:
+        self._step_up = step_up
         self._database = database
         self._authority = authority
         self._order_key = order_key
@@ -72,13 +75,16 @@ class Enrolments:
     def create_join_token(self, actor: Actor, request: CreateJoinTokenRequest) -> NewJoinToken:
         """Make a one-time secret with which a worker of the caller's org enrols. It is shown only now.
 
-        A token for a shared worker is the provider's: only those who run the server make one.
+        A token for a shared worker is the provider's: only those who run the server make one. One that grants labels
+        wants a fresh code, since labels decide who is handed secrets.
         """
         actor.require(Action.PROVIDER_MANAGE if request.is_shared else Action.WORKERS_MANAGE)
         if request.ttl_seconds not in _TTL_SECONDS:
             raise fields.invalid("ttl_seconds", "a join token lives from 60 to 86,400 seconds")
         if request.labels is not None:
             check_labels(request.labels)
+        if request.labels:
+            self._step_up.require(actor)
         token = join_token.new(self._urls.url)
         now = self._clock.now()
         row = NewJoinTokenRow(
