@@ -17,7 +17,9 @@ from opsicle.worker.secret_forms import MIN_FORM_BYTES
 
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - its folder is made with mode 0700, or not used
 _LONGEST_TAIL = 64 * 1024
+_MOST_AT_ONCE = 1024 * 1024  # as much as a pipe can ever hold, so that what was written before is read whole
 _MOST_VALUES = 200
+_MOST_BYTES = 512 * 1024
 """That a job may have masked: each takes some sixty forms to look for, in all that the job prints."""
 
 
@@ -106,13 +108,16 @@ class MaskRequests:
         # Opened for both, it never reports an end, and no command waits for a reader.
         self.fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._tail = b""
-        self._taken = 0
+        self._taken = self._taken_bytes = 0
 
     def read(self) -> list[str]:
-        """Return the values that were written since the last time; a last line without its end counts already."""
+        """Return the values that were written since the last time; a last line without its end counts already.
+
+        Never more than a pipe holds at once: whoever does not stop writing cannot keep us from all else.
+        """
         written = b""
         with suppress(BlockingIOError):
-            while piece := os.read(self.fd, 65536):
+            while len(written) < _MOST_AT_ONCE and (piece := os.read(self.fd, 65536)):
                 written += piece
         if not written:
             return []
@@ -120,10 +125,17 @@ class MaskRequests:
         self._tail = tail[:_LONGEST_TAIL]
         self.has_ignored |= any(0 < len(line) < MIN_FORM_BYTES for line in lines)
         values = [line.strip(b"\r") for line in (*lines, self._tail) if len(line) >= MIN_FORM_BYTES]
-        room = _MOST_VALUES - self._taken
-        self.has_ignored |= len(values) > room
-        self._taken += len(values[:room])
-        return [value.decode(errors="surrogateescape") for value in values[:room]]
+        taken = [value for value in values if self._has_room_for(value)]
+        self.has_ignored |= len(values) > len(taken)
+        return [value.decode(errors="surrogateescape") for value in taken]
+
+    def _has_room_for(self, value: bytes) -> bool:
+        """Whether the job may have this masked too; if so, it counts."""
+        if self._taken >= _MOST_VALUES or self._taken_bytes + len(value) > _MOST_BYTES:
+            return False
+        self._taken += 1
+        self._taken_bytes += len(value)
+        return True
 
     def close(self) -> None:
         """Give descriptor and name back."""

@@ -113,6 +113,7 @@ class Groups:
         def work(db: Connection) -> None:
             old = _get(db, actor.org_id, name)
             require_at_most(actor, change(read_rules(old.rules), ()), f"remove the group {name}")
+            require_policies_to_leave(db, actor, f"remove the group {name}", group=name)
             people = [member.email for member in groups.members(db, actor.org_id, name)]
             groups.remove_all(db, actor.org_id, name)
             groups.delete(db, actor.org_id, name)
