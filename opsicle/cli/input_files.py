@@ -24,6 +24,18 @@ class FileName(click.ParamType[str]):
         return value
 
 
+class FolderName(click.ParamType[Path]):
+    """The name of a folder; an empty one is a mistake, not the folder that one is in."""
+
+    name = "folder"
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path."""
+        if not str(value).strip():
+            self.fail("a folder's name is empty; is the variable set that it was to come from?", param, ctx)
+        return Path(value)
+
+
 def read_start(path: str | Path, limit: int) -> bytes:
     """The first `limit` bytes of a file, or of standard input for `-`.
 

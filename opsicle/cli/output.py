@@ -47,6 +47,10 @@ class Column(NamedTuple):
     value: Callable[[Any], object]
 
 
+_MOST_ITEMS = 2**31
+"""More than any org has; a larger number is this one, as `islice` knows no greater ones than a machine's word."""
+
+
 def emit(value: object, fields: Fields) -> None:
     """Print one thing: whole as JSON, or its `fields` for people."""
     if current().wants_json:
@@ -60,6 +64,7 @@ def emit(value: object, fields: Fields) -> None:
 
 def emit_list(items: Iterable[T], columns: Sequence[Column], *, limit: int | None, table_limit: int = 1000) -> None:
     """Print items: all of them (or the first `limit`) as a JSON array, or as a table of at most `table_limit`."""
+    limit = None if limit is None else min(limit, _MOST_ITEMS)
     if current().wants_json:
         print_json(list(itertools.islice(items, limit)))
         return

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from opsicle.cli.configuration import read_defaults
+from opsicle.cli.input_files import FolderName
 from opsicle.cli.root import Command
 
 _ARGUMENTS = "opsicle.arguments"
@@ -36,7 +37,7 @@ class ServerCommand(Command):
 
 
 @click.command(cls=ServerCommand)
-@click.option("--data-dir", metavar="D", type=Path, required=True, help="Folder for keys, databases and logs.")
+@click.option("--data-dir", metavar="D", type=FolderName(), required=True, help="Folder for keys, databases and logs.")
 @click.option("--listen", metavar="H:P", help="Where people's requests arrive; 0.0.0.0:8443 unless told.")
 @click.option("--worker-listen", metavar="H:P", help="Where workers' requests arrive; 0.0.0.0:8444 unless told.")
 @click.option(

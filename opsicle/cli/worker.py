@@ -6,12 +6,15 @@ from pathlib import Path
 
 import click
 
+from opsicle.cli.input_files import FolderName
 from opsicle.cli.root import Command
 from opsicle.cli.terminal import read_token
 
 
 @click.command(cls=Command)
-@click.option("--data-dir", metavar="D", type=Path, required=True, help="Folder for identity, journal and spool.")
+@click.option(
+    "--data-dir", metavar="D", type=FolderName(), required=True, help="Folder for identity, journal and spool."
+)
 @click.option(
     "--join",
     metavar="TOKEN",

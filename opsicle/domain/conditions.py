@@ -30,6 +30,8 @@ _PLAIN = re.compile(r"[a-z0-9 \t\r\n_.,:/@+#='\"-]*")
 
 _WORD = re.compile(r"[a-z0-9]+")
 
+_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
+
 
 class Facts(msgspec.Struct, frozen=True):
     """What conditions are held against: a template's variables with their values, and the labels that it runs on."""
@@ -111,13 +113,14 @@ def could_be(value: str, wanted: str) -> bool:
     if len(value) > _LONGEST_COMPARED:
         return True
     folded = _folded(value)
-    words = _words(folded)
+    words = _WORD.findall(folded)
     if not words or not _PLAIN.fullmatch(folded):
         return True
-    sought = _words(_folded(wanted))
+    sought = _WORD.findall(_folded(wanted))
     if not sought:
         return folded == _folded(wanted)
-    return _is_spelled_by(words, "".join(sought))
+    # Where one word ends decides which zeros stand in front: `db-01` is `db01`, and also `db-1`.
+    return _is_spelled_by(words, "".join(sought)) or _is_spelled_by(_plain(words), "".join(_plain(sought)))
 
 
 def _label_holds(line: Condition, known: str | None) -> bool:
@@ -212,5 +215,6 @@ def _is_spelled_by(words: Sequence[str], sought: str) -> bool:
     return False
 
 
-def _words(folded: str) -> list[str]:
-    return [word.lstrip("0") or "0" if word.isdigit() else word for word in _WORD.findall(folded)]
+def _plain(words: Sequence[str]) -> list[str]:
+    """The words with no zeros in front of the numbers in them."""
+    return [_ZEROS.sub("", word) for word in words]

@@ -131,8 +131,9 @@ def test_who_manages_people_takes_nobody_out_of_what_a_policy_applies_to(house: 
 
     moved = maria.patch("/api/v1/users/mia@example.com", {"role": "approver"})
     left = maria.delete("/api/v1/groups/interns/members/ian@example.com")
+    removed = maria.delete("/api/v1/groups/interns")
 
-    for refused in (moved, left):
+    for refused in (moved, left, removed):
         assert (refused.status, "house-rules is asked of whom you would take out" in refused.json["detail"]) == (
             403,
             True,

@@ -94,3 +94,12 @@ def test_no_command_takes_an_empty_name_for_a_defect(path: str, tmp_path: Path) 
 
     assert b"internal error" not in done.stderr
     assert done.returncode in {2, 3, 4, 6}
+
+
+@pytest.mark.parametrize("command", ["server", "worker"])
+def test_an_empty_data_folder_is_not_the_one_that_one_is_in(command: str, tmp_path: Path) -> None:
+    options = ["--listen", "no address"] if command == "server" else []
+    done = run(tmp_path, command, "--data-dir", "", *options)
+
+    assert done.returncode == 2, done.stderr.decode()
+    assert b"a folder's name is empty" in done.stderr

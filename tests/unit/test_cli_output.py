@@ -52,6 +52,16 @@ def test_json_is_never_cut_short(invocation: Invocation, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out) == [["a", "2026-01-02T03:04:05Z"]] * 5
 
 
+@pytest.mark.parametrize("limit", [10**20, 2**63])
+def test_a_limit_beyond_any_list_is_none(
+    limit: int, invocation: Invocation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for invocation.output in ("json", "table"):
+        with in_context(invocation):
+            emit_list([("item", AT)] * 2, COLUMNS, limit=limit)
+        assert capsys.readouterr().out.count("item") == 2
+
+
 def test_an_empty_list_is_an_empty_array(invocation: Invocation, capsys: pytest.CaptureFixture[str]) -> None:
     invocation.output = "json"
     with in_context(invocation):

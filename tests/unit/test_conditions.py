@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import pytest
@@ -187,9 +188,17 @@ def test_what_is_asked_under_in_is_never_less_than_what_is_equal(value: str, opt
 @given(first=WORDS, second=WORDS)
 def test_another_plain_word_is_another_value(first: str, second: str) -> None:
     def plain(word: str) -> str:
-        return (word.lstrip("0") or "0") if word.isdigit() else word
+        return re.sub(r"(?<![0-9])0+(?=[0-9])", "", word)
 
     assert could_be(first, second) is (plain(first) == plain(second))
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [("db01", "db-01"), ("DB-01", "db01"), ("db001", "db-01"), ("db1", "db-01"), ("105", "1 05"), ("1 05", "105")],
+)
+def test_where_a_number_begins_in_a_name_makes_no_difference(value: str, wanted: str) -> None:
+    assert could_be(value, wanted)
 
 
 HEAD = "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: t}\nspec:\n"

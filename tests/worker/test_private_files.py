@@ -178,6 +178,20 @@ def test_a_job_that_asks_for_more_than_fits_into_a_pipe_is_not_held_up(machine: 
     assert b"one too many" in machine.log.stderr
 
 
+def test_what_a_job_has_masked_has_a_maximum_in_bytes_also_without_a_line_break(tmp_path: Path) -> None:
+    """Sixty forms of each are made: 200 values of 64 KiB held a worker up for 30 s, in which nothing was cancelled."""
+    requests = MaskRequests(tmp_path / "mask")
+    taken = 0
+    try:
+        for _ in range(20):
+            os.write(requests.fd, b"x" * 60_000)
+            taken += sum(map(len, requests.read()))
+    finally:
+        requests.close()
+    assert 0 < taken <= 512 * 1024
+    assert requests.has_ignored
+
+
 def test_a_value_that_is_too_short_to_be_masked_is_named_in_the_log(machine: Machine) -> None:
     machine.run(phase('echo abc >> "$OPSICLE_MASK"; echo abc'), phase("true", name="clean", when=When.ALWAYS))
     assert machine.log.stdout == b"abc\n"
