@@ -329,7 +329,7 @@ def test_a_policy_that_cannot_be_read_any_more_keeps_no_worker_from_its_answer(o
     office.tamper("DROP TRIGGER policy_versions_are_immutable; UPDATE policy_versions SET document = '{}'")
 
     require_refused(office, asked)
-    assert "cannot be read any more" in office.why(asked)
+    assert "is not what was pushed" in office.why(asked)
 
 
 def test_a_rejection_that_was_removed_lets_nothing_run(office: Office) -> None:

@@ -50,7 +50,7 @@ def test_with_that_worker_alone_the_automation_waits_and_says_why_until_the_cloc
         "its clock is 3 h ahead of the server's",
     )
     assert shown.waiting_reason == f"w1 is given no work: {told}"
-    listed = Workers(core.database, core.fleet, core.clock).get(alice, "w1")
+    listed = Workers(core.database, core.fleet, core.step_up, core.clock).get(alice, "w1")
     assert (listed.withheld, listed.clock_offset_seconds, listed.is_connected) == (told, 10_800, True)
 
     worker.clock_offset = 1.0

@@ -33,7 +33,7 @@ def original(core: Core, alice: Actor) -> TestWorker:
 
 
 def shown(core: Core, alice: Actor) -> str:
-    return Workers(core.database, core.fleet, core.clock).get(alice, "w1").withheld
+    return Workers(core.database, core.fleet, core.step_up, core.clock).get(alice, "w1").withheld
 
 
 def test_two_processes_with_one_identity_are_shown_recorded_and_given_nothing(
