@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from opsicle.cli.input_files import FolderName
 from opsicle.cli.output import emit
 from opsicle.cli.root import Command
 from opsicle.cli.terminal import read_password
 
 
 @click.command(cls=Command)
-@click.option("--data-dir", metavar="D", type=Path, required=True, help="The server's data folder.")
+@click.option("--data-dir", metavar="D", type=FolderName(), required=True, help="The server's data folder.")
 @click.option("--email", metavar="E", required=True, help="Whose account it is.")
 @click.option("--password-file", metavar="FILE", help="File that holds a new password; `-` is stdin.")
 def recover(data_dir: Path, email: str, password_file: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opsicle.cli.input_files import read_start
+from opsicle.cli.input_files import FolderName, read_start
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Noun
@@ -96,7 +96,7 @@ def delete(secret: str, totp: str | None) -> None:
 
 
 @secrets.command("rotate-master-key")
-@click.option("--data-dir", metavar="D", type=Path, required=True, help="The server's data folder.")
+@click.option("--data-dir", metavar="D", type=FolderName(), required=True, help="The server's data folder.")
 @click.option(
     "--master-key-file",
     metavar="FILE",

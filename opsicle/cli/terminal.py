@@ -88,7 +88,7 @@ def read_password(
 
     try:
         content = read_start(path, _MAX_PASSWORD_FILE_BYTES)
-        password = content.decode().removesuffix("\n").removesuffix("\r")
+        password = content.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
     except OSError as error:
         raise InvalidInput(f"the password file cannot be read: {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -113,12 +113,12 @@ def read_token(text: str | None, file: str | None, option: str, file_option: str
         return ask("Token", file_option, is_hidden=True).strip()
     try:
         content = read_start(file, _MAX_TOKEN_FILE_BYTES)
-        token = content.decode("ascii").strip()
+        token = content.decode("utf-8-sig").strip()
     except OSError as error:
         raise InvalidInput(f"the token file cannot be read: {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InvalidInput(f"the token file holds no token: {file}") from error
-    if not token or len(token.split()) != 1:
+    if not token.isascii() or len(token.split()) != 1:
         raise InvalidInput(f"the token file must hold the token and nothing else: {file}")
     return token
 

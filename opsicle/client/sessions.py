@@ -105,7 +105,7 @@ def session_from_environment(environment: Mapping[str, str]) -> Session | None:
 
 def _token_in(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="ascii").strip() if path else ""
+        return Path(path).read_text(encoding="utf-8-sig").strip() if path else ""
     except (OSError, ValueError) as error:
         raise InvalidInput(f"OPSICLE_TOKEN_FILE cannot be read: {path}: {_reason(error)}") from error
 

@@ -43,10 +43,10 @@ def good(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("end", ["", "\n", "\r\n", "  \n"])
-def test_a_worker_enrols_with_a_token_from_a_file(here: Installation, tmp_path: Path, end: str) -> None:
+@pytest.mark.parametrize(("start", "end"), [("", ""), ("", "\n"), ("", "\r\n"), (" ", "  \n"), ("\ufeff", "\n")])
+def test_a_worker_enrols_with_a_token_from_a_file(here: Installation, tmp_path: Path, start: str, end: str) -> None:
     token = here.admin.json("workers", "token")["token"]
-    (tmp_path / "token").write_text(token + end)
+    (tmp_path / "token").write_text(start + token + end, encoding="utf-8")
     arguments = ["worker", "--join-file", str(tmp_path / "token"), "--data-dir", str(tmp_path / "w")]
     worker = Process([*program(), *arguments], tmp_path, "worker")
     try:
