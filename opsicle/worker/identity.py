@@ -15,7 +15,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -24,6 +24,7 @@ import msgspec
 
 from opsicle.domain.errors import Conflict, InvalidInput, OpsicleError, Unavailable
 from opsicle.kit import files
+from opsicle.worker.process import life_of
 
 _IDENTITY_BYTES = 16 * 1024  # more than any needs: it is about 3 KiB
 
@@ -69,6 +70,7 @@ class DataFolder:
         self._identity = path / "identity.json"
         self.lets_through = False
         self._lock_fd = -1
+        self.living_original: int | None = None
 
     @classmethod
     def open(cls, path: Path, *, lets_through: bool = False) -> Self:
@@ -90,6 +92,8 @@ class DataFolder:
 
     def close(self) -> None:
         """Let another worker have the folder."""
+        with suppress(OSError):
+            os.ftruncate(self._lock_fd, 0)
         os.close(self._lock_fd)
 
     def load_identity(self) -> Identity | None:
@@ -127,6 +131,23 @@ class DataFolder:
             raise Conflict(
                 f"another worker is running on {self.path}", hint="Stop it, or give this one a data folder of its own."
             ) from None
+        self.living_original = self._find_living_original()
+        _write_whole(self._lock_fd, f"{os.getpid()} {life_of(os.getpid())}".encode())
+
+    def _find_living_original(self) -> int | None:
+        """The process that works with the folder of which this one is a copy, if it runs on this machine.
+
+        Whoever has a folder's lock stands in its file. If that process lives, it has the lock of another file: of where
+        this one was copied from.
+        """
+        pid, _, life = os.pread(self._lock_fd, 200, 0).decode(errors="replace").partition(" ")
+        is_alive = pid.isdecimal() and int(pid) != os.getpid() and life != "" and life_of(int(pid)) == life
+        return int(pid) if is_alive else None
+
+
+def _write_whole(descriptor: int, content: bytes) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, content, 0)
 
 
 def has_expired(identity: Identity) -> bool:

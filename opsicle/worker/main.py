@@ -129,11 +129,21 @@ class Worker:
         verifier.take_epoch = self._poller.epoch.take
         self._poller.on_granted = self._granted
 
+    def _bring_to_an_end(self) -> None:
+        """Settle what an earlier life left; not in a copy of a folder whose worker lives, whose jobs those are."""
+        if self._folder.living_original is None:
+            self._jobs.resume()
+            return
+        log.error(
+            "this data folder is a copy of one that another process works with: its jobs are left to that one",
+            extra={"other_process": self._folder.living_original},
+        )
+
     def run(self) -> None:
         """Work until told to stop. Raises the server's rejection, after the jobs were ended."""
         with signals_to(self._events):
             self._jobs.shipper.start()
-            self._jobs.resume()
+            self._bring_to_an_end()
             self._poller.start()
             try:
                 event = self._events.get(None)

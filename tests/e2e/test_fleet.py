@@ -89,6 +89,29 @@ def test_a_copied_data_folder_is_noticed_by_everybody(installation: Installation
         wait_for_success(installation, each)
 
 
+def test_a_copy_on_the_same_machine_leaves_the_jobs_of_the_original_alone(
+    installation: Installation, tmp_path: Path
+) -> None:
+    original = installation.worker("w")
+    go_on = tmp_path / "go-on"
+    installation.push(
+        "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: waits}\nspec: {template: {phases: [{name: one, "
+        f"commands: ['while ! test -e {go_on}; do sleep 0.05; done']}}]}}}}\n"
+    )
+    waits = installation.admin.json("run", "waits")["id"]
+    wait_until(lambda: automation(installation, waits)["state"] == "running", 30, "the job")
+    shutil.copytree(original.folder / "data", tmp_path / "copy/data")
+    copy = Worker(tmp_path / "copy")
+    installation.processes.append(copy)
+
+    copy.start()
+    wait_until(lambda: "its jobs are left to that one" in copy.process.log(), 30, "a word of the copy")
+    wait_until(lambda: "two processes use" in shown(installation, "w")["withheld"], 90, "a word of the server")
+    go_on.touch()
+
+    wait_for_success(installation, waits)
+
+
 def test_a_worker_that_is_killed_again_and_again_is_no_copy(installation: Installation) -> None:
     worker = installation.worker("w")
     for _ in range(5):
