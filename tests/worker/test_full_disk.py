@@ -99,7 +99,8 @@ def test_a_daemon_that_fills_the_disk_holds_up_neither_the_end_nor_other_jobs(
 ) -> None:
     script = tmp_path / "daemon"
     script.write_text(
-        f"echo $$ > {tmp_path}/pid; exec 3> big; cat /dev/zero >&3; while :; do echo full; sleep 0.01; done"
+        f"trap '' PIPE; echo $$ > {tmp_path}/pid; exec 3> big; cat /dev/zero >&3; "  # the job's end closes its pipes
+        "while :; do echo full; sleep 0.01; done"
     )
     peer.give(work(J1, f"setsid sh {shlex.quote(str(script))} & sleep 1; echo begun", timeout=10))
     try:
@@ -125,7 +126,7 @@ def test_a_disk_that_others_filled_and_freed_costs_no_byte(worker: Working, peer
     let_pass(2)
     filler.unlink()
     peer.start()
-    assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
+    assert worker.wait_for_finish(J1, timeout=60) == JobState.SUCCEEDED
     assert bytes(peer.logs[J1]) == b"".join(b"%d\n" % n for n in range(1, 300_001)) + b"ended\n"
 
 
