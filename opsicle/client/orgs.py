@@ -71,10 +71,6 @@ class OrgApi(Api):
         request = wire.NameProviderAdminRequest(email=email)
         return self._post("/api/v1/provider/admins", request, wire.ProviderAdmin)
 
-    def server_state(self) -> wire.ServerState:
-        """How the server as a whole is, for those who run it."""
-        return self._get("/api/v1/provider/server", wire.ServerState)
-
     def release_queue(self) -> wire.ServerState:
         """Hand out what waits on a restored server."""
         return self._post("/api/v1/provider/server/release", None, wire.ServerState)
