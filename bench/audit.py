@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from bench.figures import Figure
-from opsicle.pki.audit_key import AuditKey
+from opsicle.security.audit_key import AuditKey
 from opsicle.wire.audit import Checkpoint
 from tests.audit_records import checkpoint, entries, header, lines
 from tests.product import program

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from bench.figures import Figure, cpu_seconds, resident_mib
 from bench.latency import start_percentile_ms
 from bench.systems import STAMP, template
-from opsicle.pki.authority import Authority
-from opsicle.pki.certificates import private_key_pem
+from opsicle.security.authority import Authority
+from opsicle.security.certificates import private_key_pem
 from opsicle.server.store import workers
 from opsicle.server.store.workers import NewWorker
 from tests.product import CHECKOUT, Installation

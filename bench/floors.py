@@ -17,8 +17,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from opsicle.pki.authority import Authority
-from opsicle.pki.certificates import private_key_pem
+from opsicle.security.authority import Authority
+from opsicle.security.certificates import private_key_pem
 
 REQUEST_BYTES, ANSWER_BYTES = 300, 3_000
 

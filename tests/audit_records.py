@@ -10,7 +10,7 @@ import msgspec
 
 from opsicle.domain.audit_chain import NO_HASH, entry_hash
 from opsicle.kit.clock import to_text
-from opsicle.pki.audit_key import AuditKey, hash_of
+from opsicle.security.audit_key import AuditKey, hash_of
 from opsicle.wire.audit import FORMAT, Checkpoint, ExportedEntry, Header
 
 CHAIN = "01k9zzzzzzzzzzzzzzzzzzzzzz"

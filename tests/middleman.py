@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from opsicle.domain.automations import JobState
-from opsicle.pki import certificates
-from opsicle.pki.authority import Authority
-from opsicle.pki.certificates import WorkerIdentity
+from opsicle.security import certificates
+from opsicle.security.authority import Authority
+from opsicle.security.certificates import WorkerIdentity
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import Done, FinishReply, PollReply
 

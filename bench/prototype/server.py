@@ -24,7 +24,7 @@ from gevent.pywsgi import WSGIServer
 from gevent.threadpool import ThreadPool
 
 from bench.floors import client_identity
-from opsicle.pki.authority import Authority
+from opsicle.security.authority import Authority
 
 HOLD_SECONDS = 30.0
 SCHEMA = """

@@ -36,7 +36,7 @@ password_file = click.option("--password-file", metavar="FILE", help="File that 
 def setup(server: str, org: str, email: str, password_file: str | None, trust: Trust, **token: str | None) -> None:
     """Create the first org and its admin on a new server."""
     from opsicle.client.sessions import Session
-    from opsicle.pki import setup_token
+    from opsicle.security import setup_token
     from opsicle.wire.user_api import SetupRequest
 
     text = read_token(token["token"], token["token_file"], "--token", "--token-file")

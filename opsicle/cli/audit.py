@@ -20,7 +20,7 @@ from opsicle.cli.workers import limit
 _MAX_KEY_BYTES = 64 * 1024
 
 if TYPE_CHECKING:
-    from opsicle.pki.audit_key import AuditPublicKey
+    from opsicle.security.audit_key import AuditPublicKey
     from opsicle.wire.audit import AuditVerdict
 
 _COLUMNS = [
@@ -110,7 +110,7 @@ def _verify_file(file: Path, public_key: Path | None) -> AuditVerdict:
 
 
 def _read_key(file: Path) -> AuditPublicKey:
-    from opsicle.pki.audit_key import AuditPublicKey
+    from opsicle.security.audit_key import AuditPublicKey
 
     return AuditPublicKey.load(read_start(file, _MAX_KEY_BYTES).decode(errors="replace"))
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from opsicle.domain.errors import InvalidInput
-from opsicle.pki import audit_record
-from opsicle.pki.audit_key import AuditPublicKey
-from opsicle.pki.audit_record import Entry, Unreadable
+from opsicle.security import audit_record
+from opsicle.security.audit_key import AuditPublicKey
+from opsicle.security.audit_record import Entry, Unreadable
 from opsicle.wire.audit import FORMAT, AuditVerdict, Checkpoint, ExportedEntry, Header, Line
 
 _LINE = msgspec.json.Decoder(Line)

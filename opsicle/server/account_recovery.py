@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from opsicle.domain.errors import Conflict, InvalidInput, NotFound
 from opsicle.kit.clock import SystemClock
-from opsicle.pki import passwords
+from opsicle.security import passwords
+from opsicle.server.access.actor import SystemActor
 from opsicle.server.data_folder import DataFolder
 from opsicle.server.opening import open_state
-from opsicle.server.services.actor import SystemActor
 from opsicle.server.store import audit, authenticators, memberships, password_resets, sessions, users
 from opsicle.server.store.database import Connection
 from opsicle.server.store.memberships import PlaceRow

@@ -7,99 +7,89 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from opsicle.kit.clock import Clock
-from opsicle.pki.audit_key import AuditKey
-from opsicle.pki.authority import Authority
-from opsicle.pki.binding_key import BindingKey
-from opsicle.pki.order_key import OrderKey
-from opsicle.pki.sealing import Seal
-from opsicle.server.api import (
-    accounts,
-    approvals,
-    audit,
-    automations,
-    channels,
-    enrol,
-    groups,
-    identity,
-    invitations,
-    orgs,
-    policies,
-    roles,
-    secrets,
-    service_accounts,
-    templates,
-    tokens,
-    users,
-    worker_jobs,
-    workers,
-)
-from opsicle.server.api.channels import Telling
-from opsicle.server.api.http import Route
-from opsicle.server.api.identity import Identity
-from opsicle.server.background.chat_listeners import ChatListeners
-from opsicle.server.background.delivery import Delivery
-from opsicle.server.background.loop import Loop
-from opsicle.server.services.accounts import Accounts
-from opsicle.server.services.api_tokens import ApiTokens
-from opsicle.server.services.approval_facts import approval_facts
-from opsicle.server.services.approval_progress import Progress
-from opsicle.server.services.approvals import Approvals
-from opsicle.server.services.audit import Audit
-from opsicle.server.services.audit_checkpoints import AuditCheckpoints
-from opsicle.server.services.authenticators import Authenticators
-from opsicle.server.services.automations import Automations
-from opsicle.server.services.bindings import Bindings
-from opsicle.server.services.channels import Channels
-from opsicle.server.services.chats import Chats
-from opsicle.server.services.deliveries import Deliveries
-from opsicle.server.services.dispatch import Dispatch
-from opsicle.server.services.egress_bounds import EgressBounds
-from opsicle.server.services.enrolments import Enrolments, Urls
-from opsicle.server.services.epoch_reports import EpochReports
-from opsicle.server.services.figures import Figures
-from opsicle.server.services.fleet import Fleet
-from opsicle.server.services.following import Following
-from opsicle.server.services.forgotten_passwords import ForgottenPasswords
-from opsicle.server.services.groups import Groups
-from opsicle.server.services.holds import Hold
-from opsicle.server.services.invitation_links import InvitationLinks
-from opsicle.server.services.invitations import Invitations
-from opsicle.server.services.job_logs import JobLogs, LogBounds
-from opsicle.server.services.jobs import Jobs
-from opsicle.server.services.leases import Leases
-from opsicle.server.services.leasing import Leasing
-from opsicle.server.services.login_throttle import LoginThrottle
-from opsicle.server.services.notices import Notices
-from opsicle.server.services.orders import Orders
-from opsicle.server.services.orgs import Orgs
-from opsicle.server.services.password_changes import PasswordChanges
-from opsicle.server.services.passwords import PasswordHasher
-from opsicle.server.services.policies import Policies
-from opsicle.server.services.preferences import Preferences
-from opsicle.server.services.provider import Provider, ServerStatus
-from opsicle.server.services.questions import Questions
-from opsicle.server.services.recovery import Recovery
-from opsicle.server.services.remarks import Remarks
-from opsicle.server.services.retention import Keep, Retention
-from opsicle.server.services.roles import Roles
-from opsicle.server.services.secrets import Secrets
-from opsicle.server.services.sending import Sending
-from opsicle.server.services.service_accounts import ServiceAccounts
-from opsicle.server.services.sessions import Sessions
-from opsicle.server.services.signals import Signals
-from opsicle.server.services.slack_inbox import SlackInbox
-from opsicle.server.services.step_up import StepUp
-from opsicle.server.services.telegram_inbox import TelegramInbox
-from opsicle.server.services.templates import Templates
-from opsicle.server.services.users import Users
-from opsicle.server.services.vault import Vault
-from opsicle.server.services.waiting_kinds import WaitingKinds
-from opsicle.server.services.work import WorkOrders
-from opsicle.server.services.workers import Workers
+from opsicle.security.audit_key import AuditKey
+from opsicle.security.authority import Authority
+from opsicle.security.binding_key import BindingKey
+from opsicle.security.order_key import OrderKey
+from opsicle.security.sealing import Seal
+from opsicle.server.approvals import routes as approvals
+from opsicle.server.approvals.bindings import Bindings
+from opsicle.server.approvals.facts import approval_facts
+from opsicle.server.approvals.progress import Progress
+from opsicle.server.approvals.service import Approvals
+from opsicle.server.audit import routes as audit
+from opsicle.server.audit.checkpoints import AuditCheckpoints
+from opsicle.server.audit.remarks import Remarks
+from opsicle.server.audit.service import Audit
+from opsicle.server.automations import routes as automations
+from opsicle.server.automations.live import Following
+from opsicle.server.automations.retention import Keep, Retention
+from opsicle.server.automations.service import Automations
+from opsicle.server.channels import routes as channels
+from opsicle.server.channels.chats import Chats
+from opsicle.server.channels.deliveries import Deliveries
+from opsicle.server.channels.delivery import Delivery
+from opsicle.server.channels.egress_bounds import EgressBounds
+from opsicle.server.channels.kinds.slack.inbox import SlackInbox
+from opsicle.server.channels.kinds.telegram.inbox import TelegramInbox
+from opsicle.server.channels.listeners import ChatListeners
+from opsicle.server.channels.outbox import Notices
+from opsicle.server.channels.preferences import Preferences
+from opsicle.server.channels.routes import Telling
+from opsicle.server.channels.sender import Sending
+from opsicle.server.channels.service import Channels
+from opsicle.server.dispatch import routes as worker_jobs
+from opsicle.server.dispatch.epoch_reports import EpochReports
+from opsicle.server.dispatch.job_logs import JobLogs, LogBounds
+from opsicle.server.dispatch.jobs import Jobs
+from opsicle.server.dispatch.leases import Leases
+from opsicle.server.dispatch.leasing import Leasing
+from opsicle.server.dispatch.orders import Orders
+from opsicle.server.dispatch.service import Dispatch
+from opsicle.server.dispatch.waiting_kinds import WaitingKinds
+from opsicle.server.dispatch.work import WorkOrders
+from opsicle.server.figures import Figures
+from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.pubsub import Signals
+from opsicle.server.http.routing import Route
+from opsicle.server.identity.accounts import Accounts
+from opsicle.server.identity.authenticators import Authenticators
+from opsicle.server.identity.login_throttle import LoginThrottle
+from opsicle.server.identity.password_changes import PasswordChanges
+from opsicle.server.identity.passwords import PasswordHasher
+from opsicle.server.identity.routes import accounts, identity
+from opsicle.server.identity.routes.identity import Identity
+from opsicle.server.identity.sessions import Sessions
+from opsicle.server.identity.step_up import StepUp
+from opsicle.server.keys.vault import Vault
+from opsicle.server.loop import Loop
+from opsicle.server.members.api_tokens import ApiTokens
+from opsicle.server.members.groups import Groups
+from opsicle.server.members.invitation_links import InvitationLinks
+from opsicle.server.members.invitations import Invitations
+from opsicle.server.members.operator import Provider, ServerStatus
+from opsicle.server.members.orgs import Orgs
+from opsicle.server.members.permissions import Questions
+from opsicle.server.members.recovery import Recovery
+from opsicle.server.members.resets import ForgottenPasswords
+from opsicle.server.members.roles import Roles
+from opsicle.server.members.routes import groups, invitations, orgs, roles, service_accounts, tokens, users
+from opsicle.server.members.service_accounts import ServiceAccounts
+from opsicle.server.members.users import Users
+from opsicle.server.policies import routes as policies
+from opsicle.server.policies.service import Policies
+from opsicle.server.secrets import routes as secrets
+from opsicle.server.secrets.service import Secrets
 from opsicle.server.store.database import Database
 from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.orgs import list_allowing_shared
+from opsicle.server.templates import routes as templates
+from opsicle.server.templates.service import Templates
+from opsicle.server.workers.enrolment import Enrolments, Urls
+from opsicle.server.workers.holds import Hold
+from opsicle.server.workers.routes import enrol, workers
+from opsicle.server.workers.service import Workers
 
 _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _KEEP_TIME_EVERY_SECONDS = 1.0

@@ -15,10 +15,10 @@ import msgspec
 
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, OpsicleError, Unavailable
 from opsicle.kit import files
-from opsicle.pki import sealing
-from opsicle.pki.audit_key import AuditKey
-from opsicle.pki.authority import Authority
-from opsicle.pki.order_key import OrderKey
+from opsicle.security import sealing
+from opsicle.security.audit_key import AuditKey
+from opsicle.security.authority import Authority
+from opsicle.security.order_key import OrderKey
 
 _OWN_FILES = ("lock", "opsicle.db", "authority.pem")
 """A folder that holds one of these is a server's, though perhaps a copy in which others are missing."""

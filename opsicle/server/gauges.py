@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from opsicle.server.api.metrics import Metrics
 from opsicle.server.assembly import Services
+from opsicle.server.http.metrics import Metrics
 
 LAST_BACKUP = "last-backup"
 """A file in the data folder that whatever makes backups touches when one is whole."""

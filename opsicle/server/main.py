@@ -16,7 +16,7 @@ def run(options: ServerOptions, reread: Callable[[], ServerOptions]) -> None:
     options.check()
     _patch_standard_library()
 
-    from opsicle.server.lifetime import Lifetime
+    from opsicle.server.lifecycle import Lifetime
 
     Lifetime(options, reread).run()
 

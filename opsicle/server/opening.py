@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from opsicle.domain.errors import Conflict
 from opsicle.kit.clock import Clock
-from opsicle.pki.audit_key import AuditKey
-from opsicle.pki.authority import Authority
+from opsicle.security.audit_key import AuditKey
+from opsicle.security.authority import Authority
 from opsicle.server import state_marker
+from opsicle.server.access.actor import SystemActor
 from opsicle.server.clean_stop import CleanStop
 from opsicle.server.data_folder import DataFolder, explained
-from opsicle.server.key_files import check_pins, check_private, key_files
-from opsicle.server.services.actor import SystemActor
+from opsicle.server.keys.key_files import check_pins, check_private, key_files
 from opsicle.server.state_marker import Missing, StateMarker
 from opsicle.server.store import audit, epochs, migrations
 from opsicle.server.store.commits import Commits

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.kit.clock import SystemClock
-from opsicle.pki.master_key import MasterKey
+from opsicle.security.master_key import MasterKey
+from opsicle.server.access.actor import SystemActor
 from opsicle.server.data_folder import DataFolder
-from opsicle.server.master_key_file import MasterKeyFile
+from opsicle.server.keys.master_key_file import MasterKeyFile
 from opsicle.server.opening import open_state
-from opsicle.server.services.actor import SystemActor
 from opsicle.server.store import audit
 from opsicle.server.store.database import Connection
 

@@ -48,7 +48,7 @@ Formats = Annotated[tuple[Int32, ...], msgspec.Meta(max_length=16)]
 
 
 class EnrolRequest(msgspec.Struct, kw_only=True):
-    """A worker's one-time introduction. `mac` is base64 (see `pki/join_token.py` for what it covers).
+    """A worker's one-time introduction. `mac` is base64 (see `security/join_token.py` for what it covers).
 
     `sent_at_ms` is the worker's time, which `mac` does not cover: a clock that is off is refused before the token is
     spent. None from a worker that does not say it.

@@ -1,6 +1,6 @@
 """Becoming a worker of a server, and staying one: the first certificate for a join token, the next ones for the old.
 
-What protects the enrolment is the token's secret, which both sides prove and neither sends (see `pki/join_token.py`).
+What protects the enrolment is the token's secret, which both sides prove and neither sends (see `security/join_token.py`).
 So the connection is taken as it is, and nothing of the answer is believed before its proof has been checked.
 What is here runs in a process of its own (see signing.py).
 """
@@ -24,7 +24,7 @@ from opsicle.worker.connection import Connection, problem_of, reason_of
 from opsicle.worker.identity import Identity
 
 if TYPE_CHECKING:
-    from opsicle.pki.join_token import JoinToken
+    from opsicle.security.join_token import JoinToken
 
 _TIMEOUT_SECONDS = 30
 _LOCATE_SECONDS = 5
@@ -40,8 +40,8 @@ def enrol(token_text: str, name: str, labels: dict[str, str], slots: int) -> Ide
     Raises InvalidInput for a damaged token, NotAuthenticated for one that is spent or when somebody else answers,
     Unreachable if there is no answer.
     """
-    from opsicle.pki import certificates, join_token
-    from opsicle.pki.authority import SERVER_NAME
+    from opsicle.security import certificates, join_token
+    from opsicle.security.authority import SERVER_NAME
 
     token = join_token.parse(token_text)
     key_pem, csr_pem = certificates.make_key_and_csr()
@@ -54,7 +54,7 @@ def enrol(token_text: str, name: str, labels: dict[str, str], slots: int) -> Ide
 
 def renew(connection: Connection, identity: Identity) -> Identity:
     """A new key and a certificate for it, asked for over the old one. Raises what the call raises."""
-    from opsicle.pki import certificates
+    from opsicle.security import certificates
 
     key_pem, csr_pem = certificates.make_key_and_csr()
     reply = connection.call("/worker/v1/renew", RenewRequest(csr_pem), RenewReply)
@@ -68,7 +68,7 @@ def locate(token_text: str, url: str, joined_url: str, ca_pem: str) -> list[str]
     token's server is another one than that at `joined_url`, where this worker enrolled, and InvalidInput for a damaged
     token.
     """
-    from opsicle.pki import certificates, join_token
+    from opsicle.security import certificates, join_token
 
     asked = join_token.parse(token_text).url if token_text else url
     try:
@@ -93,7 +93,7 @@ def token_digest(token_text: str) -> str:
 
 def _identity(enrolment: Enrolment, token_text: str, joined_url: str, server_name: str) -> Identity:
     """What the enrolment says, without the certificate. Raises InvalidInput without a usable key for orders."""
-    from opsicle.pki.order_key import OrderPublicKey
+    from opsicle.security.order_key import OrderPublicKey
 
     never = datetime.fromtimestamp(0, UTC)
     return Identity(
@@ -121,7 +121,7 @@ def _with_certificate(identity: Identity, key_pem: str, certificate_pem: str, ca
     Whether it is valid now is not asked: the server has just made it, so that only this machine's clock could say no,
     and what the server has spent a token on must not be thrown away for that.
     """
-    from opsicle.pki import certificates
+    from opsicle.security import certificates
 
     certificate = certificates.load_certificate(certificate_pem)
     certificates.check_pair(certificate_pem, key_pem, certificate.not_valid_before_utc)

@@ -16,7 +16,7 @@ from opsicle.domain.manifest_formats import FORMATS, SPOKEN, CannotSay
 from opsicle.domain.manifests import NO_POLICY, Manifest, Order, canonical, commitment, digest
 from opsicle.domain.names import environment_name
 from opsicle.domain.variables import as_text
-from opsicle.pki.order_key import OrderPublicKey
+from opsicle.security.order_key import OrderPublicKey
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import SignedOrder
 from opsicle.worker.identity import Identity

@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 
 from opsicle.kit.clock import Clock
-from opsicle.pki import totp
+from opsicle.security import totp
 from tests.api.house import Client, House
 
 

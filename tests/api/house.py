@@ -16,19 +16,19 @@ from urllib.parse import unquote_to_bytes
 
 from opsicle.kit.clock import SystemClock
 from opsicle.kit.ids import new_id
-from opsicle.pki import join_token
-from opsicle.pki.certificates import make_key_and_csr
-from opsicle.pki.sealing import Seal
-from opsicle.server.api.app import Application
+from opsicle.security import join_token
+from opsicle.security.certificates import make_key_and_csr
+from opsicle.security.sealing import Seal
+from opsicle.server.access.actor import Actor
 from opsicle.server.assembly import Core, Services
-from opsicle.server.binding_key_file import open_binding_key
+from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.data_folder import DataFolder
-from opsicle.server.frontage import Frontage
-from opsicle.server.listening.tls import Tls
-from opsicle.server.master_key_file import MasterKeyFile
-from opsicle.server.order_key_file import open_order_key
-from opsicle.server.services.actor import Actor
-from opsicle.server.services.egress_bounds import EgressBounds
+from opsicle.server.http.app import Application
+from opsicle.server.http.wire.tls import Tls
+from opsicle.server.keys.binding_key_file import open_binding_key
+from opsicle.server.keys.master_key_file import MasterKeyFile
+from opsicle.server.keys.order_key_file import open_order_key
+from opsicle.server.listeners import Frontage
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, memberships, migrations, users
 from opsicle.server.store.database import Database

@@ -17,7 +17,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
-from opsicle.pki.authority import Authority
+from opsicle.security.authority import Authority
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 

@@ -6,7 +6,7 @@ import re
 
 from opsicle.domain.access import Action, Role
 from opsicle.domain.channels import WebhookConfig
-from opsicle.server.api.http import Access, Route
+from opsicle.server.http.routing import Access, Route
 from opsicle.wire.access_api import CreateGroupRequest, CreateRoleRequest
 from opsicle.wire.channel_api import CreateChannelRequest
 from opsicle.wire.org_api import InviteRequest

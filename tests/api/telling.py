@@ -9,7 +9,7 @@ from typing import Any
 from opsicle.domain.automations import JobState
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.kit.ids import new_id
-from opsicle.pki.certificates import WorkerIdentity
+from opsicle.security.certificates import WorkerIdentity
 from opsicle.wire.jobs import Outcome
 from opsicle.wire.user_api import RunRequest
 from opsicle.wire.worker_api import FinishRequest, PollRequest

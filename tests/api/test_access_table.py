@@ -11,9 +11,9 @@ import pytest
 from opsicle.domain.access import PERMISSIONS, TABLE, Action, Role
 from opsicle.domain.rights import Rights, grants_of
 from opsicle.domain.rules import OWN_ROLE_RULES, parse_rule
-from opsicle.pki.certificates import WorkerIdentity
-from opsicle.server.api.http import Access
-from opsicle.server.api.request import WORKER_IDENTITY
+from opsicle.security.certificates import WorkerIdentity
+from opsicle.server.http.request import WORKER_IDENTITY
+from opsicle.server.http.routing import Access
 from opsicle.wire.access_api import CreateRoleRequest
 from opsicle.wire.worker_api import Enrolment, PollRequest
 from tests.api.house import Answer, Client, House

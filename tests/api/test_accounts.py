@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from opsicle.domain.access import Role
 from opsicle.domain.errors import Conflict, NotAuthenticated, TooManyRequests
-from opsicle.pki import passwords
-from opsicle.server.services.login_throttle import WINDOW, LoginThrottle, network
+from opsicle.security import passwords
+from opsicle.server.identity.login_throttle import WINDOW, LoginThrottle, network
 from opsicle.server.store import login_attempts
 from opsicle.wire.user_api import LoginRequest, SetupRequest
 from tests.api.house import ORIGIN, PASSWORD, Client, House

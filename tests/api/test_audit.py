@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opsicle.domain.access import Role
-from opsicle.server.services.actor import SystemActor
+from opsicle.server.access.actor import SystemActor
 from opsicle.server.store import audit
 from tests.api.house import PASSWORD, House
 

@@ -18,10 +18,10 @@ import pytest
 from opsicle.client.audit_export import verify_export
 from opsicle.domain.errors import Conflict
 from opsicle.kit.clock import to_text
-from opsicle.pki.certificates import WorkerIdentity
-from opsicle.server.api.request import WORKER_IDENTITY
-from opsicle.server.services.actor import SystemActor
-from opsicle.server.services.audit_checkpoints import SIGN_AFTER, SIGN_AFTER_ENTRIES
+from opsicle.security.certificates import WorkerIdentity
+from opsicle.server.access.actor import SystemActor
+from opsicle.server.audit.checkpoints import SIGN_AFTER, SIGN_AFTER_ENTRIES
+from opsicle.server.http.request import WORKER_IDENTITY
 from opsicle.server.store import audit, audit_checkpoints
 from opsicle.server.store.migrations import STATE_MIGRATIONS, migrate
 from opsicle.wire.audit import AuditVerdict, SeenCheckpoint

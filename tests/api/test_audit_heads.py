@@ -8,9 +8,9 @@ import apsw
 import pytest
 
 from opsicle.client.audit_export import verify_export
-from opsicle.pki.certificates import WorkerIdentity
-from opsicle.server.api.request import WORKER_IDENTITY
-from opsicle.server.services.audit_checkpoints import SIGN_AFTER
+from opsicle.security.certificates import WorkerIdentity
+from opsicle.server.audit.checkpoints import SIGN_AFTER
+from opsicle.server.http.request import WORKER_IDENTITY
 from opsicle.server.store import audit_checkpoints
 from tests.api.house import Client, House
 from tests.api.test_audit_chain import ALICE, fault, sign, tamper, verdict, write

@@ -13,9 +13,9 @@ from msgspec import inspect
 
 from opsicle.domain.channels import Config
 from opsicle.server import api
-from opsicle.server.api.http import Route
-from opsicle.server.approver.slack import SlackEvent, SlackUser
-from opsicle.server.services.cursors import MAX_PAGE_BYTES
+from opsicle.server.channels.kinds.slack.transport import SlackEvent, SlackUser
+from opsicle.server.http.paging import MAX_PAGE_BYTES
+from opsicle.server.http.routing import Route
 from tests.api.house import House
 from tests.api.test_templates import source
 

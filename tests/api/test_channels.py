@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from opsicle.domain.access import Role
-from opsicle.pki import totp
+from opsicle.security import totp
+from opsicle.server.identity.step_up import FRESH_FOR
 from opsicle.server.rotation import rotate_master_key
-from opsicle.server.services.step_up import FRESH_FOR
 from tests.api.authenticator_app import enrol
 from tests.api.house import Client, House
 from tests.api.receivers import LOOPBACK, certified, mail_server, webhook_receiver

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from opsicle.pki import totp
+from opsicle.security import totp
 from tests.api.test_client_commands import at_a_terminal
 from tests.product import Installation, User
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from opsicle.domain.access import Role
-from opsicle.server.services.forgotten_passwords import MAX_PER_ACCOUNT, MAX_PER_ADDRESS
+from opsicle.server.members.resets import MAX_PER_ACCOUNT, MAX_PER_ADDRESS
 from opsicle.server.store import memberships
 from opsicle.server.store.memberships import MemberRow
 from tests.api.house import Answer, Client, House

@@ -8,7 +8,7 @@ import gevent
 import pytest
 
 from opsicle.domain.access import Role
-from opsicle.pki import totp
+from opsicle.security import totp
 from opsicle.wire.org_api import AcceptInvitationRequest
 from tests.api.authenticator_app import enrol
 from tests.api.house import PASSWORD, Answer, Client, House

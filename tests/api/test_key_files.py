@@ -14,7 +14,7 @@ import pytest
 from opsicle.domain.errors import InvalidInput, NotAllowed
 from opsicle.kit import files
 from opsicle.server.data_folder import DataFolder
-from opsicle.server.key_files import check_private, key_files
+from opsicle.server.keys.key_files import check_private, key_files
 from opsicle.server.rotation import rotate_master_key
 from tests.api.house import House
 from tests.support import require

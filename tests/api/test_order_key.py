@@ -7,8 +7,8 @@ import stat
 import pytest
 
 from opsicle.domain.errors import Conflict
-from opsicle.pki.order_key import OrderKey, OrderPublicKey
-from opsicle.server.order_key_file import open_order_key
+from opsicle.security.order_key import OrderKey, OrderPublicKey
+from opsicle.server.keys.order_key_file import open_order_key
 from tests.api.house import House
 
 

@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from opsicle.domain.access import Role
-from opsicle.server.services.sessions import LIFE
+from opsicle.server.identity.sessions import LIFE
 from opsicle.server.store import audit
 from tests.api.house import ORIGIN, PASSWORD, Client, House
 

@@ -13,7 +13,7 @@ import gevent
 import pytest
 
 from opsicle.domain.access import Resource, Role
-from opsicle.server.api.http import Access
+from opsicle.server.http.routing import Access
 from tests.api.house import PASSWORD, Answer, Client, House
 from tests.api.route_walk import (
     BODIES,

@@ -8,9 +8,13 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from opsicle.server.api import event_stream
-from opsicle.server.background.delivery import MOST_AT_ONCE as MOST_DELIVERIES
-from opsicle.server.services import api_tokens, document_reading, open_offers, passwords, sending, sessions
+from opsicle.server.access import open_offers
+from opsicle.server.channels import sender
+from opsicle.server.channels.delivery import MOST_AT_ONCE as MOST_DELIVERIES
+from opsicle.server.documents import reading
+from opsicle.server.http import event_stream
+from opsicle.server.identity import passwords, sessions
+from opsicle.server.members import api_tokens
 from tests.api.house import PASSWORD, Client, House
 from tests.api.receivers import webhook_receiver
 from tests.api.telling import dead_webhook, deliveries, make_webhook
@@ -33,7 +37,7 @@ def test_twelve_hanging_webhooks_of_one_org_leave_room_for_another(house: House,
         for _ in range(6):
             assert alice.post(f"/api/v1/channels/dead-{number}/test").status < 300
     claimed = house.services.sending.claim(MOST_DELIVERIES)
-    assert len(claimed) == sending.MOST_AT_ONCE.of_org
+    assert len(claimed) == sender.MOST_AT_ONCE.of_org
 
     with webhook_receiver() as receiver:
         make_webhook(gina, receiver.url)
@@ -131,7 +135,7 @@ def test_documents_of_one_org_are_so_many_in_a_minute(
     house: House, alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     allowance = house.services.templates._reading._allowance
-    monkeypatch.setattr(allowance, "_per_minute", 10 * document_reading.BYTES_OF_EACH)
+    monkeypatch.setattr(allowance, "_per_minute", 10 * reading.BYTES_OF_EACH)
     body = {"source": source("one")}
     answers = [alice.post("/api/v1/templates/validate", body) for _ in range(12)]
 
@@ -147,7 +151,7 @@ def test_documents_of_one_org_are_so_many_in_a_minute(
 def test_open_join_tokens_are_bounded_for_each_org(
     house: House, alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opsicle.server.services.enrolments.MAX_JOIN_TOKENS", 3)
+    monkeypatch.setattr("opsicle.server.workers.enrolment.MAX_JOIN_TOKENS", 3)
     for _ in range(3):
         assert alice.post("/api/v1/workers/tokens", {"ttl_seconds": 60}).status == 201
 
@@ -164,7 +168,7 @@ def test_open_join_tokens_are_bounded_for_each_org(
 def test_open_invitations_are_bounded_for_each_org(
     alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opsicle.server.services.invitation_links.MAX_INVITATIONS", 2)
+    monkeypatch.setattr("opsicle.server.members.invitation_links.MAX_INVITATIONS", 2)
     invite = [{"email": f"new-{number}@example.com", "role": "member"} for number in range(3)]
     assert [alice.post("/api/v1/invitations", each).status for each in invite] == [201, 201, 429]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opsicle.domain.access import Role
-from opsicle.server.services.signals import org_topic
+from opsicle.server.fleet.pubsub import org_topic
 from tests.api.house import PASSWORD, Client, House
 from tests.api.test_templates import source
 

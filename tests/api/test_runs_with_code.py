@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from opsicle.domain.access import Role
-from opsicle.pki import totp
-from opsicle.server.services.step_up import FRESH_FOR
+from opsicle.security import totp
+from opsicle.server.identity.step_up import FRESH_FOR
 from tests.api.authenticator_app import App, enrol
 from tests.api.house import Answer, Client, House
 

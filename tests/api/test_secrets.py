@@ -10,11 +10,11 @@ import pytest
 
 from opsicle.domain.access import Role
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
-from opsicle.pki.certificates import WorkerIdentity
-from opsicle.pki.master_key import MasterKey
-from opsicle.server.master_key_file import MasterKeyFile
+from opsicle.security.certificates import WorkerIdentity
+from opsicle.security.master_key import MasterKey
+from opsicle.server.keys.master_key_file import MasterKeyFile
+from opsicle.server.keys.vault import Vault
 from opsicle.server.rotation import rotate_master_key
-from opsicle.server.services.vault import Vault
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import PollRequest
 from tests.api.house import Client, House

@@ -6,9 +6,9 @@ import gevent
 import pytest
 
 from opsicle.domain.access import Role
-from opsicle.server.services.login_throttle import MAX_PER_ACCOUNT
-from opsicle.server.services.recovery import RESET_LIFE
-from opsicle.server.services.sessions import IDLE, LIFE
+from opsicle.server.identity.login_throttle import MAX_PER_ACCOUNT
+from opsicle.server.identity.sessions import IDLE, LIFE
+from opsicle.server.members.recovery import RESET_LIFE
 from opsicle.server.store import memberships
 from opsicle.server.store.memberships import MemberRow
 from tests.api.house import PASSWORD, Client, House

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from opsicle.domain.access import Role
 from opsicle.domain.errors import NotAuthenticated, OpsicleError
-from opsicle.pki.certificates import WorkerIdentity, load_certificate, make_key_and_csr, worker_identity
-from opsicle.server.api.request import WORKER_IDENTITY
+from opsicle.security.certificates import WorkerIdentity, load_certificate, make_key_and_csr, worker_identity
+from opsicle.server.http.request import WORKER_IDENTITY
 from opsicle.server.store import audit
 from opsicle.wire.worker_api import RenewRequest
 from tests.api.house import Client, House

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from opsicle.domain.access import Role
-from opsicle.server.services.step_up import FRESH_FOR
+from opsicle.server.identity.step_up import FRESH_FOR
 from opsicle.server.store import chat_links
 from opsicle.server.store.chat_links import LinkRow
 from tests.api.authenticator_app import enrol

@@ -11,8 +11,8 @@ from slack_sdk.web import WebClient
 
 from opsicle.domain.access import Role
 from opsicle.domain.policies import Chat
-from opsicle.pki import totp
-from opsicle.server.approver.messages import CUT, Undelivered
+from opsicle.security import totp
+from opsicle.server.channels.messages import CUT, Undelivered
 from tests.api.authenticator_app import enrol
 from tests.api.house import Client, House
 from tests.api.receivers import LOOPBACK

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from opsicle.domain.access import Role
-from opsicle.pki import totp
-from opsicle.server.approver.messages import CUT, Undelivered
+from opsicle.security import totp
+from opsicle.server.channels.messages import CUT, Undelivered
 from opsicle.server.store import chat_links
 from tests.api.authenticator_app import enrol
 from tests.api.house import Client, House

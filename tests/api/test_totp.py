@@ -8,9 +8,9 @@ import gevent
 import pytest
 
 from opsicle.domain.access import Role
-from opsicle.pki import totp
-from opsicle.server.services.login_throttle import MAX_FROM_STRANGERS, MAX_PER_ACCOUNT
-from opsicle.server.services.step_up import FRESH_FOR
+from opsicle.security import totp
+from opsicle.server.identity.login_throttle import MAX_FROM_STRANGERS, MAX_PER_ACCOUNT
+from opsicle.server.identity.step_up import FRESH_FOR
 from opsicle.server.store import authenticators
 from tests.api.authenticator_app import App, enrol
 from tests.api.house import PASSWORD, Answer, Client, House

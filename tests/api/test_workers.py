@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from opsicle.domain.access import Role
 from opsicle.domain.errors import InvalidInput, NotAuthenticated, OpsicleError
-from opsicle.pki import join_token
-from opsicle.pki.certificates import WorkerIdentity, load_certificate, make_key_and_csr, worker_identity
-from opsicle.server.services.actor import WorkerActor
+from opsicle.security import join_token
+from opsicle.security.certificates import WorkerIdentity, load_certificate, make_key_and_csr, worker_identity
+from opsicle.server.access.actor import WorkerActor
 from opsicle.wire.worker_api import Enrolment, EnrolRequest, PollRequest, RenewRequest
 from tests.api.house import Client, House
 from tests.support import wait_until

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Page, expect
 
-from opsicle.pki import totp
+from opsicle.security import totp
 from tests.browser.conftest import OpenPage
 from tests.browser.reading import log_in, wait_for_state
 from tests.product import PASSWORD, Installation, User

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from opsicle.pki import totp
+from opsicle.security import totp
 from tests.api.telegram_api import TelegramUser
 from tests.e2e.places import inside
 from tests.product import Place, Server, User

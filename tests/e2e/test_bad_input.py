@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from opsicle.pki.authority import Authority
+from opsicle.security.authority import Authority
 from tests.product import Installation, Process, Worker, program
 from tests.support import require, wait_until
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from opsicle.pki.order_key import OrderKey
+from opsicle.security.order_key import OrderKey
 from opsicle.wire.jobs import Work
 from tests.middleman import Middleman
 from tests.product import Installation, Worker

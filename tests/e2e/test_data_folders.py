@@ -20,12 +20,12 @@ import pytest
 
 from opsicle.domain.errors import OpsicleError
 from opsicle.kit.clock import SystemClock
-from opsicle.server.binding_key_file import open_binding_key
+from opsicle.server.access.actor import SystemActor
 from opsicle.server.data_folder import DataFolder
-from opsicle.server.master_key_file import MasterKeyFile
+from opsicle.server.keys.binding_key_file import open_binding_key
+from opsicle.server.keys.master_key_file import MasterKeyFile
+from opsicle.server.keys.order_key_file import open_order_key
 from opsicle.server.opening import Opening, begin_epoch, open_state, pin_keys
-from opsicle.server.order_key_file import open_order_key
-from opsicle.server.services.actor import SystemActor
 from opsicle.server.state_marker import COMMITS, MARKER
 from opsicle.server.store import audit, audit_checkpoints, settings
 from opsicle.server.store.database import Database

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opsicle.pki.authority import Authority
+from opsicle.security.authority import Authority
 from tests.product import Server, User
 
 pytestmark = pytest.mark.e2e

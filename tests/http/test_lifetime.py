@@ -15,7 +15,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from opsicle.pki import setup_token
+from opsicle.security import setup_token
 from tests.http.client import Client
 from tests.http.conftest import client_of, data_folder, log_in, set_up
 from tests.http.test_strictness import slow_client

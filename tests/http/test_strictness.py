@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from opsicle.pki import certificates, join_token
-from opsicle.server.listening.incoming import HEAD_SECONDS
+from opsicle.security import certificates, join_token
+from opsicle.server.http.wire.incoming import HEAD_SECONDS
 from opsicle.wire.worker_api import EnrolReply
 from tests.http.client import Client, read_all, trusting
 from tests.product import Server

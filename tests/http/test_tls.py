@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from opsicle.pki import certificates
-from opsicle.pki.authority import SERVER_LIFE, Authority
+from opsicle.security import certificates
+from opsicle.security.authority import SERVER_LIFE, Authority
 from tests.http.client import Client, read_all, trusting
 from tests.http.conftest import client_of, data_folder
 from tests.http.test_strictness import HOST, enrol

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from opsicle.cli.invocation import Invocation
 from opsicle.cli.root import root
-from opsicle.server.lifetime import FINISH_SECONDS
+from opsicle.server.lifecycle import FINISH_SECONDS
 from opsicle.worker.main import _DRAIN_SECONDS
 from tests.product import Process, program
 from tests.support import require

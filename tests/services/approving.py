@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from opsicle.domain.access import Role
-from opsicle.server.services.actor import Actor, SystemActor
+from opsicle.server.access.actor import Actor, SystemActor
 from opsicle.server.store import audit, memberships, notices
 from opsicle.wire.approval_api import Approval, DecisionRequest
 from opsicle.wire.user_api import Automation

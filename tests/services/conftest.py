@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from opsicle.domain.access import Role
-from opsicle.server.services.actor import Actor
+from opsicle.server.access.actor import Actor
 from tests.services.core import Core
 
 

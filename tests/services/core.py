@@ -14,37 +14,37 @@ from opsicle.domain.rights import rights_of_role
 from opsicle.domain.template_parser import parse_template
 from opsicle.domain.templates import Template
 from opsicle.kit.ids import new_id
-from opsicle.pki.binding_key import BindingKey
-from opsicle.pki.master_key import MasterKey
-from opsicle.pki.order_key import OrderKey
-from opsicle.pki.sealing import Seal
-from opsicle.server.services.actor import Actor, WorkerActor
-from opsicle.server.services.approval_progress import Progress
-from opsicle.server.services.approvals import Approvals
-from opsicle.server.services.authenticators import Authenticators
-from opsicle.server.services.automations import Automations
-from opsicle.server.services.bindings import Bindings
-from opsicle.server.services.dispatch import Dispatch
-from opsicle.server.services.fleet import Fleet
-from opsicle.server.services.following import Following
-from opsicle.server.services.job_logs import JobLogs
-from opsicle.server.services.jobs import Jobs
-from opsicle.server.services.leases import Leases
-from opsicle.server.services.leasing import Leasing
-from opsicle.server.services.login_throttle import LoginThrottle
-from opsicle.server.services.notices import Notices
-from opsicle.server.services.orders import Orders
-from opsicle.server.services.policies import Policies
-from opsicle.server.services.signals import Signals
-from opsicle.server.services.step_up import StepUp
-from opsicle.server.services.templates import Templates
-from opsicle.server.services.vault import Vault
-from opsicle.server.services.waiting_kinds import WaitingKinds
-from opsicle.server.services.work import WorkOrders
+from opsicle.security.binding_key import BindingKey
+from opsicle.security.master_key import MasterKey
+from opsicle.security.order_key import OrderKey
+from opsicle.security.sealing import Seal
+from opsicle.server.access.actor import Actor, WorkerActor
+from opsicle.server.approvals.bindings import Bindings
+from opsicle.server.approvals.progress import Progress
+from opsicle.server.approvals.service import Approvals
+from opsicle.server.automations.live import Following
+from opsicle.server.automations.service import Automations
+from opsicle.server.channels.outbox import Notices
+from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.dispatch.jobs import Jobs
+from opsicle.server.dispatch.leases import Leases
+from opsicle.server.dispatch.leasing import Leasing
+from opsicle.server.dispatch.orders import Orders
+from opsicle.server.dispatch.service import Dispatch
+from opsicle.server.dispatch.waiting_kinds import WaitingKinds
+from opsicle.server.dispatch.work import WorkOrders
+from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.pubsub import Signals
+from opsicle.server.identity.authenticators import Authenticators
+from opsicle.server.identity.login_throttle import LoginThrottle
+from opsicle.server.identity.step_up import StepUp
+from opsicle.server.keys.vault import Vault
+from opsicle.server.policies.service import Policies
 from opsicle.server.store import memberships, orgs, templates, users, workers
 from opsicle.server.store.database import Database
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.migrations import migrate
+from opsicle.server.templates.service import Templates
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.user_api import Automation, RunRequest
 from opsicle.wire.worker_api import FinishReply, FinishRequest, PollReply, PollRequest, RefuseRequest, RunningJob

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsicle.server.services.templates import Templates
+from opsicle.server.templates.service import Templates
 from opsicle.wire.user_api import Pushed
 from tests.services.approving import MANAGER, Office
 

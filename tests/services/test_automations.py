@@ -6,7 +6,7 @@ import pytest
 
 from opsicle.domain.access import Role
 from opsicle.domain.errors import Conflict, LeaseLost, NotAllowed, NotFound
-from opsicle.server.services.actor import Actor
+from opsicle.server.access.actor import Actor
 from opsicle.server.store.automations import Filter
 from opsicle.wire.user_api import RunRequest
 from tests.services.core import HELLO, Core

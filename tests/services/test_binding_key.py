@@ -12,14 +12,14 @@ import pytest
 from opsicle.domain.errors import Conflict
 from opsicle.domain.manifests import canonical, digest
 from opsicle.kit import files
-from opsicle.pki.binding_key import BindingKey
-from opsicle.server import binding_key_file
-from opsicle.server.binding_key_file import open_binding_key
+from opsicle.security.binding_key import BindingKey
+from opsicle.server.approvals.manifests import rebuild
 from opsicle.server.data_folder import DataFolder
-from opsicle.server.services.manifests import rebuild
-from opsicle.server.services.template_versions import template_of
+from opsicle.server.keys import binding_key_file
+from opsicle.server.keys.binding_key_file import open_binding_key
 from opsicle.server.store import approvals, audit, automations
 from opsicle.server.store.database import Database
+from opsicle.server.templates.versions import template_of
 from opsicle.wire.user_api import Automation
 from tests.services.approving import Office, template_source
 from tests.services.core import Core
@@ -168,7 +168,7 @@ def test_a_first_start_that_was_cut_short_between_two_batches_is_carried_on(
 ) -> None:
     asked = [house.office.core.run(house.office.people["alice"], "plain") for _ in range(5)]
     house.make_older(*asked)
-    monkeypatch.setattr("opsicle.server.services.binding_upgrade._AT_ONCE", 2)
+    monkeypatch.setattr("opsicle.server.approvals.binding_upgrade._AT_ONCE", 2)
     real, calls = automations.list_without_mac, []
 
     def list_without_mac(*arguments: object) -> object:

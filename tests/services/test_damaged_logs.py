@@ -10,8 +10,8 @@ import gevent
 import pytest
 
 from opsicle.domain.errors import LogIncomplete
-from opsicle.server.services.actor import Actor
-from opsicle.server.services.job_logs import JobLogs
+from opsicle.server.access.actor import Actor
+from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.wire.jobs import Outcome
 from opsicle.wire.worker_api import FinishRequest, LogRequest

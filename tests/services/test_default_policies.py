@@ -9,7 +9,7 @@ import pytest
 
 from opsicle.domain.access import Role
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
-from opsicle.server.services.templates import Templates
+from opsicle.server.templates.service import Templates
 from opsicle.wire.user_api import RunRequest
 from tests.services.approving import MANAGER, Office
 from tests.services.core import Core

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from opsicle.domain.manifests import Order, canonical
-from opsicle.pki.order_key import OrderKey
-from opsicle.server.services.actor import Actor
-from opsicle.server.services.epoch_reports import OLDER_COPY, EpochReports
-from opsicle.server.services.holds import Hold
+from opsicle.security.order_key import OrderKey
+from opsicle.server.access.actor import Actor
+from opsicle.server.dispatch.epoch_reports import OLDER_COPY, EpochReports
 from opsicle.server.store import audit, epochs
 from opsicle.server.store.epochs import Epoch
+from opsicle.server.workers.holds import Hold
 from opsicle.wire.worker_api import RanAutomation, RefuseRequest, SignedOrder
 from tests.services.core import Core
 

@@ -6,8 +6,8 @@ import pytest
 
 from opsicle.domain.access import Role
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
-from opsicle.server.services.actor import Actor
-from opsicle.server.services.workers import Workers
+from opsicle.server.access.actor import Actor
+from opsicle.server.workers.service import Workers
 from opsicle.wire.fleet_api import UpdateWorkerRequest
 from tests.services.core import HELLO, Core
 

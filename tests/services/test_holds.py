@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from opsicle.domain.errors import Conflict
-from opsicle.server.services.actor import Actor
-from opsicle.server.services.holds import Hold
-from opsicle.server.services.orders import Orders
+from opsicle.server.access.actor import Actor
+from opsicle.server.dispatch.orders import Orders
 from opsicle.server.store import epochs
 from opsicle.server.store.epochs import Epoch
+from opsicle.server.workers.holds import Hold
 from tests.services.core import Core
 
 

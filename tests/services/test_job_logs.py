@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opsicle.domain.errors import InvalidInput
-from opsicle.server.services.actor import Actor
-from opsicle.server.services.job_logs import JobLogs, LogBounds
+from opsicle.server.access.actor import Actor
+from opsicle.server.dispatch.job_logs import JobLogs, LogBounds
 from opsicle.server.store import logs
 from opsicle.wire.jobs import Outcome
 from opsicle.wire.worker_api import MAX_CHUNK_BYTES, Chunk, FinishRequest, LogRequest

@@ -7,7 +7,7 @@ import pytest
 
 from opsicle.domain.access import Role
 from opsicle.domain.errors import Conflict
-from opsicle.server.services.actor import Actor
+from opsicle.server.access.actor import Actor
 from opsicle.wire.jobs import CommandReport, Outcome, PhaseReport
 from opsicle.wire.worker_api import LEASE_SECONDS, FinishRequest, LogRequest, PollRequest
 from tests.services.core import HELLO, Core

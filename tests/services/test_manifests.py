@@ -11,7 +11,7 @@ from opsicle.domain.access import Role
 from opsicle.domain.errors import Conflict, LeaseLost
 from opsicle.domain.manifest_formats import SPOKEN
 from opsicle.domain.manifests import Manifest, Order, canonical, commitment, digest
-from opsicle.server.services.actor import Actor
+from opsicle.server.access.actor import Actor
 from opsicle.server.store.audit import Entry
 from opsicle.server.store.rows import fetch_all
 from opsicle.wire.worker_api import RefuseRequest

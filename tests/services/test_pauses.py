@@ -9,8 +9,8 @@ import pytest
 from gevent.event import Event
 
 from opsicle.kit.clock import SETTLING_SECONDS, SteadyClock, SystemClock
-from opsicle.server.background.loop import Loop
-from opsicle.server.services.actor import Actor
+from opsicle.server.access.actor import Actor
+from opsicle.server.loop import Loop
 from opsicle.wire.worker_api import LEASE_SECONDS
 from tests.services.clocks import HandClock
 from tests.services.core import HELLO, Core

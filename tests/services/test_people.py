@@ -17,10 +17,10 @@ from opsicle.domain.policies import Policy
 from opsicle.domain.rights import Rights
 from opsicle.domain.template_parser import parse_policy, parse_template
 from opsicle.kit.ids import new_id
-from opsicle.server.services.approval_cases import load
-from opsicle.server.services.people import Roster, asker_of
-from opsicle.server.services.principals import NOW
-from opsicle.server.services.rights import Rulebook, rights_of
+from opsicle.server.access.principals import NOW
+from opsicle.server.access.rights import Rulebook, rights_of
+from opsicle.server.approvals.approvers import Roster, asker_of
+from opsicle.server.approvals.cases import load
 from opsicle.server.store import approvals, groups, memberships, roles, users
 from opsicle.server.store.groups import GroupRow
 from opsicle.server.store.roles import RoleRow

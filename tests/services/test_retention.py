@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from opsicle.domain.notices import Notice, NoticeKind
-from opsicle.server.services.retention import BYTES_AT_ONCE, LEAST_AGE, ROWS_AT_ONCE, Keep, Retention
+from opsicle.server.automations.retention import BYTES_AT_ONCE, LEAST_AGE, ROWS_AT_ONCE, Keep, Retention
 from opsicle.server.store import audit, notices, retention
 from opsicle.server.store.migrations import compact
 from opsicle.wire.user_api import Automation, RunRequest

@@ -9,7 +9,7 @@ import pytest
 
 from opsicle.domain.access import Role
 from opsicle.domain.errors import LeaseLost
-from opsicle.server.services.actor import Actor
+from opsicle.server.access.actor import Actor
 from opsicle.server.store import orgs
 from opsicle.wire.user_api import Automation
 from tests.services.core import HELLO, Core

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opsicle.domain.errors import OpsicleError
-from opsicle.server.services.templates import Templates
+from opsicle.server.templates.service import Templates
 from opsicle.wire.user_api import RunRequest
 from tests.services.approving import Office, template_source
 from tests.services.test_tampering import office, require_refused

@@ -9,8 +9,8 @@ import gevent
 import pytest
 
 from opsicle.domain.workers import Requirements
-from opsicle.server.services.actor import Actor
-from opsicle.server.services.fleet import SHARED_HOME, Presence, WaitingWorkers
+from opsicle.server.access.actor import Actor
+from opsicle.server.fleet.presence import SHARED_HOME, Presence, WaitingWorkers
 from opsicle.wire.worker_api import PollRequest
 from tests.services.approving import Office, template_source
 from tests.services.core import HELLO, Core

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from opsicle.domain.clocks import MAX_CLOCK_OFFSET_SECONDS, offset_text
-from opsicle.server.services.actor import Actor
-from opsicle.server.services.workers import Workers
+from opsicle.server.access.actor import Actor
+from opsicle.server.workers.service import Workers
 from opsicle.wire.worker_api import LEASE_SECONDS, RefuseRequest
 from tests.services.core import Core, TestWorker
 

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from opsicle.domain.errors import Unavailable
-from opsicle.server.services import lives
-from opsicle.server.services.actor import Actor
-from opsicle.server.services.workers import Workers
+from opsicle.server.access.actor import Actor
+from opsicle.server.fleet import lives
+from opsicle.server.workers.service import Workers
 from tests.services.core import HELLO, Core, TestWorker
 from tests.support import wait_until
 

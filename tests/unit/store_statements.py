@@ -25,7 +25,7 @@ import apsw
 import msgspec
 
 from opsicle.server import store
-from opsicle.server.services.actor import SystemActor
+from opsicle.server.access.actor import SystemActor
 from opsicle.server.store.audit import Signs
 
 FOLDER = Path(str(store.__file__)).parent

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from opsicle.client.audit_export import verify_export
 from opsicle.domain.audit_chain import NO_HASH, entry_hash
 from opsicle.domain.errors import InvalidInput
-from opsicle.pki.audit_key import AuditKey, AuditPublicKey, hash_of
+from opsicle.security.audit_key import AuditKey, AuditPublicKey, hash_of
 from opsicle.wire.audit import AuditVerdict, Checkpoint, ExportedEntry
 from tests.audit_records import CHAIN, checkpoint, checkpoints, entries, header, lines
 

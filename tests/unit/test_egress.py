@@ -14,9 +14,9 @@ import pytest
 
 from opsicle.domain.channels import WebhookConfig
 from opsicle.domain.notices import NoticeKind
-from opsicle.server.approver.egress import MAX_ANSWER_BYTES, Reach, post
-from opsicle.server.approver.messages import Message, Undelivered
-from opsicle.server.approver.webhook import Webhook
+from opsicle.server.channels.egress import MAX_ANSWER_BYTES, Reach, post
+from opsicle.server.channels.kinds.webhook import Webhook
+from opsicle.server.channels.messages import Message, Undelivered
 from tests.api.receivers import LOOPBACK, WebhookReceiver, certified, webhook_receiver
 
 KEY = "0123456789abcdef0123456789abcdef"

@@ -9,8 +9,8 @@ import pytest
 from gevent.event import Event as Gate
 
 from opsicle.domain.errors import TooManyRequests
-from opsicle.server.api import event_stream
-from opsicle.server.api.event_stream import Event, EventStreams, encode
+from opsicle.server.http import event_stream
+from opsicle.server.http.event_stream import Event, EventStreams, encode
 from opsicle.wire.user_api import Health
 
 

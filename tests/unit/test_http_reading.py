@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsicle.domain.errors import InvalidInput, TooLarge
-from opsicle.server.listening import head
-from opsicle.server.listening.incoming import Body, Incoming
+from opsicle.server.http.wire import head
+from opsicle.server.http.wire.incoming import Body, Incoming
 
 REQUEST = (
     b"POST /api/v1/automations?x=%20y HTTP/1.1\r\nHost: ops.example.com:8443\r\nContent-Type: application/json\r\n"

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from opsicle.domain.errors import InvalidInput
-from opsicle.pki import certificates
-from opsicle.pki.authority import SERVER_LIFE, Authority
+from opsicle.security import certificates
+from opsicle.security.authority import SERVER_LIFE, Authority
 from opsicle.server.data_folder import DataFolder
-from opsicle.server.listening.tls import RENEW_BEFORE, GivenCertificate, Tls
+from opsicle.server.http.wire.tls import RENEW_BEFORE, GivenCertificate, Tls
 
 NOW = datetime.now(UTC)
 

@@ -6,7 +6,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from opsicle.server.background.loop import Loop
+from opsicle.server.loop import Loop
 
 
 def test_a_loop_survives_a_turn_that_fails_and_says_so(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opsicle.pki.master_key import CannotOpen, MasterKey, Sealed
+from opsicle.security.master_key import CannotOpen, MasterKey, Sealed
 
 PLACE = ("secret", "org-1", "db-password", "1")
 

@@ -12,8 +12,8 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from opsicle.domain.errors import InvalidInput, Unavailable
-from opsicle.pki import certificates
-from opsicle.pki.authority import CA_LIFE, CLOCK_SKEW, SERVER_NAME, Authority, IssuedCertificate
+from opsicle.security import certificates
+from opsicle.security.authority import CA_LIFE, CLOCK_SKEW, SERVER_NAME, Authority, IssuedCertificate
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 987654, tzinfo=UTC)
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opsicle.domain.errors import InvalidInput, NotAuthenticated
-from opsicle.pki import certificates
-from opsicle.pki.authority import Authority
+from opsicle.security import certificates
+from opsicle.security.authority import Authority
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 AUTHORITY = Authority.create(NOW)

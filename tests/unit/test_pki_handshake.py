@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from opsicle.pki import certificates
-from opsicle.pki.authority import SERVER_NAME, Authority
+from opsicle.security import certificates
+from opsicle.security.authority import SERVER_NAME, Authority
 
 NOW = datetime.now(UTC)
 AUTHORITY = Authority.create(NOW - timedelta(days=30))

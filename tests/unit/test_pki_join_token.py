@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opsicle.domain.errors import InvalidInput, NotAuthenticated
-from opsicle.pki import join_token
+from opsicle.security import join_token
 from opsicle.wire.worker_api import Enrolment, EnrolReply, EnrolRequest
 
 TOKEN = join_token.new("https://ops.example:8443")

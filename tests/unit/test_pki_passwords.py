@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from opsicle.domain.errors import InvalidInput
-from opsicle.pki import passwords
+from opsicle.security import passwords
 
 GOOD = "correct horse battery"
 STORED = passwords.hash_password(GOOD)

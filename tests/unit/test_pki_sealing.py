@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opsicle.domain.errors import Conflict
-from opsicle.pki.sealing import Seal, new_key
+from opsicle.security.sealing import Seal, new_key
 
 
 def test_what_is_sealed_opens_in_its_context_alone() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opsicle.domain.errors import InvalidInput, NotAuthenticated
-from opsicle.pki import api_tokens, join_token, setup_token
+from opsicle.security import api_tokens, join_token, setup_token
 
 FINGERPRINT = "sha256:" + "0123456789abcdef" * 4
 SETUP = setup_token.new(FINGERPRINT)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from opsicle.pki import totp
+from opsicle.security import totp
 
 RFC_SEED = b"12345678901234567890"
 RFC_CODES = {

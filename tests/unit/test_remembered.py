@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsicle.server.services.remembered import MAX_ENTRIES, Remembered
+from opsicle.server.access.cache import MAX_ENTRIES, Remembered
 
 
 def test_what_was_found_is_not_looked_up_again() -> None:

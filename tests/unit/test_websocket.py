@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
-from opsicle.server.approver.egress import Reach
-from opsicle.server.approver.messages import Undelivered
-from opsicle.server.approver.websocket import MAX_MESSAGE_BYTES, WebSocket
+from opsicle.server.channels.egress import Reach
+from opsicle.server.channels.kinds.slack.websocket import MAX_MESSAGE_BYTES, WebSocket
+from opsicle.server.channels.messages import Undelivered
 from tests.api.receivers import LOOPBACK, certified
 
 REACH = Reach(tuple(LOOPBACK))
@@ -133,7 +133,7 @@ def test_the_end_is_noticed() -> None:
     ],
 )
 def test_what_breaks_the_rules_ends_the_connection(frames: bytes, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("opsicle.server.approver.websocket.EXCHANGE_SECONDS", 0.3)
+    monkeypatch.setattr("opsicle.server.channels.kinds.slack.websocket.EXCHANGE_SECONDS", 0.3)
     with opened(rude_server(frames)) as client, pytest.raises(Undelivered, match=why):
         assert [client.receive(0.3), client.receive(0.3)] == []
 

@@ -16,7 +16,7 @@ import msgspec
 
 from opsicle.domain.manifests import Manifest, Order, canonical, digest
 from opsicle.domain.templates import Phase, VolumeMount, When
-from opsicle.pki.order_key import OrderKey
+from opsicle.security.order_key import OrderKey
 from opsicle.wire.jobs import Work
 from tests.worker.ordering import ordered, signed
 

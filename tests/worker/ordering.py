@@ -10,7 +10,7 @@ import msgspec
 
 from opsicle.domain.automations import WorkerLost
 from opsicle.domain.manifests import NO_POLICY, Manifest, Order, canonical, commitment, digest
-from opsicle.pki.order_key import OrderKey
+from opsicle.security.order_key import OrderKey
 from opsicle.wire.jobs import Work
 
 PREFIX = "OPSICLE_VAR_"

@@ -21,9 +21,9 @@ import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Phase
-from opsicle.pki import certificates, join_token
-from opsicle.pki.authority import SERVER_NAME, Authority
-from opsicle.pki.order_key import OrderKey
+from opsicle.security import certificates, join_token
+from opsicle.security.authority import SERVER_NAME, Authority
+from opsicle.security.order_key import OrderKey
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.worker_api import (
     Done,

@@ -17,9 +17,9 @@ import pytest
 
 from opsicle.domain.errors import Conflict, InvalidInput, NotAuthenticated, Unreachable
 from opsicle.kit import files
-from opsicle.pki import certificates, join_token
-from opsicle.pki.authority import SERVER_NAME, Authority
-from opsicle.pki.order_key import OrderKey
+from opsicle.security import certificates, join_token
+from opsicle.security.authority import SERVER_NAME, Authority
+from opsicle.security.order_key import OrderKey
 from opsicle.wire.worker_api import Enrolment, EnrolRequest, PollReply, PollRequest
 from opsicle.worker.connection import Connection
 from opsicle.worker.credentials import Introduction, obtain_identity

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from opsicle.domain.errors import NotAuthenticated, OpsicleError
-from opsicle.pki.authority import Authority
+from opsicle.security.authority import Authority
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import RunningJob
 from opsicle.worker.connection import Connection

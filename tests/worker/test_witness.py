@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from opsicle.pki.audit_key import AuditKey
+from opsicle.security.audit_key import AuditKey
 from opsicle.wire.audit import Checkpoint, SeenCheckpoint
 from opsicle.worker.connection import Connection
 from opsicle.worker.poller import Poller, Presence

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from opsicle.domain.automations import JobState
-from opsicle.pki.authority import Authority
+from opsicle.security.authority import Authority
 from opsicle.wire.jobs import StepState
 from opsicle.worker.identity import DataFolder, Identity
 from tests.worker.peer import Peer, Refusal, work

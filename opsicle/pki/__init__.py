@@ -1,1 +1,0 @@
-"""The certificate authority, certificates and join tokens."""

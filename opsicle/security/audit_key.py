@@ -1,0 +1,52 @@
+"""The key that signs the audit record's checkpoints, and its public half, which is all that checking them takes."""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from opsicle.domain.audit_chain import checkpoint_content, checkpoint_hash
+from opsicle.security.signing_key import PrivateKey, PublicKey
+from opsicle.wire.audit import Checkpoint
+
+
+class AuditPublicKey(PublicKey):
+    """Checks checkpoints."""
+
+    what = "the public key"
+    hint = "`opsicle audit key` prints the right one."
+
+    def has_signed(self, chain: str, checkpoint: Checkpoint) -> bool:
+        """Whether the key's owner has signed this checkpoint of this chain."""
+        try:
+            signature = bytes.fromhex(checkpoint.signature)
+        except ValueError:
+            return False
+        return self.verifies(signature, content_of(chain, checkpoint))
+
+
+class AuditKey(PrivateKey):
+    """Signs checkpoints."""
+
+    what = "the audit record's key"
+    hint = "Restore a backup."
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        super().__init__(key)
+        self.public = AuditPublicKey(key.public_key())
+
+    def sign(self, chain: str, checkpoint: Checkpoint) -> str:
+        """The signature for a checkpoint, whatever signature it carries now."""
+        return self.signature_of(content_of(chain, checkpoint)).hex()
+
+
+def content_of(chain: str, checkpoint: Checkpoint) -> bytes:
+    """The bytes of a checkpoint that are signed."""
+    each = checkpoint
+    return checkpoint_content(
+        chain, (each.number, each.seq, each.hash, each.at, each.removed_to, each.removed_hash, each.previous)
+    )
+
+
+def hash_of(chain: str, checkpoint: Checkpoint) -> str:
+    """What the next checkpoint of the chain names as its `previous`."""
+    return checkpoint_hash(content_of(chain, checkpoint))

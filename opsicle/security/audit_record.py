@@ -1,0 +1,167 @@
+"""Checking an audit record against its signed checkpoints: nothing is needed but the record and the public key.
+
+One pass, and no more in memory than the checkpoints, so that a record may be as long as it likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from opsicle.domain.audit_chain import NO_HASH, entry_hash
+from opsicle.security.audit_key import AuditPublicKey, hash_of
+from opsicle.wire.audit import AuditVerdict, Checkpoint, Fault
+
+Entry = tuple[Any, ...]
+"""seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource, data, hash (hex)."""
+
+
+class Unreadable(Exception):
+    """Raised by whatever iterates the entries, for one that cannot be read."""
+
+
+class Broken(Exception):
+    """The first thing found to be wrong."""
+
+    def __init__(self, kind: str, seq: int, message: str) -> None:
+        super().__init__(message)
+        self.fault = Fault(kind, seq, message)
+
+
+def verify(
+    chain: str,
+    key: AuditPublicKey,
+    checkpoints: Sequence[Checkpoint],
+    entries: Iterable[Entry],
+    *,
+    is_signed_to_end: bool = False,
+) -> AuditVerdict:
+    """Check a whole record and say what is wrong with it first, if anything is.
+
+    `is_signed_to_end`: the newest checkpoint must cover the last entry, as it does in an export.
+    """
+    walk = _Walk(chain, key, checkpoints)
+    fault = None
+    try:
+        walk.check_checkpoints()
+        walk.check_entries(iter(entries))
+        if is_signed_to_end:
+            walk.check_signed_to_end()
+    except Broken as broken:
+        fault = broken.fault
+    return AuditVerdict(
+        chain=chain,
+        is_intact=fault is None,
+        entries=walk.count,
+        first_seq=walk.first_seq,
+        last_seq=walk.seq,
+        removed_to=walk.removed_to,
+        signed_to=walk.signed_to,
+        checkpoints=len(checkpoints),
+        fingerprint=key.fingerprint,
+        fault=fault,
+    )
+
+
+class _Walk:
+    """Where a verification is: `seq` and `hash` are those of the last good entry."""
+
+    def __init__(self, chain: str, key: AuditPublicKey, checkpoints: Sequence[Checkpoint]) -> None:
+        self._chain = chain
+        self._key = key
+        self._checkpoints = checkpoints
+        last = checkpoints[-1] if checkpoints else None
+        self.removed_to = last.removed_to if last else 0
+        self.signed_to = last.seq if last else 0
+        self.first_seq = self.removed_to + 1
+        self.seq = self.removed_to
+        self.hash = last.removed_hash if last else NO_HASH
+        self.count = 0
+        self._confirmed_to = self.removed_to
+
+    def check_checkpoints(self) -> None:
+        """Signatures, and that each follows the one before."""
+        before: Checkpoint | None = None
+        for number, checkpoint in enumerate(self._checkpoints, start=1):
+            if checkpoint.number != number:
+                raise Broken("checkpoint", number, f"checkpoint {number} is missing or out of order")
+            if not self._key.has_signed(self._chain, checkpoint):
+                raise Broken("checkpoint", number, f"checkpoint {number} was not signed with this key")
+            if checkpoint.previous != (hash_of(self._chain, before) if before else NO_HASH):
+                raise Broken("checkpoint", number, f"checkpoint {number} does not follow the one before it")
+            if before and not _goes_on_from(before, checkpoint):
+                raise Broken("checkpoint", number, f"checkpoint {number} contradicts the one before it")
+            before = checkpoint
+
+    def check_entries(self, entries: Iterator[Entry]) -> None:
+        """Every entry in its place, with its hash, and as far as the newest checkpoint says."""
+        stated = {each.seq: each.hash for each in self._checkpoints if each.seq > self.removed_to}
+        try:
+            for entry in entries:
+                self._check_entry(entry, entries)
+                if self.seq in stated:
+                    self._check_against(stated[self.seq])
+        except Unreadable as error:
+            raise Broken("altered", self.seq + 1, f"entry {self.seq + 1} cannot be read: {error}") from error
+        if self.seq < self.signed_to:
+            raise Broken(
+                "cut_off",
+                self.seq + 1,
+                f"the record was cut off: entry {self.seq + 1} is missing, a checkpoint says that it went on to "
+                f"{self.signed_to}",
+            )
+
+    def check_signed_to_end(self) -> None:
+        """That no entry stands behind what was signed, and that something was."""
+        if not self._checkpoints or self.seq > self.signed_to:
+            raise Broken(
+                "checkpoint",
+                len(self._checkpoints) + 1,
+                f"checkpoint {len(self._checkpoints) + 1} is missing: no signature covers what comes after entry "
+                f"{self.signed_to}",
+            )
+
+    def _check_entry(self, entry: Entry, rest: Iterator[Entry]) -> None:
+        expected = self.seq + 1
+        if entry[0] != expected:
+            raise _misplaced(expected, entry[0], rest)
+        if entry_hash(self._chain, self.hash, entry[:-1]) != entry[-1]:
+            raise Broken(
+                "altered",
+                expected,
+                f"entry {expected} was altered"
+                + (f", or entry {self.seq} together with its hash" if self.count else ""),
+            )
+        self.seq, self.hash, self.count = expected, entry[-1], self.count + 1
+
+    def _check_against(self, stated: str) -> None:
+        if self.hash != stated:
+            first = self._confirmed_to + 1
+            raise Broken(
+                "rewritten",
+                first,
+                f"entries were replaced: somewhere from entry {first} to {self.seq} the record is another than the "
+                f"one whose checkpoint was signed at entry {self.seq}",
+            )
+        self._confirmed_to = self.seq
+
+
+def _goes_on_from(before: Checkpoint, after: Checkpoint) -> bool:
+    if after.seq < before.seq or after.removed_to < before.removed_to or after.removed_to > after.seq:
+        return False
+    if after.removed_to == before.removed_to and after.removed_hash != before.removed_hash:
+        return False
+    if after.removed_to == before.seq and after.removed_hash != before.hash:
+        return False
+    return after.seq > before.seq or after.hash == before.hash
+
+
+def _misplaced(expected: int, found: int, rest: Iterator[Entry]) -> Broken:
+    """Tell an entry that is gone from one that stands elsewhere."""
+    try:
+        is_later = any(entry[0] == expected for entry in rest)
+    except Unreadable:
+        is_later = False
+    if is_later or found < expected:
+        return Broken("reordered", expected, f"entries are out of order: {found} stands where {expected} belongs")
+    return Broken("missing", expected, f"entry {expected} is missing: {found} stands in its place")

@@ -1,0 +1,63 @@
+"""Rights that differ from template to template.
+
+A rule about a label is asked twice where the version at hand is not the newest: for the labels of both, so that
+neither pushing a version with other labels nor asking for an older one is a way around it. What somebody may not see
+is to them as absent as what never was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from opsicle.domain.access import Action
+from opsicle.domain.rights import Rights
+from opsicle.domain.rules import Target
+from opsicle.server.access.actor import Actor
+from opsicle.server.store import templates
+from opsicle.server.store.database import Connection
+
+Labels = Mapping[str, str] | None
+
+
+class _Labels(msgspec.Struct):
+    labels: dict[str, str] = {}
+
+
+def targets_of(db: Connection, org_id: str, name: str, labels: Labels = None) -> list[Target]:
+    """The template as rules see it: with the labels of the version at hand, if given, and with those of the newest."""
+    newest = templates.find(db, org_id, name)
+    given = [Target(name, labels)] if labels is not None else []
+    if newest is None:
+        return given or [Target(name)]
+    return [*given, Target(name, msgspec.json.decode(newest.header, type=_Labels).labels)]
+
+
+def may_on(db: Connection, actor: Actor, action: Action, name: str, labels: Labels = None) -> bool:
+    """Whether the actor may do this with the template of that name."""
+    if not actor.rights.depends_on_template(action):
+        return actor.may(action)
+    return all(actor.may(action, target) for target in targets_of(db, actor.org_id, name, labels))
+
+
+def require_on(db: Connection, actor: Actor, action: Action, name: str, labels: Labels = None) -> None:
+    """Raise unless the actor may do this with the template: NotFound if they may not see it, else NotAllowed."""
+    if may_on(db, actor, action, name, labels):
+        return
+    if not may_on(db, actor, Action.TEMPLATES_VIEW, name, labels):
+        raise templates.not_found(name)
+    for target in targets_of(db, actor.org_id, name, labels):
+        actor.require(action, target)
+
+
+def is_hidden(db: Connection, actor: Actor, name: str, labels: Labels = None) -> bool:
+    """Whether rules about single templates keep this one, and with it its automations, from the actor's sight."""
+    view = Action.TEMPLATES_VIEW
+    return actor.rights.depends_on_template(view) and not may_on(db, actor, view, name, labels)
+
+
+def is_hidden_from(rights: Rights, targets: Iterable[Target]) -> bool:
+    """The same for somebody with these rights, and the targets of a template."""
+    view = Action.TEMPLATES_VIEW
+    return rights.depends_on_template(view) and not all(rights.may(view, target) for target in targets)

@@ -1,1 +1,0 @@
-"""Routes: decode, one service call, encode."""

@@ -1,0 +1,1 @@
+"""Approvals: who is asked, who decided, and whether what would run is what was agreed to."""

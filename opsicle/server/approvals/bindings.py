@@ -1,0 +1,129 @@
+"""What an automation was triggered to do and who agreed to it, bound so that the database alone cannot change it.
+
+The digest of the manifest says what was triggered. A code under a key outside the database (`security/binding_key.py`)
+says that this server has triggered it, so that rows and digest altered alike are noticed too; and so it is with each
+decision. Both are looked at whenever an approval is loaded or decided on, and before every lease.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from typing import NamedTuple
+
+import msgspec
+
+from opsicle.domain.manifest_formats import FORMATS, NEWEST, CannotSay
+from opsicle.domain.manifests import Manifest, canonical, digest
+from opsicle.domain.templates import Template
+from opsicle.kit.clock import to_text
+from opsicle.security.binding_key import BindingKey, is_same
+from opsicle.server.approvals.manifests import build, rebuild
+from opsicle.server.store.approvals import ApprovalRow, DecisionRow
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
+
+log = logging.getLogger(__name__)
+
+ALTERED = "what is stored of it was altered after it was triggered"
+UNBOUND = "it was triggered by a version of Opsicle that did not bind it to its content; run it again"
+UNREADABLE = "what is stored of it cannot be read any more"
+
+
+class Altered(Exception):
+    """What is stored of an automation is not what was triggered; the message says so. Never leaves the services."""
+
+
+class Bound(NamedTuple):
+    """A manifest that is what was triggered: `content` is its one spelling in the format that it was bound in."""
+
+    manifest: Manifest
+    number: int
+    content: bytes
+
+    def said_in(self, number: int, spoken: Collection[int]) -> bytes:
+        """Its spelling for a worker: as it was bound, or else in the newest format that both sides speak.
+
+        Raises CannotSay if that has no field for something that the worker must know.
+        """
+        return self.content if self.number in spoken else canonical(self.manifest.in_format(number))
+
+
+class Bindings:
+    """Binds automations and decisions, and tells whether stored ones are still what was bound."""
+
+    def __init__(self, key: BindingKey) -> None:
+        self._key = key
+
+    def bind(
+        self, row: AutomationRow, template: Template, approval: ApprovalRow | None, commitments: dict[str, str]
+    ) -> AutomationRow:
+        """A new automation, with all that binds it. `approval` is what will be asked for it."""
+        new = msgspec.structs.replace(row, manifest_format=NEWEST)
+        manifest = build(new, template, approval, commitments)
+        manifest_digest = digest(canonical(manifest))
+        return msgspec.structs.replace(
+            new, manifest_digest=manifest_digest, mac=self._key.of_automation(_covered(manifest_digest, manifest))
+        )
+
+    def check(self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None) -> Bound:
+        """The manifest of a stored automation with its approval, if both are as they were bound. Raises Altered."""
+        bound = self._read(db, row, template, approval)
+        if not is_same(self._key.of_automation(_covered(row.manifest_digest, bound.manifest)), row.mac):
+            raise Altered(ALTERED)
+        return bound
+
+    def code_of(self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None) -> str:
+        """The code for an automation that was bound before there were any. Raises Altered if it is not what it was."""
+        bound = self._read(db, row, template, approval)
+        return self._key.of_automation(_covered(row.manifest_digest, bound.manifest))
+
+    def sign(self, approval: ApprovalRow, decision: DecisionRow) -> DecisionRow:
+        """A decision that this server can know again as one that it has taken down."""
+        return msgspec.structs.replace(decision, mac=self._key.of_decision(_decided(approval, decision)))
+
+    def is_signed(self, approval: ApprovalRow, decision: DecisionRow) -> bool:
+        """Whether a stored decision is as it was taken down."""
+        return is_same(self._key.of_decision(_decided(approval, decision)), decision.mac)
+
+    def _read(self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None) -> Bound:
+        if not row.manifest_digest:
+            raise Altered(UNBOUND)
+        if row.manifest_format not in FORMATS:
+            raise Altered(f"its manifest is in format {row.manifest_format}, which this version does not know")
+        try:
+            manifest = rebuild(db, row, template, approval)
+            content = canonical(manifest.in_format(row.manifest_format))
+        except (ValueError, msgspec.MsgspecError, RecursionError, CannotSay) as error:
+            log.error("a stored automation cannot be read", extra={"automation": row.id, "reason": str(error)})  # noqa: TRY400
+            raise Altered(UNREADABLE) from error
+        if digest(content) != row.manifest_digest:
+            raise Altered(ALTERED)
+        if approval is not None and approval.manifest_digest != row.manifest_digest:
+            raise Altered("what is stored is not what was approved")
+        return Bound(manifest, row.manifest_format, content)
+
+
+def _covered(manifest_digest: str, manifest: Manifest) -> bytes:
+    """What an automation's code covers: the manifest, and what one of format 1 does not say."""
+    return f"{manifest_digest}\n{manifest.principal_id}\n{manifest.policy}".encode()
+
+
+def _decided(approval: ApprovalRow, decision: DecisionRow) -> bytes:
+    """What a decision's code covers: who, who stands behind them, what of, when, how, and what exactly was shown."""
+    return msgspec.json.encode(
+        [
+            approval.org_id,
+            approval.id,
+            approval.automation_id,
+            approval.manifest_digest,
+            decision.gate,
+            decision.user_id,
+            decision.principal,
+            decision.verdict,
+            decision.reason,
+            decision.with_mfa,
+            decision.elapsed_seconds,
+            to_text(decision.decided_at),
+        ]
+    )

@@ -1,0 +1,136 @@
+"""All that decides about one approval, as one transaction sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+
+import msgspec
+
+from opsicle.domain import approvals as engine
+from opsicle.domain.approvals import GateStanding, Standing, Vote
+from opsicle.domain.approvers import Asker, Person, deciders, may_decide
+from opsicle.domain.conditions import Facts, asked_gates
+from opsicle.domain.errors import NotFound
+from opsicle.domain.policies import Gate, Policy
+from opsicle.domain.templates import Template, Value
+from opsicle.server.approvals.approvers import Roster, asker_of
+from opsicle.server.approvals.bindings import UNREADABLE, Altered, Bindings
+from opsicle.server.store import approvals, automations
+from opsicle.server.store.approvals import ApprovalRow, DecisionRow
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
+from opsicle.server.templates.versions import template_of
+
+
+@dataclass(frozen=True)
+class Case:
+    """One approval with the policy as it was asked, the decisions so far, and the people of now.
+
+    Good for the transaction that it was read in, no longer. `problem` says why it counts for nothing: what is stored
+    is not what was asked for, or a decision is not as it was taken down; "" if all is as it was.
+    """
+
+    row: ApprovalRow
+    policy: Policy
+    gates: tuple[Gate, ...]
+    automation: AutomationRow
+    template: Template
+    decisions: list[DecisionRow]
+    asker: Asker
+    roster: Roster
+    problem: str = ""
+
+    @cached_property
+    def people(self) -> dict[str, Person]:
+        """The members whom its gates can name, by id; read when they are first asked for."""
+        return self.roster.people(self.policy, self.template, self.asker)
+
+    @property
+    def votes(self) -> list[Vote]:
+        """The decisions as the engine wants them."""
+        return [_vote(decision) for decision in self.decisions]
+
+    def standing(self, now: datetime) -> Standing:
+        """How it stands. What was altered stands as its row says, and has no gate on which anybody could decide."""
+        if self.problem:
+            return Standing(state=self.row.state, gates=())
+        return engine.standing(self.gates, self.policy.order, self.votes, self.row.asked_at, now)
+
+    def may_decide(self, seen: GateStanding, person: Person, now: datetime) -> bool:
+        """Whether a person may decide on a gate, now or once it opens."""
+        return may_decide(seen.gate, person, self.asker, seen.elapsed(now))
+
+    def waited_for(self, seen: GateStanding, now: datetime) -> list[Person]:
+        """Who may decide on a gate and has not."""
+        heard = {decision.principal for decision in self.decisions if decision.gate == seen.gate.name}
+        able = deciders(seen.gate, self.people.values(), self.asker, seen.elapsed(now))
+        return [person for person in able if person.principal not in heard]
+
+    def has_decided(self, person: Person, gate: str) -> bool:
+        """Whether a person, or another account of theirs, has decided on a gate."""
+        return any(each.gate == gate and each.principal == person.principal for each in self.decisions)
+
+
+def load(db: Connection, bindings: Bindings, row: ApprovalRow, *, roster: Roster | None = None) -> Case:
+    """Read everything about an approval. Whoever reads several in one transaction hands in one roster for all."""
+    case = load_unchecked(db, row, roster=roster)
+    if case.problem:
+        return case
+    try:
+        bindings.check(db, case.automation, case.template, row)
+    except Altered as altered:
+        return replace(case, problem=str(altered))
+    return replace(case, problem=forged(bindings, row, case.decisions))
+
+
+def load_unchecked(db: Connection, row: ApprovalRow, *, roster: Roster | None = None) -> Case:
+    """As `load`, believing what is stored: for what only warns, and lets nothing run."""
+    automation = automations.get(db, row.org_id, row.automation_id)
+    asker = asker_of(db, row.org_id, automation.requester_id, row.asked_seq).with_principal(automation.principal_id)
+    case = Case(
+        row=row,
+        policy=Policy(name=row.policy_name, gates=()),
+        gates=(),
+        automation=automation,
+        template=Template(name=automation.template, phases=()),
+        decisions=approvals.list_decisions(db, row.id),
+        asker=asker,
+        roster=roster or Roster(db, row.org_id),
+        problem=UNREADABLE,
+    )
+    try:
+        template = template_of(db, automation.template_id, automation.version)
+        policy = msgspec.json.decode(row.policy, type=Policy)
+        gates = gates_for(policy, template, automation)
+    except (NotFound, ValueError, msgspec.MsgspecError, RecursionError):
+        return case
+    return replace(case, policy=policy, gates=gates, template=template, problem="")
+
+
+def forged(bindings: Bindings, row: ApprovalRow, decisions: list[DecisionRow]) -> str:
+    """Say which stored decision nobody has made in just this way; "" if all were."""
+    for each in decisions:
+        if not bindings.is_signed(row, each):
+            return f"the decision of {each.email} on gate {each.gate} is not as it was made"
+    return ""
+
+
+def gates_for(policy: Policy, template: Template, automation: AutomationRow) -> tuple[Gate, ...]:
+    """The gates of a policy that an automation has to pass."""
+    values = msgspec.json.decode(automation.values_json, type=dict[str, Value])
+    return asked_gates(policy, Facts(template.variables, values, template.certain_labels))
+
+
+def _vote(decision: DecisionRow) -> Vote:
+    return Vote(
+        gate=decision.gate,
+        user_id=decision.user_id,
+        principal=decision.principal,
+        verdict=decision.verdict,
+        at=decision.decided_at,
+        with_mfa=decision.with_mfa,
+        has_reason=bool(decision.reason),
+        elapsed=decision.elapsed_seconds,
+    )

@@ -1,0 +1,47 @@
+"""What a message says of one approval: enough to know what one is asked, and where to look for the rest."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from opsicle.domain.approvals import ApprovalState
+from opsicle.domain.templates import Phase
+from opsicle.server.approvals.bindings import Bindings
+from opsicle.server.approvals.cases import Case, load
+from opsicle.server.approvals.progress import waiting_for
+from opsicle.server.channels.messages import Fact
+from opsicle.server.store import approvals
+from opsicle.server.store.database import Connection
+
+_MOST_COMMANDS = 12
+
+
+def approval_facts(
+    db: Connection, bindings: Bindings, org_id: str, approval_id: str, now: datetime
+) -> tuple[Fact, ...]:
+    """What runs, who has to agree, and until when; of one that is over, who decided what and why it ended."""
+    case = load(db, bindings, approvals.get(db, org_id, approval_id))
+    decided = Fact("Decided", "; ".join(_decisions(case)))
+    if case.row.state is not ApprovalState.PENDING:
+        return decided, Fact("Explanation", case.row.explanation)
+    seen = case.standing(now)
+    until = min((gate.expires_at for gate in seen.open_gates if gate.expires_at), default=None)
+    return (
+        Fact("Runs", _commands(case.template.phases)),
+        Fact("Waits for", waiting_for(case, seen, now)),
+        Fact("Until", f"{until:%Y-%m-%d %H:%M} UTC" if until else ""),
+        decided,
+    )
+
+
+def _commands(phases: tuple[Phase, ...]) -> str:
+    lines = [f"{phase.name}: {command}" for phase in phases for command in phase.commands]
+    left = len(lines) - _MOST_COMMANDS
+    return "\n".join(lines[:_MOST_COMMANDS]) + (f"\n… and {left} more: see the page" if left > 0 else "")
+
+
+def _decisions(case: Case) -> list[str]:
+    return [
+        f"{each.email}: {each.verdict} on {each.gate}" + (f" ({each.reason})" if each.reason else "")
+        for each in case.decisions
+    ]

@@ -1,0 +1,60 @@
+"""The last look before work is handed out: whether what would run is what was agreed to, by people who still may.
+
+In the transaction of the lease itself, so that nothing can change between the look and the lease.
+"""
+
+from __future__ import annotations
+
+from opsicle.domain.access import Action
+from opsicle.domain.approvals import ApprovalState, unmet
+from opsicle.domain.templates import Template
+from opsicle.server.access.rights import rights_of
+from opsicle.server.access.template_access import targets_of
+from opsicle.server.approvals.bindings import Bindings
+from opsicle.server.approvals.cases import Case, load
+from opsicle.server.approvals.record_of_ends import contradiction
+from opsicle.server.approvals.stricter_since import asked_since, tightened_since
+from opsicle.server.store import memberships
+from opsicle.server.store.approvals import ApprovalRow
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
+
+
+def objection(
+    db: Connection, bindings: Bindings, row: AutomationRow, template: Template, approval: ApprovalRow | None
+) -> str:
+    """Why a queued automation may not be leased, "" if it may: one that needs no approval, or whose approval holds.
+
+    That its content is what it was triggered to do, and that just this was asked, has been seen before.
+    """
+    if approval is None:
+        return contradiction(db, row) or asked_since(db, row, template)
+    if approval.state is not ApprovalState.APPROVED:
+        return f"its approval is {approval.state}"
+    if reason := _requester_objection(db, row, template):
+        return reason
+    case = load(db, bindings, approval)
+    return case.problem or contradiction(db, row, case) or _policy_objection(db, case)
+
+
+def _requester_objection(db: Connection, row: AutomationRow, template: Template) -> str:
+    member = memberships.find(db, row.org_id, row.requester_id)
+    if member is None or member.is_disabled:
+        return f"{row.requester_email} is no longer a member of the org"
+    person = memberships.find(db, row.org_id, row.principal_id)
+    if person is None:
+        return f"who answered for {row.requester_email} when it was asked is no longer a member of the org"
+    if person.is_disabled or not member.is_enabled:
+        return f"{person.email}, who answers for {row.requester_email}, is disabled"
+    rights = rights_of(db, row.org_id, row.requester_id)
+    targets = targets_of(db, row.org_id, template.name, template.labels)
+    if not all(rights.may(Action.AUTOMATIONS_CREATE, target) for target in targets):
+        return f"{row.requester_email} may no longer run templates"
+    return ""
+
+
+def _policy_objection(db: Connection, case: Case) -> str:
+    """Why the decisions do not carry it: under the policy as it was asked, and under what is asked today."""
+    if reason := unmet(case.gates, case.votes, case.people, case.asker):
+        return f"the decisions no longer hold: {reason}"
+    return tightened_since(db, case, case.votes)

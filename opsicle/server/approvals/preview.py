@@ -1,0 +1,53 @@
+"""Saying beforehand who would have to agree, before anything is triggered."""
+
+from __future__ import annotations
+
+from opsicle.domain.approvers import deciders, impassable
+from opsicle.domain.errors import Conflict
+from opsicle.domain.stored_templates import decode_template
+from opsicle.server.access.actor import Actor
+from opsicle.server.access.template_access import is_hidden
+from opsicle.server.approvals.approvers import Roster, asker_of
+from opsicle.server.approvals.views import person
+from opsicle.server.policies.in_force import in_force
+from opsicle.server.store import audit, templates
+from opsicle.server.store.database import Connection
+from opsicle.server.store.templates import VersionRow
+from opsicle.wire.approval_api import ApprovalNeed, GateNeed
+
+
+def need_of(db: Connection, actor: Actor, version: VersionRow) -> ApprovalNeed:
+    """Who would have to agree if this person ran the template now. Gates with conditions are shown as such.
+
+    Raises NotFound for a template that they may not see.
+    """
+    template = decode_template(version.document)
+    if is_hidden(db, actor, template.name, template.labels):
+        raise templates.not_found(template.name)
+    try:
+        found = in_force(db, actor.org_id, template, actor.user_id)
+    except Conflict as error:
+        return ApprovalNeed(is_needed=True, problem=error.message)
+    if found is None:
+        return ApprovalNeed(is_needed=False)
+    policy = found.policy
+    asker = asker_of(db, actor.org_id, actor.user_id, audit.last_seq(db, actor.org_id))
+    people = Roster(db, actor.org_id).people(policy, template, asker)
+    always = [gate for gate in policy.gates if not gate.when]
+    return ApprovalNeed(
+        is_needed=True,
+        policy=policy.name,
+        is_default=found.is_default,
+        order=policy.order,
+        gates=[
+            GateNeed(
+                name=gate.name,
+                required=gate.required,
+                require_mfa=gate.require_mfa,
+                is_conditional=bool(gate.when),
+                people=[person(member) for member in deciders(gate, people.values(), asker, 0)],
+            )
+            for gate in policy.gates
+        ],
+        problem=impassable(always, people.values(), asker),
+    )

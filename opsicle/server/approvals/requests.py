@@ -1,0 +1,90 @@
+"""Asking for approval, in the transaction that triggers an automation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from opsicle.domain.approvals import ApprovalState
+from opsicle.domain.approvers import impassable
+from opsicle.domain.errors import Conflict
+from opsicle.domain.policies import Gate, Policy
+from opsicle.domain.policy_parser import digest
+from opsicle.domain.templates import Template
+from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
+from opsicle.server.approvals.approvers import Roster, asker_of
+from opsicle.server.approvals.cases import gates_for
+from opsicle.server.approvals.progress import Progress
+from opsicle.server.policies.in_force import in_force
+from opsicle.server.store import approvals, audit
+from opsicle.server.store.approvals import ApprovalRow
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The policy that an automation falls under, and which of its gates are asked. `policy_id` is "" for an own one."""
+
+    policy: Policy
+    gates: tuple[Gate, ...]
+    policy_id: str = ""
+    version: int = 0
+
+
+class Asking:
+    """Finds out whether approval is needed and from whom, and asks for it."""
+
+    def __init__(self, progress: Progress, clock: Clock) -> None:
+        self._progress = progress
+        self._clock = clock
+
+    def terms(self, db: Connection, row: AutomationRow, template: Template) -> Terms | None:
+        """What an automation falls under; None if no approval is asked for.
+
+        Raises Conflict for a policy that is not there, and for a gate that nobody could ever pass.
+        """
+        found = in_force(db, row.org_id, template, row.requester_id)
+        if found is None:
+            return None
+        policy = found.policy
+        terms = Terms(policy, gates_for(policy, template, row), found.policy_id, found.version)
+        asker = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
+        people = Roster(db, row.org_id).people(policy, template, asker)
+        if problem := impassable(terms.gates, people.values(), asker):
+            raise Conflict(
+                f"the approval of {template.name} could never be given: {problem}",
+                hint="An admin changes the policy, or who is whose manager, role and group.",
+            )
+        return terms
+
+    def draft(self, db: Connection, row: AutomationRow, terms: Terms) -> ApprovalRow:
+        """The request for a new automation, before that has been bound to it.
+
+        If no gate's conditions hold, the approval is given from the beginning.
+        """
+        now = row.created_at
+        return ApprovalRow(
+            id=new_id(now),
+            org_id=row.org_id,
+            automation_id=row.id,
+            state=ApprovalState.PENDING if terms.gates else ApprovalState.APPROVED,
+            policy_id=terms.policy_id,
+            policy_name=terms.policy.name,
+            policy_version=terms.version,
+            policy_digest=digest(terms.policy),
+            policy=msgspec.json.encode(terms.policy).decode(),
+            manifest_digest="",
+            requester_id=row.requester_id,
+            asked_at=now,
+            asked_seq=audit.last_seq(db, row.org_id),
+            ended_at=None if terms.gates else now,
+        )
+
+    def ask(self, db: Connection, row: AutomationRow, draft: ApprovalRow) -> None:
+        """Record the request for an automation that has just been inserted, and tell those who are asked."""
+        approval = msgspec.structs.replace(draft, manifest_digest=row.manifest_digest)
+        approvals.insert(db, approval)
+        self._progress.settle(db, approval, row.created_at)

@@ -1,0 +1,83 @@
+"""Approvals: the inbox, what an approver sees, and deciding."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from opsicle.domain.access import Action
+from opsicle.domain.approvals import ApprovalState
+from opsicle.domain.errors import InvalidInput, Problem
+from opsicle.server.approvals.service import Approvals
+from opsicle.server.http.lists import LISTING, list_reply
+from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.store.approvals import Filter
+from opsicle.wire.approval_api import Approval, ApprovalNeed, ApprovalSummary, DecisionRequest
+
+WHOSE = ("inbox", "asked", "all")
+
+
+def routes(approvals: Approvals) -> list[Route]:
+    """The routes of approvals."""
+    view, decide = Action.APPROVALS_VIEW, Action.APPROVALS_DECIDE
+    every, one = "/api/v1/approvals", "/api/v1/approvals/<approval_id>"
+    listing = LISTING | {"whose": str, "state": str}
+    body, reply = DecisionRequest, Approval
+    see, number = Action.TEMPLATES_VIEW, {"version": int}
+    return [
+        Route("GET", every, partial(list_approvals, approvals), view, query=listing, reply=Page[ApprovalSummary]),
+        Route(
+            "GET", "/api/v1/templates/<name>/approval", partial(need, approvals), see, query=number, reply=ApprovalNeed
+        ),
+        Route("GET", one, partial(show, approvals), view, reply=reply),
+        Route("POST", f"{one}/approve", partial(approve, approvals), decide, body=body, reply=reply),
+        Route("POST", f"{one}/reject", partial(reject, approvals), decide, body=body, reply=reply),
+        Route("POST", f"{one}/withdraw", partial(withdraw, approvals), view, reply=reply),
+    ]
+
+
+def list_approvals(approvals: Approvals, request: Request) -> Reply:
+    """List what the caller may decide now; with `whose`, what they `asked` for, or `all` of the org."""
+    whose = _one_of("whose", request.query("whose"), WHOSE) or "inbox"
+    state = _one_of("state", request.query("state"), tuple(ApprovalState))
+    if whose == "inbox" and state in {"", ApprovalState.PENDING}:
+        return list_reply(request, approvals.inbox)
+    if whose == "inbox":
+        raise _unknown("state", "an inbox holds only what is pending", "Ask for `whose=all` too.")
+    wanted = Filter(state=state, requester_id=request.actor.user_id if whose == "asked" else "")
+    return list_reply(request, lambda actor, cursor, limit: approvals.list_newest(actor, wanted, cursor, limit))
+
+
+def need(approvals: Approvals, request: Request, name: str) -> Reply:
+    """Say before a template is run who would have to agree. `version` is the newest unless told."""
+    version = request.query_int("version", 0)
+    return Reply(200, approvals.need(request.actor, name, version or None))
+
+
+def show(approvals: Approvals, request: Request, approval_id: str) -> Reply:
+    """Show all that an approver needs to see: who asks and why, what will run, who else must agree, until when."""
+    return Reply(200, approvals.get(request.actor, approval_id))
+
+
+def approve(approvals: Approvals, request: Request, approval_id: str) -> Reply:
+    """Agree to one waiting automation, exactly as it is shown."""
+    return Reply(200, approvals.approve(request.actor, approval_id, request.body(DecisionRequest)))
+
+
+def reject(approvals: Approvals, request: Request, approval_id: str) -> Reply:
+    """Refuse one waiting automation."""
+    return Reply(200, approvals.reject(request.actor, approval_id, request.body(DecisionRequest)))
+
+
+def withdraw(approvals: Approvals, request: Request, approval_id: str) -> Reply:
+    """Take back what one has asked for oneself; the automation is cancelled."""
+    return Reply(200, approvals.withdraw(request.actor, approval_id))
+
+
+def _one_of(name: str, given: str, known: tuple[str, ...]) -> str:
+    if given and given not in known:
+        raise _unknown(name, f"there is no {name} {given!r}", f"It is one of {', '.join(known)}.")
+    return given
+
+
+def _unknown(name: str, message: str, hint: str) -> InvalidInput:
+    return InvalidInput(message, hint=hint, problems=(Problem(f"query.{name}", message),))

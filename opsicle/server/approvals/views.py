@@ -1,0 +1,183 @@
+"""What people see of an approval, put together from its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from opsicle.domain.approvals import ApprovalState, GateStanding, Standing, meets
+from opsicle.domain.approvers import Person as Member
+from opsicle.domain.templates import Template
+from opsicle.domain.workers import Candidate, absence, fits_labels
+from opsicle.server.access.stored_values import shown_values, stored_requirements
+from opsicle.server.approvals.cases import Case
+from opsicle.server.approvals.stricter_since import stricter_since
+from opsicle.server.approvals.stuck import said_of, stuck_in
+from opsicle.server.documents.diffs import unified_diff
+from opsicle.server.store import approvals, automations, templates
+from opsicle.server.store.approvals import DecisionRow
+from opsicle.server.store.database import Connection
+from opsicle.server.templates.versions import template_of
+from opsicle.wire.approval_api import (
+    Approval,
+    ApprovalSummary,
+    Comparison,
+    Decision,
+    GateView,
+    ValueChange,
+)
+from opsicle.wire.user_api import Person
+
+MAX_DIFF_LINES = 4_000
+"""Of both documents together: comparing more would hold up others."""
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks, and when."""
+
+    user_id: str
+    now: datetime
+
+
+def votable(case: Case, seen: Standing, viewer: Viewer) -> list[GateStanding]:
+    """The open gates on which the viewer may decide and has not."""
+    if case.problem:
+        return []
+    me = case.people.get(viewer.user_id)
+    if me is None:
+        return []
+    return [
+        gate
+        for gate in seen.open_gates
+        if case.may_decide(gate, me, viewer.now) and not case.has_decided(me, gate.gate.name)
+    ]
+
+
+def summary(case: Case, viewer: Viewer) -> ApprovalSummary:
+    """An approval as it stands in a list."""
+    row, automation = case.row, case.automation
+    seen = case.standing(viewer.now)
+    is_pending = row.state is ApprovalState.PENDING
+    return ApprovalSummary(
+        id=row.id,
+        state=row.state,
+        automation_id=row.automation_id,
+        template=automation.template,
+        version=automation.version,
+        requester=Person(automation.requester_id, automation.requester_email, automation.requester_name),
+        reason=automation.reason,
+        asked_at=row.asked_at,
+        expires_at=min((gate.expires_at for gate in seen.open_gates if gate.expires_at), default=None)
+        if is_pending
+        else None,
+        ended_at=row.ended_at,
+        explanation=row.explanation,
+        waiting_for=row.waiting_for,
+        stuck=said_of(case, stuck_in(case, seen)) if is_pending else "",
+        may_decide=is_pending and bool(votable(case, seen, viewer)),
+    )
+
+
+def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candidate]) -> Approval:
+    """An approval with all that an approver needs to see."""
+    row, automation, template = case.row, case.automation, case.template
+    seen = case.standing(viewer.now)
+    mine = votable(case, seen, viewer) if row.state is ApprovalState.PENDING else []
+    return Approval(
+        **msgspec.structs.asdict(summary(case, viewer)),
+        policy=row.policy_name,
+        policy_version=row.policy_version,
+        policy_digest=row.policy_digest,
+        manifest_digest=row.manifest_digest,
+        is_intact=not case.problem,
+        stricter_since="" if case.problem else stricter_since(db, case),
+        order=case.policy.order,
+        gates=[_gate(case, gate, viewer.now) for gate in seen.gates],
+        display_name=template.display_name,
+        phases=list(template.phases),
+        values=shown_values(automation.values_json),
+        variables=list(template.variables),
+        runs_on=template.runs_on,
+        workers=_workers(automation.requirements, candidates),
+        timeout=template.timeout,
+        compared=_compared(db, case),
+        needs_totp=any(not meets(gate.gate, with_mfa=False, has_reason=True) for gate in mine),
+        needs_reason=any(gate.gate.require_reason for gate in mine),
+    )
+
+
+def person(member: Member) -> Person:
+    """A member as others see them."""
+    return Person(member.user_id, member.email, member.name)
+
+
+def _gate(case: Case, seen: GateStanding, now: datetime) -> GateView:
+    gate = seen.gate
+    is_waited_for = case.row.state is ApprovalState.PENDING and seen.ended_at is None
+    return GateView(
+        name=gate.name,
+        state=seen.state,
+        required=gate.required,
+        rejections_to_end=gate.rejections_to_end,
+        require_reason=gate.require_reason,
+        require_mfa=gate.require_mfa,
+        opened_at=seen.opened_at,
+        expires_at=seen.expires_at,
+        ended_at=seen.ended_at,
+        decisions=[_decision(each) for each in case.decisions if each.gate == gate.name],
+        waits_for=[person(member) for member in case.waited_for(seen, now)] if is_waited_for else [],
+    )
+
+
+def _decision(row: DecisionRow) -> Decision:
+    return Decision(
+        gate=row.gate,
+        person=Person(row.user_id, row.email, row.name),
+        verdict=row.verdict,
+        reason=row.reason,
+        with_mfa=row.with_mfa,
+        decided_at=row.decided_at,
+    )
+
+
+def _workers(requirements: str, candidates: Sequence[Candidate]) -> list[str]:
+    """The workers that fit, be they busy just now; one that is not there says so."""
+    asked = stored_requirements(requirements)
+    fits = [one for one in candidates if fits_labels(asked, one) and asked.runtimes <= one.runtimes]
+    return sorted(one.name if one.is_connected else f"{one.name}, which {absence(one)}" for one in fits)
+
+
+def _compared(db: Connection, case: Case) -> Comparison | None:
+    automation = case.automation
+    last_id = approvals.find_last_run(db, automation.org_id, automation.template_id, automation.id)
+    if last_id is None:
+        return None
+    last = automations.get(db, automation.org_id, last_id)
+    before, after = (shown_values(each.values_json) for each in (last, automation))
+    names = sorted({*before, *after})
+    return Comparison(
+        automation_id=last.id,
+        version=last.version,
+        diff=_diff(template_of(db, last.template_id, last.version), db, case, last.version),
+        values=[
+            ValueChange(id=name, before=before.get(name), after=after.get(name))
+            for name in names
+            if before.get(name) != after.get(name)
+        ],
+    )
+
+
+def _diff(old: Template, db: Connection, case: Case, old_version: int) -> str:
+    automation = case.automation
+    if old == case.template:
+        return ""
+    before, after = (
+        templates.get_source(db, automation.template_id, version) for version in (old_version, automation.version)
+    )
+    old_name, new_name = (f"{automation.template} version {version}" for version in (old_version, automation.version))
+    found = unified_diff(before, after, (old_name, new_name), MAX_DIFF_LINES)
+    return "the documents are too long to be compared here\n" if found is None else found

@@ -1,0 +1,30 @@
+"""What is not as it should be on this server, for whoever looks after it: in its record, and with its health."""
+
+from __future__ import annotations
+
+import logging
+
+from opsicle.kit.clock import Clock
+from opsicle.server.access.actor import SystemActor
+from opsicle.server.store import audit
+from opsicle.server.store.database import Database
+
+log = logging.getLogger(__name__)
+
+
+class Remarks:
+    """Keeps what was found in this life of the server. `shown` is public, so it names no org, person or path."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self.shown: list[str] = []
+
+    def note_lost_logs(self, reason: str) -> None:
+        """Logs are gone: why."""
+        self.shown.append(f"logs were lost: {reason}")
+        self._record("lose_logs", {"reason": reason})
+
+    def _record(self, verb: str, data: dict[str, object]) -> None:
+        now = self._clock.now()
+        self._database.write(lambda db: audit.append(db, now, None, SystemActor(), verb, "server", data))

@@ -1,0 +1,65 @@
+"""The record of who did what."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from opsicle.domain.access import Action
+from opsicle.kit.clock import to_text
+from opsicle.server.audit.service import Audit
+from opsicle.server.http.lists import LISTING, list_reply
+from opsicle.server.http.routing import Access, Page, Reply, Request, Route
+from opsicle.server.store.audit import Filter
+from opsicle.wire.audit import AuditEntry, AuditVerdict
+
+_FILTERS = {"verb": str, "actor": str, "resource": str, "since": str, "until": str}
+_JSON_LINES = "application/jsonl"
+_PEM = "application/x-pem-file"
+
+
+def routes(audit: Audit) -> list[Route]:
+    """The routes of the record."""
+    path, view = "/api/v1/audit", Action.AUDIT_VIEW
+    return [
+        Route("GET", path, partial(list_entries, audit), view, query=LISTING | _FILTERS, reply=Page[AuditEntry]),
+        Route("GET", f"{path}/export", partial(export, audit), view, content_type=_JSON_LINES),
+        Route("GET", f"{path}/verify", partial(verify, audit), view, reply=AuditVerdict),
+        Route("GET", f"{path}/key", partial(key, audit), Access.PUBLIC, content_type=_PEM),
+    ]
+
+
+def list_entries(audit: Audit, request: Request) -> Reply:
+    """List the org's audit entries, newest first.
+
+    `actor` is a name or an id; `resource` one thing, as `templates/restart-web`, or a kind of things, as `templates`;
+    `since` and `until` (exclusive) are times as RFC 3339 has them, or dates in UTC.
+    """
+    wanted = Filter(
+        verb=request.query("verb"),
+        actor=request.query("actor"),
+        resource=request.query("resource"),
+        since=_time(request, "since"),
+        until=_time(request, "until"),
+    )
+    return list_reply(request, lambda actor, cursor, limit: audit.list_entries(actor, wanted, cursor, limit))
+
+
+def export(audit: Audit, request: Request) -> Reply:
+    """The org's whole record as JSON Lines: a header, the signed checkpoints, the entries, oldest first."""
+    disposition = ("Content-Disposition", f'attachment; filename="audit-{request.actor.org_code}.jsonl"')
+    return Reply(200, stream=audit.export(request.actor), headers=(disposition,), content_type=_JSON_LINES)
+
+
+def verify(audit: Audit, request: Request) -> Reply:
+    """Check the org's whole record, and name the first entry that is not as it was written."""
+    return Reply(200, audit.verify(request.actor))
+
+
+def key(audit: Audit, _request: Request) -> Reply:
+    """The public key, as PEM, with which the checkpoints of this server's records are verified."""
+    return Reply(200, raw=audit.public_key.pem.encode(), content_type=_PEM)
+
+
+def _time(request: Request, name: str) -> str:
+    at = request.query_time(name)
+    return to_text(at) if at else ""

@@ -1,0 +1,108 @@
+"""Reading the record of who did what: in lists, as an export, and to check that it is as it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from opsicle.domain.access import Action
+from opsicle.kit.clock import Clock
+from opsicle.security import audit_record
+from opsicle.security.audit_key import AuditPublicKey
+from opsicle.server.access.actor import Actor
+from opsicle.server.audit.checkpoints import AuditCheckpoints
+from opsicle.server.http.paging import page_of, position
+from opsicle.server.store import audit, audit_checkpoints
+from opsicle.server.store.audit import Entry, Filter
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.turns import AtOnce
+from opsicle.wire.audit import FORMAT, AuditEntry, AuditVerdict, Checkpoint, ExportedEntry, Header
+from opsicle.wire.pages import Page
+
+_MOST_EXPORTS = 3
+_EXPORTED_AT_ONCE = 2_000
+"""Entries in one piece of an export, about half a MiB."""
+
+
+class Audit:
+    """An org's record."""
+
+    def __init__(
+        self, database: Database, checkpoints: AuditCheckpoints, public_key: AuditPublicKey, clock: Clock
+    ) -> None:
+        self._database = database
+        self._checkpoints = checkpoints
+        self._clock = clock
+        self._exports = AtOnce("exports", _MOST_EXPORTS)
+        self.public_key = public_key
+
+    def list_entries(self, actor: Actor, wanted: Filter, cursor: str, limit: int) -> Page[AuditEntry]:
+        """The org's entries that are wanted, newest first."""
+        actor.require(Action.AUDIT_VIEW)
+        before = position(cursor)
+        # What is filtered may be rare, and the search for it long.
+
+        def query(db: Connection) -> list[Entry]:
+            return audit.list_entries(db, actor.org_id, wanted, before, limit + 1)
+
+        rows = self._database.read_long(query, actor.org_id) if any(wanted) else self._database.read(query)
+        return page_of(rows, limit, _shown, lambda row: str(row.seq))
+
+    def export(self, actor: Actor) -> Iterator[bytes]:
+        """The org's whole record as the lines of an export, signed to its end before it begins.
+
+        Raises TooManyRequests while too many of the org's are under way.
+        """
+        actor.require(Action.AUDIT_VIEW)
+        self._exports.check(actor.org_id)
+        self._checkpoints.sign(actor.org_id)
+        checkpoints = self._database.read(lambda db: audit_checkpoints.list_all(db, actor.org_id))
+        header = Header(
+            format=FORMAT,
+            chain=actor.org_id,
+            org=actor.org_code,
+            exported_at=self._clock.now(),
+            public_key=self.public_key.pem,
+            fingerprint=self.public_key.fingerprint,
+        )
+        return self._lines(actor.org_id, header, checkpoints)
+
+    def verify(self, actor: Actor) -> AuditVerdict:
+        """Check the org's whole record. Takes seconds for a million entries, and holds nobody up meanwhile."""
+        actor.require(Action.AUDIT_VIEW)
+        return self._database.read_long(lambda db: self._verify(db, actor.org_id), actor.org_id)
+
+    def _verify(self, db: Connection, org_id: str) -> AuditVerdict:
+        checkpoints = audit_checkpoints.list_all(db, org_id)
+        return audit_record.verify(org_id, self.public_key, checkpoints, audit.read_chain(db, org_id, 0))
+
+    def _lines(self, org_id: str, header: Header, checkpoints: list[Checkpoint]) -> Iterator[bytes]:
+        encode = msgspec.json.Encoder().encode_lines
+        seq, end = checkpoints[-1].removed_to if checkpoints else 0, checkpoints[-1].seq if checkpoints else 0
+
+        def piece(db: Connection) -> tuple[int, bytes]:
+            limit = min(_EXPORTED_AT_ONCE, end - seq)
+            entries = [ExportedEntry(*row) for row in audit.read_chain(db, org_id, seq, limit)]
+            return (entries[-1].seq if entries else end), encode(entries)
+
+        with self._exports.place(org_id):
+            yield encode([header, *checkpoints])
+            while seq < end:
+                seq, lines = self._database.read_long(piece, org_id)
+                yield lines
+
+
+def _shown(row: Entry) -> AuditEntry:
+    return AuditEntry(
+        seq=row.seq,
+        at=row.at,
+        actor_kind=row.actor_kind,
+        actor_id=row.actor_id,
+        actor_name=row.actor_name,
+        channel=row.channel,
+        address=row.address,
+        verb=row.verb,
+        resource=row.resource,
+        data=msgspec.json.decode(row.data, type=dict[str, object]),
+    )

@@ -1,0 +1,1 @@
+"""Automations: triggering, showing, cancelling and following them, and how long they are kept."""

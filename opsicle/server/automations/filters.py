@@ -1,0 +1,31 @@
+"""Whether what a list of automations is narrowed to is there at all: a typing error must not look like an answer."""
+
+from __future__ import annotations
+
+from opsicle.domain.errors import NotFound
+from opsicle.server.access.actor import Actor
+from opsicle.server.access.template_access import is_hidden
+from opsicle.server.store import automations, memberships, templates
+from opsicle.server.store.automations import Filter
+from opsicle.server.store.database import Connection
+
+
+def require_known(db: Connection, actor: Actor, wanted: Filter) -> None:
+    """Raise NotFound for a template or requester that the org does not have, and of which no automation is left.
+
+    To be asked where a list is empty. A template that is hidden from the actor is to them as one that never was.
+    """
+    name = wanted.template
+    if name and (is_hidden(db, actor, name) or not (templates.find(db, actor.org_id, name) or _ran(db, actor, name))):
+        raise templates.not_found(name)
+    if wanted.requester and not memberships.find(db, actor.org_id, wanted.requester):
+        if automations.list_newest(db, actor.org_id, Filter(requester=wanted.requester), "", 1):
+            return
+        raise NotFound(
+            f"nobody in the org is {wanted.requester}",
+            hint="`opsicle users list` shows its people, with their addresses.",
+        )
+
+
+def _ran(db: Connection, actor: Actor, name: str) -> bool:
+    return bool(automations.list_newest(db, actor.org_id, Filter(template=name), "", 1))

@@ -1,0 +1,164 @@
+"""Live views: what changes about an automation or in an org, as it happens.
+
+A follower is woken by a signal and reads the truth from the store, so that nothing can be missed between two looks
+and a slow follower sees fewer, newer states instead of a backlog.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import gevent
+
+from opsicle.domain.access import Action
+from opsicle.domain.automations import AutomationState, is_final
+from opsicle.server.access.actor import Actor
+from opsicle.server.automations.service import Automations
+from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.fleet.pubsub import Signals, Watch, automation_topic, org_topic
+from opsicle.wire.user_api import Automation
+from opsicle.wire.worker_api import Chunk
+
+HEARTBEAT_SECONDS = 15.0
+QUEUED_LOOK_SECONDS = 5.0
+CALM_SECONDS = 0.5
+"""An org's lists change at most this often for one follower."""
+
+READS_PER_SECOND = 100
+"""Each follower reads its list again, about a millisecond of the server: so many of them at most tell in a second."""
+
+_LONGEST_CALM_SECONDS = 10.0
+
+_FEW = 20
+"""Followers who may all be told in the same moment."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The automation as it is now."""
+
+    automation: Automation
+
+
+@dataclass(frozen=True)
+class Output:
+    """The next piece of the newest job's log."""
+
+    job_id: str
+    chunks: list[Chunk]
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """Nothing has happened for a while."""
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Something that a list of the org shows has changed: read it again."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The automation is over and all of its log has been shown."""
+
+
+Event = Shown | Output | Heartbeat | Changed | Ended
+
+
+@dataclass
+class Position:
+    """How far a follower has read: `offset` bytes of the log of `job_id`."""
+
+    job_id: str = ""
+    offset: int = 0
+
+
+class Following:
+    """Makes the streams of events that browsers and the command line show live."""
+
+    def __init__(self, automations: Automations, job_logs: JobLogs, signals: Signals) -> None:
+        self._automations = automations
+        self._job_logs = job_logs
+        self._signals = signals
+
+    def automation(self, actor: Actor, automation_id: str, position: Position) -> Iterator[Event]:
+        """The automation whenever it changes, its log from `position` on, and `Ended` when no more can come.
+
+        Raises NotFound before the first event.
+        """
+        first = self._automations.get(actor, automation_id)
+        return self._automation(actor, first, position)
+
+    def _automation(self, actor: Actor, first: Automation, position: Position) -> Iterator[Event]:
+        shown: Automation | None = None
+        with self._signals.watch(automation_topic(first.id)) as watch:
+            while True:
+                now = self._automations.get(actor, first.id)
+                if shown is None or _differs(now, shown):
+                    yield Shown(now)
+                shown = now
+                yield from self._output(now, position)
+                if is_final(now.state):
+                    yield Ended()
+                    return
+                yield from _patience(watch, now.state)
+
+    def _output(self, automation: Automation, position: Position) -> Iterator[Event]:
+        if not automation.jobs:
+            return
+        newest = automation.jobs[-1].id
+        if position.job_id != newest:
+            position.offset = position.offset if not position.job_id else 0
+            position.job_id = newest
+        for chunks in self._job_logs.read(newest, position.offset):
+            position.offset = chunks[-1][0] + len(chunks[-1][4])
+            yield Output(newest, chunks)
+
+    def org(self, actor: Actor) -> Iterator[Event]:
+        """`Changed` whenever a list of the actor's org would look different."""
+        actor.require(Action.AUTOMATIONS_VIEW)
+        return self._org(actor.org_id)
+
+    def _org(self, org_id: str) -> Iterator[Event]:
+        with self._signals.watch(org_topic(org_id)) as watch:
+            yield Changed()
+            while True:
+                if not watch.wait(HEARTBEAT_SECONDS):
+                    yield Heartbeat()
+                    continue
+                calm, spread = pace(self._signals.count(org_topic(org_id)))
+                gevent.sleep(random.uniform(0, spread))  # noqa: S311 - whoever is told first is nobody's secret
+                yield Changed()
+                gevent.sleep(calm)
+
+
+def pace(followers: int) -> tuple[float, float]:
+    """How long one of so many is left alone after a change, and over how long a change is spread; both in seconds.
+
+    500 open pages that read their lists anew in the moment of each change would have the server for themselves.
+    """
+    calm = min(max(CALM_SECONDS, followers / READS_PER_SECOND), _LONGEST_CALM_SECONDS)
+    return calm, 0.0 if followers <= _FEW else calm
+
+
+def _patience(watch: Watch, state: AutomationState) -> Iterator[Event]:
+    """Wait until there is reason to look again.
+
+    What is queued is looked at again after a while anyway: why it waits changes with workers that fall silent, and
+    nobody says so.
+    """
+    while not watch.wait(QUEUED_LOOK_SECONDS if state is AutomationState.QUEUED else HEARTBEAT_SECONDS):
+        yield Heartbeat()
+        if state is AutomationState.QUEUED:
+            return
+
+
+def _differs(now: Automation, before: Automation) -> bool:
+    """Whether anything but the length of the log has changed: that shows by itself."""
+    now_bytes, now.log_bytes = now.log_bytes, before.log_bytes
+    has_changed = now != before
+    now.log_bytes = now_bytes
+    return has_changed

@@ -1,0 +1,142 @@
+"""Removing what ended long ago: automations with their jobs, approvals, decisions, notices, deliveries and logs.
+
+What is removed at once is bounded in rows and bytes, for each step holds the event loop, and the record keeps an entry
+of each. Three things stay, whatever their age: what has not ended; what ended within `LEAST_AGE`, because a request
+may be sent again, and a worker may come back, that long; and a run with which an approver compares what is asked now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import gevent
+
+from opsicle.domain.automations import is_final
+from opsicle.kit.clock import Clock, to_text
+from opsicle.server.access.actor import SystemActor
+from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.store import approvals, audit, notices, orgs, retention
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.retention import OldRow
+
+LEAST_AGE = timedelta(days=7)
+
+ROWS_AT_ONCE = 20
+BYTES_AT_ONCE = 256 * 1024
+PAUSE_SECONDS = 0.01
+"""Between two steps, so that others have the greater part of the event loop."""
+
+_AFTER_ALL = "~"
+"""Sorts behind every id."""
+
+
+@dataclass(frozen=True)
+class Keep:
+    """How long things are kept. `automations` None: by age for ever; `count` None: however many of each org."""
+
+    logs: timedelta
+    audit: timedelta | None = None
+    automations: timedelta | None = None
+    count: int | None = None
+
+
+@dataclass
+class _Walk:
+    """One walk through what has ended in an org, in the order in which it did: how far, and where it ends.
+
+    `compared` holds for each template the runs that approvers compare with.
+    """
+
+    org_id: str
+    before: datetime
+    most: int | None = None
+    after: tuple[str, str] = ("", "")
+    compared: dict[str, set[str]] = field(default_factory=dict)
+
+
+class Retention:
+    """Removes automations. Called again it goes on where it was."""
+
+    def __init__(self, database: Database, job_logs: JobLogs, clock: Clock) -> None:
+        self._database = database
+        self._job_logs = job_logs
+        self._clock = clock
+
+    def prune(self, keep: Keep) -> int:
+        """Remove what need not be kept, and give the room back to the disk; how many automations that were."""
+        ids = self._database.read(orgs.list_ids)
+        total = sum(self._prune(org_id, keep) for org_id in ids)
+        if keep.automations is not None:
+            self._forget_notices(self._clock.now() - keep.automations)
+        if total:
+            self._database.give_room_back()
+        return total
+
+    def _forget_notices(self, before: datetime) -> None:
+        """Forget what people were told of other things than automations."""
+        while self._database.write(lambda db: notices.delete_before(db, before, ROWS_AT_ONCE)):
+            gevent.sleep(PAUSE_SECONDS)
+
+    def _prune(self, org_id: str, keep: Keep) -> int:
+        now = self._clock.now()
+        total = 0
+        if keep.automations is not None:
+            total += self._remove_until(_Walk(org_id, now - max(keep.automations, LEAST_AGE)))
+        if keep.count is not None:
+            ended = self._database.read_long(lambda db: retention.count_ended(db, org_id))
+            total += self._remove_until(_Walk(org_id, now - LEAST_AGE, most=ended - keep.count))
+        return total
+
+    def _remove_until(self, walk: _Walk) -> int:
+        """Remove step by step what ended before a time, `most` of it if that is set; how many automations that were."""
+        total = 0
+        while walk.most is None or total < walk.most:
+            at_once = ROWS_AT_ONCE if walk.most is None else min(ROWS_AT_ONCE, walk.most - total)
+            rows = self._database.read(
+                lambda db: retention.list_ended(db, walk.org_id, walk.after, walk.before, at_once)  # noqa: B023
+            )
+            if not rows:
+                break
+            total += self._step(walk, rows)
+            gevent.sleep(PAUSE_SECONDS)
+        return total
+
+    def _step(self, walk: _Walk, rows: list[OldRow]) -> int:
+        """Remove those of the rows that may go, as many as are not too many bytes, and move on behind the last."""
+        going: list[str] = []
+        size = 0
+        for row in rows:
+            if size > BYTES_AT_ONCE:
+                break
+            walk.after = row.finished_at, row.id
+            if is_final(row.state) and not self._is_compared(walk, row):
+                going.append(row.id)
+                size += row.size
+        if not going:
+            return 0
+        # The logs first: a crash in between leaves an automation without its log, which the next turn removes.
+        self._job_logs.delete_of_jobs(self._database.read(lambda db: retention.list_jobs(db, going)))
+        return self._database.write(lambda db: self._remove(db, walk, going))
+
+    def _is_compared(self, walk: _Walk, row: OldRow) -> bool:
+        """Whether it is the last approved run before what waits for approval now, or before what comes next."""
+        if not row.is_approved_run:
+            return False
+        if row.template_id not in walk.compared:
+            walk.compared[row.template_id] = self._database.read(lambda db: _compared(db, walk.org_id, row.template_id))
+        return row.id in walk.compared[row.template_id]
+
+    def _remove(self, db: Connection, walk: _Walk, going: list[str]) -> int:
+        now, last = self._clock.now(), max(going)
+        data = {"automations": len(going), "first": min(going), "last": last, "ended_before": to_text(walk.before)}
+        audit.append(db, now, walk.org_id, SystemActor(), "prune", "automations", data)
+        retention.allow(db, walk.org_id, last, now)
+        retention.delete_around(db, going)
+        return retention.delete(db, going)
+
+
+def _compared(db: Connection, org_id: str, template_id: str) -> set[str]:
+    waiting = retention.list_awaiting(db, org_id, template_id)
+    runs = (approvals.find_last_run(db, org_id, template_id, before) for before in (*waiting, _AFTER_ALL))
+    return {run for run in runs if run is not None}

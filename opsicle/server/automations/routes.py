@@ -1,0 +1,148 @@
+"""Automations: trigger, list, show, cancel, rerun, and their logs and live events."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+
+from opsicle.domain.access import Action
+from opsicle.domain.automations import AutomationState
+from opsicle.domain.errors import InvalidInput, Problem
+from opsicle.kit.ids import lowest_id
+from opsicle.server.automations import live as following
+from opsicle.server.automations.live import Following, Position
+from opsicle.server.automations.service import Automations
+from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.http.event_stream import Event, event_stream
+from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.store.automations import Filter
+from opsicle.wire.user_api import Automation, AutomationSummary, LogChunk, LogEvent, RunRequest
+from opsicle.wire.worker_api import Chunk
+
+PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
+EVENT_STREAM = "text/event-stream"
+_OFFSET = re.compile(r"[0-9]{1,15}")
+
+
+def routes(automations: Automations, job_logs: JobLogs, live: Following) -> list[Route]:
+    """The routes of automations."""
+    view, create = Action.AUTOMATIONS_VIEW, Action.AUTOMATIONS_CREATE
+    every, one = "/api/v1/automations", "/api/v1/automations/<automation_id>"
+    listing = {"state": str, "template": str, "requester": str, "since": str, "cursor": str, "limit": int}
+    return [
+        Route("POST", every, partial(run, automations), create, body=RunRequest, reply=Automation, status=201),
+        Route("GET", every, partial(list_automations, automations), view, query=listing, reply=Page[AutomationSummary]),
+        Route("GET", one, partial(show, automations), view, reply=Automation),
+        Route("POST", f"{one}/cancel", partial(cancel, automations), view, reply=Automation),
+        Route("POST", f"{one}/rerun", partial(rerun, automations), create, reply=Automation, status=201),
+        Route(
+            "GET",
+            f"{one}/log",
+            partial(log, automations, job_logs),
+            view,
+            query={"offset": int},
+            content_type="application/octet-stream",
+        ),
+        Route("GET", f"{one}/events", partial(events, live), view, query={"offset": int}, content_type=EVENT_STREAM),
+        Route("GET", "/api/v1/events", partial(org_events, live), view, content_type=EVENT_STREAM),
+    ]
+
+
+def run(automations: Automations, request: Request) -> Reply:
+    """Trigger an automation of a template. `Idempotency-Key` makes it safe to send again."""
+    return Reply(201, automations.create(request.actor, request.body(RunRequest), request.idempotency_key))
+
+
+def list_automations(automations: Automations, request: Request) -> Reply:
+    """List the org's automations, newest first.
+
+    `requester` is an e-mail address or an id; `since` a time as RFC 3339 has it, or a date in UTC.
+    """
+    state = request.query("state")
+    if state and state not in set(AutomationState):
+        known = ", ".join(AutomationState)
+        raise InvalidInput(
+            f"there is no state {state!r}",
+            hint=f"The states are {known}.",
+            problems=(Problem("query.state", "unknown"),),
+        )
+    since = request.query_time("since")
+    since_id = lowest_id(since) if since else ""
+    wanted = Filter(state, request.query("template"), request.query("requester"), since_id)
+    limit = request.query_int("limit", PAGE_SIZE, low=1, high=MAX_PAGE_SIZE)
+    return Reply(200, automations.list_newest(request.actor, wanted, request.query("cursor"), limit))
+
+
+def show(automations: Automations, request: Request, automation_id: str) -> Reply:
+    """Show an automation with its values, phases and jobs."""
+    return Reply(200, automations.get(request.actor, automation_id))
+
+
+def cancel(automations: Automations, request: Request, automation_id: str) -> Reply:
+    """Cancel a waiting automation, or ask its worker to stop it."""
+    return Reply(200, automations.cancel(request.actor, automation_id))
+
+
+def rerun(automations: Automations, request: Request, automation_id: str) -> Reply:
+    """Trigger a new automation of the same version with the same values."""
+    return Reply(201, automations.rerun(request.actor, automation_id, request.idempotency_key))
+
+
+def log(automations: Automations, job_logs: JobLogs, request: Request, automation_id: str) -> Reply:
+    """The bytes of the newest job's log from `offset` to what is there now, exactly as the commands wrote them."""
+    job = automations.newest_job(request.actor, automation_id)
+    offset = request.query_int("offset", 0)
+    if job is None:
+        return Reply(200, raw=b"", headers=(("Opsicle-Log-Size", "0"),))
+    headers = (("Opsicle-Log-Size", str(job_logs.size(job.id))), ("Opsicle-Job", job.id))
+    return Reply(200, stream=_bytes(job_logs.read(job.id, offset)), headers=headers)
+
+
+def events(live: Following, request: Request, automation_id: str) -> Reply:
+    """The automation as it changes and its log as it grows: `automation`, `log` and, when all is over, `end`.
+
+    An event's id is `JOB:OFFSET`; sent back as `Last-Event-ID`, the stream goes on from there.
+    """
+    position = _position(request)
+    stream = live.automation(request.actor, automation_id, position)
+    return event_stream(request, (_event(event) for event in stream))
+
+
+def org_events(live: Following, request: Request) -> Reply:
+    """`changed` whenever a list of the org's automations or workers would look different."""
+    return event_stream(request, (_event(event) for event in live.org(request.actor)))
+
+
+def _position(request: Request) -> Position:
+    job_id, _, offset = request.header("Last-Event-ID").rpartition(":")
+    if job_id and _OFFSET.fullmatch(offset):
+        return Position(job_id, int(offset))
+    return Position(offset=request.query_int("offset", 0))
+
+
+def _event(event: following.Event) -> Event:
+    match event:
+        case following.Shown(automation):
+            return Event("automation", automation)
+        case following.Output(job_id, chunks):
+            end = chunks[-1][0] + len(chunks[-1][4])
+            return Event("log", LogEvent(job_id, [_chunk(chunk) for chunk in chunks]), id=f"{job_id}:{end}")
+        case following.Changed():
+            return Event("changed", {})
+        case following.Ended():
+            return Event("end", {})
+        case following.Heartbeat():
+            return Event("")
+
+
+def _chunk(chunk: Chunk) -> LogChunk:
+    offset, phase, stream, at_ms, data = chunk
+    return LogChunk(offset, phase, stream, datetime.fromtimestamp(at_ms / 1000, UTC), base64.b64encode(data).decode())
+
+
+def _bytes(pieces: Iterator[list[Chunk]]) -> Iterator[bytes]:
+    for chunks in pieces:
+        yield b"".join(chunk[4] for chunk in chunks)

@@ -1,0 +1,396 @@
+"""Triggering, showing and cancelling automations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import msgspec
+
+from opsicle.domain.access import Action
+from opsicle.domain.automations import AutomationState
+from opsicle.domain.errors import Conflict, NotAllowed
+from opsicle.domain.manifests import commitment
+from opsicle.domain.secrets import masked, only_secret
+from opsicle.domain.stored_templates import decode_template
+from opsicle.domain.templates import Template, Value
+from opsicle.domain.unsupported import unsupported
+from opsicle.domain.variables import as_text, check_values
+from opsicle.domain.workers import SHARED, Candidate, requirements
+from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
+from opsicle.security.master_key import CannotOpen
+from opsicle.server.access.actor import Actor
+from opsicle.server.access.principals import account_of
+from opsicle.server.access.template_access import is_hidden, require_on
+from opsicle.server.approvals.bindings import Bindings
+from opsicle.server.approvals.progress import Progress
+from opsicle.server.approvals.requests import Asking
+from opsicle.server.automations.filters import require_known
+from opsicle.server.automations.views import Snapshot, summary, whole
+from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.dispatch.service import Dispatch, Offer
+from opsicle.server.documents.record_of_pushes import require_template_as_pushed
+from opsicle.server.fleet.presence import Fleet, absent
+from opsicle.server.fleet.pubsub import Signals, automation_topic, org_topic
+from opsicle.server.http.paging import page_of_shown
+from opsicle.server.identity.step_up import StepUp
+from opsicle.server.keys.vault import HiddenValues, Vault, new_salt
+from opsicle.server.secrets.service import require_secrets
+from opsicle.server.store import (
+    approvals,
+    audit,
+    automations,
+    idempotency,
+    jobs,
+    orgs,
+    secrets,
+    templates,
+    workers,
+)
+from opsicle.server.store.automations import AutomationRow, Filter
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.jobs import JobRow
+from opsicle.server.store.secrets import SealedRow
+from opsicle.server.store.templates import VersionRow
+from opsicle.server.templates.versions import asks_for_code, template_of
+from opsicle.wire.pages import Page
+from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
+
+MOST_ABSENT_WORKERS = 100
+"""More than anybody wants to read of in one reason for waiting."""
+
+
+REQUESTS_REMEMBERED = timedelta(days=7)
+_FORGOTTEN_AT_ONCE = 500
+"""Keys removed in one unit of work: it holds the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    """What is to be made: the row as people see it, and beside it what only a worker gets.
+
+    `commitments` is what the manifest says of each secret variable; `with_mfa`: whoever asked has shown a code.
+    """
+
+    row: AutomationRow
+    template: Template
+    request: RunRequest
+    sealed: SealedRow | None
+    commitments: dict[str, str]
+    with_mfa: bool
+
+
+class Automations:
+    """What people do with automations; what workers do is in `jobs.py`."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what automations touch
+        self,
+        database: Database,
+        job_logs: JobLogs,
+        dispatch: Dispatch,
+        fleet: Fleet,
+        signals: Signals,
+        clock: Clock,
+        vault: Vault,
+        progress: Progress,
+        step_up: StepUp,
+        bindings: Bindings,
+    ) -> None:
+        self._database = database
+        self._job_logs = job_logs
+        self._dispatch = dispatch
+        self._fleet = fleet
+        self._signals = signals
+        self._clock = clock
+        self._vault = vault
+        self._progress = progress
+        self._step_up = step_up
+        self._bindings = bindings
+        self._asking = Asking(progress, clock)
+
+    def create(self, actor: Actor, request: RunRequest, idempotency_key: str = "", rerun_of: str = "") -> Automation:
+        """Trigger an automation; it is queued, or waits for approval, and is durable when this returns.
+
+        The same `idempotency_key` with the same request answers with the automation that the first call made.
+        Raises NotFound for an unknown template, InvalidInput for values that do not fit, Conflict for a template
+        that cannot run yet, an approval that nobody could give, or a key that was used for another request; as
+        `StepUp.require_code` where the template asks for a code.
+        """
+        actor.require(Action.AUTOMATIONS_CREATE)
+        version, template, needs_code = self._database.read(lambda db: _runnable_version(db, actor, request))
+        _require_runnable(template)
+        values = check_values(template.variables, request.values)
+        if needs_code:
+            self._step_up.require_code(actor, f"running {template.name}")
+        asked = requirements(template)
+        now = self._clock.now()
+        row = AutomationRow(
+            id=new_id(now),
+            org_id=actor.org_id,
+            template_id=version.template_id,
+            template=template.name,
+            version=version.version,
+            values_json=msgspec.json.encode(masked(template.variables, values)).decode(),
+            requirements=msgspec.json.encode(asked, order="sorted").decode(),
+            on_worker_lost=template.on_worker_lost,
+            state=AutomationState.QUEUED,
+            requester_id=actor.user_id,
+            requester_email=actor.email,
+            requester_name=actor.name,
+            reason=request.reason,
+            rerun_of=rerun_of or None,
+            created_at=now,
+            queued_at=now,
+        )
+        with self._dispatch.offer(actor.org_id, asked) as offer:
+            new = _New(row, template, request, *self._sealed(row, template, values), needs_code)
+            stored = self._database.write(lambda db: self._insert(db, actor, new, idempotency_key, offer))
+        if stored.id != row.id:
+            return self.get(actor, stored.id)
+        if offer is None:
+            self._dispatch.wake_for(actor.org_id, asked)
+        self._signals.changed(org_topic(actor.org_id))
+        candidates = [] if stored.job_id else self._fleet.candidates(actor.org_id)
+        return whole(Snapshot(stored, template, [], 0, candidates, held=self._fleet.held))
+
+    def _sealed(
+        self, row: AutomationRow, template: Template, values: dict[str, Value]
+    ) -> tuple[SealedRow | None, dict[str, str]]:
+        hidden = HiddenValues(new_salt(), only_secret(template.variables, values))
+        if not hidden.values:
+            return None, {}
+        commitments = {name: commitment(hidden.salt, as_text(value)) for name, value in hidden.values.items()}
+        return self._vault.seal_values(row.org_id, row.id, hidden), commitments
+
+    def _insert(self, db: Connection, actor: Actor, new: _New, key: str, offer: Offer | None) -> AutomationRow:
+        row, request = new.row, new.request
+        if key:
+            digest = self._vault.fingerprint(msgspec.json.encode([request, row.rerun_of], order="sorted"))
+            earlier = idempotency.find(db, actor.org_id, actor.user_id, key)
+            if earlier and earlier.request_digest != digest:
+                raise Conflict(
+                    "this Idempotency-Key was used for another request", hint="Use a new key for a new request."
+                )
+            if earlier:
+                return automations.get(db, actor.org_id, earlier.resource)
+            made = idempotency.IdempotencyRow(digest, row.id)
+            idempotency.insert(db, actor.org_id, actor.user_id, key, made, row.created_at)
+        require_secrets(db, row.org_id, new.template)
+        row = msgspec.structs.replace(row, principal_id=account_of(db, row.org_id, row.requester_id).principal)
+        terms = self._asking.terms(db, row, new.template)
+        if terms and terms.gates:
+            row = msgspec.structs.replace(row, state=AutomationState.AWAITING_APPROVAL, queued_at=None)
+        asked = self._asking.draft(db, row, terms) if terms else None
+        row = self._bindings.bind(row, new.template, asked, new.commitments)
+        automations.insert(db, row)
+        if new.sealed:
+            secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
+        given = {name: value for name, value in request.values.items() if value is not None}
+        data = {
+            "template": row.template,
+            "version": row.version,
+            "values": masked(new.template.variables, given),
+            "rerun_of": row.rerun_of,
+            "manifest": row.manifest_digest,
+            "with_mfa": new.with_mfa,
+        }
+        audit.append(db, row.created_at, row.org_id, actor, "run", f"automations/{row.id}", data)
+        if asked:
+            self._asking.ask(db, row, asked)
+            row = automations.get(db, row.org_id, row.id)
+        if offer and row.state is AutomationState.QUEUED:
+            offer.take(db, row)
+        return row
+
+    def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:
+        """Trigger a new automation of the same version with the same values; it names the old one.
+
+        Raises as `create`, and Conflict if another template has the name now: it must not get values that were typed
+        for the old one.
+        """
+        actor.require(Action.AUTOMATIONS_CREATE)
+
+        def query(db: Connection) -> tuple[AutomationRow, SealedRow | None]:
+            old = _get(db, actor, automation_id)[0]
+            now = templates.find(db, actor.org_id, old.template)
+            if now and now.id != old.template_id:
+                raise Conflict(f"another template is called {old.template} now", hint="Run that one, if it is right.")
+            return old, secrets.find_values(db, automation_id)
+
+        old, sealed = self._database.read(query)
+        values = msgspec.json.decode(old.values_json, type=dict[str, Value])
+        values.update(self._opened(sealed) if sealed else {})
+        request = RunRequest(template=old.template, version=old.version, values=values, reason=old.reason)
+        return self.create(actor, request, idempotency_key, rerun_of=old.id)
+
+    def _opened(self, sealed: SealedRow) -> dict[str, Value]:
+        try:
+            return self._vault.open_values(sealed).values
+        except CannotOpen as error:
+            raise Conflict("its secret values cannot be decrypted", hint="Run the template with new ones.") from error
+
+    def get(self, actor: Actor, automation_id: str) -> Automation:
+        """One automation whole. Raises NotFound."""
+        actor.require(Action.AUTOMATIONS_VIEW)
+
+        def query(db: Connection) -> Snapshot:
+            row, template = _get(db, actor, automation_id)
+            tries = jobs.list_of_automation(db, row.id)
+            candidates = self._candidates(db, actor.org_id, [row])
+            return Snapshot(row, template, tries, 0, candidates, held=self._fleet.held)
+
+        snapshot = self._database.read(query)
+        newest = snapshot.newest_job
+        if newest is None:
+            return whole(snapshot)
+        remark = self._job_logs.remark(newest.id, newest.leased_at)
+        return whole(replace(snapshot, log_bytes=self._job_logs.size(newest.id), log_remark=remark))
+
+    def list_newest(self, actor: Actor, wanted: Filter, cursor: str, limit: int) -> Page[AutomationSummary]:
+        """A page of the org's automations, newest first; without those whose templates the caller may not see.
+
+        A page may hold fewer than `limit` of them, and still not be the last. Raises NotFound where the filter names
+        a template or a requester that the org has not, instead of an empty list that looks like an answer.
+        """
+        actor.require(Action.AUTOMATIONS_VIEW)
+
+        def query(db: Connection) -> list[AutomationRow]:
+            rows = automations.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
+            hidden.update(row.id for row in rows if _is_hidden(db, actor, row))
+            return rows
+
+        hidden: set[str] = set()
+        rows = self._database.read_long(query, actor.org_id) if wanted.is_long else self._database.read(query)
+        candidates = self._database.read(lambda db: self._candidates(db, actor.org_id, rows))
+        held, reasons = self._fleet.held, dict[str, str]()
+        shown = ((row.id, summary(row, candidates, held, reasons)) for row in rows[:limit] if row.id not in hidden)
+        page = page_of_shown(shown, rows[limit - 1].id if len(rows) > limit else "")
+        if not page.items and not cursor:
+            self._database.read(lambda db: require_known(db, actor, wanted))
+        return page
+
+    def cancel(self, actor: Actor, automation_id: str) -> Automation:
+        """End a waiting automation, or ask the worker to stop a running one; asking twice is harmless.
+
+        Raises NotAllowed unless the caller triggered it and still may, or may cancel any; Conflict if it is over.
+        """
+        actor.require(Action.AUTOMATIONS_VIEW)
+        now = self._clock.now()
+
+        def work(db: Connection) -> JobRow | None:
+            row, _ = _get(db, actor, automation_id)
+            _require_may_cancel(actor, row)
+            job = jobs.find(db, row.job_id) if row.job_id else None
+            if automations.cancel_waiting(db, row.id, actor.user_id, now):
+                self._end_waiting(db, actor, row, job)
+            elif not automations.request_cancel(db, row.id, actor.user_id, now):
+                if row.state != AutomationState.RUNNING:
+                    raise Conflict(f"this automation is already over: it {_ENDED[row.state]}")
+                return job
+            audit.append(db, now, row.org_id, actor, "cancel", f"automations/{row.id}")
+            return job
+
+        job = self._database.write(work)
+        if job:
+            self._dispatch.wake_worker(job.worker_id)
+        self._signals.changed(automation_topic(automation_id), org_topic(actor.org_id))
+        return self.get(actor, automation_id)
+
+    def _end_waiting(self, db: Connection, actor: Actor, row: AutomationRow, job: JobRow | None) -> None:
+        """Take back the lease or the approval of an automation that was cancelled before it began."""
+        now = self._clock.now()
+        if job:
+            jobs.give_back(db, job.id, now)
+        told = None
+        if approval := approvals.find_of_automation(db, row.id):
+            told = self._progress.withdraw(db, approval, f"{actor.email} cancelled the automation", now)
+        self._progress.tell_cancelled(db, row.org_id, row.id, actor, told)
+
+    def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
+        """The newest attempt of an automation, None before the first. Raises NotFound."""
+        actor.require(Action.AUTOMATIONS_VIEW)
+
+        def query(db: Connection) -> JobRow | None:
+            _get(db, actor, automation_id)
+            tries = jobs.list_of_automation(db, automation_id)
+            return tries[-1] if tries else None
+
+        return self._database.read(query)
+
+    def forget_requests(self) -> None:
+        """Drop idempotency keys that are so old that nobody will send them again."""
+        before = self._clock.now() - REQUESTS_REMEMBERED
+        while self._database.write(lambda db: idempotency.delete_before(db, before, _FORGOTTEN_AT_ONCE)):
+            pass
+
+    def _candidates(self, db: Connection, org_id: str, rows: Sequence[AutomationRow]) -> list[Candidate]:
+        """Who serves the org, those among them who have not polled since the server started, to say why these wait."""
+        if not any(row.state is AutomationState.QUEUED for row in rows):
+            return []
+        known = self._fleet.candidates(org_id)
+        away = workers.list_longest_unseen(db, org_id, MOST_ABSENT_WORKERS)
+        known += [absent(row) for row in away if self._fleet.find(row.id) is None]
+        if not known and orgs.allows_shared_workers(db, org_id) and workers.has_shared(db):
+            known.append(Candidate(name=SHARED, is_connected=False, is_shared=True))
+        return known
+
+
+def _runnable_version(db: Connection, actor: Actor, request: RunRequest) -> tuple[VersionRow, Template, bool]:
+    """The version that is asked for, and whether it takes a code. Raises NotFound, or NotAllowed if not the actor's.
+
+    Also raises Conflict if it, or the newest one, under whose approval it falls, is not what was pushed.
+    """
+    version = templates.get_version(db, actor.org_id, request.template, request.version)
+    require_template_as_pushed(db, actor.org_id, version)
+    template = decode_template(version.document)
+    require_on(db, actor, Action.AUTOMATIONS_CREATE, template.name, template.labels)
+    if version.version != version.latest_version:
+        require_template_as_pushed(db, actor.org_id, templates.get_version(db, actor.org_id, request.template))
+    return version, template, asks_for_code(db, actor.org_id, version, template)
+
+
+def _get(db: Connection, actor: Actor, automation_id: str) -> tuple[AutomationRow, Template]:
+    """An automation and what it runs. Raises NotFound, also for one that the actor may not see."""
+    row = automations.get(db, actor.org_id, automation_id)
+    if _is_hidden(db, actor, row):
+        raise automations.not_found(automation_id)
+    return row, template_of(db, row.template_id, row.version)
+
+
+def _require_may_cancel(actor: Actor, row: AutomationRow) -> None:
+    """Raise NotAllowed unless they may. A token that is for looking cancels nothing, not even its holder's own."""
+    if actor.may(Action.AUTOMATIONS_CANCEL_ANY):
+        return
+    if row.requester_id != actor.user_id:
+        raise NotAllowed("you may only cancel what you triggered yourself", hint="Ask an operator.")
+    actor.require(Action.AUTOMATIONS_CREATE)
+
+
+def _is_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bool:
+    """Whether its template is hidden from the actor, who has not triggered it either."""
+    if row.requester_id == actor.user_id or not actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
+        return False
+    return is_hidden(db, actor, row.template, template_of(db, row.template_id, row.version).labels)
+
+
+_ENDED = {
+    AutomationState.SUCCEEDED: "succeeded",
+    AutomationState.FAILED: "failed",
+    AutomationState.CANCELLED: "was cancelled",
+    AutomationState.TIMED_OUT: "timed out",
+    AutomationState.REJECTED: "was rejected",
+    AutomationState.EXPIRED: "expired",
+    AutomationState.UNKNOWN: "ended unknown, because its worker was lost",
+}
+
+
+def _require_runnable(template: Template) -> None:
+    problems = unsupported(template)
+    if problems:
+        raise Conflict(
+            f"template {template.name} cannot run: {problems[0].message}",
+            hint="It can be pushed and shown, but nothing of it is executed.",
+            problems=tuple(problems),
+        )

@@ -1,0 +1,172 @@
+"""What people see of an automation, put together from its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from opsicle.domain.automations import AutomationState, JobState
+from opsicle.domain.templates import Phase, Template
+from opsicle.domain.workers import Candidate, absence, waiting_reason
+from opsicle.server.access.stored_values import shown_values, stored_requirements
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.jobs import JobRow
+from opsicle.wire.jobs import CommandReport, PhaseReport, StepState
+from opsicle.wire.user_api import Automation, AutomationSummary, Command, Job, Person, PhaseRun, WorkerRef
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An automation's rows as one transaction saw them; `tries` are its jobs, oldest first."""
+
+    row: AutomationRow
+    template: Template
+    tries: Sequence[JobRow]
+    log_bytes: int
+    candidates: Sequence[Candidate]
+    log_remark: str = ""
+    held: str = ""
+
+    @property
+    def newest_job(self) -> JobRow | None:
+        """The attempt that counts."""
+        return self.tries[-1] if self.tries else None
+
+
+def summary(
+    row: AutomationRow, candidates: Sequence[Candidate], held: str = "", known: dict[str, str] | None = None
+) -> AutomationSummary:
+    """An automation as it stands in a list. `held`: why nothing at all is handed out.
+
+    `known` are reasons for waiting by what is asked for: one list works each out once.
+    """
+    return AutomationSummary(
+        id=row.id,
+        state=row.state,
+        template=row.template,
+        version=row.version,
+        requester=Person(row.requester_id, row.requester_email, row.requester_name),
+        worker=WorkerRef(row.worker_id, row.worker_name) if row.worker_id and row.worker_name else None,
+        reason=row.reason,
+        rerun_of=row.rerun_of,
+        approval_id=row.approval_id,
+        exit_code=row.exit_code,
+        explanation=row.explanation,
+        waiting_reason=_waiting_reason(row, candidates, held, {} if known is None else known),
+        is_cancel_requested=row.cancel_requested_at is not None,
+        created_at=row.created_at,
+        queued_at=row.queued_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
+def whole(snapshot: Snapshot) -> Automation:
+    """An automation with its phases, values and jobs."""
+    row, template = snapshot.row, snapshot.template
+    newest = snapshot.newest_job
+    reports = _reports(newest) if newest else []
+    return Automation(
+        **msgspec.structs.asdict(summary(row, snapshot.candidates, snapshot.held)),
+        display_name=template.display_name,
+        values=shown_values(row.values_json),
+        variables=list(template.variables),
+        runs_on=template.runs_on,
+        phases=_phases(template.phases, reports),
+        jobs=[_job(job) for job in snapshot.tries],
+        log_bytes=snapshot.log_bytes,
+        log_remark=snapshot.log_remark,
+    )
+
+
+def _reports(job: JobRow) -> list[PhaseReport]:
+    """What the worker said of the phases. Of those that a lost job had not ended, nobody can say more: time stands."""
+    reports = msgspec.json.decode(job.phases, type=list[PhaseReport])
+    if job.state == JobState.UNKNOWN:
+        for report in reports:
+            steps: list[PhaseReport | CommandReport] = [report, *report.commands]
+            for step in steps:
+                if step.state in {StepState.PENDING, StepState.RUNNING}:
+                    step.state = StepState.UNKNOWN
+                    step.finished_at_ms = _milliseconds(job.finished_at) if step.started_at_ms is not None else None
+    return reports
+
+
+def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate], held: str, known: dict[str, str]) -> str:
+    if row.state == AutomationState.AWAITING_APPROVAL:
+        return f"it waits for approval: {row.waiting_for}"
+    if row.state != AutomationState.QUEUED:
+        return ""
+    if row.job_id:
+        worker = next((one for one in candidates if one.name == row.worker_name), None)
+        is_gone = worker is not None and not worker.is_connected
+        said = f"was given it, but {absence(worker)}" if worker and is_gone else "is about to start it"
+        return f"{row.worker_name} {said}"
+    if held:
+        return f"{held}: whoever runs the server must release the queue"
+    if row.requirements not in known:
+        asked = stored_requirements(row.requirements)
+        known[row.requirements] = waiting_reason(asked, candidates)
+    return known[row.requirements]
+
+
+def _phases(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> list[PhaseRun]:
+    """Each phase of the template with what the worker said of it; a report that does not fit is passed over."""
+    if len(reports) != len(phases):
+        reports = [PhaseReport(name=phase.name) for phase in phases]
+    return [_phase(phase, report) for phase, report in zip(phases, reports, strict=True)]
+
+
+def _phase(phase: Phase, report: PhaseReport) -> PhaseRun:
+    has_times = len(report.commands) == len(phase.commands)
+    commands = report.commands if has_times else [CommandReport(state=report.state) for _ in phase.commands]
+    return PhaseRun(
+        name=phase.name,
+        state=report.state,
+        started_at=_time(report.started_at_ms),
+        finished_at=_time(report.finished_at_ms),
+        exit_code=report.exit_code,
+        tries=report.tries,
+        tries_allowed=1 + (phase.retries.limit if phase.retries else 0),
+        explanation=report.explanation,
+        timeout=phase.timeout,
+        when=phase.when,
+        has_command_times=has_times and report.state != StepState.PENDING,
+        commands=[_command(text, command) for text, command in zip(phase.commands, commands, strict=True)],
+    )
+
+
+def _command(text: str, report: CommandReport) -> Command:
+    return Command(
+        command=text,
+        state=report.state,
+        started_at=_time(report.started_at_ms),
+        finished_at=_time(report.finished_at_ms),
+        exit_code=report.exit_code,
+        log_offset=report.log_offset,
+    )
+
+
+def _job(row: JobRow) -> Job:
+    return Job(
+        id=row.id,
+        fence=row.fence,
+        state=row.state,
+        worker=WorkerRef(row.worker_id, row.worker_name),
+        leased_at=row.leased_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        exit_code=row.exit_code,
+        explanation=row.explanation,
+    )
+
+
+def _milliseconds(at: datetime | None) -> int | None:
+    return int(at.timestamp() * 1000) if at else None
+
+
+def _time(at_ms: int | None) -> datetime | None:
+    return datetime.fromtimestamp(at_ms / 1000, UTC) if at_ms is not None else None

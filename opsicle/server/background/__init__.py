@@ -1,1 +1,0 @@
-"""Loops that run as long as the server does."""

@@ -1,0 +1,1 @@
+"""Telling people and asking them: channels, deliveries, and decisions that come back by chat."""

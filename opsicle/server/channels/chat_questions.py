@@ -1,0 +1,53 @@
+"""Decisions in a chat that has words only: what a press of a button lacks is asked for and taken from the answer."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from opsicle.kit.clock import Clock
+from opsicle.server.channels.chats import Ballot, ChatPerson, Chats, Wanted
+
+ANSWER_LIFE = timedelta(minutes=5)
+
+
+class _Question(NamedTuple):
+    """A decision that waits for what it lacks."""
+
+    ballot: Ballot
+    wanted: Wanted
+    until: datetime
+
+
+class ChatQuestions:
+    """One open question per chat user, in memory: if the server ends, they press again. Answers with what to tell."""
+
+    def __init__(self, chats: Chats, clock: Clock) -> None:
+        self._chats = chats
+        self._clock = clock
+        self._open: dict[tuple[str, str], _Question] = {}
+
+    def press(self, person: ChatPerson, verdict: str, approval_id: str) -> str:
+        """Decide, as far as a press of a button can. What was asked before is forgotten."""
+        self._open.pop(_key(person), None)
+        return self._try(person, Ballot(approval_id, verdict))
+
+    def answer(self, person: ChatPerson, text: str) -> str:
+        """Decide with what was asked for. "" if nothing was."""
+        question = self._open.pop(_key(person), None)
+        if question is None or question.until < self._clock.now():
+            return ""
+        if question.wanted is Wanted.REASON:
+            return self._try(person, question.ballot._replace(reason=text))
+        return self._try(person, question.ballot._replace(totp=text.strip()))
+
+    def _try(self, person: ChatPerson, ballot: Ballot) -> str:
+        outcome = self._chats.decide_as(person, ballot)
+        if outcome.wanted:
+            until = self._clock.now() + ANSWER_LIFE
+            self._open[_key(person)] = _Question(ballot._replace(totp=""), outcome.wanted, until)
+        return outcome.text
+
+
+def _key(person: ChatPerson) -> tuple[str, str]:
+    return person.channel.id, person.chat_user_id

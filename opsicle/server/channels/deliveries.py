@@ -1,0 +1,92 @@
+"""What admins see of the queue, and what they may do about it."""
+
+from __future__ import annotations
+
+from opsicle.domain.access import Action
+from opsicle.domain.channels import DeliveryState
+from opsicle.domain.errors import Conflict, NotFound
+from opsicle.kit.clock import Clock
+from opsicle.server.access import validators
+from opsicle.server.access.actor import Actor
+from opsicle.server.channels.outbox import GIVE_UP_AFTER
+from opsicle.server.http.paging import page_of
+from opsicle.server.store import audit, channels, deliveries
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.deliveries import DeliveryRow, Filter
+from opsicle.wire.channel_api import Delivery
+from opsicle.wire.pages import Page
+
+
+class Deliveries:
+    """An org's deliveries."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def list_deliveries(self, actor: Actor, channel: str, state: str, cursor: str, limit: int) -> Page[Delivery]:
+        """Newest first; `channel` is an id or a name, "" means any, as for `state`.
+
+        Raises InvalidInput for a state that there is not, NotFound for such a channel.
+        """
+        actor.require(Action.CHANNELS_VIEW)
+        if state and state not in list(DeliveryState):
+            raise validators.invalid("query.state", f"the state must be one of {', '.join(DeliveryState)}")
+
+        def query(db: Connection) -> list[DeliveryRow]:
+            channel_id = channels.get(db, actor.org_id, channel).id if channel else ""
+            return deliveries.list_newest(db, actor.org_id, Filter(channel_id, state), cursor, limit + 1)
+
+        return page_of(self._database.read(query), limit, _shown, lambda row: row.id)
+
+    def get(self, actor: Actor, delivery_id: str) -> Delivery:
+        """One delivery. Raises NotFound."""
+        actor.require(Action.CHANNELS_VIEW)
+        return self._database.read(lambda db: shown_delivery(db, actor.org_id, delivery_id))
+
+    def retry(self, actor: Actor, delivery_id: str) -> Delivery:
+        """Let a delivery that failed be tried again now, with all the time that a new one has.
+
+        Raises NotFound; Conflict if it did not fail.
+        """
+        actor.require(Action.CHANNELS_MANAGE)
+        now = self._clock.now()
+
+        def work(db: Connection) -> Delivery:
+            row = _get(db, actor.org_id, delivery_id)
+            if not deliveries.retry(db, actor.org_id, delivery_id, now, now + GIVE_UP_AFTER):
+                raise Conflict(f"the delivery is {row.state}", hint="Only one that failed can be tried again.")
+            audit.append(db, now, actor.org_id, actor, "retry", f"deliveries/{delivery_id}", {"channel": row.channel})
+            return shown_delivery(db, actor.org_id, delivery_id)
+
+        return self._database.write(work)
+
+
+def shown_delivery(db: Connection, org_id: str, delivery_id: str) -> Delivery:
+    """One delivery of an org as people see it. Raises NotFound."""
+    return _shown(_get(db, org_id, delivery_id))
+
+
+def _get(db: Connection, org_id: str, delivery_id: str) -> DeliveryRow:
+    row = deliveries.find(db, org_id, delivery_id)
+    if row is None:
+        raise NotFound(f"there is no delivery {delivery_id}", hint="`opsicle channels deliveries` shows them.")
+    return row
+
+
+def _shown(row: DeliveryRow) -> Delivery:
+    return Delivery(
+        id=row.id,
+        channel=row.channel,
+        kind=row.kind,
+        state=row.state,
+        recipient=row.target,
+        subject=row.subject,
+        attempts=row.attempts,
+        next_attempt_at=row.next_attempt_at,
+        last_error=row.last_error,
+        approval=row.approval_id or None,
+        automation=row.automation_id or None,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+    )

@@ -1,0 +1,156 @@
+"""Slack, as an app in Socket Mode: https://docs.slack.dev/apis/events-api/using-socket-mode/.
+
+What goes out are calls of the Web API with the bot's token; what comes in, envelopes over a WebSocket that the app's
+token opens. Nothing has to reach the server from outside.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from opsicle.domain.bounds import Word
+from opsicle.domain.channels import SlackConfig
+from opsicle.server.channels.egress import Reach
+from opsicle.server.channels.kinds.slack.blocks import Block, blocks_of, fallback, sections
+from opsicle.server.channels.kinds.slack.websocket import WebSocket
+from opsicle.server.channels.messages import Message, Undelivered
+
+if TYPE_CHECKING:
+    from opsicle.server.channels.kinds.slack.web import SlackWeb
+
+
+class SlackUser(msgspec.Struct):
+    """Who wrote, pressed or filled in."""
+
+    id: Word
+
+
+class Pressed(msgspec.Struct):
+    """A button that was pressed."""
+
+    action_id: str = ""
+    value: str | None = None
+
+
+class Field(msgspec.Struct):
+    """What stands in one field of a dialog."""
+
+    value: str | None = None
+
+
+class ViewState(msgspec.Struct):
+    """All that was filled in: block → action → field."""
+
+    values: dict[str, dict[str, Field]] = {}
+
+
+class View(msgspec.Struct):
+    """A dialog that was sent off."""
+
+    callback_id: str = ""
+    private_metadata: str = ""
+    state: ViewState = msgspec.field(default_factory=ViewState)
+
+
+class SlackEvent(msgspec.Struct):
+    """Something that was written. `im` is a room with the app alone."""
+
+    type: str = ""
+    channel_type: str = ""
+    channel: Word = ""
+    user: Word = ""
+    text: str = ""
+    subtype: str = ""
+    bot_id: str = ""
+
+
+class Payload(msgspec.Struct):
+    """What an envelope holds."""
+
+    type: str = ""
+    user: SlackUser | None = None
+    trigger_id: str = ""
+    actions: list[Pressed] = []
+    view: View | None = None
+    event: SlackEvent | None = None
+
+
+class Envelope(msgspec.Struct):
+    """One thing that happened. Its id goes back at once, or Slack sends it again."""
+
+    type: str
+    envelope_id: str = ""
+    payload: msgspec.Raw = msgspec.Raw(b"{}")
+    reason: str = ""
+
+
+def payload_of(envelope: Envelope) -> Payload:
+    """What an envelope holds; nothing, if it is none of the things that we know."""
+    try:
+        return msgspec.json.decode(envelope.payload, type=Payload)
+    except msgspec.MsgspecError:
+        return Payload()
+
+
+class Slack:
+    """One app in one workspace. `tokens` are the app's (xapp-) and the bot's (xoxb-)."""
+
+    def __init__(self, config: SlackConfig, tokens: str) -> None:
+        self._base = config.base_url
+        self._reach = Reach(config.allow_networks, config.ca_pem)
+        self._app_token, _, self._bot_token = tokens.partition(" ")
+
+    def send(self, message: Message) -> None:
+        """See `Transport`. Who is asked to decide gets two buttons."""
+        self._post(message.target, message.subject, blocks_of(message))
+
+    def say(self, room: str, text: str) -> None:
+        """Write to a room, or to a user. The text is never markup. Raises Undelivered."""
+        self._post(room, text, sections(text))
+
+    def ask(self, trigger_id: str, dialog: Block) -> None:
+        """Open a dialog for whoever has just pressed a button. Raises Undelivered."""
+        self._web(self._bot_token).views_open(trigger_id=trigger_id, view=dialog)
+
+    def listen(self) -> SlackConnection:
+        """Open a connection over which is told what happens. Raises Undelivered."""
+        opened = self._web(self._app_token).apps_connections_open(app_token=self._app_token)
+        return SlackConnection(WebSocket.open(str(opened.get("url", "")), self._reach))
+
+    def _post(self, room: str, text: str, blocks: list[Block]) -> None:
+        self._web(self._bot_token).chat_postMessage(
+            channel=room, text=fallback(text), blocks=blocks, mrkdwn=False, unfurl_links=False, unfurl_media=False
+        )
+
+    def _web(self, token: str) -> SlackWeb:
+        from opsicle.server.channels.kinds.slack.web import SlackWeb
+
+        return SlackWeb(self._base, token, self._reach)
+
+
+class SlackConnection:
+    """What happens at Slack, one envelope after the other."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+
+    def next(self, wait_seconds: float) -> Envelope | None:
+        """What happened next, or None if nothing did in this time. Raises Undelivered when the connection is over."""
+        text = self._socket.receive(wait_seconds)
+        if text is None:
+            return None
+        try:
+            return msgspec.json.decode(text, type=Envelope)
+        except msgspec.MsgspecError as error:
+            raise Undelivered("Slack sent an envelope that cannot be read") from error
+
+    def acknowledge(self, envelope: Envelope, payload: dict[str, Any] | None = None) -> None:
+        """Say that an envelope has arrived, with what Slack shall do about it. Raises Undelivered."""
+        answer: dict[str, Any] = {"envelope_id": envelope.envelope_id}
+        self._socket.send(msgspec.json.encode(answer | ({"payload": payload} if payload else {})).decode())
+
+    def close(self) -> None:
+        """End it."""
+        self._socket.close()

@@ -1,0 +1,211 @@
+"""Telling people: one durable delivery per recipient and channel, in the transaction of what they are told of.
+
+So whatever is committed is also told, whatever becomes of the server in the next moment, and nothing is told that was
+undone. Sending is `services/sending.py`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from opsicle.domain.automations import AutomationState
+from opsicle.domain.channels import CHATS, WEBHOOK, DeliveryState
+from opsicle.domain.notices import Notice, NoticeKind
+from opsicle.domain.templates import Value
+from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
+from opsicle.server.access.actor import Actor
+from opsicle.server.access.principals import account_of
+from opsicle.server.access.stored_values import shown_values
+from opsicle.server.channels.messages import CUT, Fact
+from opsicle.server.channels.recipients import named_by_template
+from opsicle.server.store import automations, channels, chat_links, deliveries, memberships, notice_preferences, notices
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.channels import ChannelRow
+from opsicle.server.store.database import Connection
+from opsicle.server.store.deliveries import DeliveryRow
+
+GIVE_UP_AFTER = timedelta(days=3)
+"""A channel that is down over a long weekend loses nothing."""
+
+MAX_FACT_CHARACTERS = 900
+"""So that what asks, why, with which values and what runs fit together into one message of a chat."""
+
+MAX_VALUES = 20
+
+Describe = Callable[[Connection, str, str], tuple[Fact, ...]]
+"""What is to be said of one approval (org id, approval id): why, until when, who else."""
+
+
+class Addressee(NamedTuple):
+    """Where one copy goes: `target` is an e-mail address, a chat, or "" for a webhook."""
+
+    user_id: str | None
+    target: str
+
+
+class Notices:
+    """Posts notices. What an approval is about, its own service says: `describe_approval` is set to that."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.ended: Counter[str] = Counter()
+        """How many automations of all orgs have ended in which state since the server started."""
+
+        self._clock = clock
+        self.describe_approval: Describe = lambda _db, _org_id, _approval_id: ()
+
+    def post(self, db: Connection, notice: Notice, besides: Notice | None = None) -> None:
+        """Inside a transaction: record a notice, and queue a delivery for each recipient on each channel to them.
+
+        Whoever is no member of the org, or has turned this kind off, gets none; nor does who is reached by `besides`,
+        which is posted at the same moment and says the same. A webhook gets one, whoever is told.
+        """
+        now = self._clock.now()
+        notices.insert(db, new_id(now), notice, now)
+        enabled = channels.list_enabled(db, notice.org_id)
+        facts = self._facts(db, notice) if enabled else ()
+        for channel in enabled:
+            told = set(self._addressees(db, besides, channel)) if besides and channel.kind != WEBHOOK else set()
+            for addressee in dict.fromkeys(self._addressees(db, notice, channel)):
+                if addressee not in told:
+                    self.queue(db, channel, notice, addressee, facts)
+
+    def post_finished(self, db: Connection, org_id: str, automation_id: str) -> None:
+        """Inside the transaction that ends an automation: tell whoever asked for it, and whom its template names.
+
+        Whoever asked hears of a success only if they want to.
+        """
+        row = automations.get(db, org_id, automation_id)
+        self._post_end(db, row, (row.requester_id,))
+
+    def post_cancelled(
+        self, db: Connection, org_id: str, automation_id: str, actor: Actor, besides: Notice | None = None
+    ) -> None:
+        """The same where somebody cancelled it before it began: who asked is told unless it was themselves.
+
+        `besides` is what those hear who were asked to approve it.
+        """
+        row = automations.get(db, org_id, automation_id)
+        asked, cancelled = (account_of(db, org_id, user_id) for user_id in (row.requester_id, actor.user_id))
+        is_own = asked.is_same_person(cancelled)
+        self._post_end(db, row, () if is_own else (row.requester_id,), f" by {actor.email}", besides)
+
+    def post_unapproved(self, db: Connection, org_id: str, automation_id: str, besides: Notice | None = None) -> None:
+        """The same where its approval ended it, of which the requester and the deciders hear by `besides`."""
+        self._post_end(db, automations.get(db, org_id, automation_id), (), besides=besides)
+
+    def _post_end(
+        self,
+        db: Connection,
+        row: AutomationRow,
+        people: tuple[str, ...],
+        by: str = "",
+        besides: Notice | None = None,
+    ) -> None:
+        self.ended[row.state] += 1
+        named, chats = named_by_template(db, row)
+        recipients = tuple(dict.fromkeys((*people, *named)))
+        if not recipients and not chats:
+            return
+        notice = Notice(
+            kind=NoticeKind.AUTOMATION_FINISHED,
+            org_id=row.org_id,
+            recipients=recipients,
+            of_success=tuple(set(people) - set(named)) if row.state == AutomationState.SUCCEEDED else (),
+            chats=chats,
+            subject=f"{row.template} {row.state.replace('_', ' ')}{by}",
+            automation_id=row.id,
+        )
+        self.post(db, notice, besides)
+
+    def queue(
+        self, db: Connection, channel: ChannelRow, notice: Notice, addressee: Addressee, facts: tuple[Fact, ...] = ()
+    ) -> str:
+        """Inside a transaction: queue one delivery; its id."""
+        now = self._clock.now()
+        row = DeliveryRow(
+            id=new_id(now),
+            org_id=notice.org_id,
+            channel_id=channel.id,
+            channel=channel.name,
+            kind=notice.kind,
+            user_id=addressee.user_id,
+            target=addressee.target,
+            subject=notice.subject,
+            facts=msgspec.json.encode(facts).decode(),
+            approval_id=notice.approval_id,
+            automation_id=notice.automation_id,
+            state=DeliveryState.QUEUED,
+            next_attempt_at=now,
+            give_up_at=now + GIVE_UP_AFTER,
+            created_at=now,
+        )
+        deliveries.insert(db, row)
+        return row.id
+
+    def reach(self, db: Connection, channel: ChannelRow, user_id: str) -> Addressee | None:
+        """Where a channel reaches a member of its org; None if it cannot, or they are none or disabled.
+
+        Of a service account, whose address is no mailbox, whoever answers for it.
+        """
+        if channel.kind == WEBHOOK:
+            return Addressee(None, "")
+        member = memberships.find(db, channel.org_id, user_id)
+        if member and member.owner_id:
+            member = memberships.find(db, channel.org_id, member.owner_id)
+        if member is None or member.is_disabled:
+            return None
+        if channel.kind not in CHATS:
+            return Addressee(member.user_id, member.email)
+        link = chat_links.find(db, channel.id, member.user_id)
+        return Addressee(member.user_id, link.chat_id) if link else None
+
+    def _addressees(self, db: Connection, notice: Notice, channel: ChannelRow) -> Iterator[Addressee]:
+        if channel.kind == WEBHOOK:
+            yield Addressee(None, "")
+            return
+        yield from (Addressee(None, chat.id) for chat in notice.chats if chat.channel == channel.kind)
+        for user_id in notice.recipients:
+            addressee = self.reach(db, channel, user_id)
+            kind = NoticeKind.AUTOMATION_SUCCEEDED if user_id in notice.of_success else notice.kind
+            if addressee and notice_preferences.wants(db, addressee.user_id or user_id, channel.id, kind):
+                yield addressee
+
+    def _facts(self, db: Connection, notice: Notice) -> tuple[Fact, ...]:
+        row = automations.find(db, notice.org_id, notice.automation_id) if notice.automation_id else None
+        facts = _facts_of(row, is_over=notice.kind == NoticeKind.AUTOMATION_FINISHED) if row else ()
+        if notice.approval_id:
+            facts = (*facts, *self.describe_approval(db, notice.org_id, notice.approval_id))
+        return tuple(Fact(fact.label, _short(fact.text)) for fact in facts if fact.text)
+
+
+def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
+    """What is to be said of an automation; a secret's value is masked in its row already."""
+    values = shown_values(row.values_json)
+    shown = [f"{name}={_written(value)}" for name, value in list(values.items())[:MAX_VALUES]]
+    shown += [f"… and {len(values) - len(shown)} more: see the page"] if len(values) > len(shown) else []
+    facts = (
+        Fact("Asked by", f"{row.requester_name} ({row.requester_email})"),
+        Fact("Template", f"{row.template}, version {row.version}"),
+        Fact("Values", "\n".join(shown)),
+        Fact("Reason", row.reason),
+    )
+    if not is_over:
+        return facts
+    code = "" if row.exit_code is None else str(row.exit_code)
+    return (*facts, Fact("State", row.state), Fact("Exit code", code), Fact("Explanation", row.explanation))
+
+
+def _written(value: Value) -> str:
+    """A value on one line: a line break in it makes nothing that looks like another value. Signs come with sending."""
+    return value if isinstance(value, str) and value.isprintable() else json.dumps(value, ensure_ascii=False)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_FACT_CHARACTERS else text[: MAX_FACT_CHARACTERS - len(CUT)] + CUT

@@ -1,0 +1,237 @@
+"""An org's channels: made, changed, tried and removed by admins. A credential goes in and never comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from opsicle.domain.access import Action
+from opsicle.domain.channels import (
+    CHANNEL_NAME,
+    CHANNEL_NAME_RULE,
+    Config,
+    destination,
+    problems_of,
+    wrong_credential,
+)
+from opsicle.domain.errors import Conflict, InvalidInput
+from opsicle.domain.notices import Notice, NoticeKind
+from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
+from opsicle.server.access import validators
+from opsicle.server.access.actor import Actor
+from opsicle.server.channels.deliveries import shown_delivery
+from opsicle.server.channels.egress_bounds import EgressBounds
+from opsicle.server.channels.messages import Fact
+from opsicle.server.channels.outbox import Notices
+from opsicle.server.http.paging import page_of
+from opsicle.server.identity.step_up import StepUp
+from opsicle.server.keys.vault import Vault
+from opsicle.server.store import audit, channels, chat_links, deliveries, notice_preferences
+from opsicle.server.store.channels import ChannelRow
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.secrets import SealedRow
+from opsicle.wire.channel_api import Channel, CreateChannelRequest, Delivery, UpdateChannelRequest
+from opsicle.wire.pages import Page
+from opsicle.wire.user_api import Person
+
+UNSET = msgspec.UNSET
+
+
+@dataclass(frozen=True)
+class Channels:
+    """The channels of an org."""
+
+    database: Database
+    vault: Vault
+    bounds: EgressBounds
+    notices: Notices
+    step_up: StepUp
+    clock: Clock
+
+    def create(self, actor: Actor, request: CreateChannelRequest) -> Channel:
+        """Make a channel. Raises InvalidInput, Conflict if the name is taken, StepUpRequired."""
+        self._check(actor)
+        if not CHANNEL_NAME.fullmatch(request.name):
+            raise validators.invalid("name", f"the name must be {CHANNEL_NAME_RULE}")
+        self._check_config(request.config)
+        _check_credential(request.config, request.credential)
+        now = self.clock.now()
+        row = ChannelRow(
+            id=new_id(now),
+            org_id=actor.org_id,
+            name=request.name,
+            kind=request.config.kind,
+            config=msgspec.json.encode(request.config).decode(),
+            version=1,
+            credential_version=1 if request.credential else 0,
+            is_enabled=request.is_enabled,
+            created_at=now,
+            updated_at=now,
+            updater_id=actor.user_id,
+            updater_email=actor.email,
+            updater_name=actor.name,
+        )
+        sealed = self._sealed(row, request.credential) if request.credential else None
+
+        def work(db: Connection) -> Channel:
+            if not channels.insert(db, row, sealed):
+                raise Conflict(f"there is a channel {row.name} already", hint="Change it, or choose another name.")
+            data = {"kind": row.kind, "config": msgspec.to_builtins(request.config), "is_enabled": row.is_enabled}
+            audit.append(db, now, actor.org_id, actor, "create", _resource(row), data)
+            return _shown(db, row)
+
+        return self.database.write(work)
+
+    def update(self, actor: Actor, id_or_name: str, request: UpdateChannelRequest) -> Channel:
+        """Change what is given of a channel; what failed through it is tried again at once.
+
+        A credential never goes to another place than the one that it was given for: whoever changes that place gives
+        it anew. Nor does a new place speak for those who have linked themselves at the old one. Raises NotFound,
+        InvalidInput, Conflict if someone else was first, StepUpRequired.
+        """
+        self._check(actor)
+        old = self.database.read(lambda db: channels.get(db, actor.org_id, id_or_name))
+        config = _config(old) if request.config is UNSET else request.config
+        if request.config is not UNSET:
+            self._check_config(config)
+        _check_change(old, config, request)
+        new = msgspec.structs.replace(
+            old,
+            config=msgspec.json.encode(config).decode(),
+            version=old.version + 1,
+            is_enabled=old.is_enabled if request.is_enabled is UNSET else request.is_enabled,
+            updated_at=self.clock.now(),
+            updater_id=actor.user_id,
+            updater_email=actor.email,
+            updater_name=actor.name,
+        )
+        after = msgspec.structs.replace(new, credential_version=old.credential_version + 1)
+        sealed = None if request.credential is UNSET else self._sealed(after, request.credential)
+
+        def work(db: Connection) -> Channel:
+            if not channels.replace(db, new) or (sealed and not channels.replace_credential(db, new, sealed)):
+                raise Conflict(f"the channel {old.name} changed meanwhile", hint="Look at it, and try again.")
+            if destination(config) != destination(_config(old)):
+                chat_links.delete_of_channel(db, new.id)
+            deliveries.hasten(db, new.id, new.updated_at)
+            data = {"version": new.version, **_difference(old, new), "has_new_credential": sealed is not None}
+            audit.append(db, new.updated_at, actor.org_id, actor, "update", _resource(new), data)
+            return _shown(db, after if sealed else new)
+
+        return self.database.write(work)
+
+    def delete(self, actor: Actor, id_or_name: str) -> None:
+        """Remove a channel and what is still to go out through it. Raises NotFound or StepUpRequired."""
+        self._check(actor)
+
+        def work(db: Connection) -> None:
+            row = channels.get(db, actor.org_id, id_or_name)
+            data = {"open_deliveries": deliveries.count_open(db, row.id)}
+            deliveries.delete_of_channel(db, row.id)
+            chat_links.delete_of_channel(db, row.id)
+            notice_preferences.delete_of_channel(db, row.id)
+            channels.delete(db, actor.org_id, row.id)
+            audit.append(db, self.clock.now(), actor.org_id, actor, "delete", _resource(row), data)
+
+        self.database.write(work)
+
+    def test(self, actor: Actor, id_or_name: str) -> Delivery:
+        """Queue a message to the caller through this channel. Raises NotFound; Conflict if it is turned off."""
+        actor.require(Action.CHANNELS_MANAGE)
+
+        def work(db: Connection) -> Delivery:
+            row = channels.get(db, actor.org_id, id_or_name)
+            if not row.is_enabled:
+                raise Conflict(f"the channel {row.name} is turned off", hint="Turn it on first.")
+            notice = Notice(
+                kind=NoticeKind.CHANNEL_TEST,
+                org_id=actor.org_id,
+                recipients=(),
+                subject=f"Opsicle can reach you through {row.name}",
+            )
+            addressee = self.notices.reach(db, row, actor.user_id)
+            if addressee is None:
+                raise Conflict("this channel does not know you yet", hint="Link yourself: `opsicle channels link`.")
+            asked_by = Fact("Asked by", f"{actor.name} ({actor.email})")
+            delivery_id = self.notices.queue(db, row, notice, addressee, (asked_by,))
+            audit.append(db, self.clock.now(), actor.org_id, actor, "test", _resource(row))
+            return shown_delivery(db, actor.org_id, delivery_id)
+
+        return self.database.write(work)
+
+    def list_channels(self, actor: Actor, cursor: str, limit: int) -> Page[Channel]:
+        """The org's channels by name."""
+        actor.require(Action.CHANNELS_VIEW)
+
+        def query(db: Connection) -> Page[Channel]:
+            rows = channels.list_by_name(db, actor.org_id, cursor, limit + 1)
+            return page_of(rows, limit, lambda row: _shown(db, row), lambda row: row.name)
+
+        return self.database.read(query)
+
+    def get(self, actor: Actor, id_or_name: str) -> Channel:
+        """One channel without its credential. Raises NotFound."""
+        actor.require(Action.CHANNELS_VIEW)
+        return self.database.read(lambda db: _shown(db, channels.get(db, actor.org_id, id_or_name)))
+
+    def _check(self, actor: Actor) -> None:
+        actor.require(Action.CHANNELS_MANAGE)
+        self.step_up.require(actor)
+
+    def _check_config(self, config: Config) -> None:
+        if problems := problems_of(config) or tuple(self.bounds.problems_of(config)):
+            raise InvalidInput("the channel's settings cannot be used: " + problems[0].message, problems=problems)
+
+    def _sealed(self, row: ChannelRow, credential: str) -> SealedRow:
+        return self.vault.seal_credential(row.org_id, row.id, row.credential_version, credential)
+
+
+def _config(row: ChannelRow) -> Config:
+    config: Config = msgspec.json.decode(row.config, type=Config)
+    return config
+
+
+def _check_credential(config: Config, credential: str) -> None:
+    if wrong := wrong_credential(config, credential):
+        raise validators.invalid("credential", wrong)
+
+
+def _check_change(old: ChannelRow, config: Config, request: UpdateChannelRequest) -> None:
+    """Raise InvalidInput for another kind, a credential that cannot be, or an old one that would go elsewhere."""
+    before = _config(old)
+    if config.kind != before.kind:
+        raise validators.invalid("config.kind", f"the channel is a {before.kind} and stays one")
+    if request.credential is not UNSET:
+        _check_credential(config, request.credential)
+    elif destination(config) != destination(before):
+        if old.credential_version:
+            raise validators.invalid("credential", "give the credential anew: the place that it goes to changes")
+        _check_credential(config, "")
+
+
+def _difference(old: ChannelRow, new: ChannelRow) -> dict[str, object]:
+    before, after = msgspec.to_builtins(_config(old)), msgspec.to_builtins(_config(new))
+    changed = {key: value for key, value in after.items() if before.get(key) != value}
+    return {"config": changed, "is_enabled": new.is_enabled}
+
+
+def _shown(db: Connection, row: ChannelRow) -> Channel:
+    return Channel(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        config=_config(row),
+        has_credential=row.credential_version > 0,
+        is_enabled=row.is_enabled,
+        version=row.version,
+        open_deliveries=deliveries.count_open(db, row.id),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        updated_by=Person(row.updater_id, row.updater_email, row.updater_name),
+    )
+
+
+def _resource(row: ChannelRow) -> str:
+    return f"channels/{row.name}"

@@ -1,0 +1,113 @@
+"""What a poll shows of its worker before anything is handed out: its clock, its lives, its labels.
+
+Nothing of that is trusted further than to give a worker less: what it may have beyond is granted by people.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+
+from opsicle.domain.clocks import is_off, offset_of, offset_text
+from opsicle.kit.clock import Clock
+from opsicle.server.access.actor import SystemActor, WorkerActor
+from opsicle.server.fleet.presence import Fleet, Presence
+from opsicle.server.store import audit, workers
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.workers.enrolment import check_facts
+from opsicle.wire.worker_api import POLL_SECONDS, PollRequest
+
+log = logging.getLogger(__name__)
+
+WITHHELD_POLL_SECONDS = 10.0
+"""How long the poll of a worker is held that is given no work: its next one may show that it can have some again."""
+
+DOUBTFUL_POLL_SECONDS = 1.0
+"""The same where that has just been found, or is not certain: a server that was paused reads polls of long ago."""
+
+
+class Arrivals:
+    """Looks at each poll as it comes in."""
+
+    def __init__(self, database: Database, fleet: Fleet, clock: Clock) -> None:
+        self._database = database
+        self._fleet = fleet
+        self._clock = clock
+
+    def note(self, worker: WorkerActor, request: PollRequest) -> Presence:
+        """Note what a worker says of itself, and end the poll that this one replaces.
+
+        Raises InvalidInput for labels or slots that no worker can have.
+        """
+        presence = self._fleet.find(worker.worker_id)
+        if presence is None or (presence.poll.labels, presence.poll.slots) != (request.labels, request.slots):
+            check_facts(request.labels, request.slots)
+        if presence is None:
+            presence = Presence(worker.worker_id, worker.name, worker.org_id, request, 0.0, worker.is_shared)
+            self._fleet.add(presence)
+        presence.poll = request
+        presence.seen_at = self._clock.monotonic()
+        self._note_clock(presence, request)
+        self._note_life(presence, worker, request)
+        presence.has_left = presence.has_hung_up = False
+        return presence
+
+    def record(self, db: Connection, presence: Presence, request: PollRequest) -> None:
+        """Inside the poll's transaction: keep what the worker says, and read what people say of it."""
+        standing = workers.record_poll(db, presence.worker_id, request, self._clock.now())
+        presence.is_draining = standing.is_draining
+        if standing.granted_labels != presence.granted:
+            presence.granted = standing.granted_labels
+        if standing.copied_from and not presence.lives.copied:  # found out before the server started
+            addresses = msgspec.json.decode(standing.copied_from, type=tuple[str, ...])
+            presence.lives.remember_copied(addresses, self._clock.monotonic())
+
+    def longest_hold(self, presence: Presence) -> float:
+        """How many seconds a poll of this worker may be held at most."""
+        was_withheld, presence.was_withheld = presence.was_withheld, bool(self._fleet.withheld(presence))
+        now = self._clock.monotonic()
+        if presence.lives.is_settling(now) or presence.lives.is_in_doubt(now):
+            return DOUBTFUL_POLL_SECONDS
+        if presence.was_withheld:
+            return WITHHELD_POLL_SECONDS if was_withheld else DOUBTFUL_POLL_SECONDS
+        return POLL_SECONDS
+
+    def _note_clock(self, presence: Presence, request: PollRequest) -> None:
+        before = presence.clock_offset
+        if request.sent_at_ms is None:
+            presence.clock_offset = None
+            return
+        offset = presence.clock_offset = offset_of(request.sent_at_ms, self._clock.now())
+        was_off = before is not None and is_off(before)
+        if is_off(offset) and not was_off:
+            facts = {"worker": presence.name, "worker_id": presence.worker_id, "clock": f"{offset_text(offset)} ours"}
+            log.warning("a worker's clock is off: it is given no work until that is right", extra=facts)
+        elif was_off and not is_off(offset):
+            log.info("a worker's clock is right again", extra={"worker": presence.name})
+
+    def _note_life(self, presence: Presence, worker: WorkerActor, request: PollRequest) -> None:
+        lives, now = presence.lives, self._clock.monotonic()
+        was_copied = bool(lives.copied)
+        is_new = lives.hear(request.boot_id, worker.address, now, has_left=presence.has_left)
+        if lives.copied and not was_copied:
+            facts = {"worker": presence.name, "worker_id": worker.worker_id, "addresses": list(lives.copied)}
+            log.error("two processes use one worker's identity: neither is given work", extra=facts)
+            self._record(worker, "notice_copy", lives.copied)
+        elif lives.forget_silent(now):
+            log.warning("only one process uses the worker's identity again", extra={"worker": presence.name})
+            self._record(worker, "end_copy", ())
+        if is_new:  # what an older life is still owed is nothing: most likely nobody would hear it
+            presence.wake()
+            presence.open_polls.clear()
+        elif watch := presence.open_polls.get(request.boot_id):
+            watch.wake()
+
+    def _record(self, worker: WorkerActor, verb: str, addresses: tuple[str, ...]) -> None:
+        def work(db: Connection) -> None:
+            copied_from = msgspec.json.encode(addresses).decode() if addresses else None
+            workers.set_copied_from(db, worker.worker_id, copied_from)
+            data = {"name": worker.name, "addresses": list(addresses)}
+            audit.append(db, self._clock.now(), worker.record, SystemActor(), verb, f"workers/{worker.worker_id}", data)
+
+        self._database.write(work)

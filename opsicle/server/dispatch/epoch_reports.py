@@ -1,0 +1,98 @@
+"""What workers know and the server does not: that there was a later state than the one it runs on."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+
+from opsicle.domain.automations import AutomationState
+from opsicle.kit.clock import Clock
+from opsicle.security.order_key import OrderPublicKey
+from opsicle.server.access.actor import WorkerActor
+from opsicle.server.store import audit, automations, epochs
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.epochs import Epoch
+from opsicle.server.workers.holds import Hold
+from opsicle.wire.worker_api import RanAutomation, SignedOrder
+
+log = logging.getLogger(__name__)
+
+OLDER_COPY = "held, because a worker has worked for a later state of this server"
+
+_NOT_BEGUN = frozenset({AutomationState.QUEUED, AutomationState.AWAITING_APPROVAL})
+
+
+class _Claim(msgspec.Struct):
+    """What of an order matters here."""
+
+    epoch: int = 0
+    epoch_id: str = ""
+
+
+class EpochReports:
+    """Hears workers out. A worker's bare word holds nothing up: a later epoch is shown by an order signed in it."""
+
+    def __init__(self, database: Database, hold: Hold, key: OrderPublicKey, epoch: Epoch, clock: Clock) -> None:
+        self._database = database
+        self._hold = hold
+        self._key = key
+        self._epoch = epoch
+        self._clock = clock
+        self._told: set[str] = set()
+        """Workers that have told what they ran, in this life of the server."""
+
+    def hear_newer(self, worker: WorkerActor, proof: SignedOrder) -> bool:
+        """Hold the queue if the order was signed in a later epoch, or in another one of the same number; whether so."""
+        claim = self._claim(proof)
+        mine = self._epoch
+        if claim is None or claim.epoch < mine.number or (claim.epoch, claim.epoch_id) == mine:
+            return False
+        if not self._hold.is_held:
+            log.error("this server runs on an older copy", extra={"epoch": mine.number, "known": claim.epoch})
+
+            def work(db: Connection) -> None:
+                epochs.note_known(db, claim.epoch)
+                data = {"epoch": mine.number, "worker_knows": claim.epoch}
+                audit.append(db, self._clock.now(), worker.record, worker, "report_newer_epoch", "server", data)
+
+            self._database.write(work)
+        self._hold.hold(OLDER_COPY)
+        return True
+
+    def wants_ran(self, worker: WorkerActor) -> bool:
+        """Whether a worker is to tell what it ran: once, while the queue is held."""
+        return self._hold.is_held and worker.worker_id not in self._told
+
+    def hear_ran(self, worker: WorkerActor, ran: tuple[RanAutomation, ...]) -> None:
+        """Put into the record what a worker has run that the server does not know of, or takes for not begun."""
+        if worker.worker_id in self._told or not self._hold.is_held:
+            return
+        self._told.add(worker.worker_id)
+
+        def work(db: Connection) -> int:
+            return sum(self._record(db, worker, each) for each in ran)
+
+        if count := self._database.write(work):
+            facts = {"worker": worker.name, "count": count}
+            log.warning("a worker has run what the server does not know of", extra=facts)
+
+    def _record(self, db: Connection, worker: WorkerActor, ran: RanAutomation) -> bool:
+        place = automations.find_place(db, ran.automation_id)
+        if place and place.state not in _NOT_BEGUN:
+            return False
+        if place and not worker.is_shared and place.org_id != worker.org_id:
+            return False  # nobody says anything of another org's
+        verb = "report_ran" if place else "report_unknown_automation"
+        org_id = place.org_id if place else worker.record
+        data = {"began_at_ms": ran.began_at_ms}
+        audit.append(db, self._clock.now(), org_id, worker, verb, f"automations/{ran.automation_id}", data)
+        return True
+
+    def _claim(self, proof: SignedOrder) -> _Claim | None:
+        if not self._key.has_signed(proof.order, proof.signature):
+            return None
+        try:
+            return msgspec.json.decode(proof.order, type=_Claim)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None

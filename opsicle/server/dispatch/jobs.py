@@ -1,0 +1,371 @@
+"""What a worker says of a job it was handed: may I start, here is output, this is how it ended.
+
+Nothing here trusts a worker further than its own newest lease: a stale fence changes nothing. Every method may be
+called again with the same arguments, because the answer to the first call may have been lost on the way.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+
+import msgspec
+
+from opsicle.domain.automations import JobState, WorkerLost
+from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, Unavailable
+from opsicle.kit.clock import Clock
+from opsicle.server.access.actor import SystemActor, WorkerActor
+from opsicle.server.channels.outbox import Notices
+from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.dispatch.leases import Lease
+from opsicle.server.dispatch.leasing import Leased, Leasing, may_serve
+from opsicle.server.fleet.presence import Presence
+from opsicle.server.fleet.pubsub import Signals, automation_topic, org_topic
+from opsicle.server.store import audit, automations, jobs
+from opsicle.server.store.automations import Ending
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.jobs import JobRow
+from opsicle.wire.jobs import MAX_EXPLANATION, Outcome
+from opsicle.wire.worker_api import Done, FinishReply, FinishRequest, LogReply, LogRequest, RefuseRequest, SignedOrder
+
+log = logging.getLogger(__name__)
+
+SLOW_DISK_SECONDS = 2.0
+"""A commit that takes longer than this may have kept polls from their answers: nobody is judged by it."""
+
+_ANSWERABLE = frozenset({JobState.RUNNING, JobState.UNKNOWN})
+"""States in which output and the end of a job are still taken from the holder of the newest lease."""
+
+
+UNTIMELY_ENDING = "is this worker's clock, or the server's, wrong?"
+"""So ended the reason of a worker that refused for the time before it could say so in a field of its own."""
+
+
+class Jobs:
+    """The life of a job between its lease and its end."""
+
+    def __init__(
+        self,
+        database: Database,
+        job_logs: JobLogs,
+        leasing: Leasing,
+        signals: Signals,
+        notices: Notices,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._job_logs = job_logs
+        self._leasing = leasing
+        self._fleet = leasing.fleet
+        self._leases = leasing.leases
+        self._signals = signals
+        self._notices = notices
+        self._clock = clock
+        self._suspects: set[str] = set()
+        self.hear_newer_epoch: Callable[[WorkerActor, SignedOrder], bool] = lambda _worker, _proof: False
+
+    def recover(self) -> None:
+        """Give every job on lease one full term, because nobody could renew it while the server was away."""
+        for row in self._database.read(jobs.list_all_held):
+            self._leases.grant(Lease(row.id, row.automation_id, row.org_id, row.worker_id, row.fence))
+
+    def refresh_queue(self) -> None:
+        """Look whether what is thought to wait does, and whether all that does is known."""
+        self._leasing.kinds.refresh()
+
+    def start(self, worker: WorkerActor, job_id: str, fence: int) -> Done:
+        """Let a leased job begin; only after the answer may the worker execute anything.
+
+        Raises LeaseLost if the lease has lapsed, the automation was cancelled meanwhile, or its org no longer lets
+        this shared worker serve it.
+        """
+        now = self._clock.now()
+
+        def work(db: Connection) -> JobRow:
+            job = _get_own(db, worker, job_id, fence)
+            if job.state == JobState.RUNNING:
+                return job
+            if not may_serve(db, worker, job.org_id):
+                raise _lease_lost(job_id)
+            if not (jobs.start(db, job_id, now) and automations.start(db, job.automation_id, job_id, now)):
+                raise _lease_lost(job_id)
+            audit.append(db, now, job.org_id, worker, "start", _resource(job), {"job": job_id})
+            return job
+
+        job = self._database.write(work)
+        self._changed(job)
+        return Done(JobState.RUNNING)
+
+    def refuse(self, worker: WorkerActor, job_id: str, request: RefuseRequest) -> Done:
+        """End an automation whose order its worker will not carry out; nothing of it was run.
+
+        One that was refused for its time waits again: another worker's clock may be right, as may this one's later.
+        So does one whose order is from an older state of the server; nothing is handed out by that any more.
+        Raises LeaseLost if the lease has lapsed, or the worker has said so before; Conflict if the job has begun.
+        """
+        now, reason = self._clock.now(), request.reason[:MAX_EXPLANATION]
+        is_untimely = request.is_untimely or request.reason.endswith(UNTIMELY_ENDING)
+        is_outdated = request.newer_epoch is not None and self.hear_newer_epoch(worker, request.newer_epoch)
+
+        def work(db: Connection) -> JobRow:
+            job = _get_own(db, worker, job_id, request.fence)
+            if job.state != JobState.LEASED:
+                raise Conflict(f"job {job_id} is {job.state} and cannot be refused any more", hint="Drop it.")
+            if is_untimely or is_outdated:
+                self._lose(db, job, worker, reason)
+                return job
+            jobs.give_back(db, job_id, now)
+            explanation = f"worker {worker.name} refused to run it: {reason}"
+            automations.refuse(db, job.automation_id, job_id, now, explanation)
+            self._notices.post_finished(db, job.org_id, job.automation_id)
+            audit.append(db, now, job.org_id, worker, "refuse_order", _resource(job), {"job": job_id, "reason": reason})
+            return job
+
+        job = self._database.write(work)
+        self._leases.end(job_id)
+        if is_untimely:
+            self._fleet.note_untimely(worker.worker_id, request.sent_at_ms)
+        self._free_slot(worker.worker_id)
+        self._changed(job)
+        if is_untimely:
+            self._fleet.wake_org(job.org_id)
+        return Done(JobState.RETURNED)
+
+    def log(self, worker: WorkerActor, job_id: str, request: LogRequest) -> LogReply:
+        """Keep output, and how far the phases are. Raises LeaseLost if the job is over or another's."""
+        job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
+        durable_to = self._append(job, request)
+        if request.phases is not None:
+            phases = msgspec.json.encode(request.phases).decode()
+            self._database.write(lambda db: jobs.record_phases(db, job_id, phases))
+        self._signals.changed(automation_topic(job.automation_id))
+        return LogReply(durable_to)
+
+    def finish(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> FinishReply:
+        """Record how a job ended, with the last of its output; the answer brings the next work, if any waits.
+
+        Raises LogIncomplete while part of the log is missing; LeaseLost when the lease has passed on, so that a
+        worker that was cut off can never overwrite its successor's result; Unavailable for the word of a life that may
+        be a copy.
+        """
+        presence = self._fleet.find(worker.worker_id)
+        self._check_life(presence, request)
+        if request.log_bytes:
+            self._keep_last(worker, job_id, request)
+        leased = Leased()
+
+        def work(db: Connection) -> JobRow:
+            nonlocal leased
+            job = self._finish(db, worker, job_id, request)
+            if presence and request.is_slot_free:
+                free = self._leasing.free_slots(presence, jobs.count_held(db, worker.worker_id))
+                leased = self._leasing.lease_waiting(db, presence, free, is_handed=True)
+            return job
+
+        job = self._database.write(work)
+        self._leases.end(job_id)
+        if presence:
+            presence.busy = max(0, presence.busy - 1) + len(leased.items)
+            self._hand(presence, leased)
+        if job.state in _LOST:  # what it was to do may wait again, and not for this worker alone
+            self._fleet.wake_org(job.org_id)
+        self._changed(job)
+        return FinishReply(job.state, leased.work)
+
+    def _check_life(self, presence: Presence | None, request: FinishRequest) -> None:
+        """Raise Unavailable where a copy of a worker's folder may speak of a job that the original still runs.
+
+        What the journal of a copy does not know the end of would be given up, or even run again.
+        """
+        if request.outcome.state != JobState.UNKNOWN or not request.boot_id:
+            return
+        if presence is None or not presence.lives.is_only(request.boot_id, self._clock.monotonic()):
+            raise Unavailable("it is not clear yet which process this worker is", hint="Say it again a little later.")
+
+    def _hand(self, presence: Presence, leased: Leased) -> None:
+        """Let the leases begin that go out with an answer; if there are none, let the open poll use the slot."""
+        self._leasing.granted(presence, leased)
+        presence.wake()
+
+    def _keep_last(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> None:
+        """Keep the last of a log. Raises LogIncomplete if something is missing before it that can still come."""
+        if request.chunks and not self._job_logs.is_full(self._job_logs.size(job_id)):
+            job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
+            durable_to = self._append(job, request)
+        else:
+            durable_to = self._job_logs.size(job_id)
+        if durable_to >= request.log_bytes or self._job_logs.is_full(durable_to):
+            return
+        job = self._database.read(lambda db: _get_own(db, worker, job_id, request.fence))
+        if self._is_after_loss(job, request):
+            self._job_logs.note_loss(job_id, durable_to, request.log_bytes)
+        else:
+            raise LogIncomplete(f"the log is here up to byte {durable_to} of {request.log_bytes}")
+
+    def _append(self, job: JobRow, request: LogRequest | FinishRequest) -> int:
+        """Keep output; answers up to where all of it is durable."""
+        return self._job_logs.append(
+            job.id, request.chunks, lambda: self._is_after_loss(job, request), org_id=job.org_id
+        )
+
+    def _is_after_loss(self, job: JobRow, request: LogRequest | FinishRequest) -> bool:
+        """Whether what is missing of a log was lost here: by what its worker says, or by what happened since."""
+        return request.is_after_loss or self._job_logs.was_lost_since(job.leased_at)
+
+    def _finish(self, db: Connection, worker: WorkerActor, job_id: str, request: FinishRequest) -> JobRow:
+        job = _get_own(db, worker, job_id, request.fence)
+        outcome = request.outcome
+        if job.state == JobState.UNKNOWN == outcome.state:
+            self._tell_more(db, job, outcome)
+            return job
+        if job.state in _ENDS and outcome.state in (job.state, JobState.UNKNOWN):
+            return job
+        if outcome.state == JobState.UNKNOWN:
+            self._lose(db, job, worker, outcome.explanation[:MAX_EXPLANATION])
+            jobs.record_phases(db, job_id, msgspec.json.encode(outcome.phases).decode())
+            return _get_own_again(db, job_id)
+        if job.state in _ANSWERABLE and outcome.state in _TRUTHS:
+            return self._end(db, job, worker, outcome)
+        raise Conflict(f"job {job_id} is {job.state} and cannot become {outcome.state}", hint="Drop it.")
+
+    def _tell_more(self, db: Connection, job: JobRow, outcome: Outcome) -> None:
+        """Record what the worker that lost a job says of it, now that it is back."""
+        if outcome.phases:
+            jobs.record_phases(db, job.id, msgspec.json.encode(outcome.phases).decode())
+        if explanation := outcome.explanation[:MAX_EXPLANATION]:
+            jobs.explain_unknown(db, job.id, explanation)
+            automations.explain_unknown(db, job.automation_id, job.id, explanation)
+
+    def _end(self, db: Connection, job: JobRow, worker: WorkerActor, outcome: Outcome) -> JobRow:
+        """Record a truth about a job that ran; it may replace `unknown`. Answers the job in its new state."""
+        ending = Ending(outcome.state, self._clock.now(), outcome.exit_code, outcome.explanation[:MAX_EXPLANATION])
+        phases = msgspec.json.encode(outcome.phases).decode()
+        if not (jobs.finish(db, job.id, ending, phases) and automations.finish(db, job.automation_id, job.id, ending)):
+            raise _lease_lost(job.id)
+        data = {"job": job.id, "state": outcome.state, "exit_code": outcome.exit_code}
+        audit.append(db, ending.at, job.org_id, worker, "finish", _resource(job), data)
+        self._notices.post_finished(db, job.org_id, job.automation_id)
+        return msgspec.structs.replace(job, state=outcome.state)
+
+    def _lose(self, db: Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str) -> None:
+        """Record that nobody can say what became of a job; one that never started just waits again."""
+        now = self._clock.now()
+        data = {"job": job.id, "worker": job.worker_name, "explanation": explanation}
+        if job.state == JobState.LEASED:
+            jobs.give_back(db, job.id, now)
+            automations.give_back(db, job.automation_id, job.id)
+            verb = "return"
+        elif job.state == JobState.RUNNING:
+            ending = Ending(JobState.UNKNOWN, now, None, explanation)
+            jobs.finish(db, job.id, ending)
+            verb = "lose"
+            if job.on_worker_lost == WorkerLost.REQUEUE and not job.is_cancel_requested:
+                automations.requeue(db, job.automation_id, job.id, now)
+                verb = "requeue"
+            else:
+                automations.finish(db, job.automation_id, job.id, ending)
+                self._notices.post_finished(db, job.org_id, job.automation_id)
+        else:
+            return
+        audit.append(db, now, job.org_id, actor, verb, _resource(job), data)
+
+    def judge_leases(self, late_seconds: float) -> int:
+        """One turn of the loop that judges leases; answers how many jobs were lost or given back.
+
+        A lease must have been found lapsed by two turns, and the second of them in time: so there is no moment at which
+        the server can be stopped, or its disk hang, after which it judges workers before it has heard them.
+        """
+        if late_seconds:
+            self._spare_all(late_seconds)
+            return 0
+        lapsed = {lease.job_id for lease in self._leases.lapsed()}
+        twice, self._suspects = self._suspects & lapsed, lapsed
+        if not twice:
+            return 0
+        began_at = self._clock.monotonic()
+        self._database.write(lambda _: None)  # a disk that hangs holds up every poll's answer
+        waited = self._clock.monotonic() - began_at
+        if waited > SLOW_DISK_SECONDS:
+            self._spare_all(waited)
+            return 0
+        return self.expire(twice)
+
+    def _spare_all(self, seconds: float) -> None:
+        """Give every lease a new term, because the server was not there, or could not answer, for so long."""
+        self._suspects = set()
+        if count := self._leases.renew_all():
+            away = {"seconds": round(seconds), "leases": count}
+            log.warning("the server was held up: every lease has a new term", extra=away)
+
+    def expire(self, only: Collection[str] | None = None) -> int:
+        """Judge the leases whose time is over, or only those of some jobs; how many were lost or given back."""
+        lapsed = [lease for lease in self._leases.lapsed() if only is None or lease.job_id in only]
+        for lease in lapsed:
+            self._expire(lease)
+        return len(lapsed)
+
+    def _expire(self, lease: Lease) -> None:
+        def work(db: Connection) -> JobRow | None:
+            job = jobs.find(db, lease.job_id)
+            if job and job.fence == lease.fence:
+                reason = f"worker {job.worker_name} was lost while the job ran; nobody can say what it did"
+                self._lose(db, job, SystemActor(), reason)
+            return job
+
+        job = self._database.write(work)
+        self._leases.end(lease.job_id)
+        if job:
+            self._free_slot(job.worker_id)
+            self._changed(job)
+            self._fleet.wake_org(job.org_id)
+
+    def give_back(self, db: Connection, job: JobRow) -> None:
+        """Inside a poll's transaction: let a job wait again of whose lease the worker never heard."""
+        self._lose(db, job, SystemActor(), "the worker did not receive it")
+
+    def _free_slot(self, worker_id: str) -> None:
+        """Let the worker's open poll hand out the slot that a job has left."""
+        presence = self._fleet.find(worker_id)
+        if presence:
+            presence.busy = max(0, presence.busy - 1)
+            presence.wake()
+
+    def _changed(self, job: JobRow) -> None:
+        self._signals.changed(automation_topic(job.automation_id), org_topic(job.org_id))
+
+
+_TRUTHS = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT})
+_ENDS = _TRUTHS | {JobState.UNKNOWN}
+_LOST = frozenset({JobState.UNKNOWN, JobState.RETURNED})
+
+
+def _resource(job: JobRow) -> str:
+    return f"automations/{job.automation_id}"
+
+
+def _lease_lost(job_id: str) -> LeaseLost:
+    return LeaseLost(f"job {job_id} is no longer yours", hint="Stop it and drop it.")
+
+
+def _get_own(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
+    """The job, if this worker holds or held its newest lease. Raises LeaseLost."""
+    job = jobs.find(db, job_id)
+    if job is None or job.worker_id != worker.worker_id or job.fence != fence or not job.is_newest:
+        raise _lease_lost(job_id)
+    if job.state == JobState.RETURNED:
+        raise _lease_lost(job_id)
+    return job
+
+
+def _get_own_again(db: Connection, job_id: str) -> JobRow:
+    job = jobs.find(db, job_id)
+    if job is None:
+        raise _lease_lost(job_id)
+    return job
+
+
+def _get_answerable(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
+    job = _get_own(db, worker, job_id, fence)
+    if job.state not in _ANSWERABLE:
+        raise _lease_lost(job_id)
+    return job

@@ -1,0 +1,199 @@
+"""Giving waiting automations to workers: inside whatever transaction finds that one has room."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from itertools import zip_longest
+
+from opsicle.domain.manifest_formats import CannotSay, common
+from opsicle.domain.workers import Requirements, is_able
+from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
+from opsicle.server.access.actor import SystemActor, WorkerActor
+from opsicle.server.approvals.bindings import Altered
+from opsicle.server.channels.outbox import Notices
+from opsicle.server.dispatch.leases import Lease, Leases
+from opsicle.server.dispatch.waiting_kinds import Look, WaitingKinds
+from opsicle.server.dispatch.work import Checked, Said, WorkOrders
+from opsicle.server.fleet.presence import Fleet, Presence
+from opsicle.server.fleet.pubsub import Signals, automation_topic, org_topic
+from opsicle.server.store import audit, automations, jobs, orgs
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
+from opsicle.server.store.epochs import Epoch
+from opsicle.wire.jobs import Work
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Leased:
+    """What one transaction has given to one worker, and what others like it could still take.
+
+    `is_handed`: the work goes out otherwise than with the poll that found it. `refused` have ended instead, because
+    they are not what was triggered, or their approval no longer holds.
+    """
+
+    is_handed: bool = False
+    items: list[tuple[Lease, Work]] = field(default_factory=list)
+    refused: list[AutomationRow] = field(default_factory=list)
+    left_waiting: list[tuple[str, Requirements]] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+
+    @property
+    def work(self) -> tuple[Work, ...]:
+        """What the worker is told."""
+        return tuple(work for _, work in self.items)
+
+
+class Leasing:
+    """Who may have what, and for how long. `lease_…` run inside a transaction; `granted` after it is durable."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what a lease touches
+        self,
+        kinds: WaitingKinds,
+        fleet: Fleet,
+        leases: Leases,
+        signals: Signals,
+        notices: Notices,
+        clock: Clock,
+        orders: WorkOrders,
+    ) -> None:
+        self.kinds = kinds
+        self.fleet = fleet
+        self.leases = leases
+        self._signals = signals
+        self._notices = notices
+        self._clock = clock
+        self._work_orders = orders
+
+    def tell_of(self, presence: Presence) -> None:
+        """A worker is gone, or there again: whoever looks at what waits for it looks again."""
+        self._signals.changed(org_topic(presence.org_id))
+
+    @property
+    def epoch(self) -> Epoch:
+        """That of the server, which stands in every order."""
+        return self._work_orders.epoch
+
+    def free_slots(self, presence: Presence, occupied: int) -> int:
+        """How many more jobs a worker can be given that has `occupied` slots in use.
+
+        By its own word in its newest poll, less what has been promised to it and is not yet durable.
+        """
+        poll = presence.poll
+        if self.fleet.held or not self.fleet.may_have_work(presence):
+            return 0
+        return min(poll.slots, poll.free_slots + len(poll.jobs)) - occupied - presence.promised
+
+    def lease_waiting(self, db: Connection, presence: Presence, free: int, *, is_handed: bool = False) -> Leased:
+        """Lease up to `free` of the oldest automations that this worker can take; a shared one's by turns of the orgs.
+
+        The org that a shared worker served longest ago comes first, so that nobody's queue holds up another's.
+        """
+        leased = Leased(is_handed)
+        if free <= 0:
+            return leased
+        refused = -1
+        while len(leased.refused) > refused and len(leased.items) < free:  # look behind those that were refused
+            refused = len(leased.refused)
+            self._lease_oldest(db, presence, free - len(leased.items), leased)
+        return leased
+
+    def _lease_oldest(self, db: Connection, presence: Presence, free: int, leased: Leased) -> None:
+        leased.left_waiting = []
+        served = orgs.list_shared_waiting(db) if presence.is_shared else [presence.org_id]
+        queues: list[list[AutomationRow]] = []
+        for org_id in served:
+            if len(queues) > free:
+                break  # each of these has a turn before it
+            if queue := self._queue(db, presence, org_id, free, leased):
+                queues.append(queue)
+        taken = [row for turn in zip_longest(*queues) for row in turn if row is not None]
+        for row in taken[:free]:
+            self.lease_one(db, presence, row, leased)
+        if len(taken) <= free:
+            leased.left_waiting = []
+
+    def _queue(self, db: Connection, presence: Presence, org_id: str, free: int, leased: Leased) -> list[AutomationRow]:
+        """One more than `free` of the oldest automations of an org that this worker can take, and notes their kinds."""
+        me = self.fleet.candidate(presence, busy=0)
+        rows: list[AutomationRow] = []
+        if not is_able(me):
+            return rows
+        kinds = self.kinds.fitting(org_id, me)
+        leased.left_waiting += [(org_id, kind.asked) for kind in kinds]
+        for kind in kinds:
+            if len(rows) > free and kind.oldest > rows[-1].id:
+                break  # all that is left is younger than what was found
+            found = automations.list_waiting(db, org_id, kind.requirements, free + 1)
+            leased.looks.append(Look(org_id, kind.requirements, kind.noted, found[0].id if found else None))
+            rows = sorted([*rows, *found], key=lambda row: row.id)[: free + 1]
+        return rows
+
+    def lease_one(self, db: Connection, presence: Presence, row: AutomationRow, leased: Leased) -> None:
+        """Lease this automation, unless someone was first, or its org does not let this worker serve it.
+
+        One that is not what was triggered and approved is ended instead.
+
+        Its time begins here, before the commit, so that no poll in between takes it for never received; if the
+        transaction fails, a lease without a job is left, which lapses without a trace.
+        """
+        job_id, now = new_id(self._clock.now()), self._clock.now()
+        if self.fleet.held or not may_serve(db, presence, row.org_id):
+            return
+        try:
+            checked = self._work_orders.check(db, row)
+        except Altered as altered:
+            if self._refuse(db, row, str(altered)):
+                leased.refused.append(row)
+            return
+        said = self._say(presence, row, checked)
+        fence = max(row.fence, self.epoch.fence_floor) + 1
+        if said is None or not automations.lease(db, row.id, row.fence, fence, job_id):
+            return
+        if presence.is_shared:
+            orgs.note_shared_turn(db, row.org_id)
+        jobs.insert(db, job_id, row.id, presence.worker_id, now)
+        lease = Lease(job_id, row.id, row.org_id, presence.worker_id, fence)
+        self.leases.grant(lease, is_handed=leased.is_handed)
+        leased.items.append((lease, self._work_orders.make(db, row, lease, checked, said)))
+
+    def _say(self, presence: Presence, row: AutomationRow, checked: Checked) -> Said | None:
+        """The manifest as this worker can read it; None if it is too old, or too new, to be told all of it."""
+        spoken = presence.poll.formats
+        number = common(spoken)
+        try:
+            return Said(checked.bound.said_in(number, spoken), number) if number else None
+        except CannotSay as missing:
+            log.warning(
+                "a worker of another version cannot be told all that an automation does",
+                extra={"worker": presence.name, "automation": row.id, "missing": str(missing)},
+            )
+            return None
+
+    def _refuse(self, db: Connection, row: AutomationRow, reason: str) -> bool:
+        """End an automation before it has begun, and say why. False if someone was first."""
+        now = self._clock.now()
+        if not automations.refuse(db, row.id, None, now, f"it was not run: {reason}"):
+            return False
+        self._notices.post_finished(db, row.org_id, row.id)
+        audit.append(db, now, row.org_id, SystemActor(), "refuse", f"automations/{row.id}", {"reason": reason})
+        return True
+
+    def granted(self, presence: Presence, leased: Leased) -> None:
+        """The leases are durable: followers hear of it, and who else has room looks."""
+        self.kinds.learn(leased.looks)
+        for lease, _ in leased.items:
+            self._signals.changed(automation_topic(lease.automation_id), org_topic(lease.org_id))
+        for row in leased.refused:
+            self._signals.changed(automation_topic(row.id), org_topic(row.org_id))
+        if leased.items:
+            for org_id, wanted in leased.left_waiting:
+                self.fleet.wake_one(org_id, wanted)
+
+
+def may_serve(db: Connection, worker: Presence | WorkerActor, org_id: str) -> bool:
+    """Whether a worker may carry out what an org runs, by what the database says now."""
+    return orgs.allows_shared_workers(db, org_id) if worker.is_shared else worker.org_id == org_id

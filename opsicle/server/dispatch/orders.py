@@ -1,0 +1,66 @@
+"""The signed permission that goes with every piece of work: one worker, one job, once, for a minute."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+from opsicle.domain.manifests import Decision, Order, canonical, digest
+from opsicle.kit.clock import Clock
+from opsicle.security.order_key import OrderKey
+from opsicle.server.dispatch.leases import Lease
+from opsicle.server.store import approvals
+from opsicle.server.store.approvals import ApprovalRow
+from opsicle.server.store.database import Connection
+from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
+from opsicle.wire.worker_api import LEASE_SECONDS
+
+ORDER_LIFE = timedelta(seconds=2 * LEASE_SECONDS)
+"""An order is looked at when it arrives, which is well within the lease; the rest is for a slow network."""
+
+
+class Orders:
+    """Signs orders."""
+
+    def __init__(self, key: OrderKey, clock: Clock, epoch: Epoch = FIRST_EPOCH) -> None:
+        self._key = key
+        self._clock = clock
+        self.epoch = epoch
+
+    def sign(
+        self, db: Connection, lease: Lease, number: int, manifest: bytes, approval: ApprovalRow | None
+    ) -> tuple[bytes, bytes]:
+        """The order in a format that the worker speaks to carry out this manifest under this lease; its signature."""
+        now = self._clock.now()
+        order = Order(
+            org_id=lease.org_id,
+            worker_id=lease.worker_id,
+            automation_id=lease.automation_id,
+            job_id=lease.job_id,
+            fence=lease.fence,
+            nonce=secrets.token_hex(16),
+            manifest_digest=digest(manifest),
+            policy_digest=approval.policy_digest if approval else "",
+            decisions=_decisions(db, approval) if approval else (),
+            issued_at=now,
+            expires_at=now + ORDER_LIFE,
+            epoch=self.epoch.number,
+            epoch_id=self.epoch.id,
+        )
+        content = canonical(order.in_format(number))
+        return content, self._key.sign(content)
+
+
+def _decisions(db: Connection, approval: ApprovalRow) -> tuple[Decision, ...]:
+    return tuple(
+        Decision(
+            gate=decision.gate,
+            decision=decision.verdict,
+            user_id=decision.user_id,
+            email=decision.email,
+            with_mfa=decision.with_mfa,
+            decided_at=decision.decided_at,
+            principal_id=decision.principal,
+        )
+        for decision in approvals.list_decisions(db, approval.id)
+    )

@@ -1,0 +1,319 @@
+"""Handing waiting automations to polling workers.
+
+A poll looks in one transaction: which jobs to cancel, which to drop, what can be leased. If there is nothing to say
+it waits to be woken and looks again. What it leases is durable before the worker hears of it. Two shorter ways lead to
+the same end: an automation that is triggered while a poll waits is leased in the transaction that triggers it, and a
+worker that ends a job is given the next one with the answer (`jobs.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+
+import gevent
+
+from opsicle.domain.automations import JobState
+from opsicle.domain.errors import NotAuthenticated
+from opsicle.domain.manifest_formats import SPOKEN
+from opsicle.domain.workers import Requirements
+from opsicle.kit.clock import Clock
+from opsicle.server.access.actor import SystemActor, WorkerActor
+from opsicle.server.dispatch.arrivals import Arrivals
+from opsicle.server.dispatch.jobs import Jobs
+from opsicle.server.dispatch.leasing import Leased, Leasing
+from opsicle.server.fleet.presence import Presence
+from opsicle.server.fleet.pubsub import Watch
+from opsicle.server.store import audit, jobs
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.jobs import JobRow
+from opsicle.wire.worker_api import POLL_SECONDS, PollReply, PollRequest
+
+BUSY_POLL_SECONDS = 10
+"""A poll of a worker that holds jobs is shorter: it renews their leases when it arrives, and a lease lasts 30 s."""
+
+
+log = logging.getLogger(__name__)
+
+MOST_UNKNOWN_JOBS = 100
+"""Of one worker, that are put into the record: one that lies must not fill it."""
+
+LATE_ANSWER_SECONDS = 2.0
+"""A poll that is answered this much later than it should have been was held up by the server."""
+
+
+WhenGone = Callable[[Callable[[], None]], AbstractContextManager[None]]
+"""Calls back, while the context lasts, if whoever asks is no longer there to be answered."""
+
+
+def _never_told(_call: Callable[[], None]) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+@dataclass
+class _Sight:
+    """What one look of a poll has found."""
+
+    leased: Leased = field(default_factory=Leased)
+    cancel: list[str] = field(default_factory=list)
+    drop: list[str] = field(default_factory=list)
+    returned: list[JobRow] = field(default_factory=list)
+    busy: int = 0
+
+    def has_news(self, told: set[str]) -> bool:
+        """Whether there is anything that the worker has not been told at once before."""
+        return bool(self.leased.items) or not told.issuperset(self.cancel + self.drop)
+
+
+class Offer:
+    """A slot of a waiting worker, kept for the automation that is being triggered."""
+
+    def __init__(self, leasing: Leasing, presence: Presence) -> None:
+        self._leasing = leasing
+        self.presence = presence
+        self.leased = Leased()
+
+    def take(self, db: Connection, row: AutomationRow) -> None:
+        """Inside the transaction that triggers it: lease the automation to the worker."""
+        self.leased = Leased(is_handed=True)
+        self._leasing.lease_one(db, self.presence, row, self.leased)
+
+
+class Dispatch:
+    """Answers polls and wakes them. The heart of the server: see docs/architecture.md."""
+
+    def __init__(self, database: Database, jobs: Jobs, leasing: Leasing, clock: Clock) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._leasing = leasing
+        self._fleet = leasing.fleet
+        self._leases = leasing.leases
+        self._clock = clock
+        self._arrivals = Arrivals(database, leasing.fleet, clock)
+        self._is_closing = False
+
+    def poll(self, worker: WorkerActor, request: PollRequest, when_gone: WhenGone = _never_told) -> PollReply:
+        """Answer a worker's poll: at once if there is news, else when there is, at the latest when the hold ends.
+
+        `when_gone` calls back if the worker closes the connection meanwhile: it is given nothing then, and whoever
+        waits for it hears that it is gone. Raises NotAuthenticated as soon as the worker is revoked.
+        """
+        presence = self._arrive(worker, request)
+        longest = BUSY_POLL_SECONDS if request.jobs else POLL_SECONDS
+        ends_at = self._clock.monotonic() + min(max(request.wait_seconds, 0), longest)
+        watch = presence.open_polls[request.boot_id] = Watch()
+        try:
+            with when_gone(lambda: self._hung_up(presence, watch)):
+                reply = self._hold(presence, request, watch, ends_at)
+            reply.epoch, reply.epoch_id = self._leasing.epoch
+            return reply
+        finally:
+            if presence.open_polls.get(request.boot_id) is watch:
+                del presence.open_polls[request.boot_id]
+                self._fleet.end_waiting(presence)
+            presence.has_left = request.is_leaving
+            if self._clock.monotonic() > ends_at + LATE_ANSWER_SECONDS:
+                self._renew(worker, request)  # the worker has waited for us, not we for it
+
+    def _hung_up(self, presence: Presence, watch: Watch) -> None:
+        """The connection of an open poll was closed from the other side: the worker has died, or will poll anew."""
+        if watch not in presence.open_polls.values():
+            return
+        presence.has_hung_up, presence.is_waiting = True, False
+        presence.seen_at = self._clock.monotonic()
+        watch.wake()
+        self._leasing.tell_of(presence)
+
+    def _arrive(self, worker: WorkerActor, request: PollRequest) -> Presence:
+        """Note what the worker says of itself, renew its leases, end a poll that this one replaces.
+
+        Raises InvalidInput for labels or slots that no worker can have.
+        """
+        presence = self._arrivals.note(worker, request)
+        presence.told &= {job.job_id for job in request.jobs}
+        self._renew(worker, request)
+        return presence
+
+    def _renew(self, worker: WorkerActor, request: PollRequest) -> None:
+        for job in request.jobs:
+            self._leases.renew(worker.worker_id, job.job_id, job.fence)
+
+    def _hold(self, presence: Presence, request: PollRequest, watch: Watch, ends_at: float) -> PollReply:
+        arrived_at = self._clock.monotonic()
+        sight = self._look(presence, request, has_just_arrived=True)
+        was_draining, granted = presence.is_draining, presence.granted
+        ends_at = min(ends_at, arrived_at + self._arrivals.longest_hold(presence))
+        while not (
+            sight.has_news(presence.told)
+            or presence.handed
+            or (presence.is_draining, presence.granted) != (was_draining, granted)
+            or _untold(presence, request) is not None
+        ):
+            limit = min(ends_at, arrived_at + BUSY_POLL_SECONDS) if presence.busy else ends_at
+            remaining = limit - self._clock.monotonic()
+            if remaining <= 0:
+                break
+            if self._leasing.free_slots(presence, presence.busy) > 0:
+                self._fleet.begin_waiting(presence)
+            watch.wait(remaining)
+            self._fleet.end_waiting(presence)
+            if presence.is_revoked:
+                raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
+            if presence.open_polls.get(request.boot_id) is not watch:
+                return PollReply(drain=presence.is_draining, formats=SPOKEN)
+            if self._is_closing or presence.handed:
+                break
+            if presence.has_hung_up:
+                return PollReply(formats=SPOKEN)
+            sight = self._look(presence, request, has_just_arrived=False)
+        presence.told.update(sight.cancel, sight.drop)
+        work, presence.handed = (*sight.leased.work, *presence.handed), []
+        return PollReply(
+            work=work,
+            cancel=tuple(sight.cancel),
+            drop=tuple(sight.drop),
+            drain=presence.is_draining,
+            withheld=self._fleet.withheld(presence),
+            granted=_untold(presence, request),
+            formats=SPOKEN,
+        )
+
+    def _look(self, presence: Presence, request: PollRequest, *, has_just_arrived: bool) -> _Sight:
+        """One transaction: compare what the worker holds with what it should, and lease what it can take."""
+        sight = self._database.write(lambda db: self._compare_and_lease(db, presence, request, has_just_arrived))
+        presence.busy = sight.busy
+        for job in sight.returned:
+            self._leases.end(job.id)
+        for org_id in {job.org_id for job in sight.returned}:
+            self._fleet.wake_org(org_id)
+        self._leasing.granted(presence, sight.leased)
+        return sight
+
+    def _compare_and_lease(
+        self, db: Connection, presence: Presence, request: PollRequest, has_just_arrived: bool
+    ) -> _Sight:
+        sight = _Sight()
+        held = jobs.list_held(db, presence.worker_id)
+        listed = {job.job_id: job.fence for job in request.jobs}
+        if has_just_arrived:
+            self._arrivals.record(db, presence, request)
+            sight.returned = [job for job in held if self._never_arrived(job, listed)]
+            held = [job for job in held if job not in sight.returned]
+            for job in sight.returned:
+                self._jobs.give_back(db, job)
+        is_known = {job.id for job in held if job.state == JobState.RUNNING or job.id in listed}
+        sight.cancel = [job.id for job in held if job.is_cancel_requested and job.id in is_known]
+        sight.drop, unknown = _to_drop(db, presence.worker_id, listed, held)
+        self._note_unknown(db, presence, unknown)
+        if not self._fleet.held:  # else they may be of a state that this server does not know
+            sight.drop += unknown
+        free = self._leasing.free_slots(presence, len(held) + len(sight.drop))
+        sight.leased = self._leasing.lease_waiting(db, presence, free)
+        sight.busy = len(held) + len(sight.leased.items)
+        return sight
+
+    def _note_unknown(self, db: Connection, presence: Presence, unknown: list[str]) -> None:
+        """Put jobs that a worker holds and the server has never heard of into the record, each once."""
+        for job_id in unknown:
+            if job_id in presence.unknown_jobs or len(presence.unknown_jobs) >= MOST_UNKNOWN_JOBS:
+                continue
+            presence.unknown_jobs.append(job_id)
+            log.error("a worker holds a job that is not known here", extra={"worker": presence.name, "job_id": job_id})
+            resource = f"workers/{presence.worker_id}"
+            org_id = presence.org_id or None
+            audit.append(db, self._clock.now(), org_id, SystemActor(), "report_unknown_job", resource, {"job": job_id})
+
+    def _never_arrived(self, job: JobRow, listed: dict[str, int]) -> bool:
+        """Whether a worker that polls without listing this job cannot know of it."""
+        return job.state == JobState.LEASED and job.id not in listed and not self._leases.is_on_its_way(job.id)
+
+    @contextmanager
+    def offer(self, org_id: str, wanted: Requirements) -> Iterator[Offer | None]:
+        """Keep a waiting worker's slot for an automation that is triggered inside; None if nobody waits.
+
+        A worker waits only when nothing is queued that it could take, so that nobody is overtaken.
+        """
+        presence = self._fleet.choose_waiting(org_id, wanted)
+        if presence is None:
+            yield None
+            return
+        offer = Offer(self._leasing, presence)
+        presence.promised += 1
+        try:
+            yield offer
+            presence.handed += offer.leased.work
+            presence.busy += len(offer.leased.items)
+            self._leasing.granted(presence, offer.leased)
+        finally:
+            presence.promised -= 1
+            presence.wake()
+        if offer.leased.work:
+            gevent.sleep(0)  # the worker is answered before the answer to whoever triggered it is made
+
+    def wake_for(self, org_id: str, wanted: Requirements) -> None:
+        """An automation waits: let the best waiting worker look."""
+        self._fleet.wake_one(org_id, wanted)
+
+    def wake_worker(self, worker_id: str) -> None:
+        """Something about this worker's jobs has changed: let its open poll look."""
+        presence = self._fleet.find(worker_id)
+        if presence:
+            presence.wake()
+
+    def on_revoked(self, worker_id: str) -> None:
+        """Close a revoked worker's open poll at once."""
+        presence = self._fleet.find(worker_id)
+        if presence:
+            presence.is_revoked = True
+            presence.wake()
+
+    def on_drain_changed(self, worker_id: str, is_draining: bool) -> None:
+        """Let a worker know at once that it is to take no more, or may again."""
+        presence = self._fleet.find(worker_id)
+        if presence:
+            presence.is_draining = is_draining
+            presence.wake()
+
+    def on_labels_granted(self, worker_id: str, labels: dict[str, str]) -> None:
+        """Let a worker know which labels it was granted: from its next poll on they count."""
+        presence = self._fleet.find(worker_id)
+        if presence:
+            presence.granted = labels
+            presence.wake()
+
+    def close(self) -> None:
+        """Answer every open poll, because the server stops."""
+        self._is_closing = True
+        self._fleet.wake_everyone()
+
+
+def _untold(presence: Presence, request: PollRequest) -> dict[str, str] | None:
+    """The labels that a worker was granted beyond what it says of itself, if its poll does not say just these.
+
+    None, too, for one that is too old to hear of it.
+    """
+    if request.sent_at_ms is None:
+        return None
+    beyond = {key: text for key, text in presence.granted.items() if request.labels.get(key) != text}
+    return beyond if beyond != request.granted else None
+
+
+def _to_drop(db: Connection, worker_id: str, listed: dict[str, int], held: list[JobRow]) -> tuple[list[str], list[str]]:
+    """Jobs that the worker lists and should not carry on with, and those that the server has never heard of.
+
+    The former had a newer lease, or it was taken back. One that is `unknown` but still the newest may go on, and one
+    that has ended meanwhile needs no word.
+    """
+    rightful = {job.id for job in held if listed.get(job.id) == job.fence}
+    found = [(jobs.find(db, job_id), job_id, fence) for job_id, fence in listed.items() if job_id not in rightful]
+    lost = [job_id for job, job_id, fence in found if job and _is_lost(job, worker_id, fence)]
+    return lost, [job_id for job, job_id, _ in found if job is None]
+
+
+def _is_lost(job: JobRow, worker_id: str, fence: int) -> bool:
+    if job.worker_id != worker_id or job.fence != fence:
+        return True
+    return not job.is_newest or job.state == JobState.RETURNED

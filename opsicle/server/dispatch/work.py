@@ -1,0 +1,147 @@
+"""Turning an automation's row into what a worker is handed."""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+import msgspec
+
+from opsicle.domain.errors import NotFound
+from opsicle.domain.secrets import named_secrets
+from opsicle.domain.stored_templates import decode_template
+from opsicle.domain.templates import Template, Value, VariableType
+from opsicle.domain.variables import environment
+from opsicle.domain.workers import requirements
+from opsicle.security.master_key import CannotOpen
+from opsicle.server.approvals.bindings import ALTERED, UNBOUND, UNREADABLE, Altered, Bindings, Bound
+from opsicle.server.approvals.pre_lease_check import objection
+from opsicle.server.dispatch.leases import Lease
+from opsicle.server.dispatch.orders import Orders
+from opsicle.server.keys.vault import HiddenValues, Vault
+from opsicle.server.store import approvals, templates
+from opsicle.server.store import secrets as stored_secrets
+from opsicle.server.store.approvals import ApprovalRow
+from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store.database import Connection
+from opsicle.server.store.epochs import Epoch
+from opsicle.wire.jobs import Work
+
+log = logging.getLogger(__name__)
+
+CACHED_VERSIONS = 200
+
+
+class Checked(NamedTuple):
+    """What an automation that may be leased will run, and what was asked for it, if anything."""
+
+    template: Template
+    bound: Bound
+    approval: ApprovalRow | None
+
+
+class Said(NamedTuple):
+    """A manifest in a format that its worker knows, and the newest format in which that reads an order."""
+
+    manifest: bytes
+    number: int
+
+
+class WorkOrders:
+    """Makes `Work`; remembers template versions, which never change."""
+
+    def __init__(self, vault: Vault, bindings: Bindings, orders: Orders, max_log_bytes: int | None = None) -> None:
+        self._max_log_bytes = max_log_bytes
+        self._vault = vault
+        self._bindings = bindings
+        self._orders = orders
+        self._templates: dict[tuple[str, int], tuple[str, Template]] = {}
+
+    def check(self, db: Connection, row: AutomationRow) -> Checked:
+        """Compare what is stored with what was triggered and approved. Raises Altered, whatever is wrong with it."""
+        if not row.manifest_digest:
+            raise Altered(UNBOUND)
+        try:
+            template = self._template(db, row.template_id, row.version)
+            asked = msgspec.json.encode(requirements(template), order="sorted").decode()
+        except (NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
+            log.error("a stored automation cannot be read", extra={"automation": row.id, "reason": str(error)})  # noqa: TRY400
+            raise Altered(UNREADABLE) from error
+        approval = approvals.find_of_automation(db, row.id) if row.approval_id else None
+        bound = self._bindings.check(db, row, template, approval)
+        if asked != row.requirements:
+            raise Altered(ALTERED)
+        try:
+            reason = objection(db, self._bindings, row, template, approval)
+        except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+            # A policy or an entry that was altered must not keep every worker's poll from being answered.
+            facts = {"automation": row.id, "reason": str(error)}
+            log.error("what an automation falls under cannot be read", extra=facts)  # noqa: TRY400
+            raise Altered(UNREADABLE) from error
+        if reason:
+            raise Altered(reason)
+        return Checked(template, bound, approval)
+
+    @property
+    def epoch(self) -> Epoch:
+        """That of the orders."""
+        return self._orders.epoch
+
+    def make(self, db: Connection, row: AutomationRow, lease: Lease, checked: Checked, said: Said) -> Work:
+        """All that the worker needs to carry out this automation under this lease, with the order to do so."""
+        template = checked.template
+        order, signature = self._orders.sign(db, lease, said.number, said.manifest, checked.approval)
+        values = msgspec.json.decode(row.values_json, type=dict[str, Value])
+        hidden, secrets, withheld = self._secrets(db, row, template)
+        return Work(
+            automation_id=row.id,
+            job_id=lease.job_id,
+            fence=lease.fence,
+            template=row.template,
+            requester=row.requester_email,
+            phases=template.phases,
+            variables=environment([v for v in template.variables if v.type is not VariableType.SECRET], values),
+            secret_variables=environment(template.variables, hidden.values),
+            secrets=secrets,
+            withheld=withheld,
+            volume_mounts=template.volume_mounts,
+            timeout=template.timeout,
+            manifest=said.manifest,
+            order=order,
+            signature=signature,
+            secret_salt=hidden.salt,
+            max_log_bytes=self._max_log_bytes,
+        )
+
+    def _secrets(
+        self, db: Connection, row: AutomationRow, template: Template
+    ) -> tuple[HiddenValues, dict[str, str], str]:
+        """The secret variables' values, the secrets by name, and why something of them cannot be had ("": all can).
+
+        Never raises: one damaged row must not keep a worker from its other work.
+        """
+        secrets: dict[str, str] = {}
+        nothing = hidden = HiddenValues(b"", {})
+        try:
+            for name in named_secrets(template.phases):
+                sealed = stored_secrets.find_sealed(db, row.org_id, name)
+                if sealed is None:
+                    return nothing, {}, f"the secret {name} was deleted before the automation began"
+                secrets[name] = self._vault.open_secret(sealed)
+            if any(variable.type is VariableType.SECRET for variable in template.variables):
+                sealed = stored_secrets.find_values(db, row.id)
+                hidden = self._vault.open_values(sealed) if sealed else nothing
+        except CannotOpen:
+            log.error("a secret cannot be decrypted", extra={"automation": row.id})  # noqa: TRY400 - says nothing more
+            return nothing, {}, "the server cannot decrypt a secret that the automation needs"
+        return hidden, secrets, ""
+
+    def _template(self, db: Connection, template_id: str, version: int) -> Template:
+        """The version as it is stored now; only decoding it is spared the second time."""
+        key, document = (template_id, version), templates.get_document(db, template_id, version)
+        known = self._templates.get(key)
+        if known is None or known[0] != document:
+            if len(self._templates) >= CACHED_VERSIONS:
+                self._templates.clear()
+            known = self._templates[key] = (document, decode_template(document))
+        return known[1]

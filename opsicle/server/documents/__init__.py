@@ -1,0 +1,1 @@
+"""What templates and policies have in common as documents that people push."""

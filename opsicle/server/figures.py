@@ -1,0 +1,44 @@
+"""What the server counts about all orgs together, for those who run it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from opsicle.domain.workers import waiting_kind
+from opsicle.server.access.stored_values import stored_requirements
+from opsicle.server.fleet.presence import Fleet
+from opsicle.server.store import automations, deliveries
+from opsicle.server.store.database import Database
+
+_MOST_GROUPS = 50
+"""Of automations that ask for the same: each is compared with every worker while others wait."""
+
+
+class Figures:
+    """Counted when somebody asks, and apart from the event loop where it takes long."""
+
+    def __init__(self, database: Database, fleet: Fleet, ended: Mapping[str, int]) -> None:
+        """`ended` is how many automations ended in which state since the server started."""
+        self._database = database
+        self._fleet = fleet
+        self.ended = ended
+
+    def open_automations(self) -> Mapping[str, int]:
+        """How many automations are in each state that is not final."""
+        return self._database.read_long(automations.count_by_state)
+
+    def deliveries(self) -> Mapping[str, int]:
+        """How many deliveries that are still kept are in each state."""
+        return self._database.read_long(deliveries.count_by_state)
+
+    def queue(self) -> Mapping[str, int]:
+        """How many automations wait for a worker, by what keeps them waiting."""
+        counted: Counter[str] = Counter()
+        for i, group in enumerate(self._database.read_long(automations.count_waiting)):
+            counted[self._reason(group) if i < _MOST_GROUPS else "other"] += group.count
+        return counted
+
+    def _reason(self, group: automations.WaitingGroup) -> str:
+        asked = stored_requirements(group.requirements)
+        return waiting_kind(asked, self._fleet.candidates(group.org_id))

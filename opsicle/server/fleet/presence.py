@@ -1,0 +1,304 @@
+"""Which workers are connected, what they said of themselves last, and which of their polls is open.
+
+Only an index: a server that starts knows nobody, and has learnt of all within one poll.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+
+import msgspec
+
+from opsicle.domain.clocks import is_off, offset_of, offset_text
+from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, Requirements, can_take
+from opsicle.kit.clock import Clock
+from opsicle.server.fleet.lives import Lives
+from opsicle.server.fleet.pubsub import Watch
+from opsicle.server.store.workers import UnseenRow
+from opsicle.wire.jobs import Work
+from opsicle.wire.worker_api import LEASE_SECONDS, PollRequest
+
+SHARED_HOME = ""
+"""Where shared workers are at home, in the place of an org's id."""
+
+_MOST_COMPARED = 64
+"""Workers that are compared for the most free slots, when none is idle: one trigger must not look at 2,000."""
+
+_SMALL_FLEET = 50
+_CALM_SECONDS = 1.0
+
+_Place = tuple[str, str, str]
+"""A home, and a label's key and value; both empty for all of the home."""
+
+
+@dataclass(slots=True)
+class Presence:
+    """A worker that has polled since this server started. `seen_at` is in seconds of the monotonic clock.
+
+    A shared one has no `org_id`: it serves the orgs that let it. `clock_offset` is how many seconds its clock was ahead
+    of the server's at its last poll; None if it does not say its time. `granted` are the labels that it was granted.
+    """
+
+    worker_id: str
+    name: str
+    org_id: str
+    poll: PollRequest
+    seen_at: float
+    is_shared: bool = False
+    is_draining: bool = False
+    is_revoked: bool = False
+    has_left: bool = False
+    has_hung_up: bool = False
+    """Whether it closed the connection of the poll that was open: it has died, or will poll again in a moment."""
+    busy: int = 0
+    granted: dict[str, str] = field(default_factory=dict)
+    clock_offset: float | None = None
+    untimely_until: float = 0.0
+    """Until then it is given nothing, because it has refused an order for its time (monotonic seconds)."""
+    was_withheld: bool = False
+    """Whether its last poll was answered with a reason why it is given nothing."""
+    lives: Lives = field(default_factory=Lives)
+    open_polls: dict[str, Watch] = field(default_factory=dict)
+    """By the life of its process: there is one, unless two processes use one identity."""
+    is_waiting: bool = False
+    promised: int = 0
+    """Slots that a transaction under way will fill."""
+    handed: list[Work] = field(default_factory=list)
+    """Work that a trigger has leased to this worker, for the open poll to deliver."""
+    unknown_jobs: list[str] = field(default_factory=list)
+    """Jobs that it holds and that the server has never heard of."""
+    told: set[str] = field(default_factory=set)
+    """Jobs of which this worker has been told at once that they are cancelled or lost; later polls only repeat it."""
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether a poll of this worker is open and waits to be woken."""
+        return any(watch.is_waiting for watch in self.open_polls.values())
+
+    @property
+    def known_labels(self) -> dict[str, str]:
+        """The labels that it was granted and knows of: it would refuse an order for others."""
+        poll = self.poll
+        return {
+            key: text for key, text in self.granted.items() if text in (poll.labels.get(key), poll.granted.get(key))
+        }
+
+    def wake(self) -> None:
+        """Let the open poll, if there is one, look again."""
+        for watch in self.open_polls.values():
+            watch.wake()
+
+
+class WaitingWorkers:
+    """The workers whose polls wait, by home and by each label that they have or claim, longest waiting first.
+
+    So a trigger looks at those with the rarest of the labels that it asks for, and not at the whole fleet.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[_Place, dict[str, Presence]] = {}
+        self._places_of: dict[str, list[_Place]] = {}
+
+    def add(self, presence: Presence) -> None:
+        """Let a worker be found, as its poll describes it now."""
+        self.remove(presence)
+        home = SHARED_HOME if presence.is_shared else presence.org_id
+        labels = presence.poll.labels.items() | presence.granted.items()
+        places: list[_Place] = [(home, "", ""), *((home, key, value) for key, value in labels)]
+        self._places_of[presence.worker_id] = places
+        for place in places:
+            self._places.setdefault(place, {})[presence.worker_id] = presence
+
+    def remove(self, presence: Presence) -> None:
+        """Let a worker be found no longer; harmless if it was not."""
+        for place in self._places_of.pop(presence.worker_id, ()):
+            there = self._places[place]
+            del there[presence.worker_id]
+            if not there:
+                del self._places[place]
+
+    def around(self, home: str, labels: Mapping[str, str]) -> list[Presence]:
+        """Those of a home that have the rarest of these labels, among them all that have every one."""
+        places: list[_Place] = [(home, key, value) for key, value in labels.items()] or [(home, "", "")]
+        return list(min((self._places.get(place, {}) for place in places), key=len).values())
+
+
+class Fleet:
+    """The workers' presences, by id.
+
+    `sharing_orgs` let shared workers serve them: an index only, as the database decides at each lease.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._presences: dict[str, Presence] = {}
+        self._waiting = WaitingWorkers()
+        self._described: dict[str, tuple[float, list[Candidate]]] = {}
+        self.sharing_orgs: set[str] = set()
+        self.held = ""
+        """Why nobody is handed anything (see `holds.py`), "" if it is not so."""
+
+    def find(self, worker_id: str) -> Presence | None:
+        """A worker that has polled since this server started, or None."""
+        return self._presences.get(worker_id)
+
+    def add(self, presence: Presence) -> None:
+        """Keep a worker that polls for the first time."""
+        self._presences[presence.worker_id] = presence
+
+    def is_connected(self, worker_id: str) -> bool:
+        """Whether a poll of this worker is open, or its last one is younger than a lease and was answered."""
+        presence = self._presences.get(worker_id)
+        if presence is None or presence.is_revoked or presence.has_left or presence.has_hung_up:
+            return False
+        return bool(presence.open_polls) or self._clock.monotonic() - presence.seen_at < LEASE_SECONDS
+
+    def withheld(self, presence: Presence) -> str:
+        """Why a worker is given no work, whatever waits; "" if it may have some."""
+        now = self._clock.monotonic()
+        if reason := presence.lives.objection(now):
+            return reason
+        offset = presence.clock_offset
+        if offset is not None and is_off(offset):
+            return f"its clock is {offset_text(offset)} the server's"
+        if now < presence.untimely_until:
+            return "it refused an order because of its time: is its clock right?"
+        return ""
+
+    def note_untimely(self, worker_id: str, sent_at_ms: int | None) -> None:
+        """A worker has refused an order for its time: it is given nothing for a while, and until its clock is right."""
+        presence = self._presences.get(worker_id)
+        if presence:
+            presence.untimely_until = self._clock.monotonic() + LEASE_SECONDS
+            if sent_at_ms is not None:
+                presence.clock_offset = offset_of(sent_at_ms, self._clock.now())
+
+    def may_have_work(self, presence: Presence) -> bool:
+        """Whether a worker may be given any work now."""
+        is_out = presence.is_draining or presence.is_revoked or presence.poll.is_draining
+        return not (is_out or presence.lives.is_settling(self._clock.monotonic()) or self.withheld(presence))
+
+    def connected_count(self) -> int:
+        """How many workers are connected, of all orgs."""
+        return sum(self.is_connected(worker_id) for worker_id in self._presences)
+
+    def candidates(self, org_id: str) -> list[Candidate]:
+        """All workers that serve an org and have polled since this server started, for reasons.
+
+        Of a large fleet as they were up to `_CALM_SECONDS` ago: a list and a trigger must not describe 2,000 workers.
+        """
+        now = self._clock.monotonic()
+        if len(self._presences) > _SMALL_FLEET and org_id in self._described:
+            described_at, known = self._described[org_id]
+            if now - described_at < _CALM_SECONDS:
+                return list(known)
+        known = [self.candidate(presence) for presence in self._presences.values() if self.serves(presence, org_id)]
+        self._described[org_id] = now, known
+        return list(known)
+
+    def serves(self, presence: Presence, org_id: str) -> bool:
+        """Whether a worker is the org's own, or a shared one that the org lets serve it."""
+        return org_id in self.sharing_orgs if presence.is_shared else presence.org_id == org_id
+
+    def sharing_changed(self, org_id: str, allows: bool) -> None:
+        """An org has let shared workers serve it, whose open polls look then, or no longer does."""
+        if allows:
+            self.sharing_orgs.add(org_id)
+            self.wake_org(org_id)
+        else:
+            self.sharing_orgs.discard(org_id)
+
+    def choose_waiting(self, org_id: str, wanted: Requirements) -> Presence | None:
+        """Of the workers whose polls wait and who could take such work, the one with the most free slots.
+
+        The org's own come before shared ones. It no longer counts as waiting: who asks must give it work, or wake it.
+        None while the queue is held.
+        """
+        if self.held:
+            return None
+        homes = (org_id, SHARED_HOME) if org_id in self.sharing_orgs else (org_id,)
+        for home in homes:
+            if chosen := self._choose_of(self._waiting.around(home, wanted.labels), wanted):
+                self.end_waiting(chosen)
+                return chosen
+        return None
+
+    def _choose_of(self, waiting: Iterable[Presence], wanted: Requirements) -> Presence | None:
+        """Of those that waited longest, the first that is idle, or else the one with the most free slots."""
+        able = (each for each in waiting if not each.is_revoked and can_take(wanted, self.candidate(each)))
+        best: Presence | None = None
+        for presence in islice(able, _MOST_COMPARED):
+            if presence.busy == 0:
+                return presence
+            if best is None or presence.poll.slots - presence.busy > best.poll.slots - best.busy:
+                best = presence
+        return best
+
+    def begin_waiting(self, presence: Presence) -> None:
+        """A worker's poll waits, and there is room for work."""
+        presence.is_waiting = True
+        self._waiting.add(presence)
+
+    def end_waiting(self, presence: Presence) -> None:
+        """It waits no longer, or has been chosen; harmless if it did not."""
+        presence.is_waiting = False
+        self._waiting.remove(presence)
+
+    def wake_one(self, org_id: str, wanted: Requirements) -> None:
+        """Wake the waiting worker that fits best.
+
+        One is enough: it takes what it can, and if work is left it wakes the next. So 2,000 workers do not
+        stampede for one automation.
+        """
+        chosen = self.choose_waiting(org_id, wanted)
+        if chosen:
+            chosen.wake()
+
+    def wake_org(self, org_id: str) -> None:
+        """Let all open polls of an org look again: rare, for work that has come back."""
+        for presence in self._presences.values():
+            if self.serves(presence, org_id):
+                presence.wake()
+
+    def wake_everyone(self) -> None:
+        """Let every open poll look again, because the server stops."""
+        for presence in self._presences.values():
+            presence.wake()
+
+    def candidate(self, presence: Presence, busy: int | None = None) -> Candidate:
+        """A worker as the matching rules see it; `busy` overrides how many of its slots are taken."""
+        withheld = self.withheld(presence)
+        is_connected = self.is_connected(presence.worker_id)
+        return Candidate(
+            name=SHARED if presence.is_shared else presence.name,
+            is_shared=presence.is_shared,
+            labels=presence.known_labels,
+            claimed={key: text for key, text in presence.poll.labels.items() if key not in presence.granted},
+            withheld="whoever runs the server must see to it" if withheld and presence.is_shared else withheld,
+            runtimes=frozenset(presence.poll.runtimes),
+            slots=presence.poll.slots,
+            busy=presence.busy if busy is None else busy,
+            is_connected=is_connected,
+            seen_at=None if is_connected else self._heard_at(presence),
+            was_stopped=presence.has_left,
+            is_draining=presence.is_draining or presence.poll.is_draining,
+        )
+
+    def _heard_at(self, presence: Presence) -> datetime:
+        return self._clock.now() - timedelta(seconds=self._clock.monotonic() - presence.seen_at)
+
+
+def absent(row: UnseenRow) -> Candidate:
+    """A worker of which nothing is known but what it said last, before the server started."""
+    return Candidate(
+        name=row.name,
+        labels=msgspec.json.decode(row.granted_labels, type=dict[str, str]),
+        claimed=msgspec.json.decode(row.labels, type=dict[str, str]),
+        runtimes=frozenset(msgspec.json.decode(row.runtimes, type=list[str]) or [SUBPROCESS]),
+        slots=row.slots,
+        is_connected=False,
+        seen_at=row.last_seen_at,
+    )

@@ -1,0 +1,1 @@
+"""Requests and answers: the route table, the WSGI application, and what every route has in common."""

@@ -1,0 +1,85 @@
+"""The browser's application: its files, and its one page for every address that is none of the API's."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from opsicle.domain.errors import NotFound
+from opsicle.kit import resources
+from opsicle.server.http.routing import Reply, Request
+
+PAGE = "index.html"
+
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
+_SHRINKING = frozenset({".css", ".html", ".js", ".json", ".svg", ".txt", ".webmanifest"})
+_NOT_OURS = ("/api/", "/worker/")
+_METHODS = ("GET", "HEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file in memory; `packed` is empty where gzip would not help."""
+
+    content: bytes
+    packed: bytes
+    etag: str
+    content_type: str
+
+
+class Assets:
+    """Serves `assets/` from memory. Browsers keep what they have and ask whether it is still right (ETag)."""
+
+    def __init__(self) -> None:
+        self._names = frozenset(resources.asset_names())
+        self._loaded: dict[str, Asset] = {}
+
+    def __call__(self, request: Request) -> Reply:
+        """The file at the request's path, or the application's page. Raises NotFound."""
+        name = self._name(request)
+        if name not in self._names:
+            raise NotFound("there is nothing at this address", hint="See /api/openapi.json for what there is.")
+        asset = self._load(name)
+        headers = (("ETag", asset.etag), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding"))
+        if asset.etag in request.header("If-None-Match"):
+            return Reply(304, headers=headers)
+        if asset.packed and "gzip" in request.header("Accept-Encoding"):
+            packed_headers = (*headers, ("Content-Encoding", "gzip"))
+            return Reply(200, raw=asset.packed, headers=packed_headers, content_type=asset.content_type)
+        return Reply(200, raw=asset.content, headers=headers, content_type=asset.content_type)
+
+    def _name(self, request: Request) -> str:
+        if request.method not in _METHODS or request.path.startswith(_NOT_OURS):
+            return ""
+        name = request.path.removeprefix("/")
+        return name if "." in PurePosixPath(name).name else PAGE
+
+    def _load(self, name: str) -> Asset:
+        if name not in self._loaded:
+            self._loaded[name] = _read(name)
+        return self._loaded[name]
+
+
+def _read(name: str) -> Asset:
+    content = resources.asset(name)
+    suffix = PurePosixPath(name).suffix
+    packed = gzip.compress(content, mtime=0) if suffix in _SHRINKING else b""
+    return Asset(
+        content=content,
+        packed=packed if len(packed) < len(content) else b"",
+        etag=f'"{hashlib.sha256(content).hexdigest()[:32]}"',
+        content_type=_TYPES.get(suffix, "application/octet-stream"),
+    )

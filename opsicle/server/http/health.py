@@ -1,0 +1,71 @@
+"""What machines ask of the server itself: is it alive, is it ready, how is it doing, whom is it to be trusted by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+from opsicle.domain.access import Action
+from opsicle.server.http import metrics
+from opsicle.server.http.metrics import Metrics
+from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.wire.user_api import Health
+
+
+@dataclass
+class Readiness:
+    """Whether the server takes requests; main moves it on. `remarks` is what those who run it should mend."""
+
+    status: Literal["ok", "starting", "draining"] = "starting"
+    remarks: list[str] = field(default_factory=list)
+
+
+def routes(readiness: Readiness, figures: Metrics, trusted_pem: Callable[[], str]) -> list[Route]:
+    """The routes about the server itself. `trusted_pem` is what clients of the users' listener should trust."""
+    public, pem = Access.PUBLIC, "application/x-pem-file"
+    return [
+        *_state_routes(readiness),
+        _metrics_route(figures, Action.PROVIDER_MANAGE),
+        Route("GET", "/api/v1/ca", partial(ca, trusted_pem), public, content_type=pem),
+    ]
+
+
+def monitoring_routes(readiness: Readiness, figures: Metrics) -> list[Route]:
+    """What stands on a listener that only this machine reaches: the same without a login."""
+    return [*_state_routes(readiness), _metrics_route(figures, Access.PUBLIC)]
+
+
+def _state_routes(readiness: Readiness) -> list[Route]:
+    return [
+        Route("GET", "/healthz", partial(healthz, readiness), Access.PUBLIC, reply=Health),
+        Route("GET", "/readyz", partial(readyz, readiness), Access.PUBLIC, reply=Health),
+    ]
+
+
+def _metrics_route(figures: Metrics, may: Action | Access) -> Route:
+    return Route("GET", "/metrics", partial(show_metrics, figures), may, content_type=metrics.CONTENT_TYPE)
+
+
+def healthz(readiness: Readiness, _request: Request) -> Reply:
+    """Whether the server lives: it answers, so it does."""
+    return Reply(200, Health("ok", readiness.remarks))
+
+
+def readyz(readiness: Readiness, _request: Request) -> Reply:
+    """Whether the server takes requests; 503 while it starts or stops."""
+    return Reply(200 if readiness.status == "ok" else 503, Health(readiness.status, readiness.remarks))
+
+
+def show_metrics(figures: Metrics, _request: Request) -> Reply:
+    """Figures about all orgs together for Prometheus: for provider admins alone, so that no org learns of others.
+
+    A listener of its own (`--metrics-listen`) shows them without a login, on this machine only.
+    """
+    return Reply(200, raw=figures.render(), content_type=metrics.CONTENT_TYPE)
+
+
+def ca(trusted_pem: Callable[[], str], _request: Request) -> Reply:
+    """The certificate, as PEM, that clients of this address should trust. Compare its fingerprint before you do."""
+    return Reply(200, raw=trusted_pem().encode(), content_type="application/x-pem-file")

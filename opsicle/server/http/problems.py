@@ -1,0 +1,61 @@
+"""Errors as they go out: RFC 9457 problems."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import msgspec
+
+from opsicle.domain.errors import OpsicleError, TooManyRequests
+from opsicle.server.http.routing import Problem, Reply, status_of
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class ProblemDocument(msgspec.Struct, kw_only=True):
+    """What went wrong. `code` is stable; `errors` says where in the input; `type` is always `about:blank`."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    hint: str = ""
+    errors: tuple[Problem, ...] = ()
+
+
+def reply_to(error: OpsicleError) -> Reply:
+    """The answer that tells the caller of this error."""
+    status = status_of(error)
+    headers: tuple[tuple[str, str], ...] = ()
+    if isinstance(error, TooManyRequests):
+        headers = (("Retry-After", str(error.retry_after)),)
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers = (("WWW-Authenticate", "Bearer"),)
+    document = ProblemDocument(
+        title=error.title,
+        status=status,
+        code=error.code,
+        detail=error.message,
+        hint=error.hint,
+        errors=error.problems,
+    )
+    return Reply(status, raw=encode(document), headers=headers, content_type=CONTENT_TYPE)
+
+
+def method_not_allowed(allowed: str) -> Reply:
+    """The answer where the path is right and the method is not."""
+    document = ProblemDocument(
+        title="Method not allowed",
+        status=HTTPStatus.METHOD_NOT_ALLOWED,
+        code="method_not_allowed",
+        detail="this path does not take this method",
+        hint=f"It takes {allowed}.",
+    )
+    headers = (("Allow", allowed),)
+    return Reply(document.status, raw=encode(document), headers=headers, content_type=CONTENT_TYPE)
+
+
+def encode(document: ProblemDocument) -> bytes:
+    """The document as JSON."""
+    return msgspec.json.encode(document)

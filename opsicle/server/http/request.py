@@ -1,0 +1,244 @@
+"""One HTTP request, as the handlers see it: who asks, and what was sent, decoded and checked."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import parse_qs
+
+import msgspec
+
+from opsicle.domain.errors import InvalidInput, NotAuthenticated, Problem, TooLarge
+from opsicle.security.certificates import WorkerIdentity
+from opsicle.server.access.actor import Actor, WorkerActor
+
+if TYPE_CHECKING:
+    from opsicle.server.http.event_stream import EventStreams
+
+T = TypeVar("T")
+
+MAX_QUERY_PARAMETERS = 50
+MAX_PARAMETER_CHARACTERS = 512
+_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,128}")
+_PLACE = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
+_MAXIMUM = re.compile(r"Expected `(\w+)` of length <= ([0-9]+)")
+_COUNTED = {"str": "characters", "bytes": "bytes", "array": "items", "object": "entries"}
+
+JSON = "application/json"
+MESSAGEPACK = "application/msgpack"
+
+
+WORKER_IDENTITY = "opsicle.worker_identity"
+"""Where the workers' listener leaves in the WSGI environment what the client certificate says."""
+
+WHEN_GONE = "opsicle.when_gone"
+"""Where a listener leaves how to be called when the peer closes the connection before it is answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, once that is proven. `csrf_token` is for browsers' sessions, "" for everyone else.
+
+    `is_still_good` says whether the proof would be taken again, for answers that go on and on.
+    """
+
+    actor: Actor | WorkerActor
+    csrf_token: str = ""
+    is_still_good: Callable[[], bool] = lambda: True
+
+
+class Request:
+    """Made anew for every call from the WSGI environment; `actor` and `worker` say whose it is."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, Any],
+        authenticate: Callable[[Request], Caller],
+        streams: EventStreams,
+        max_body: int,
+    ) -> None:
+        """`authenticate` is asked who it is when that is first needed, and raises NotAuthenticated if it is nobody."""
+        self.streams = streams
+        self._environ = environ
+        self._authenticate = authenticate
+        self._max_body = max_body
+
+    @functools.cached_property
+    def _caller(self) -> Caller:
+        return self._authenticate(self)
+
+    @property
+    def actor(self) -> Actor:
+        """The person who asks. Raises NotAuthenticated if nobody is logged in."""
+        if not isinstance(self._caller.actor, Actor):
+            raise NotAuthenticated("this call is for people", hint="Use the users' address of the server.")
+        return self._caller.actor
+
+    @property
+    def is_caller_still_good(self) -> bool:
+        """False once the one who asks has been logged out or disabled, or their token was deleted or is over."""
+        return self._caller.is_still_good()
+
+    @property
+    def worker(self) -> WorkerActor:
+        """The worker that asks. Raises NotAuthenticated on the users' listener."""
+        if not isinstance(self._caller.actor, WorkerActor):
+            raise NotAuthenticated("this call is for workers", hint="Enrol with a join token.")
+        return self._caller.actor
+
+    @property
+    def worker_identity(self) -> WorkerIdentity:
+        """Who the client certificate of this connection names. Raises NotAuthenticated if it showed none."""
+        identity = self._environ.get(WORKER_IDENTITY)
+        if identity is None:
+            raise NotAuthenticated("this call needs a worker's certificate", hint="Enrol with a join token.")
+        return cast("WorkerIdentity", identity)
+
+    def when_gone(self, call: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call, from the event loop, if the peer closes the connection while the context lasts.
+
+        `call` must not wait for anything.
+        """
+        watch = self._environ.get(WHEN_GONE)
+        return cast("AbstractContextManager[None]", watch(call)) if watch else nullcontext()
+
+    @property
+    def csrf_token(self) -> str:
+        """What a browser's script must send back in `Opsicle-CSRF` with every change; "" without a cookie session."""
+        return self._caller.csrf_token
+
+    @property
+    def path(self) -> str:
+        """The path, decoded, without the query."""
+        return cast("str", self._environ["PATH_INFO"])
+
+    @property
+    def method(self) -> str:
+        """`GET`, `POST` and so on."""
+        return cast("str", self._environ["REQUEST_METHOD"])
+
+    @property
+    def address(self) -> str:
+        """The peer's IP address; behind a trusted proxy the one that the proxy names."""
+        return cast("str", self._environ["REMOTE_ADDR"])
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the browser speaks HTTPS, to us or to the trusted proxy before us."""
+        return cast("str", self._environ["wsgi.url_scheme"]) == "https"
+
+    @property
+    def origin(self) -> str:
+        """Where the browser thinks that we are, as `https://ops.example.com`."""
+        return f"{self._environ['wsgi.url_scheme']}://{self.header('Host').lower()}"
+
+    @property
+    def idempotency_key(self) -> str:
+        """`Idempotency-Key`, "" if there is none. Raises InvalidInput for one that is too long or not plain ASCII."""
+        key = self.header("Idempotency-Key")
+        if key and not _IDEMPOTENCY_KEY.fullmatch(key):
+            raise InvalidInput("Idempotency-Key must be 1 to 128 ASCII characters without spaces")
+        return key
+
+    def header(self, name: str, default: str = "") -> str:
+        """A request header's value, `default` if it was not sent."""
+        key = name.upper().replace("-", "_")
+        return cast("str", self._environ.get(key if key.startswith("CONTENT_") else f"HTTP_{key}", default))
+
+    def query(self, name: str, default: str = "") -> str:
+        """A query parameter's value. Raises InvalidInput if it stands there twice."""
+        values = self._query.get(name, [default])
+        if len(values) > 1:
+            raise _bad_parameter(name, "stands there more than once")
+        if len(values[0]) > MAX_PARAMETER_CHARACTERS:
+            raise _bad_parameter(name, f"may have at most {MAX_PARAMETER_CHARACTERS} characters")
+        return values[0]
+
+    def query_int(self, name: str, default: int, *, low: int = 0, high: int = 2**53) -> int:
+        """A query parameter that is a whole number from `low` to `high`. Raises InvalidInput for anything else."""
+        text = self.query(name)
+        if not text:
+            return default
+        if not re.fullmatch(r"-?[0-9]{1,16}", text) or not low <= int(text) <= high:
+            raise _bad_parameter(name, f"must be a whole number from {low} to {high}")
+        return int(text)
+
+    def query_time(self, name: str) -> datetime | None:
+        """A query parameter that is a time (RFC 3339) or a date in UTC; None without it. Raises InvalidInput."""
+        text = self.query(name)
+        if not text:
+            return None
+        try:
+            at = datetime.fromisoformat(text)
+            return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):  # the latter at either end of the calendar
+            raise _bad_parameter(name, "is no time, such as 2026-03-01 or 2026-03-01T12:00:00Z") from None
+
+    def check_query(self, known: Mapping[str, type]) -> None:
+        """Raise InvalidInput for a parameter that the route does not have: a typo must not show too much or little."""
+        for name in self._query:
+            if name not in known:
+                raise _bad_parameter(name, "is not known here")
+
+    @functools.cached_property
+    def _query(self) -> dict[str, list[str]]:
+        text = self._environ.get("QUERY_STRING", "")
+        if not text:
+            return {}
+        try:
+            return parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_PARAMETERS)
+        except ValueError as error:  # UnicodeDecodeError is one
+            raise InvalidInput("the query string cannot be read") from error
+
+    def raw_body(self) -> bytes:
+        """The body as it came. Raises TooLarge beyond the route's limit; the rest stays unread."""
+        declared = self._environ.get("CONTENT_LENGTH") or "0"
+        if int(declared) > self._max_body:
+            raise self._too_large()
+        body = cast("bytes", self._environ["wsgi.input"].read(self._max_body + 1))
+        if len(body) > self._max_body:  # chunked: nobody said how much it would be
+            raise self._too_large()
+        return body
+
+    def body(self, kind: type[T]) -> T:
+        """The body as the message `kind`. Raises InvalidInput where it does not fit, naming the place."""
+        media_type = self.header("Content-Type").partition(";")[0].strip().lower()
+        if media_type not in (JSON, MESSAGEPACK):
+            raise InvalidInput("the body is of a kind that we do not take", hint=f"Send it as {JSON}.")
+        content = self.raw_body()
+        try:
+            return cast("T", _decoder(cast("Any", kind), media_type).decode(content))
+        except msgspec.ValidationError as error:
+            raise _does_not_fit(str(error)) from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise InvalidInput("the body cannot be read", hint=f"It must be {media_type}.") from error
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"the body is longer than {self._max_body} bytes")
+
+
+@functools.cache
+def _decoder(kind: Any, media_type: str) -> msgspec.json.Decoder[Any] | msgspec.msgpack.Decoder[Any]:
+    return msgspec.json.Decoder(kind) if media_type == JSON else msgspec.msgpack.Decoder(kind)
+
+
+def _does_not_fit(message: str) -> InvalidInput:
+    """Turn msgspec's "Expected `int`, got `str` - at `$.values[0]`" into a place and what is wrong there."""
+    place = _PLACE.search(message)
+    what = message[: place.start()] if place else message
+    maximum = _MAXIMUM.fullmatch(what)
+    if maximum:
+        what = f"may have at most {int(maximum[2]):,} {_COUNTED[maximum[1]]}"
+    what = what[0].lower() + what[1:]
+    path = place[1] if place else ""
+    return InvalidInput(f"{path}: {what}" if path else what, problems=(Problem(path, what),))
+
+
+def _bad_parameter(name: str, what: str) -> InvalidInput:
+    message = f"the query parameter {name[:60]!r} {what}"
+    return InvalidInput(message, problems=(Problem(f"query.{name[:60]}", message),))

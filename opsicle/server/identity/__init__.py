@@ -1,0 +1,1 @@
+"""Who somebody is: accounts, passwords, authenticator apps, sessions, fresh codes."""

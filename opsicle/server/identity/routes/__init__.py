@@ -1,0 +1,1 @@
+"""The routes about accounts and proofs of identity."""

@@ -1,0 +1,70 @@
+"""Setting up, logging in and out, who am I."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import msgspec
+
+from opsicle.domain.access import Action
+from opsicle.server.http.authentication import csrf_token, session_cookie
+from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.server.identity.accounts import Accounts
+from opsicle.server.identity.sessions import LIFE
+from opsicle.wire.user_api import LoginReply, LoginRequest, Me, SetupRequest
+
+MAX_BODY = 16 * 1024
+"""Nobody has shown who they are yet when these bodies are read."""
+
+
+def routes(accounts: Accounts) -> list[Route]:
+    """The routes of the way in."""
+    public = Access.PUBLIC
+    return [
+        Route(
+            "POST", "/api/v1/setup", partial(setup, accounts), public, body=SetupRequest, reply=Me, max_body=MAX_BODY
+        ),
+        Route(
+            "POST",
+            "/api/v1/login",
+            partial(login, accounts),
+            public,
+            body=LoginRequest,
+            reply=LoginReply,
+            max_body=MAX_BODY,
+        ),
+        Route("POST", "/api/v1/logout", partial(logout, accounts), Action.ACCOUNT_VIEW, status=204),
+        Route("GET", "/api/v1/whoami", partial(whoami, accounts), Action.ACCOUNT_VIEW, reply=Me),
+    ]
+
+
+def setup(accounts: Accounts, request: Request) -> Reply:
+    """Create the first org and its admin, with the one-time setup token."""
+    return Reply(200, accounts.setup(request.body(SetupRequest), request.address))
+
+
+def login(accounts: Accounts, request: Request) -> Reply:
+    """Begin a session: a browser gets a cookie, the command line a token."""
+    wanted = request.body(LoginRequest)
+    return entered(request, accounts.login(wanted, request.address), is_browser=wanted.kind == "browser")
+
+
+def entered(request: Request, reply: LoginReply, *, is_browser: bool) -> Reply:
+    """The answer that carries a new session: for a browser as a cookie, which its scripts cannot read."""
+    if not is_browser:
+        return Reply(200, reply)
+    me = msgspec.structs.replace(reply.me, csrf_token=csrf_token(reply.token))
+    cookie = session_cookie(request, reply.token, int(LIFE["browser"].total_seconds()))
+    return Reply(200, msgspec.structs.replace(reply, me=me, token=""), headers=(cookie,))
+
+
+def logout(accounts: Accounts, request: Request) -> Reply:
+    """End the session that asks."""
+    accounts.logout(request.actor)
+    return Reply(204, headers=(session_cookie(request, "", 0),))
+
+
+def whoami(accounts: Accounts, request: Request) -> Reply:
+    """Show who asks, in which org, and what they may do there."""
+    me = accounts.whoami(request.actor)
+    return Reply(200, msgspec.structs.replace(me, csrf_token=request.csrf_token))

@@ -1,0 +1,1 @@
+"""The server's own keys: where they lie, and what is encrypted under them."""

@@ -1,0 +1,25 @@
+"""The key that signs orders, and the database's memory of which one its workers know."""
+
+from __future__ import annotations
+
+from opsicle.security.order_key import OrderKey
+from opsicle.server.data_folder import DataFolder
+from opsicle.server.store import settings, workers
+from opsicle.server.store.database import Connection, Database
+
+_SETTING = "order_key"
+
+
+def open_order_key(folder: DataFolder, database: Database) -> OrderKey:
+    """The folder's key, made at the first start, or at the next one once every worker that knew it is revoked.
+
+    Raises Conflict while workers know a key that the folder does not hold.
+    """
+    key = folder.order_key(database.read(_pinned))
+    database.write(lambda db: settings.put(db, _SETTING, key.public.fingerprint))
+    return key
+
+
+def _pinned(db: Connection) -> str:
+    """The fingerprint of the key that workers know; "" while there is none that must be kept."""
+    return (settings.find(db, _SETTING) or "") if workers.has_enrolled(db) else ""

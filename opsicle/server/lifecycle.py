@@ -1,0 +1,255 @@
+"""The life of the server process: one order in which it starts, one in which it stops."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import closing, suppress
+from functools import partial
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from opsicle.domain.errors import Conflict, OpsicleError
+from opsicle.kit import cores, service_manager
+from opsicle.kit.clock import SteadyClock, SystemClock
+from opsicle.kit.logging import configure
+from opsicle.security.sealing import Seal
+from opsicle.server.addresses import Addresses
+from opsicle.server.assembly import Core, Services
+from opsicle.server.automations.retention import Keep
+from opsicle.server.channels.egress_bounds import EgressBounds
+from opsicle.server.data_folder import DataFolder, ServerFile
+from opsicle.server.dispatch.job_logs import MIB, LogBounds
+from opsicle.server.http.wire.tls import TLS_VERSIONS, Tls
+from opsicle.server.integrity import IntegrityCheck
+from opsicle.server.keys.binding_key_file import open_binding_key
+from opsicle.server.keys.master_key_file import MasterKeyFile
+from opsicle.server.keys.order_key_file import open_order_key
+from opsicle.server.keys.vault import Vault
+from opsicle.server.listeners import Frontage
+from opsicle.server.loop import Loop
+from opsicle.server.opening import Opening, OpenState, begin_epoch, open_state, pin_keys
+from opsicle.server.reloading import merged
+from opsicle.server.settings import ServerOptions
+from opsicle.server.store import audit_checkpoints
+from opsicle.server.store.database import Database
+from opsicle.server.store.log_database import LogDatabase
+from opsicle.version import __version__
+
+log = logging.getLogger(__name__)
+
+FINISH_SECONDS = 7.0
+"""How long requests under way may take to end once the server is told to stop. All of stopping takes 10 s at most."""
+
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the interpreter while another wants it. At Python's 5 ms a commit that is done waits for
+longer than it took until the event loop lets its thread say so."""
+
+_LOOP_SECONDS = 1.0
+_RENEW_CERTIFICATES_EVERY_SECONDS = 60.0
+_MARK_STATE_EVERY_SECONDS = 5.0
+_WANTED_DESCRIPTORS = 16384
+
+
+class Lifetime:
+    """Starts everything, waits to be told to stop, stops everything."""
+
+    def __init__(self, options: ServerOptions, reread: Callable[[], ServerOptions]) -> None:
+        """`reread` gives the options as they stand now, for SIGHUP; it may raise an OpsicleError."""
+        self._options = options
+        self._reread = reread
+        self._on_hangup: Callable[[], None] = lambda: None
+        self._clock = SteadyClock(SystemClock())
+        self._stopping = Event()
+
+    def run(self) -> None:
+        """See `main.run`."""
+        configure(is_verbose=self._options.is_verbose)
+        os.umask(0o077)
+        cores.leave_none()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        _allow_many_connections()
+        _log_what_nobody_caught()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, self._stopping.set)
+        gevent.signal_handler(signal.SIGHUP, self._hang_up)
+        options = self._options
+        opening = Opening(accept_restored=options.accept_restored, compact=options.compact)
+        with (
+            closing(DataFolder.open(options.data_dir)) as folder,
+            open_state(folder, self._clock, _die, opening) as opened,
+            closing(
+                LogDatabase.open(folder.log_database, _die, self._clock.now, is_expected=opened.has_history)
+            ) as logs,
+            closing(Services(self._core(folder, opened, logs))) as services,
+        ):
+            self._serve(folder, services, opened)
+        log.info("server stopped")
+
+    def _core(self, folder: DataFolder, opened: OpenState, logs: LogDatabase) -> Core:
+        """Everything that the services stand on. Raises Conflict for keys that are lost, or another server's."""
+        state, options = opened.database, self._options
+        authority = folder.authority(self._clock.now())
+        audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
+        order_key, vault = open_order_key(folder, state), self._vault(folder, state)
+        pin_keys(folder, state, authority, audit_key)
+        return Core(
+            state,
+            logs,
+            authority,
+            audit_key,
+            order_key,
+            open_binding_key(folder, state, self._clock, accept_restored=options.accept_restored),
+            self._clock,
+            Seal(folder.identity_key()),
+            vault,
+            has_open_orgs=options.open_orgs,
+            epoch=begin_epoch(opened, self._clock, accept_restored=options.accept_restored),
+            egress_bounds=EgressBounds(options.allow_egress),
+            log_bounds=LogBounds(options.job_log_mib * MIB, options.org_logs_mib * MIB),
+        )
+
+    def _hang_up(self) -> None:
+        self._on_hangup()
+
+    def _vault(self, folder: DataFolder, state: Database) -> Vault:
+        return MasterKeyFile(folder, self._options.master_key_file).open_vault(state)
+
+    def _serve(self, folder: DataFolder, services: Services, opened: OpenState) -> None:
+        options, now = self._options, self._clock.now()
+        addresses = Addresses(options, socket.gethostname())
+        tls = Tls(folder, services.core.authority, addresses.certificate_names, now, TLS_VERSIONS[options.tls_min])
+        frontage = Frontage(options, services, tls, now)
+        urls = services.urls
+        urls.url, urls.worker_url = addresses.url(frontage.user_port), addresses.worker_url(frontage.worker_port)
+        services.jobs.recover()
+        services.sending.recover()
+        loops = [
+            *services.loops(lambda: _kept(self._options)),
+            Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda _: frontage.renew(self._clock.now())),
+            Loop("mark state", _MARK_STATE_EVERY_SECONDS, lambda _: opened.marker.write()),
+        ]
+        for loop in loops:
+            loop.start()
+        frontage.start()
+        self._announce(folder, services)
+        self._on_hangup = partial(self._reload, services, frontage)
+        gc.collect()
+        gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
+        check = IntegrityCheck(folder.state_database, _refuse)
+        if not opened.is_checked:
+            check.start()
+        self._stopping.wait()
+        log.info("server stopping")
+        service_manager.tell(service_manager.STOPPING)
+        check.stop()
+        frontage.stop(FINISH_SECONDS)
+        for loop in loops:
+            loop.stop(_LOOP_SECONDS)
+        services.audit_checkpoints.sign_all()
+        opened.marker.write()
+
+    def _reload(self, services: Services, frontage: Frontage) -> None:
+        """Read certificates and settings anew; with settings that are wrong, go on as before."""
+        service_manager.tell_reloading()
+        try:
+            new = self._reread()
+            new.check()
+        except OpsicleError as error:
+            log.warning("settings not taken up", extra={"reason": error.message, "hint": error.hint})
+        else:
+            self._take(new, services)
+        frontage.renew(self._clock.now())
+        service_manager.tell(service_manager.READY)
+
+    def _take(self, new: ServerOptions, services: Services) -> None:
+        self._options, live, waiting = merged(self._options, new)
+        configure(is_verbose=self._options.is_verbose)
+        services.sessions.open_orgs(self._options.open_orgs)
+        services.core.egress_bounds.networks = self._options.allow_egress
+        log.info("settings read anew", extra={"changed": live, "take_a_restart": waiting})
+
+    def _announce(self, folder: DataFolder, services: Services) -> None:
+        """Tell programs by `server.json`, people by standard output, that and where the server serves."""
+        url, worker_url = services.urls.url, services.urls.worker_url
+        fingerprint = services.core.authority.fingerprint
+        lines = [f"opsicle server ready  {url}  workers: {worker_url}"]
+        token = services.accounts.setup_token(fingerprint, folder.setup_token())
+        if token:
+            services.accounts.on_set_up = folder.remove_setup_token
+            folder.write_setup_token(token)
+            lines.insert(0, f"Set this server up at {url}/setup#token={token}")
+        else:
+            folder.remove_setup_token()
+        services.status.hold.on_changed = lambda: self._tell(folder, services)
+        self._tell(folder, services)
+        with suppress(OSError):  # nobody may be reading any more
+            sys.stdout.write("".join(f"{line}\n" for line in lines))
+            sys.stdout.flush()
+        service_manager.tell(service_manager.READY)
+        log.info("server ready", extra={"url": url, "worker_url": worker_url, "version": __version__})
+
+    @staticmethod
+    def _tell(folder: DataFolder, services: Services) -> None:
+        """Write `server.json`, now and whenever the queue is released."""
+        folder.write_server_file(
+            ServerFile(
+                url=services.urls.url,
+                worker_url=services.urls.worker_url,
+                pid=os.getpid(),
+                ca_fingerprint=services.core.authority.fingerprint,
+                epoch=services.core.epoch.number,
+                held=services.status.hold.is_held,
+            )
+        )
+
+
+def _kept(options: ServerOptions) -> Keep:
+    return Keep(
+        logs=options.keep_logs,
+        audit=options.keep_audit,
+        automations=options.keep_automations,
+        count=options.automation_retention_count,
+    )
+
+
+def _die(error: BaseException) -> None:
+    """End at once: after a failed write nobody knows what the file holds, until it is opened anew.
+
+    It neither logs nor cleans up: either could wait for something, and meanwhile a commit could be answered.
+    """
+    os.write(2, f"opsicle server: the disk failed ({type(error).__name__}: {error}); exiting\n".encode())
+    os._exit(1)
+
+
+def _refuse(error: Conflict) -> None:
+    """End at once, as a start does that finds the same: whatever is written to a damaged file makes it worse."""
+    os.write(2, f"opsicle server: {error.message}; exiting. {error.hint}\n".encode())
+    os._exit(1)
+
+
+def _allow_many_connections() -> None:
+    """Raise the soft limit of open files, which is 1,024 on most systems, towards the hard one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _WANTED_DESCRIPTORS)
+    if soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _log_what_nobody_caught() -> None:
+    """Send what greenlets die of to our log, instead of tracebacks to standard error."""
+
+    def print_exception(_context: Any, kind: Any, value: Any, traceback: Any) -> None:
+        log.error("a greenlet failed", exc_info=(kind, value, traceback))
+
+    hub: Any = gevent.get_hub()
+    hub.print_exception = print_exception

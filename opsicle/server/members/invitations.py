@@ -1,0 +1,212 @@
+"""Invitations: one-time links by which people come into an org, whether they have an account on this server or not.
+
+Who accepts proves to be the owner of the account, by password and code as for a login; for an address without one a
+new account is made. The link alone opens nothing of an account that there is. A link dies with the rights of whoever
+has made it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from opsicle.domain.access import Action, Role
+from opsicle.domain.errors import Conflict, NotAuthenticated, NotFound
+from opsicle.domain.rights import excess
+from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
+from opsicle.security import passwords
+from opsicle.server.access import validators
+from opsicle.server.access.actor import Actor
+from opsicle.server.access.rights import require_at_most, require_role, rights_of, rights_of_org_role
+from opsicle.server.http.paging import page_of
+from opsicle.server.identity.accounts import Accounts
+from opsicle.server.identity.login_throttle import LoginThrottle
+from opsicle.server.identity.passwords import PasswordHasher
+from opsicle.server.identity.step_up import StepUp
+from opsicle.server.members.invitation_links import InvitationLinks, shown
+from opsicle.server.members.named_approvers import Naming, objection, require_policies_for
+from opsicle.server.members.users import MAX_NAME_LENGTH, find_manager
+from opsicle.server.store import audit, invitations, memberships, users
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.invitations import InvitationRow
+from opsicle.server.store.memberships import MemberRow
+from opsicle.server.store.users import UserRow
+from opsicle.wire.org_api import AcceptInvitationRequest, Invitation, InvitationOffer, InviteRequest, NewInvitation
+from opsicle.wire.pages import Page
+from opsicle.wire.user_api import LoginReply, LoginRequest, OrgRef
+
+_LIFE_DAYS = range(1, 30 + 1)
+
+
+class Invitations:
+    """What those do who manage an org's people, and those who are invited."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what coming into an org touches
+        self,
+        database: Database,
+        links: InvitationLinks,
+        accounts: Accounts,
+        hasher: PasswordHasher,
+        throttle: LoginThrottle,
+        step_up: StepUp,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._links = links
+        self._accounts = accounts
+        self._hasher = hasher
+        self._throttle = throttle
+        self._step_up = step_up
+        self._clock = clock
+
+    def invite(self, actor: Actor, request: InviteRequest) -> NewInvitation:
+        """Make the link for a person; an earlier one of theirs into this org is good no longer.
+
+        Raises Conflict if they belong to the org already; InvalidInput for an address, role, manager or time that
+        cannot be used; NotAllowed for a role that may more than the caller; StepUpRequired.
+        """
+        actor.require(Action.USERS_MANAGE)
+        self._step_up.require(actor)
+        email = validators.email_address(request.email)
+        if request.expires_in_days not in _LIFE_DAYS:
+            raise validators.invalid("expires_in_days", "an invitation lives from 1 to 30 days")
+        link = self._links.new(actor, actor.org_id, email, request.role)
+        life = timedelta(days=request.expires_in_days)
+
+        def work(db: Connection) -> Invitation:
+            if memberships.find(db, actor.org_id, email):
+                raise Conflict(f"{email} belongs to this org already", hint="`opsicle users update` changes them.")
+            require_role(db, actor.org_id, request.role)
+            require_at_most(actor, rights_of_org_role(db, actor.org_id, request.role), "invite somebody with this role")
+            require_policies_for(db, actor, Naming(email=email, role=request.role), f"invite {email} as {request.role}")
+            manager = find_manager(db, actor.org_id, request.manager)
+            row = msgspec.structs.replace(
+                link.row, manager_id=manager.user_id if manager else None, expires_at=link.row.created_at + life
+            )
+            return self._links.keep(db, actor, row)
+
+        return NewInvitation(url=link.url, invitation=self._database.write(work))
+
+    def list_open(self, actor: Actor, cursor: str, limit: int) -> Page[Invitation]:
+        """The org's invitations that may still be used, newest first."""
+        actor.require(Action.USERS_MANAGE)
+        now = self._clock.now()
+        rows = self._database.read(lambda db: invitations.list_open(db, actor.org_id, now, cursor, limit + 1))
+        return page_of(rows, limit, shown, lambda row: row.id)
+
+    def revoke(self, actor: Actor, invitation_id: str) -> None:
+        """End an invitation that was not used yet. Raises NotFound or StepUpRequired."""
+        actor.require(Action.USERS_MANAGE)
+        self._step_up.require(actor)
+
+        def work(db: Connection) -> None:
+            now = self._clock.now()
+            if not invitations.revoke(db, actor.org_id, invitation_id, now):
+                raise NotFound(f"there is no open invitation {invitation_id}", hint="`opsicle users invitations`")
+            audit.append(db, now, actor.org_id, actor, "revoke", f"invitations/{invitation_id}")
+
+        self._database.write(work)
+
+    def look(self, token: str, address: str) -> InvitationOffer:
+        """Say what a link leads to. Raises NotAuthenticated for one that is unknown or over; TooManyRequests."""
+        found, account = self._find(token, address)
+        return InvitationOffer(
+            org=OrgRef(found.org_code, found.org_name),
+            email=found.email,
+            role=found.role,
+            invited_by=found.inviter,
+            has_account=account is not None,
+            expires_at=found.expires_at,
+        )
+
+    def accept(self, request: AcceptInvitationRequest, address: str) -> LoginReply:
+        """Make the owner of the link a member, and begin a session of theirs in the org. Every link works once.
+
+        Raises NotAuthenticated for a link that is unknown or over; as `Accounts.login` for a proof that is wrong or
+        missing, and for a name or password that cannot be used InvalidInput, and the link stays good.
+        """
+        found, account = self._find(request.token, address)
+        proof = LoginRequest(found.email, request.password, request.kind, found.org_code, request.totp)
+
+        def enter(db: Connection, user: UserRow) -> LoginReply:
+            self._spend(db, request, user, address)
+            return self._accounts.begin_session(db, user, proof, address)
+
+        if account:
+            return self._accounts.prove(proof, address, enter)
+        name = validators.name(request.name, MAX_NAME_LENGTH) or found.email.partition("@")[0]
+        passwords.check_password(request.password, email=found.email, name=name)
+        now = self._clock.now()
+        new = UserRow(new_id(now), found.email, name, self._hasher.hash(request.password, found.org_id))
+
+        def work(db: Connection) -> LoginReply:
+            if users.find_by_email(db, new.email):
+                raise Conflict("this address has just got an account", hint="Open the link again.")
+            users.insert(db, new, now)
+            return enter(db, new)
+
+        return self._database.write(work)
+
+    def _find(self, token: str, address: str) -> tuple[InvitationRow, UserRow | None]:
+        """The invitation of a token, and whose it is if they have an account. Raises NotAuthenticated."""
+        self._throttle.check_address(address)
+
+        def query(db: Connection) -> tuple[InvitationRow, UserRow | None] | None:
+            found = self._links.find(db, token)
+            return (found, users.find_by_email(db, found.email)) if found else None
+
+        result = self._database.read(query)
+        if result is None:
+            self._database.write(lambda db: self._throttle.note_refusal(db, address))
+            raise _spent()
+        return result
+
+    def _spend(self, db: Connection, request: AcceptInvitationRequest, user: UserRow, address: str) -> None:
+        now = self._clock.now()
+        found = self._links.find(db, request.token)
+        if found is None or not _is_inviter_entitled(db, found) or not invitations.accept(db, found.id, user.id, now):
+            raise _spent()
+        if memberships.find(db, found.org_id, user.id):
+            raise Conflict("you belong to this org already", hint="Log in.")
+        require_role(db, found.org_id, found.role)
+        manager = memberships.find(db, found.org_id, found.manager_id) if found.manager_id else None
+        manager_id = manager.user_id if manager and not manager.is_disabled else None
+        row = MemberRow(
+            user_id=user.id,
+            email=user.email,
+            name=user.name,
+            role=found.role,
+            manager_id=manager_id,
+            manager=None,
+            is_disabled=False,
+            created_at=now,
+            role_seq=audit.next_seq(db, found.org_id),
+        )
+        memberships.insert(db, found.org_id, row)
+        person = Actor(user.id, user.email, user.name, found.org_id, found.org_code, found.role, request.kind, address)
+        data = {
+            "invited_by": found.inviter,
+            "role": found.role,
+            "manager": manager.email if manager_id and manager else None,
+        }
+        audit.append(db, now, found.org_id, person, "accept", f"invitations/{found.id}", data)
+
+
+def _is_inviter_entitled(db: Connection, found: InvitationRow) -> bool:
+    """Whether whoever has made the link could still make it."""
+    if found.is_by_provider:
+        account = users.find(db, found.inviter_id)
+        return found.role == Role.ADMIN and account is not None and account.is_provider_admin
+    member = memberships.find(db, found.org_id, found.inviter_id)
+    if member is None or not member.is_enabled:
+        return False
+    own = rights_of(db, found.org_id, found.inviter_id)
+    is_beyond = excess(own, rights_of_org_role(db, found.org_id, found.role))
+    is_named = objection(db, found.org_id, own, Naming(email=found.email, role=found.role))
+    return own.may(Action.USERS_MANAGE) and not is_beyond and not is_named
+
+
+def _spent() -> NotAuthenticated:
+    return NotAuthenticated("this invitation is no longer good", hint="Ask whoever invited you for a new one.")

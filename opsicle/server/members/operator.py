@@ -1,0 +1,156 @@
+"""What those who run the server see and do beside their orgs. It stands in the server's own record.
+
+They know which orgs there are, and nothing of what is in them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from opsicle.domain.access import Action, Role
+from opsicle.domain.errors import Conflict, NotFound
+from opsicle.kit.clock import Clock
+from opsicle.server.access import validators
+from opsicle.server.access.actor import Actor
+from opsicle.server.audit.remarks import Remarks
+from opsicle.server.http.paging import page_of
+from opsicle.server.identity.sessions import Sessions
+from opsicle.server.identity.step_up import StepUp
+from opsicle.server.members.guards import last_provider_admin
+from opsicle.server.members.invitation_links import InvitationLinks
+from opsicle.server.members.orgs import no_org
+from opsicle.server.store import audit, memberships, orgs, password_resets, users
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.epochs import Epoch
+from opsicle.server.store.users import UserRow
+from opsicle.server.workers.holds import Hold
+from opsicle.wire.org_api import (
+    Invitation,
+    InviteAdminRequest,
+    NameProviderAdminRequest,
+    NewInvitation,
+    Org,
+    ProviderAdmin,
+    ServerState,
+)
+from opsicle.wire.pages import Page
+
+
+class ServerStatus(NamedTuple):
+    """What there is to say of the server as a whole."""
+
+    epoch: Epoch
+    hold: Hold
+    remarks: Remarks
+
+
+class Provider:
+    """The server's own side."""
+
+    def __init__(
+        self,
+        database: Database,
+        links: InvitationLinks,
+        sessions: Sessions,
+        step_up: StepUp,
+        clock: Clock,
+        status: ServerStatus,
+    ) -> None:
+        self._database = database
+        self._links = links
+        self._sessions = sessions
+        self._step_up = step_up
+        self._clock = clock
+        self._status = status
+
+    def server(self, actor: Actor) -> ServerState:
+        """How the server as a whole is."""
+        actor.require(Action.PROVIDER_MANAGE)
+        hold, remarks = self._status.hold, self._status.remarks
+        return ServerState(epoch=self._status.epoch.number, held=hold.reason, remarks=list(remarks.shown))
+
+    def release(self, actor: Actor) -> ServerState:
+        """Hand out what waits, which is held after a restore. Raises Conflict if it is not held; StepUpRequired."""
+        self._check(actor)
+        self._status.hold.release(actor)
+        return self.server(actor)
+
+    def list_orgs(self, actor: Actor, cursor: str, limit: int) -> Page[Org]:
+        """All orgs of the server by code."""
+        actor.require(Action.PROVIDER_MANAGE)
+        rows = self._database.read(lambda db: orgs.list_all(db, cursor, limit + 1))
+        return page_of(rows, limit, lambda row: Org(id=row.id, code=row.code, name=row.name), lambda row: row.code)
+
+    def invite_admin(self, actor: Actor, code: str, request: InviteAdminRequest) -> NewInvitation:
+        """Make the link for the admin of an org that has none: its first one's was lost, or is too old.
+
+        Raises NotFound; Conflict if the org has an admin, whose affair it is; InvalidInput; StepUpRequired.
+        """
+        self._check(actor)
+        email = validators.email_address(request.email)
+        org = self._database.read(lambda db: orgs.find_by_code(db, code))
+        if org is None:
+            raise no_org(code)
+        link = self._links.new(actor, org.id, email, Role.ADMIN, is_by_provider=True)
+
+        def work(db: Connection) -> Invitation:
+            if memberships.count_other_admins(db, org.id, "") > 0:
+                raise Conflict(f"the org {code} has an admin already", hint="They invite their own people.")
+            return self._links.keep(db, actor, link.row)
+
+        return NewInvitation(url=link.url, invitation=self._database.write(work))
+
+    def list_admins(self, actor: Actor, cursor: str, limit: int) -> Page[ProviderAdmin]:
+        """Who runs the server, by address."""
+        actor.require(Action.PROVIDER_MANAGE)
+        rows = self._database.read(lambda db: users.list_provider_admins(db, cursor, limit + 1))
+        return page_of(rows, limit, _shown, lambda row: row.email)
+
+    def name_admin(self, actor: Actor, request: NameProviderAdminRequest) -> ProviderAdmin:
+        """Let the owner of an account run the server too; harmless if they do. Raises NotFound or StepUpRequired."""
+        self._check(actor)
+        email = validators.email_address(request.email)
+
+        def work(db: Connection) -> UserRow:
+            account = users.find_by_email(db, email)
+            if account is None:
+                raise NotFound(f"there is no account {email}", hint="They need one in some org first.")
+            if users.set_provider_admin(db, account.id, is_provider_admin=True):
+                password_resets.delete_of_user(db, account.id)  # an org's admin may have made it
+                self._record(db, actor, "name", account)
+            return account
+
+        account = self._database.write(work)
+        self._sessions.forget()
+        return _shown(account)
+
+    def drop_admin(self, actor: Actor, id_or_email: str) -> None:
+        """Take running the server from somebody; what they are in their orgs stays.
+
+        Raises NotFound; Conflict for the last one who can log in; StepUpRequired.
+        """
+        self._check(actor)
+
+        def work(db: Connection) -> None:
+            account = users.find(db, id_or_email.strip().lower())
+            if account is None or not account.is_provider_admin:
+                raise NotFound(f"{id_or_email} is no provider admin", hint="`opsicle orgs provider-admins` shows them.")
+            users.set_provider_admin(db, account.id, is_provider_admin=False)
+            if users.count_provider_admins(db) == 0:
+                raise last_provider_admin()
+            self._record(db, actor, "drop", account)
+
+        self._database.write(work)
+        self._sessions.forget()
+
+    def _record(self, db: Connection, actor: Actor, verb: str, account: UserRow) -> None:
+        data = {"email": account.email}
+        audit.append(db, self._clock.now(), None, actor, verb, f"provider_admins/{account.id}", data)
+
+    def _check(self, actor: Actor) -> None:
+        actor.require(Action.PROVIDER_MANAGE)
+        self._step_up.require(actor)
+
+
+def _shown(row: UserRow) -> ProviderAdmin:
+    return ProviderAdmin(id=row.id, email=row.email, name=row.name)

@@ -1,0 +1,161 @@
+"""Orgs: founding them, which ones are mine, what they are called.
+
+Nothing of one org is visible from another: an org that the caller does not belong to is as absent as one that never
+was. What founds an org stands in its own record and in the server's, not in that of the founder's other org.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+from msgspec import UNSET
+
+from opsicle.domain.access import Action, Role
+from opsicle.domain.errors import Conflict, NotFound
+from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
+from opsicle.server.access import validators
+from opsicle.server.access.actor import Actor
+from opsicle.server.http.paging import page_of
+from opsicle.server.identity.step_up import StepUp
+from opsicle.server.members.invitation_links import InvitationLinks
+from opsicle.server.store import audit, memberships, orgs, users
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.memberships import MemberRow, PlaceRow
+from opsicle.server.store.orgs import OrgRow
+from opsicle.server.store.users import UserRow
+from opsicle.wire.org_api import CreatedOrg, CreateOrgRequest, NewInvitation, Org, UpdateOrgRequest
+from opsicle.wire.pages import Page
+
+MAX_NAME_LENGTH = 200
+
+
+class Orgs:
+    """The orgs of a person."""
+
+    def __init__(self, database: Database, links: InvitationLinks, step_up: StepUp, clock: Clock) -> None:
+        self._database = database
+        self._links = links
+        self._step_up = step_up
+        self._clock = clock
+        self.on_sharing_changed: Callable[[str, bool], None] = lambda _org_id, _allows: None
+        """Called when an org has let the provider's workers serve it (True), or no longer does."""
+
+    def list_own(self, actor: Actor, cursor: str, limit: int) -> Page[Org]:
+        """The orgs that the caller belongs to and may enter, by code."""
+        actor.require(Action.ORGS_VIEW)
+        places = self._database.read(lambda db: memberships.list_of_user(db, actor.user_id))
+        rows = [place for place in places if place.org_code > cursor and not place.is_disabled]
+        return page_of(rows[: limit + 1], limit, lambda place: _shown(place, actor), lambda place: place.org_code)
+
+    def get(self, actor: Actor, code: str) -> Org:
+        """One of the caller's orgs. Raises NotFound."""
+        actor.require(Action.ORGS_VIEW)
+        return _shown(self._database.read(lambda db: find_place(db, actor.user_id, code)), actor)
+
+    def create(self, actor: Actor, request: CreateOrgRequest) -> CreatedOrg:
+        """Found an org with its first admin: the caller, or whom a provider admin names, by account or invitation.
+
+        Raises NotAllowed unless the server lets the caller; Conflict if there is such an org; InvalidInput for a
+        code, name or admin that cannot be used; StepUpRequired.
+        """
+        actor.require(Action.ORGS_CREATE)
+        self._step_up.require(actor)
+        name = validators.name(request.name, MAX_NAME_LENGTH) or request.code
+        org = OrgRow(id=new_id(self._clock.now()), code=validators.org_code(request.code, path="code"), name=name)
+        email = validators.email_address(request.admin, path="admin") if request.admin else actor.email
+
+        if email != actor.email and not actor.may(Action.PROVIDER_MANAGE):
+            raise validators.invalid("admin", "only a provider admin can make somebody else the first admin")
+        link = self._links.new(actor, org.id, email, Role.ADMIN, is_by_provider=True)
+
+        def work(db: Connection) -> CreatedOrg:
+            admin = users.find_by_email(db, email)
+            now = self._clock.now()
+            found_org(db, org, admin, now)
+            for org_id in (org.id, None):
+                audit.append(db, now, org_id, actor, "create", f"orgs/{org.code}", {"admin": email})
+            made = CreatedOrg(
+                id=org.id, code=org.code, name=org.name, role=Role.ADMIN if email == actor.email else None
+            )
+            if admin is None:
+                made.invitation = NewInvitation(url=link.url, invitation=self._links.keep(db, actor, link.row))
+            return made
+
+        return self._database.write(work)
+
+    def update(self, actor: Actor, code: str, request: UpdateOrgRequest) -> Org:
+        """Change what is given of the org that the caller's session is for.
+
+        Raises NotFound for any other; InvalidInput for a name that cannot be used; StepUpRequired.
+        """
+        actor.require(Action.ORGS_MANAGE)
+        self._step_up.require(actor)
+        if code != actor.org_code:
+            raise no_org(code)
+        name = validators.name(request.name, MAX_NAME_LENGTH) if request.name is not UNSET else ""
+
+        allows = request.allows_shared_workers
+
+        def work(db: Connection) -> PlaceRow:
+            if name:
+                orgs.rename(db, actor.org_id, name)
+            if allows is not UNSET:
+                orgs.allow_shared_workers(db, actor.org_id, allows)
+            changes = msgspec.to_builtins(request)
+            audit.append(db, self._clock.now(), actor.org_id, actor, "update", f"orgs/{code}", changes)
+            return find_place(db, actor.user_id, code)
+
+        place = self._database.write(work)
+        if allows is not UNSET:
+            self.on_sharing_changed(actor.org_id, allows)
+        return _shown(place, actor)
+
+
+def found_org(db: Connection, org: OrgRow, admin: UserRow | None, at: datetime) -> None:
+    """Record an org with its first admin, None for one who is invited. Raises Conflict if its code is taken."""
+    if orgs.find_by_code(db, org.code):
+        raise Conflict(f"there is an org {org.code} already", hint="Choose another code.")
+    orgs.insert(db, org, at)
+    if admin is None:
+        return
+    member = MemberRow(
+        user_id=admin.id,
+        email=admin.email,
+        name=admin.name,
+        role=Role.ADMIN,
+        manager_id=None,
+        manager=None,
+        is_disabled=False,
+        created_at=at,
+    )
+    memberships.insert(db, org.id, member)
+
+
+def find_place(db: Connection, user_id: str, code: str) -> PlaceRow:
+    """The org of this code as one of a person's. Raises NotFound for one that they may not enter or that is not."""
+    for place in memberships.list_of_user(db, user_id):
+        if place.org_code == code and not place.is_disabled:
+            return place
+    raise no_org(code)
+
+
+def no_org(code: str) -> NotFound:
+    """The error for an org that is another's, and for one that is not."""
+    return NotFound(
+        f"there is no org {code}", hint="`opsicle orgs list` shows yours; `opsicle orgs switch` enters one."
+    )
+
+
+def _shown(place: PlaceRow, actor: Actor) -> Org:
+    is_current = place.org_id == actor.org_id
+    return Org(
+        id=place.org_id,
+        code=place.org_code,
+        name=place.org_name,
+        allows_shared_workers=place.allows_shared_workers,
+        role=place.role,
+        is_current=is_current,
+    )

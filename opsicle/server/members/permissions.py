@@ -1,0 +1,66 @@
+"""Whether somebody may do something, and which rule says so."""
+
+from __future__ import annotations
+
+from opsicle.domain.access import Action, Resource, Verb, action_for, verbs_of
+from opsicle.domain.rights import Decision
+from opsicle.domain.rules import Target, parse_question
+from opsicle.server.access import validators
+from opsicle.server.access.actor import Actor
+from opsicle.server.access.rights import rights_of
+from opsicle.server.access.template_access import targets_of
+from opsicle.server.members.guards import get_member
+from opsicle.server.store import templates
+from opsicle.server.store.database import Connection, Database
+from opsicle.wire.access_api import Answer
+
+
+class Questions:
+    """Answers `opsicle can`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def can(self, actor: Actor, id_or_email: str, verb: str, resource: str) -> Answer:
+        """Whether this person (empty: the caller) may do `verb` with `resource`, as in `templates/restart-web`.
+
+        Without a template's name the answer is yes if they may with any. Raises InvalidInput for what is no question;
+        NotFound for a person or a template that the caller cannot see.
+        """
+        actor.require(Action.ACCOUNT_VIEW)
+        if id_or_email and id_or_email not in (actor.user_id, actor.email):
+            actor.require(Action.USERS_VIEW)
+        known_verb, known, name = parse_question(verb, resource)
+        action = action_for(known_verb, known)
+        if action is None:
+            verbs = ", ".join(verbs_of(known))
+            raise validators.invalid("action", f"nobody can {known_verb} {known}: there is {verbs}")
+
+        def query(db: Connection) -> tuple[str, Decision]:
+            member = get_member(db, actor.org_id, id_or_email or actor.user_id)
+            is_secret = known is Resource.SECRETS and name
+            targets = [Target(name)] if is_secret else self._targets(db, actor, known_verb, name)
+            decisions = [rights_of(db, actor.org_id, member.user_id).decide(action, target) for target in targets]
+            refused = (decision for decision in decisions if not decision.is_allowed)
+            return member.email, next(refused, decisions[0])
+
+        email, decision = self._database.read(query)
+        grant = decision.grant
+        return Answer(
+            user=email,
+            action=known_verb,
+            resource=resource,
+            is_allowed=decision.is_allowed,
+            why=decision.why,
+            rule=str(grant.rule) if grant else "",
+            source=grant.source if grant else "",
+        )
+
+    def _targets(self, db: Connection, actor: Actor, verb: Verb, name: str) -> list[Target | None]:
+        if not name:
+            return [None]
+        targets = targets_of(db, actor.org_id, name)
+        is_seen = all(actor.may(Action.TEMPLATES_VIEW, target) for target in targets)
+        if verb is not Verb.CREATE and not (is_seen and templates.find(db, actor.org_id, name)):
+            raise templates.not_found(name)
+        return list(targets)

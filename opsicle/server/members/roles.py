@@ -1,0 +1,184 @@
+"""The roles of an org: the built-in ones, to which it may add rules, and its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+from msgspec import UNSET
+
+from opsicle.domain.access import Action
+from opsicle.domain.access import Role as BuiltIn
+from opsicle.domain.errors import Conflict, NotFound
+from opsicle.domain.names import TEMPLATE_NAME, TEMPLATE_NAME_RULE
+from opsicle.domain.rights import change
+from opsicle.domain.rules import OWN_ROLE_RULES, Rule, built_in_rules, parse_rules
+from opsicle.kit.clock import Clock
+from opsicle.server.access import validators
+from opsicle.server.access.actor import Actor
+from opsicle.server.access.rights import ROLES, deciding_change, read_rules, require_at_most, written_rules
+from opsicle.server.http.paging import page_of
+from opsicle.server.identity.sessions import Sessions
+from opsicle.server.identity.step_up import StepUp
+from opsicle.server.store import audit, roles
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.roles import RoleRow
+from opsicle.wire.access_api import CreateRoleRequest, Role, UpdateRoleRequest
+from opsicle.wire.pages import Page
+
+T = TypeVar("T")
+
+MEANINGS = {
+    BuiltIn.ADMIN: "everything",
+    BuiltIn.MANAGER: "people: those who may no more than themselves",
+    BuiltIn.OPERATOR: "templates, workers, every automation",
+    BuiltIn.APPROVER: "decides where a policy names the role",
+    BuiltIn.MEMBER: "runs templates, cancels their own",
+    BuiltIn.REPORTER: "looks, and reads the record",
+}
+
+
+class Roles:
+    """Shows and changes roles. Whoever has a role has its new rights from their next request on."""
+
+    def __init__(self, database: Database, sessions: Sessions, step_up: StepUp, clock: Clock) -> None:
+        self._database = database
+        self._sessions = sessions
+        self._step_up = step_up
+        self._clock = clock
+
+    def list_roles(self, actor: Actor, cursor: str, limit: int) -> Page[Role]:
+        """All roles by name, with what they give and how many people have them."""
+        actor.require(Action.ROLES_VIEW)
+
+        def query(db: Connection) -> list[Role]:
+            rows = {row.name: row for row in roles.list_by_name(db, actor.org_id, cursor, limit + 1)}
+            names = sorted({*rows, *(name for name in ROLES if name > cursor)})[: limit + 1]
+            return [_shown(db, actor.org_id, name, rows.get(name)) for name in names]
+
+        return page_of(self._database.read(query), limit, lambda role: role, lambda role: role.name)
+
+    def get(self, actor: Actor, name: str) -> Role:
+        """One role. Raises NotFound."""
+        actor.require(Action.ROLES_VIEW)
+        return self._database.read(lambda db: _get(db, actor.org_id, name))
+
+    def create(self, actor: Actor, request: CreateRoleRequest) -> Role:
+        """Make a role of the org's own.
+
+        Raises InvalidInput for a name or rule that cannot be, Conflict if the name is taken, NotAllowed for rules that
+        give more than the caller has, StepUpRequired.
+        """
+        actor.require(Action.ROLES_MANAGE)
+        self._step_up.require(actor)
+        if not TEMPLATE_NAME.fullmatch(request.name):
+            raise validators.invalid("name", f"the name must be {TEMPLATE_NAME_RULE}")
+        rules = parse_rules(request.rules)
+        require_at_most(actor, change((), rules), "make this role")
+        now = self._clock.now()
+        row = RoleRow(request.name, validators.description(request.description), written_rules(rules), now, now)
+
+        def work(db: Connection) -> Role:
+            if row.name in ROLES or not roles.insert(db, actor.org_id, row):
+                raise Conflict(f"there is a role {row.name} already", hint="Change it with `opsicle roles update`.")
+            data = {"rules": request.rules}
+            audit.append(db, now, actor.org_id, actor, "create", f"roles/{row.name}", data)
+            return _get(db, actor.org_id, row.name)
+
+        return self._changed(work)
+
+    def update(self, actor: Actor, name: str, request: UpdateRoleRequest) -> Role:
+        """Change what is given; of a built-in role only the rules that the org adds to it.
+
+        Raises NotFound; InvalidInput for a rule that cannot be; Conflict for `admin`, which nothing is added to or
+        taken from; NotAllowed for rules that give more than the caller has; StepUpRequired.
+        """
+        actor.require(Action.ROLES_MANAGE)
+        self._step_up.require(actor)
+        rules = None if request.rules is UNSET else parse_rules(request.rules)
+        description = None if request.description is UNSET else validators.description(request.description)
+        if name == BuiltIn.ADMIN:
+            raise Conflict("the role admin cannot be changed", hint="Make a role of your own.")
+        if name in ROLES and description is not None:
+            raise validators.invalid("description", "a built-in role has the description that it has")
+
+        def work(db: Connection) -> Role:
+            old = roles.find(db, actor.org_id, name) or self._begun(db, actor, name)
+            before = read_rules(old.rules)
+            after = before if rules is None else rules
+            require_at_most(actor, change(before, after), f"change the role {name} so")
+            new = msgspec.structs.replace(
+                old,
+                description=old.description if description is None else description,
+                rules=written_rules(after),
+                updated_at=self._clock.now(),
+                deciding_seq=audit.next_seq(db, actor.org_id) if deciding_change(before, after) else old.deciding_seq,
+            )
+            if not roles.update(db, actor.org_id, old, new):
+                raise Conflict(f"the role {name} changed meanwhile", hint="Look at it, and try again.")
+            data = {"rules": _texts(after), "before": _texts(before)}
+            audit.append(db, new.updated_at, actor.org_id, actor, "update", f"roles/{name}", data)
+            return _get(db, actor.org_id, name)
+
+        return self._changed(work)
+
+    def _begun(self, db: Connection, actor: Actor, name: str) -> RoleRow:
+        """The row of a built-in role that nothing was added to yet. Raises NotFound for any other."""
+        if name not in ROLES:
+            raise _not_found(name)
+        now = self._clock.now()
+        row = RoleRow(name, "", "[]", now, now)
+        roles.insert(db, actor.org_id, row)
+        return row
+
+    def delete(self, actor: Actor, name: str) -> None:
+        """Remove a role of the org's own. Raises NotFound; Conflict if somebody has it or it is built in."""
+        actor.require(Action.ROLES_MANAGE)
+        self._step_up.require(actor)
+
+        def work(db: Connection) -> None:
+            role = _get(db, actor.org_id, name)
+            if role.is_built_in:
+                raise Conflict(f"the role {name} is built in", hint="Only roles of the org's own can be deleted.")
+            if not roles.delete(db, actor.org_id, name):
+                raise Conflict(
+                    f"{role.members} people have the role {name}", hint="Give them another with `opsicle users update`."
+                )
+            data = {"rules": role.rules}
+            audit.append(db, self._clock.now(), actor.org_id, actor, "delete", f"roles/{name}", data)
+
+        self._changed(work)
+
+    def _changed(self, work: Callable[[Connection], T]) -> T:
+        result = self._database.write(work)
+        self._sessions.forget()
+        return result
+
+
+def _get(db: Connection, org_id: str, name: str) -> Role:
+    row = roles.find(db, org_id, name)
+    if row is None and name not in ROLES:
+        raise _not_found(name)
+    return _shown(db, org_id, name, row)
+
+
+def _not_found(name: str) -> NotFound:
+    return NotFound(f"there is no role {name}", hint="`opsicle roles list` shows them.")
+
+
+def _shown(db: Connection, org_id: str, name: str, row: RoleRow | None) -> Role:
+    built_in = BuiltIn(name) if name in ROLES else None
+    return Role(
+        name=name,
+        description=MEANINGS[built_in] if built_in else row.description if row else "",
+        is_built_in=built_in is not None,
+        built_in_rules=_texts(built_in_rules(built_in) if built_in else OWN_ROLE_RULES),
+        rules=_texts(read_rules(row.rules)) if row else [],
+        members=roles.count_members(db, org_id, name),
+        updated_at=row.updated_at if row else None,
+    )
+
+
+def _texts(rules: tuple[Rule, ...]) -> list[str]:
+    return [str(rule) for rule in rules]

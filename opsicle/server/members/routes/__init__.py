@@ -1,0 +1,1 @@
+"""The routes about members, one file a noun."""

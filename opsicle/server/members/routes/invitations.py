@@ -1,0 +1,76 @@
+"""Inviting people into the org, and accepting."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from opsicle.domain.access import Action
+from opsicle.server.http.lists import LISTING, list_reply
+from opsicle.server.http.routing import Access, Page, Reply, Request, Route
+from opsicle.server.identity.routes.accounts import MAX_BODY, entered
+from opsicle.server.members.invitations import Invitations
+from opsicle.wire import org_api as wire
+from opsicle.wire.user_api import LoginReply
+
+
+def routes(invitations: Invitations) -> list[Route]:
+    """The routes of invitations. Who is invited has not proven anything yet but the link."""
+    manage, public, every = Action.USERS_MANAGE, Access.PUBLIC, "/api/v1/invitations"
+    return [
+        Route("GET", every, partial(list_open, invitations), manage, query=LISTING, reply=Page[wire.Invitation]),
+        Route(
+            "POST",
+            every,
+            partial(invite, invitations),
+            manage,
+            body=wire.InviteRequest,
+            reply=wire.NewInvitation,
+            status=201,
+        ),
+        Route("DELETE", f"{every}/<invitation>", partial(revoke, invitations), manage, status=204),
+        Route(
+            "POST",
+            f"{every}/look",
+            partial(look, invitations),
+            public,
+            body=wire.InvitationToken,
+            reply=wire.InvitationOffer,
+            max_body=MAX_BODY,
+        ),
+        Route(
+            "POST",
+            f"{every}/accept",
+            partial(accept, invitations),
+            public,
+            body=wire.AcceptInvitationRequest,
+            reply=LoginReply,
+            max_body=MAX_BODY,
+        ),
+    ]
+
+
+def list_open(invitations: Invitations, request: Request) -> Reply:
+    """List the org's invitations that may still be used, newest first."""
+    return list_reply(request, invitations.list_open)
+
+
+def invite(invitations: Invitations, request: Request) -> Reply:
+    """Make a one-time link for somebody; the answer is the only place where it is shown."""
+    return Reply(201, invitations.invite(request.actor, request.body(wire.InviteRequest)))
+
+
+def revoke(invitations: Invitations, request: Request, invitation: str) -> Reply:
+    """End an invitation that was not used yet."""
+    invitations.revoke(request.actor, invitation)
+    return Reply(204)
+
+
+def look(invitations: Invitations, request: Request) -> Reply:
+    """Say what a link leads to; it stays good."""
+    return Reply(200, invitations.look(request.body(wire.InvitationToken).token, request.address))
+
+
+def accept(invitations: Invitations, request: Request) -> Reply:
+    """Accept an invitation, and begin a session: a browser gets a cookie, the command line a token."""
+    wanted = request.body(wire.AcceptInvitationRequest)
+    return entered(request, invitations.accept(wanted, request.address), is_browser=wanted.kind == "browser")

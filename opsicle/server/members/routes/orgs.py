@@ -1,0 +1,115 @@
+"""Orgs: one's own, founding them, going from one to another; and what those see who run the server."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from opsicle.domain.access import Action
+from opsicle.server.http.lists import LISTING, list_reply
+from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.identity.accounts import Accounts
+from opsicle.server.identity.routes.accounts import entered
+from opsicle.server.members.operator import Provider
+from opsicle.server.members.orgs import Orgs
+from opsicle.wire import org_api as wire
+from opsicle.wire.user_api import LoginReply
+
+
+def routes(orgs: Orgs, accounts: Accounts, provider: Provider) -> list[Route]:
+    """The routes of orgs. `<org>` is a code, `<user>` an id or an e-mail address."""
+    view, create_, manage = Action.ORGS_VIEW, Action.ORGS_CREATE, Action.ORGS_MANAGE
+    every, one = "/api/v1/orgs", "/api/v1/orgs/<org>"
+    new, changes, switching = wire.CreateOrgRequest, wire.UpdateOrgRequest, wire.SwitchRequest
+    return [
+        Route("GET", every, partial(list_orgs, orgs), view, query=LISTING, reply=Page[wire.Org]),
+        Route("POST", every, partial(create, orgs), create_, body=new, reply=wire.CreatedOrg, status=201),
+        Route("GET", one, partial(show, orgs), view, reply=wire.Org),
+        Route("PATCH", one, partial(update, orgs), manage, body=changes, reply=wire.Org),
+        Route("POST", f"{one}/switch", partial(switch, accounts), Action.ACCOUNT_USE, body=switching, reply=LoginReply),
+        *_provider_routes(provider),
+    ]
+
+
+def _provider_routes(provider: Provider) -> list[Route]:
+    may = Action.PROVIDER_MANAGE
+    orgs, admins = "/api/v1/provider/orgs", "/api/v1/provider/admins"
+    naming = wire.NameProviderAdminRequest
+    return [
+        Route("GET", orgs, partial(list_all, provider), may, query=LISTING, reply=Page[wire.Org]),
+        Route(
+            "POST",
+            f"{orgs}/<org>/invitations",
+            partial(invite_admin, provider),
+            may,
+            body=wire.InviteAdminRequest,
+            reply=wire.NewInvitation,
+            status=201,
+        ),
+        Route("GET", admins, partial(list_admins, provider), may, query=LISTING, reply=Page[wire.ProviderAdmin]),
+        Route("POST", admins, partial(name_admin, provider), may, body=naming, reply=wire.ProviderAdmin),
+        Route("DELETE", f"{admins}/<user>", partial(drop_admin, provider), may, status=204),
+        Route("GET", "/api/v1/provider/server", partial(show_server, provider), may, reply=wire.ServerState),
+        Route("POST", "/api/v1/provider/server/release", partial(release, provider), may, reply=wire.ServerState),
+    ]
+
+
+def list_orgs(orgs: Orgs, request: Request) -> Reply:
+    """List the orgs that the caller belongs to."""
+    return list_reply(request, orgs.list_own)
+
+
+def create(orgs: Orgs, request: Request) -> Reply:
+    """Found an org: for provider admins, or for everybody where the server has open orgs."""
+    return Reply(201, orgs.create(request.actor, request.body(wire.CreateOrgRequest)))
+
+
+def show(orgs: Orgs, request: Request, org: str) -> Reply:
+    """Show one of the caller's orgs."""
+    return Reply(200, orgs.get(request.actor, org))
+
+
+def update(orgs: Orgs, request: Request, org: str) -> Reply:
+    """Change the org that the caller's session is for."""
+    return Reply(200, orgs.update(request.actor, org, request.body(wire.UpdateOrgRequest)))
+
+
+def switch(accounts: Accounts, request: Request, org: str) -> Reply:
+    """Begin a session in another of the caller's orgs: a browser gets a cookie, the command line a token."""
+    reply = accounts.switch(request.actor, org, is_kept=request.body(wire.SwitchRequest).is_kept)
+    return entered(request, reply, is_browser=request.actor.channel == "browser")
+
+
+def list_all(provider: Provider, request: Request) -> Reply:
+    """List all orgs of the server, for those who run it."""
+    return list_reply(request, provider.list_orgs)
+
+
+def invite_admin(provider: Provider, request: Request, org: str) -> Reply:
+    """Make the one-time link for the admin of an org that has none."""
+    return Reply(201, provider.invite_admin(request.actor, org, request.body(wire.InviteAdminRequest)))
+
+
+def list_admins(provider: Provider, request: Request) -> Reply:
+    """List who runs the server."""
+    return list_reply(request, provider.list_admins)
+
+
+def name_admin(provider: Provider, request: Request) -> Reply:
+    """Let the owner of an account run the server too."""
+    return Reply(200, provider.name_admin(request.actor, request.body(wire.NameProviderAdminRequest)))
+
+
+def show_server(provider: Provider, request: Request) -> Reply:
+    """Show how the server as a whole is: its epoch, whether its queue is held, what is not as it should be."""
+    return Reply(200, provider.server(request.actor))
+
+
+def release(provider: Provider, request: Request) -> Reply:
+    """Release the queue, which is held after a restore: what waits is handed out from now on."""
+    return Reply(200, provider.release(request.actor))
+
+
+def drop_admin(provider: Provider, request: Request, user: str) -> Reply:
+    """Take running the server from somebody."""
+    provider.drop_admin(request.actor, user)
+    return Reply(204)

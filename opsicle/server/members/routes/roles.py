@@ -1,0 +1,62 @@
+"""Roles, and whether somebody may do something."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from opsicle.domain.access import Action
+from opsicle.server.http.lists import LISTING, list_reply
+from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.members.permissions import Questions
+from opsicle.server.members.roles import Roles
+from opsicle.wire.access_api import Answer, CreateRoleRequest, Role, UpdateRoleRequest
+
+
+def routes(roles: Roles, questions: Questions) -> list[Route]:
+    """The routes of roles and of `can`."""
+    view, manage = Action.ROLES_VIEW, Action.ROLES_MANAGE
+    every, one = "/api/v1/roles", "/api/v1/roles/<role>"
+    asking = {"user": str, "action": str, "resource": str}
+    return [
+        Route("GET", every, partial(list_roles, roles), view, query=LISTING, reply=Page[Role]),
+        Route("POST", every, partial(create, roles), manage, body=CreateRoleRequest, reply=Role, status=201),
+        Route("GET", one, partial(show, roles), view, reply=Role),
+        Route("PATCH", one, partial(update, roles), manage, body=UpdateRoleRequest, reply=Role),
+        Route("DELETE", one, partial(delete, roles), manage, status=204),
+        Route("GET", "/api/v1/can", partial(can, questions), Action.ACCOUNT_VIEW, query=asking, reply=Answer),
+    ]
+
+
+def list_roles(roles: Roles, request: Request) -> Reply:
+    """List the built-in roles and the org's own by name."""
+    return list_reply(request, roles.list_roles)
+
+
+def create(roles: Roles, request: Request) -> Reply:
+    """Make a role of the org's own, from rules such as `allow execute templates/restart-web`."""
+    return Reply(201, roles.create(request.actor, request.body(CreateRoleRequest)))
+
+
+def show(roles: Roles, request: Request, role: str) -> Reply:
+    """Show a role and what it gives."""
+    return Reply(200, roles.get(request.actor, role))
+
+
+def update(roles: Roles, request: Request, role: str) -> Reply:
+    """Change a role's rules or description; of a built-in role the rules that the org adds to it."""
+    return Reply(200, roles.update(request.actor, role, request.body(UpdateRoleRequest)))
+
+
+def delete(roles: Roles, request: Request, role: str) -> Reply:
+    """Remove a role of the org's own that nobody has."""
+    roles.delete(request.actor, role)
+    return Reply(204)
+
+
+def can(questions: Questions, request: Request) -> Reply:
+    """Say whether `user` may do `action` with `resource`, and which rule decides it.
+
+    `user` is the caller unless told; `resource` is as in `templates/restart-web` or `secrets`.
+    """
+    user, action, resource = (request.query(name) for name in ("user", "action", "resource"))
+    return Reply(200, questions.can(request.actor, user, action, resource))

@@ -1,0 +1,38 @@
+"""The caller's own API tokens."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from opsicle.domain.access import Action
+from opsicle.server.http.lists import LISTING, list_reply
+from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.members.api_tokens import ApiTokens
+from opsicle.wire.user_api import ApiToken, CreateApiTokenRequest, NewApiToken
+
+
+def routes(tokens: ApiTokens) -> list[Route]:
+    """The routes of API tokens."""
+    use, every = Action.ACCOUNT_USE, "/api/v1/tokens"
+    return [
+        Route("GET", every, partial(list_tokens, tokens), use, query={**LISTING, "account": str}, reply=Page[ApiToken]),
+        Route("POST", every, partial(create, tokens), use, body=CreateApiTokenRequest, reply=NewApiToken, status=201),
+        Route("DELETE", f"{every}/<token_id>", partial(delete, tokens), use, status=204),
+    ]
+
+
+def list_tokens(tokens: ApiTokens, request: Request) -> Reply:
+    """List the caller's own API tokens, or those of their service account `account`, newest first."""
+    account = request.query("account")
+    return list_reply(request, lambda actor, cursor, limit: tokens.list_tokens(actor, account, cursor, limit))
+
+
+def create(tokens: ApiTokens, request: Request) -> Reply:
+    """Make an API token; the answer is the only place where it is shown."""
+    return Reply(201, tokens.create(request.actor, request.body(CreateApiTokenRequest)))
+
+
+def delete(tokens: ApiTokens, request: Request, token_id: str) -> Reply:
+    """End an API token of the caller's, or of one of their service accounts."""
+    tokens.delete(request.actor, token_id)
+    return Reply(204)

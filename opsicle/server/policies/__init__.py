@@ -1,0 +1,1 @@
+"""Approval policies: pushed as documents, kept as versions, and which one applies to what."""

@@ -1,0 +1,124 @@
+"""Which approval policy an automation falls under, as things are now.
+
+What its template names; else whatever policies of the org apply by themselves (`appliesTo`), all of them together. It
+is asked when an automation is triggered, and again before it is handed out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from opsicle.domain.errors import Conflict, NotFound
+from opsicle.domain.policies import Policy, PolicyUse
+from opsicle.domain.scopes import Place, Requester, applies, combined
+from opsicle.domain.stored_templates import decode_approval
+from opsicle.domain.templates import Template
+from opsicle.server.documents.record_of_pushes import require_policy_as_pushed
+from opsicle.server.store import groups, memberships, policies, templates
+from opsicle.server.store.database import Connection
+from opsicle.server.store.policies import PolicyRow
+
+
+@dataclass(frozen=True)
+class InForce:
+    """A policy that has to be satisfied. `policy_id` and `version` say which of the org's it is, if it is just one.
+
+    `is_default`: nothing names it, it applies by itself.
+    """
+
+    policy: Policy
+    policy_id: str = ""
+    version: int = 0
+    is_default: bool = False
+
+
+def in_force(db: Connection, org_id: str, template: Template, requester_id: str) -> InForce | None:
+    """What somebody who runs this version of a template has to pass now; None if nothing.
+
+    An older version falls under what the newest one names, so that naming it is no way around that. What only the older
+    one names comes on top of what applies by itself; and that none is to apply counts only if both say so. Raises
+    Conflict for a policy that is not there.
+    """
+    header = templates.find_approval(db, org_id, template.name)
+    newest = decode_approval(header) if header else None
+    own = template.approval_policy
+    if newest and not newest.is_waived:
+        return named_policy(db, org_id, newest)
+    is_new = header is None or newest == own
+    if own and not own.is_waived:
+        named = named_policy(db, org_id, own)
+        return named if is_new else _together([named, *_applying(db, org_id, template, requester_id)])
+    if own and is_new:
+        return None
+    return _together(_applying(db, org_id, template, requester_id))
+
+
+def named_policy(db: Connection, org_id: str, use: PolicyUse) -> InForce:
+    """The policy that a template names or has inline, as it is now. Raises Conflict if it is not there."""
+    if use.policy is not None:
+        return InForce(use.policy)
+    if not use.policy_ref:
+        raise Conflict("this template's approval policy cannot be read", hint="Push the template again.")
+    try:
+        row = policies.get(db, org_id, use.policy_ref)
+    except NotFound as error:
+        raise Conflict(
+            f"this template needs the policy {use.policy_ref}, which the org does not have",
+            hint="An admin makes it with `opsicle policies push FILE`.",
+        ) from error
+    require_policy_as_pushed(db, org_id, row)
+    return InForce(policy_of(row), row.policy_id, row.version)
+
+
+def policy_of(row: PolicyRow) -> Policy:
+    """What a version says."""
+    return msgspec.json.decode(row.document, type=Policy)
+
+
+def defaults(db: Connection, org_id: str) -> list[InForce]:
+    """The policies of an org that apply by themselves to something, by name."""
+    return [_default(row) for row in policies.list_applying(db, org_id)]
+
+
+def place_of(template: Template) -> Place:
+    """A template as the scopes of policies see it."""
+    return Place(template.labels, template.certain_labels)
+
+
+def _applying(db: Connection, org_id: str, template: Template, requester_id: str) -> list[InForce]:
+    rows = policies.list_applying(db, org_id)
+    if not rows:
+        return []
+    place, requester = place_of(template), _requester(db, org_id, requester_id)
+    found = []
+    for row in rows:
+        each = _default(row)
+        if applies(each.policy, place, requester):
+            require_policy_as_pushed(db, org_id, row)
+            found.append(each)
+    return found
+
+
+def _together(found: list[InForce]) -> InForce | None:
+    if len(found) <= 1:
+        return found[0] if found else None
+    return InForce(combined([each.policy for each in found]), is_default=all(each.is_default for each in found))
+
+
+def _default(row: PolicyRow) -> InForce:
+    return InForce(policy_of(row), row.policy_id, row.version, is_default=True)
+
+
+def _requester(db: Connection, org_id: str, user_id: str) -> Requester:
+    """Who asks, with who answers for them. Who is not there any more is nobody."""
+    member = memberships.find(db, org_id, user_id)
+    owner = memberships.find(db, org_id, member.owner_id) if member and member.owner_id else None
+    both = [each for each in (member, owner) if each]
+    return Requester(
+        is_service_account=bool(member and member.owner_id),
+        emails=frozenset(each.email for each in both),
+        roles=frozenset(each.role for each in both),
+        groups=frozenset(group.name for each in both for group in groups.list_of_user(db, org_id, each.user_id)),
+    )

@@ -1,0 +1,90 @@
+"""Whether a template and the policy of the org that it names go together, said when either is pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from opsicle.domain.conditions import findings
+from opsicle.domain.errors import InvalidInput, Problem
+from opsicle.domain.policies import Policy
+from opsicle.domain.problems import nearest, quoted
+from opsicle.domain.scopes import Place, applies
+from opsicle.domain.stored_templates import decode_approval, decode_template
+from opsicle.domain.templates import Template
+from opsicle.server.policies.in_force import policy_of
+from opsicle.server.store import policies, templates
+from opsicle.server.store.database import Connection
+
+_REF = "spec.approvalPolicy.policyRef"
+
+_MOST_SUGGESTED_FROM = 200
+_MOST_TEMPLATES = 200
+_MOST_NAMED = 5
+
+
+class _Reached(msgspec.Struct):
+    """The part of a template's JSON by which a policy applies to it."""
+
+    labels: dict[str, str] = {}
+    runs_on: dict[str, str] = {}
+    accepts_claimed: bool = False
+
+
+def check_reference(db: Connection, org_id: str, template: Template) -> list[Problem]:
+    """What is to be said of the policy that a template names: warnings.
+
+    Raises InvalidInput where a condition of it lists only values that the template's variable never has. A policy
+    serves several templates, so that one such value among others is no mistake, nor is a variable that this template
+    lacks: the gate is always asked then.
+    """
+    use = template.approval_policy
+    if use is None or not use.policy_ref:
+        return []
+    row = policies.find(db, org_id, use.policy_ref)
+    if row is None:
+        known = [each.name for each in policies.list_by_name(db, org_id, "", _MOST_SUGGESTED_FROM)]
+        message = f"the org has no policy {quoted(use.policy_ref)}{nearest(use.policy_ref, known)}"
+        return [Problem(_REF, f"{message}; the template cannot run until it has")]
+    found = list(findings(policy_of(row), template.variables))
+    mistakes = [Problem(_REF, f"{each.path} of {row.name}: {each.message}") for each in found if each.is_total]
+    if mistakes:
+        raise InvalidInput(
+            f"the policy {row.name} and the variables of this template do not go together",
+            hint="Mend the variables, or the conditions of the policy.",
+            problems=tuple(mistakes),
+        )
+    return [Problem(_REF, f"{each.path} of {row.name}: {each.message}") for each in found]
+
+
+def _uncovered(db: Connection, org_id: str, policy: Policy) -> Iterator[Problem]:
+    """Say to which templates a policy does not apply by itself because they name another, or none."""
+    if not policy.applies_to:
+        return
+    names = []
+    for row in templates.list_by_name(db, org_id, "", _MOST_TEMPLATES):
+        shown = msgspec.json.decode(row.header, type=_Reached)
+        use = decode_approval(row.header)
+        place = Place(shown.labels, {} if shown.accepts_claimed else shown.runs_on)
+        if use and use.policy_ref != policy.name and applies(policy, place, None):
+            names.append(row.name)
+    if names:
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        said = ", ".join(names[:_MOST_NAMED]) + more
+        yield Problem("spec.appliesTo", f"does not apply to templates that say themselves who must approve: {said}")
+
+
+def policy_warnings(db: Connection, org_id: str, policy: Policy) -> list[Problem]:
+    """Warnings where a policy of the org means less, or more, to the templates that there are than it says.
+
+    A condition that a template which names it can never meet, so that its gate is always asked; and templates that it
+    does not reach because they say themselves who must approve. No mistakes, or whoever pushes templates could keep a
+    policy from being pushed.
+    """
+    found = dict.fromkeys(_uncovered(db, org_id, policy))
+    for document in templates.list_naming(db, org_id, policy.name, _MOST_TEMPLATES):
+        template = decode_template(document)
+        for each in findings(policy, template.variables):
+            found[Problem(f"spec.{each.path}", f"template {template.name}: {each.message}")] = None
+    return list(found)

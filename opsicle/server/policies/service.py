@@ -1,0 +1,159 @@
+"""Approval policies of an org: pushed as documents, kept as immutable numbered versions."""
+
+from __future__ import annotations
+
+import msgspec
+
+from opsicle.domain.access import Action
+from opsicle.domain.errors import Conflict, Problem
+from opsicle.domain.policies import Policy
+from opsicle.domain.policy_parser import PolicyDocument, digest, without_seeds
+from opsicle.domain.template_parser import parse_policy
+from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
+from opsicle.server.access.actor import Actor
+from opsicle.server.documents.reading import DocumentReading
+from opsicle.server.http.paging import page_of, position
+from opsicle.server.identity.step_up import StepUp
+from opsicle.server.policies.in_force import policy_of
+from opsicle.server.policies.references import policy_warnings
+from opsicle.server.store import audit, policies
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.policies import PolicyRow
+from opsicle.wire.pages import Page
+from opsicle.wire.policy_api import PolicyPushed, PolicyVersion, PolicyVersionSummary
+from opsicle.wire.user_api import Person
+
+
+class Policies:
+    """Who must agree before templates run. A change asks for a fresh code of those who have an authenticator app."""
+
+    def __init__(self, database: Database, step_up: StepUp, clock: Clock) -> None:
+        self._database = database
+        self._step_up = step_up
+        self._reading = DocumentReading(clock)
+        self._clock = clock
+
+    def push(self, actor: Actor, source: str) -> PolicyPushed:
+        """Make a new version of the policy that the document names, or its first.
+
+        If the newest version says the same already, nothing changes and that version is the answer. Raises InvalidInput
+        with every mistake in the document, StepUpRequired.
+        """
+        actor.require(Action.POLICIES_MANAGE)
+        self._step_up.require(actor)
+        document, kept = self._reading.read(actor.org_id, _read, source)
+        policy, now = document.policy, self._clock.now()
+
+        def work(db: Connection) -> tuple[int, bool, list[Problem]]:
+            warnings = policy_warnings(db, actor.org_id, policy)
+            newest = policies.find(db, actor.org_id, policy.name)
+            if newest and newest.digest == digest(policy):
+                return newest.version, False, warnings
+            row = PolicyRow(
+                policy_id=newest.policy_id if newest else new_id(now),
+                name=policy.name,
+                latest_version=0,
+                is_deleted=False,
+                version=newest.version + 1 if newest else 1,
+                digest=digest(policy),
+                source=kept,
+                document=msgspec.json.encode(policy).decode(),
+                pusher_id=actor.user_id,
+                pusher_email=actor.email,
+                pusher_name=actor.name,
+                pushed_at=now,
+            )
+            self._add(db, actor, row, policy)
+            return row.version, True, warnings
+
+        version, is_new, warnings = self._database.write(work)
+        return PolicyPushed(
+            name=policy.name,
+            version=version,
+            digest=digest(policy),
+            is_new=is_new,
+            warnings=[*document.warnings, *warnings],
+        )
+
+    def _add(self, db: Connection, actor: Actor, row: PolicyRow, policy: Policy) -> None:
+        if row.version == 1:
+            policies.insert(db, actor.org_id, row.policy_id, row.name, row.pushed_at)
+        policies.insert_version(db, actor.org_id, row)
+        if not policies.advance(db, row.policy_id, row.version, row.pushed_at):
+            raise Conflict(f"the policy {row.name} changed meanwhile", hint="Push again.")
+        data: dict[str, object] = {"version": row.version, "digest": row.digest}
+        if policy.applies_to:
+            data["applies_to"] = msgspec.to_builtins(policy.applies_to)
+        audit.append(db, row.pushed_at, actor.org_id, actor, "push", f"policies/{row.name}", data)
+
+    def list_policies(self, actor: Actor, cursor: str, limit: int) -> Page[PolicyVersionSummary]:
+        """The org's policies by name, each in its newest version."""
+        actor.require(Action.POLICIES_VIEW)
+        rows = self._database.read(lambda db: policies.list_by_name(db, actor.org_id, cursor, limit + 1))
+        return page_of(rows, limit, _summary, lambda row: row.name)
+
+    def get(self, actor: Actor, name: str, version: int | None = None) -> PolicyVersion:
+        """One version of a policy whole, the newest unless told. Raises NotFound."""
+        actor.require(Action.POLICIES_VIEW)
+        return _whole(self._database.read(lambda db: policies.get(db, actor.org_id, name, version)))
+
+    def list_versions(self, actor: Actor, name: str, cursor: str, limit: int) -> Page[PolicyVersionSummary]:
+        """A policy's versions, newest first. Raises NotFound if there is no such policy."""
+        actor.require(Action.POLICIES_VIEW)
+        before = position(cursor)
+
+        def query(db: Connection) -> list[PolicyRow]:
+            policies.get(db, actor.org_id, name)
+            return policies.list_versions(db, actor.org_id, name, before, limit + 1)
+
+        return page_of(self._database.read(query), limit, _summary, lambda row: str(row.version))
+
+    def delete(self, actor: Actor, name: str) -> None:
+        """Take a policy out of use. Templates that name it can no longer run, nor can what it has let pass.
+
+        Raises NotFound, StepUpRequired.
+        """
+        actor.require(Action.POLICIES_MANAGE)
+        self._step_up.require(actor)
+        now = self._clock.now()
+
+        def work(db: Connection) -> None:
+            if not policies.delete(db, actor.org_id, name, now):
+                raise policies.not_found(name)
+            audit.append(db, now, actor.org_id, actor, "delete", f"policies/{name}")
+
+        self._database.write(work)
+
+
+def _read(source: str) -> tuple[PolicyDocument, str]:
+    return parse_policy(source.encode()), without_seeds(source)
+
+
+def _summary(row: PolicyRow) -> PolicyVersionSummary:
+    policy = policy_of(row)
+    return PolicyVersionSummary(
+        name=row.name,
+        version=row.version,
+        digest=row.digest,
+        gates=[gate.name for gate in policy.gates],
+        is_default=bool(policy.applies_to),
+        pushed_by=Person(row.pusher_id, row.pusher_email, row.pusher_name),
+        pushed_at=row.pushed_at,
+    )
+
+
+def _whole(row: PolicyRow) -> PolicyVersion:
+    policy = policy_of(row)
+    return PolicyVersion(
+        name=row.name,
+        version=row.version,
+        latest_version=row.latest_version,
+        digest=row.digest,
+        order=policy.order,
+        gates=list(policy.gates),
+        applies_to=list(policy.applies_to),
+        source=row.source,
+        pushed_by=Person(row.pusher_id, row.pusher_email, row.pusher_name),
+        pushed_at=row.pushed_at,
+    )

@@ -1,0 +1,1 @@
+"""The secrets of an org. Values go in and never come out."""

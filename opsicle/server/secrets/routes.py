@@ -1,0 +1,50 @@
+"""The secrets of an org. Values go in and never come out."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from opsicle.domain.access import Action
+from opsicle.server.http.lists import LISTING, list_reply
+from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.secrets.service import Secrets
+from opsicle.wire.secret_api import CreateSecretRequest, Secret, UpdateSecretRequest
+
+
+def routes(secrets: Secrets) -> list[Route]:
+    """The routes of secrets."""
+    view, renew, manage = Action.SECRETS_VIEW, Action.SECRETS_UPDATE, Action.SECRETS_MANAGE
+    every, one = "/api/v1/secrets", "/api/v1/secrets/<secret>"
+    return [
+        Route("GET", every, partial(list_secrets, secrets), view, query=LISTING, reply=Page[Secret]),
+        Route("POST", every, partial(create, secrets), manage, body=CreateSecretRequest, reply=Secret, status=201),
+        Route("GET", one, partial(show, secrets), view, reply=Secret),
+        Route("PUT", one, partial(update, secrets), renew, body=UpdateSecretRequest, reply=Secret),
+        Route("DELETE", one, partial(delete, secrets), manage, status=204),
+    ]
+
+
+def list_secrets(secrets: Secrets, request: Request) -> Reply:
+    """List the org's secrets by name, without their values."""
+    return list_reply(request, secrets.list_secrets)
+
+
+def create(secrets: Secrets, request: Request) -> Reply:
+    """Keep a new secret; its value is never shown again."""
+    return Reply(201, secrets.create(request.actor, request.body(CreateSecretRequest)))
+
+
+def show(secrets: Secrets, request: Request, secret: str) -> Reply:
+    """Show what is known of a secret, but not its value."""
+    return Reply(200, secrets.get(request.actor, secret))
+
+
+def update(secrets: Secrets, request: Request, secret: str) -> Reply:
+    """Give a secret its next value."""
+    return Reply(200, secrets.update(request.actor, secret, request.body(UpdateSecretRequest)))
+
+
+def delete(secrets: Secrets, request: Request, secret: str) -> Reply:
+    """Remove a secret."""
+    secrets.delete(request.actor, secret)
+    return Reply(204)

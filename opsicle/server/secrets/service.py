@@ -1,0 +1,180 @@
+"""An org's secrets: made, changed and removed by admins, and never shown to anybody again."""
+
+from __future__ import annotations
+
+import msgspec
+
+from opsicle.domain.access import Action
+from opsicle.domain.errors import Conflict, NotFound, Problem
+from opsicle.domain.rules import Target
+from opsicle.domain.secrets import SECRET_NAME, SECRET_NAME_RULE, secret_environment_name, wrong_value
+from opsicle.domain.templates import Template
+from opsicle.kit.clock import Clock
+from opsicle.server.access import validators
+from opsicle.server.access.actor import Actor
+from opsicle.server.http.paging import page_of
+from opsicle.server.identity.step_up import StepUp
+from opsicle.server.keys.vault import Vault
+from opsicle.server.store import audit, secrets
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.secrets import SecretRow
+from opsicle.wire.pages import Page
+from opsicle.wire.secret_api import CreateSecretRequest, Secret, UpdateSecretRequest
+from opsicle.wire.user_api import Person
+
+MAX_DESCRIPTION_CHARACTERS = 500
+
+
+class Secrets:
+    """The secrets of an org. Nothing here gives a value back; workers get them with their work.
+
+    A change asks for a fresh code of those who have an authenticator app.
+    """
+
+    def __init__(self, database: Database, vault: Vault, step_up: StepUp, clock: Clock) -> None:
+        self._database = database
+        self._vault = vault
+        self._step_up = step_up
+        self._clock = clock
+
+    def create(self, actor: Actor, request: CreateSecretRequest) -> Secret:
+        """Keep a new secret. Raises InvalidInput for a name or value that cannot be, Conflict if the name is taken."""
+        actor.require(Action.SECRETS_MANAGE)
+        self._step_up.require(actor)
+        if not SECRET_NAME.fullmatch(request.name):
+            raise validators.invalid("name", f"the name must be {SECRET_NAME_RULE}")
+        _check_value(request.value)
+        now = self._clock.now()
+        row = SecretRow(
+            name=request.name,
+            version=1,
+            description=_checked_description(request.description),
+            created_at=now,
+            updated_at=now,
+            updater_id=actor.user_id,
+            updater_email=actor.email,
+            updater_name=actor.name,
+        )
+        sealed = self._vault.seal_secret(actor.org_id, row.name, row.version, request.value)
+
+        def work(db: Connection) -> None:
+            if not secrets.insert(db, actor.org_id, row, sealed):
+                raise Conflict(
+                    f"there is a secret {row.name} already", hint="Give it a new value with `opsicle secrets update`."
+                )
+            audit.append(db, now, actor.org_id, actor, "create", f"secrets/{row.name}", {"version": 1})
+
+        self._database.write(work)
+        return _shown(row)
+
+    def update(self, actor: Actor, name: str, request: UpdateSecretRequest) -> Secret:
+        """Give a secret its next value; the one before is gone. What already runs keeps what it was handed.
+
+        A token that names this secret among its scopes, made with a fresh code, needs no other. Raises NotFound,
+        InvalidInput for a value that cannot be, Conflict if someone else was first, StepUpRequired.
+        """
+        actor.require(Action.SECRETS_UPDATE, Target(name))
+        if name not in actor.rotates:
+            self._step_up.require(actor)
+        old = self._database.read(lambda db: _get(db, actor.org_id, name))
+        _check_value(request.value)
+        new = msgspec.structs.replace(
+            old,
+            version=old.version + 1,
+            description=old.description
+            if isinstance(request.description, msgspec.UnsetType)
+            else _checked_description(request.description),
+            updated_at=self._clock.now(),
+            updater_id=actor.user_id,
+            updater_email=actor.email,
+            updater_name=actor.name,
+        )
+        sealed = self._vault.seal_secret(actor.org_id, name, new.version, request.value)
+
+        def work(db: Connection) -> None:
+            if not secrets.replace(db, new, sealed):
+                raise Conflict(f"the secret {name} changed meanwhile", hint="Look at it, and try again.")
+            data = {"version": new.version}
+            audit.append(db, new.updated_at, actor.org_id, actor, "update", f"secrets/{name}", data)
+
+        self._database.write(work)
+        return _shown(new)
+
+    def delete(self, actor: Actor, name: str) -> None:
+        """Remove a secret; automations that wait and need it will fail, saying so. Raises NotFound."""
+        actor.require(Action.SECRETS_MANAGE)
+        self._step_up.require(actor)
+
+        def work(db: Connection) -> None:
+            if not secrets.delete(db, actor.org_id, name):
+                raise _not_found(name)
+            audit.append(db, self._clock.now(), actor.org_id, actor, "delete", f"secrets/{name}")
+
+        self._database.write(work)
+
+    def list_secrets(self, actor: Actor, cursor: str, limit: int) -> Page[Secret]:
+        """The org's secrets by name, without their values."""
+        actor.require(Action.SECRETS_VIEW)
+        rows = self._database.read(lambda db: secrets.list_by_name(db, actor.org_id, cursor, limit + 1))
+        return page_of(rows, limit, _shown, lambda row: row.name)
+
+    def get(self, actor: Actor, name: str) -> Secret:
+        """One secret without its value. Raises NotFound."""
+        actor.require(Action.SECRETS_VIEW)
+        return _shown(self._database.read(lambda db: _get(db, actor.org_id, name)))
+
+
+def require_secrets(db: Connection, org_id: str, template: Template) -> None:
+    """Raise Conflict that names every secret that the template's phases want and the org does not have."""
+    if not any(phase.secrets for phase in template.phases):
+        return
+    known = secrets.list_names(db, org_id)
+    problems = [
+        Problem(f"spec.template.phases[{i}].secrets", f"there is no secret {name}")
+        for i, phase in enumerate(template.phases)
+        for name in phase.secrets
+        if name not in known
+    ]
+    if problems:
+        missing = sorted({problem.message.rpartition(" ")[2] for problem in problems})
+        raise Conflict(
+            f"template {template.name} needs secrets that the org does not have: {', '.join(missing)}",
+            hint="An admin makes them with `opsicle secrets create`.",
+            problems=tuple(problems),
+        )
+
+
+def _get(db: Connection, org_id: str, name: str) -> SecretRow:
+    row = secrets.find(db, org_id, name)
+    if row is None:
+        raise _not_found(name)
+    return row
+
+
+def _not_found(name: str) -> NotFound:
+    return NotFound(f"there is no secret {name}", hint="`opsicle secrets list` shows them.")
+
+
+def _check_value(value: str) -> None:
+    if problem := wrong_value(value):
+        raise validators.invalid("value", problem)
+
+
+def _checked_description(text: str) -> str:
+    if len(text) > MAX_DESCRIPTION_CHARACTERS:
+        raise validators.invalid(
+            "description", f"the description has more than {MAX_DESCRIPTION_CHARACTERS} characters"
+        )
+    return text.strip()
+
+
+def _shown(row: SecretRow) -> Secret:
+    return Secret(
+        name=row.name,
+        version=row.version,
+        description=row.description,
+        environment=secret_environment_name(row.name),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        updated_by=Person(row.updater_id, row.updater_email, row.updater_name),
+    )

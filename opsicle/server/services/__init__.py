@@ -1,1 +1,0 @@
-"""The rules: one transaction per public method; authorisation happens here."""

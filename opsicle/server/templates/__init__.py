@@ -1,0 +1,1 @@
+"""Templates: pushed as documents, kept as immutable numbered versions."""

@@ -1,0 +1,92 @@
+"""Templates: validate, push, list, show, versions, diff, delete."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from opsicle.domain.access import Action
+from opsicle.domain.errors import NotFound
+from opsicle.server.http.lists import LISTING, list_reply
+from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.templates.service import Templates
+from opsicle.wire.user_api import (
+    Pushed,
+    SourceRequest,
+    TemplateDiff,
+    TemplateSummary,
+    TemplateVersion,
+    TemplateVersionSummary,
+    Validation,
+)
+
+_MAX_DIGITS = 9
+
+
+def routes(templates: Templates) -> list[Route]:
+    """The routes of templates."""
+    view, push_, delete_ = Action.TEMPLATES_VIEW, Action.TEMPLATES_PUSH, Action.TEMPLATES_DELETE
+    every, one = "/api/v1/templates", "/api/v1/templates/<name>"
+    versions, between = f"{one}/versions", {"from": int, "to": int}
+    return [
+        Route(
+            "POST", f"{every}/validate", partial(validate, templates), view, body=SourceRequest, reply=Validation
+        ).with_document(),
+        Route("GET", every, partial(list_templates, templates), view, query=LISTING, reply=Page[TemplateSummary]),
+        Route(
+            "POST", every, partial(push, templates), push_, body=SourceRequest, reply=Pushed, status=201
+        ).with_document(),
+        Route("GET", one, partial(show, templates), view, reply=TemplateVersion),
+        Route("DELETE", one, partial(delete, templates), delete_, status=204),
+        Route(
+            "GET", versions, partial(list_versions, templates), view, query=LISTING, reply=Page[TemplateVersionSummary]
+        ),
+        Route("GET", f"{versions}/<version>", partial(show_version, templates), view, reply=TemplateVersion),
+        Route("GET", f"{one}/diff", partial(diff, templates), view, query=between, reply=TemplateDiff),
+    ]
+
+
+def validate(templates: Templates, request: Request) -> Reply:
+    """Check a template's document and keep nothing."""
+    return Reply(200, templates.validate(request.actor, request.body(SourceRequest).source))
+
+
+def push(templates: Templates, request: Request) -> Reply:
+    """Make a new version of a template: 201, or 200 where the newest version says the same already."""
+    pushed = templates.push(request.actor, request.body(SourceRequest).source)
+    return Reply(201 if pushed.is_new else 200, pushed)
+
+
+def list_templates(templates: Templates, request: Request) -> Reply:
+    """List the org's templates by name, each in its newest version."""
+    return list_reply(request, templates.list_templates)
+
+
+def show(templates: Templates, request: Request, name: str) -> Reply:
+    """Show a template in its newest version."""
+    return Reply(200, templates.get(request.actor, name))
+
+
+def delete(templates: Templates, request: Request, name: str) -> Reply:
+    """Take a template out of use; automations that ran it keep their version."""
+    templates.delete(request.actor, name)
+    return Reply(204)
+
+
+def list_versions(templates: Templates, request: Request, name: str) -> Reply:
+    """List a template's versions, newest first."""
+    return list_reply(request, lambda actor, cursor, limit: templates.list_versions(actor, name, cursor, limit))
+
+
+def show_version(templates: Templates, request: Request, name: str, version: str) -> Reply:
+    """Show one version of a template."""
+    if not (version.isascii() and version.isdigit() and len(version) <= _MAX_DIGITS):
+        raise NotFound(f"there is no version {version} of a template {name}", hint="A version is a number.")
+    return Reply(200, templates.get(request.actor, name, int(version)))
+
+
+def diff(templates: Templates, request: Request, name: str) -> Reply:
+    """Show how two versions of a template differ, as a unified diff. `to` is the newest version unless told."""
+    newest = templates.get(request.actor, name).version
+    to_version = request.query_int("to", newest, low=1)
+    from_version = request.query_int("from", max(1, to_version - 1), low=1)
+    return Reply(200, templates.diff(request.actor, name, from_version, to_version))

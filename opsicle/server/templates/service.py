@@ -1,0 +1,347 @@
+"""Templates: pushed as documents, kept as immutable numbered versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import gevent
+import msgspec
+
+from opsicle.domain.access import Action
+from opsicle.domain.errors import Conflict, InvalidInput, Problem
+from opsicle.domain.policies import Policy
+from opsicle.domain.policy_parser import SEED_WARNING, without_seeds
+from opsicle.domain.rules import Target
+from opsicle.domain.scopes import Place, asks_whoever
+from opsicle.domain.stored_templates import decode_template
+from opsicle.domain.template_parser import TEMPLATE_TYPE, digest, parse_template
+from opsicle.domain.template_warnings import OWN_POLICY, warnings
+from opsicle.domain.templates import Owner, Template
+from opsicle.domain.unsupported import unsupported
+from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
+from opsicle.server.access.actor import Actor
+from opsicle.server.access.template_access import is_hidden, require_on, targets_of
+from opsicle.server.channels.recipients import unknown_names
+from opsicle.server.documents.diffs import unified_diff
+from opsicle.server.documents.reading import DocumentReading
+from opsicle.server.http.paging import page_of, position
+from opsicle.server.identity.step_up import StepUp
+from opsicle.server.policies.in_force import defaults
+from opsicle.server.policies.references import check_reference
+from opsicle.server.store import audit, templates
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.templates import TemplateRow, VersionRow, VersionSummaryRow
+from opsicle.server.templates.approvals import Change, change_of
+from opsicle.server.templates.versions import asks_for_code
+from opsicle.server.threads import run_in
+from opsicle.wire.pages import Page
+from opsicle.wire.user_api import (
+    Person,
+    Pushed,
+    TemplateDiff,
+    TemplateSummary,
+    TemplateVersion,
+    TemplateVersionSummary,
+    Validation,
+)
+
+T = TypeVar("T")
+
+MAX_DIFF_LINES = 10_000
+"""Of both documents together: comparing so many takes up to a second, and the time grows with their square."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A document that has been read and found fine."""
+
+    source: str
+    template: Template
+    digest: str
+    warnings: list[Problem]
+    unsupported: list[Problem]
+
+
+class _Shown(msgspec.Struct):
+    """The part of a template's JSON that a list shows."""
+
+    display_name: str = ""
+    description: str = ""
+    labels: dict[str, str] = {}
+    owners: list[Owner] = []
+    runs_on: dict[str, str] = {}
+    accepts_claimed: bool = False
+    approval_policy: dict[str, object] | None = None
+
+
+class Templates:
+    """The runbooks of an org.
+
+    Who must approve a template is not for those to change who merely push templates: it takes the right to manage
+    policies, and a fresh code of those who have an authenticator app.
+    """
+
+    def __init__(self, database: Database, step_up: StepUp, clock: Clock) -> None:
+        self._database = database
+        self._step_up = step_up
+        self._reading = DocumentReading(clock)
+        self._clock = clock
+
+    def validate(self, actor: Actor, source: str) -> Validation:
+        """Read a document and keep nothing. Raises InvalidInput with every mistake in it."""
+        actor.require(Action.TEMPLATES_VIEW)
+        document = self._reading.read(actor.org_id, _read, source)
+        return Validation(
+            name=document.template.name,
+            type=TEMPLATE_TYPE,
+            digest=document.digest,
+            warnings=document.warnings,
+            unsupported=document.unsupported,
+        )
+
+    def push(self, actor: Actor, source: str) -> Pushed:
+        """Make a new version of the template that the document names, or its first.
+
+        If the newest version says the same already, nothing changes and that version is the answer. Of two pushes at
+        once each gets a number of its own. Raises InvalidInput with every mistake in the document; NotAllowed and
+        StepUpRequired where it changes who must approve.
+        """
+        actor.require(Action.TEMPLATES_PUSH)
+        document = self._reading.read(actor.org_id, _read, source)
+        name, labels = document.template.name, document.template.labels
+        change = self._approval_change(actor, name, document)
+
+        def work(db: Connection) -> tuple[int, bool, list[Problem]]:
+            for target in targets_of(db, actor.org_id, name, labels):
+                actor.require(Action.TEMPLATES_PUSH, target)
+            unknown = check_reference(db, actor.org_id, document.template)
+            unknown += unknown_names(db, actor.org_id, document.template.notify)
+            newest = templates.find(db, actor.org_id, name)
+            if newest and newest.digest == document.digest:
+                return newest.latest_version, False, unknown
+            if change_of(db, actor.org_id, name, document.template) != change:
+                raise Conflict(f"the template {name} changed meanwhile", hint="Push again.")
+            return self._add_version(db, actor, newest, document, change), True, unknown
+
+        version, is_new, unknown = self._database.write(work)
+        return Pushed(
+            name=name,
+            version=version,
+            digest=document.digest,
+            is_new=is_new,
+            warnings=[*document.warnings, *unknown],
+            unsupported=document.unsupported,
+        )
+
+    def _approval_change(self, actor: Actor, name: str, after: _Document | None) -> Change:
+        """What becomes of the template's approval. Raises NotAllowed or StepUpRequired unless the actor may do that.
+
+        Pushing what the newest version says already changes nothing, and so takes nothing.
+        """
+
+        def query(db: Connection) -> Change:
+            newest = templates.find(db, actor.org_id, name)
+            if after and newest and newest.digest == after.digest:
+                return Change(after.template.approval_policy, after.template.approval_policy)
+            return change_of(db, actor.org_id, name, after.template if after else None)
+
+        change = self._database.read(query)
+        change.require(actor, self._step_up, name)
+        return change
+
+    def _add_version(
+        self, db: Connection, actor: Actor, newest: TemplateRow | None, document: _Document, change: Change
+    ) -> int:
+        now = self._clock.now()
+        name = document.template.name
+        template_id = newest.id if newest else new_id(now)
+        version = newest.latest_version + 1 if newest else 1
+        if newest is None:
+            templates.insert(db, actor.org_id, template_id, name, now)
+        row = VersionRow(
+            template_id=template_id,
+            name=name,
+            latest_version=version,
+            version=version,
+            digest=document.digest,
+            source=document.source,
+            document=msgspec.json.encode(document.template).decode(),
+            pusher_id=actor.user_id,
+            pusher_email=actor.email,
+            pusher_name=actor.name,
+            pushed_at=now,
+        )
+        templates.insert_version(db, actor.org_id, row)
+        if not templates.advance(db, template_id, version, now):
+            raise Conflict(f"the template {name} changed meanwhile", hint="Push again.")
+        data = {"version": version, "digest": document.digest, **change.recorded}
+        audit.append(db, now, actor.org_id, actor, "push", f"templates/{name}", data)
+        return version
+
+    def list_templates(self, actor: Actor, cursor: str, limit: int) -> Page[TemplateSummary]:
+        """The org's templates by name, each in its newest version; without those that the caller may not see.
+
+        A page may hold fewer than `limit` of them, and still not be the last.
+        """
+        actor.require(Action.TEMPLATES_VIEW)
+
+        def query(db: Connection) -> tuple[list[TemplateRow], list[Policy]]:
+            known = [each.policy for each in defaults(db, actor.org_id)]
+            return templates.list_by_name(db, actor.org_id, cursor, limit + 1), known
+
+        rows, known = self._database.read(query)
+        page = page_of(rows, limit, lambda row: _summary(row, known), lambda row: row.name)
+        page.items = [item for item in page.items if actor.may(Action.TEMPLATES_VIEW, Target(item.name, item.labels))]
+        return page
+
+    def get(self, actor: Actor, name: str, version: int | None = None) -> TemplateVersion:
+        """One version of a template whole, the newest unless told. Raises NotFound."""
+        actor.require(Action.TEMPLATES_VIEW)
+
+        def query(db: Connection) -> TemplateVersion:
+            row = _get(db, actor, name, version)
+            template = decode_template(row.document)
+            known = [each.policy for each in defaults(db, actor.org_id)]
+            return _whole(row, template, known, needs_mfa=asks_for_code(db, actor.org_id, row, template))
+
+        return self._database.read(query)
+
+    def list_versions(self, actor: Actor, name: str, cursor: str, limit: int) -> Page[TemplateVersionSummary]:
+        """A template's versions, newest first. Raises NotFound if there is no such template."""
+        actor.require(Action.TEMPLATES_VIEW)
+        before = position(cursor)
+
+        def query(db: Connection) -> list[VersionSummaryRow]:
+            if templates.find(db, actor.org_id, name) is None or is_hidden(db, actor, name):
+                raise templates.not_found(name)
+            return templates.list_versions(db, actor.org_id, name, before, limit + 1)
+
+        return page_of(self._database.read(query), limit, _version_summary, lambda row: str(row.version))
+
+    def diff(self, actor: Actor, name: str, from_version: int, to_version: int) -> TemplateDiff:
+        """How the documents of two versions differ.
+
+        Raises NotFound if either is absent, InvalidInput if they are too long to compare.
+        """
+        actor.require(Action.TEMPLATES_VIEW)
+
+        def query(db: Connection) -> tuple[VersionRow, VersionRow]:
+            return _get(db, actor, name, from_version), _get(db, actor, name, to_version)
+
+        old, new = self._database.read(query)
+        diff = _in_thread(_diff, old, new)
+        return TemplateDiff(name=name, from_version=from_version, to_version=to_version, diff=diff)
+
+    def delete(self, actor: Actor, name: str) -> None:
+        """Take a template out of use and free its name; automations of it keep their version.
+
+        Raises NotFound; NotAllowed and StepUpRequired for one that asks for approval, as `push` does.
+        """
+        actor.require(Action.TEMPLATES_DELETE)
+        now = self._clock.now()
+        self._database.read(lambda db: require_on(db, actor, Action.TEMPLATES_DELETE, name))
+        change = self._approval_change(actor, name, None)
+
+        def work(db: Connection) -> None:
+            require_on(db, actor, Action.TEMPLATES_DELETE, name)
+            if change_of(db, actor.org_id, name, None) != change:
+                raise Conflict(f"the template {name} changed meanwhile", hint="Look at it, and try again.")
+            if not templates.delete(db, actor.org_id, name, now):
+                raise templates.not_found(name)
+            audit.append(db, now, actor.org_id, actor, "delete", f"templates/{name}", change.recorded)
+
+        self._database.write(work)
+
+
+def _get(db: Connection, actor: Actor, name: str, version: int | None) -> VersionRow:
+    """One version. Raises NotFound, also for one that the actor may not see."""
+    row = templates.get_version(db, actor.org_id, name, version)
+    if actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
+        labels = msgspec.json.decode(row.document, type=_Shown).labels
+        if is_hidden(db, actor, name, labels):
+            raise templates.not_found(name, version)
+    return row
+
+
+def _in_thread(function: Callable[..., T], *arguments: Any) -> T:
+    """Do what can take some 100 ms for the largest documents where it holds up nobody else."""
+    return run_in(gevent.get_hub().threadpool, function, *arguments)
+
+
+def _read(source: str) -> _Document:
+    template = parse_template(source.encode())
+    found = warnings(template)
+    if template.approval_policy and template.approval_policy.policy:
+        kept = without_seeds(source)
+        found += [Problem(OWN_POLICY, SEED_WARNING)] if kept != source else []
+        source = kept
+    return _Document(source, template, digest(template), found, unsupported(template))
+
+
+def _diff(old: VersionRow, new: VersionRow) -> str:
+    old_name, new_name = (f"{row.name} version {row.version}" for row in (old, new))
+    found = unified_diff(old.source, new.source, (old_name, new_name), MAX_DIFF_LINES)
+    if found is None:
+        raise InvalidInput("these versions are too long to be compared here", hint="Compare their sources yourself.")
+    return found
+
+
+def _summary(row: TemplateRow, known: Sequence[Policy]) -> TemplateSummary:
+    shown = msgspec.json.decode(row.header, type=_Shown)
+    return TemplateSummary(
+        name=row.name,
+        version=row.latest_version,
+        display_name=shown.display_name,
+        description=shown.description,
+        labels=shown.labels,
+        owners=shown.owners,
+        needs_approval=_needs_approval(shown, known),
+        updated_at=row.updated_at,
+        created_at=row.created_at,
+    )
+
+
+def _needs_approval(shown: _Shown, known: Sequence[Policy]) -> bool:
+    """Whether a policy is named, or one of those that apply by themselves asks whoever runs it."""
+    if shown.approval_policy is not None:
+        return not shown.approval_policy.get("is_waived", False)
+    place = Place(shown.labels, {} if shown.accepts_claimed else shown.runs_on)
+    return any(asks_whoever(policy, place) for policy in known)
+
+
+def _version_summary(row: VersionSummaryRow) -> TemplateVersionSummary:
+    return TemplateVersionSummary(
+        version=row.version,
+        digest=row.digest,
+        pushed_by=Person(row.pusher_id, row.pusher_email, row.pusher_name),
+        pushed_at=row.pushed_at,
+    )
+
+
+def _whole(row: VersionRow, template: Template, known: Sequence[Policy], *, needs_mfa: bool) -> TemplateVersion:
+    return TemplateVersion(
+        name=row.name,
+        version=row.version,
+        latest_version=row.latest_version,
+        digest=row.digest,
+        display_name=template.display_name,
+        description=template.description,
+        labels=template.labels,
+        owners=list(template.owners),
+        variables=list(template.variables),
+        phases=list(template.phases),
+        runs_on=template.runs_on,
+        accepts_claimed=template.accepts_claimed,
+        timeout=template.timeout,
+        needs_approval=_needs_approval(msgspec.json.decode(row.document, type=_Shown), known),
+        needs_mfa=needs_mfa,
+        notify=list(template.notify),
+        warnings=warnings(template),
+        unsupported=unsupported(template),
+        source=row.source,
+        pushed_by=Person(row.pusher_id, row.pusher_email, row.pusher_name),
+        pushed_at=row.pushed_at,
+    )

@@ -1,0 +1,292 @@
+"""How a worker gets its identity: a join token, one enrolment, and renewals ever after.
+
+What the worker claims to be decides nothing: org, id and name are the server's choice, the certificate says only those.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import msgspec
+
+from opsicle.domain.access import Action
+from opsicle.domain.clocks import is_off, offset_of, offset_text, time_text
+from opsicle.domain.errors import ClockOff, Conflict, NotAuthenticated, OpsicleError
+from opsicle.domain.names import LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_VALUE_RULE
+from opsicle.domain.problems import Problems, quoted
+from opsicle.kit.clock import Clock
+from opsicle.kit.ids import new_id
+from opsicle.security import certificates, join_token
+from opsicle.security.authority import Authority, IssuedCertificate
+from opsicle.security.certificates import WorkerPublicKey, load_csr
+from opsicle.security.order_key import OrderPublicKey
+from opsicle.server.access import validators
+from opsicle.server.access.actor import Actor, Stranger, WorkerActor
+from opsicle.server.access.open_offers import MAX_JOIN_TOKENS, check_open
+from opsicle.server.access.validators import PROVIDER_SCOPE
+from opsicle.server.identity.login_throttle import LoginThrottle
+from opsicle.server.identity.step_up import StepUp
+from opsicle.server.store import audit, join_tokens, workers
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.join_tokens import JoinTokenRow, NewJoinTokenRow
+from opsicle.server.store.workers import NewWorker
+from opsicle.wire.fleet_api import CreateJoinTokenRequest, NewJoinToken
+from opsicle.wire.worker_api import Enrolment, EnrolPlace, EnrolReply, EnrolRequest, RenewReply, RenewRequest
+
+MAX_LABELS = 64
+MAX_SLOTS = 1_000
+_TTL_SECONDS = range(60, 86_400 + 1)
+_NOT_IN_A_NAME = re.compile(r"[^a-z0-9.-]+")
+_NAME_LENGTH = 60
+
+
+@dataclass(slots=True)
+class Urls:
+    """Where this server is reached; set once its listeners are bound."""
+
+    url: str = ""
+    worker_url: str = ""
+
+
+class Enrolments:
+    """Hands out identities to workers."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what an enrolment touches
+        self,
+        database: Database,
+        authority: Authority,
+        order_key: OrderPublicKey,
+        urls: Urls,
+        throttle: LoginThrottle,
+        step_up: StepUp,
+        clock: Clock,
+    ) -> None:
+        self._step_up = step_up
+        self._database = database
+        self._authority = authority
+        self._order_key = order_key
+        self._urls = urls
+        self._throttle = throttle
+        self._clock = clock
+
+    def create_join_token(self, actor: Actor, request: CreateJoinTokenRequest) -> NewJoinToken:
+        """Make a one-time secret with which a worker of the caller's org enrols. It is shown only now.
+
+        A token for a shared worker is the provider's: only those who run the server make one. One that grants labels
+        wants a fresh code, since labels decide who is handed secrets.
+        """
+        actor.require(Action.PROVIDER_MANAGE if request.is_shared else Action.WORKERS_MANAGE)
+        if request.ttl_seconds not in _TTL_SECONDS:
+            raise validators.invalid("ttl_seconds", "a join token lives from 60 to 86,400 seconds")
+        if request.labels is not None:
+            check_labels(request.labels)
+        if request.labels:
+            self._step_up.require(actor)
+        token = join_token.new(self._urls.url)
+        now = self._clock.now()
+        row = NewJoinTokenRow(
+            id=token.token_id,
+            org_id=actor.org_id,
+            key=join_token.stored_key(token.secret),
+            created_by=actor.user_id,
+            created_at=now,
+            expires_at=now + timedelta(seconds=request.ttl_seconds),
+            is_shared=request.is_shared,
+            labels=None if request.labels is None else msgspec.json.encode(request.labels, order="sorted").decode(),
+        )
+
+        def work(db: Connection) -> None:
+            found = join_tokens.open_until(db, actor.org_id, now)
+            check_open("join tokens", found, MAX_JOIN_TOKENS, now, "They end unused after their time.")
+            join_tokens.insert(db, row)
+            data: dict[str, object] = {"ttl_seconds": request.ttl_seconds}
+            if request.labels is not None:
+                data["labels"] = request.labels
+            record = None if row.is_shared else actor.org_id
+            audit.append(db, now, record, actor, "create", f"join_tokens/{row.id}", data)
+
+        self._database.write(work)
+        return NewJoinToken(token=token.text, id=row.id, expires_at=row.expires_at)
+
+    def place(self) -> EnrolPlace:
+        """Where workers connect, and by which CA they know this server."""
+        return EnrolPlace(
+            worker_url=self._urls.worker_url, ca_fingerprint=certificates.fingerprint(self._authority.cert_pem)
+        )
+
+    def enrol(self, request: EnrolRequest, address: str) -> EnrolReply:
+        """Give a worker that knows a join token's secret its identity. Every token works once.
+
+        Raises NotAuthenticated for a token that is unknown or over and for a wrong proof, Conflict for one that has
+        been used, InvalidInput for a request that cannot be met. Every refusal stands in the record.
+        """
+        self._throttle.check_address(address)
+        stranger = Stranger(request.name[:64], address)
+        token = self._database.read(lambda db: join_tokens.find(db, request.token_id))
+        try:
+            if token is None:
+                raise NotAuthenticated("the join token is unknown", hint="Make a new one with `opsicle workers token`.")
+            join_token.check_request(token.key, request)
+            public_key = load_csr(request.csr_pem)
+            check_facts(request.labels, request.slots)
+            self._check_clock(request)
+            enrolment = self._database.write(lambda db: self._enrol(db, request, public_key, stranger))
+        except OpsicleError as error:
+            self._record_refusal(request, token, stranger, error)
+            raise
+        return join_token.make_reply(token.key, request, enrolment)
+
+    def _check_clock(self, request: EnrolRequest) -> None:
+        """Raise ClockOff for a worker that could not use its certificate, while its token is not spent yet."""
+        now = self._clock.now()
+        offset = offset_of(request.sent_at_ms, now) if request.sent_at_ms is not None else 0.0
+        if is_off(offset):
+            raise ClockOff(
+                f"this machine's clock is {offset_text(offset)} the server's: it says "
+                f"{time_text(now + timedelta(seconds=offset))}, and the server {time_text(now)}",
+                hint="Set the clock that is wrong, and start the worker again. The join token was not used up: it can "
+                "still be used, until its time is over.",
+            )
+
+    def _enrol(
+        self, db: Connection, request: EnrolRequest, public_key: WorkerPublicKey, stranger: Stranger
+    ) -> Enrolment:
+        """Spend the token and record the worker, or neither. The certificate is signed only for the one that does."""
+        now = self._clock.now()
+        token = join_tokens.find(db, request.token_id)
+        if token is None or now >= token.expires_at:
+            raise NotAuthenticated(
+                "the time of this join token is over", hint="Make a new one with `opsicle workers token`."
+            )
+        if token.used_at is not None:
+            raise _already_used()
+        if token.is_shared and not token.is_maker_provider_admin:
+            raise NotAuthenticated("whoever made this join token no longer runs the server", hint="Ask for another.")
+        worker_id = new_id(now)
+        name = _free_name(db, _record(token), request.name)
+        certificate = self._authority.issue_worker(public_key, _scope(token), worker_id, now)
+        workers.insert(db, _new_worker(token, worker_id, name, request, certificate), now)
+        if not join_tokens.use(db, token.id, worker_id, now):
+            raise _already_used()
+        data = {"name": name, "join_token": token.id, "serial": certificate.serial, "labels": _granted(token, request)}
+        audit.append(db, now, _record(token), stranger, "enrol", f"workers/{worker_id}", data)
+        return Enrolment(
+            worker_id=worker_id,
+            org=_scope(token),
+            org_id="" if token.is_shared else token.org_id,
+            name=name,
+            certificate_pem=certificate.pem,
+            ca_pem=self._authority.cert_pem,
+            order_key_pem=self._order_key.pem,
+            worker_url=self._urls.worker_url,
+            request_digest="",
+            is_shared=token.is_shared,
+        )
+
+    def _record_refusal(
+        self, request: EnrolRequest, token: JoinTokenRow | None, stranger: Stranger, error: OpsicleError
+    ) -> None:
+        org_id = _record(token) if token else None
+        resource = f"join_tokens/{token.id if token else request.token_id[:64]}"
+        data = {"code": error.code, "reason": error.message}
+
+        def work(db: Connection) -> None:
+            if not isinstance(error, ClockOff):  # who has a wrong clock has proven to know the token
+                self._throttle.note_refusal(db, stranger.address)
+            audit.append(db, self._clock.now(), org_id, stranger, "refuse_enrol", resource, data)
+
+        self._database.write(work)
+
+    def renew(self, worker: WorkerActor, request: RenewRequest) -> RenewReply:
+        """A new certificate for the same worker. The old one stays good until its own end, should this be lost.
+
+        Raises InvalidInput for a bad request, NotAuthenticated if the worker has been revoked meanwhile.
+        """
+        public_key = load_csr(request.csr_pem)
+        now = self._clock.now()
+
+        def work(db: Connection) -> IssuedCertificate:
+            row = workers.get(db, worker.record, worker.worker_id)
+            scope = PROVIDER_SCOPE if row.is_shared else row.org_code
+            certificate = self._authority.issue_worker(public_key, scope, worker.worker_id, now)
+            if not workers.renew(db, worker.worker_id, certificate.serial, certificate.not_after):
+                raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
+            data = {"serial": certificate.serial}
+            audit.append(db, now, worker.record, worker, "renew", f"workers/{worker.worker_id}", data)
+            return certificate
+
+        return RenewReply(certificate_pem=self._database.write(work).pem, ca_pem=self._authority.cert_pem)
+
+
+def check_facts(labels: Mapping[str, str], slots: int) -> None:
+    """Raise InvalidInput unless a worker can have these labels and so many slots."""
+    problems = Problems()
+    _note_label_problems(labels, problems)
+    if not 1 <= slots <= MAX_SLOTS:
+        problems.add("slots", f"must be between 1 and {MAX_SLOTS}, not {slots}")
+    problems.raise_if_any("what the worker says of itself")
+
+
+def check_labels(labels: Mapping[str, str]) -> None:
+    """Raise InvalidInput unless a worker can be granted these labels."""
+    problems = Problems()
+    _note_label_problems(labels, problems)
+    problems.raise_if_any("the labels")
+
+
+def _note_label_problems(labels: Mapping[str, str], problems: Problems) -> None:
+    if len(labels) > MAX_LABELS:
+        problems.add("labels", f"has {len(labels)} labels; at most {MAX_LABELS} are allowed")
+    for key, value in labels.items():
+        if not LABEL_KEY.fullmatch(key):
+            problems.add("labels", f"{quoted(key)} is no label: {LABEL_KEY_RULE}")
+        elif not LABEL_VALUE.fullmatch(value):
+            problems.add(f"labels.{key}", f"{quoted(value)} is no value of a label: {LABEL_VALUE_RULE}")
+
+
+def _granted(token: JoinTokenRow, request: EnrolRequest) -> dict[str, str]:
+    """The labels that count from now on: the token's, or else those with which the worker enrols."""
+    return request.labels if token.labels is None else msgspec.json.decode(token.labels, type=dict[str, str])
+
+
+def _new_worker(
+    token: JoinTokenRow, worker_id: str, name: str, request: EnrolRequest, certificate: IssuedCertificate
+) -> NewWorker:
+    return NewWorker(
+        id=worker_id,
+        org_id=token.org_id,
+        name=name,
+        labels=request.labels,
+        granted_labels=_granted(token, request),
+        slots=request.slots,
+        certificate_serial=certificate.serial,
+        certificate_expires_at=certificate.not_after,
+        is_shared=token.is_shared,
+    )
+
+
+def _free_name(db: Connection, org_id: str | None, wanted: str) -> str:
+    """The name that a worker asks for, in the form that ours have, with a number behind it if another has it."""
+    base = _NOT_IN_A_NAME.sub("-", wanted.lower())[:_NAME_LENGTH].strip("-.") or "worker"
+    name, number = base, 1
+    while workers.is_name_taken(db, org_id, name):
+        number += 1
+        name = f"{base}-{number}"
+    return name
+
+
+def _already_used() -> Conflict:
+    return Conflict("this join token has been used already", hint="Make a new one with `opsicle workers token`.")
+
+
+def _scope(token: JoinTokenRow) -> str:
+    """What the certificate says in the place of the org."""
+    return PROVIDER_SCOPE if token.is_shared else token.org_code
+
+
+def _record(token: JoinTokenRow) -> str | None:
+    """The org in whose record the enrolment stands; None for the server's."""
+    return None if token.is_shared else token.org_id

@@ -1,0 +1,1 @@
+"""The routes about workers, one file a noun."""

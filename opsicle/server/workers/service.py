@@ -1,0 +1,171 @@
+"""The fleet of an org: who belongs to it, who drains, who is out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from opsicle.domain.access import Action
+from opsicle.domain.errors import Conflict, NotAuthenticated
+from opsicle.kit.clock import Clock
+from opsicle.security.certificates import WorkerIdentity
+from opsicle.server.access.actor import Actor, WorkerActor
+from opsicle.server.access.cache import Remembered
+from opsicle.server.access.validators import PROVIDER_SCOPE
+from opsicle.server.fleet.presence import Fleet
+from opsicle.server.http.paging import page_of
+from opsicle.server.identity.step_up import StepUp
+from opsicle.server.store import audit, workers
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.workers import WorkerRow, WorkerState
+from opsicle.server.workers.enrolment import check_labels
+from opsicle.wire.fleet_api import UpdateWorkerRequest, Worker
+from opsicle.wire.pages import Page
+
+
+class Workers:
+    """The workers of an org, and whose certificate this is."""
+
+    def __init__(self, database: Database, fleet: Fleet, step_up: StepUp, clock: Clock) -> None:
+        self._database = database
+        self._fleet = fleet
+        self._step_up = step_up
+        self._clock = clock
+        self._remembered: Remembered[str, WorkerRow] = Remembered()
+        self.on_revoked: Callable[[str], None] = lambda _worker_id: None
+        """Called with the id of a worker that has just been revoked: its open poll must end."""
+        self.on_drain_changed: Callable[[str, bool], None] = lambda _worker_id, _is_draining: None
+        """Called when a worker is told to take no more work (True), or that it may again."""
+        self.on_labels_granted: Callable[[str, dict[str, str]], None] = lambda _worker_id, _labels: None
+        """Called when a worker was granted other labels than before."""
+
+    def authenticate(self, identity: WorkerIdentity, address: str) -> WorkerActor:
+        """Say which worker shows this certificate, which the handshake has verified.
+
+        Raises NotAuthenticated for one that is unknown or revoked. An older certificate of the same worker is as good
+        as its newest one: the reply that brought the newest may have been lost.
+        """
+        worker_id = identity.worker_id
+        row = self._remembered.get(worker_id, lambda: self._database.read(lambda db: workers.find_by_id(db, worker_id)))
+        if row is None or identity.org != (PROVIDER_SCOPE if row.is_shared else row.org_code):
+            raise NotAuthenticated("this worker is unknown here", hint="Enrol it with a new join token.")
+        if row.state == "revoked":
+            raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
+        org_id = "" if row.is_shared else row.org_id
+        return WorkerActor(row.id, row.name, org_id, address, is_shared=row.is_shared)
+
+    def list_workers(self, actor: Actor, cursor: str, limit: int, *, with_revoked: bool = False) -> Page[Worker]:
+        """The org's workers in the order in which they enrolled; revoked ones only if asked for."""
+        actor.require(Action.WORKERS_VIEW)
+        return self._page(actor.org_id, cursor, limit, with_revoked)
+
+    def list_shared(self, actor: Actor, cursor: str, limit: int, *, with_revoked: bool = False) -> Page[Worker]:
+        """The provider's workers, for those who run the server; revoked ones only if asked for."""
+        actor.require(Action.PROVIDER_MANAGE)
+        return self._page(None, cursor, limit, with_revoked)
+
+    def _page(self, org_id: str | None, cursor: str, limit: int, with_revoked: bool) -> Page[Worker]:
+        listing = workers.list_workers if with_revoked else workers.list_in_service
+        rows = self._database.read(lambda db: listing(db, org_id, cursor, limit + 1))
+        return page_of(rows, limit, self._shown, lambda row: row.id)
+
+    def get(self, actor: Actor, id_or_name: str) -> Worker:
+        """One worker of the org. Raises NotFound."""
+        actor.require(Action.WORKERS_VIEW)
+        return self._shown(self._database.read(lambda db: workers.get(db, actor.org_id, id_or_name)))
+
+    def get_shared(self, actor: Actor, id_or_name: str) -> Worker:
+        """One of the provider's workers. Raises NotFound."""
+        actor.require(Action.PROVIDER_MANAGE)
+        return self._shown(self._database.read(lambda db: workers.get(db, None, id_or_name)))
+
+    def grant_labels(
+        self, actor: Actor, id_or_name: str, request: UpdateWorkerRequest, *, is_shared: bool = False
+    ) -> Worker:
+        """Grant a worker these labels instead of those that it has; from its next poll on they decide what it gets.
+
+        Raises NotFound; InvalidInput for what is no label; Conflict for a revoked worker; StepUpRequired, since labels
+        decide who is handed secrets.
+        """
+        actor.require(Action.PROVIDER_MANAGE if is_shared else Action.WORKERS_MANAGE)
+        check_labels(request.labels)
+        self._step_up.require(actor)
+        org_id = None if is_shared else actor.org_id
+
+        def work(db: Connection) -> WorkerRow:
+            row = workers.get(db, org_id, id_or_name)
+            before = msgspec.json.decode(row.granted_labels, type=dict[str, str])
+            if before == request.labels:
+                return row
+            if not workers.grant_labels(db, row.id, request.labels):
+                raise Conflict(f"the worker {row.name} was revoked", hint="Enrol it again with a new join token.")
+            data = {"name": row.name, "before": before, "after": request.labels}
+            audit.append(db, self._clock.now(), org_id, actor, "grant_labels", f"workers/{row.id}", data)
+            return workers.get(db, org_id, row.id)
+
+        row = self._database.write(work)
+        self.on_labels_granted(row.id, request.labels)
+        return self._shown(row)
+
+    def drain(self, actor: Actor, id_or_name: str, *, is_shared: bool = False) -> Worker:
+        """Let a worker finish what it has and take no more. Raises NotFound; Conflict for a revoked one."""
+        row = self._change(actor, (is_shared, id_or_name), "drain", "draining")
+        self.on_drain_changed(row.id, True)
+        return self._shown(row)
+
+    def undrain(self, actor: Actor, id_or_name: str, *, is_shared: bool = False) -> Worker:
+        """Let a draining worker take work again. Raises NotFound; Conflict for a revoked one."""
+        row = self._change(actor, (is_shared, id_or_name), "undrain", "active")
+        self.on_drain_changed(row.id, False)
+        return self._shown(row)
+
+    def revoke(self, actor: Actor, id_or_name: str, *, is_shared: bool = False) -> Worker:
+        """Shut a worker out for good: its next request is refused and its open poll ends. Raises NotFound."""
+        row = self._change(actor, (is_shared, id_or_name), "revoke", "revoked")
+        self.on_revoked(row.id)
+        return self._shown(row)
+
+    def _change(self, actor: Actor, which: tuple[bool, str], verb: str, new: WorkerState) -> WorkerRow:
+        """Move a worker of the org or, if `which` begins with True, of the provider to a state; again is harmless."""
+        is_shared, id_or_name = which
+        actor.require(Action.PROVIDER_MANAGE if is_shared else Action.WORKERS_MANAGE)
+        org_id = None if is_shared else actor.org_id
+
+        def work(db: Connection) -> WorkerRow:
+            row = workers.get(db, org_id, id_or_name)
+            if row.state == new:
+                return row
+            if row.state == "revoked" or not workers.change_state(db, row.id, row.state, new):
+                raise Conflict(f"the worker {row.name} was revoked", hint="Enrol it again with a new join token.")
+            data = {"name": row.name}
+            audit.append(db, self._clock.now(), org_id, actor, verb, f"workers/{row.id}", data)
+            return workers.get(db, org_id, row.id)
+
+        row = self._database.write(work)
+        self._remembered.forget()
+        return row
+
+    def _shown(self, row: WorkerRow) -> Worker:
+        is_connected = row.state != "revoked" and self._fleet.is_connected(row.id)
+        presence = self._fleet.find(row.id)
+        offset = presence.clock_offset if presence else None
+        return Worker(
+            id=row.id,
+            name=row.name,
+            state=row.state,
+            is_connected=is_connected,
+            labels=msgspec.json.decode(row.labels, type=dict[str, str]),
+            granted_labels=msgspec.json.decode(row.granted_labels, type=dict[str, str]),
+            withheld=self._fleet.withheld(presence) if presence and is_connected else "",
+            clock_offset_seconds=None if offset is None else round(offset),
+            unknown_jobs=list(presence.unknown_jobs) if presence else [],
+            runtimes=msgspec.json.decode(row.runtimes, type=list[str]),
+            slots=row.slots,
+            busy=row.busy,
+            is_shared=row.is_shared,
+            version=row.version,
+            certificate_expires_at=row.certificate_expires_at,
+            created_at=row.created_at,
+            last_seen_at=row.last_seen_at,
+        )
