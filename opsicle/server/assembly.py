@@ -33,6 +33,7 @@ from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.channels.kinds.slack.inbox import SlackInbox
 from opsicle.server.channels.kinds.telegram.inbox import TelegramInbox
 from opsicle.server.channels.listeners import ChatListeners
+from opsicle.server.channels.messages import Fact
 from opsicle.server.channels.outbox import Notices
 from opsicle.server.channels.preferences import Preferences
 from opsicle.server.channels.routes import Telling
@@ -74,19 +75,21 @@ from opsicle.server.members.recovery import Recovery
 from opsicle.server.members.resets import ForgottenPasswords
 from opsicle.server.members.roles import Roles
 from opsicle.server.members.routes import groups, invitations, orgs, roles, service_accounts, tokens, users
+from opsicle.server.members.routes import identity as member_identity
 from opsicle.server.members.service_accounts import ServiceAccounts
 from opsicle.server.members.users import Users
 from opsicle.server.policies import routes as policies
 from opsicle.server.policies.service import Policies
+from opsicle.server.public_urls import Urls
 from opsicle.server.secrets import routes as secrets
 from opsicle.server.secrets.service import Secrets
-from opsicle.server.store.database import Database
+from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.orgs import list_allowing_shared
 from opsicle.server.templates import routes as templates
 from opsicle.server.templates.service import Templates
-from opsicle.server.workers.enrolment import Enrolments, Urls
+from opsicle.server.workers.enrolment import Enrolments
 from opsicle.server.workers.holds import Hold
 from opsicle.server.workers.routes import enrol, workers
 from opsicle.server.workers.service import Workers
@@ -118,6 +121,8 @@ class Core:
     clock: Clock
     seal: Seal
     vault: Vault
+    remarks: Remarks
+    on_set_up: Callable[[], None] = lambda: None
     has_open_orgs: bool = False
     epoch: Epoch = FIRST_EPOCH
     egress_bounds: EgressBounds = field(default_factory=EgressBounds)
@@ -128,63 +133,67 @@ class Services:
     """The services of a server, built from the bottom up."""
 
     def __init__(self, core: Core) -> None:
-        clock, state, bindings = core.clock, core.state, Bindings(core.binding_key)
         self.core = core
+        self.bindings = Bindings(core.binding_key)
         self.signals = Signals()
-        self.fleet = Fleet(clock)
-        self.leases = Leases(clock)
-        self.status = ServerStatus(core.epoch, Hold(state, self.fleet, clock), Remarks(state, clock))
+        self.fleet = Fleet(core.clock, core.state.read(list_allowing_shared))
+        self.leases = Leases(core.clock)
         self.urls = Urls()
+        self.notices = Notices(core.clock, self._describe_approval)
+        self._build_identity(core)
+        self._build_documents(core)
+        self._build_work(core)
+        self._build_members(core)
+        self._build_channels(core)
+
+    def _describe_approval(self, db: Connection, org_id: str, approval_id: str) -> tuple[Fact, ...]:
+        return approval_facts(db, self.bindings, org_id, approval_id, self.core.clock.now())
+
+    def _build_identity(self, core: Core) -> None:
+        """Who somebody is, and the record of what they do."""
+        clock, state = core.clock, core.state
         self.hasher = PasswordHasher()
         self.sessions = Sessions(state, clock, has_open_orgs=core.has_open_orgs)
-        self.notices = Notices(clock)
-        throttle = LoginThrottle(state, clock)
-        apps = Authenticators(state, core.seal, throttle, clock)
-        self.step_up = StepUp(state, apps, clock)
+        self.throttle = LoginThrottle(state, clock)
+        self.apps = Authenticators(state, core.seal, self.throttle, clock)
+        self.step_up = StepUp(state, self.apps, clock)
         self.identity = Identity(
-            apps,
+            self.apps,
             self.step_up,
             self.sessions,
-            PasswordChanges(state, self.sessions, self.hasher, throttle, self.step_up, clock),
-            Recovery(state, self.sessions, self.step_up, self.urls, clock),
-            ForgottenPasswords(state, self.notices, clock),
+            PasswordChanges(state, self.sessions, self.hasher, self.throttle, self.step_up, clock),
         )
-        self.accounts = Accounts(state, self.sessions, self.hasher, throttle, apps, clock)
-        self.users = Users(state, self.sessions, self.hasher, self.step_up, clock)
-        links = InvitationLinks(self.urls, clock)
-        self.invitations = Invitations(state, links, self.accounts, self.hasher, throttle, self.step_up, clock)
-        self.orgs = Orgs(state, links, self.step_up, clock)
-        self.provider = Provider(state, links, self.sessions, self.step_up, clock, self.status)
-        self.roles = Roles(state, self.sessions, self.step_up, clock)
-        self.groups = Groups(state, self.sessions, self.step_up, clock)
-        self.questions = Questions(state)
-        self.service_accounts = ServiceAccounts(state, self.sessions, self.step_up, clock)
-        self.tokens = ApiTokens(state, self.sessions, self.step_up, clock)
+        self.accounts = Accounts(
+            state, self.sessions, self.hasher, self.throttle, self.apps, clock, core.remarks, core.on_set_up
+        )
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
+
+    def _build_documents(self, core: Core) -> None:
+        """What people push and keep, and the workers they enrol."""
+        clock, state = core.clock, core.state
         self.templates = Templates(state, self.step_up, clock)
         self.policies = Policies(state, self.step_up, clock)
         self.secrets = Secrets(state, core.vault, self.step_up, clock)
+        self.workers = Workers(state, self.fleet, self.step_up, clock)
+        self.enrolments = Enrolments(
+            state, core.authority, core.order_key.public, self.urls, self.throttle, self.step_up, clock
+        )
+
+    def _build_work(self, core: Core) -> None:
+        """From a trigger, by way of an approval, to the end of a job."""
+        clock, state, bindings = core.clock, core.state, self.bindings
+        self.status = ServerStatus(core.epoch, Hold(state, self.fleet, clock), core.remarks)
         self.job_logs = JobLogs(core.logs, clock, core.log_bounds)
         work_orders = WorkOrders(
             core.vault, bindings, Orders(core.order_key, clock, core.epoch), core.log_bounds.job_bytes
         )
-        self.sending = Sending(state, core.vault, core.egress_bounds, self.urls, clock)
-        self.delivery = Delivery(self.sending)
-        self.chats = Chats(state, self.step_up, throttle, clock)
-        self.telegram = TelegramInbox(state, core.vault, core.egress_bounds, self.chats, clock)
-        self.slack = SlackInbox(state, core.vault, core.egress_bounds, self.chats)
-        self.listeners = ChatListeners(self.telegram, self.slack)
-        self.telling = Telling(
-            Channels(state, core.vault, core.egress_bounds, self.notices, self.step_up, clock),
-            Deliveries(state, clock),
-            Preferences(state),
-            self.chats,
-        )
         leasing = Leasing(WaitingKinds(state), self.fleet, self.leases, self.signals, self.notices, clock, work_orders)
-        self.jobs = Jobs(state, self.job_logs, leasing, self.signals, self.notices, clock)
+        self.epoch_reports = EpochReports(state, self.status.hold, core.order_key.public, core.epoch, clock)
+        self.jobs = Jobs(state, self.job_logs, leasing, self.signals, self.notices, self.epoch_reports, clock)
         self.dispatch = Dispatch(state, self.jobs, leasing, clock)
         progress = Progress(self.notices, bindings)
+        self.approvals = Approvals(state, progress, self.apps, self.fleet, self.signals, clock, bindings)
         self.automations = Automations(
             state,
             self.job_logs,
@@ -197,34 +206,40 @@ class Services:
             self.step_up,
             bindings,
         )
-        self.approvals = Approvals(state, progress, apps, self.dispatch, self.fleet, self.signals, clock, bindings)
         self.following = Following(self.automations, self.job_logs, self.signals)
-        self.enrolments = Enrolments(
-            state, core.authority, core.order_key.public, self.urls, throttle, self.step_up, clock
-        )
-        self.workers = Workers(state, self.fleet, self.step_up, clock)
         self.figures = Figures(state, self.fleet, self.notices.ended)
-        self._connect(bindings)
 
-    def _connect(self, bindings: Bindings) -> None:
-        """Let services hear of each other what they do not know of when they are built."""
-        clock = self.core.clock
-        self.chats.decide = self.approvals.decide_in_chat
-        self.accounts.remarks = self.status.remarks.shown
-        self.notices.describe_approval = lambda db, org_id, approval: approval_facts(
-            db, bindings, org_id, approval, clock.now()
+    def _build_members(self, core: Core) -> None:
+        """People and programs, and the orgs that they belong to."""
+        clock, state, sessions, step_up = core.clock, core.state, self.sessions, self.step_up
+        self.recovery = Recovery(state, sessions, step_up, self.urls, clock)
+        self.forgotten_passwords = ForgottenPasswords(state, self.notices, clock)
+        self.users = Users(state, sessions, self.hasher, step_up, clock)
+        links = InvitationLinks(self.urls, clock)
+        self.invitations = Invitations(state, links, self.accounts, self.hasher, self.throttle, step_up, clock)
+        self.orgs = Orgs(state, links, step_up, self.fleet, clock)
+        self.provider = Provider(state, links, sessions, step_up, clock, self.status)
+        self.roles = Roles(state, sessions, step_up, clock)
+        self.groups = Groups(state, sessions, step_up, clock)
+        self.questions = Questions(state)
+        self.service_accounts = ServiceAccounts(state, sessions, step_up, clock)
+        self.tokens = ApiTokens(state, sessions, step_up, clock)
+
+    def _build_channels(self, core: Core) -> None:
+        """The ways out to people, and back in with what they decide."""
+        clock, state, vault, bounds = core.clock, core.state, core.vault, core.egress_bounds
+        self.sending = Sending(state, vault, bounds, self.urls, clock)
+        self.delivery = Delivery(self.sending)
+        self.chats = Chats(state, self.step_up, self.throttle, clock, self.approvals.decide_in_chat)
+        self.telegram = TelegramInbox(state, vault, bounds, self.chats, clock)
+        self.slack = SlackInbox(state, vault, bounds, self.chats)
+        self.listeners = ChatListeners(self.telegram, self.slack)
+        self.telling = Telling(
+            Channels(state, vault, bounds, self.notices, self.step_up, clock),
+            Deliveries(state, clock),
+            Preferences(state),
+            self.chats,
         )
-        self.fleet.sharing_orgs.update(self.core.state.read(list_allowing_shared))
-        self.orgs.on_sharing_changed = self.fleet.sharing_changed
-        self.workers.on_revoked = self.dispatch.on_revoked
-        self.workers.on_drain_changed = self.dispatch.on_drain_changed
-        self.workers.on_labels_granted = self.dispatch.on_labels_granted
-        core, hold = self.core, self.status.hold
-        self.epoch_reports = EpochReports(core.state, hold, core.order_key.public, core.epoch, clock)
-        self.jobs.hear_newer_epoch = self.epoch_reports.hear_newer
-        for reason in self.core.logs.lost:
-            self.status.remarks.note_lost_logs(reason)
-        self.core.logs.on_lost = self.status.remarks.note_lost_logs
 
     def close(self) -> None:
         """End what has threads or greenlets of its own."""
@@ -238,6 +253,7 @@ class Services:
         return [
             *accounts.routes(self.accounts),
             *identity.routes(self.identity),
+            *member_identity.routes(self.recovery, self.forgotten_passwords),
             *orgs.routes(self.orgs, self.accounts, self.provider),
             *workers.provider_routes(self.workers),
             *tokens.routes(self.tokens),

@@ -23,7 +23,9 @@ from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
 from opsicle.security.sealing import Seal
 from opsicle.server.addresses import Addresses
+from opsicle.server.approvals.binding_upgrade import binder
 from opsicle.server.assembly import Core, Services
+from opsicle.server.audit.remarks import Remarks
 from opsicle.server.automations.retention import Keep
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.data_folder import DataFolder, ServerFile
@@ -86,15 +88,18 @@ class Lifetime:
         with (
             closing(DataFolder.open(options.data_dir)) as folder,
             open_state(folder, self._clock, _die, opening) as opened,
-            closing(
-                LogDatabase.open(folder.log_database, _die, self._clock.now, is_expected=opened.has_history)
-            ) as logs,
-            closing(Services(self._core(folder, opened, logs))) as services,
+            closing(self._logs(folder, opened, remarks := Remarks(opened.database, self._clock))) as logs,
+            closing(Services(self._core(folder, opened, logs, remarks))) as services,
         ):
             self._serve(folder, services, opened)
         log.info("server stopped")
 
-    def _core(self, folder: DataFolder, opened: OpenState, logs: LogDatabase) -> Core:
+    def _logs(self, folder: DataFolder, opened: OpenState, remarks: Remarks) -> LogDatabase:
+        return LogDatabase.open(
+            folder.log_database, _die, self._clock.now, remarks.note_lost_logs, is_expected=opened.has_history
+        )
+
+    def _core(self, folder: DataFolder, opened: OpenState, logs: LogDatabase, remarks: Remarks) -> Core:
         """Everything that the services stand on. Raises Conflict for keys that are lost, or another server's."""
         state, options = opened.database, self._options
         authority = folder.authority(self._clock.now())
@@ -107,10 +112,12 @@ class Lifetime:
             authority,
             audit_key,
             order_key,
-            open_binding_key(folder, state, self._clock, accept_restored=options.accept_restored),
+            open_binding_key(folder, state, binder(state, self._clock), accept_restored=options.accept_restored),
             self._clock,
             Seal(folder.identity_key()),
             vault,
+            remarks,
+            folder.remove_setup_token,
             has_open_orgs=options.open_orgs,
             epoch=begin_epoch(opened, self._clock, accept_restored=options.accept_restored),
             egress_bounds=EgressBounds(options.allow_egress),
@@ -184,7 +191,6 @@ class Lifetime:
         lines = [f"opsicle server ready  {url}  workers: {worker_url}"]
         token = services.accounts.setup_token(fingerprint, folder.setup_token())
         if token:
-            services.accounts.on_set_up = folder.remove_setup_token
             folder.write_setup_token(token)
             lines.insert(0, f"Set this server up at {url}/setup#token={token}")
         else:

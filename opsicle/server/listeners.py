@@ -13,14 +13,15 @@ from opsicle.server.gauges import add_gauges
 from opsicle.server.http import health, openapi
 from opsicle.server.http.app import Application, nothing_else
 from opsicle.server.http.assets import Assets
-from opsicle.server.http.authentication import PersonAuthentication, WorkerAuthentication
-from opsicle.server.http.event_stream import EventStreams
 from opsicle.server.http.health import Readiness
 from opsicle.server.http.metrics import Metrics
+from opsicle.server.http.open_streams import EventStreams
 from opsicle.server.http.routing import Route
 from opsicle.server.http.wire.sockets import Listener
 from opsicle.server.http.wire.tls import TLS_VERSIONS, GivenCertificate, Tls
+from opsicle.server.identity.authentication import PersonAuthentication
 from opsicle.server.settings import ServerOptions, parse_address
+from opsicle.server.workers.authentication import WorkerAuthentication
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from opsicle.domain.errors import InvalidInput
@@ -15,6 +16,14 @@ from opsicle.domain.errors import InvalidInput
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
 _SAFE_WITHOUT_TLS = "localhost"
+
+
+@dataclass(slots=True)
+class Urls:
+    """Where this server is reached; set once its listeners are bound."""
+
+    url: str = ""
+    worker_url: str = ""
 
 
 def check_url(option: str, url: str, example: str, *, takes_plain: bool = True) -> None:

@@ -1,7 +1,8 @@
 """Becoming a worker of a server, and staying one: the first certificate for a join token, the next ones for the old.
 
-What protects the enrolment is the token's secret, which both sides prove and neither sends (see `security/join_token.py`).
-So the connection is taken as it is, and nothing of the answer is believed before its proof has been checked.
+What protects the enrolment is the token's secret, which both sides prove and neither sends (see
+`security/join_token.py`). So the connection is taken as it is, and nothing of the answer is believed before its proof
+has been checked.
 What is here runs in a process of its own (see signing.py).
 """
 

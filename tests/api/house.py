@@ -20,7 +20,9 @@ from opsicle.security import join_token
 from opsicle.security.certificates import make_key_and_csr
 from opsicle.security.sealing import Seal
 from opsicle.server.access.actor import Actor
+from opsicle.server.approvals.binding_upgrade import binder
 from opsicle.server.assembly import Core, Services
+from opsicle.server.audit.remarks import Remarks
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.data_folder import DataFolder
 from opsicle.server.http.app import Application
@@ -150,12 +152,13 @@ class House:
         authority = self.folder.authority(self.clock.now())
         migrations.migrate(self.folder.state_database, migrations.STATE_MIGRATIONS)
         self.state = Database(self.folder.state_database, _raise)
-        self.logs = LogDatabase.open(self.folder.log_database, _raise, self.clock.now)
+        remarks = Remarks(self.state, self.clock)
+        self.logs = LogDatabase.open(self.folder.log_database, _raise, self.clock.now, remarks.note_lost_logs)
         audit_key = self.folder.audit_key(has_signed=self.state.read(audit_checkpoints.exists))
         seal = Seal(self.folder.identity_key())
         vault = MasterKeyFile(self.folder, None).open_vault(self.state)
         order_key = open_order_key(self.folder, self.state)
-        binding_key = open_binding_key(self.folder, self.state, self.clock)
+        binding_key = open_binding_key(self.folder, self.state, binder(self.state, self.clock))
         core = Core(
             self.state,
             self.logs,
@@ -166,6 +169,8 @@ class House:
             self.clock,
             seal,
             vault,
+            remarks,
+            self.folder.remove_setup_token,
             egress_bounds=EgressBounds(("127.0.0.0/8", "::1/128", "10.0.0.0/8")),
         )
         self.services = Services(core)

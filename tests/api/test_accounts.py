@@ -60,10 +60,9 @@ def test_of_two_setups_with_one_token_at_once_one_succeeds(new_house: House) -> 
 
 
 def test_the_setup_token_file_is_told_to_go_once_it_is_used(new_house: House) -> None:
-    used = []
-    new_house.services.accounts.on_set_up = lambda: used.append(True)
+    new_house.folder.write_setup_token(new_house.setup_token())
     new_house.set_up()
-    assert used == [True]
+    assert not new_house.folder.setup_token()
     assert new_house.services.accounts.setup_token("sha256:" + "0" * 64) is None
 
 

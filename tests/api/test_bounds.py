@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from msgspec import inspect
 
+import opsicle.server
 from opsicle.domain.channels import Config
-from opsicle.server import api
 from opsicle.server.channels.kinds.slack.transport import SlackEvent, SlackUser
 from opsicle.server.http.paging import MAX_PAGE_BYTES
 from opsicle.server.http.routing import Route
@@ -79,7 +79,9 @@ def test_the_walk_finds_what_has_no_maximum_wherever_it_hides() -> None:
 
 
 def test_what_a_handler_decodes_is_what_its_route_names(house: House) -> None:
-    files = Path(str(api.__file__)).parent.glob("*.py")
+    package = Path(str(opsicle.server.__file__)).parent
+    files = [*package.rglob("routes.py"), *package.rglob("routes/*.py")]
+    assert len(files) > 15
     decoded = {name for file in files for name in re.findall(r"request\.body\((?:\w+\.)?(\w+)\)", file.read_text())}
 
     assert decoded == {route.body.__name__ for route in every_route(house) if route.body is not None}

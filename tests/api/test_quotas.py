@@ -12,7 +12,7 @@ from opsicle.server.access import open_offers
 from opsicle.server.channels import sender
 from opsicle.server.channels.delivery import MOST_AT_ONCE as MOST_DELIVERIES
 from opsicle.server.documents import reading
-from opsicle.server.http import event_stream
+from opsicle.server.http import open_streams
 from opsicle.server.identity import passwords, sessions
 from opsicle.server.members import api_tokens
 from tests.api.house import PASSWORD, Client, House
@@ -101,7 +101,7 @@ def test_a_crowd_that_logs_into_one_org_does_not_keep_others_out(house: House, s
 def test_streams_of_one_org_leave_room_for_another(
     house: House, alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_stream, "MAX_STREAMS_PER_ORG", 2)
+    monkeypatch.setattr(open_streams, "MAX_STREAMS_PER_ORG", 2)
     bob = house.person("acme", "bob", "operator")
     open_ones = [alice.stream("/api/v1/events"), bob.stream("/api/v1/events")]
     for pieces in open_ones:

@@ -14,37 +14,20 @@ from opsicle.domain.rights import rights_of_role
 from opsicle.domain.template_parser import parse_template
 from opsicle.domain.templates import Template
 from opsicle.kit.ids import new_id
+from opsicle.security.audit_key import AuditKey
+from opsicle.security.authority import Authority
 from opsicle.security.binding_key import BindingKey
 from opsicle.security.master_key import MasterKey
 from opsicle.security.order_key import OrderKey
 from opsicle.security.sealing import Seal
+from opsicle.server import assembly
 from opsicle.server.access.actor import Actor, WorkerActor
-from opsicle.server.approvals.bindings import Bindings
-from opsicle.server.approvals.progress import Progress
-from opsicle.server.approvals.service import Approvals
-from opsicle.server.automations.live import Following
-from opsicle.server.automations.service import Automations
-from opsicle.server.channels.outbox import Notices
-from opsicle.server.dispatch.job_logs import JobLogs
-from opsicle.server.dispatch.jobs import Jobs
-from opsicle.server.dispatch.leases import Leases
-from opsicle.server.dispatch.leasing import Leasing
-from opsicle.server.dispatch.orders import Orders
-from opsicle.server.dispatch.service import Dispatch
-from opsicle.server.dispatch.waiting_kinds import WaitingKinds
-from opsicle.server.dispatch.work import WorkOrders
-from opsicle.server.fleet.presence import Fleet
-from opsicle.server.fleet.pubsub import Signals
-from opsicle.server.identity.authenticators import Authenticators
-from opsicle.server.identity.login_throttle import LoginThrottle
-from opsicle.server.identity.step_up import StepUp
+from opsicle.server.audit.remarks import Remarks
 from opsicle.server.keys.vault import Vault
-from opsicle.server.policies.service import Policies
 from opsicle.server.store import memberships, orgs, templates, users, workers
 from opsicle.server.store.database import Database
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.migrations import migrate
-from opsicle.server.templates.service import Templates
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.user_api import Automation, RunRequest
 from opsicle.wire.worker_api import FinishReply, FinishRequest, PollReply, PollRequest, RefuseRequest, RunningJob
@@ -85,41 +68,27 @@ class Core:
 
     def __post_init__(self) -> None:
         self.database = open_database(self.folder, "opsicle.db", "migrations")
-        self.logs_database = LogDatabase.open(self.folder / "logs.db", _raise, self.clock.now)
-        self.signals = Signals()
-        self.leases = Leases(self.clock)
-        self.fleet = Fleet(self.clock)
-        self.job_logs = JobLogs(self.logs_database, self.clock)
-        bindings = self.bindings = Bindings(self.binding_key)
-        work_orders = WorkOrders(self.vault, bindings, Orders(self.order_key, self.clock))
-        notices = Notices(self.clock)
-        leasing = Leasing(
-            WaitingKinds(self.database), self.fleet, self.leases, self.signals, notices, self.clock, work_orders
-        )
-        self.jobs = Jobs(self.database, self.job_logs, leasing, self.signals, notices, self.clock)
-        self.jobs.recover()
-        self.dispatch = Dispatch(self.database, self.jobs, leasing, self.clock)
-        progress = Progress(notices, bindings)
-        throttle = LoginThrottle(self.database, self.clock)
-        self.apps = Authenticators(self.database, Seal(b"s" * 32), throttle, self.clock)
-        self.step_up = StepUp(self.database, self.apps, self.clock)
-        self.automations = Automations(
+        remarks = Remarks(self.database, self.clock)
+        self.logs_database = LogDatabase.open(self.folder / "logs.db", _raise, self.clock.now, remarks.note_lost_logs)
+        core = assembly.Core(
             self.database,
-            self.job_logs,
-            self.dispatch,
-            self.fleet,
-            self.signals,
+            self.logs_database,
+            Authority.create(self.clock.now()),
+            AuditKey.create(),
+            self.order_key,
+            self.binding_key,
             self.clock,
+            Seal(b"s" * 32),
             self.vault,
-            progress,
-            self.step_up,
-            bindings,
+            remarks,
         )
-        self.approvals = Approvals(
-            self.database, progress, self.apps, self.dispatch, self.fleet, self.signals, self.clock, bindings
-        )
-        self.policies = Policies(self.database, self.step_up, self.clock)
-        self.following = Following(self.automations, self.job_logs, self.signals)
+        services = self.services = assembly.Services(core)
+        self.bindings, self.fleet, self.leases = services.bindings, services.fleet, services.leases
+        self.signals, self.following = services.signals, services.following
+        self.apps, self.step_up, self.policies = services.apps, services.step_up, services.policies
+        self.job_logs, self.jobs, self.dispatch = services.job_logs, services.jobs, services.dispatch
+        self.automations, self.approvals = services.automations, services.approvals
+        self.jobs.recover()
 
     def restart(self) -> Core:
         self.close()
@@ -127,7 +96,7 @@ class Core:
 
     def close(self) -> None:
         self.dispatch.close()
-        self.job_logs.close()
+        self.services.close()
         self.database.close()
         self.logs_database.close()
 
@@ -167,7 +136,7 @@ class Core:
 
     def push_again(self, actor: Actor, source: str) -> None:
         """The next version of a template that was pushed before, as the service makes it."""
-        Templates(self.database, self.step_up, self.clock).push(actor, source)
+        self.services.templates.push(actor, source)
 
     def allow_shared(self, org_id: str, allows: bool = True) -> None:
         """Let shared workers serve an org, or no longer, as the orgs' service does."""

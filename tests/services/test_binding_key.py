@@ -13,6 +13,7 @@ from opsicle.domain.errors import Conflict
 from opsicle.domain.manifests import canonical, digest
 from opsicle.kit import files
 from opsicle.security.binding_key import BindingKey
+from opsicle.server.approvals.binding_upgrade import binder
 from opsicle.server.approvals.manifests import rebuild
 from opsicle.server.data_folder import DataFolder
 from opsicle.server.keys import binding_key_file
@@ -48,7 +49,7 @@ class House:
         return self.office.core.database
 
     def open_key(self) -> BindingKey:
-        return open_binding_key(self.folder, self.database, self.office.core.clock)
+        return open_binding_key(self.folder, self.database, binder(self.database, self.office.core.clock))
 
     def start(self) -> None:
         """A start of the server of this version, with whatever key that finds or makes."""
@@ -214,7 +215,7 @@ def test_without_its_key_a_server_can_be_told_to_go_on_and_runs_nothing_that_wai
     path.unlink() if is_lost else path.write_bytes(BindingKey.create().content)
 
     house.office.core.binding_key = open_binding_key(
-        house.folder, house.database, house.office.core.clock, accept_restored=True
+        house.folder, house.database, binder(house.database, house.office.core.clock), accept_restored=True
     )
     house.start()
 

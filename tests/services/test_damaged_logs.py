@@ -60,7 +60,7 @@ def test_damage_while_it_runs_ends_no_job_and_blocks_nothing(core: Core, alice: 
     assert "its log was lost" in shown.log_remark
     assert b"".join(chunk[4] for chunks in core.job_logs.read(work.job_id) for chunk in chunks) == b"onend"
     assert [each for each in core.folder.iterdir() if ".damaged-" in each.name]
-    assert core.logs_database.lost
+    assert core.services.core.remarks.shown
 
 
 def test_many_who_find_the_damage_at_once_lose_nothing_that_was_acknowledged(core: Core, running) -> None:
@@ -70,7 +70,7 @@ def test_many_who_find_the_damage_at_once_lose_nothing_that_was_acknowledged(cor
     gevent.joinall(calls, raise_error=True)
 
     assert {core.job_logs.size(f"job-{number}") for number in range(20)} == {99}
-    assert len(core.logs_database.lost) == 1
+    assert len(core.services.core.remarks.shown) == 1
 
 
 @pytest.mark.parametrize("what", ["missing", "empty", "noise", "cut", "folder", "other"])
@@ -91,9 +91,9 @@ def test_a_start_with_damaged_logs_goes_on_without(core: Core, alice: Actor, run
             path.mkdir()
         case "other":
             apsw.Connection(str(path)).execute("CREATE TABLE a (b); PRAGMA user_version = 99")
-    logs = LogDatabase.open(path, _raise, core.clock.now, is_expected=True)
-    logs.close()
-    assert logs.lost
+    lost: list[str] = []
+    LogDatabase.open(path, _raise, core.clock.now, lost.append, is_expected=True).close()
+    assert lost
     core.__post_init__()
 
     assert core.automations.get(alice, automation.id).state == "running"

@@ -274,7 +274,7 @@ def test_another_worker_cannot_speak_for_the_job(core: Core, alice: Actor) -> No
 def test_a_revoked_worker_loses_its_open_poll_at_once(core: Core, alice: Actor) -> None:
     worker = core.worker(alice.org_id, "w1")
     poll = worker.poll_in_background()
-    core.dispatch.on_revoked(worker.actor.worker_id)
+    core.fleet.revoke(worker.actor.worker_id)
     with pytest.raises(NotAuthenticated):
         poll.get(timeout=5)
 
@@ -282,7 +282,7 @@ def test_a_revoked_worker_loses_its_open_poll_at_once(core: Core, alice: Actor) 
 def test_a_draining_worker_gets_no_more_work(core: Core, alice: Actor) -> None:
     worker = core.worker(alice.org_id, "w1")
     poll = worker.poll_in_background()
-    core.dispatch.on_drain_changed(worker.actor.worker_id, True)
+    core.fleet.set_draining(worker.actor.worker_id, True)
     assert poll.get(timeout=5).drain
     core.run(alice)
     assert core.fleet.find(worker.actor.worker_id).is_draining
@@ -293,11 +293,11 @@ def test_a_draining_worker_is_given_nothing_when_it_ends_a_job_or_polls(core: Co
     core.run(alice)
     [work] = worker.poll().work
     worker.start(work)
-    core.dispatch.on_drain_changed(worker.actor.worker_id, True)
+    core.fleet.set_draining(worker.actor.worker_id, True)
     core.run(alice)
     assert worker.finish_for_more(work).work == ()
     worker.is_draining = True
-    core.dispatch.on_drain_changed(worker.actor.worker_id, False)
+    core.fleet.set_draining(worker.actor.worker_id, False)
     assert worker.poll().work == ()
 
 

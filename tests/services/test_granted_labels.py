@@ -17,9 +17,7 @@ ANYBODY = AMS.replace("{site: ams}}", "{site: ams}, acceptClaimed: true}").repla
 
 @pytest.fixture
 def workers(core: Core) -> Workers:
-    workers = Workers(core.database, core.fleet, core.step_up, core.clock)
-    workers.on_labels_granted = core.dispatch.on_labels_granted
-    return workers
+    return core.services.workers
 
 
 def grant(workers: Workers, alice: Actor, **labels: str) -> None:

@@ -159,7 +159,7 @@ def test_both_are_let_go_when_their_worker_is_revoked(core: Core, alice: Actor, 
     assert presence
     wait_until(lambda: len(presence.open_polls) == 2, what="both polls", pause=gevent.sleep)
 
-    core.dispatch.on_revoked(original.actor.worker_id)
+    core.fleet.revoke(original.actor.worker_id)
 
     for poll in open_polls:
         poll.join(timeout=5)

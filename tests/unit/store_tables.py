@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_SERVICES = "opsicle.server.services"
-RETENTION = f"{_SERVICES}.retention:Retention.prune"
-LOGS = f"{_SERVICES}.job_logs:JobLogs.prune"
+_SERVER = "opsicle.server"
+RETENTION = f"{_SERVER}.automations.retention:Retention.prune"
+LOGS = f"{_SERVER}.dispatch.job_logs:JobLogs.prune"
 
 
 @dataclass(frozen=True)
@@ -33,22 +33,22 @@ TABLES = {
         small_because="one row for 500 entries or 5 minutes of them; it is the proof that outlives what it covers",
         grows=True,
     ),
-    "audit_entries": Table(f"{_SERVICES}.audit_checkpoints:AuditCheckpoints.prune", grows=True),
+    "audit_entries": Table(f"{_SERVER}.audit.checkpoints:AuditCheckpoints.prune", grows=True),
     "audit_heads": Table(small_because="one row for each org"),
     "authenticators": Table(small_because=PEOPLE),
     "automations": Table(RETENTION, grows=True),
     "channels": Table(small_because=MADE_BY_PEOPLE),
     "chat_links": Table(small_because=PEOPLE),
-    "deliveries": Table(f"{_SERVICES}.sending:Sending.prune", grows=True),
+    "deliveries": Table(f"{_SERVER}.channels.sender:Sending.prune", grows=True),
     "gaps": Table(small_because="one row for each piece of a log that the server lost; gone with its job"),
     "group_members": Table(small_because=PEOPLE),
     "groups": Table(small_because=MADE_BY_PEOPLE),
-    "idempotency_keys": Table(f"{_SERVICES}.automations:Automations.forget_requests", grows=True),
+    "idempotency_keys": Table(f"{_SERVER}.automations.service:Automations.forget_requests", grows=True),
     "invitations": Table(small_because="one row for each invitation that somebody sent by hand", grows=True),
     "jobs": Table(RETENTION, grows=True),
     "join_tokens": Table(small_because="one row for each worker that somebody enrolled", grows=True),
     "link_codes": Table(small_because=PEOPLE),
-    "login_attempts": Table(f"{_SERVICES}.login_throttle:LoginThrottle.begin", grows=True),
+    "login_attempts": Table(f"{_SERVER}.identity.login_throttle:LoginThrottle.begin", grows=True),
     "losses": Table(small_because="one row for each time that the logs were lost"),
     "memberships": Table(small_because=PEOPLE),
     "notice_preferences": Table(small_because=PEOPLE),
@@ -63,7 +63,7 @@ TABLES = {
     "sealed_values": Table(RETENTION, grows=True),
     "secrets": Table(small_because=MADE_BY_PEOPLE),
     "segments": Table(LOGS, grows=True),
-    "sessions": Table(f"{_SERVICES}.sessions:Sessions.begin", grows=True),
+    "sessions": Table(f"{_SERVER}.identity.sessions:Sessions.begin", grows=True),
     "settings": Table(small_because="a handful of names, all of them in the program"),
     "template_versions": Table(small_because=PUSHED, grows=True),
     "templates": Table(small_because=MADE_BY_PEOPLE),

@@ -9,8 +9,9 @@ import pytest
 from gevent.event import Event as Gate
 
 from opsicle.domain.errors import TooManyRequests
-from opsicle.server.http import event_stream
-from opsicle.server.http.event_stream import Event, EventStreams, encode
+from opsicle.server.http import open_streams
+from opsicle.server.http.event_stream import Event, encode
+from opsicle.server.http.open_streams import EventStreams
 from opsicle.wire.user_api import Health
 
 
@@ -44,7 +45,7 @@ def test_closing_ends_streams_that_wait_as_if_they_were_over() -> None:
 
 
 def test_one_user_cannot_open_streams_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "MAX_STREAMS_PER_USER", 2)
+    monkeypatch.setattr(open_streams, "MAX_STREAMS_PER_USER", 2)
     streams, gate = EventStreams(), Gate()
     reading = [gevent.spawn(list, streams.admit("alice", "acme", waiting(gate))) for _ in range(2)]
     gevent.idle()

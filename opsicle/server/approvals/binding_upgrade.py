@@ -7,11 +7,14 @@ key lies beside the database, and nothing without a code of its own runs any mor
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
 
 from opsicle.domain.errors import NotFound
+from opsicle.kit.clock import Clock
+from opsicle.security.binding_key import BindingKey
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.access.principals import account_of
 from opsicle.server.approvals.bindings import Altered, Bindings
@@ -25,6 +28,11 @@ log = logging.getLogger(__name__)
 
 _AT_ONCE = 500
 """Automations of one transaction."""
+
+
+def binder(database: Database, clock: Clock) -> Callable[[BindingKey], int]:
+    """Return what binds, under a key that is new, everything that waits, and returns how much that was."""
+    return lambda key: bind_waiting(database, Bindings(key), clock.now())
 
 
 def bind_waiting(database: Database, bindings: Bindings, now: datetime) -> int:

@@ -24,7 +24,6 @@ from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.preview import need_of
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.views import Viewer, summary, votable, whole
-from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import Signals, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
@@ -64,7 +63,6 @@ class Approvals:
         database: Database,
         progress: Progress,
         apps: Authenticators,
-        dispatch: Dispatch,
         fleet: Fleet,
         signals: Signals,
         clock: Clock,
@@ -73,7 +71,6 @@ class Approvals:
         self._database = database
         self._progress = progress
         self._apps = apps
-        self._dispatch = dispatch
         self._fleet = fleet
         self._signals = signals
         self._clock = clock
@@ -272,7 +269,7 @@ class Approvals:
             return row.automation_id, automations.get(db, org_id, row.automation_id).requirements
 
         automation_id, requirements = self._database.read(query)
-        self._dispatch.wake_for(org_id, stored_requirements(requirements))
+        self._fleet.wake_one(org_id, stored_requirements(requirements))
         self._signals.changed(automation_topic(automation_id), org_topic(org_id))
 
     def _viewer(self, actor: Actor) -> Viewer:

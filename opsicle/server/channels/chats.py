@@ -17,7 +17,6 @@ from opsicle.domain.access import Action
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.channels import CHATS
 from opsicle.domain.errors import (
-    Conflict,
     InvalidInput,
     NotAllowed,
     NotFound,
@@ -83,19 +82,17 @@ def link_code_in(text: str) -> str:
     return found[1] if found else ""
 
 
-def _nobody_decides(_actor: Actor, _approval_id: str, _verdict: str, _reason: str, _totp: str) -> Approval:
-    raise Conflict("this server takes no decisions from chats", hint="Decide on the page.")
-
-
 class Chats:
     """What people do in chats."""
 
-    def __init__(self, database: Database, step_up: StepUp, throttle: LoginThrottle, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, step_up: StepUp, throttle: LoginThrottle, clock: Clock, decide: Decide
+    ) -> None:
         self._database = database
         self._step_up = step_up
         self._throttle = throttle
         self._clock = clock
-        self.decide: Decide = _nobody_decides
+        self._decide = decide
 
     def make_code(self, actor: Actor, channel: str) -> NewLinkCode:
         """A one-time code by which a chat user shows that they are the caller.
@@ -184,7 +181,7 @@ class Chats:
         if actor is None:
             return Outcome("You are not linked to an account here. Ask Opsicle for a code, then send me: link CODE")
         try:
-            shown = self.decide(actor, ballot.approval_id, ballot.verdict, ballot.reason, ballot.totp)
+            shown = self._decide(actor, ballot.approval_id, ballot.verdict, ballot.reason, ballot.totp)
         except InvalidInput as error:
             return _lacking(ballot, error)
         except OpsicleError as error:

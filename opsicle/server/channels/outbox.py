@@ -51,14 +51,14 @@ class Addressee(NamedTuple):
 
 
 class Notices:
-    """Posts notices. What an approval is about, its own service says: `describe_approval` is set to that."""
+    """Posts notices. What an approval is about, `describe_approval` says."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, describe_approval: Describe) -> None:
         self.ended: Counter[str] = Counter()
         """How many automations of all orgs have ended in which state since the server started."""
 
         self._clock = clock
-        self.describe_approval: Describe = lambda _db, _org_id, _approval_id: ()
+        self._describe_approval = describe_approval
 
     def post(self, db: Connection, notice: Notice, besides: Notice | None = None) -> None:
         """Inside a transaction: record a notice, and queue a delivery for each recipient on each channel to them.
@@ -181,7 +181,7 @@ class Notices:
         row = automations.find(db, notice.org_id, notice.automation_id) if notice.automation_id else None
         facts = _facts_of(row, is_over=notice.kind == NoticeKind.AUTOMATION_FINISHED) if row else ()
         if notice.approval_id:
-            facts = (*facts, *self.describe_approval(db, notice.org_id, notice.approval_id))
+            facts = (*facts, *self._describe_approval(db, notice.org_id, notice.approval_id))
         return tuple(Fact(fact.label, _short(fact.text)) for fact in facts if fact.text)
 
 

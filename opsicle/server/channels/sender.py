@@ -23,12 +23,12 @@ from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.channels.messages import Fact, Message, Undelivered, one_line
 from opsicle.server.channels.transports import open_transport
 from opsicle.server.keys.vault import Vault
+from opsicle.server.public_urls import Urls
 from opsicle.server.store import audit, channels, deliveries, memberships, orgs, password_resets
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.deliveries import DeliveryRow
 from opsicle.server.store.secrets import SealedRow
-from opsicle.server.workers.enrolment import Urls
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ called again with the same arguments, because the answer to the first call may h
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 import msgspec
 
@@ -16,6 +16,7 @@ from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, Unavailabl
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.channels.outbox import Notices
+from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.leases import Lease
 from opsicle.server.dispatch.leasing import Leased, Leasing, may_serve
@@ -26,7 +27,7 @@ from opsicle.server.store.automations import Ending
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import MAX_EXPLANATION, Outcome
-from opsicle.wire.worker_api import Done, FinishReply, FinishRequest, LogReply, LogRequest, RefuseRequest, SignedOrder
+from opsicle.wire.worker_api import Done, FinishReply, FinishRequest, LogReply, LogRequest, RefuseRequest
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +45,14 @@ UNTIMELY_ENDING = "is this worker's clock, or the server's, wrong?"
 class Jobs:
     """The life of a job between its lease and its end."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what the end of a job touches
         self,
         database: Database,
         job_logs: JobLogs,
         leasing: Leasing,
         signals: Signals,
         notices: Notices,
+        epoch_reports: EpochReports,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -62,7 +64,7 @@ class Jobs:
         self._notices = notices
         self._clock = clock
         self._suspects: set[str] = set()
-        self.hear_newer_epoch: Callable[[WorkerActor, SignedOrder], bool] = lambda _worker, _proof: False
+        self._epoch_reports = epoch_reports
 
     def recover(self) -> None:
         """Give every job on lease one full term, because nobody could renew it while the server was away."""
@@ -105,7 +107,7 @@ class Jobs:
         """
         now, reason = self._clock.now(), request.reason[:MAX_EXPLANATION]
         is_untimely = request.is_untimely or request.reason.endswith(UNTIMELY_ENDING)
-        is_outdated = request.newer_epoch is not None and self.hear_newer_epoch(worker, request.newer_epoch)
+        is_outdated = request.newer_epoch is not None and self._epoch_reports.hear_newer(worker, request.newer_epoch)
 
         def work(db: Connection) -> JobRow:
             job = _get_own(db, worker, job_id, request.fence)

@@ -263,27 +263,6 @@ class Dispatch:
         if presence:
             presence.wake()
 
-    def on_revoked(self, worker_id: str) -> None:
-        """Close a revoked worker's open poll at once."""
-        presence = self._fleet.find(worker_id)
-        if presence:
-            presence.is_revoked = True
-            presence.wake()
-
-    def on_drain_changed(self, worker_id: str, is_draining: bool) -> None:
-        """Let a worker know at once that it is to take no more, or may again."""
-        presence = self._fleet.find(worker_id)
-        if presence:
-            presence.is_draining = is_draining
-            presence.wake()
-
-    def on_labels_granted(self, worker_id: str, labels: dict[str, str]) -> None:
-        """Let a worker know which labels it was granted: from its next poll on they count."""
-        presence = self._fleet.find(worker_id)
-        if presence:
-            presence.granted = labels
-            presence.wake()
-
     def close(self) -> None:
         """Answer every open poll, because the server stops."""
         self._is_closing = True

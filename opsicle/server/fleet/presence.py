@@ -132,12 +132,12 @@ class Fleet:
     `sharing_orgs` let shared workers serve them: an index only, as the database decides at each lease.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, sharing_orgs: Iterable[str] = ()) -> None:
         self._clock = clock
         self._presences: dict[str, Presence] = {}
         self._waiting = WaitingWorkers()
         self._described: dict[str, tuple[float, list[Candidate]]] = {}
-        self.sharing_orgs: set[str] = set()
+        self.sharing_orgs = set(sharing_orgs)
         self.held = ""
         """Why nobody is handed anything (see `holds.py`), "" if it is not so."""
 
@@ -210,6 +210,24 @@ class Fleet:
             self.wake_org(org_id)
         else:
             self.sharing_orgs.discard(org_id)
+
+    def revoke(self, worker_id: str) -> None:
+        """Close a revoked worker's open poll at once."""
+        if presence := self._presences.get(worker_id):
+            presence.is_revoked = True
+            presence.wake()
+
+    def set_draining(self, worker_id: str, is_draining: bool) -> None:
+        """Let a worker know at once that it is to take no more, or may again."""
+        if presence := self._presences.get(worker_id):
+            presence.is_draining = is_draining
+            presence.wake()
+
+    def grant_labels(self, worker_id: str, labels: dict[str, str]) -> None:
+        """Let a worker know which labels it was granted: from its next poll on they count."""
+        if presence := self._presences.get(worker_id):
+            presence.granted = labels
+            presence.wake()
 
     def choose_waiting(self, org_id: str, wanted: Requirements) -> Presence | None:
         """Of the workers whose polls wait and who could take such work, the one with the most free slots.

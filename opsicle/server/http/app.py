@@ -18,8 +18,8 @@ from bottle import HTTPError, Router
 
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Internal, InvalidInput, NotFound, OpsicleError
-from opsicle.server.http import authentication, problems
-from opsicle.server.http.event_stream import EventStreams
+from opsicle.server.http import origin, problems
+from opsicle.server.http.open_streams import EventStreams
 from opsicle.server.http.request import JSON, MESSAGEPACK, Caller
 from opsicle.server.http.routing import MAX_BODY_BYTES, Access, Reply, Request, Route
 
@@ -138,7 +138,7 @@ class Application:
 
     def _call(self, route: Route, environ: dict[str, Any], arguments: Mapping[str, str]) -> Reply:
         request = self._request(environ, route.max_body)
-        authentication.check_origin(request)
+        origin.check_origin(request)
         _admit(request, route)
         request.check_query(route.query)
         reply = route.handler(request, **arguments)

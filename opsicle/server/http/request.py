@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs
 
 import msgspec
@@ -16,9 +16,7 @@ import msgspec
 from opsicle.domain.errors import InvalidInput, NotAuthenticated, Problem, TooLarge
 from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.access.actor import Actor, WorkerActor
-
-if TYPE_CHECKING:
-    from opsicle.server.http.event_stream import EventStreams
+from opsicle.server.http.open_streams import EventStreams
 
 T = TypeVar("T")
 

@@ -1,6 +1,6 @@
 """What a route is, what it is given and what it gives back.
 
-Every noun has a file in this package with a `routes(service)` that returns a list of these:
+Every noun has a `routes.py` in its feature's folder, or a file in `routes/`, whose `routes(service)` returns these:
 
     def routes(templates: Templates) -> list[Route]:
         return [Route("GET", "/api/v1/templates/<name>", partial(show, templates), may=Action.TEMPLATES_VIEW,
@@ -74,7 +74,7 @@ class Route:
     @property
     def name(self) -> str:
         """`automations.show`, after the handler: OpenAPI's operationId, and the label of the metrics."""
-        return f"{self._function.__module__.rpartition('.')[2]}.{self._function.__name__}"
+        return f"{_noun(self._function.__module__)}.{self._function.__name__}"
 
     @property
     def description(self) -> str:
@@ -100,6 +100,12 @@ class Reply:
     raw: bytes | None = None
     stream: Iterable[bytes] | None = None
     content_type: str = "application/octet-stream"
+
+
+def _noun(module: str) -> str:
+    """`automations` of `automations.routes`, `users` of `members.routes.users`."""
+    *_, room, file = module.split(".")
+    return room if file == "routes" else file
 
 
 _STATUS: dict[type[OpsicleError], int] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -16,11 +16,12 @@ from opsicle.security import passwords, setup_token
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor, Stranger
 from opsicle.server.access.rights import rights_of
+from opsicle.server.audit.remarks import Remarks
 from opsicle.server.identity.authenticators import Authenticators
 from opsicle.server.identity.login_throttle import LoginThrottle
+from opsicle.server.identity.orgs import find_place, found_org
 from opsicle.server.identity.passwords import PasswordHasher
 from opsicle.server.identity.sessions import Kind, Sessions
-from opsicle.server.members.orgs import find_place, found_org
 from opsicle.server.store import audit, authenticators, login_attempts, memberships, orgs, sessions, settings, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.memberships import PlaceRow
@@ -45,7 +46,7 @@ class NewOrg:
 class Accounts:
     """Lets people in."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a way in touches
         self,
         database: Database,
         sessions: Sessions,
@@ -53,18 +54,21 @@ class Accounts:
         throttle: LoginThrottle,
         apps: Authenticators,
         clock: Clock,
+        remarks: Remarks,
+        on_set_up: Callable[[], None],
     ) -> None:
+        """`on_set_up` is called once the server has been set up; it removes the file with the setup token.
+
+        `remarks` are told to those who run the server.
+        """
         self._database = database
         self._sessions = sessions
         self._hasher = hasher
         self._throttle = throttle
         self._apps = apps
         self._clock = clock
-        self.on_set_up: Callable[[], None] = lambda: None
-        """Called once the server has been set up; whoever wrote the setup token to a file removes it."""
-
-        self.remarks: Sequence[str] = ()
-        """What is not as it should be on the server: told to those who run it."""
+        self._remarks = remarks
+        self._on_set_up = on_set_up
 
     def setup_token(self, ca_fingerprint: str, current: str = "") -> str | None:
         """The one-time token with which this server is set up; None once that is done.
@@ -103,7 +107,7 @@ class Accounts:
             return org, admin
 
         org, admin = self._database.write(work)
-        self.on_set_up()
+        self._on_set_up()
         person = Person(admin.id, admin.email, admin.name)
         return _me(person, OrgRef(org.code, org.name), Role.ADMIN, self._beyond(rights_of_role(Role.ADMIN), True))
 
@@ -261,7 +265,7 @@ class Accounts:
         assert org is not None
         person = Person(actor.user_id, actor.email, actor.name)
         me = _me(person, OrgRef(org.code, org.name), actor.role, actor.rights)
-        me.remarks = list(self.remarks) if actor.may(Action.PROVIDER_MANAGE) else []
+        me.remarks = list(self._remarks.shown) if actor.may(Action.PROVIDER_MANAGE) else []
         return me
 
     def switch(self, actor: Actor, code: str, *, is_kept: bool) -> LoginReply:

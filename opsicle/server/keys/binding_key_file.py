@@ -7,14 +7,12 @@ from before there was a key leaves none: then what waits is bound once, before t
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from opsicle.domain.errors import Conflict
 from opsicle.kit import files
-from opsicle.kit.clock import Clock
 from opsicle.security.binding_key import BindingKey
-from opsicle.server.approvals.binding_upgrade import bind_waiting
-from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.data_folder import DataFolder, explained
 from opsicle.server.store import settings
 from opsicle.server.store.database import Database
@@ -26,8 +24,12 @@ _SETTING = "binding_key"
 _WAY_OUT = "If there is none, start once with --accept-restored: what waits then ends."
 
 
+BindWaiting = Callable[[BindingKey], int]
+"""Binds what an older version has left waiting, and returns how many automations that were."""
+
+
 def open_binding_key(
-    folder: DataFolder, database: Database, clock: Clock, *, accept_restored: bool = False
+    folder: DataFolder, database: Database, bind_waiting: BindWaiting, *, accept_restored: bool = False
 ) -> BindingKey:
     """The folder's key. Where there has been none, make it, and bind what an older version has left waiting.
 
@@ -45,7 +47,7 @@ def open_binding_key(
                 log.warning("the binding key is lost: what waits will not be run", extra={"file": FILE_NAME})
                 known = None
             else:
-                _begin(path, draft, known, database, clock)
+                _begin(path, draft, known, bind_waiting)
         key = BindingKey(path.read_bytes())
     if known not in (None, key.fingerprint) and not accept_restored:
         raise Conflict(
@@ -55,7 +57,7 @@ def open_binding_key(
     return key
 
 
-def _begin(path: Path, draft: Path, known: str | None, database: Database, clock: Clock) -> None:
+def _begin(path: Path, draft: Path, known: str | None, bind_waiting: BindWaiting) -> None:
     """Make the key, or go on with making it, and let it be there only once everything that waits is bound."""
     if not draft.exists():
         if known is not None:
@@ -64,12 +66,7 @@ def _begin(path: Path, draft: Path, known: str | None, database: Database, clock
                 hint=f"Restore it from a backup. {_WAY_OUT}",
             )
         files.replace(draft, BindingKey.create().content)
-    _first_use(BindingKey(draft.read_bytes()), database, clock)
+    if bound := bind_waiting(BindingKey(draft.read_bytes())):
+        log.info("what waited under an older version was bound", extra={"automations": bound})
     draft.replace(path)
     files.sync_folder(path.parent)
-
-
-def _first_use(key: BindingKey, database: Database, clock: Clock) -> None:
-    bound = bind_waiting(database, Bindings(key), clock.now())
-    if bound:
-        log.info("what waited under an older version was bound", extra={"automations": bound})

@@ -10,10 +10,10 @@ from opsicle.kit.ids import new_id
 from opsicle.security import api_tokens
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.open_offers import MAX_INVITATIONS, check_open
+from opsicle.server.public_urls import Urls
 from opsicle.server.store import audit, invitations
 from opsicle.server.store.database import Connection
 from opsicle.server.store.invitations import InvitationRow, NewInvitationRow
-from opsicle.server.workers.enrolment import Urls
 from opsicle.wire.org_api import Invitation
 
 LIFE = timedelta(days=7)

@@ -14,11 +14,11 @@ from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
 from opsicle.server.audit.remarks import Remarks
 from opsicle.server.http.paging import page_of
+from opsicle.server.identity.orgs import no_org
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.guards import last_provider_admin
 from opsicle.server.members.invitation_links import InvitationLinks
-from opsicle.server.members.orgs import no_org
 from opsicle.server.store import audit, memberships, orgs, password_resets, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.epochs import Epoch

@@ -6,26 +6,23 @@ was. What founds an org stands in its own record and in the server's, not in tha
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-
 import msgspec
 from msgspec import UNSET
 
 from opsicle.domain.access import Action, Role
-from opsicle.domain.errors import Conflict, NotFound
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
+from opsicle.server.fleet.presence import Fleet
 from opsicle.server.http.paging import page_of
+from opsicle.server.identity.orgs import find_place, found_org, no_org
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.invitation_links import InvitationLinks
 from opsicle.server.store import audit, memberships, orgs, users
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.store.memberships import MemberRow, PlaceRow
+from opsicle.server.store.memberships import PlaceRow
 from opsicle.server.store.orgs import OrgRow
-from opsicle.server.store.users import UserRow
 from opsicle.wire.org_api import CreatedOrg, CreateOrgRequest, NewInvitation, Org, UpdateOrgRequest
 from opsicle.wire.pages import Page
 
@@ -35,13 +32,12 @@ MAX_NAME_LENGTH = 200
 class Orgs:
     """The orgs of a person."""
 
-    def __init__(self, database: Database, links: InvitationLinks, step_up: StepUp, clock: Clock) -> None:
+    def __init__(self, database: Database, links: InvitationLinks, step_up: StepUp, fleet: Fleet, clock: Clock) -> None:
         self._database = database
         self._links = links
         self._step_up = step_up
         self._clock = clock
-        self.on_sharing_changed: Callable[[str, bool], None] = lambda _org_id, _allows: None
-        """Called when an org has let the provider's workers serve it (True), or no longer does."""
+        self._fleet = fleet
 
     def list_own(self, actor: Actor, cursor: str, limit: int) -> Page[Org]:
         """The orgs that the caller belongs to and may enter, by code."""
@@ -110,43 +106,8 @@ class Orgs:
 
         place = self._database.write(work)
         if allows is not UNSET:
-            self.on_sharing_changed(actor.org_id, allows)
+            self._fleet.sharing_changed(actor.org_id, allows)
         return _shown(place, actor)
-
-
-def found_org(db: Connection, org: OrgRow, admin: UserRow | None, at: datetime) -> None:
-    """Record an org with its first admin, None for one who is invited. Raises Conflict if its code is taken."""
-    if orgs.find_by_code(db, org.code):
-        raise Conflict(f"there is an org {org.code} already", hint="Choose another code.")
-    orgs.insert(db, org, at)
-    if admin is None:
-        return
-    member = MemberRow(
-        user_id=admin.id,
-        email=admin.email,
-        name=admin.name,
-        role=Role.ADMIN,
-        manager_id=None,
-        manager=None,
-        is_disabled=False,
-        created_at=at,
-    )
-    memberships.insert(db, org.id, member)
-
-
-def find_place(db: Connection, user_id: str, code: str) -> PlaceRow:
-    """The org of this code as one of a person's. Raises NotFound for one that they may not enter or that is not."""
-    for place in memberships.list_of_user(db, user_id):
-        if place.org_code == code and not place.is_disabled:
-            return place
-    raise no_org(code)
-
-
-def no_org(code: str) -> NotFound:
-    """The error for an org that is another's, and for one that is not."""
-    return NotFound(
-        f"there is no org {code}", hint="`opsicle orgs list` shows yours; `opsicle orgs switch` enters one."
-    )
 
 
 def _shown(place: PlaceRow, actor: Actor) -> Org:

@@ -12,9 +12,9 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.guards import check_is_orgs_alone, get_member, require_command_of, require_way_into
+from opsicle.server.public_urls import Urls
 from opsicle.server.store import audit, authenticators, password_resets, sessions
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.workers.enrolment import Urls
 from opsicle.wire.identity_api import NewResetLink
 
 RESET_LIFE = timedelta(hours=24)

@@ -37,13 +37,18 @@ _DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError)
 class LogDatabase:
     """Reads and writes as `Database` does.
 
-    `lost` says why files were lost in this life of the process; `on_lost` hears of the next one.
+    `on_lost` hears why whenever a file has been lost.
     """
 
-    def __init__(self, path: Path, on_fatal: Callable[[BaseException], None], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_fatal: Callable[[BaseException], None],
+        now: Callable[[], datetime],
+        on_lost: Callable[[str], None],
+    ) -> None:
         self.path = path
-        self.lost: list[str] = []
-        self.on_lost: Callable[[str], None] = lambda reason: None
+        self._on_lost = on_lost
         self._on_fatal = on_fatal
         self._now = now
         self._is_closed = False
@@ -57,6 +62,7 @@ class LogDatabase:
         path: Path,
         on_fatal: Callable[[BaseException], None],
         now: Callable[[], datetime],
+        on_lost: Callable[[str], None],
         *,
         is_expected: bool = False,
     ) -> LogDatabase:
@@ -64,7 +70,7 @@ class LogDatabase:
 
         Raises Unavailable if no new one can be made, as on a full disk.
         """
-        self = cls(path, on_fatal, now)
+        self = cls(path, on_fatal, now, on_lost)
         if not path.exists() or (path.is_file() and path.stat().st_size == 0):
             self._begin(f"{path.name} was missing or empty" if is_expected else "")
             return self
@@ -154,6 +160,5 @@ class LogDatabase:
         self._database = database
         if reason:
             database.write(lambda db: logs.insert_loss(db, self._now(), reason))
-            self.lost.append(reason)
-            self.on_lost(reason)
+            self._on_lost(reason)
         return database

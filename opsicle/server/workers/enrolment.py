@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
@@ -29,6 +28,7 @@ from opsicle.server.access.open_offers import MAX_JOIN_TOKENS, check_open
 from opsicle.server.access.validators import PROVIDER_SCOPE
 from opsicle.server.identity.login_throttle import LoginThrottle
 from opsicle.server.identity.step_up import StepUp
+from opsicle.server.public_urls import Urls
 from opsicle.server.store import audit, join_tokens, workers
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.join_tokens import JoinTokenRow, NewJoinTokenRow
@@ -41,14 +41,6 @@ MAX_SLOTS = 1_000
 _TTL_SECONDS = range(60, 86_400 + 1)
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9.-]+")
 _NAME_LENGTH = 60
-
-
-@dataclass(slots=True)
-class Urls:
-    """Where this server is reached; set once its listeners are bound."""
-
-    url: str = ""
-    worker_url: str = ""
 
 
 class Enrolments:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 from opsicle.domain.access import Action
@@ -33,12 +31,6 @@ class Workers:
         self._step_up = step_up
         self._clock = clock
         self._remembered: Remembered[str, WorkerRow] = Remembered()
-        self.on_revoked: Callable[[str], None] = lambda _worker_id: None
-        """Called with the id of a worker that has just been revoked: its open poll must end."""
-        self.on_drain_changed: Callable[[str, bool], None] = lambda _worker_id, _is_draining: None
-        """Called when a worker is told to take no more work (True), or that it may again."""
-        self.on_labels_granted: Callable[[str, dict[str, str]], None] = lambda _worker_id, _labels: None
-        """Called when a worker was granted other labels than before."""
 
     def authenticate(self, identity: WorkerIdentity, address: str) -> WorkerActor:
         """Say which worker shows this certificate, which the handshake has verified.
@@ -105,25 +97,25 @@ class Workers:
             return workers.get(db, org_id, row.id)
 
         row = self._database.write(work)
-        self.on_labels_granted(row.id, request.labels)
+        self._fleet.grant_labels(row.id, request.labels)
         return self._shown(row)
 
     def drain(self, actor: Actor, id_or_name: str, *, is_shared: bool = False) -> Worker:
         """Let a worker finish what it has and take no more. Raises NotFound; Conflict for a revoked one."""
         row = self._change(actor, (is_shared, id_or_name), "drain", "draining")
-        self.on_drain_changed(row.id, True)
+        self._fleet.set_draining(row.id, True)
         return self._shown(row)
 
     def undrain(self, actor: Actor, id_or_name: str, *, is_shared: bool = False) -> Worker:
         """Let a draining worker take work again. Raises NotFound; Conflict for a revoked one."""
         row = self._change(actor, (is_shared, id_or_name), "undrain", "active")
-        self.on_drain_changed(row.id, False)
+        self._fleet.set_draining(row.id, False)
         return self._shown(row)
 
     def revoke(self, actor: Actor, id_or_name: str, *, is_shared: bool = False) -> Worker:
         """Shut a worker out for good: its next request is refused and its open poll ends. Raises NotFound."""
         row = self._change(actor, (is_shared, id_or_name), "revoke", "revoked")
-        self.on_revoked(row.id)
+        self._fleet.revoke(row.id)
         return self._shown(row)
 
     def _change(self, actor: Actor, which: tuple[bool, str], verb: str, new: WorkerState) -> WorkerRow:

@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 
 from opsicle.domain.access import Action
-from opsicle.server.http.authentication import csrf_token, session_cookie
+from opsicle.server.http.origin import csrf_token, session_cookie
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.sessions import LIFE

@@ -13,8 +13,6 @@ from opsicle.server.identity.password_changes import PasswordChanges
 from opsicle.server.identity.routes.accounts import MAX_BODY
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
-from opsicle.server.members.recovery import Recovery
-from opsicle.server.members.resets import ForgottenPasswords
 from opsicle.wire import identity_api as wire
 
 
@@ -26,22 +24,16 @@ class Identity:
     step_up: StepUp
     sessions: Sessions
     passwords: PasswordChanges
-    recovery: Recovery
-    forgotten: ForgottenPasswords
 
 
 def routes(identity: Identity) -> list[Route]:
-    """The routes of proof of identity. `<user>` is an id or an e-mail address."""
-    return [*_own_routes(identity), *_admin_routes(identity.recovery)]
-
-
-def _own_routes(identity: Identity) -> list[Route]:
+    """The routes of one's own proof of identity."""
     use, apps, passwords = Action.ACCOUNT_USE, identity.apps, identity.passwords
     code, codes = wire.TotpRequest, wire.RecoveryCodes
     totp, password = "/api/v1/totp", "/api/v1/password"
     change, reset = wire.ChangePasswordRequest, wire.ResetPasswordRequest
     page, public = Page[wire.Session], Access.PUBLIC
-    sessions, forgotten = identity.sessions, wire.ForgottenPasswordRequest
+    sessions = identity.sessions
     return [
         Route("GET", totp, partial(show_totp, apps), use, reply=wire.TotpStatus),
         Route("POST", totp, partial(enrol_totp, apps), use, reply=wire.NewTotp),
@@ -61,24 +53,6 @@ def _own_routes(identity: Identity) -> list[Route]:
             status=204,
             max_body=MAX_BODY,
         ),
-        Route(
-            "POST",
-            f"{password}/forgotten",
-            partial(forgot_password, identity.forgotten),
-            public,
-            body=forgotten,
-            status=202,
-            max_body=MAX_BODY,
-        ),
-    ]
-
-
-def _admin_routes(recovery: Recovery) -> list[Route]:
-    manage, one = Action.USERS_MANAGE, "/api/v1/users/<user>"
-    return [
-        Route("POST", f"{one}/reset", partial(make_reset_link, recovery), manage, reply=wire.NewResetLink),
-        Route("DELETE", f"{one}/totp", partial(reset_totp, recovery), manage, status=204),
-        Route("DELETE", f"{one}/sessions", partial(end_sessions, recovery), manage, status=204),
     ]
 
 
@@ -133,27 +107,4 @@ def change_password(passwords: PasswordChanges, request: Request) -> Reply:
 def reset_password(passwords: PasswordChanges, request: Request) -> Reply:
     """Set a new password with the token of a reset link."""
     passwords.reset(request.body(wire.ResetPasswordRequest), request.address)
-    return Reply(204)
-
-
-def forgot_password(forgotten: ForgottenPasswords, request: Request) -> Reply:
-    """Ask for a link for a new password by e-mail; the answer says nothing of whether one goes out."""
-    forgotten.request_link(request.body(wire.ForgottenPasswordRequest).email, request.address)
-    return Reply(202, {})
-
-
-def make_reset_link(recovery: Recovery, request: Request, user: str) -> Reply:
-    """Make a one-time link with which a person sets a new password."""
-    return Reply(200, recovery.make_reset_link(request.actor, user))
-
-
-def reset_totp(recovery: Recovery, request: Request, user: str) -> Reply:
-    """Take away the authenticator app that a person has lost."""
-    recovery.reset_totp(request.actor, user)
-    return Reply(204)
-
-
-def end_sessions(recovery: Recovery, request: Request, user: str) -> Reply:
-    """End all sessions of a person in the org."""
-    recovery.end_sessions(request.actor, user)
     return Reply(204)

@@ -1,0 +1,54 @@
+"""A way back in for people who have lost a proof of identity, by themselves or with an admin's help."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from opsicle.domain.access import Action
+from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.server.identity.routes.accounts import MAX_BODY
+from opsicle.server.members.recovery import Recovery
+from opsicle.server.members.resets import ForgottenPasswords
+from opsicle.wire import identity_api as wire
+
+
+def routes(recovery: Recovery, forgotten: ForgottenPasswords) -> list[Route]:
+    """The routes of lost proofs. `<user>` is an id or an e-mail address."""
+    manage, one = Action.USERS_MANAGE, "/api/v1/users/<user>"
+    return [
+        Route(
+            "POST",
+            "/api/v1/password/forgotten",
+            partial(forgot_password, forgotten),
+            Access.PUBLIC,
+            body=wire.ForgottenPasswordRequest,
+            status=202,
+            max_body=MAX_BODY,
+        ),
+        Route("POST", f"{one}/reset", partial(make_reset_link, recovery), manage, reply=wire.NewResetLink),
+        Route("DELETE", f"{one}/totp", partial(reset_totp, recovery), manage, status=204),
+        Route("DELETE", f"{one}/sessions", partial(end_sessions, recovery), manage, status=204),
+    ]
+
+
+def forgot_password(forgotten: ForgottenPasswords, request: Request) -> Reply:
+    """Ask for a link for a new password by e-mail; the answer says nothing of whether one goes out."""
+    forgotten.request_link(request.body(wire.ForgottenPasswordRequest).email, request.address)
+    return Reply(202, {})
+
+
+def make_reset_link(recovery: Recovery, request: Request, user: str) -> Reply:
+    """Make a one-time link with which a person sets a new password."""
+    return Reply(200, recovery.make_reset_link(request.actor, user))
+
+
+def reset_totp(recovery: Recovery, request: Request, user: str) -> Reply:
+    """Take away the authenticator app that a person has lost."""
+    recovery.reset_totp(request.actor, user)
+    return Reply(204)
+
+
+def end_sessions(recovery: Recovery, request: Request, user: str) -> Reply:
+    """End all sessions of a person in the org."""
+    recovery.end_sessions(request.actor, user)
+    return Reply(204)
