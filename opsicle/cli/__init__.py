@@ -99,7 +99,7 @@ def _invoke(arguments: list[str], invocation: Invocation) -> object:
 
 
 def _report(error: Exception, invocation: Invocation) -> int:
-    from opsicle.cli.complaints import show
+    from opsicle.cli.errors import show
 
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
@@ -111,7 +111,7 @@ def _report(error: Exception, invocation: Invocation) -> int:
 
 def _explained(error: Exception) -> OpsicleError:
     """The error as one of ours. A defect's details go to a file."""
-    from opsicle.cli.complaints import keep_details
+    from opsicle.cli.errors import keep_details
     from opsicle.domain.errors import Internal, OpsicleError, UsageError
 
     if isinstance(error, OpsicleError):

@@ -9,7 +9,7 @@ import click
 
 from opsicle.cli.invocation import current
 from opsicle.cli.output import emit
-from opsicle.cli.proofs import asked_code, totp_option
+from opsicle.cli.mfa import asked_code, totp_option
 from opsicle.cli.root import Command
 from opsicle.cli.sessions import connect, current_session, kept_sessions
 from opsicle.cli.terminal import given_link, read_password, read_token, say
@@ -17,7 +17,7 @@ from opsicle.cli.trust import Trust, ca_for_setup, normal, trust_options, truste
 
 if TYPE_CHECKING:
     from opsicle.client.api import Api
-    from opsicle.client.sessions import Session
+    from opsicle.client.saved_logins import Session
     from opsicle.wire.user_api import LoginReply, LoginRequest, Me
 
 password_file = click.option("--password-file", metavar="FILE", help="File that holds the password; `-` is stdin.")
@@ -35,7 +35,7 @@ password_file = click.option("--password-file", metavar="FILE", help="File that 
 @trust_options
 def setup(server: str, org: str, email: str, password_file: str | None, trust: Trust, **token: str | None) -> None:
     """Create the first org and its admin on a new server."""
-    from opsicle.client.sessions import Session
+    from opsicle.client.saved_logins import Session
     from opsicle.security import setup_token
     from opsicle.wire.user_api import SetupRequest
 
@@ -65,7 +65,7 @@ def login(
     """Log in to a server. The session is kept in your config folder, readable by you alone."""
     import msgspec
 
-    from opsicle.client.sessions import Session
+    from opsicle.client.saved_logins import Session
     from opsicle.domain.errors import UsageError
     from opsicle.wire.user_api import LoginRequest
 
@@ -141,7 +141,7 @@ def _reset(link: str, password_file: str | None, trust: Trust) -> None:
 
 def _stranger(url: str, trust: Trust) -> Api:
     """The server, for somebody who is not logged in."""
-    from opsicle.client.sessions import Session
+    from opsicle.client.saved_logins import Session
 
     known = kept_sessions().find(current().profile)
     trusted = known.ca_pem if known and known.server == url else ""
@@ -191,6 +191,6 @@ def _emit_me(me: Me, session: Session) -> None:
     ]
     emit(document, fields)
     if me.remarks:
-        from opsicle.cli.complaints import warn
+        from opsicle.cli.errors import warn
 
         warn(me.remarks)

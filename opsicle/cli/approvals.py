@@ -8,7 +8,7 @@ import click
 
 from opsicle.cli.invocation import current
 from opsicle.cli.output import Column, emit, emit_list
-from opsicle.cli.proofs import totp_option
+from opsicle.cli.mfa import totp_option
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, printable

@@ -8,7 +8,7 @@ import click
 
 from opsicle.cli.invocation import current
 from opsicle.cli.output import Column, emit, emit_list, print_table, seconds_between
-from opsicle.cli.proofs import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable

@@ -10,7 +10,7 @@ import click
 
 from opsicle.cli.input_files import read_start
 from opsicle.cli.output import Column, emit, emit_list
-from opsicle.cli.proofs import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import read_password, say

@@ -19,7 +19,7 @@ from opsicle.kit.resources import program
 if TYPE_CHECKING:
     from opsicle.cli.demo_processes import DemoProcesses
     from opsicle.client.api import Api
-    from opsicle.client.sessions import Session
+    from opsicle.client.saved_logins import Session
     from opsicle.domain.templates import Value
     from opsicle.wire.user_api import Automation
 
@@ -76,7 +76,7 @@ def _processes(stack: ExitStack) -> DemoProcesses:
 def _set_up(processes: DemoProcesses, port: int) -> tuple[Session, str]:
     """Start the server and a worker; return the admin's session, kept for the command line too, and password."""
     from opsicle.cli.sessions import connect
-    from opsicle.client.sessions import Session, Sessions
+    from opsicle.client.saved_logins import Session, Sessions
     from opsicle.wire.user_api import LoginRequest, SetupRequest
 
     server = processes.start_server(port)

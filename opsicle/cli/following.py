@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opsicle.cli.invocation import current
-from opsicle.cli.narration import Narration
+from opsicle.cli.progress import Narration
 from opsicle.cli.terminal import printable
 from opsicle.client.following import Away, LogPiece, follow
 from opsicle.domain.automations import AutomationState, is_final

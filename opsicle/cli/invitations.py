@@ -9,7 +9,7 @@ import click
 from opsicle.cli.accounts import enter, password_file
 from opsicle.cli.invocation import current
 from opsicle.cli.output import Column, emit, emit_list
-from opsicle.cli.proofs import asked_code, totp_option, with_proof
+from opsicle.cli.mfa import asked_code, totp_option, with_proof
 from opsicle.cli.root import Command
 from opsicle.cli.sessions import connect, kept_sessions
 from opsicle.cli.terminal import given_link, read_password, say
@@ -89,7 +89,7 @@ def accept(link: str, name: str, password_file: str | None, totp: str | None, tr
     import msgspec
 
     from opsicle.client.orgs import OrgApi
-    from opsicle.client.sessions import Session
+    from opsicle.client.saved_logins import Session
     from opsicle.domain.errors import InvalidInput
     from opsicle.wire.org_api import AcceptInvitationRequest
 

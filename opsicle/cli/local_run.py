@@ -17,7 +17,7 @@ from types import FrameType
 import msgspec
 
 from opsicle.cli.documents import read_document
-from opsicle.cli.narration import Narration
+from opsicle.cli.progress import Narration
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.secrets import masked, named_secrets, only_secret

@@ -9,7 +9,7 @@ import click
 from opsicle.cli.invitations import emit_link
 from opsicle.cli.invocation import current
 from opsicle.cli.output import Column, emit, emit_list
-from opsicle.cli.proofs import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect, current_session, kept_sessions
 from opsicle.cli.workers import limit

@@ -9,7 +9,7 @@ import click
 from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
 from opsicle.cli.output import Column, emit, emit_list
-from opsicle.cli.proofs import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import echo_document

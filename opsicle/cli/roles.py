@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.output import Column, emit, emit_list
-from opsicle.cli.proofs import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.root import Command, Noun
 from opsicle.cli.rules import given_rules, rule_options
 from opsicle.cli.sessions import connect

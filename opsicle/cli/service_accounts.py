@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from opsicle.cli.output import Column, emit, emit_list
-from opsicle.cli.proofs import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
 from opsicle.cli.workers import limit

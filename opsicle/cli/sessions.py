@@ -11,12 +11,12 @@ from opsicle.cli.terminal import waiting
 
 if TYPE_CHECKING:
     from opsicle.client.api import Api
-    from opsicle.client.sessions import Session, Sessions
+    from opsicle.client.saved_logins import Session, Sessions
 
 
 def kept_sessions() -> Sessions:
     """The logins that this user has."""
-    from opsicle.client.sessions import Sessions
+    from opsicle.client.saved_logins import Sessions
 
     return Sessions(config_folder(os.environ))
 
@@ -26,14 +26,14 @@ def current_session() -> Session:
 
     Raises NotAuthenticated where there is none.
     """
-    from opsicle.client.sessions import logged_in, session_from_environment
+    from opsicle.client.saved_logins import logged_in, session_from_environment
 
     return session_from_environment(os.environ) or logged_in(kept_sessions().find(current().profile))
 
 
 def connect(session: Session | None = None) -> Api:
     """The server of a session (the current one unless told), and a sign of life while it lets us wait."""
-    from opsicle.client.sessions import open_api
+    from opsicle.client.saved_logins import open_api
 
     api = open_api(session or current_session())
     api.connection.while_waiting = waiting

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.output import emit
-from opsicle.cli.proofs import given_or_asked, totp_option
+from opsicle.cli.mfa import given_or_asked, totp_option
 from opsicle.cli.root import Noun
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, say

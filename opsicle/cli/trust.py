@@ -83,7 +83,7 @@ def ca_for_setup(url: str, trust: Trust, fingerprint: str) -> str:
 
 def _own_ca(url: str, fingerprint: str) -> tuple[str, ...]:
     """The server's own CA, if it hands that one out: with a certificate of somebody else's (--tls-cert) it does not."""
-    from opsicle.client.sessions import fetch_ca
+    from opsicle.client.saved_logins import fetch_ca
     from opsicle.domain.errors import Unreachable
 
     try:
@@ -100,7 +100,7 @@ def trusted_ca(url: str, trust: Trust, remembered: str) -> str:
     A file or a fingerprint that is given decides; else what was remembered of this server; else the system. Where that
     does not know the server's CA, a person is shown its fingerprint and asked; without one nothing is trusted.
     """
-    from opsicle.client.sessions import fetch_ca
+    from opsicle.client.saved_logins import fetch_ca
     from opsicle.client.trust import is_unknown_issuer
     from opsicle.domain.errors import Unreachable
 
@@ -118,7 +118,7 @@ def trusted_ca(url: str, trust: Trust, remembered: str) -> str:
 
 
 def _confirmed_ca(url: str) -> str:
-    from opsicle.client.sessions import unverified_ca
+    from opsicle.client.saved_logins import unverified_ca
     from opsicle.client.trust import certificates, fingerprint
     from opsicle.domain.errors import NotAllowed, Unreachable, UsageError
 
@@ -138,13 +138,13 @@ def _confirmed_ca(url: str) -> str:
 
 
 def _read(path: Path) -> str:
-    from opsicle.client.sessions import read_ca
+    from opsicle.client.saved_logins import read_ca
 
     return read_ca(str(path), lambda name: read_start(name, _MAX_CA_BYTES))
 
 
 def _try(url: str, ca_pem: str) -> None:
     """Ask the server for something that is no secret. Raises Unreachable."""
-    from opsicle.client.sessions import Session, open_api
+    from opsicle.client.saved_logins import Session, open_api
 
     open_api(Session(server=url, ca_pem=ca_pem)).ca()

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.accounts import password_file
-from opsicle.cli.complaints import warn_of_stuck
+from opsicle.cli.errors import warn_of_stuck
 from opsicle.cli.invitations import invitations, invite, uninvite
 from opsicle.cli.output import Column, emit, emit_list
-from opsicle.cli.proofs import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.rules import given_rules, rule_options
 from opsicle.cli.sessions import connect

@@ -22,13 +22,13 @@ from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.audit.remarks import Remarks
 from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
-from opsicle.server.automations.live import Following
+from opsicle.server.automations.live_streams import Following
 from opsicle.server.automations.retention import Keep, Retention
 from opsicle.server.automations.service import Automations
 from opsicle.server.channels import routes as channels
 from opsicle.server.channels.chats import Chats
 from opsicle.server.channels.deliveries import Deliveries
-from opsicle.server.channels.delivery import Delivery
+from opsicle.server.channels.delivery_loop import Delivery
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.channels.kinds.slack.inbox import SlackInbox
 from opsicle.server.channels.kinds.telegram.inbox import TelegramInbox
@@ -43,12 +43,12 @@ from opsicle.server.dispatch import routes as worker_jobs
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.job_logs import JobLogs, LogBounds
 from opsicle.server.dispatch.jobs import Jobs
-from opsicle.server.dispatch.leases import Leases
-from opsicle.server.dispatch.leasing import Leasing
-from opsicle.server.dispatch.orders import Orders
+from opsicle.server.dispatch.lease_store import Leases
+from opsicle.server.dispatch.lease_service import Leasing
+from opsicle.server.dispatch.order_signer import Orders
 from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.dispatch.waiting_kinds import WaitingKinds
-from opsicle.server.dispatch.work import WorkOrders
+from opsicle.server.dispatch.work_builder import WorkOrders
 from opsicle.server.figures import Figures
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import Signals

@@ -18,7 +18,8 @@ import gevent
 from gevent.event import Event
 
 from opsicle.domain.errors import Conflict, OpsicleError
-from opsicle.kit import cores, service_manager
+from opsicle.kit import core_dumps
+from opsicle.kit import service_manager
 from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
 from opsicle.security.sealing import Seal
@@ -76,7 +77,7 @@ class Lifetime:
         """See `main.run`."""
         configure(is_verbose=self._options.is_verbose)
         os.umask(0o077)
-        cores.leave_none()
+        core_dumps.leave_none()
         sys.setswitchinterval(SWITCH_SECONDS)
         _allow_many_connections()
         _log_what_nobody_caught()

@@ -26,7 +26,7 @@ from opsicle.wire.worker_api import (
     RunningJob,
     StartRequest,
 )
-from opsicle.worker.accounts import Accounts
+from opsicle.worker.run_as import Accounts
 from opsicle.worker.after_crash import TOO_LATE, LostJob, plan_for
 from opsicle.worker.connection import AWAY, Connection
 from opsicle.worker.held_jobs import HeldJobs

@@ -36,7 +36,7 @@ from opsicle.domain.manifests import Order
 from opsicle.kit import files
 from opsicle.wire.jobs import Outcome, PhaseReport, Work
 from opsicle.worker.ran_automations import Ran, RanAutomations
-from opsicle.worker.spent_orders import SpentOrder, SpentOrders
+from opsicle.worker.replay_guard import SpentOrder, SpentOrders
 from opsicle.worker.verification import Refused
 
 log = logging.getLogger(__name__)

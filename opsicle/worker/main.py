@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from opsicle.domain.errors import InvalidInput, OpsicleError
-from opsicle.kit import cores, signals
+from opsicle.kit import core_dumps
+from opsicle.kit import signals
 from opsicle.kit.ids import new_id
-from opsicle.worker import leftovers
-from opsicle.worker.accounts import Accounts, find_accounts
+from opsicle.worker import cleanup
+from opsicle.worker.run_as import Accounts, find_accounts
 from opsicle.worker.connection import Connection
 from opsicle.worker.credentials import Introduction, Renewal, keep_address, obtain_identity
 from opsicle.worker.events import IDLE, Events, signals_to
@@ -31,7 +32,7 @@ from opsicle.worker.poller import Poller, Presence
 from opsicle.worker.private_files import remove_private_folder
 from opsicle.worker.spool import Room
 from opsicle.worker.verification import Verifier
-from opsicle.worker.witness import Witness
+from opsicle.worker.audit_monitor import Witness
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def run(options: WorkerOptions) -> None:
     """
     if not 1 <= options.slots <= 1000:
         raise InvalidInput(f"a worker cannot have {options.slots} slots", hint="Give it 1 to 1000.")
-    cores.leave_none()
+    core_dumps.leave_none()
     signals.restore_defaults()
     sys.setswitchinterval(_SWITCH_SECONDS)
     accounts = find_accounts(options.run_as)
@@ -108,7 +109,7 @@ class Worker:
         self._folder = folder
         with storage_errors(folder.path):
             self._journal = Journal(folder.journal)
-            leftovers.remove(folder, {entry.job_id for entry in self._journal.open_jobs()})
+            cleanup.remove(folder, {entry.job_id for entry in self._journal.open_jobs()})
         self._connection = Connection(identity)
         room = Room(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
         verifier = self._verifier = Verifier(identity, options.labels)

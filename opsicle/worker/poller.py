@@ -21,7 +21,7 @@ from opsicle.worker.connection import AWAY, Connection
 from opsicle.worker.known_epoch import KnownEpoch
 from opsicle.worker.output import now_ms
 from opsicle.worker.ran_automations import Ran
-from opsicle.worker.witness import Witness
+from opsicle.worker.audit_monitor import Witness
 
 log = logging.getLogger(__name__)
 

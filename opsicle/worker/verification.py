@@ -20,7 +20,7 @@ from opsicle.security.order_key import OrderPublicKey
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import SignedOrder
 from opsicle.worker.identity import Identity
-from opsicle.worker.spent_orders import CLOCK_SKEW
+from opsicle.worker.replay_guard import CLOCK_SKEW
 
 LONGEST_LIFE = timedelta(hours=1)
 """No order lives longer, so that those carried out need not be remembered for longer."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from opsicle.kit.clock import Clock
 from opsicle.security import totp
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 
 
 @dataclass

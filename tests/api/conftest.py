@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.house import House
+from tests.api.running_server import House
 
 
 @pytest.fixture

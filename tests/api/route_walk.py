@@ -12,7 +12,7 @@ from opsicle.wire.channel_api import CreateChannelRequest
 from opsicle.wire.org_api import InviteRequest
 from opsicle.wire.secret_api import CreateSecretRequest
 from opsicle.wire.user_api import CreateApiTokenRequest, RunRequest
-from tests.api.house import PASSWORD, Answer, Client, House
+from tests.api.running_server import PASSWORD, Answer, Client, House
 from tests.api.test_policies import policy
 from tests.api.test_templates import source
 

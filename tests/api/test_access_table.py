@@ -16,7 +16,7 @@ from opsicle.server.http.request import WORKER_IDENTITY
 from opsicle.server.http.routing import Access
 from opsicle.wire.access_api import CreateRoleRequest
 from opsicle.wire.worker_api import Enrolment, PollRequest
-from tests.api.house import Answer, Client, House
+from tests.api.running_server import Answer, Client, House
 from tests.api.route_walk import (
     MAY,
     PUBLIC,

@@ -13,7 +13,7 @@ from opsicle.security import passwords
 from opsicle.server.identity.login_throttle import WINDOW, LoginThrottle, network
 from opsicle.server.store import login_attempts
 from opsicle.wire.user_api import LoginRequest, SetupRequest
-from tests.api.house import ORIGIN, PASSWORD, Client, House
+from tests.api.running_server import ORIGIN, PASSWORD, Client, House
 
 HOME, ABROAD = "192.0.2.1", "203.0.113.9"
 

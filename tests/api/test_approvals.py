@@ -8,7 +8,7 @@ import pytest
 
 from opsicle.domain.access import Role
 from tests.api.authenticator_app import App, enrol
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 from tests.api.test_policies import policy
 from tests.api.test_templates import source
 

@@ -7,7 +7,7 @@ import pytest
 from opsicle.domain.access import Role
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.store import audit
-from tests.api.house import PASSWORD, House
+from tests.api.running_server import PASSWORD, House
 
 
 def test_the_way_in_is_recorded_with_who_came_from_where(house: House) -> None:

@@ -26,7 +26,7 @@ from opsicle.server.store import audit, audit_checkpoints
 from opsicle.server.store.migrations import STATE_MIGRATIONS, migrate
 from opsicle.wire.audit import AuditVerdict, SeenCheckpoint
 from opsicle.wire.worker_api import PollReply
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 
 ALICE, GINA = "alice@example.com", "gina@example.com"
 DOCS = Path(__file__).parents[2] / "docs/audit.md"

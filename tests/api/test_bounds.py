@@ -16,7 +16,7 @@ from opsicle.domain.channels import Config
 from opsicle.server.channels.kinds.slack.transport import SlackEvent, SlackUser
 from opsicle.server.http.paging import MAX_PAGE_BYTES
 from opsicle.server.http.routing import Route
-from tests.api.house import House
+from tests.api.running_server import House
 from tests.api.test_templates import source
 
 BOUNDED = (inspect.StrType, inspect.BytesType, inspect.ListType, inspect.VarTupleType, inspect.DictType)

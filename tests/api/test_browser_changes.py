@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opsicle.server.http.routing import Access
-from tests.api.house import ORIGIN, PASSWORD, Client, House
+from tests.api.running_server import ORIGIN, PASSWORD, Client, House
 from tests.api.route_walk import BODIES, MAY, Things, call, filled, furnish
 
 

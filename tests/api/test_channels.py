@@ -12,9 +12,9 @@ from opsicle.security import totp
 from opsicle.server.identity.step_up import FRESH_FOR
 from opsicle.server.rotation import rotate_master_key
 from tests.api.authenticator_app import enrol
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 from tests.api.receivers import LOOPBACK, certified, mail_server, webhook_receiver
-from tests.api.telling import KEY, deliver, deliveries, make_email, make_webhook
+from tests.api.channel_setup import KEY, deliver, deliveries, make_email, make_webhook
 
 URL = "https://hooks.example.com/opsicle"
 

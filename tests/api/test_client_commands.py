@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from opsicle.client.sessions import Session, Sessions, open_api
+from opsicle.client.saved_logins import Session, Sessions, open_api
 from tests.product import PASSWORD, Installation, User, clean_environment, program
 from tests.support import wait_until
 

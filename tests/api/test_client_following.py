@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from opsicle.client.api import Api
 from opsicle.client.following import Away, Event, LogPiece, follow, parse_events
-from opsicle.client.sessions import Session, Sessions, open_api
+from opsicle.client.saved_logins import Session, Sessions, open_api
 from opsicle.domain.errors import Internal, Unreachable
 from opsicle.wire.user_api import RunRequest
 from tests.cutting_proxy import CuttingProxy, Rule

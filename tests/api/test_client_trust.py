@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from opsicle.client.connection import Connection, parse_server
-from opsicle.client.sessions import fetch_ca
+from opsicle.client.saved_logins import fetch_ca
 from opsicle.client.trust import fingerprint, is_unknown_issuer, parse_fingerprint, tls_context
 from opsicle.domain.errors import InvalidInput, OpsicleError, Unreachable
 

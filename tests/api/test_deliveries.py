@@ -16,9 +16,9 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.server.channels.outbox import GIVE_UP_AFTER
 from opsicle.server.channels.sender import LONGEST_WAIT_SECONDS, MOST_AT_ONCE
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 from tests.api.receivers import webhook_receiver
-from tests.api.telling import KEY, ask, dead_webhook, deliver, deliveries, finish_one, make_webhook, post_notice, revive
+from tests.api.channel_setup import KEY, ask, dead_webhook, deliver, deliveries, finish_one, make_webhook, post_notice, revive
 
 ALICE = "alice@example.com"
 

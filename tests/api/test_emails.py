@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from opsicle.domain.access import Role
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 from tests.api.receivers import Certified, MailServer, certified, mail_server
-from tests.api.telling import ask, deliver, deliveries, finish_one, make_email, post_notice
+from tests.api.channel_setup import ask, deliver, deliveries, finish_one, make_email, post_notice
 from tests.api.test_templates import source
 
 ALICE = "alice@example.com"

@@ -12,9 +12,9 @@ from opsicle.domain.access import Role
 from opsicle.server.members.resets import MAX_PER_ACCOUNT, MAX_PER_ADDRESS
 from opsicle.server.store import memberships
 from opsicle.server.store.memberships import MemberRow
-from tests.api.house import Answer, Client, House
+from tests.api.running_server import Answer, Client, House
 from tests.api.receivers import MailServer, certified, mail_server
-from tests.api.telling import deliver, deliveries, make_email
+from tests.api.channel_setup import deliver, deliveries, make_email
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
 NEW = "another horse battery staple"

@@ -6,7 +6,7 @@ import pytest
 
 from opsicle.domain.access import Role
 from opsicle.server.store import groups
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 
 ONCALL, BOB = "/api/v1/groups/oncall", "/api/v1/groups/oncall/members/bob@example.com"
 

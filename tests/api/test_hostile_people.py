@@ -6,7 +6,7 @@ import pytest
 
 from opsicle.domain.access import Role
 from opsicle.wire.user_api import RunRequest
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 
 TEMPLATE = """
 apiVersion: v1

@@ -11,7 +11,7 @@ from opsicle.domain.access import Role
 from opsicle.security import totp
 from opsicle.wire.org_api import AcceptInvitationRequest
 from tests.api.authenticator_app import enrol
-from tests.api.house import PASSWORD, Answer, Client, House
+from tests.api.running_server import PASSWORD, Answer, Client, House
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from opsicle.kit import files
 from opsicle.server.data_folder import DataFolder
 from opsicle.server.keys.key_files import check_private, key_files
 from opsicle.server.rotation import rotate_master_key
-from tests.api.house import House
+from tests.api.running_server import House
 from tests.support import require
 
 NOBODY, OTHER = 65534, 65533

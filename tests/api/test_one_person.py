@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from opsicle.domain.access import Role
-from tests.api.house import PASSWORD, Answer, Client, House
+from tests.api.running_server import PASSWORD, Answer, Client, House
 
 ACCOUNTS, BOT = "/api/v1/service-accounts", "deploy-bot@acme.service"
 

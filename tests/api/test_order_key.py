@@ -9,7 +9,7 @@ import pytest
 from opsicle.domain.errors import Conflict
 from opsicle.security.order_key import OrderKey, OrderPublicKey
 from opsicle.server.keys.order_key_file import open_order_key
-from tests.api.house import House
+from tests.api.running_server import House
 
 
 def fingerprint(house: House) -> str:

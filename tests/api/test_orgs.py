@@ -11,7 +11,7 @@ import pytest
 from opsicle.domain.access import Role
 from opsicle.server.identity.sessions import LIFE
 from opsicle.server.store import audit
-from tests.api.house import ORIGIN, PASSWORD, Client, House
+from tests.api.running_server import ORIGIN, PASSWORD, Client, House
 
 
 @pytest.fixture

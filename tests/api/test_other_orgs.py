@@ -14,7 +14,7 @@ import pytest
 
 from opsicle.domain.access import Resource, Role
 from opsicle.server.http.routing import Access
-from tests.api.house import PASSWORD, Answer, Client, House
+from tests.api.running_server import PASSWORD, Answer, Client, House
 from tests.api.route_walk import (
     BODIES,
     MAY,

@@ -8,7 +8,7 @@ import pytest
 
 from opsicle.domain.access import Role
 from tests.api.authenticator_app import enrol
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 
 SEED = "SPKYRLYDMW46GOQKSQRGKWRYMQI6IA4O"
 

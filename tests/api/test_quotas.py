@@ -10,14 +10,14 @@ from gevent.event import Event
 
 from opsicle.server.access import open_offers
 from opsicle.server.channels import sender
-from opsicle.server.channels.delivery import MOST_AT_ONCE as MOST_DELIVERIES
+from opsicle.server.channels.delivery_loop import MOST_AT_ONCE as MOST_DELIVERIES
 from opsicle.server.documents import reading
 from opsicle.server.http import open_streams
 from opsicle.server.identity import passwords, sessions
 from opsicle.server.members import api_tokens
-from tests.api.house import PASSWORD, Client, House
+from tests.api.running_server import PASSWORD, Client, House
 from tests.api.receivers import webhook_receiver
-from tests.api.telling import dead_webhook, deliveries, make_webhook
+from tests.api.channel_setup import dead_webhook, deliveries, make_webhook
 from tests.api.test_templates import source
 
 

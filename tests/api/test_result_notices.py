@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from opsicle.domain.access import Role
-from tests.api.house import Client, House
-from tests.api.telling import deliveries
+from tests.api.running_server import Client, House
+from tests.api.channel_setup import deliveries
 from tests.api.test_templates import push, source
 
 MAIL = {"kind": "email", "host": "mail.example.com", "sender": "opsicle@example.com"}

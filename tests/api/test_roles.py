@@ -6,7 +6,7 @@ import pytest
 
 from opsicle.domain.access import Role
 from opsicle.server.fleet.pubsub import org_topic
-from tests.api.house import PASSWORD, Client, House
+from tests.api.running_server import PASSWORD, Client, House
 from tests.api.test_templates import source
 
 PROD = source("dump-db").replace("tier: web", "env: prod")

@@ -6,7 +6,7 @@ import pytest
 
 from opsicle.domain.access import Role
 from tests.api.authenticator_app import enrol
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 
 SECRET, OTHER = "/api/v1/secrets/db-password", "/api/v1/secrets/api-key"
 NEXT = {"value": "the next value of it"}

@@ -8,7 +8,7 @@ from opsicle.domain.access import Role
 from opsicle.security import totp
 from opsicle.server.identity.step_up import FRESH_FOR
 from tests.api.authenticator_app import App, enrol
-from tests.api.house import Answer, Client, House
+from tests.api.running_server import Answer, Client, House
 
 TEMPLATE = """
 apiVersion: v1

@@ -17,7 +17,7 @@ from opsicle.server.keys.vault import Vault
 from opsicle.server.rotation import rotate_master_key
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import PollRequest
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 
 VALUE = "correct horse battery staple"
 OTHER = "a value typed by a person"

@@ -7,7 +7,7 @@ import pytest
 from opsicle.domain.access import Role
 from opsicle.server.store import memberships
 from tests.api.authenticator_app import enrol
-from tests.api.house import PASSWORD, Client, House
+from tests.api.running_server import PASSWORD, Client, House
 from tests.api.test_templates import source
 
 ACCOUNTS, BOT = "/api/v1/service-accounts", "deploy-bot@acme.service"

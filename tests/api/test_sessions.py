@@ -11,7 +11,7 @@ from opsicle.server.identity.sessions import IDLE, LIFE
 from opsicle.server.members.recovery import RESET_LIFE
 from opsicle.server.store import memberships
 from opsicle.server.store.memberships import MemberRow
-from tests.api.house import PASSWORD, Client, House
+from tests.api.running_server import PASSWORD, Client, House
 
 ALICE = "alice@example.com"
 NEW = "a tin of purple anchovies"

@@ -11,7 +11,7 @@ from opsicle.security.certificates import WorkerIdentity, load_certificate, make
 from opsicle.server.http.request import WORKER_IDENTITY
 from opsicle.server.store import audit
 from opsicle.wire.worker_api import RenewRequest
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 
 POLL = {
     "boot_id": "b",

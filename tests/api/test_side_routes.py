@@ -11,7 +11,7 @@ from opsicle.server.identity.step_up import FRESH_FOR
 from opsicle.server.store import chat_links
 from opsicle.server.store.chat_links import LinkRow
 from tests.api.authenticator_app import enrol
-from tests.api.house import PASSWORD, Answer, Client, House
+from tests.api.running_server import PASSWORD, Answer, Client, House
 from tests.api.route_walk import MAY, A, call, furnish
 from tests.api.test_policies import policy
 from tests.api.test_templates import source

@@ -14,7 +14,7 @@ from opsicle.domain.policies import Chat
 from opsicle.security import totp
 from opsicle.server.channels.messages import CUT, Undelivered
 from tests.api.authenticator_app import enrol
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 from tests.api.receivers import LOOPBACK
 from tests.api.slack_api import (
     APP_TOKEN,
@@ -26,7 +26,7 @@ from tests.api.slack_api import (
     text_in,
     wait_for_answer,
 )
-from tests.api.telling import ask, deliver, deliveries, entries, post_notice
+from tests.api.channel_setup import ask, deliver, deliveries, entries, post_notice
 from tests.support import wait_until
 
 ALICE, BOB, MIA = "alice@example.com", "bob@example.com", "mia@example.com"

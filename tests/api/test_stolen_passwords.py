@@ -8,7 +8,7 @@ import pytest
 
 from opsicle.domain.access import Role
 from tests.api.authenticator_app import enrol
-from tests.api.house import PASSWORD, Client, House
+from tests.api.running_server import PASSWORD, Client, House
 from tests.api.test_approvals import ask, path
 from tests.api.test_policies import policy
 

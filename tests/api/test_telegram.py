@@ -13,10 +13,10 @@ from opsicle.security import totp
 from opsicle.server.channels.messages import CUT, Undelivered
 from opsicle.server.store import chat_links
 from tests.api.authenticator_app import enrol
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 from tests.api.receivers import LOOPBACK, certified, mail_server
 from tests.api.telegram_api import TOKEN, TelegramApi, TelegramUser, telegram_api
-from tests.api.telling import ask, deliver, deliveries, entries, make_email, post_notice
+from tests.api.channel_setup import ask, deliver, deliveries, entries, make_email, post_notice
 
 ALICE, BOB, MIA = "alice@example.com", "bob@example.com", "mia@example.com"
 

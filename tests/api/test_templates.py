@@ -6,7 +6,7 @@ import gevent
 import pytest
 
 from opsicle.domain.access import Role
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 
 
 def source(name: str = "restart-web", command: str = "nginx -t", more: str = "") -> str:

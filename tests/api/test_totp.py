@@ -13,7 +13,7 @@ from opsicle.server.identity.login_throttle import MAX_FROM_STRANGERS, MAX_PER_A
 from opsicle.server.identity.step_up import FRESH_FOR
 from opsicle.server.store import authenticators
 from tests.api.authenticator_app import App, enrol
-from tests.api.house import PASSWORD, Answer, Client, House
+from tests.api.running_server import PASSWORD, Answer, Client, House
 
 ALICE = "alice@example.com"
 

@@ -8,7 +8,7 @@ import gevent
 import pytest
 
 from opsicle.domain.access import Role
-from tests.api.house import PASSWORD, Client, House
+from tests.api.running_server import PASSWORD, Client, House
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from opsicle.security import join_token
 from opsicle.security.certificates import WorkerIdentity, load_certificate, make_key_and_csr, worker_identity
 from opsicle.server.access.actor import WorkerActor
 from opsicle.wire.worker_api import Enrolment, EnrolRequest, PollRequest, RenewRequest
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 from tests.support import wait_until
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.reading import log_in, run_now, wait_for_log
-from tests.browser.scene import Scene
+from tests.browser.browser_org import Scene
 from tests.product import CHECKOUT, Installation
 
 FOLDER = CHECKOUT / "docs/images"

@@ -11,7 +11,7 @@ import pytest
 
 from tests.product import Process, User, clean_environment, program
 from tests.support import wait_until
-from tests.worker.peer import Peer, work
+from tests.worker.fake_server import Peer, work
 from tests.worker.working import Working
 
 pytestmark = pytest.mark.e2e

@@ -21,7 +21,7 @@ from tests.middleman import Middleman
 from tests.product import Installation, Worker
 from tests.support import wait_until
 from tests.thin_api import Api
-from tests.worker.mischief import BETWEEN, STRANGERS, Scene
+from tests.worker.hostile_jobs import BETWEEN, STRANGERS, Scene
 from tests.worker.test_hostile_servers import SECRET_VALUES, TEMPLATE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from opsicle.domain.access import Role
-from opsicle.server.automations.live import Position, Shown
+from opsicle.server.automations.live_streams import Position, Shown
 from opsicle.server.store import groups, memberships
 from opsicle.wire.user_api import Automation
 from tests.services.approving import MANAGER, Office, template_source

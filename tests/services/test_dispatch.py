@@ -7,7 +7,7 @@ import pytest
 
 from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, NotAuthenticated
 from opsicle.server.access.actor import Actor
-from opsicle.server.dispatch.leases import HANDING_SECONDS
+from opsicle.server.dispatch.lease_store import HANDING_SECONDS
 from opsicle.wire.jobs import CommandReport, Outcome, PhaseReport, StepState
 from opsicle.wire.worker_api import LEASE_SECONDS, FinishRequest, LogRequest
 from tests.services.core import HELLO, Core

@@ -6,7 +6,7 @@ import pytest
 
 from opsicle.domain.errors import Conflict
 from opsicle.server.access.actor import Actor
-from opsicle.server.dispatch.orders import Orders
+from opsicle.server.dispatch.order_signer import Orders
 from opsicle.server.store import epochs
 from opsicle.server.store.epochs import Epoch
 from opsicle.server.workers.holds import Hold

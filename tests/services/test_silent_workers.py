@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from opsicle.server.access.actor import Actor
-from opsicle.server.automations.live import Heartbeat, Position, Shown
+from opsicle.server.automations.live_streams import Heartbeat, Position, Shown
 from opsicle.wire.worker_api import LEASE_SECONDS
 from tests.services.core import Core, TestWorker
 from tests.support import wait_until
@@ -134,7 +134,7 @@ spec:
 def test_who_follows_hears_of_a_worker_that_falls_silent(
     core: Core, alice: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opsicle.server.automations.live.QUEUED_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("opsicle.server.automations.live_streams.QUEUED_LOOK_SECONDS", 0.01)
     busy = core.worker(alice.org_id, "w1")
     busy.is_draining = True
     busy.poll()

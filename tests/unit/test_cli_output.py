@@ -13,7 +13,7 @@ import pytest
 from opsicle.cli.invocation import Invocation
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.terminal import printable
-from opsicle.client.sessions import Session, Sessions
+from opsicle.client.saved_logins import Session, Sessions
 from opsicle.domain.errors import InvalidInput, Problem, UsageError
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

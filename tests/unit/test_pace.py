@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opsicle.server.automations.live import CALM_SECONDS, READS_PER_SECOND, pace
+from opsicle.server.automations.live_streams import CALM_SECONDS, READS_PER_SECOND, pace
 
 
 @pytest.mark.parametrize("followers", [1, 2, 20, 21, 50, 500, 1_000])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.worker.carrying_out import Machine
-from tests.worker.peer import Peer
+from tests.worker.fake_server import Peer
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Phase, When
 from opsicle.wire.jobs import Outcome, StepState, Work
-from tests.worker.peer import Peer, Refusal, work
+from tests.worker.fake_server import Peer, Refusal, work
 from tests.worker.working import Working, is_alive, lines
 
 JOB = f"crash-{os.getpid()}"

@@ -18,7 +18,7 @@ from opsicle.worker.spool import Room
 from opsicle.worker.verification import Verifier
 from tests.support import wait_until
 from tests.worker.ordering import ordered
-from tests.worker.peer import Peer, work
+from tests.worker.fake_server import Peer, work
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from opsicle.worker.connection import Connection
 from opsicle.worker.credentials import Introduction, obtain_identity
 from opsicle.worker.identity import DataFolder, Identity
 from tests.support import require
-from tests.worker.peer import EnrolmentPeer, Peer
+from tests.worker.fake_server import EnrolmentPeer, Peer
 from tests.worker.working import run_worker
 
 

@@ -15,7 +15,7 @@ import pytest
 from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Phase, When
 from tests.support import require
-from tests.worker.peer import Peer, work
+from tests.worker.fake_server import Peer, work
 from tests.worker.working import Working, is_alive, let_pass, lines
 
 J1, J2 = f"disk-{os.getpid()}-1", f"disk-{os.getpid()}-2"

@@ -22,9 +22,9 @@ from opsicle.server.store import secrets
 from opsicle.wire.jobs import Work
 from opsicle.worker.verification import Refused, Verifier
 from tests.services.core import Core
-from tests.worker.mischief import BETWEEN, MINUTE, SERVERS, STRANGERS, Scene
+from tests.worker.hostile_jobs import BETWEEN, MINUTE, SERVERS, STRANGERS, Scene
 from tests.worker.ordering import manifest_of, ordered
-from tests.worker.peer import Peer, work
+from tests.worker.fake_server import Peer, work
 from tests.worker.working import Working, lines
 
 SCALE = float(os.environ.get("OPSICLE_TEST_SCALE", "1"))

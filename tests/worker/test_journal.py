@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from opsicle.domain.automations import JobState
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState
 from opsicle.worker.journal import COMPACT_BYTES, ChildProcess, JobEntry, Journal
-from opsicle.worker.spent_orders import CLOCK_SKEW, SpentOrder
+from opsicle.worker.replay_guard import CLOCK_SKEW, SpentOrder
 
 PHASES = (PhaseReport(name="main", state=StepState.RUNNING, started_at_ms=1),)
 OUTCOME = Outcome(state=JobState.FAILED, phases=PHASES, exit_code=3, explanation="phase main failed")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import wait_until
-from tests.worker.peer import Peer, work
+from tests.worker.fake_server import Peer, work
 from tests.worker.working import Working, is_alive, lines
 
 

@@ -16,7 +16,7 @@ from opsicle.worker.journal import Journal
 from opsicle.worker.log_shipper import JobLog, LogShipper
 from opsicle.worker.spool import Room, Spool
 from tests.support import wait_until
-from tests.worker.peer import Peer, Refusal
+from tests.worker.fake_server import Peer, Refusal
 from tests.worker.working import let_pass
 
 

@@ -14,7 +14,7 @@ from opsicle.wire.worker_api import RunningJob
 from opsicle.worker.connection import Connection
 from opsicle.worker.poller import Poller, Presence
 from tests.support import wait_until
-from tests.worker.peer import Peer, Refusal, work
+from tests.worker.fake_server import Peer, Refusal, work
 from tests.worker.working import let_pass
 
 

@@ -14,7 +14,7 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.template_parser import parse_document
 from opsicle.domain.templates import When
-from opsicle.worker import leftovers
+from opsicle.worker import cleanup
 from opsicle.worker.identity import DataFolder
 from opsicle.worker.masking import Masking
 from opsicle.worker.output import Output
@@ -22,7 +22,7 @@ from opsicle.worker.private_files import MaskRequests, private_folder
 from opsicle.worker.waiting import Waiter
 from tests.support import require, wait_until
 from tests.worker.carrying_out import Log, Machine, phase
-from tests.worker.peer import Peer, work
+from tests.worker.fake_server import Peer, work
 from tests.worker.working import Working
 
 JOB = f"private-{os.getpid()}"
@@ -100,7 +100,7 @@ def test_a_new_life_removes_the_files_that_the_last_one_left(tmp_path: Path) -> 
     folder = private_folder(data.workspaces)
     (folder / "job.secret.key").write_text("secret")
     os.mkfifo(folder / "job.mask")
-    leftovers.remove(data, set())
+    cleanup.remove(data, set())
     assert files_in(folder) == []
     data.close()
     folder.rmdir()

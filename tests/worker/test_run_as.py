@@ -14,10 +14,10 @@ import pytest
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.templates import Phase
 from opsicle.wire.jobs import Work
-from opsicle.worker.accounts import find_accounts
+from opsicle.worker.run_as import find_accounts
 from tests.support import require
 from tests.worker.ordering import ORG_ID
-from tests.worker.peer import Peer, work
+from tests.worker.fake_server import Peer, work
 from tests.worker.working import Working, as_user, is_alive, lines, run_worker
 
 USER = "nobody"

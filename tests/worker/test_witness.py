@@ -11,10 +11,10 @@ from opsicle.security.audit_key import AuditKey
 from opsicle.wire.audit import Checkpoint, SeenCheckpoint
 from opsicle.worker.connection import Connection
 from opsicle.worker.poller import Poller, Presence
-from opsicle.worker.witness import Witness
+from opsicle.worker.audit_monitor import Witness
 from tests.audit_records import CHAIN, checkpoints, entries
 from tests.support import wait_until
-from tests.worker.peer import Peer
+from tests.worker.fake_server import Peer
 from tests.worker.test_poller import Table
 
 KEY = AuditKey.create()

@@ -16,7 +16,7 @@ from opsicle.domain.automations import JobState
 from opsicle.security.authority import Authority
 from opsicle.wire.jobs import StepState
 from opsicle.worker.identity import DataFolder, Identity
-from tests.worker.peer import Peer, Refusal, work
+from tests.worker.fake_server import Peer, Refusal, work
 from tests.worker.working import Working, is_alive, let_pass, lines, run_worker
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from opsicle.worker.identity import DataFolder
 from tests.support import wait_until
-from tests.worker.peer import Peer
+from tests.worker.fake_server import Peer
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,8 +12,8 @@ from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.kit.ids import lowest_id
-from opsicle.server.automations import live as following
-from opsicle.server.automations.live import Following, Position
+from opsicle.server.automations import live_streams as following
+from opsicle.server.automations.live_streams import Following, Position
 from opsicle.server.automations.service import Automations
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.http.event_stream import Event, event_stream

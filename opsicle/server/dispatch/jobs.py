@@ -18,8 +18,8 @@ from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.channels.outbox import Notices
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.job_logs import JobLogs
-from opsicle.server.dispatch.leases import Lease
-from opsicle.server.dispatch.leasing import Leased, Leasing, may_serve
+from opsicle.server.dispatch.lease_store import Lease
+from opsicle.server.dispatch.lease_service import Leased, Leasing, may_serve
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import Signals, automation_topic, org_topic
 from opsicle.server.store import audit, automations, jobs

@@ -23,7 +23,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.dispatch.arrivals import Arrivals
 from opsicle.server.dispatch.jobs import Jobs
-from opsicle.server.dispatch.leasing import Leased, Leasing
+from opsicle.server.dispatch.lease_service import Leased, Leasing
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import Watch
 from opsicle.server.store import audit, jobs

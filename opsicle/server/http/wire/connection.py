@@ -22,7 +22,7 @@ from opsicle.domain.errors import InvalidInput, OpsicleError, TooLarge
 from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.http import problems
 from opsicle.server.http.request import WHEN_GONE, WORKER_IDENTITY
-from opsicle.server.http.wire.answer import Answer
+from opsicle.server.http.wire.response import Answer
 from opsicle.server.http.wire.departure import when_gone
 from opsicle.server.http.wire.head import Head
 from opsicle.server.http.wire.incoming import Body, Incoming

@@ -13,7 +13,7 @@ from opsicle.security.certificates import WorkerIdentity
 from opsicle.wire.jobs import Outcome
 from opsicle.wire.user_api import RunRequest
 from opsicle.wire.worker_api import FinishRequest, PollRequest
-from tests.api.house import Client, House
+from tests.api.running_server import Client, House
 from tests.api.receivers import LOOPBACK, MailServer, WebhookReceiver
 from tests.api.test_templates import source
 

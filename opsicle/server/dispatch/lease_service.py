@@ -13,9 +13,9 @@ from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.approvals.bindings import Altered
 from opsicle.server.channels.outbox import Notices
-from opsicle.server.dispatch.leases import Lease, Leases
+from opsicle.server.dispatch.lease_store import Lease, Leases
 from opsicle.server.dispatch.waiting_kinds import Look, WaitingKinds
-from opsicle.server.dispatch.work import Checked, Said, WorkOrders
+from opsicle.server.dispatch.work_builder import Checked, Said, WorkOrders
 from opsicle.server.fleet.presence import Fleet, Presence
 from opsicle.server.fleet.pubsub import Signals, automation_topic, org_topic
 from opsicle.server.store import audit, automations, jobs, orgs

@@ -16,8 +16,8 @@ from opsicle.domain.workers import requirements
 from opsicle.security.master_key import CannotOpen
 from opsicle.server.approvals.bindings import ALTERED, UNBOUND, UNREADABLE, Altered, Bindings, Bound
 from opsicle.server.approvals.pre_lease_check import objection
-from opsicle.server.dispatch.leases import Lease
-from opsicle.server.dispatch.orders import Orders
+from opsicle.server.dispatch.lease_store import Lease
+from opsicle.server.dispatch.order_signer import Orders
 from opsicle.server.keys.vault import HiddenValues, Vault
 from opsicle.server.store import approvals, templates
 from opsicle.server.store import secrets as stored_secrets

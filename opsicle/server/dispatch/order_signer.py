@@ -8,7 +8,7 @@ from datetime import timedelta
 from opsicle.domain.manifests import Decision, Order, canonical, digest
 from opsicle.kit.clock import Clock
 from opsicle.security.order_key import OrderKey
-from opsicle.server.dispatch.leases import Lease
+from opsicle.server.dispatch.lease_store import Lease
 from opsicle.server.store import approvals
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.database import Connection
