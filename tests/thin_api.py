@@ -70,7 +70,7 @@ class Api:
         """Send and decode the answer."""
         return json.loads(self.request(method, path, body))
 
-    def insist(self, method: str, path: str, body: object = None, key: str = "", patience: float = 60.0) -> Any:
+    def retry(self, method: str, path: str, body: object = None, key: str = "", patience: float = 60.0) -> Any:
         """Send until there is an answer, however often the server goes away meanwhile."""
         deadline = time.monotonic() + patience
         while True:

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.invocation import current
-from opsicle.cli.output import emit
 from opsicle.cli.mfa import asked_code, totp_option
-from opsicle.cli.root import Command
+from opsicle.cli.output import emit
+from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect, current_session, kept_sessions
 from opsicle.cli.terminal import given_link, read_password, read_token, say
 from opsicle.cli.trust import Trust, ca_for_setup, normal, trust_options, trusted_ca
 
 if TYPE_CHECKING:
     from opsicle.client.api import Api
-    from opsicle.client.saved_logins import Session
+    from opsicle.client.saved_logins import SavedLogin
     from opsicle.wire.user_api import LoginReply, LoginRequest, Me
 
 password_file = click.option("--password-file", metavar="FILE", help="File that holds the password; `-` is stdin.")
 
 
-@click.command(cls=Command)
+@click.command(cls=VerbCommand)
 @click.option("--server", metavar="URL", envvar="OPSICLE_SERVER", required=True, help="Where the server listens.")
 @click.option("--token", metavar="T", help="The setup token; better from a file, where no other user sees it.")
 @click.option(
@@ -35,7 +35,7 @@ password_file = click.option("--password-file", metavar="FILE", help="File that 
 @trust_options
 def setup(server: str, org: str, email: str, password_file: str | None, trust: Trust, **token: str | None) -> None:
     """Create the first org and its admin on a new server."""
-    from opsicle.client.saved_logins import Session
+    from opsicle.client.saved_logins import SavedLogin
     from opsicle.security import setup_token
     from opsicle.wire.user_api import SetupRequest
 
@@ -43,14 +43,14 @@ def setup(server: str, org: str, email: str, password_file: str | None, trust: T
     parsed = setup_token.parse(text)
     password = read_password(password_file, is_new=True)
     url = normal(server)
-    session = Session(server=url, ca_pem=ca_for_setup(url, trust, parsed.fingerprint), org=org, email=email)
+    session = SavedLogin(server=url, ca_pem=ca_for_setup(url, trust, parsed.fingerprint), org=org, email=email)
     me = connect(session).setup(SetupRequest(token=text, org=org, email=email, password=password))
     kept_sessions().save(current().profile, session)
     _emit_me(me, session)
     say(f"Next: opsicle login --server {session.server} --email {email}")
 
 
-@click.command(cls=Command)
+@click.command(cls=VerbCommand)
 @click.option(
     "--server", metavar="URL", envvar="OPSICLE_SERVER", help="Where the server listens; the last one unless told."
 )
@@ -65,7 +65,7 @@ def login(
     """Log in to a server. The session is kept in your config folder, readable by you alone."""
     import msgspec
 
-    from opsicle.client.saved_logins import Session
+    from opsicle.client.saved_logins import SavedLogin
     from opsicle.domain.errors import UsageError
     from opsicle.wire.user_api import LoginRequest
 
@@ -76,13 +76,13 @@ def login(
         raise UsageError("--server is needed" if not url else "--email is needed", hint="`opsicle login --help`")
     url = normal(url)
     trusted = known.ca_pem if known and known.server == url else ""
-    session = Session(server=url, ca_pem=trusted_ca(url, trust, trusted), email=email)
+    session = SavedLogin(server=url, ca_pem=trusted_ca(url, trust, trusted), email=email)
     request = LoginRequest(email=email, password=read_password(password_file), totp=totp or "", org=org)
     reply = _logged_in(connect(session), request)
     enter(msgspec.structs.replace(session, token=reply.token), reply)
 
 
-def enter(session: Session, reply: LoginReply) -> None:
+def enter(session: SavedLogin, reply: LoginReply) -> None:
     """Keep a session that has begun in the profile, and show whose it is."""
     import msgspec
 
@@ -102,7 +102,7 @@ def _logged_in(api: Api, request: LoginRequest) -> LoginReply:
         return api.login(msgspec.structs.replace(request, totp=asked_code(error)))
 
 
-@click.command(cls=Command)
+@click.command(cls=VerbCommand)
 @click.argument("link", required=False)
 @click.option("--email", metavar="E", help="Your e-mail address, to be sent a link.")
 @click.option("--server", metavar="URL", envvar="OPSICLE_SERVER", help="Where the server listens, with --email.")
@@ -141,14 +141,14 @@ def _reset(link: str, password_file: str | None, trust: Trust) -> None:
 
 def _stranger(url: str, trust: Trust) -> Api:
     """The server, for somebody who is not logged in."""
-    from opsicle.client.saved_logins import Session
+    from opsicle.client.saved_logins import SavedLogin
 
     known = kept_sessions().find(current().profile)
     trusted = known.ca_pem if known and known.server == url else ""
-    return connect(Session(server=url, ca_pem=trusted_ca(url, trust, trusted)))
+    return connect(SavedLogin(server=url, ca_pem=trusted_ca(url, trust, trusted)))
 
 
-@click.command(cls=Command)
+@click.command(cls=VerbCommand)
 def logout() -> None:
     """End the session, here and on the server."""
     import msgspec
@@ -165,14 +165,14 @@ def logout() -> None:
     emit({"server": session.server, "is_logged_in": False}, [("logged out of", session.server)])
 
 
-@click.command(cls=Command)
+@click.command(cls=VerbCommand)
 def whoami() -> None:
     """Show who you are to the server, and what you may do."""
     session = current_session()
     _emit_me(connect(session).whoami(), session)
 
 
-def _emit_me(me: Me, session: Session) -> None:
+def _emit_me(me: Me, session: SavedLogin) -> None:
     document = {
         "server": session.server,
         "user": me.user,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.invocation import current
-from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.mfa import totp_option
-from opsicle.cli.root import Noun
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, printable
 from opsicle.cli.workers import limit
@@ -36,7 +36,7 @@ _COLUMNS = [
 _reason = click.option("--reason", metavar="R", default="", help="Why; everybody sees it with the decision.")
 
 
-@click.group(cls=Noun)
+@click.group(cls=NounGroup)
 def approvals() -> None:
     """Approvals: what waits for somebody to agree."""
 

@@ -12,7 +12,7 @@ import click
 
 from opsicle.cli.input_files import STDIN, FileName, read_start
 from opsicle.cli.output import Column, emit, emit_list
-from opsicle.cli.root import Noun
+from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import say
 from opsicle.cli.workers import limit
@@ -34,7 +34,7 @@ _COLUMNS = [
 ]
 
 
-@click.group(cls=Noun)
+@click.group(cls=NounGroup)
 def audit() -> None:
     """The record of who did what."""
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.invocation import current
-from opsicle.cli.output import Column, emit, emit_list, print_table, seconds_between
 from opsicle.cli.mfa import totp_option, with_proof
-from opsicle.cli.root import Noun
+from opsicle.cli.output import Column, emit, emit_list, print_table, seconds_between
+from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable
 from opsicle.cli.times import point_in_time
@@ -42,7 +42,7 @@ _COLUMNS = [
 ]
 
 
-@click.group(cls=Noun)
+@click.group(cls=NounGroup)
 def automations() -> None:
     """Automations: templates that were run."""
 

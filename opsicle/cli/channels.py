@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opsicle.cli.input_files import read_start
-from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.mfa import totp_option, with_proof
-from opsicle.cli.root import Noun
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import read_password, say
 from opsicle.cli.workers import limit
@@ -68,7 +68,7 @@ credential_option = click.option(
 )
 
 
-@click.group(cls=Noun)
+@click.group(cls=NounGroup)
 def channels() -> None:
     """Ways in which people are told of what needs them: e-mail, webhooks, Telegram, Slack."""
 

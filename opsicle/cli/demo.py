@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.output import emit
-from opsicle.cli.root import Command
+from opsicle.cli.root import VerbCommand
 from opsicle.cli.terminal import say, styled
 from opsicle.kit import signals
 from opsicle.kit.resources import program
@@ -19,7 +19,7 @@ from opsicle.kit.resources import program
 if TYPE_CHECKING:
     from opsicle.cli.demo_processes import DemoProcesses
     from opsicle.client.api import Api
-    from opsicle.client.saved_logins import Session
+    from opsicle.client.saved_logins import SavedLogin
     from opsicle.domain.templates import Value
     from opsicle.wire.user_api import Automation
 
@@ -33,7 +33,7 @@ _VALUES: dict[str, dict[str, Value]] = {"long-task": {"steps": 5}}
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
-@click.command(cls=Command)
+@click.command(cls=VerbCommand)
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
@@ -73,24 +73,24 @@ def _processes(stack: ExitStack) -> DemoProcesses:
     return stack.enter_context(DemoProcesses())
 
 
-def _set_up(processes: DemoProcesses, port: int) -> tuple[Session, str]:
+def _set_up(processes: DemoProcesses, port: int) -> tuple[SavedLogin, str]:
     """Start the server and a worker; return the admin's session, kept for the command line too, and password."""
     from opsicle.cli.sessions import connect
-    from opsicle.client.saved_logins import Session, Sessions
+    from opsicle.client.saved_logins import SavedLogin, SavedLogins
     from opsicle.wire.user_api import LoginRequest, SetupRequest
 
     server = processes.start_server(port)
     password = secrets.token_urlsafe(12)
-    api = connect(Session(server=server.url))
+    api = connect(SavedLogin(server=server.url))
     api.setup(SetupRequest(token=server.setup_token, org=ORG, email=EMAIL, password=password))
     token = api.login(LoginRequest(email=EMAIL, password=password)).token
-    session = Session(server=server.url, org=ORG, email=EMAIL, token=token)
-    Sessions(processes.config_folder).save("default", session)
+    session = SavedLogin(server=server.url, org=ORG, email=EMAIL, token=token)
+    SavedLogins(processes.config_folder).save("default", session)
     processes.start_worker(connect(session).create_join_token(ttl_seconds=60).token)
     return session, password
 
 
-def _run_samples(session: Session, processes: DemoProcesses) -> list[Automation]:
+def _run_samples(session: SavedLogin, processes: DemoProcesses) -> list[Automation]:
     """Push every sample, and run each that needs no answers, shown live."""
     from opsicle.cli.following import show_live
     from opsicle.cli.sessions import connect

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opsicle.cli.invocation import current
-from opsicle.cli.progress import Narration
+from opsicle.cli.progress import ProgressDisplay
 from opsicle.cli.terminal import printable
 from opsicle.client.following import Away, LogPiece, follow
 from opsicle.domain.automations import AutomationState, is_final
@@ -20,21 +20,21 @@ def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> 
 
     Ctrl-C ends only the watching: the automation goes on, and it is said how to cancel it, if it `outlives_us`.
     """
-    narration = Narration([phase.name for phase in automation.phases], is_stdout_taken=current().wants_json)
-    told = _Told(narration)
+    progress = ProgressDisplay([phase.name for phase in automation.phases], is_stdout_taken=current().wants_json)
+    told = _Told(progress)
     told.tell(automation)
     try:
         for happened in follow(api, automation.id):
             if isinstance(happened, LogPiece):
-                narration.write(happened.phase, happened.stream, happened.data)
+                progress.write(happened.phase, happened.stream, happened.data)
             elif isinstance(happened, Away):
-                narration.show_status(f"the server is away, trying again ({happened.message})")
+                progress.show_status(f"the server is away, trying again ({happened.message})")
             else:
                 automation = happened
                 told.tell(automation)
     except KeyboardInterrupt:
         if outlives_us:
-            narration.say(
+            progress.say(
                 f"No longer watching; the automation goes on. `opsicle automations cancel {automation.id}` stops it, "
                 f"`opsicle logs {automation.id} --follow` watches again."
             )
@@ -42,35 +42,35 @@ def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> 
     if not is_final(automation.state):
         automation = api.automation(automation.id)
         told.tell(automation)
-    narration.end(automation.state, automation.explanation, _seconds(automation))
+    progress.end(automation.state, automation.explanation, _seconds(automation))
     return automation
 
 
 class _Told:
     """What has been told of an automation's state, so that each news is told once."""
 
-    def __init__(self, narration: Narration) -> None:
-        self._narration = narration
+    def __init__(self, progress: ProgressDisplay) -> None:
+        self._progress = progress
         self._said = ""
 
     def tell(self, now: Automation) -> None:
         """Say why it waits, or that it runs and where; below that, on a terminal, how it stands just now."""
-        self._narration.note_phases(phase.state for phase in now.phases)
+        self._progress.note_phases(phase.state for phase in now.phases)
         running = [phase.name for phase in now.phases if phase.state == "running"]
         if now.state is AutomationState.AWAITING_APPROVAL:
             self._say(now.waiting_reason)
-            self._narration.show_status(f"approval {now.approval_id} is pending")
+            self._progress.show_status(f"approval {now.approval_id} is pending")
         elif now.state is AutomationState.QUEUED:
             if now.waiting_reason and not now.jobs:  # with a job it is a worker's already, and begins any moment
                 self._say(f"queued: {now.waiting_reason}")
-            self._narration.show_status(f"queued: {now.waiting_reason or 'waiting for a worker'}")
+            self._progress.show_status(f"queued: {now.waiting_reason or 'waiting for a worker'}")
         elif now.state is AutomationState.RUNNING and now.worker:
             self._say(f"running on {now.worker.name}")
-            self._narration.show_status(f"running: {running[-1]}" if running else "running")
+            self._progress.show_status(f"running: {running[-1]}" if running else "running")
 
     def _say(self, text: str) -> None:
         if text != self._said:
-            self._narration.say(printable(text))
+            self._progress.say(printable(text))
             self._said = text
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.errors import warn_of_stuck
-from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.mfa import totp_option, with_proof
-from opsicle.cli.root import Noun
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.root import NounGroup
 from opsicle.cli.rules import given_rules, rule_options
 from opsicle.cli.sessions import connect
 from opsicle.cli.workers import limit
@@ -25,7 +25,7 @@ _COLUMNS = [
 ]
 
 
-@click.group(cls=Noun)
+@click.group(cls=NounGroup)
 def groups() -> None:
     """Groups of people: approval policies name them, and they can have rules."""
 

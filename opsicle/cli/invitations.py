@@ -8,9 +8,9 @@ import click
 
 from opsicle.cli.accounts import enter, password_file
 from opsicle.cli.invocation import current
-from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.mfa import asked_code, totp_option, with_proof
-from opsicle.cli.root import Command
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect, kept_sessions
 from opsicle.cli.terminal import given_link, read_password, say
 from opsicle.cli.trust import Trust, normal, trust_options, trusted_ca
@@ -33,7 +33,7 @@ _COLUMNS = [
 ]
 
 
-@click.command(cls=Command)
+@click.command(cls=VerbCommand)
 @click.option("--email", metavar="E", required=True, help="Their e-mail address.")
 @click.option("--role", metavar="R", required=True, help="What they are to be in the org, as in `opsicle roles list`.")
 @click.option("--manager", metavar="EMAIL", help="Who their manager is to be.")
@@ -54,7 +54,7 @@ def invite(email: str, role: str, manager: str | None, days: int, totp: str | No
     emit_link(with_proof(totp, lambda api: OrgApi(api.connection).invite(request)))
 
 
-@click.command(cls=Command)
+@click.command(cls=VerbCommand)
 @limit
 def invitations(limit: int | None) -> None:
     """List the invitations that may still be used."""
@@ -63,7 +63,7 @@ def invitations(limit: int | None) -> None:
     emit_list(OrgApi(connect().connection).invitations(), _COLUMNS, limit=limit)
 
 
-@click.command(cls=Command)
+@click.command(cls=VerbCommand)
 @click.argument("invitation")
 @totp_option
 def uninvite(invitation: str, totp: str | None) -> None:
@@ -74,7 +74,7 @@ def uninvite(invitation: str, totp: str | None) -> None:
     emit({"invitation": invitation, "is_revoked": True}, [("revoked", invitation)])
 
 
-@click.command(cls=Command)
+@click.command(cls=VerbCommand)
 @click.argument("link")
 @click.option("--name", metavar="N", default="", help="Your name, if the account is new.")
 @password_file
@@ -89,7 +89,7 @@ def accept(link: str, name: str, password_file: str | None, totp: str | None, tr
     import msgspec
 
     from opsicle.client.orgs import OrgApi
-    from opsicle.client.saved_logins import Session
+    from opsicle.client.saved_logins import SavedLogin
     from opsicle.domain.errors import InvalidInput
     from opsicle.wire.org_api import AcceptInvitationRequest
 
@@ -99,7 +99,7 @@ def accept(link: str, name: str, password_file: str | None, totp: str | None, tr
     url = normal(url)
     known = kept_sessions().find(current().profile)
     trusted = known.ca_pem if known and known.server == url else ""
-    session = Session(server=url, ca_pem=trusted_ca(url, trust, trusted))
+    session = SavedLogin(server=url, ca_pem=trusted_ca(url, trust, trusted))
     api = OrgApi(connect(session).connection)
     offer = api.look_at_invitation(token)
     say(f"{offer.invited_by} invites {offer.email} to {offer.org.code} as {offer.role}.")

@@ -17,7 +17,7 @@ from types import FrameType
 import msgspec
 
 from opsicle.cli.documents import read_document
-from opsicle.cli.progress import Narration
+from opsicle.cli.progress import ProgressDisplay
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.secrets import masked, named_secrets, only_secret
@@ -29,7 +29,7 @@ from opsicle.kit import signals
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
 from opsicle.worker.private_files import private_folder
-from opsicle.worker.runner import Cancellation, Host, Runner
+from opsicle.worker.runner import Cancellation, Runner, RunnerHost
 from opsicle.worker.workspace import remove_folder
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -99,7 +99,7 @@ def prepare(
 def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> LocalRun:
     """Run it to its end. Ctrl-C, TERM and a closed terminal cancel it; its clean-up phases still run."""
     created_at = datetime.now(UTC)
-    narration = Narration([phase.name for phase in work.phases], is_stdout_taken=is_stdout_taken)
+    progress = ProgressDisplay([phase.name for phase in work.phases], is_stdout_taken=is_stdout_taken)
     cancellation = Cancellation()
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="opsicle-"))
@@ -107,12 +107,12 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
         stack.callback(remove_folder, folder)
         private = private_folder(folder)
         stack.callback(remove_folder, private)
-        host = Host(workspace_root=folder, private_folder=private)
-        runner = Runner(work, _Shown(narration), host, cancellation)
-        _cancel_on_signals(stack, cancellation, narration)
+        host = RunnerHost(workspace_root=folder, private_folder=private)
+        runner = Runner(work, _ShownOutcome(progress), host, cancellation)
+        _cancel_on_signals(stack, cancellation, progress)
         begun = time.monotonic()
         outcome = _in_thread(runner)
-    narration.end(outcome.state, outcome.explanation, time.monotonic() - begun)
+    progress.end(outcome.state, outcome.explanation, time.monotonic() - begun)
     return LocalRun(
         id=work.automation_id,
         state=outcome.state,
@@ -166,10 +166,10 @@ def _in_thread(runner: Runner) -> Outcome:
     return outcomes[0]
 
 
-def _cancel_on_signals(stack: ExitStack, cancellation: Cancellation, narration: Narration) -> None:
+def _cancel_on_signals(stack: ExitStack, cancellation: Cancellation, progress: ProgressDisplay) -> None:
     def cancel(_number: int, _frame: FrameType | None) -> None:
         if not cancellation.requested:
-            narration.show_status("cancelling …")
+            progress.show_status("cancelling …")
         cancellation.cancel()
 
     signals.restore_defaults()
@@ -179,25 +179,25 @@ def _cancel_on_signals(stack: ExitStack, cancellation: Cancellation, narration: 
         stack.callback(signal.signal, number, signal.signal(number, cancel))
 
 
-class _Shown:
+class _ShownOutcome:
     """The runner's sink: everything is shown, nothing is kept."""
 
-    def __init__(self, narration: Narration) -> None:
-        self._narration = narration
+    def __init__(self, progress: ProgressDisplay) -> None:
+        self._progress = progress
         self._offset = 0
 
     def write(self, phase: int, stream: int, _at_ms: int, data: bytes) -> int:
         """Show what the job printed."""
-        self._narration.write(phase, stream, data)
+        self._progress.write(phase, stream, data)
         self._offset += len(data)
         return self._offset
 
     def progress(self, phases: Sequence[PhaseReport]) -> None:
         """Show that a phase has begun, even if it prints nothing."""
-        self._narration.note_phases(report.state for report in phases)
+        self._progress.note_phases(report.state for report in phases)
         for index, report in enumerate(phases):
             if report.state is StepState.RUNNING:
-                self._narration.begin_phase(index)
+                self._progress.begin_phase(index)
 
 
 def _phase(report: PhaseReport) -> LocalPhase:

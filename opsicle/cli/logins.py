@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from opsicle.cli.output import Column, emit, emit_list
-from opsicle.cli.root import Noun
+from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.workers import limit
 
@@ -21,7 +21,7 @@ _COLUMNS = [
 ]
 
 
-@click.group(cls=Noun)
+@click.group(cls=NounGroup)
 def sessions() -> None:
     """Your sessions: where you are logged in."""
 

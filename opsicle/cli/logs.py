@@ -10,7 +10,7 @@ import click
 
 from opsicle.cli.invocation import current
 from opsicle.cli.output import print_json
-from opsicle.cli.root import Command
+from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _FIRST_LOOK_BYTES = 64 * 1024
 """How much of a log's end is read first to find its last lines; then four times as much, and so on."""
 
 
-@click.command(cls=Command)
+@click.command(cls=VerbCommand)
 @click.argument("automation_id", metavar="ID")
 @click.option("--follow", is_flag=True, help="Go on until the automation is over.")
 @click.option("--tail", type=click.IntRange(min=0), metavar="N", help="Only the last N lines, and what follows them.")

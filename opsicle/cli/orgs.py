@@ -8,9 +8,9 @@ import click
 
 from opsicle.cli.invitations import emit_link
 from opsicle.cli.invocation import current
-from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.mfa import totp_option, with_proof
-from opsicle.cli.root import Noun
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect, current_session, kept_sessions
 from opsicle.cli.workers import limit
 
@@ -35,7 +35,7 @@ _ADMIN_COLUMNS = [
 ]
 
 
-@click.group(cls=Noun)
+@click.group(cls=NounGroup)
 def orgs() -> None:
     """The orgs of the server: which ones are yours, and going from one to another."""
 

@@ -8,9 +8,9 @@ import click
 
 from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
-from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.mfa import totp_option, with_proof
-from opsicle.cli.root import Noun
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import echo_document
 from opsicle.cli.workers import limit
@@ -31,7 +31,7 @@ _COLUMNS = [
 ]
 
 
-@click.group(cls=Noun)
+@click.group(cls=NounGroup)
 def policies() -> None:
     """Approval policies: who must agree before a template runs."""
 

@@ -14,7 +14,7 @@ _STDERR = 2
 _NOT_RUN = frozenset({"pending", "skipped"})
 
 
-class Narration:
+class ProgressDisplay:
     """Passes a job's bytes on as they are, and puts a heading on stderr where a phase begins.
 
     What the job prints to stdout goes to stdout, unless `is_stdout_taken` (by a JSON value): then all goes to stderr.

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from opsicle.cli.errors import located_in, warn
 from opsicle.cli.documents import read_source, refuse_wrong
+from opsicle.cli.errors import located_in, warn
 from opsicle.cli.invocation import current
-from opsicle.cli.output import print_json
 from opsicle.cli.mfa import with_proof
+from opsicle.cli.output import print_json
 
 if TYPE_CHECKING:
     from opsicle.client.api import Api

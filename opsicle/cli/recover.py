@@ -8,11 +8,11 @@ import click
 
 from opsicle.cli.input_files import FolderName
 from opsicle.cli.output import emit
-from opsicle.cli.root import Command
+from opsicle.cli.root import VerbCommand
 from opsicle.cli.terminal import read_password
 
 
-@click.command(cls=Command)
+@click.command(cls=VerbCommand)
 @click.option("--data-dir", metavar="D", type=FolderName(), required=True, help="The server's data folder.")
 @click.option("--email", metavar="E", required=True, help="Whose account it is.")
 @click.option("--password-file", metavar="FILE", help="File that holds a new password; `-` is stdin.")

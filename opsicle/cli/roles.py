@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.mfa import totp_option, with_proof
-from opsicle.cli.root import Command, Noun
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.root import NounGroup, VerbCommand
 from opsicle.cli.rules import given_rules, rule_options
 from opsicle.cli.sessions import connect
 from opsicle.cli.workers import limit
@@ -26,7 +26,7 @@ _COLUMNS = [
 ]
 
 
-@click.group(cls=Noun)
+@click.group(cls=NounGroup)
 def roles() -> None:
     """Roles: the built-in ones, and your org's own."""
 
@@ -92,7 +92,7 @@ def delete(role: str, totp: str | None) -> None:
     emit({"role": role, "is_deleted": True}, [("deleted", role)])
 
 
-@click.command(cls=Command)
+@click.command(cls=VerbCommand)
 @click.argument("user")
 @click.argument("action", metavar="ACTION")
 @click.argument("resource")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from opsicle.domain.access import TABLE, Role
+from opsicle.domain.access import TABLE, BuiltInRole
 
 BEGIN = "<!-- generated from opsicle/domain/access.py -->"
 END = "<!-- end of what is generated -->"
@@ -16,14 +16,14 @@ END = "<!-- end of what is generated -->"
 
 def render() -> str:
     """The table as Markdown: an action a line, a role a column."""
-    roles = list(Role)
+    roles = list(BuiltInRole)
     lines = [
         f"| rule | what it lets one do | {' | '.join(roles)} |",
         f"|---|---|{':-:|' * len(roles)}",
     ]
     for permission in TABLE.values():
-        marks = " | ".join("✓" if role in permission.roles else "" for role in roles)
-        lines.append(f"| `{permission.verb} {permission.resource}` | {permission.meaning} | {marks} |")
+        marker_pipe = " | ".join("✓" if role in permission.roles else "" for role in roles)
+        lines.append(f"| `{permission.verb} {permission.resource}` | {permission.meaning} | {marker_pipe} |")
     return "\n".join(lines) + "\n"
 
 

@@ -92,7 +92,7 @@ class Root(click.Group):
                 _write_summaries(self, ctx, formatter, list(names))
 
 
-class Command(click.Command):
+class VerbCommand(click.Command):
     """A command that takes `--profile` and `-o` behind its name too, where people tend to type them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -113,10 +113,10 @@ class Command(click.Command):
                 formatter.write(f"{'':{formatter.current_indent}}{example}\n")
 
 
-class Noun(click.Group):
+class NounGroup(click.Group):
     """A noun with its verbs."""
 
-    command_class = Command
+    command_class = VerbCommand
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

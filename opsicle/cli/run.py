@@ -10,7 +10,7 @@ import click
 from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
 from opsicle.cli.mfa import totp_option, with_proof
-from opsicle.cli.root import Command
+from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, say
 
@@ -30,7 +30,7 @@ class _Lines(click.types.StringParamType):
     envvar_list_splitter = "\n"
 
 
-@click.command(cls=Command)
+@click.command(cls=VerbCommand)
 @click.argument("what", metavar="NAME|FILE", type=FileName())
 @click.option(
     "--var",

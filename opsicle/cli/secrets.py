@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.input_files import FolderName, read_start
-from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.mfa import totp_option, with_proof
-from opsicle.cli.root import Noun
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, printable, say
 from opsicle.cli.workers import limit
@@ -37,7 +37,7 @@ value_file = click.option(
 )
 
 
-@click.group(cls=Noun)
+@click.group(cls=NounGroup)
 def secrets() -> None:
     """Values that phases need and nobody may see: encrypted, handed to workers, never shown again."""
 

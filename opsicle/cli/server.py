@@ -9,14 +9,14 @@ import click
 
 from opsicle.cli.configuration import read_defaults
 from opsicle.cli.input_files import FolderName
-from opsicle.cli.root import Command
+from opsicle.cli.root import VerbCommand
 
 _ARGUMENTS = "opsicle.arguments"
 _FIELDS = {"name": "names", "verbose": "is_verbose"}
 """Where an option is called otherwise than its field of `ServerOptions`."""
 
 
-class ServerCommand(Command):
+class ServerCommand(VerbCommand):
     """The command, which can say again what it was started with."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -6,7 +6,7 @@ import shlex
 
 import click
 
-from opsicle.cli.root import Command, Noun
+from opsicle.cli.root import NounGroup, VerbCommand
 
 _HEAD = """\
 # Made by `opsicle service print {kind}`. Keep it as /etc/systemd/system/{unit}.service, then:
@@ -117,12 +117,12 @@ WantedBy=multi-user.target
 _UNITS = {"server": ("opsicle-server", _SERVER), "worker": ("opsicle-worker", _WORKER)}
 
 
-@click.group(cls=Noun)
+@click.group(cls=NounGroup)
 def service() -> None:
     """Units for systemd."""
 
 
-@service.command("print", cls=Command)
+@service.command("print", cls=VerbCommand)
 @click.argument("kind", metavar="server|worker", type=click.Choice(list(_UNITS)))
 @click.option("--user", metavar="USER", help="Whom it runs as; opsicle or opsicle-worker unless told.")
 @click.option("--group", metavar="GROUP", multiple=True, help="A further group, such as the proxy's. May be repeated.")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.mfa import totp_option, with_proof
-from opsicle.cli.root import Noun
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.workers import limit
 
@@ -20,7 +20,7 @@ _COLUMNS = [
 ]
 
 
-@click.group("service-accounts", cls=Noun)
+@click.group("service-accounts", cls=NounGroup)
 def service_accounts() -> None:
     """Accounts of programs: no password, only tokens, and a person who answers for them."""
 

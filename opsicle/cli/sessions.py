@@ -11,17 +11,17 @@ from opsicle.cli.terminal import waiting
 
 if TYPE_CHECKING:
     from opsicle.client.api import Api
-    from opsicle.client.saved_logins import Session, Sessions
+    from opsicle.client.saved_logins import SavedLogin, SavedLogins
 
 
-def kept_sessions() -> Sessions:
+def kept_sessions() -> SavedLogins:
     """The logins that this user has."""
-    from opsicle.client.saved_logins import Sessions
+    from opsicle.client.saved_logins import SavedLogins
 
-    return Sessions(config_folder(os.environ))
+    return SavedLogins(config_folder(os.environ))
 
 
-def current_session() -> Session:
+def current_session() -> SavedLogin:
     """The login that the command uses: OPSICLE_SERVER and OPSICLE_TOKEN, or else the profile's.
 
     Raises NotAuthenticated where there is none.
@@ -31,7 +31,7 @@ def current_session() -> Session:
     return session_from_environment(os.environ) or logged_in(kept_sessions().find(current().profile))
 
 
-def connect(session: Session | None = None) -> Api:
+def connect(session: SavedLogin | None = None) -> Api:
     """The server of a session (the current one unless told), and a sign of life while it lets us wait."""
     from opsicle.client.saved_logins import open_api
 

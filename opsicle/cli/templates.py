@@ -9,9 +9,9 @@ import click
 from opsicle.cli.errors import located_in, warn
 from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
-from opsicle.cli.output import Column, emit, emit_list, print_json
 from opsicle.cli.mfa import totp_option, with_proof
-from opsicle.cli.root import Noun
+from opsicle.cli.output import Column, emit, emit_list, print_json
+from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import echo_document, printable, say
 from opsicle.cli.workers import limit
@@ -37,7 +37,7 @@ _VERSION_COLUMNS = [
 ]
 
 
-@click.group(cls=Noun)
+@click.group(cls=NounGroup)
 def templates() -> None:
     """Templates: the runbooks."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.mfa import totp_option, with_proof
-from opsicle.cli.root import Noun
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.workers import limit
 
@@ -23,7 +23,7 @@ _COLUMNS = [
 account = click.option("--account", metavar="A", default="", help="The service account that it is for, not yourself.")
 
 
-@click.group(cls=Noun)
+@click.group(cls=NounGroup)
 def tokens() -> None:
     """API tokens, with which programs act as you or as one of your service accounts."""
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opsicle.cli.output import emit
 from opsicle.cli.mfa import given_or_asked, totp_option
-from opsicle.cli.root import Noun
+from opsicle.cli.output import emit
+from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, say
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opsicle.wire.identity_api import NewTotp, RecoveryCodes
 
 
-@click.group(cls=Noun)
+@click.group(cls=NounGroup)
 def totp() -> None:
     """Your authenticator app, whose codes prove that you are there."""
 

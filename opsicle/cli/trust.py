@@ -145,6 +145,6 @@ def _read(path: Path) -> str:
 
 def _try(url: str, ca_pem: str) -> None:
     """Ask the server for something that is no secret. Raises Unreachable."""
-    from opsicle.client.saved_logins import Session, open_api
+    from opsicle.client.saved_logins import SavedLogin, open_api
 
-    open_api(Session(server=url, ca_pem=ca_pem)).ca()
+    open_api(SavedLogin(server=url, ca_pem=ca_pem)).ca()

@@ -9,9 +9,9 @@ import click
 from opsicle.cli.accounts import password_file
 from opsicle.cli.errors import warn_of_stuck
 from opsicle.cli.invitations import invitations, invite, uninvite
-from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.mfa import totp_option, with_proof
-from opsicle.cli.root import Noun
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.root import NounGroup
 from opsicle.cli.rules import given_rules, rule_options
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import confirm, has_person, read_password
@@ -32,7 +32,7 @@ _COLUMNS = [
 ]
 
 
-@click.group(cls=Noun)
+@click.group(cls=NounGroup)
 def users() -> None:
     """The people of your org."""
 

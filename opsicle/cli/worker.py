@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from opsicle.cli.input_files import FolderName
-from opsicle.cli.root import Command
+from opsicle.cli.root import VerbCommand
 from opsicle.cli.terminal import read_token
 
 
-@click.command(cls=Command)
+@click.command(cls=VerbCommand)
 @click.option(
     "--data-dir", metavar="D", type=FolderName(), required=True, help="Folder for identity, journal and spool."
 )

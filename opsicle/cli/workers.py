@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.mfa import totp_option, with_proof
-from opsicle.cli.root import Noun
+from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.worker import labels_of
 
@@ -36,7 +36,7 @@ labels_option = click.option("--label", metavar="K=V", multiple=True, help="A la
 limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Show at most N.")
 
 
-@click.group(cls=Noun)
+@click.group(cls=NounGroup)
 def workers() -> None:
     """Join tokens, and the workers that carry out automations."""
 

@@ -33,10 +33,10 @@ class AccessCalls(Calls):
         """Remove a role."""
         self._tell("DELETE", f"/api/v1/roles/{part(name)}")
 
-    def can(self, user: str, action: str, resource: str) -> wire.Answer:
+    def can(self, user: str, action: str, resource: str) -> wire.PermissionAnswer:
         """Whether somebody may do something, and by which rule."""
         query = urlencode({"user": user, "action": action, "resource": resource})
-        return self._get(f"/api/v1/can?{query}", wire.Answer)
+        return self._get(f"/api/v1/can?{query}", wire.PermissionAnswer)
 
     def groups(self) -> Iterator[wire.Group]:
         """The org's groups with their members."""

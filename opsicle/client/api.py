@@ -71,9 +71,9 @@ class Api(ApprovalCalls, PolicyCalls, AccessCalls):
         """Take the caller's authenticator app away."""
         self._tell("POST", "/api/v1/totp/disable", identity.TotpRequest(totp))
 
-    def step_up(self, totp: str) -> identity.StepUp:
+    def step_up(self, totp: str) -> identity.StepUpValidity:
         """Show a fresh code, for what raised StepUpRequired."""
-        return self._post("/api/v1/step-up", identity.TotpRequest(totp), identity.StepUp)
+        return self._post("/api/v1/step-up", identity.TotpRequest(totp), identity.StepUpValidity)
 
     def sessions(self) -> Iterator[identity.Session]:
         """The caller's own sessions."""

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from opsicle.client.connection import Connection
+from opsicle.client.connection import ApiConnection
 from opsicle.domain.errors import Internal, NotFound, UsageError
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ class _Page(msgspec.Struct, Generic[T]):
 class Calls:
     """One server, as one caller sees it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ApiConnection) -> None:
         self.connection = connection
 
     def _get(self, path: str, of: type[T]) -> T:

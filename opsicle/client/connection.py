@@ -45,7 +45,7 @@ class Server(msgspec.Struct, frozen=True):
         return f"{self.scheme}://{host}" + ("" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}")
 
 
-class Reply(msgspec.Struct, frozen=True):
+class ApiReply(msgspec.Struct, frozen=True):
     """A good answer, whole."""
 
     body: bytes
@@ -108,7 +108,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class Connection:
+class ApiConnection:
     """One server, spoken to over kept-alive connections. Redirects are never followed: a token stays where it is.
 
     `while_waiting` surrounds every request that is answered at once; set it to show a person that we wait.
@@ -124,10 +124,10 @@ class Connection:
 
     def send(
         self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> Reply:
+    ) -> ApiReply:
         """Ask once, and return the whole answer. Raises what the server's problem says, or Unreachable."""
         with self.while_waiting(), self._open(method, path, body, headers or {}, READ_SECONDS) as response:
-            return Reply(response.data, response.headers)
+            return ApiReply(response.data, response.headers)
 
     @contextmanager
     def stream(self, path: str, *, headers: Mapping[str, str] | None = None) -> Iterator[Stream]:

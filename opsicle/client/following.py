@@ -39,7 +39,7 @@ class Away(msgspec.Struct, frozen=True):
     message: str
 
 
-class Event(msgspec.Struct, frozen=True):
+class FollowedEvent(msgspec.Struct, frozen=True):
     """One server-sent event."""
 
     name: str
@@ -93,7 +93,7 @@ class _Position:
         return fresh
 
 
-def _connect(api: Api, automation_id: str, position: _Position) -> Iterator[Event]:
+def _connect(api: Api, automation_id: str, position: _Position) -> Iterator[FollowedEvent]:
     headers = {"Accept": "text/event-stream"}
     if position.job_id:
         headers["Last-Event-ID"] = f"{position.job_id}:{position.offset}"
@@ -101,7 +101,7 @@ def _connect(api: Api, automation_id: str, position: _Position) -> Iterator[Even
         yield from parse_events(stream.pieces)
 
 
-def _taken(event: Event, position: _Position) -> Iterator[Automation | LogPiece]:
+def _taken(event: FollowedEvent, position: _Position) -> Iterator[Automation | LogPiece]:
     try:
         if event.name == "automation":
             yield msgspec.json.decode(event.data, type=Automation)
@@ -115,14 +115,14 @@ def _taken(event: Event, position: _Position) -> Iterator[Automation | LogPiece]
         raise Internal(f"the server's event is not what was expected: {error}") from error
 
 
-def parse_events(pieces: Iterable[bytes]) -> Iterator[Event]:
+def parse_events(pieces: Iterable[bytes]) -> Iterator[FollowedEvent]:
     """Yield the events of a stream cut at any bytes (WHATWG HTML, 9.2.6). An unfinished last one is dropped."""
     name = "message"
     data: list[bytes] = []
     for line in _lines(pieces):
         if not line:
             if data or name != "message":
-                yield Event(name, b"\n".join(data))
+                yield FollowedEvent(name, b"\n".join(data))
             name, data = "message", []
             continue
         field, _, value = line.partition(b":")

@@ -14,7 +14,7 @@ import msgspec
 from urllib3.exceptions import InsecureRequestWarning
 
 from opsicle.client.api import Api
-from opsicle.client.connection import Connection, parse_server
+from opsicle.client.connection import ApiConnection, parse_server
 from opsicle.client.trust import certificates, parse_fingerprint, tls_context, unverified_context, vouched_for
 from opsicle.domain.errors import InvalidInput, NotAuthenticated, UsageError
 from opsicle.kit import files
@@ -29,7 +29,7 @@ _FROM_ENVIRONMENT = (
 _PROFILE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-class Session(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class SavedLogin(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A server and who one is there. `ca_pem` empty: the system's CAs are trusted; `token` empty: logged out."""
 
     server: str
@@ -39,16 +39,16 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     token: str = ""
 
 
-class Sessions:
+class SavedLogins:
     """The profiles' files in the config folder."""
 
     def __init__(self, config_folder: Path) -> None:
         self._folder = config_folder / "sessions"
 
-    def find(self, profile: str) -> Session | None:
+    def find(self, profile: str) -> SavedLogin | None:
         """The profile's session, None where there never was one. Raises InvalidInput for a file that is damaged."""
         try:
-            return msgspec.json.decode(self._path(profile).read_bytes(), type=Session)
+            return msgspec.json.decode(self._path(profile).read_bytes(), type=SavedLogin)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError) as error:
@@ -56,7 +56,7 @@ class Sessions:
                 f"the session of profile `{profile}` cannot be read: {_reason(error)}", hint="Log in again."
             ) from error
 
-    def save(self, profile: str, session: Session) -> None:
+    def save(self, profile: str, session: SavedLogin) -> None:
         """Replace the profile's session as a whole, or leave it as it was. Raises InvalidInput if it cannot be kept."""
         path = self._path(profile)
         try:
@@ -73,14 +73,14 @@ class Sessions:
         return self._folder / f"{profile}.json"
 
 
-def open_api(session: Session) -> Api:
+def open_api(session: SavedLogin) -> Api:
     """The server of a session, called with its token."""
     server = parse_server(session.server)
     context = tls_context(session.ca_pem) if server.scheme == "https" else None
-    return Api(Connection(server, token=session.token, context=context))
+    return Api(ApiConnection(server, token=session.token, context=context))
 
 
-def session_from_environment(environment: Mapping[str, str]) -> Session | None:
+def session_from_environment(environment: Mapping[str, str]) -> SavedLogin | None:
     """The session that OPSICLE_SERVER and OPSICLE_TOKEN describe, None where no token is there.
 
     OPSICLE_TOKEN_FILE names a file with the token. White space around any of these means nothing.
@@ -100,7 +100,7 @@ def session_from_environment(environment: Mapping[str, str]) -> Session | None:
         ca_pem = read_ca(path)
     elif fingerprint := given["OPSICLE_CA_FINGERPRINT"]:
         ca_pem = fetch_ca(server, fingerprint)
-    return Session(server=server, token=token, ca_pem=ca_pem)
+    return SavedLogin(server=server, token=token, ca_pem=ca_pem)
 
 
 def _token_in(path: str) -> str:
@@ -126,10 +126,10 @@ def unverified_ca(server_url: str) -> str:
     """The certificates that the server says are to be trusted: worth nothing until a person has said so."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InsecureRequestWarning)  # urllib3's, of what we do with open eyes
-        return Api(Connection(parse_server(server_url), context=unverified_context())).ca()
+        return Api(ApiConnection(parse_server(server_url), context=unverified_context())).ca()
 
 
-def logged_in(session: Session | None) -> Session:
+def logged_in(session: SavedLogin | None) -> SavedLogin:
     """The session itself. Raises NotAuthenticated unless there is one with a token."""
     if session is None or not session.token:
         where = f" --server {session.server}" if session else " --server URL"

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Role(StrEnum):
+class BuiltInRole(StrEnum):
     """What a member of an org is there."""
 
     ADMIN = "admin"
@@ -86,15 +86,15 @@ class Permission(NamedTuple):
 
     verb: Verb
     resource: Resource
-    roles: frozenset[Role]
+    roles: frozenset[BuiltInRole]
     meaning: str
 
 
-_EVERYONE = frozenset(Role)
-_ADMIN = frozenset({Role.ADMIN})
-_OPERATORS = frozenset({Role.ADMIN, Role.OPERATOR})
-_MANAGERS = frozenset({Role.ADMIN, Role.MANAGER})
-_DOERS = _EVERYONE - {Role.REPORTER}
+_EVERYONE = frozenset(BuiltInRole)
+_ADMIN = frozenset({BuiltInRole.ADMIN})
+_OPERATORS = frozenset({BuiltInRole.ADMIN, BuiltInRole.OPERATOR})
+_MANAGERS = frozenset({BuiltInRole.ADMIN, BuiltInRole.MANAGER})
+_DOERS = _EVERYONE - {BuiltInRole.REPORTER}
 
 TABLE: dict[Action, Permission] = {
     Action.ACCOUNT_VIEW: Permission(
@@ -129,7 +129,7 @@ TABLE: dict[Action, Permission] = {
     Action.SECRETS_UPDATE: Permission(Verb.UPDATE, Resource.SECRETS, _ADMIN, "give a secret its next value"),
     Action.SECRETS_MANAGE: Permission(Verb.MANAGE, Resource.SECRETS, _ADMIN, "keep, change and remove secrets"),
     Action.AUDIT_VIEW: Permission(
-        Verb.VIEW, Resource.AUDIT, _ADMIN | {Role.REPORTER}, "read, export and verify the record"
+        Verb.VIEW, Resource.AUDIT, _ADMIN | {BuiltInRole.REPORTER}, "read, export and verify the record"
     ),
     Action.POLICIES_VIEW: Permission(Verb.VIEW, Resource.POLICIES, _EVERYONE, "see approval policies"),
     Action.POLICIES_MANAGE: Permission(Verb.MANAGE, Resource.POLICIES, _ADMIN, "make and change approval policies"),
@@ -145,12 +145,12 @@ TABLE: dict[Action, Permission] = {
 BEYOND_ROLES = frozenset({Action.PROVIDER_MANAGE, Action.ORGS_CREATE})
 """What no role and no rule of an org can give; see `beyond_role`."""
 
-PERMISSIONS: dict[Action, frozenset[Role]] = {action: permission.roles for action, permission in TABLE.items()} | {
-    action: frozenset() for action in BEYOND_ROLES
-}
+PERMISSIONS: dict[Action, frozenset[BuiltInRole]] = {
+    action: permission.roles for action, permission in TABLE.items()
+} | {action: frozenset() for action in BEYOND_ROLES}
 
 
-def may(role: Role, action: Action) -> bool:
+def may(role: BuiltInRole, action: Action) -> bool:
     """Whether this built-in role has the action. What a person may do is in `rights.py`."""
     return role in PERMISSIONS[action]
 

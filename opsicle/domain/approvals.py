@@ -13,8 +13,8 @@ from enum import StrEnum
 
 import msgspec
 
-from opsicle.domain.approvers import Asker, Person, deciders, may_decide, why_impassable
-from opsicle.domain.policies import Gate, Order
+from opsicle.domain.approvers import ApprovalRequester, ApproverPerson, deciders, may_decide, why_impassable
+from opsicle.domain.policies import Gate, GateOrder
 
 
 class ApprovalState(StrEnum):
@@ -61,7 +61,7 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
     elapsed: int = 0
 
 
-class GateStanding(msgspec.Struct, frozen=True, kw_only=True):
+class GateStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One gate at one moment. `ended_at` is when it passed, was rejected or expired."""
 
     gate: Gate
@@ -79,15 +79,15 @@ class GateStanding(msgspec.Struct, frozen=True, kw_only=True):
         return int((now - self.opened_at).total_seconds()) if self.opened_at and now >= self.opened_at else -1
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class ApprovalStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The whole at one moment. `decisive` is the gate that ended it, if one did."""
 
     state: ApprovalState
-    gates: tuple[GateStanding, ...]
+    gates: tuple[GateStatus, ...]
     decisive: str = ""
 
     @property
-    def open_gates(self) -> tuple[GateStanding, ...]:
+    def open_gates(self) -> tuple[GateStatus, ...]:
         """Those that can be decided on; none once it is over."""
         if self.state is not ApprovalState.PENDING:
             return ()
@@ -104,28 +104,30 @@ class Due(msgspec.Struct, frozen=True):
     """Of an escalation, which; None for a reminder."""
 
 
-def standing(gates: Sequence[Gate], order: Order, votes: Iterable[Vote], asked_at: datetime, now: datetime) -> Standing:
+def status(
+    gates: Sequence[Gate], order: GateOrder, votes: Iterable[Vote], asked_at: datetime, now: datetime
+) -> ApprovalStatus:
     """How the approval stands at `now`. Without any gate it is approved from the beginning."""
     cast = list(votes)
-    found: list[GateStanding] = []
+    found: list[GateStatus] = []
     opens_at: datetime | None = asked_at
     for gate in gates:
         seen = _gate_standing(gate, cast, opens_at, now)
         found.append(seen)
-        if order is Order.SEQUENTIAL:
+        if order is GateOrder.SEQUENTIAL:
             opens_at = seen.ended_at if seen.state is GateState.PASSED else None
     ends = [seen for seen in found if seen.state in _ENDS]
     if ends:
         first = min(ends, key=lambda seen: seen.ended_at or now)
-        return Standing(state=_ENDS[first.state], gates=tuple(found), decisive=first.gate.name)
+        return ApprovalStatus(state=_ENDS[first.state], gates=tuple(found), decisive=first.gate.name)
     is_passed = all(seen.state is GateState.PASSED for seen in found)
-    return Standing(state=ApprovalState.APPROVED if is_passed else ApprovalState.PENDING, gates=tuple(found))
+    return ApprovalStatus(state=ApprovalState.APPROVED if is_passed else ApprovalState.PENDING, gates=tuple(found))
 
 
 _ENDS = {GateState.REJECTED: ApprovalState.REJECTED, GateState.EXPIRED: ApprovalState.EXPIRED}
 
 
-def due(now_standing: Standing) -> list[Due]:
+def due(now_standing: ApprovalStatus) -> list[Due]:
     """The reminders and escalations of the open gates, past and to come, in the order of their times."""
     found: list[Due] = []
     for seen in now_standing.open_gates:
@@ -138,7 +140,7 @@ def due(now_standing: Standing) -> list[Due]:
     return sorted(found, key=lambda item: item.at)
 
 
-def next_moment(now_standing: Standing, told: Iterable[str]) -> datetime | None:
+def next_moment(now_standing: ApprovalStatus, told: Iterable[str]) -> datetime | None:
     """When something happens next by time alone; None if nothing will."""
     known = set(told)
     moments = [item.at for item in due(now_standing) if item.key not in known]
@@ -146,14 +148,16 @@ def next_moment(now_standing: Standing, told: Iterable[str]) -> datetime | None:
     return min(moments, default=None)
 
 
-def unmet(gates: Iterable[Gate], votes: Iterable[Vote], people: Mapping[str, Person], asker: Asker) -> str:
+def unmet(
+    gates: Iterable[Gate], votes: Iterable[Vote], people: Mapping[str, ApproverPerson], requester: ApprovalRequester
+) -> str:
     """Why these decisions would not satisfy these gates with people as they are now; "" if they would.
 
     A decision counts for every gate on which its author may still decide and whose demands it meets.
     """
     cast = list(votes)
     for gate in gates:
-        counted = _counter(gate, people, asker)
+        counted = _counter(gate, people, requester)
         agreed = {vote.principal for vote in cast if vote.verdict is Verdict.APPROVE and counted(vote)}
         refused = {vote.principal for vote in cast if vote.verdict is Verdict.REJECT and counted(vote)}
         if len(refused) >= gate.rejections_to_end:
@@ -163,7 +167,9 @@ def unmet(gates: Iterable[Gate], votes: Iterable[Vote], people: Mapping[str, Per
     return ""
 
 
-def stuck_gates(seen: Standing, votes: Iterable[Vote], people: Mapping[str, Person], asker: Asker) -> dict[str, str]:
+def stuck_gates(
+    seen: ApprovalStatus, votes: Iterable[Vote], people: Mapping[str, ApproverPerson], requester: ApprovalRequester
+) -> dict[str, str]:
     """The gates of a pending approval that can no longer lead to its end, as people are now: why, by name.
 
     One that is still to be passed, because too few are left who may decide; escalations to come count. And one that was
@@ -174,24 +180,24 @@ def stuck_gates(seen: Standing, votes: Iterable[Vote], people: Mapping[str, Pers
     for each in seen.gates if seen.state is ApprovalState.PENDING else ():
         gate = each.gate
         if each.state is GateState.PASSED:
-            if unmet([gate], cast, people, asker):
+            if unmet([gate], cast, people, requester):
                 found[gate.name] = "who agreed to it may no longer"
             continue
-        counted = _counter(gate, people, asker)
+        counted = _counter(gate, people, requester)
         here = [vote for vote in cast if vote.gate == gate.name]
-        able = {person.principal for person in deciders(gate, people.values(), asker, gate.expires_after)}
+        able = {person.principal for person in deciders(gate, people.values(), requester, gate.expires_after)}
         able -= {vote.principal for vote in here if vote.verdict is Verdict.REJECT or not counted(vote)}
         if len(able) < gate.required:
-            found[gate.name] = why_impassable(gate, len(able), asker)
+            found[gate.name] = why_impassable(gate, len(able), requester)
     return found
 
 
-def _counter(gate: Gate, people: Mapping[str, Person], asker: Asker) -> Callable[[Vote], bool]:
+def _counter(gate: Gate, people: Mapping[str, ApproverPerson], requester: ApprovalRequester) -> Callable[[Vote], bool]:
     def counts(vote: Vote) -> bool:
         person = people.get(vote.user_id)
-        if person is None or not may_decide(gate, person, asker, vote.elapsed):
+        if person is None or not may_decide(gate, person, requester, vote.elapsed):
             return False
-        if vote.principal in asker.identities and not gate.allow_requester:
+        if vote.principal in requester.identities and not gate.allow_requester:
             return False
         return vote.verdict is Verdict.REJECT or meets(gate, with_mfa=vote.with_mfa, has_reason=vote.has_reason)
 
@@ -203,9 +209,9 @@ def meets(gate: Gate, *, with_mfa: bool, has_reason: bool) -> bool:
     return (with_mfa or not gate.require_mfa) and (has_reason or not gate.require_reason)
 
 
-def _gate_standing(gate: Gate, votes: list[Vote], opened_at: datetime | None, now: datetime) -> GateStanding:
+def _gate_standing(gate: Gate, votes: list[Vote], opened_at: datetime | None, now: datetime) -> GateStatus:
     if opened_at is None:
-        return GateStanding(gate=gate, state=GateState.WAITING)
+        return GateStatus(gate=gate, state=GateState.WAITING)
     expires_at = opened_at + timedelta(seconds=gate.expires_after)
     seen: dict[Verdict, set[str]] = {verdict: set() for verdict in Verdict}
     limits = {
@@ -219,7 +225,7 @@ def _gate_standing(gate: Gate, votes: list[Vote], opened_at: datetime | None, no
         heard.add(vote.principal)
         if len(heard) >= limit:
             ended_at = max(vote.at, opened_at)
-            return GateStanding(gate=gate, state=state, opened_at=opened_at, ended_at=ended_at)
+            return GateStatus(gate=gate, state=state, opened_at=opened_at, ended_at=ended_at)
     if now >= expires_at:
-        return GateStanding(gate=gate, state=GateState.EXPIRED, opened_at=opened_at, ended_at=expires_at)
-    return GateStanding(gate=gate, state=GateState.OPEN, opened_at=opened_at)
+        return GateStatus(gate=gate, state=GateState.EXPIRED, opened_at=opened_at, ended_at=expires_at)
+    return GateStatus(gate=gate, state=GateState.OPEN, opened_at=opened_at)

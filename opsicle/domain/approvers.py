@@ -18,7 +18,7 @@ NEVER = -1
 """Seconds since a gate has opened that has not: none of its escalations is due."""
 
 
-class Person(Account, frozen=True, kw_only=True):
+class ApproverPerson(Account, frozen=True, kw_only=True):
     """A member of the org as they are now.
 
     `chats` are accounts of chat services that are linked to them; `may_decide` is whether their rights let them decide
@@ -36,7 +36,7 @@ class Person(Account, frozen=True, kw_only=True):
     chats: frozenset[Chat] = frozenset()
 
 
-class Asker(Account, frozen=True, kw_only=True):
+class ApprovalRequester(Account, frozen=True, kw_only=True):
     """Who asked, with who answered for them then. The manager is the one of today.
 
     `asked_seq` is the number of the newest entry of the record when it was asked.
@@ -45,52 +45,54 @@ class Asker(Account, frozen=True, kw_only=True):
     manager_id: str = ""
     asked_seq: int
 
-    def with_principal(self, principal_id: str) -> Asker:
+    def with_principal(self, principal_id: str) -> ApprovalRequester:
         """The same, knowing also who answered for the account by what the automation is bound to; "" if it is not."""
         return msgspec.structs.replace(self, past_owner_ids=self.past_owner_ids | ({principal_id} - {""}))
 
 
-def may_decide(gate: Gate, person: Person, asker: Asker, elapsed: int) -> bool:
+def may_decide(gate: Gate, person: ApproverPerson, requester: ApprovalRequester, elapsed: int) -> bool:
     """Whether this person may decide on a gate that has been open for `elapsed` seconds."""
-    if not person.may_decide or person.deciding_seq > asker.asked_seq:
+    if not person.may_decide or person.deciding_seq > requester.asked_seq:
         return False
-    if person.is_same_person(asker) and not gate.allow_requester:
+    if person.is_same_person(requester) and not gate.allow_requester:
         return False
-    return any(is_named(approvers, person, asker) for approvers in _asked(gate, elapsed))
+    return any(is_named(approvers, person, requester) for approvers in _asked(gate, elapsed))
 
 
-def is_named(approvers: Approvers, person: Person, asker: Asker) -> bool:
+def is_named(approvers: Approvers, person: ApproverPerson, requester: ApprovalRequester) -> bool:
     """Whether this person is among those who are named."""
     return (
-        (approvers.manager and bool(asker.manager_id) and person.user_id == asker.manager_id)
+        (approvers.manager and bool(requester.manager_id) and person.user_id == requester.manager_id)
         or person.email.lower() in approvers.users
-        or (person.role in approvers.roles and person.role_seq <= asker.asked_seq)
-        or any(name in person.groups and person.groups[name] <= asker.asked_seq for name in approvers.groups)
+        or (person.role in approvers.roles and person.role_seq <= requester.asked_seq)
+        or any(name in person.groups and person.groups[name] <= requester.asked_seq for name in approvers.groups)
         or not person.chats.isdisjoint(approvers.chat_users)
     )
 
 
-def deciders(gate: Gate, people: Iterable[Person], asker: Asker, elapsed: int) -> list[Person]:
+def deciders(
+    gate: Gate, people: Iterable[ApproverPerson], requester: ApprovalRequester, elapsed: int
+) -> list[ApproverPerson]:
     """Everybody who may decide on the gate."""
-    return [person for person in people if may_decide(gate, person, asker, elapsed)]
+    return [person for person in people if may_decide(gate, person, requester, elapsed)]
 
 
-def impassable(gates: Iterable[Gate], people: Iterable[Person], asker: Asker) -> str:
+def impassable(gates: Iterable[Gate], people: Iterable[ApproverPerson], requester: ApprovalRequester) -> str:
     """Why a gate could never be passed, with its name; "" if all could. Escalations that are to come count."""
     everyone = list(people)
     for gate in gates:
-        able = {person.principal for person in deciders(gate, everyone, asker, gate.expires_after)}
+        able = {person.principal for person in deciders(gate, everyone, requester, gate.expires_after)}
         if len(able) < gate.required:
-            return f"gate {gate.name}: {why_impassable(gate, len(able), asker)}"
+            return f"gate {gate.name}: {why_impassable(gate, len(able), requester)}"
     return ""
 
 
-def why_impassable(gate: Gate, able: int, asker: Asker) -> str:
+def why_impassable(gate: Gate, able: int, requester: ApprovalRequester) -> str:
     """Why a gate cannot be passed on which only so many may decide."""
     named = gate.approvers
     if able:
         return f"{gate.required} must agree, and there {'is' if able == 1 else 'are'} only {able} who may"
-    if named == Approvers(manager=True) and not asker.manager_id:
+    if named == Approvers(manager=True) and not requester.manager_id:
         return "it asks the requester's manager, and none is set"
     return "there is nobody who may decide on it"
 

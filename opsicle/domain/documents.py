@@ -16,7 +16,7 @@ from opsicle.domain.yaml_documents import MAX_INTEGER, Kind, Node, join
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
-class Place(msgspec.Struct, frozen=True):
+class DocumentNode(msgspec.Struct, frozen=True):
     """A node and where it stands, so that a mistake can be noted against it."""
 
     node: Node
@@ -51,11 +51,11 @@ class Place(msgspec.Struct, frozen=True):
             return None
         return text
 
-    def items(self) -> list[Place]:
+    def items(self) -> list[DocumentNode]:
         """Return the places of a list; none, and a mistake noted, if it is no list."""
         if self.node.kind is not Kind.LIST:
             self.add(f"must be a list (lines that begin with `- `), not {self.node.kind}")
-        return [Place(node, f"{self.path}[{i}]", self.problems) for i, node in enumerate(self.node.items)]
+        return [DocumentNode(node, f"{self.path}[{i}]", self.problems) for i, node in enumerate(self.node.items)]
 
     def mapping(self) -> Fields:
         """Return the fields here; none, and a mistake noted, if it is no mapping."""
@@ -70,17 +70,17 @@ class Fields:
     A field whose value is empty counts as absent.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: DocumentNode) -> None:
         self.place = place
         self._asked: dict[str, None] = {}
 
-    def find(self, key: str, *, is_required: bool = False) -> Place | None:
+    def find(self, key: str, *, is_required: bool = False) -> DocumentNode | None:
         """Return the place of a field that has a value, else None; notes a required one that is missing."""
         self._asked[key] = None
         node = self.place.node.fields.get(key)
         path = join(self.place.path, key)
         if node is not None and node.kind is not Kind.NULL:
-            return Place(node, path, self.place.problems)
+            return DocumentNode(node, path, self.place.problems)
         if is_required and self.place.node.kind is Kind.MAPPING:
             line = node.line if node else self.place.node.line
             self.place.problems.add(path, "is empty" if node else "is missing", line)
@@ -142,7 +142,7 @@ class Fields:
             return default
         return type(default)(word)
 
-    def items(self, key: str, limit: int, *, is_required: bool = False) -> list[Place]:
+    def items(self, key: str, limit: int, *, is_required: bool = False) -> list[DocumentNode]:
         """Return the places of a list of at most `limit` items; none if absent or wrong."""
         place = self.find(key, is_required=is_required)
         if place is None:
@@ -171,7 +171,7 @@ class Fields:
         place = self.find(key, is_required=is_required)
         return place.mapping() if place else None
 
-    def entries(self, key: str, limit: int) -> Iterator[tuple[str, Place]]:
+    def entries(self, key: str, limit: int) -> Iterator[tuple[str, DocumentNode]]:
         """Yield the keys and values of a mapping whose keys are the author's own."""
         fields = self.mapping(key)
         if fields is None:
@@ -181,7 +181,7 @@ class Fields:
             place.add(f"has {len(place.node.fields):,} entries; at most {limit:,} are allowed")
             return
         for name, node in place.node.fields.items():
-            yield name, Place(node, join(place.path, name), place.problems)
+            yield name, DocumentNode(node, join(place.path, name), place.problems)
 
     def end(self) -> None:
         """Note every field that nobody asked for."""
@@ -193,7 +193,7 @@ class Fields:
                 problems.add(join(self.place.path, key), message, node.key_lines[key])
 
 
-def checked_name(place: Place, pattern: re.Pattern[str], rule: str) -> str:
+def checked_name(place: DocumentNode, pattern: re.Pattern[str], rule: str) -> str:
     """Return the text at `place` if it matches `pattern` as a whole; "", and a mistake noted, otherwise."""
     text = place.text()
     if text is None:
@@ -204,7 +204,7 @@ def checked_name(place: Place, pattern: re.Pattern[str], rule: str) -> str:
     return text
 
 
-def integer(place: Place) -> int | None:
+def integer(place: DocumentNode) -> int | None:
     """Return the integer at `place`; None, and a mistake noted, if it is anything else."""
     node = place.node
     if node.kind is not Kind.INTEGER:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from opsicle.domain.access import Role
-from opsicle.domain.documents import Fields, Place
+from opsicle.domain.access import BuiltInRole
+from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.names import ID, ID_RULE, LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_VALUE_RULE
 from opsicle.domain.policies import DEFAULT_EXPIRES_AFTER_SECONDS, Approvers, Chat, Condition, Escalation, Gate
 from opsicle.domain.problems import listed, quoted
@@ -37,7 +37,7 @@ def parse_gates(spec: Fields) -> tuple[Gate, ...]:
     return tuple(gates)
 
 
-def chat_id(place: Place) -> str:
+def chat_id(place: DocumentNode) -> str:
     """Return the id of somebody or some room of a chat service, a number or text; "", and a mistake noted, else."""
     if place.node.kind is Kind.INTEGER and place.node.text.lstrip("-").isdigit():
         return place.node.text
@@ -113,7 +113,7 @@ def check_roles(fields: Fields, roles: tuple[str, ...]) -> None:
     """An org may have roles of its own, so that only the case of a built-in one can be told to be wrong."""
     place = fields.find("roles")
     for role in roles:
-        if place and role not in list(Role) and role.lower() in list(Role):
+        if place and role not in list(BuiltInRole) and role.lower() in list(BuiltInRole):
             place.add(f"there is no role {quoted(role)}; write {listed([role.lower()])}")
 
 

@@ -1,7 +1,7 @@
 """What is approved and what is run, in one canonical form, so that the two can be compared byte for byte.
 
 A `Manifest` says all that an automation will do. People approve its digest; the server compares it before every
-lease; an `Order` tells one worker to carry it out once, and is what the server signs. Which of the fields are written
+lease; an `WorkOrder` tells one worker to carry it out once, and is what the server signs. Which of the fields are written
 is the format's to say: see `manifest_formats.py`, also for how to add one.
 """
 
@@ -75,7 +75,7 @@ class PolicyAsked(msgspec.Struct, frozen=True, kw_only=True):
         return digest(spelled(self, number))
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class BoundDecision(msgspec.Struct, frozen=True, kw_only=True):
     """One person's word on a gate, as a worker is shown it. `principal_id` (from format 2 on) is who stands behind."""
 
     gate: str
@@ -87,7 +87,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     principal_id: str = ""
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
     """One worker's permission to carry out one manifest once, until `expires_at`. `policy_digest` is "" without one.
 
     From format 2 on, `epoch` and `epoch_id` are the server's: a worker that has had a newer one carries nothing out.
@@ -102,13 +102,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     nonce: str
     manifest_digest: str
     policy_digest: str = ""
-    decisions: tuple[Decision, ...] = ()
+    decisions: tuple[BoundDecision, ...] = ()
     issued_at: datetime
     expires_at: datetime
     epoch: int = 0
     epoch_id: str = ""
 
-    def in_format(self, number: int) -> Order:
+    def in_format(self, number: int) -> WorkOrder:
         """The same in another format. What that has no field for is nothing by which a worker goes."""
         if number >= 2:
             return msgspec.structs.replace(self, format=number)
@@ -116,7 +116,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, format=number, decisions=decisions, epoch=0, epoch_id="")
 
 
-def canonical(message: Manifest | Order) -> bytes:
+def canonical(message: Manifest | WorkOrder) -> bytes:
     """The one spelling of a message in its own format: JSON in UTF-8 with sorted keys and no spaces.
 
     Raises CannotSay if it holds what the format has no field for, KeyError for a format that is not spoken.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from opsicle.domain.documents import Fields, Place
+from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.names import (
     ENVIRONMENT_NAME,
     ENVIRONMENT_NAME_RULE,
@@ -100,7 +100,7 @@ def _commands(fields: Fields) -> tuple[str, ...]:
     return tuple(command for command in commands if command)
 
 
-def _command(place: Place) -> str | None:
+def _command(place: DocumentNode) -> str | None:
     command = place.text()
     if command is None:
         return None

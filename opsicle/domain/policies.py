@@ -11,7 +11,7 @@ from opsicle.domain.values import Scalar
 DEFAULT_EXPIRES_AFTER_SECONDS = 86_400
 
 
-class Order(StrEnum):
+class GateOrder(StrEnum):
     """Whether the gates open one after another, or all at once."""
 
     SEQUENTIAL = "sequential"
@@ -104,7 +104,7 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     gates: tuple[Gate, ...]
     name: str = ""
-    order: Order = Order.SEQUENTIAL
+    order: GateOrder = GateOrder.SEQUENTIAL
     applies_to: tuple[Scope, ...] = ()
 
 

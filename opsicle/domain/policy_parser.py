@@ -14,11 +14,11 @@ import re
 
 import msgspec
 
-from opsicle.domain.documents import Fields, Place
+from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.errors import Problem
 from opsicle.domain.gate_parser import CHANNELS, MAX_APPROVERS, chat_id, parse_gates
 from opsicle.domain.names import ID, ID_RULE
-from opsicle.domain.policies import Approvers, Chat, Gate, Order, Policy, PolicyUse
+from opsicle.domain.policies import Approvers, Chat, Gate, GateOrder, Policy, PolicyUse
 from opsicle.domain.problems import Problems, listed, quoted
 from opsicle.domain.scope_parser import parse_scopes
 from opsicle.domain.yaml_documents import Kind, Node, load
@@ -109,7 +109,7 @@ def read_request(name: str, _labels: dict[str, str], spec: Fields) -> RequestDoc
         requester_id=spec.line("requesterId", 254),
         requester_name=spec.line("requesterName", 200),
         message=spec.text("message", 10_000),
-        policy=Policy(gates=_older_gates(spec), order=Order.PARALLEL),
+        policy=Policy(gates=_older_gates(spec), order=GateOrder.PARALLEL),
         warnings=(Problem("type", _REQUEST_WARNING), *seed_warnings(spec.place)),
     )
     spec.end()
@@ -151,7 +151,7 @@ def without_seeds(source: str) -> str:
     return source
 
 
-def seed_warnings(place: Place) -> tuple[Problem, ...]:
+def seed_warnings(place: DocumentNode) -> tuple[Problem, ...]:
     """Return a warning for the first seed in this branch of a document."""
     for line, _ in _seeds(place.node):
         return (Problem(_SEED_KEY, SEED_WARNING, line),)
@@ -175,14 +175,14 @@ def _policy(name: str, spec: Fields) -> Policy:
     older = [channel for channel in CHANNELS if spec.has(channel)]
     applies_to = parse_scopes(spec) if name else ()
     if not older:
-        order = spec.choice("order", Order.SEQUENTIAL)
+        order = spec.choice("order", GateOrder.SEQUENTIAL)
         policy = Policy(name=name, order=order, gates=parse_gates(spec), applies_to=applies_to)
     else:
         for key in ("gates", "order"):
             if spec.has(key):
                 spec.place.add(f"has both `{key}` and the older `{older[0]}`; write everything as `gates`")
                 spec.find(key)
-        policy = Policy(name=name, order=Order.PARALLEL, gates=_older_gates(spec), applies_to=applies_to)
+        policy = Policy(name=name, order=GateOrder.PARALLEL, gates=_older_gates(spec), applies_to=applies_to)
     spec.end()
     return policy
 
@@ -195,7 +195,7 @@ def _older_gates(spec: Fields) -> tuple[Gate, ...]:
     return tuple(gates)
 
 
-def _older_gate(channel: str, place: Place) -> Gate:
+def _older_gate(channel: str, place: DocumentNode) -> Gate:
     responders: list[str] = []
     rooms: list[str] = []
     has_seed = False
@@ -220,7 +220,7 @@ def _older_gate(channel: str, place: Place) -> Gate:
     )
 
 
-def _responder(place: Place) -> tuple[str, bool]:
+def _responder(place: DocumentNode) -> tuple[str, bool]:
     """Return a chat user's id, and whether the document demands a code of them."""
     fields = place.mapping()
     user = fields.find("userId", is_required=True)

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import msgspec
 
-from opsicle.domain.access import TABLE, Action, Role
+from opsicle.domain.access import TABLE, Action, BuiltInRole
 from opsicle.domain.rules import Rule, Target, built_in_rules
 
 
@@ -24,7 +24,7 @@ class Grant(msgspec.Struct, frozen=True):
     source: str
 
 
-class Decision(msgspec.Struct, frozen=True):
+class AccessDecision(msgspec.Struct, frozen=True):
     """Whether something is allowed. `grant` decided it; None: no rule allows it."""
 
     is_allowed: bool
@@ -48,7 +48,7 @@ class Rights(msgspec.Struct, frozen=True, dict=True):
     is_admin: bool = False
     beyond: frozenset[Action] = frozenset()
 
-    def decide(self, action: Action, target: Target | None = None) -> Decision:
+    def decide(self, action: Action, target: Target | None = None) -> AccessDecision:
         """Whether they may, with this template; without a target: with anything at all."""
         decisions = [_decide(layer, action, target) for layer in self.layers]
         return next((decision for decision in decisions if not decision.is_allowed), decisions[0])
@@ -83,9 +83,9 @@ def grants_of(rules: Iterable[Rule], source: str) -> Layer:
     return tuple(Grant(rule, source) for rule in rules)
 
 
-def rights_of_role(role: Role) -> Rights:
+def rights_of_role(role: BuiltInRole) -> Rights:
     """What the table gives a built-in role."""
-    return Rights((grants_of(built_in_rules(role), f"role {role}"),), is_admin=role is Role.ADMIN)
+    return Rights((grants_of(built_in_rules(role), f"role {role}"),), is_admin=role is BuiltInRole.ADMIN)
 
 
 def change(old: Iterable[Rule], new: Iterable[Rule]) -> Rights:
@@ -113,15 +113,15 @@ def excess(granter: Rights, granted: Rights) -> str:
     return ""
 
 
-def _decide(layer: Layer, action: Action, target: Target | None) -> Decision:
+def _decide(layer: Layer, action: Action, target: Target | None) -> AccessDecision:
     about = [grant for grant in layer if grant.rule.covers(action)]
     for grant in about:
         if grant.rule.effect == "deny" and (grant.rule.matches(target) if target else not grant.rule.is_scoped):
-            return Decision(False, grant)
+            return AccessDecision(False, grant)
     for grant in about:
         if grant.rule.effect == "allow" and (target is None or grant.rule.matches(target)):
-            return Decision(True, grant)
-    return Decision(False)
+            return AccessDecision(True, grant)
+    return AccessDecision(False)
 
 
 def _layer_excess(mine: Layer, theirs: Layer) -> str:

@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from opsicle.domain.access import TABLE, Action, Resource, Role, Verb, verbs_of
+from opsicle.domain.access import TABLE, Action, BuiltInRole, Resource, Verb, verbs_of
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.names import TEMPLATE_NAME, TEMPLATE_NAME_RULE, has_control_characters
 from opsicle.domain.problems import nearest, quoted
@@ -105,7 +105,7 @@ def parse_question(verb: str, resource: str) -> tuple[Verb, Resource, str]:
     return known_verb, known, name
 
 
-def built_in_rules(role: Role) -> tuple[Rule, ...]:
+def built_in_rules(role: BuiltInRole) -> tuple[Rule, ...]:
     """What the table gives a built-in role."""
     return tuple(
         Rule("allow", permission.verb, permission.resource) for permission in TABLE.values() if role in permission.roles

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from opsicle.domain.conditions import could_be
-from opsicle.domain.policies import Gate, Order, Policy, Requesters, Scope
+from opsicle.domain.policies import Gate, GateOrder, Policy, Requesters, Scope
 
 
-class Requester(msgspec.Struct, frozen=True, kw_only=True):
+class PolicyRequester(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks, with who answers for them: a service account is no way around what its owner falls under."""
 
     is_service_account: bool
@@ -22,19 +22,19 @@ class Requester(msgspec.Struct, frozen=True, kw_only=True):
     groups: frozenset[str]
 
 
-class Place(msgspec.Struct, frozen=True):
+class TemplateScope(msgspec.Struct, frozen=True):
     """A template as scopes see it: its own labels, and those that it asks of its worker."""
 
     labels: Mapping[str, str]
     runs_on: Mapping[str, str]
 
 
-def applies(policy: Policy, place: Place, requester: Requester | None) -> bool:
+def applies(policy: Policy, place: TemplateScope, requester: PolicyRequester | None) -> bool:
     """Whether a policy applies by itself. Without a requester: whether it could, whoever asks."""
     return any(_fits(scope, place, requester) for scope in policy.applies_to)
 
 
-def asks_whoever(policy: Policy, place: Place) -> bool:
+def asks_whoever(policy: Policy, place: TemplateScope) -> bool:
     """Whether a policy applies by itself to all who ask."""
     return any(scope.requesters is None and _fits(scope, place, None) for scope in policy.applies_to)
 
@@ -49,10 +49,10 @@ def combined(policies: Sequence[Policy]) -> Policy:
     names = [gate.name for policy in policies for gate in policy.gates]
     twice = {name for name in names if names.count(name) > 1}
     gates = [gate if gate.name not in twice else _renamed(policy, gate) for policy in policies for gate in policy.gates]
-    is_parallel = all(policy.order is Order.PARALLEL for policy in policies)
+    is_parallel = all(policy.order is GateOrder.PARALLEL for policy in policies)
     return Policy(
         name=" + ".join(policy.name or "its own" for policy in policies),
-        order=Order.PARALLEL if is_parallel else Order.SEQUENTIAL,
+        order=GateOrder.PARALLEL if is_parallel else GateOrder.SEQUENTIAL,
         gates=tuple(gates),
     )
 
@@ -61,7 +61,7 @@ def _renamed(policy: Policy, gate: Gate) -> Gate:
     return msgspec.structs.replace(gate, name=f"{policy.name or 'own'}/{gate.name}")
 
 
-def _fits(scope: Scope, place: Place, requester: Requester | None) -> bool:
+def _fits(scope: Scope, place: TemplateScope, requester: PolicyRequester | None) -> bool:
     if scope.requesters and requester and not _is_named(scope.requesters, requester):
         return False
     return _labels_fit(scope.labels, place.labels, is_exact=False) and _labels_fit(
@@ -80,7 +80,7 @@ def _labels_fit(wanted: Mapping[str, Sequence[str]], labels: Mapping[str, str], 
     return True
 
 
-def _is_named(requesters: Requesters, requester: Requester) -> bool:
+def _is_named(requesters: Requesters, requester: PolicyRequester) -> bool:
     return (
         (requesters.service_accounts and requester.is_service_account)
         or not requester.emails.isdisjoint(requesters.users)

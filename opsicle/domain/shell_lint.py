@@ -59,9 +59,9 @@ def _use_warnings(command: str, names: dict[str, str]) -> Iterator[str]:
             continue
         if use.name not in names:
             yield f"no variable of this template is called `{use.name}` in commands{nearest(use.name, names)}"
-        if use.place is Place.BARE:
+        if use.place is VariableUse.BARE:
             yield f'`${use.name}` is not in double quotes: a value with spaces or `*` falls apart; write "${use.name}"'
-        elif use.place is Place.ARITHMETIC:
+        elif use.place is VariableUse.ARITHMETIC:
             yield f"`${use.name}` stands inside `$((…))`, where the shell evaluates the value; see that it is a number"
 
 
@@ -76,7 +76,7 @@ def _placeholder_warnings(command: str, names: dict[str, str]) -> Iterator[str]:
             yield f'values are never pasted into commands: `{{{{{match[1]}}}}}` stays as it is; write "${name}"'
 
 
-class Place(Enum):
+class VariableUse(Enum):
     """How the shell treats a variable at the place where it is used."""
 
     BARE = "bare"
@@ -88,23 +88,23 @@ class Use(msgspec.Struct, frozen=True):
     """One expansion of a variable in a command."""
 
     name: str
-    place: Place
+    place: VariableUse
 
 
 class _Context(msgspec.Struct, frozen=True):
     """Something open in the script: what closes it, and whether quotes and comments count inside (`has_words`)."""
 
     closer: str
-    place: Place
+    place: VariableUse
     has_words: bool
 
 
-_SCRIPT = _Context("", Place.BARE, has_words=True)
-_ARITHMETIC = _Context(")", Place.ARITHMETIC, has_words=False)
-_COMMANDS = _Context(")", Place.BARE, has_words=True)
+_SCRIPT = _Context("", VariableUse.BARE, has_words=True)
+_ARITHMETIC = _Context(")", VariableUse.ARITHMETIC, has_words=False)
+_COMMANDS = _Context(")", VariableUse.BARE, has_words=True)
 _OPENED: dict[str, tuple[_Context, ...]] = {
-    '"': (_Context('"', Place.QUOTED, has_words=False),),
-    "`": (_Context("`", Place.BARE, has_words=True),),
+    '"': (_Context('"', VariableUse.QUOTED, has_words=False),),
+    "`": (_Context("`", VariableUse.BARE, has_words=True),),
     "$(": (_COMMANDS,),
     "$((": (_ARITHMETIC, _ARITHMETIC),
 }
@@ -168,7 +168,7 @@ class _Scanner:
             self._open.pop()
         elif token.startswith("${"):
             self._open.append(_Context("}", inside.place, has_words=inside.has_words))
-        elif token == "(" and inside.place is not Place.QUOTED:
+        elif token == "(" and inside.place is not VariableUse.QUOTED:
             self._open.append(_Context(")", inside.place, has_words=inside.has_words))
         elif match.re is _BETWEEN_WORDS and match["delimiter"]:
             self._here_documents.append(_HereDocument(match["delimiter"], is_indented=bool(match["dash"])))
@@ -198,4 +198,4 @@ class _HereDocument(msgspec.Struct, frozen=True):
             return
         for match in re.finditer(r"\\[\s\S]|\$\{?(\w+)", body):
             if match[1]:
-                yield Use(match[1], Place.QUOTED)
+                yield Use(match[1], VariableUse.QUOTED)

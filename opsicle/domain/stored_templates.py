@@ -6,7 +6,7 @@ import json
 
 import msgspec
 
-from opsicle.domain.documents import Place
+from opsicle.domain.documents import DocumentNode
 from opsicle.domain.policies import PolicyUse
 from opsicle.domain.policy_parser import policy_use
 from opsicle.domain.problems import Problems
@@ -43,6 +43,6 @@ def decode_approval(document: str | bytes) -> PolicyUse | None:
 def _use_in(said: object) -> object:
     """Read `approvalPolicy` as it was kept: the document's own mapping."""
     problems = Problems()
-    root = Place(load(json.dumps({"approvalPolicy": said}).encode(), problems), "", problems)
+    root = DocumentNode(load(json.dumps({"approvalPolicy": said}).encode(), problems), "", problems)
     use = policy_use(root.mapping())
     return msgspec.to_builtins(PolicyUse() if len(problems) or use is None else use)

@@ -14,7 +14,7 @@ import msgspec
 
 from opsicle.domain.automations import WorkerLost
 from opsicle.domain.conditions import findings
-from opsicle.domain.documents import Fields, Place
+from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.names import (
     ID,
     ID_RULE,
@@ -91,7 +91,7 @@ _Reader = Callable[[str, dict[str, str], Fields], Document]
 def _parse(source: bytes, readers: dict[str, _Reader]) -> Document:
     """Read the header, then let the reader of the document's type read its `spec`."""
     problems = Problems()
-    root = Place(load(source, problems), "", problems)
+    root = DocumentNode(load(source, problems), "", problems)
     fields = root.mapping()
     document: Document | None = None
     if root.node.kind is Kind.MAPPING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsicle.domain.documents import Fields, Place
+from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.names import ID, ID_RULE, environment_name
 from opsicle.domain.patterns import BadPattern, Pattern
 from opsicle.domain.problems import quoted
@@ -90,7 +90,7 @@ def _options(fields: Fields, variable_type: VariableType) -> tuple[Scalar, ...]:
     return tuple(options)
 
 
-def _option(place: Place) -> Scalar | None:
+def _option(place: DocumentNode) -> Scalar | None:
     content = place.node.content
     if place.node.kind in {Kind.INTEGER, Kind.FLOAT} and isinstance(content, int | float):
         return content

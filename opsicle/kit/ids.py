@@ -10,7 +10,7 @@ _TIME_BITS, _RANDOM_BITS, _DIGIT_BITS = 48, 82, 5
 _STEP_BITS = 64
 
 
-class _Sequence:
+class _IdSequence:
     """Numbers that only grow, whatever the clock does."""
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class _Sequence:
         return self._last
 
 
-_sequence = _Sequence()
+_sequence = _IdSequence()
 
 
 def new_id(now: datetime) -> str:

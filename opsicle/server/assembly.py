@@ -19,39 +19,39 @@ from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.service import Approvals
 from opsicle.server.audit import routes as audit
 from opsicle.server.audit.checkpoints import AuditCheckpoints
-from opsicle.server.audit.remarks import Remarks
+from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.audit.service import Audit
 from opsicle.server.automations import routes as automations
-from opsicle.server.automations.live_streams import Following
-from opsicle.server.automations.retention import Keep, Retention
+from opsicle.server.automations.live_streams import LiveStreams
+from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.automations.service import Automations
 from opsicle.server.channels import routes as channels
 from opsicle.server.channels.chats import Chats
 from opsicle.server.channels.deliveries import Deliveries
-from opsicle.server.channels.delivery_loop import Delivery
+from opsicle.server.channels.delivery_loop import DeliveryLoop
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.channels.kinds.slack.inbox import SlackInbox
 from opsicle.server.channels.kinds.telegram.inbox import TelegramInbox
 from opsicle.server.channels.listeners import ChatListeners
 from opsicle.server.channels.messages import Fact
-from opsicle.server.channels.outbox import Notices
+from opsicle.server.channels.outbox import Outbox
 from opsicle.server.channels.preferences import Preferences
-from opsicle.server.channels.routes import Telling
-from opsicle.server.channels.sender import Sending
+from opsicle.server.channels.routes import ChannelServices
+from opsicle.server.channels.sender import DeliverySender
 from opsicle.server.channels.service import Channels
 from opsicle.server.dispatch import routes as worker_jobs
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.job_logs import JobLogs, LogBounds
 from opsicle.server.dispatch.jobs import Jobs
-from opsicle.server.dispatch.lease_store import Leases
-from opsicle.server.dispatch.lease_service import Leasing
-from opsicle.server.dispatch.order_signer import Orders
+from opsicle.server.dispatch.lease_service import LeaseService
+from opsicle.server.dispatch.lease_store import LeaseStore
+from opsicle.server.dispatch.order_signer import OrderSigner
 from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.dispatch.waiting_kinds import WaitingKinds
-from opsicle.server.dispatch.work_builder import WorkOrders
+from opsicle.server.dispatch.work_builder import WorkBuilder
 from opsicle.server.figures import Figures
 from opsicle.server.fleet.presence import Fleet
-from opsicle.server.fleet.pubsub import Signals
+from opsicle.server.fleet.pubsub import PubSub
 from opsicle.server.http.routing import Route
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.authenticators import Authenticators
@@ -59,7 +59,7 @@ from opsicle.server.identity.login_throttle import LoginThrottle
 from opsicle.server.identity.password_changes import PasswordChanges
 from opsicle.server.identity.passwords import PasswordHasher
 from opsicle.server.identity.routes import accounts, identity
-from opsicle.server.identity.routes.identity import Identity
+from opsicle.server.identity.routes.identity import IdentityServices
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import Vault
@@ -68,9 +68,9 @@ from opsicle.server.members.api_tokens import ApiTokens
 from opsicle.server.members.groups import Groups
 from opsicle.server.members.invitation_links import InvitationLinks
 from opsicle.server.members.invitations import Invitations
-from opsicle.server.members.operator import Provider, ServerStatus
+from opsicle.server.members.operator import ServerOperator, ServerStatus
 from opsicle.server.members.orgs import Orgs
-from opsicle.server.members.permissions import Questions
+from opsicle.server.members.permissions import PermissionChecks
 from opsicle.server.members.recovery import Recovery
 from opsicle.server.members.resets import ForgottenPasswords
 from opsicle.server.members.roles import Roles
@@ -121,7 +121,7 @@ class Core:
     clock: Clock
     seal: Seal
     vault: Vault
-    remarks: Remarks
+    remarks: ServerRemarks
     on_set_up: Callable[[], None] = lambda: None
     has_open_orgs: bool = False
     epoch: Epoch = FIRST_EPOCH
@@ -135,11 +135,11 @@ class Services:
     def __init__(self, core: Core) -> None:
         self.core = core
         self.bindings = Bindings(core.binding_key)
-        self.signals = Signals()
+        self.pubsub = PubSub()
         self.fleet = Fleet(core.clock, core.state.read(list_allowing_shared))
-        self.leases = Leases(core.clock)
+        self.lease_store = LeaseStore(core.clock)
         self.urls = Urls()
-        self.notices = Notices(core.clock, self._describe_approval)
+        self.outbox = Outbox(core.clock, self._describe_approval)
         self._build_identity(core)
         self._build_documents(core)
         self._build_work(core)
@@ -157,7 +157,7 @@ class Services:
         self.throttle = LoginThrottle(state, clock)
         self.apps = Authenticators(state, core.seal, self.throttle, clock)
         self.step_up = StepUp(state, self.apps, clock)
-        self.identity = Identity(
+        self.identity = IdentityServices(
             self.apps,
             self.step_up,
             self.sessions,
@@ -185,57 +185,59 @@ class Services:
         clock, state, bindings = core.clock, core.state, self.bindings
         self.status = ServerStatus(core.epoch, Hold(state, self.fleet, clock), core.remarks)
         self.job_logs = JobLogs(core.logs, clock, core.log_bounds)
-        work_orders = WorkOrders(
-            core.vault, bindings, Orders(core.order_key, clock, core.epoch), core.log_bounds.job_bytes
+        work_builder = WorkBuilder(
+            core.vault, bindings, OrderSigner(core.order_key, clock, core.epoch), core.log_bounds.job_bytes
         )
-        leasing = Leasing(WaitingKinds(state), self.fleet, self.leases, self.signals, self.notices, clock, work_orders)
+        lease_service = LeaseService(
+            WaitingKinds(state), self.fleet, self.lease_store, self.pubsub, self.outbox, clock, work_builder
+        )
         self.epoch_reports = EpochReports(state, self.status.hold, core.order_key.public, core.epoch, clock)
-        self.jobs = Jobs(state, self.job_logs, leasing, self.signals, self.notices, self.epoch_reports, clock)
-        self.dispatch = Dispatch(state, self.jobs, leasing, clock)
-        progress = Progress(self.notices, bindings)
-        self.approvals = Approvals(state, progress, self.apps, self.fleet, self.signals, clock, bindings)
+        self.jobs = Jobs(state, self.job_logs, lease_service, self.pubsub, self.outbox, self.epoch_reports, clock)
+        self.dispatch = Dispatch(state, self.jobs, lease_service, clock)
+        progress = Progress(self.outbox, bindings)
+        self.approvals = Approvals(state, progress, self.apps, self.fleet, self.pubsub, clock, bindings)
         self.automations = Automations(
             state,
             self.job_logs,
             self.dispatch,
             self.fleet,
-            self.signals,
+            self.pubsub,
             clock,
             core.vault,
             progress,
             self.step_up,
             bindings,
         )
-        self.following = Following(self.automations, self.job_logs, self.signals)
-        self.figures = Figures(state, self.fleet, self.notices.ended)
+        self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub)
+        self.figures = Figures(state, self.fleet, self.outbox.ended)
 
     def _build_members(self, core: Core) -> None:
         """People and programs, and the orgs that they belong to."""
         clock, state, sessions, step_up = core.clock, core.state, self.sessions, self.step_up
         self.recovery = Recovery(state, sessions, step_up, self.urls, clock)
-        self.forgotten_passwords = ForgottenPasswords(state, self.notices, clock)
+        self.forgotten_passwords = ForgottenPasswords(state, self.outbox, clock)
         self.users = Users(state, sessions, self.hasher, step_up, clock)
         links = InvitationLinks(self.urls, clock)
         self.invitations = Invitations(state, links, self.accounts, self.hasher, self.throttle, step_up, clock)
         self.orgs = Orgs(state, links, step_up, self.fleet, clock)
-        self.provider = Provider(state, links, sessions, step_up, clock, self.status)
+        self.provider = ServerOperator(state, links, sessions, step_up, clock, self.status)
         self.roles = Roles(state, sessions, step_up, clock)
         self.groups = Groups(state, sessions, step_up, clock)
-        self.questions = Questions(state)
+        self.questions = PermissionChecks(state)
         self.service_accounts = ServiceAccounts(state, sessions, step_up, clock)
         self.tokens = ApiTokens(state, sessions, step_up, clock)
 
     def _build_channels(self, core: Core) -> None:
         """The ways out to people, and back in with what they decide."""
         clock, state, vault, bounds = core.clock, core.state, core.vault, core.egress_bounds
-        self.sending = Sending(state, vault, bounds, self.urls, clock)
-        self.delivery = Delivery(self.sending)
+        self.sender = DeliverySender(state, vault, bounds, self.urls, clock)
+        self.delivery = DeliveryLoop(self.sender)
         self.chats = Chats(state, self.step_up, self.throttle, clock, self.approvals.decide_in_chat)
         self.telegram = TelegramInbox(state, vault, bounds, self.chats, clock)
         self.slack = SlackInbox(state, vault, bounds, self.chats)
         self.listeners = ChatListeners(self.telegram, self.slack)
-        self.telling = Telling(
-            Channels(state, vault, bounds, self.notices, self.step_up, clock),
+        self.channel_services = ChannelServices(
+            Channels(state, vault, bounds, self.outbox, self.step_up, clock),
             Deliveries(state, clock),
             Preferences(state),
             self.chats,
@@ -263,12 +265,12 @@ class Services:
             *groups.routes(self.groups),
             *roles.routes(self.roles, self.questions),
             *templates.routes(self.templates),
-            *automations.routes(self.automations, self.job_logs, self.following),
+            *automations.routes(self.automations, self.job_logs, self.live_streams),
             *workers.routes(self.workers, self.enrolments),
             *secrets.routes(self.secrets),
             *policies.routes(self.policies),
             *approvals.routes(self.approvals),
-            *channels.routes(self.telling),
+            *channels.routes(self.channel_services),
             *audit.routes(self.audit),
             *enrol.routes(self.enrolments),
         ]
@@ -280,7 +282,7 @@ class Services:
             *enrol.worker_routes(self.enrolments),
         ]
 
-    def loops(self, keep: Callable[[], Keep]) -> list[Loop]:
+    def loops(self, keep: Callable[[], RetentionPeriods]) -> list[Loop]:
         """What is to be done again and again; how long things are kept is asked each time."""
         steady = self._if_steady
         retention = Retention(self.core.state, self.job_logs, self.core.clock)
@@ -295,7 +297,7 @@ class Services:
             Loop("sign audit", _SIGN_AUDIT_EVERY_SECONDS, lambda _: self.audit_checkpoints.sign_due()),
             Loop("listen", _LISTEN_EVERY_SECONDS, lambda _: self.listeners.turn()),
             Loop("deliver", _DELIVER_EVERY_SECONDS, self.delivery.turn),
-            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.sending.prune(keep().logs))),
+            Loop("prune deliveries", _PRUNE_LOGS_EVERY_SECONDS, steady(lambda: self.sender.prune(keep().logs))),
             Loop("prune automations", _PRUNE_AUTOMATIONS_EVERY_SECONDS, steady(lambda: retention.prune(keep()))),
             Loop("prune audit", _PRUNE_AUDIT_EVERY_SECONDS, steady(lambda: self._prune_audit(keep().audit))),
         ]

@@ -18,16 +18,15 @@ import gevent
 from gevent.event import Event
 
 from opsicle.domain.errors import Conflict, OpsicleError
-from opsicle.kit import core_dumps
-from opsicle.kit import service_manager
+from opsicle.kit import core_dumps, service_manager
 from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
 from opsicle.security.sealing import Seal
 from opsicle.server.addresses import Addresses
 from opsicle.server.approvals.binding_upgrade import binder
 from opsicle.server.assembly import Core, Services
-from opsicle.server.audit.remarks import Remarks
-from opsicle.server.automations.retention import Keep
+from opsicle.server.audit.remarks import ServerRemarks
+from opsicle.server.automations.retention import RetentionPeriods
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.dispatch.job_logs import MIB, LogBounds
@@ -37,7 +36,7 @@ from opsicle.server.keys.binding_key_file import open_binding_key
 from opsicle.server.keys.master_key_file import MasterKeyFile
 from opsicle.server.keys.order_key_file import open_order_key
 from opsicle.server.keys.vault import Vault
-from opsicle.server.listeners import Frontage
+from opsicle.server.listeners import Listeners
 from opsicle.server.loop import Loop
 from opsicle.server.opening import Opening, OpenState, begin_epoch, open_state, pin_keys
 from opsicle.server.reloading import merged
@@ -62,7 +61,7 @@ _MARK_STATE_EVERY_SECONDS = 5.0
 _WANTED_DESCRIPTORS = 16384
 
 
-class Lifetime:
+class Lifecycle:
     """Starts everything, waits to be told to stop, stops everything."""
 
     def __init__(self, options: ServerOptions, reread: Callable[[], ServerOptions]) -> None:
@@ -89,18 +88,18 @@ class Lifetime:
         with (
             closing(DataFolder.open(options.data_dir)) as folder,
             open_state(folder, self._clock, _die, opening) as opened,
-            closing(self._logs(folder, opened, remarks := Remarks(opened.database, self._clock))) as logs,
+            closing(self._logs(folder, opened, remarks := ServerRemarks(opened.database, self._clock))) as logs,
             closing(Services(self._core(folder, opened, logs, remarks))) as services,
         ):
             self._serve(folder, services, opened)
         log.info("server stopped")
 
-    def _logs(self, folder: DataFolder, opened: OpenState, remarks: Remarks) -> LogDatabase:
+    def _logs(self, folder: DataFolder, opened: OpenState, remarks: ServerRemarks) -> LogDatabase:
         return LogDatabase.open(
             folder.log_database, _die, self._clock.now, remarks.note_lost_logs, is_expected=opened.has_history
         )
 
-    def _core(self, folder: DataFolder, opened: OpenState, logs: LogDatabase, remarks: Remarks) -> Core:
+    def _core(self, folder: DataFolder, opened: OpenState, logs: LogDatabase, remarks: ServerRemarks) -> Core:
         """Everything that the services stand on. Raises Conflict for keys that are lost, or another server's."""
         state, options = opened.database, self._options
         authority = folder.authority(self._clock.now())
@@ -135,21 +134,21 @@ class Lifetime:
         options, now = self._options, self._clock.now()
         addresses = Addresses(options, socket.gethostname())
         tls = Tls(folder, services.core.authority, addresses.certificate_names, now, TLS_VERSIONS[options.tls_min])
-        frontage = Frontage(options, services, tls, now)
+        listeners = Listeners(options, services, tls, now)
         urls = services.urls
-        urls.url, urls.worker_url = addresses.url(frontage.user_port), addresses.worker_url(frontage.worker_port)
+        urls.url, urls.worker_url = addresses.url(listeners.user_port), addresses.worker_url(listeners.worker_port)
         services.jobs.recover()
-        services.sending.recover()
+        services.sender.recover()
         loops = [
             *services.loops(lambda: _kept(self._options)),
-            Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda _: frontage.renew(self._clock.now())),
+            Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda _: listeners.renew(self._clock.now())),
             Loop("mark state", _MARK_STATE_EVERY_SECONDS, lambda _: opened.marker.write()),
         ]
         for loop in loops:
             loop.start()
-        frontage.start()
+        listeners.start()
         self._announce(folder, services)
-        self._on_hangup = partial(self._reload, services, frontage)
+        self._on_hangup = partial(self._reload, services, listeners)
         gc.collect()
         gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
         check = IntegrityCheck(folder.state_database, _refuse)
@@ -159,13 +158,13 @@ class Lifetime:
         log.info("server stopping")
         service_manager.tell(service_manager.STOPPING)
         check.stop()
-        frontage.stop(FINISH_SECONDS)
+        listeners.stop(FINISH_SECONDS)
         for loop in loops:
             loop.stop(_LOOP_SECONDS)
         services.audit_checkpoints.sign_all()
         opened.marker.write()
 
-    def _reload(self, services: Services, frontage: Frontage) -> None:
+    def _reload(self, services: Services, listeners: Listeners) -> None:
         """Read certificates and settings anew; with settings that are wrong, go on as before."""
         service_manager.tell_reloading()
         try:
@@ -175,7 +174,7 @@ class Lifetime:
             log.warning("settings not taken up", extra={"reason": error.message, "hint": error.hint})
         else:
             self._take(new, services)
-        frontage.renew(self._clock.now())
+        listeners.renew(self._clock.now())
         service_manager.tell(service_manager.READY)
 
     def _take(self, new: ServerOptions, services: Services) -> None:
@@ -219,8 +218,8 @@ class Lifetime:
         )
 
 
-def _kept(options: ServerOptions) -> Keep:
-    return Keep(
+def _kept(options: ServerOptions) -> RetentionPeriods:
+    return RetentionPeriods(
         logs=options.keep_logs,
         audit=options.keep_audit,
         automations=options.keep_automations,

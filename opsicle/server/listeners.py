@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 _WARN_AGAIN_AFTER = timedelta(days=1)
 
 
-class Frontage:
+class Listeners:
     """Owns both listeners: `start` opens them for requests, `stop` ends them in an orderly way."""
 
     def __init__(self, options: ServerOptions, services: Services, tls: Tls, now: datetime) -> None:

@@ -16,9 +16,9 @@ def run(options: ServerOptions, reread: Callable[[], ServerOptions]) -> None:
     options.check()
     _patch_standard_library()
 
-    from opsicle.server.lifecycle import Lifetime
+    from opsicle.server.lifecycle import Lifecycle
 
-    Lifetime(options, reread).run()
+    Lifecycle(options, reread).run()
 
 
 def _patch_standard_library() -> None:

@@ -32,7 +32,7 @@ def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[
         return None, error
 
 
-class OneThread:
+class WorkerThread:
     """A thread of its own for one kind of work that is short and comes often; belongs to the hub that makes it.
 
     Does what `run_in` with a pool of one does, at two thirds of the cost: with one queue that blocks in C, and one

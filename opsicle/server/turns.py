@@ -72,7 +72,7 @@ class FairTurns:
         next_one.set()
 
 
-class AtOnce:
+class ConcurrencyLimit:
     """At most so many of one org at the same time, and never a queue: for what goes on for long."""
 
     def __init__(self, what: str, most: int) -> None:

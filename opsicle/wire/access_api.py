@@ -36,7 +36,7 @@ class UpdateRoleRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
     rules: Rules | msgspec.UnsetType = msgspec.UNSET
 
 
-class Answer(msgspec.Struct, kw_only=True):
+class PermissionAnswer(msgspec.Struct, kw_only=True):
     """Whether somebody may do something. `rule` decided it, "" if there is none about it; `source` says whose it is."""
 
     user: str

@@ -8,7 +8,7 @@ import msgspec
 
 from opsicle.domain.approvals import ApprovalState, GateState, Verdict
 from opsicle.domain.bounds import Reason, Word
-from opsicle.domain.policies import Order
+from opsicle.domain.policies import GateOrder
 from opsicle.domain.templates import Phase, Value, Variable
 from opsicle.wire.user_api import Person
 
@@ -102,7 +102,7 @@ class Approval(ApprovalSummary, kw_only=True):
     manifest_digest: str
     is_intact: bool
     stricter_since: str
-    order: Order
+    order: GateOrder
     gates: list[GateView]
     display_name: str
     phases: list[Phase]
@@ -135,6 +135,6 @@ class ApprovalNeed(msgspec.Struct, kw_only=True):
     is_needed: bool
     policy: str = ""
     is_default: bool = False
-    order: Order = Order.SEQUENTIAL
+    order: GateOrder = GateOrder.SEQUENTIAL
     gates: list[GateNeed] = []
     problem: str = ""

@@ -41,7 +41,7 @@ class RecoveryCodes(msgspec.Struct):
     codes: list[str]
 
 
-class StepUp(msgspec.Struct):
+class StepUpValidity(msgspec.Struct):
     """Until when this session need not show another code."""
 
     expires_at: datetime

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.errors import Problem
-from opsicle.domain.policies import Gate, Order, Scope
+from opsicle.domain.policies import Gate, GateOrder, Scope
 from opsicle.wire.user_api import Person
 
 
@@ -43,7 +43,7 @@ class PolicyVersion(msgspec.Struct, kw_only=True):
     version: int
     latest_version: int
     digest: str
-    order: Order
+    order: GateOrder
     gates: list[Gate]
     applies_to: list[Scope]
     source: str

@@ -53,7 +53,7 @@ class LostJob:
         pending = (index for index, report in enumerate(self.reports) if report.state is StepState.PENDING)
         return [index for index in pending if self.plan.work.phases[index].when is When.ALWAYS]
 
-    def objection(self) -> str:
+    def refusal_reason(self) -> str:
         """Why clean-up phases cannot run, "" if nothing here stands in their way."""
         if self.plan is None or self.plan.boot != process.boot_id():
             return "the machine was started anew"

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from opsicle.wire.jobs import STDERR, STDOUT, CommandReport, PhaseReport, StepState
-from opsicle.worker.output import Output, now_ms
+from opsicle.worker.output import JobOutput, now_ms
 from opsicle.worker.process import Child
 from opsicle.worker.process_tree import JobTree, TreeStop, end_tree
 from opsicle.worker.script import read_borders
 from opsicle.worker.waiting import Cancellation, Waiter
 
 
-class Marks:
+class MarkerPipe:
     """The named pipe through which shells tell of their commands' borders; made when it is first needed.
 
     `hand_over` gives it to the user as whom they run.
@@ -61,12 +61,12 @@ class Marks:
             self._fd = None
 
 
-class Surroundings(NamedTuple):
+class RunContext(NamedTuple):
     """What the tries of a job share."""
 
     waiter: Waiter
-    output: Output
-    marks: Marks
+    output: JobOutput
+    marker_pipe: MarkerPipe
     tree: JobTree
     cancellation: Cancellation
     grace_seconds: float
@@ -86,7 +86,7 @@ class Limits(NamedTuple):
 class Attempt:
     """Follows one running shell and keeps the phase's report up to date. `number` counts all tries of the job."""
 
-    def __init__(self, around: Surroundings, report: PhaseReport, number: int) -> None:
+    def __init__(self, around: RunContext, report: PhaseReport, number: int) -> None:
         self._around = around
         self._report = report
         self._number = number
@@ -102,7 +102,7 @@ class Attempt:
         if count:
             self._begin_command(0)
         if count > 1:
-            self._around.waiter.watch(self._around.marks.open(), self._pass_borders)
+            self._around.waiter.watch(self._around.marker_pipe.open(), self._pass_borders)
 
     def refuse(self, explanation: str, exit_code: int) -> None:
         """Record that the shell could not even be started."""
@@ -164,14 +164,14 @@ class Attempt:
             self._around.output.drain()
 
     def _pass_borders(self) -> None:
-        written = self._around.marks.read()
-        borders = [border for border in read_borders(written, self._number) if self._is_next(border.next_command)]
-        if not borders:
+        written = self._around.marker_pipe.read()
+        markers = [marker for marker in read_borders(written, self._number) if self._is_next(marker.next_command)]
+        if not markers:
             return
         self._around.output.drain()  # what is there was printed before the border, or hardly after it
-        for border in borders:
-            self._end_command(StepState.SUCCEEDED, border.exit_code)
-            self._begin_command(border.next_command)
+        for marker in markers:
+            self._end_command(StepState.SUCCEEDED, marker.exit_code)
+            self._begin_command(marker.next_command)
         self._around.tell()
 
     def _is_next(self, number: int) -> bool:
@@ -201,7 +201,7 @@ class Attempt:
         report.explanation = explanation
 
 
-def stop_tree(around: Surroundings, *, in_sessions: bool = False) -> int:
+def stop_tree(around: RunContext, *, in_sessions: bool = False) -> int:
     """End the job's processes (TERM, grace, KILL) and take their last words. Returns how many could not be ended.
 
     `in_sessions` spares those that made a session of their own, as daemons do.

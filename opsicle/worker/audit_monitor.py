@@ -19,7 +19,7 @@ from opsicle.wire.audit import SeenCheckpoint
 log = logging.getLogger(__name__)
 
 
-class Witness:
+class AuditMonitor:
     """What one worker has seen of the record, in a file of its data folder. Used by the poller's thread alone.
 
     `report` is what the server is to be told with the next poll, "" for nothing; `reported` says that it has been.

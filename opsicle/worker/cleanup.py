@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 
-from opsicle.worker.identity import DataFolder
+from opsicle.worker.identity import WorkerDataFolder
 from opsicle.worker.private_files import private_folder, remove_leftovers
 from opsicle.worker.workspace import remove_folder
 
 log = logging.getLogger(__name__)
 
 
-def remove(folder: DataFolder, open_jobs: set[str]) -> None:
+def remove(folder: WorkerDataFolder, open_jobs: set[str]) -> None:
     """Remove the spools and workspaces of all but the open jobs. Raises OSError if the folders cannot be read."""
     for path in folder.spool.iterdir():
         if path.name.partition(".")[0] not in open_jobs:

@@ -52,7 +52,7 @@ AWAY = (Unreachable, errors.Unavailable, TooManyRequests, Internal, ClockOff)
 """The server cannot answer now, or this machine's clock is wrong: the same call may go well later."""
 
 
-class Connection:
+class ServerConnection:
     """The way to one server. Safe to use from any thread; each call takes a kept connection, or makes one."""
 
     def __init__(self, identity: Identity) -> None:
@@ -130,7 +130,7 @@ class Connection:
             if self._polling:
                 self._polling.abort()
 
-    def insist(
+    def retry(
         self,
         path: str,
         message: msgspec.Struct,
@@ -165,7 +165,7 @@ class Connection:
                 backoff.reset()
 
     def wake(self) -> None:
-        """Let those who `insist` look at their `until` now."""
+        """Let those who `retry` look at their `until` now."""
         with self._reached:
             self._reached.notify_all()
 

@@ -13,9 +13,9 @@ import msgspec
 
 from opsicle.domain.errors import ClockOff, Conflict, NotAuthenticated, OpsicleError, Unreachable
 from opsicle.worker import signing
-from opsicle.worker.connection import Connection
+from opsicle.worker.connection import ServerConnection
 from opsicle.worker.enrolment import token_digest
-from opsicle.worker.identity import DataFolder, Identity, has_expired
+from opsicle.worker.identity import Identity, WorkerDataFolder, has_expired
 from opsicle.worker.signing import EnrolQuestion, LocateQuestion, RenewQuestion
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ _MOST_URLS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Introduction:
+class EnrolmentInfo:
     """What a worker says of itself when it enrols, and where it looks for its server (`server_urls`, tried in turn)."""
 
     join: str = ""
@@ -39,7 +39,7 @@ class Introduction:
     server_urls: tuple[str, ...] = ()
 
 
-def obtain_identity(folder: DataFolder, introduction: Introduction) -> Identity:
+def obtain_identity(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Identity:
     """The identity in the data folder, or a new one for the join token if there is none or it is of no use any more.
 
     A token that is not needed is not used up: it says where the server is now. Raises Conflict if the folder belongs to
@@ -59,7 +59,7 @@ def obtain_identity(folder: DataFolder, introduction: Introduction) -> Identity:
     return _moved(identity, introduction)
 
 
-def _enrolled(folder: DataFolder, introduction: Introduction) -> Identity:
+def _enrolled(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Identity:
     """A new identity for the join token."""
     if not introduction.join:
         raise NotAuthenticated(
@@ -75,7 +75,7 @@ def _enrolled(folder: DataFolder, introduction: Introduction) -> Identity:
     return identity
 
 
-def _enrolled_anew(folder: DataFolder, introduction: Introduction, old: Identity) -> Identity:
+def _enrolled_anew(folder: WorkerDataFolder, introduction: EnrolmentInfo, old: Identity) -> Identity:
     """A new identity in the place of one that is of no use any more, or the old one if the clock may be to blame.
 
     A clock that is ahead makes a good certificate look expired. Then the server refuses, or the token is the one with
@@ -92,7 +92,7 @@ def _enrolled_anew(folder: DataFolder, introduction: Introduction, old: Identity
     return old
 
 
-def _moved(identity: Identity, introduction: Introduction) -> Identity:
+def _moved(identity: Identity, introduction: EnrolmentInfo) -> Identity:
     """The identity with the addresses that the options and a token name, if there are any, before those it knew."""
     urls: list[str] = []
     if introduction.join:
@@ -102,7 +102,7 @@ def _moved(identity: Identity, introduction: Introduction) -> Identity:
     return _with_urls(identity, urls)
 
 
-def keep_address(folder: DataFolder, url: str) -> None:
+def keep_address(folder: WorkerDataFolder, url: str) -> None:
     """Keep where the server was reached, so that the next start needs no option to find it."""
     identity = folder.load_identity()
     if identity is None or identity.worker_url == url:
@@ -140,7 +140,7 @@ def _url_of_token(token_text: str, identity: Identity) -> list[str]:
 class Renewal:
     """Knows when this worker's certificate is to be renewed, and does it: at half its life, give or take a tenth."""
 
-    def __init__(self, folder: DataFolder, connection: Connection, identity: Identity) -> None:
+    def __init__(self, folder: WorkerDataFolder, connection: ServerConnection, identity: Identity) -> None:
         self._folder = folder
         self._connection = connection
         self._plan(identity)

@@ -21,7 +21,7 @@ import msgspec
 from opsicle.domain.errors import ClockOff, Conflict, Internal, NotAuthenticated, OpsicleError, Unreachable
 from opsicle.kit.backoff import Backoff
 from opsicle.wire.worker_api import Enrolment, EnrolPlace, EnrolReply, EnrolRequest, RenewReply, RenewRequest
-from opsicle.worker.connection import Connection, problem_of, reason_of
+from opsicle.worker.connection import ServerConnection, problem_of, reason_of
 from opsicle.worker.identity import Identity
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def enrol(token_text: str, name: str, labels: dict[str, str], slots: int) -> Ide
     )
 
 
-def renew(connection: Connection, identity: Identity) -> Identity:
+def renew(connection: ServerConnection, identity: Identity) -> Identity:
     """A new key and a certificate for it, asked for over the old one. Raises what the call raises."""
     from opsicle.security import certificates
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from opsicle.worker.job import Job
+from opsicle.worker.job import HeldJob
 
 
 class HeldJobs:
@@ -12,26 +12,26 @@ class HeldJobs:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, HeldJob] = {}
 
-    def add(self, job: Job) -> bool:
+    def add(self, job: HeldJob) -> bool:
         """Hold a job. False if one with its id is held already."""
         with self._changed:
             return self._jobs.setdefault(job.id, job) is job
 
-    def remove(self, job: Job) -> bool:
+    def remove(self, job: HeldJob) -> bool:
         """Hold it no more; harmless to call again. Returns whether none is held now."""
         with self._changed:
             self._jobs.pop(job.id, None)
             self._changed.notify_all()
             return not self._jobs
 
-    def find(self, job_id: str) -> Job | None:
+    def find(self, job_id: str) -> HeldJob | None:
         """Return the job of that id, or None."""
         with self._changed:
             return self._jobs.get(job_id)
 
-    def all(self) -> list[Job]:
+    def all(self) -> list[HeldJob]:
         """Return the jobs held now."""
         with self._changed:
             return list(self._jobs.values())

@@ -57,7 +57,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     is_shared: bool = False
 
 
-class DataFolder:
+class WorkerDataFolder:
     """A worker's data folder, locked for this process until `close`."""
 
     def __init__(self, path: Path) -> None:

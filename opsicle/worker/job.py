@@ -13,7 +13,7 @@ from opsicle.worker.waiting import Cancellation
 log = logging.getLogger(__name__)
 
 
-class Job:
+class HeldJob:
     """One job that this worker holds. `is_dropped`: the server wants to hear no more of it."""
 
     def __init__(self, job_id: str, fence: int, spool: Spool, shipper: LogShipper, journal: Journal) -> None:

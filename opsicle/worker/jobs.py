@@ -14,7 +14,7 @@ import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import LeaseLost, LogIncomplete, NotAllowed, NotAuthenticated, OpsicleError
-from opsicle.domain.manifests import Order, digest
+from opsicle.domain.manifests import WorkOrder, digest
 from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, Work
 from opsicle.wire.worker_api import (
     Done,
@@ -26,21 +26,21 @@ from opsicle.wire.worker_api import (
     RunningJob,
     StartRequest,
 )
-from opsicle.worker.run_as import Accounts
 from opsicle.worker.after_crash import TOO_LATE, LostJob, plan_for
-from opsicle.worker.connection import AWAY, Connection
+from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.held_jobs import HeldJobs
-from opsicle.worker.identity import DataFolder
-from opsicle.worker.job import Job
+from opsicle.worker.identity import WorkerDataFolder
+from opsicle.worker.job import HeldJob
 from opsicle.worker.job_threads import JobThreads
 from opsicle.worker.journal import ChildProcess, JobEntry, Journal
 from opsicle.worker.log_shipper import LogShipper
 from opsicle.worker.output import now_ms
 from opsicle.worker.private_files import private_folder
-from opsicle.worker.process import Account
-from opsicle.worker.runner import Host, Runner, kill_leftovers
+from opsicle.worker.process import OsAccount
+from opsicle.worker.run_as import JobAccounts
+from opsicle.worker.runner import Runner, RunnerHost, kill_leftovers
 from opsicle.worker.runtimes.subprocess import base_environment
-from opsicle.worker.spool import Room, Spool
+from opsicle.worker.spool import Spool, SpoolQuota
 from opsicle.worker.verification import Refused, Untimely, Verifier
 from opsicle.worker.workspace import remove_folder
 
@@ -58,7 +58,7 @@ class _JournalFailed(Exception):
     """What was written to the journal may not be on the disk; the message says why. Never leaves this module."""
 
 
-class Jobs:
+class JobSupervisor:
     """The table of held jobs, and what is done with each. Safe to use from any thread.
 
     `verifier` says what of the work that comes was ordered; nothing else is begun.
@@ -69,11 +69,11 @@ class Jobs:
 
     def __init__(  # noqa: PLR0913, PLR0917 - what jobs touch
         self,
-        folder: DataFolder,
-        connection: Connection,
+        folder: WorkerDataFolder,
+        connection: ServerConnection,
         journal: Journal,
         verifier: Verifier,
-        room: Room,
+        room: SpoolQuota,
         on_rejected: Callable[[OpsicleError], None],
         on_idle: Callable[[], None],
     ) -> None:
@@ -85,7 +85,7 @@ class Jobs:
         self._room = room
         self._on_rejected = on_rejected
         self._on_idle = on_idle
-        self.accounts, self.boot_id = Accounts(), ""
+        self.accounts, self.boot_id = JobAccounts(), ""
         self.shipper = LogShipper(connection)
         self.takes_more = True
         self.was_answered = threading.Event()
@@ -109,7 +109,7 @@ class Jobs:
             log.error("a job's id cannot be used", extra={"job_id": work.job_id})
             return
         spool = Spool(self._folder.spool, work.job_id, self._room)
-        job = Job(work.job_id, work.fence, spool, self.shipper, self._journal)
+        job = HeldJob(work.job_id, work.fence, spool, self.shipper, self._journal)
         if self._held.add(job):
             self._begin(lambda: self._carry_out(job, work), job)
 
@@ -117,7 +117,7 @@ class Jobs:
         """Bring to an end what an earlier life of the worker left, as far as anybody can say how it ended."""
         for entry in self._journal.open_jobs():
             spool = Spool.recover(self._folder.spool, entry.job_id, self._room)
-            job = Job(entry.job_id, entry.fence, spool, self.shipper, self._journal)
+            job = HeldJob(entry.job_id, entry.fence, spool, self.shipper, self._journal)
             if self._held.add(job):
                 self._begin(lambda job=job, entry=entry: self._settle(job, entry), job)  # type: ignore[misc]
 
@@ -158,7 +158,7 @@ class Jobs:
         for job in self._held.all():
             kill_leftovers(job.id, grace_seconds=0)
 
-    def _begin(self, task: Callable[[], None], job: Job) -> None:
+    def _begin(self, task: Callable[[], None], job: HeldJob) -> None:
         def run() -> None:
             try:
                 task()
@@ -169,14 +169,14 @@ class Jobs:
 
         self._threads.run(run)
 
-    def _let_go(self, job: Job) -> None:
+    def _let_go(self, job: HeldJob) -> None:
         is_idle = self._held.remove(job)
         if not self.can_begin:
             self._connection.interrupt_poll()  # the server hears that this worker holds it no more, and wants none
         if is_idle:
             self._on_idle()
 
-    def _carry_out(self, job: Job, work: Work) -> None:
+    def _carry_out(self, job: HeldJob, work: Work) -> None:
         """From the lease to the acknowledged end. Nothing is executed that was not ordered, or was before.
 
         And nothing before the journal and the server know.
@@ -203,7 +203,7 @@ class Jobs:
         self._note_end(job, outcome)
         self._report(job, outcome, job.spool.end)
 
-    def _may_start(self, job: Job, order: Order) -> bool:
+    def _may_start(self, job: HeldJob, order: WorkOrder) -> bool:
         try:
             self._journal.take_up(order, job.id, job.fence)
             self._journal.starting(job.id, job.fence)
@@ -214,7 +214,7 @@ class Jobs:
             return False
         try:
             start = StartRequest(job.fence)
-            return self._told(job, lambda: self._insist(job, "start", start, Done, besides=self._sync)) is not None
+            return self._told(job, lambda: self._retry(job, "start", start, Done, besides=self._sync)) is not None
         except _JournalFailed as failure:  # the server may have heard of it, so it is to hear of the end as well
             log.error("the journal is not durable: job not begun", extra={"job_id": job.id, "reason": str(failure)})  # noqa: TRY400
             explanation = f"the worker's disk failed, and nothing was run: {failure}"
@@ -228,25 +228,25 @@ class Jobs:
         except OSError as error:
             raise _JournalFailed(error.strerror or str(error)) from error
 
-    def _refuse(self, job: Job, refused: Refused) -> None:
+    def _refuse(self, job: HeldJob, refused: Refused) -> None:
         """Carry nothing out, and say so here and to the server. What an earlier order has left stays as it is."""
         log.error("order refused: nothing of it is run", extra={"job_id": job.id, "reason": str(refused)})
         request = RefuseRequest(job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, Untimely), now_ms())
         request.newer_epoch = refused.proof
         try:
-            self._insist(job, "refuse", request, Done)
+            self._retry(job, "refuse", request, Done)
         except (NotAuthenticated, NotAllowed) as error:
             self._on_rejected(error)
         except OpsicleError as error:
             log.warning("the server does not take the refusal", extra={"job_id": job.id, "reason": error.message})
 
-    def _account_for(self, org_id: str) -> Account | None:
+    def _account_for(self, org_id: str) -> OsAccount | None:
         try:
             return self.accounts.find(org_id)
         except LookupError:
             raise Refused("this worker runs each org's jobs as a user of its own, and has none for this org") from None
 
-    def _run(self, job: Job, work: Work, account: Account | None, org_id: str) -> Outcome:
+    def _run(self, job: HeldJob, work: Work, account: OsAccount | None, org_id: str) -> Outcome:
         try:
             if plan := plan_for(work, org_id):
                 self._note(job, lambda: self._journal.clean_up(job.id, plan))
@@ -256,8 +256,8 @@ class Jobs:
             kill_leftovers(job.id)
             return Outcome(state=JobState.UNKNOWN, phases=(), explanation="the worker failed while it ran the job")
 
-    def _runner(self, job: Job, work: Work, account: Account | None) -> Runner:
-        host = Host(
+    def _runner(self, job: HeldJob, work: Work, account: OsAccount | None) -> Runner:
+        host = RunnerHost(
             workspace_root=self._folder.workspaces,
             account=account,
             environment=base_environment(account),
@@ -268,7 +268,7 @@ class Jobs:
         )
         return Runner(work, job.log, host, job.cancellation)
 
-    def _settle(self, job: Job, entry: JobEntry) -> None:
+    def _settle(self, job: HeldJob, entry: JobEntry) -> None:
         """An earlier life of the worker ended in the midst of this job: report what can be said of it."""
         child = entry.children[-1] if entry.children else None
         survivors = kill_leftovers(job.id, *((child.pid, child.life) if child else ()))
@@ -286,7 +286,7 @@ class Jobs:
         log.warning("job of an earlier life is reported", extra={"job_id": job.id, "state": outcome.state})
         self._report(job, outcome, log_bytes)
 
-    def _clean_up(self, job: Job, lost: LostJob) -> Outcome | None:
+    def _clean_up(self, job: HeldJob, lost: LostJob) -> Outcome | None:
         """Run the clean-up phases that a lost job still has, if that can and may be. None: leave it for the next life.
 
         The server is asked first, and only when a poll has renewed the lease: so nobody else runs the job by then.
@@ -294,13 +294,13 @@ class Jobs:
         phases = lost.to_clean_up
         if lost.plan is None or not phases:
             return lost.outcome()
-        if why_not := lost.objection():
+        if why_not := lost.refusal_reason():
             return lost.outcome(why_not)
         self.was_answered.wait()
         try:
             account = self._account_for(lost.plan.org_id)
-            self._insist(job, "start", StartRequest(job.fence), Done)
-            durable_to = self._insist(job, "log", LogRequest(fence=job.fence), LogReply).durable_to
+            self._retry(job, "start", StartRequest(job.fence), Done)
+            durable_to = self._retry(job, "log", LogRequest(fence=job.fence), LogReply).durable_to
         except Refused as refused:
             return lost.outcome(str(refused))
         except AWAY:
@@ -317,18 +317,18 @@ class Jobs:
             return None
         return lost.outcome(ran=phases)
 
-    def _note(self, job: Job, write: Callable[[], None]) -> None:
+    def _note(self, job: HeldJob, write: Callable[[], None]) -> None:
         """Write to the journal what helps a next life; the job goes on without, as its processes carry marks, too."""
         try:
             write()
         except OSError as error:
             log.warning("the journal cannot be written", extra={"job_id": job.id, "reason": str(error)})
 
-    def _note_end(self, job: Job, outcome: Outcome) -> None:
+    def _note_end(self, job: HeldJob, outcome: Outcome) -> None:
         # If it cannot be noted the server is told all the same; only a crash before that would lose the outcome.
         self._note(job, lambda: self._journal.finished(job.id, outcome, job.spool.end))
 
-    def _keep_end(self, job: Job) -> None:
+    def _keep_end(self, job: HeldJob) -> None:
         """The server could not be told at once: let the outcome and the rest of the log outlive this machine."""
         try:
             job.spool.sync()
@@ -336,7 +336,7 @@ class Jobs:
         except OSError as error:
             log.warning("how a job ended is not durable", extra={"job_id": job.id, "reason": str(error)})
 
-    def _report(self, job: Job, outcome: Outcome, log_bytes: int) -> None:
+    def _report(self, job: HeldJob, outcome: Outcome, log_bytes: int) -> None:
         """Deliver the rest of the log and the outcome, however long the server is away."""
         reply = self._told(job, lambda: self._deliver(job, outcome, log_bytes))
         if reply is None:
@@ -346,7 +346,7 @@ class Jobs:
         for work in reply.work:
             self.take(work)
 
-    def _deliver(self, job: Job, outcome: Outcome, log_bytes: int) -> FinishReply:
+    def _deliver(self, job: HeldJob, outcome: Outcome, log_bytes: int) -> FinishReply:
         while True:
             chunks = tuple(job.spool.read())
             if not chunks or chunks[-1][0] + len(chunks[-1][4]) >= log_bytes:
@@ -360,22 +360,22 @@ class Jobs:
                     boot_id=self.boot_id,
                 )
                 try:
-                    return self._insist(job, "finish", finish, FinishReply, on_away=partial(self._keep_end, job))
+                    return self._retry(job, "finish", finish, FinishReply, on_away=partial(self._keep_end, job))
                 except LogIncomplete:  # all that is left of it was sent
                     job.log.lost(finish, job.spool.acknowledged)
                     continue
             request = LogRequest(fence=job.fence, chunks=chunks, is_after_loss=job.log.is_after_loss)
-            reply = self._insist(job, "log", request, LogReply, on_away=partial(self._keep_end, job))
+            reply = self._retry(job, "log", request, LogReply, on_away=partial(self._keep_end, job))
             job.log.acknowledge(request, reply)
 
-    def _insist(
-        self, job: Job, call: str, message: msgspec.Struct, reply: type[Reply], **hooks: Callable[[], None]
+    def _retry(
+        self, job: HeldJob, call: str, message: msgspec.Struct, reply: type[Reply], **hooks: Callable[[], None]
     ) -> Reply:
         """Ask about a job until there is an answer, or it is no use any more; `hooks` are those of the connection."""
         path = f"/worker/v1/jobs/{job.id}/{call}"
-        return self._connection.insist(path, message, reply, until=lambda: job.is_dropped or self._is_ending, **hooks)
+        return self._connection.retry(path, message, reply, until=lambda: job.is_dropped or self._is_ending, **hooks)
 
-    def _told(self, job: Job, tell: Callable[[], Reply]) -> Reply | None:
+    def _told(self, job: HeldJob, tell: Callable[[], Reply]) -> Reply | None:
         """Tell the server something of a job; None if it has, or wants, nothing to do with it."""
         try:
             return tell()
@@ -394,7 +394,7 @@ class Jobs:
             self._close(job)
         return None
 
-    def _close(self, job: Job) -> None:
+    def _close(self, job: HeldJob) -> None:
         """Nothing is left to do. The journal first: a crash in between leaves files, never a second report."""
         self._note(job, lambda: self._journal.closed(job.id))
         job.spool.discard()

@@ -32,11 +32,11 @@ from pathlib import Path
 
 import msgspec
 
-from opsicle.domain.manifests import Order
+from opsicle.domain.manifests import WorkOrder
 from opsicle.kit import files
 from opsicle.wire.jobs import Outcome, PhaseReport, Work
 from opsicle.worker.ran_automations import Ran, RanAutomations
-from opsicle.worker.replay_guard import SpentOrder, SpentOrders
+from opsicle.worker.replay_guard import ReplayGuard, SpentOrder
 from opsicle.worker.verification import Refused
 
 log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class _Finished(msgspec.Struct, tag="finished", frozen=True):
     log_bytes: int
 
 
-class _Closed(msgspec.Struct, tag="closed", frozen=True):
+class _JournalClosed(msgspec.Struct, tag="closed", frozen=True):
     job_id: str
 
 
@@ -126,7 +126,7 @@ class _Forgotten(msgspec.Struct, tag="forgotten", frozen=True):
     up_to: datetime
 
 
-_JobLine = _Starting | _CleanUp | _Begun | _Masked | _Child | _Progress | _Finished | _Closed
+_JobLine = _Starting | _CleanUp | _Begun | _Masked | _Child | _Progress | _Finished | _JournalClosed
 _Line = _Spent | _Ran | _Forgotten | _JobLine
 _decode = msgspec.json.Decoder(_Line).decode
 _encode = msgspec.json.Encoder().encode
@@ -138,7 +138,7 @@ class Journal:
     def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._path = path
         self._now = now
-        self._spent = SpentOrders()
+        self._replay_guard = ReplayGuard()
         self._ran = RanAutomations()
         self._open: dict[str, JobEntry] = {}
         for line in _read(path):
@@ -155,7 +155,7 @@ class Journal:
         with self._lock:
             return list(self._open.values())
 
-    def take_up(self, order: Order, job_id: str, fence: int) -> None:
+    def take_up(self, order: WorkOrder, job_id: str, fence: int) -> None:
         """Note that an order is about to be carried out. Raises Refused if it, or what it orders, was before."""
         if not self.spend(SpentOrder(job_id, fence, order.nonce, order.expires_at)):
             raise Refused("its order was carried out before")
@@ -178,7 +178,7 @@ class Journal:
     def spend(self, order: SpentOrder) -> bool:
         """Take up an order, unless that was done before: then False."""
         with self._lock:
-            if self._spent.has(order):
+            if self._replay_guard.has(order):
                 return False
             self._write(_Spent(order))
             return True
@@ -213,7 +213,7 @@ class Journal:
 
     def closed(self, job_id: str) -> None:
         """Note that nothing is left to do for this job."""
-        self._append(_Closed(job_id))
+        self._append(_JournalClosed(job_id))
         if self._size > self._compact_at:
             with self._sync_lock, self._lock:
                 self._rewrite()
@@ -252,7 +252,7 @@ class Journal:
             self._lines_synced = written
 
     def _rewrite(self) -> None:
-        self._spent.forget(self._now())
+        self._replay_guard.forget(self._now())
         self._ran.forget(self._now())
         content = b"".join(_sealed(line) for line in self._lines())
         files.replace(self._path, content)
@@ -265,22 +265,22 @@ class Journal:
 
     def _lines(self) -> Iterator[_Line]:
         """All that still matters."""
-        if self._spent.forgotten_to:
-            yield _Forgotten(self._spent.forgotten_to)
+        if self._replay_guard.forgotten_to:
+            yield _Forgotten(self._replay_guard.forgotten_to)
         for ran in self._ran:
             yield _Ran(ran)
-        for order in self._spent:
+        for order in self._replay_guard:
             yield _Spent(order)
         for entry in self._open.values():
             yield from _lines_of(entry)
 
     def _apply(self, line: _Line) -> None:
         if isinstance(line, _Spent):
-            self._spent.add(line.order)
+            self._replay_guard.add(line.order)
         elif isinstance(line, _Ran):
             self._ran.add(line.ran)
         elif isinstance(line, _Forgotten):
-            self._spent.forgotten_to = line.up_to
+            self._replay_guard.forgotten_to = line.up_to
         else:
             _apply(self._open, line)
 
@@ -318,7 +318,7 @@ def _apply(entries: dict[str, JobEntry], line: _JobLine) -> None:
     entry = entries.get(line.job_id)
     if entry is None:
         return  # its `starting` was damaged: the server will find the job lost
-    if isinstance(line, _Closed):
+    if isinstance(line, _JournalClosed):
         del entries[line.job_id]
     else:
         _add(entry, line)

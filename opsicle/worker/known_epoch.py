@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from opsicle.domain.manifests import Order
+from opsicle.domain.manifests import WorkOrder
 from opsicle.kit import files
 from opsicle.wire.worker_api import SignedOrder
 from opsicle.worker.verification import Refused
@@ -39,7 +39,7 @@ class KnownEpoch:
         self._known = _read(file)
         self._said = (0, "")
 
-    def take(self, order: Order, signed: SignedOrder) -> None:
+    def take(self, order: WorkOrder, signed: SignedOrder) -> None:
         """Learn the epoch of an order whose signature is good, durably if the disk lets it be. Raises Outdated."""
         known = self._known
         if order.epoch < known.number and not (order.epoch == 0 and known.number <= BEFORE_EPOCHS):

@@ -18,7 +18,7 @@ from opsicle.domain.errors import LogIncomplete, OpsicleError
 from opsicle.kit.backoff import Backoff
 from opsicle.wire.jobs import PhaseReport
 from opsicle.wire.worker_api import MAX_LOG_REQUEST_BYTES, FinishRequest, LogReply, LogRequest
-from opsicle.worker.connection import AWAY, Connection
+from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.journal import Journal
 from opsicle.worker.spool import Spool
 
@@ -105,13 +105,13 @@ class JobLog:
 class LogShipper:
     """The thread that sends. `interval` in seconds is how long output waits for more to go with it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ServerConnection) -> None:
         self.interval = 0.1
         self._connection = connection
         self._changed = threading.Condition()
         self._due: dict[JobLog, float] = {}
         self._wakes_at = math.inf
-        self._sending: JobLog | None = None
+        self._sender: JobLog | None = None
         self._is_stopping = False
         self._backoff = Backoff()
         self._thread = threading.Thread(target=self._run, name="log-shipper", daemon=True)
@@ -140,7 +140,7 @@ class LogShipper:
         """Send no more of this job's; waits for the request that is under way."""
         with self._changed:
             self._due.pop(job_log, None)
-            self._changed.wait_for(lambda: self._sending is not job_log)
+            self._changed.wait_for(lambda: self._sender is not job_log)
             self._due.pop(job_log, None)
 
     def _schedule(self, job_log: JobLog, is_full: bool) -> None:
@@ -174,7 +174,7 @@ class LogShipper:
                 left = self._due[first] - time.monotonic() if first else None
                 if first and left is not None and left <= 0:
                     del self._due[first]
-                    self._sending = first
+                    self._sender = first
                     return first
                 self._wakes_at = self._due[first] if first else math.inf
                 self._changed.wait(left)
@@ -199,7 +199,7 @@ class LogShipper:
 
     def _sent(self, job_log: JobLog) -> None:
         with self._changed:
-            self._sending = None
+            self._sender = None
             if job_log.has_news:
                 self._schedule(job_log, job_log.spool.pending >= MAX_LOG_REQUEST_BYTES)
             self._changed.notify_all()

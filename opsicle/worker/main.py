@@ -16,23 +16,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from opsicle.domain.errors import InvalidInput, OpsicleError
-from opsicle.kit import core_dumps
-from opsicle.kit import signals
+from opsicle.kit import core_dumps, signals
 from opsicle.kit.ids import new_id
 from opsicle.worker import cleanup
-from opsicle.worker.run_as import Accounts, find_accounts
-from opsicle.worker.connection import Connection
-from opsicle.worker.credentials import Introduction, Renewal, keep_address, obtain_identity
+from opsicle.worker.audit_monitor import AuditMonitor
+from opsicle.worker.connection import ServerConnection
+from opsicle.worker.credentials import EnrolmentInfo, Renewal, keep_address, obtain_identity
 from opsicle.worker.events import IDLE, Events, signals_to
-from opsicle.worker.identity import DataFolder, Identity, storage_errors
-from opsicle.worker.jobs import Jobs
+from opsicle.worker.identity import Identity, WorkerDataFolder, storage_errors
+from opsicle.worker.jobs import JobSupervisor
 from opsicle.worker.journal import Journal
 from opsicle.worker.known_epoch import KnownEpoch
-from opsicle.worker.poller import Poller, Presence
+from opsicle.worker.poller import Poller, WorkerDescription
 from opsicle.worker.private_files import remove_private_folder
-from opsicle.worker.spool import Room
+from opsicle.worker.run_as import JobAccounts, find_accounts
+from opsicle.worker.spool import SpoolQuota
 from opsicle.worker.verification import Verifier
-from opsicle.worker.audit_monitor import Witness
 
 log = logging.getLogger(__name__)
 
@@ -83,11 +82,11 @@ def run(options: WorkerOptions) -> None:
     signals.restore_defaults()
     sys.setswitchinterval(_SWITCH_SECONDS)
     accounts = find_accounts(options.run_as)
-    folder = DataFolder.open(options.data_folder, lets_through=accounts.is_walled)
+    folder = WorkerDataFolder.open(options.data_folder, lets_through=accounts.is_walled)
     try:
         accounts.check_reach(folder.workspaces)
         name = options.name or platform.node() or "worker"
-        introduction = Introduction(
+        introduction = EnrolmentInfo(
             join=options.join,
             name=name,
             labels=options.labels,
@@ -95,36 +94,40 @@ def run(options: WorkerOptions) -> None:
             server_urls=options.server_urls,
         )
         identity = obtain_identity(folder, introduction)
-        Worker(options, folder, identity, accounts).run()
+        WorkerProcess(options, folder, identity, accounts).run()
     finally:
         folder.close()
 
 
-class Worker:
+class WorkerProcess:
     """All parts of one worker, from start to end."""
 
-    def __init__(self, options: WorkerOptions, folder: DataFolder, identity: Identity, accounts: Accounts) -> None:
+    def __init__(
+        self, options: WorkerOptions, folder: WorkerDataFolder, identity: Identity, accounts: JobAccounts
+    ) -> None:
         self._events = Events()
         self._is_ready = False
         self._folder = folder
         with storage_errors(folder.path):
             self._journal = Journal(folder.journal)
             cleanup.remove(folder, {entry.job_id for entry in self._journal.open_jobs()})
-        self._connection = Connection(identity)
-        room = Room(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
+        self._connection = ServerConnection(identity)
+        room = SpoolQuota(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
         verifier = self._verifier = Verifier(identity, options.labels)
-        self._jobs = Jobs(folder, self._connection, self._journal, verifier, room, self._events.put, self._wake)
+        self._jobs = JobSupervisor(
+            folder, self._connection, self._journal, verifier, room, self._events.put, self._wake
+        )
         boot_id = new_id(datetime.now(UTC))
         self._jobs.accounts, self._jobs.boot_id = accounts, boot_id
         self._poller = Poller(
-            Presence(boot_id, options.labels, options.slots),
+            WorkerDescription(boot_id, options.labels, options.slots),
             self._connection,
             self._jobs,
             on_answered=self._answered,
             on_rejected=self._events.put,
             between_polls=Renewal(folder, self._connection, identity).turn,
         )
-        self._poller.witness = Witness(folder.checkpoint)
+        self._poller.audit_monitor = AuditMonitor(folder.checkpoint)
         self._poller.epoch = KnownEpoch(folder.epoch)
         self._poller.list_ran = self._journal.list_ran
         verifier.take_epoch = self._poller.epoch.take

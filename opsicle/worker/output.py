@@ -57,7 +57,7 @@ class _Pipe:
         self.release_at = 0.0
 
 
-class Output:
+class JobOutput:
     """All pipes of a job, with its secrets masked.
 
     They stay open beyond their phase, for as long as something of it may print. `offset` is the job's log offset at

@@ -17,11 +17,11 @@ from opsicle.kit.backoff import Backoff
 from opsicle.version import __version__
 from opsicle.wire.jobs import MAX_EXPLANATION, Work
 from opsicle.wire.worker_api import MAX_LISTED_JOBS, POLL_SECONDS, PollReply, PollRequest, RanAutomation, RunningJob
-from opsicle.worker.connection import AWAY, Connection
+from opsicle.worker.audit_monitor import AuditMonitor
+from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.known_epoch import KnownEpoch
 from opsicle.worker.output import now_ms
 from opsicle.worker.ran_automations import Ran
-from opsicle.worker.audit_monitor import Witness
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ RUNTIMES = ("subprocess",)
 LONGEST_DELAY_SECONDS = 4.0
 """Between two tries to reach a server that is away: with the connecting, it is found within 5 s of its return, and
 2,000 workers, each at a moment of its own, come back over 4 s. All else that waits for the server goes on when the
-poll has reached it, and may so be far lazier (see `Connection.insist`)."""
+poll has reached it, and may so be far lazier (see `ServerConnection.insist`)."""
 
 _AT_ONCE_SECONDS = 0.05
 """An empty answer that is quicker than this was not held: the server is on its way out, and left in peace a little."""
@@ -62,7 +62,7 @@ class Holder(Protocol):
         ...
 
 
-class Presence(msgspec.Struct, frozen=True):
+class WorkerDescription(msgspec.Struct, frozen=True):
     """What the worker says of itself in every poll. `boot_id` names this life of its process."""
 
     boot_id: str
@@ -74,15 +74,15 @@ class Poller:
     """The poll loop, in a thread of its own.
 
     `on_answered` is called after every good answer, with the log interval in seconds; `on_rejected` once, when the
-    server (or TLS) says that this worker is none of its own: then the loop has ended. `witness` is shown every
+    server (or TLS) says that this worker is none of its own: then the loop has ended. `audit_monitor` is shown every
     checkpoint of the audit record, `on_granted` is called with the labels that the server grants beyond this worker's
     own; set both before `start`.
     """
 
     def __init__(
         self,
-        presence: Presence,
-        connection: Connection,
+        presence: WorkerDescription,
+        connection: ServerConnection,
         jobs: Holder,
         on_answered: Callable[[float], None],
         on_rejected: Callable[[OpsicleError], None],
@@ -94,7 +94,7 @@ class Poller:
         self._on_answered = on_answered
         self._on_rejected = on_rejected
         self._between_polls = between_polls
-        self.witness: Witness | None = None
+        self.audit_monitor: AuditMonitor | None = None
         self.on_granted: Callable[[Mapping[str, str]], None] = lambda _labels: None
         self._granted: dict[str, str] = {}
         self._withheld = ""
@@ -175,7 +175,7 @@ class Poller:
             is_draining=self._is_draining,
             is_leaving=self._is_leaving,
             wait_seconds=POLL_SECONDS if self._was_answered else 0,
-            history_rewritten=self.witness.report[:MAX_EXPLANATION] if self.witness else "",
+            history_rewritten=self.audit_monitor.report[:MAX_EXPLANATION] if self.audit_monitor else "",
             sent_at_ms=now_ms(),
             granted=self._granted,
             formats=SPOKEN,
@@ -189,10 +189,10 @@ class Poller:
         return tuple(RanAutomation(ran.automation_id, round(ran.at.timestamp() * 1000)) for ran in found)
 
     def _apply(self, reply: PollReply) -> None:
-        if self.witness:
-            self.witness.reported()
+        if self.audit_monitor:
+            self.audit_monitor.reported()
             if reply.checkpoint:
-                self.witness.see(reply.checkpoint)
+                self.audit_monitor.see(reply.checkpoint)
         if self.epoch:
             self.epoch.hear(reply.epoch, reply.epoch_id)
         self._is_asked_what_ran = reply.wants_ran

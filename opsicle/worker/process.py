@@ -36,7 +36,7 @@ _lock = threading.Lock()
 _own_children: set[int] = set()
 
 
-class Account(NamedTuple):
+class OsAccount(NamedTuple):
     """Another user of this machine as whom processes are started; see accounts.py."""
 
     name: str
@@ -75,7 +75,7 @@ class Child:
 
 
 def spawn(
-    argv: Sequence[bytes], environment: Mapping[bytes, bytes], folder: Path, tag: int, account: Account | None = None
+    argv: Sequence[bytes], environment: Mapping[bytes, bytes], folder: Path, tag: int, account: OsAccount | None = None
 ) -> Child:
     """Start a process in a new session, with nothing on stdin, in `folder`; as another user if an account is given.
 
@@ -114,7 +114,7 @@ def spawn(
         os.close(stderr_child)
 
 
-def succeeds(argv: Sequence[bytes], account: Account | None = None) -> bool:
+def succeeds(argv: Sequence[bytes], account: OsAccount | None = None) -> bool:
     """Whether a short check without input, output or environment exits with 0 (False if it cannot be run)."""
     try:
         with _lock:
@@ -205,7 +205,7 @@ def _watch_end(popen: subprocess.Popen[bytes]) -> int:
     return end
 
 
-def _pipe(account: Account | None) -> tuple[int, int]:
+def _pipe(account: OsAccount | None) -> tuple[int, int]:
     import fcntl
 
     read_end, write_end = os.pipe()

@@ -20,13 +20,13 @@ class SpentOrder(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
-class SpentOrders:
+class ReplayGuard:
     """What is remembered of them. `forgotten_to`: of orders that expired by then, none is remembered or counts."""
 
     def __init__(self) -> None:
         self.forgotten_to: datetime | None = None
         self._by_nonce: dict[str, SpentOrder] = {}
-        self._leases: set[tuple[str, int]] = set()
+        self._lease_store: set[tuple[str, int]] = set()
 
     def __iter__(self) -> Iterator[SpentOrder]:
         return iter(self._by_nonce.values())
@@ -35,16 +35,16 @@ class SpentOrders:
         """Whether this order was taken up, or may have been."""
         if self.forgotten_to and order.expires_at <= self.forgotten_to:
             return True
-        return order.nonce in self._by_nonce or (order.job_id, order.fence) in self._leases
+        return order.nonce in self._by_nonce or (order.job_id, order.fence) in self._lease_store
 
     def add(self, order: SpentOrder) -> None:
         """Remember an order."""
         self._by_nonce[order.nonce] = order
-        self._leases.add((order.job_id, order.fence))
+        self._lease_store.add((order.job_id, order.fence))
 
     def forget(self, now: datetime) -> None:
         """Forget those whose time is over by any clock. Should this one be set back later, they still do not count."""
         for order in [order for order in self._by_nonce.values() if order.expires_at + CLOCK_SKEW < now]:
             del self._by_nonce[order.nonce]
-            self._leases.discard((order.job_id, order.fence))
+            self._lease_store.discard((order.job_id, order.fence))
             self.forgotten_to = max(self.forgotten_to or order.expires_at, order.expires_at)

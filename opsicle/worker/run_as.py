@@ -16,21 +16,21 @@ from typing import NamedTuple
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.worker import process
-from opsicle.worker.process import Account
+from opsicle.worker.process import OsAccount
 
 
-class Accounts(NamedTuple):
+class JobAccounts(NamedTuple):
     """As whom jobs are carried out: `default` for each org that is not in `by_org` (ids); None is the worker's own."""
 
-    default: Account | None = None
-    by_org: Mapping[str, Account] = {}
+    default: OsAccount | None = None
+    by_org: Mapping[str, OsAccount] = {}
 
     @property
     def is_walled(self) -> bool:
         """Whether jobs run as other users than the worker."""
         return self.default is not None or bool(self.by_org)
 
-    def find(self, org_id: str) -> Account | None:
+    def find(self, org_id: str) -> OsAccount | None:
         """The account for an org's jobs; None for the worker's own. Raises LookupError if the org has none."""
         account = self.by_org.get(org_id, self.default)
         if account is None and self.is_walled:
@@ -48,13 +48,13 @@ class Accounts(NamedTuple):
                     )
 
 
-def find_accounts(run_as: Sequence[str]) -> Accounts:
+def find_accounts(run_as: Sequence[str]) -> JobAccounts:
     """The accounts that `--run-as` names: `USER` for all orgs, or `ORG=USER` for the one with this id.
 
     Raises InvalidInput for a user that is absent or would be no wall, and where this process cannot become others.
     """
-    default: Account | None = None
-    by_org: dict[str, Account] = {}
+    default: OsAccount | None = None
+    by_org: dict[str, OsAccount] = {}
     for text in run_as:
         org_id, separator, name = text.rpartition("=")
         if (separator and org_id in by_org) or (not separator and default):
@@ -69,10 +69,10 @@ def find_accounts(run_as: Sequence[str]) -> Accounts:
             hint="Start it as root with --run-as; or leave that out: then jobs can do all that this user can, "
             "and read the worker's own key.",
         )
-    return Accounts(default, by_org)
+    return JobAccounts(default, by_org)
 
 
-def _find(name: str) -> Account:
+def _find(name: str) -> OsAccount:
     try:
         entry = pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
     except (KeyError, OverflowError):
@@ -83,4 +83,4 @@ def _find(name: str) -> Account:
             hint="Make a user of its own for jobs, as with `useradd --system --create-home opsicle-jobs`.",
         )
     groups = [group.gr_gid for group in grp.getgrall() if entry.pw_name in group.gr_mem]
-    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, (entry.pw_gid, *groups), entry.pw_dir)
+    return OsAccount(entry.pw_name, entry.pw_uid, entry.pw_gid, (entry.pw_gid, *groups), entry.pw_dir)

@@ -25,11 +25,11 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.secrets import secret_file_environment_name
 from opsicle.domain.templates import Phase, When, default_limit
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
-from opsicle.worker.attempt import Attempt, Limits, Marks, Surroundings, stop_tree
+from opsicle.worker.attempt import Attempt, Limits, MarkerPipe, RunContext, stop_tree
 from opsicle.worker.masking import Masking
-from opsicle.worker.output import Output, Sink, now_ms
+from opsicle.worker.output import JobOutput, Sink, now_ms
 from opsicle.worker.private_files import MaskRequests, PrivateFiles
-from opsicle.worker.process import Account
+from opsicle.worker.process import OsAccount
 from opsicle.worker.process_tree import GRACE_SECONDS, JobTree, end_tree, kill_leftovers
 from opsicle.worker.runtimes.subprocess import CannotStart, base_environment, phase_environment, start
 from opsicle.worker.script import Script, make_script, plain_script
@@ -47,7 +47,7 @@ _BAD = {
 }
 
 
-class Host(msgspec.Struct, frozen=True, kw_only=True):
+class RunnerHost(msgspec.Struct, frozen=True, kw_only=True):
     """What a runner needs to know of its machine. `workspace_root` holds a private folder per running job.
 
     `private_folder` is for what must not reach the disk (see private_files.py); None: `workspace_root`.
@@ -58,7 +58,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     workspace_root: Path
-    account: Account | None = None
+    account: OsAccount | None = None
     private_folder: Path | None = None
     environment: Mapping[str, str] = msgspec.field(default_factory=base_environment)
     grace_seconds: float = GRACE_SECONDS
@@ -70,7 +70,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 class Runner:
     """Carries out one job, once."""
 
-    def __init__(self, work: Work, sink: Sink, host: Host, cancellation: Cancellation) -> None:
+    def __init__(self, work: Work, sink: Sink, host: RunnerHost, cancellation: Cancellation) -> None:
         self._work = work
         self._sink = sink
         self._host = host
@@ -85,10 +85,10 @@ class Runner:
         self._mask_requests: MaskRequests | None = None
         self._exit_code: int | None = None
         waiter = Waiter()
-        self._around = Surroundings(
+        self._around = RunContext(
             waiter=waiter,
-            output=Output(sink, waiter, _masking_for(work), work.max_log_bytes),
-            marks=Marks(self._workspace.beside("marks"), self._workspace.hand_over),
+            output=JobOutput(sink, waiter, _masking_for(work), work.max_log_bytes),
+            marker_pipe=MarkerPipe(self._workspace.beside("marks"), self._workspace.hand_over),
             tree=JobTree(work.job_id),
             cancellation=cancellation,
             grace_seconds=host.grace_seconds,
@@ -244,10 +244,10 @@ class Runner:
 
     def _script(self, phase: Phase) -> Script:
         """The phase's script, without borders between its commands where no pipe can be made to tell of them."""
-        marks = self._around.marks
-        if len(phase.commands) > 1 and not marks.is_possible:
+        marker_pipe = self._around.marker_pipe
+        if len(phase.commands) > 1 and not marker_pipe.is_possible:
             return plain_script(phase.commands)
-        return make_script(phase.shell, phase.commands, marks.path, self._attempts, self._host.account)
+        return make_script(phase.shell, phase.commands, marker_pipe.path, self._attempts, self._host.account)
 
     def _limits(self, phase: Phase) -> Limits:
         heeds_job = phase.when is When.SUCCESS
@@ -313,7 +313,7 @@ class Runner:
 
     def _clean_up(self) -> None:
         self._around.output.close()
-        self._around.marks.close()
+        self._around.marker_pipe.close()
         if self._mask_requests:
             self._mask_requests.close()
         self._around.waiter.close()

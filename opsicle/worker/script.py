@@ -50,7 +50,7 @@ class Script(NamedTuple):
     has_borders: bool
 
 
-class Border(NamedTuple):
+class CommandMarker(NamedTuple):
     """What the script says between two commands."""
 
     attempt: int
@@ -59,9 +59,9 @@ class Border(NamedTuple):
 
 
 def make_script(
-    shell: str, commands: Sequence[str], marks: Path, attempt: int, account: process.Account | None = None
+    shell: str, commands: Sequence[str], marker_pipe: Path, attempt: int, account: process.OsAccount | None = None
 ) -> Script:
-    """Make a phase's script for `shell`, with borders written to the named pipe `marks` where they can be drawn.
+    """Make a phase's script for `shell`, with borders written to the named pipe `marker_pipe` where they can be drawn.
 
     A single command needs none: it begins and ends with the shell. May ask the shell whether a command is complete.
     """
@@ -69,11 +69,11 @@ def make_script(
         return plain_script(commands)
     # The redirections of `_opsicle_mark` and `:` keep `set -x` from showing them; `&&` keeps `set -e` from ending the
     # script here, where `$?` may be that of a failed condition; `<>` opens a pipe without waiting for its reader.
-    mark = f'_opsicle_mark() {{ echo "{attempt} $1 $2" 1<>{shlex.quote(str(marks))}; return "$2"; }}; '
+    mark = f'_opsicle_mark() {{ echo "{attempt} $1 $2" 1<>{shlex.quote(str(marker_pipe))}; return "$2"; }}; '
     lines = [mark + commands[0]]
     for number, command in enumerate(commands[1:], start=1):
-        border = f'{{ _opsicle_mark {number} "$?"; }} 2>/dev/null && {{ :; }} 2>/dev/null; '
-        lines.append(border + command)
+        marker = f'{{ _opsicle_mark {number} "$?"; }} 2>/dev/null && {{ :; }} 2>/dev/null; '
+        lines.append(marker + command)
     return Script("\n".join(lines).encode(), has_borders=True)
 
 
@@ -87,26 +87,26 @@ def is_posix_shell(shell: str) -> bool:
     return PurePath(shell).name in _POSIX_SHELLS
 
 
-def read_borders(written: bytes, attempt: int) -> list[Border]:
+def read_borders(written: bytes, attempt: int) -> list[CommandMarker]:
     """What stands in bytes read from the named pipe, without what anybody else may have written there."""
-    borders = []
+    markers = []
     for line in written.splitlines():
         fields = line.split()
         if len(fields) == 3 and all(field.isdigit() and len(field) < 10 for field in fields):
-            border = Border(*map(int, fields))
-            if border.attempt == attempt:
-                borders.append(border)
-    return borders
+            marker = CommandMarker(*map(int, fields))
+            if marker.attempt == attempt:
+                markers.append(marker)
+    return markers
 
 
-def _can_have_borders(shell: str, commands: Sequence[str], account: process.Account | None) -> bool:
+def _can_have_borders(shell: str, commands: Sequence[str], account: process.OsAccount | None) -> bool:
     if PurePath(shell).name not in _MARKING_SHELLS or any(_COULD_NOTICE.search(command) for command in commands):
         return False
     return all(_PLAIN.fullmatch(command) or _is_complete(shell, command, account) for command in commands)
 
 
 @lru_cache(maxsize=256)
-def _is_complete(shell: str, command: str, account: process.Account | None = None) -> bool:
+def _is_complete(shell: str, command: str, account: process.OsAccount | None = None) -> bool:
     """Ask the shell whether the command neither needs nor swallows what follows it.
 
     As the job's own user: the shell may be a file that an earlier command has made.
@@ -119,5 +119,5 @@ def _is_complete(shell: str, command: str, account: process.Account | None = Non
     return "<<" not in command or not _parses(shell, command + "\n)", account)
 
 
-def _parses(shell: str, text: str, account: process.Account | None) -> bool:
+def _parses(shell: str, text: str, account: process.OsAccount | None) -> bool:
     return process.succeeds([shell.encode(), b"-n", b"-c", text.encode()], account)

@@ -13,8 +13,8 @@ import msgspec
 
 from opsicle.domain.errors import BY_CODE, Internal, OpsicleError
 from opsicle.worker import enrolment
-from opsicle.worker.connection import Connection
-from opsicle.worker.identity import DataFolder, Identity
+from opsicle.worker.connection import ServerConnection
+from opsicle.worker.identity import Identity, WorkerDataFolder
 from opsicle.worker.process import spawn
 
 _QUESTION = "OPSICLE_SIGNING"
@@ -113,7 +113,7 @@ def _answer(question: Question) -> _Success | _Located:
         return _Success(enrolment.enrol(question.token, question.name, question.labels, question.slots))
     if isinstance(question, LocateQuestion):
         return _Located(enrolment.locate(question.token, question.url, question.joined_url, question.ca_pem))
-    identity = DataFolder(Path(question.folder)).load_identity()
+    identity = WorkerDataFolder(Path(question.folder)).load_identity()
     if identity is None:
         raise Internal("the identity is gone")
-    return _Success(enrolment.renew(Connection(identity), identity))
+    return _Success(enrolment.renew(ServerConnection(identity), identity))

@@ -40,7 +40,7 @@ _CHUNK_OVERHEAD_BYTES = 24
 """What a chunk costs on the wire beside its content, at most, so that tiny chunks do not burst a request."""
 
 
-class Room:
+class SpoolQuota:
     """How much all spools of a worker may hold together, and each alone, in bytes on disk.
 
     A spool may exceed its share by one segment that is acknowledged in part.
@@ -156,7 +156,7 @@ class Spool:
     `end` is the length of the log so far; `acknowledged` is up to where the server has it; `held` is in bytes of disk.
     """
 
-    def __init__(self, folder: Path, job_id: str, room: Room) -> None:
+    def __init__(self, folder: Path, job_id: str, room: SpoolQuota) -> None:
         self.job_id = job_id
         self.end = 0
         self.acknowledged = 0
@@ -171,7 +171,7 @@ class Spool:
         self._unread = self._read_to = _Place(0, 0)
 
     @classmethod
-    def recover(cls, folder: Path, job_id: str, room: Room) -> Self:
+    def recover(cls, folder: Path, job_id: str, room: SpoolQuota) -> Self:
         """What an earlier life of the worker left of a job's output; perhaps nothing. Raises OSError."""
         spool = cls(folder, job_id, room)
         is_whole = True

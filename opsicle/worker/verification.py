@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from opsicle.domain.manifest_formats import FORMATS, SPOKEN, CannotSay
-from opsicle.domain.manifests import NO_POLICY, Manifest, Order, canonical, commitment, digest
+from opsicle.domain.manifests import NO_POLICY, Manifest, WorkOrder, canonical, commitment, digest
 from opsicle.domain.names import environment_name
 from opsicle.domain.variables import as_text
 from opsicle.security.order_key import OrderPublicKey
@@ -27,7 +27,7 @@ LONGEST_LIFE = timedelta(hours=1)
 
 _CLOCK_QUESTION = "is this worker's clock, or the server's, wrong?"
 
-T = TypeVar("T", Manifest, Order)
+T = TypeVar("T", Manifest, WorkOrder)
 
 
 class Refused(Exception):
@@ -54,10 +54,10 @@ class Verifier:
         self._key = OrderPublicKey.load(identity.order_key_pem)
         self._identity = identity
         self._labels = labels
-        self.take_epoch: Callable[[Order, SignedOrder], None] = lambda _order, _signed: None
+        self.take_epoch: Callable[[WorkOrder, SignedOrder], None] = lambda _order, _signed: None
         """Learns the epoch of an order that is good otherwise; raises Refused for one from the past."""
 
-    def check(self, work: Work) -> Order:
+    def check(self, work: Work) -> WorkOrder:
         """The order that allows just this work, to this worker, now. Raises Refused.
 
         Whether it was carried out before is the journal's to say.
@@ -66,7 +66,7 @@ class Verifier:
             raise Refused("it came without a signed order")
         if not self._key.has_signed(work.order, work.signature):
             raise Refused("its order is not signed with the key that this worker was given when it enrolled")
-        order = _decoded(work.order, Order)
+        order = _decoded(work.order, WorkOrder)
         _require(self._about(order, work))
         self._check_time(order)
         if digest(work.manifest) != order.manifest_digest:
@@ -80,7 +80,7 @@ class Verifier:
         self.take_epoch(order, SignedOrder(work.order, work.signature))
         return order
 
-    def _about(self, order: Order, work: Work) -> Iterator[tuple[str, object, object]]:
+    def _about(self, order: WorkOrder, work: Work) -> Iterator[tuple[str, object, object]]:
         if not self._identity.is_shared:  # a shared worker serves every org that lets it, which its server knows
             yield "org", order.org_id, self._identity.org_id
         yield "worker", order.worker_id, self._identity.worker_id
@@ -88,7 +88,7 @@ class Verifier:
         yield "job", order.job_id, work.job_id
         yield "fence", order.fence, work.fence
 
-    def _check_time(self, order: Order) -> None:
+    def _check_time(self, order: WorkOrder) -> None:
         if order.issued_at.tzinfo is None or order.expires_at.tzinfo is None:
             raise Refused("its order does not say in which time zone its times are")
         now = datetime.now(UTC)
@@ -107,7 +107,7 @@ class Verifier:
                 raise Refused(f"it is for workers with the label {key}={value}, which this one has not")
 
 
-def _in_manifest(manifest: Manifest, order: Order) -> Iterator[tuple[str, object, object]]:
+def _in_manifest(manifest: Manifest, order: WorkOrder) -> Iterator[tuple[str, object, object]]:
     if manifest.format > 1:
         yield "approval", manifest.policy == NO_POLICY, not order.policy_digest
     yield "org", manifest.org_id, order.org_id

@@ -14,7 +14,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from opsicle.worker.process import Account
+from opsicle.worker.process import OsAccount
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -25,7 +25,7 @@ class Workspace:
     The folder in which all of this lies stays ours alone: else a job could have us write through a link of its own.
     """
 
-    def __init__(self, root: Path, job_id: str, account: Account | None = None) -> None:
+    def __init__(self, root: Path, job_id: str, account: OsAccount | None = None) -> None:
         self._job_id = job_id
         self._account = account
         self.path = root.absolute() / job_id

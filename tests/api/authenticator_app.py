@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from opsicle.kit.clock import Clock
 from opsicle.security import totp
-from tests.api.running_server import Client, House
+from tests.api.running_server import ApiServer, Client
 
 
 @dataclass
@@ -23,10 +23,10 @@ class App:
         return totp.code(seed, totp.step_of(self.clock.now()) + later)
 
 
-def enrol(house: House, client: Client) -> App:
+def enrol(api_server: ApiServer, client: Client) -> App:
     """Enrol an app as a person does. The code of this step is used up, and the client's session is proven."""
     begun = client.post("/api/v1/totp").json
-    app = App(house.clock, begun["secret"], [])
+    app = App(api_server.clock, begun["secret"], [])
     answer = client.post("/api/v1/totp/confirm", {"totp": app.code()})
     assert answer.status == 200, answer.content
     app.recovery_codes = answer.json["codes"]

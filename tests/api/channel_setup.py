@@ -13,8 +13,8 @@ from opsicle.security.certificates import WorkerIdentity
 from opsicle.wire.jobs import Outcome
 from opsicle.wire.user_api import RunRequest
 from opsicle.wire.worker_api import FinishRequest, PollRequest
-from tests.api.running_server import Client, House
 from tests.api.receivers import LOOPBACK, MailServer, WebhookReceiver
+from tests.api.running_server import ApiServer, Client
 from tests.api.test_templates import source
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -44,17 +44,19 @@ def make_email(client: Client, server: MailServer, ca_pem: str, name: str = "mai
     return answer.json
 
 
-def post_notice(house: House, *people: str, subject: str = "Please decide", **more: Any) -> None:
+def post_notice(api_server: ApiServer, *people: str, subject: str = "Please decide", **more: Any) -> None:
     """Post a notice to people of acme that is about no approval."""
-    actors = [house.actor(person) for person in people]
-    org_id = house.actor("alice@example.com").org_id
+    actors = [api_server.actor(person) for person in people]
+    org_id = api_server.actor("alice@example.com").org_id
     recipients = tuple(actor.user_id for actor in actors)
     kind = more.pop("kind", NoticeKind.APPROVAL_REQUESTED)
     notice = Notice(kind=kind, org_id=org_id, recipients=recipients, subject=subject, **more)
-    house.state.write(lambda db: house.services.notices.post(db, notice))
+    api_server.state.write(lambda db: api_server.services.outbox.post(db, notice))
 
 
-def ask(admin: Client, asker: Client, gate: str = "", commands: tuple[str, ...] = ("nginx -t",), **more: Any) -> Any:
+def ask(
+    admin: Client, requester: Client, gate: str = "", commands: tuple[str, ...] = ("nginx -t",), **more: Any
+) -> Any:
     """Let somebody run a template whose policy asks their manager, or whom `gate` names; the automation."""
     gates = gate or "{name: boss, approvers: {manager: true}}"
     policy = f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: p}}\nspec: {{gates: [{gates}]}}\n"
@@ -73,7 +75,7 @@ spec:
     assert pushed.status in (200, 201), pushed.content
     values = {"password": "hunter2-hunter2", **more.pop("values", {})}
     run = {"template": "restart-web", "reason": "it hangs", "values": values, **more}
-    answer = asker.post("/api/v1/automations", run)
+    answer = requester.post("/api/v1/automations", run)
     assert answer.status == 201, answer.content
     return answer.json
 
@@ -83,10 +85,10 @@ def entries(admin: Client, verb: str) -> list[Any]:
     return [entry for entry in admin.get("/api/v1/audit?limit=200").json["items"] if entry["verb"] == verb]
 
 
-def deliver(house: House) -> None:
+def deliver(api_server: ApiServer) -> None:
     """Make all attempts that are due now."""
-    house.services.delivery.turn()
-    assert house.services.delivery.wait(20)
+    api_server.services.delivery.turn()
+    assert api_server.services.delivery.wait(20)
 
 
 def deliveries(client: Client, query: str = "") -> Any:
@@ -108,19 +110,19 @@ def revive(receiver: WebhookReceiver) -> dict[str, Any]:
 
 
 def finish_one(
-    house: House, reason: str = "", state: JobState = JobState.SUCCEEDED, by: str = "alice@example.com"
+    api_server: ApiServer, reason: str = "", state: JobState = JobState.SUCCEEDED, by: str = "alice@example.com"
 ) -> str:
     """Let an automation of Alice's, or of somebody else's, be carried out by a worker of acme; its id."""
-    actor = house.actor(by)
-    house.services.templates.push(house.actor("alice@example.com"), source("restart-web"))
-    automation = house.services.automations.create(actor, RunRequest(template="restart-web", reason=reason), "")
-    identity = WorkerIdentity("acme", house.worker("acme", f"w-{new_id(house.clock.now())}").worker_id, "1")
-    worker = house.services.workers.authenticate(identity, "10.0.0.1")
+    actor = api_server.actor(by)
+    api_server.services.templates.push(api_server.actor("alice@example.com"), source("restart-web"))
+    automation = api_server.services.automations.create(actor, RunRequest(template="restart-web", reason=reason), "")
+    identity = WorkerIdentity("acme", api_server.worker("acme", f"w-{new_id(api_server.clock.now())}").worker_id, "1")
+    worker = api_server.services.workers.authenticate(identity, "10.0.0.1")
     poll = PollRequest(
         boot_id="b", version="1", labels={}, slots=1, free_slots=1, runtimes=("subprocess",), wait_seconds=0
     )
-    (work,) = house.services.dispatch.poll(worker, poll).work
-    house.services.jobs.start(worker, work.job_id, work.fence)
+    (work,) = api_server.services.dispatch.poll(worker, poll).work
+    api_server.services.jobs.start(worker, work.job_id, work.fence)
     outcome = Outcome(state=state, phases=[])
-    house.services.jobs.finish(worker, work.job_id, FinishRequest(fence=work.fence, outcome=outcome, log_bytes=0))
+    api_server.services.jobs.finish(worker, work.job_id, FinishRequest(fence=work.fence, outcome=outcome, log_bytes=0))
     return automation.id

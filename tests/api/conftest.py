@@ -6,31 +6,31 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.running_server import House
+from tests.api.running_server import ApiServer
 
 
 @pytest.fixture
-def new_house(tmp_path: Path) -> Iterator[House]:
+def new_api_server(tmp_path: Path) -> Iterator[ApiServer]:
     """A server that nobody has set up."""
-    house = House(tmp_path / "data")
-    yield house
-    house.close()
+    api_server = ApiServer(tmp_path / "data")
+    yield api_server
+    api_server.close()
 
 
 @pytest.fixture(scope="session")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of a server with the orgs acme and globex, made once: hashing passwords takes its time."""
     folder = tmp_path_factory.mktemp("furnished") / "data"
-    house = House(folder)
-    house.set_up()
-    house.close()
+    api_server = ApiServer(folder)
+    api_server.set_up()
+    api_server.close()
     return folder
 
 
 @pytest.fixture
-def house(tmp_path: Path, furnished: Path) -> Iterator[House]:
+def api_server(tmp_path: Path, furnished: Path) -> Iterator[ApiServer]:
     """A server with the orgs acme and globex; Alice and Gina are their admins."""
     shutil.copytree(furnished, tmp_path / "data")
-    house = House(tmp_path / "data")
-    yield house
-    house.close()
+    api_server = ApiServer(tmp_path / "data")
+    yield api_server
+    api_server.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from opsicle.domain.access import Action, Role
+from opsicle.domain.access import Action, BuiltInRole
 from opsicle.domain.channels import WebhookConfig
 from opsicle.server.http.routing import Access, Route
 from opsicle.wire.access_api import CreateGroupRequest, CreateRoleRequest
@@ -12,7 +12,7 @@ from opsicle.wire.channel_api import CreateChannelRequest
 from opsicle.wire.org_api import InviteRequest
 from opsicle.wire.secret_api import CreateSecretRequest
 from opsicle.wire.user_api import CreateApiTokenRequest, RunRequest
-from tests.api.running_server import PASSWORD, Answer, Client, House
+from tests.api.running_server import PASSWORD, Answer, ApiServer, Client
 from tests.api.test_policies import policy
 from tests.api.test_templates import source
 
@@ -212,29 +212,29 @@ Things = dict[str, str]
 """One of each thing that an org can have, as the placeholders of paths name them."""
 
 
-def furnish(house: House, org: str, admin: str, name: str) -> Things:
-    actor = house.actor(admin)
-    house.services.templates.push(actor, source(name))
-    automation = house.services.automations.create(actor, RunRequest(template=name), "")
+def furnish(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
+    actor = api_server.actor(admin)
+    api_server.services.templates.push(actor, source(name))
+    automation = api_server.services.automations.create(actor, RunRequest(template=name), "")
     gate = "{name: g, approvers: {roles: [admin]}, allowRequester: true}"
     asks = source(f"{name}-asks", more=f"  approvalPolicy: {{spec: {{gates: [{gate}]}}}}")
-    house.services.templates.push(actor, asks)
-    asked = house.services.automations.create(actor, RunRequest(template=f"{name}-asks"), "")
+    api_server.services.templates.push(actor, asks)
+    asked = api_server.services.automations.create(actor, RunRequest(template=f"{name}-asks"), "")
     assert asked.approval_id
-    token = house.services.tokens.create(actor, CreateApiTokenRequest(name="x"))
-    worker = house.worker(org, f"{org}-worker")
+    token = api_server.services.tokens.create(actor, CreateApiTokenRequest(name="x"))
+    worker = api_server.worker(org, f"{org}-worker")
     secret = CreateSecretRequest(name=f"{org}-secret", value="correct horse")
-    house.services.secrets.create(actor, secret)
-    house.services.policies.push(actor, policy(f"{org}-policy"))
-    role = house.services.roles.create(actor, CreateRoleRequest(name=f"{org}-role"))
-    group = house.services.groups.create(actor, CreateGroupRequest(name=f"{org}-group"))
-    invited = house.services.invitations.invite(
-        actor, InviteRequest(email=f"{org}-guest@example.com", role=Role.MEMBER)
+    api_server.services.secrets.create(actor, secret)
+    api_server.services.policies.push(actor, policy(f"{org}-policy"))
+    role = api_server.services.roles.create(actor, CreateRoleRequest(name=f"{org}-role"))
+    group = api_server.services.groups.create(actor, CreateGroupRequest(name=f"{org}-group"))
+    invited = api_server.services.invitations.invite(
+        actor, InviteRequest(email=f"{org}-guest@example.com", role=BuiltInRole.MEMBER)
     )
     config = WebhookConfig(url="https://hooks.example.com/")
     channel = CreateChannelRequest(name=f"{org}-hooks", config=config, credential="0123456789abcdef")
-    house.services.telling.channels.create(actor, channel)
-    delivery = house.services.telling.channels.test(actor, channel.name)
+    api_server.services.channel_services.channels.create(actor, channel)
+    delivery = api_server.services.channel_services.channels.test(actor, channel.name)
     return {
         "org": org,
         "group": group.name,

@@ -22,7 +22,7 @@ from opsicle.security.sealing import Seal
 from opsicle.server.access.actor import Actor
 from opsicle.server.approvals.binding_upgrade import binder
 from opsicle.server.assembly import Core, Services
-from opsicle.server.audit.remarks import Remarks
+from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.data_folder import DataFolder
 from opsicle.server.http.app import Application
@@ -30,7 +30,7 @@ from opsicle.server.http.wire.tls import Tls
 from opsicle.server.keys.binding_key_file import open_binding_key
 from opsicle.server.keys.master_key_file import MasterKeyFile
 from opsicle.server.keys.order_key_file import open_order_key
-from opsicle.server.listeners import Frontage
+from opsicle.server.listeners import Listeners
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, memberships, migrations, users
 from opsicle.server.store.database import Database
@@ -143,7 +143,7 @@ class Client:
         return self.call("DELETE", path)
 
 
-class House:
+class ApiServer:
     """The server. Alice is the admin of acme, Gina that of globex."""
 
     def __init__(self, folder: Path) -> None:
@@ -152,7 +152,7 @@ class House:
         authority = self.folder.authority(self.clock.now())
         migrations.migrate(self.folder.state_database, migrations.STATE_MIGRATIONS)
         self.state = Database(self.folder.state_database, _raise)
-        remarks = Remarks(self.state, self.clock)
+        remarks = ServerRemarks(self.state, self.clock)
         self.logs = LogDatabase.open(self.folder.log_database, _raise, self.clock.now, remarks.note_lost_logs)
         audit_key = self.folder.audit_key(has_signed=self.state.read(audit_checkpoints.exists))
         seal = Seal(self.folder.identity_key())
@@ -176,13 +176,13 @@ class House:
         self.services = Services(core)
         options = ServerOptions(data_dir=folder, listen="127.0.0.1:0", worker_listen="127.0.0.1:0")
         tls = Tls(self.folder, authority, ("127.0.0.1",), self.clock.now())
-        self.frontage = Frontage(options, self.services, tls, self.clock.now())
+        self.listeners = Listeners(options, self.services, tls, self.clock.now())
         self.services.urls.url = ORIGIN
         self.services.urls.worker_url = "https://ops.example.com:8444"
-        self.application: Application = self.frontage._users._application
+        self.application: Application = self.listeners._users._application
 
     def close(self) -> None:
-        self.frontage.stop(5)
+        self.listeners.stop(5)
         self.services.close()
         self.state.close()
         self.logs.close()
@@ -232,7 +232,7 @@ class House:
             users.set_provider_admin(db, account.id, is_provider_admin=True)
 
         self.state.write(work)
-        self.services.sessions.forget()
+        self.services.sessions.invalidate()
 
     def session(self, email: str, org: str = "") -> Client:
         """A new session of somebody, in their only org or this one, without the time that checking a password takes."""

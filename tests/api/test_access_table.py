@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from opsicle.domain.access import PERMISSIONS, TABLE, Action, Role
+from opsicle.domain.access import PERMISSIONS, TABLE, Action, BuiltInRole
 from opsicle.domain.rights import Rights, grants_of
 from opsicle.domain.rules import OWN_ROLE_RULES, parse_rule
 from opsicle.security.certificates import WorkerIdentity
@@ -16,7 +16,6 @@ from opsicle.server.http.request import WORKER_IDENTITY
 from opsicle.server.http.routing import Access
 from opsicle.wire.access_api import CreateRoleRequest
 from opsicle.wire.worker_api import Enrolment, PollRequest
-from tests.api.running_server import Answer, Client, House
 from tests.api.route_walk import (
     MAY,
     PUBLIC,
@@ -29,40 +28,41 @@ from tests.api.route_walk import (
     key,
     without_ids,
 )
+from tests.api.running_server import Answer, ApiServer, Client
 
 
 @pytest.fixture
-def acme(house: House) -> Things:
-    return furnish(house, "acme", "alice@example.com", "restart-web")
+def acme(api_server: ApiServer) -> Things:
+    return furnish(api_server, "acme", "alice@example.com", "restart-web")
 
 
 @pytest.fixture
-def globex(house: House) -> Things:
-    return furnish(house, "globex", "gina@example.com", "globex-only")
+def globex(api_server: ApiServer) -> Things:
+    return furnish(api_server, "globex", "gina@example.com", "globex-only")
 
 
-def test_every_route_stands_in_the_table_and_asks_for_what_it_says(house: House) -> None:
-    assert {key(route): route.may for route in house.application.routes} == MAY
-    worker_table = house.frontage._workers._application.routes
+def test_every_route_stands_in_the_table_and_asks_for_what_it_says(api_server: ApiServer) -> None:
+    assert {key(route): route.may for route in api_server.application.routes} == MAY
+    worker_table = api_server.listeners._workers._application.routes
     assert {key(route) for route in worker_table} == WORKER_ROUTES
     assert {route.may for route in worker_table} == {Access.WORKER}
 
 
-def test_every_route_is_described_with_what_it_asks_for(house: House) -> None:
-    paths = house.client().get("/api/openapi.json").json["paths"]
+def test_every_route_is_described_with_what_it_asks_for(api_server: ApiServer) -> None:
+    paths = api_server.client().get("/api/openapi.json").json["paths"]
     described = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     assert described == {route_key.replace("<", "{").replace(">", "}") for route_key in MAY}
 
 
-def test_every_role_can_do_what_the_permission_table_says_and_nothing_else(house: House, acme: Things) -> None:
+def test_every_role_can_do_what_the_permission_table_says_and_nothing_else(api_server: ApiServer, acme: Things) -> None:
     wrong = []
-    for role in Role:
-        person = house.person("acme", f"the-{role}", role)
+    for role in BuiltInRole:
+        person = api_server.person("acme", f"the-{role}", role)
         for route_key, may in MAY.items():
             if may is PUBLIC:
                 continue
             # Whoever is allowed must not end the session with which the next route is called.
-            client = house.session(f"the-{role}@example.com") if route_key == "POST /api/v1/logout" else person
+            client = api_server.session(f"the-{role}@example.com") if route_key == "POST /api/v1/logout" else person
             values = acme if route_key.startswith("GET") else absent(acme)
             answer = call(client, route_key, values)
             is_allowed = role in PERMISSIONS[may]
@@ -74,18 +74,18 @@ def test_every_role_can_do_what_the_permission_table_says_and_nothing_else(house
 
 
 @pytest.mark.parametrize("action", TABLE)
-def test_a_role_with_one_rule_can_do_that_and_nothing_else(house: House, acme: Things, action: Action) -> None:
+def test_a_role_with_one_rule_can_do_that_and_nothing_else(api_server: ApiServer, acme: Things, action: Action) -> None:
     """The same walk for roles of the org's own, one for each line of the table."""
     rule = f"allow {TABLE[action].verb} {TABLE[action].resource}"
     covered = Rights((grants_of([*OWN_ROLE_RULES, parse_rule(rule)], "role"),)).actions
     made = CreateRoleRequest(name="one-rule", rules=[rule])
-    house.services.roles.create(house.actor("alice@example.com"), made)
-    person = house.person("acme", "somebody", "one-rule")
+    api_server.services.roles.create(api_server.actor("alice@example.com"), made)
+    person = api_server.person("acme", "somebody", "one-rule")
     wrong = []
     for route_key, may in MAY.items():
         if may is PUBLIC:
             continue
-        client = house.session("somebody@example.com") if route_key == "POST /api/v1/logout" else person
+        client = api_server.session("somebody@example.com") if route_key == "POST /api/v1/logout" else person
         answer = call(client, route_key, acme if route_key.startswith("GET") else absent(acme))
         is_allowed = may in covered
         gives_more = answer.status == 403 and b"more than you may" in answer.content
@@ -94,9 +94,9 @@ def test_a_role_with_one_rule_can_do_that_and_nothing_else(house: House, acme: T
     assert wrong == []
 
 
-def test_nobody_can_do_anything_without_logging_in(house: House, acme: Things) -> None:
+def test_nobody_can_do_anything_without_logging_in(api_server: ApiServer, acme: Things) -> None:
     for route_key, may in MAY.items():
-        answer = call(house.client(), route_key, acme)
+        answer = call(api_server.client(), route_key, acme)
         if may is PUBLIC:
             assert (answer.status in (200, 400, 503)) or route_key == "POST /api/v1/setup", route_key
         else:
@@ -104,13 +104,13 @@ def test_nobody_can_do_anything_without_logging_in(house: House, acme: Things) -
 
 
 @pytest.mark.parametrize("token", ["", "x", "opss_", "opsu_" + "0" * 46, "opss_" + "é" * 46])
-def test_a_token_that_is_none_opens_nothing(house: House, token: str) -> None:
-    client = Client(house.application, {"Authorization": f"Bearer {token}"})
+def test_a_token_that_is_none_opens_nothing(api_server: ApiServer, token: str) -> None:
+    client = Client(api_server.application, {"Authorization": f"Bearer {token}"})
     assert client.get("/api/v1/whoami").status == 401
 
 
-def test_anothers_orgs_things_are_as_absent_as_what_never_was(house: House, globex: Things) -> None:
-    gina, alice = house.session("gina@example.com"), house.session("alice@example.com")
+def test_anothers_orgs_things_are_as_absent_as_what_never_was(api_server: ApiServer, globex: Things) -> None:
+    gina, alice = api_server.session("gina@example.com"), api_server.session("alice@example.com")
     for route_key in (route_key for route_key, may in MAY.items() if "<" in route_key and may is not A.PROVIDER_MANAGE):
         foreign = call(alice, route_key, globex)
         missing = call(alice, route_key, absent(globex))
@@ -120,17 +120,17 @@ def test_anothers_orgs_things_are_as_absent_as_what_never_was(house: House, glob
             assert call(gina, route_key, globex).status == 200, f"{route_key}: there is nothing to be hidden"
 
 
-def test_anothers_orgs_template_cannot_be_run(house: House, globex: Things) -> None:
-    alice = house.session("alice@example.com")
+def test_anothers_orgs_template_cannot_be_run(api_server: ApiServer, globex: Things) -> None:
+    alice = api_server.session("alice@example.com")
     foreign = call(alice, "POST /api/v1/automations", {}, {"template": "globex-only"})
     missing = call(alice, "POST /api/v1/automations", {}, {"template": "absent-only"})
     assert foreign.status == missing.status == 404
     assert foreign.content.replace(b"globex", b"absent") == missing.content
 
 
-def test_lists_show_nothing_of_another_org(house: House, acme: Things, globex: Things) -> None:
-    alice = house.session("alice@example.com")
-    hidden = {*globex.values(), house.actor("gina@example.com").org_id} - {"1"}
+def test_lists_show_nothing_of_another_org(api_server: ApiServer, acme: Things, globex: Things) -> None:
+    alice = api_server.session("alice@example.com")
+    hidden = {*globex.values(), api_server.actor("gina@example.com").org_id} - {"1"}
     lists = [
         route_key
         for route_key, may in MAY.items()
@@ -142,23 +142,23 @@ def test_lists_show_nothing_of_another_org(house: House, acme: Things, globex: T
         assert not [value for value in hidden if value in content], route_key
 
 
-@pytest.mark.parametrize("role", [Role.MEMBER, Role.REPORTER, Role.OPERATOR])
-def test_only_operators_and_requesters_cancel(house: House, acme: Things, role: Role) -> None:
-    person = house.person("acme", "someone", role)
+@pytest.mark.parametrize("role", [BuiltInRole.MEMBER, BuiltInRole.REPORTER, BuiltInRole.OPERATOR])
+def test_only_operators_and_requesters_cancel(api_server: ApiServer, acme: Things, role: BuiltInRole) -> None:
+    person = api_server.person("acme", "someone", role)
     answer = call(person, "POST /api/v1/automations/<automation_id>/cancel", acme)
     assert answer.status == (200 if role in PERMISSIONS[A.AUTOMATIONS_CANCEL_ANY] else 403)
 
 
-def test_requesters_cancel_their_own(house: House, acme: Things) -> None:
-    bob = house.person("acme", "bob", Role.MEMBER)
+def test_requesters_cancel_their_own(api_server: ApiServer, acme: Things) -> None:
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     mine = call(bob, "POST /api/v1/automations", {}).json["id"]
     assert call(bob, "POST /api/v1/automations/<automation_id>/cancel", {"automation_id": mine}).status == 200
 
 
-def as_worker(house: House, worker: Enrolment, org: str, verb: str, job_id: str) -> Answer:
+def as_worker(api_server: ApiServer, worker: Enrolment, org: str, verb: str, job_id: str) -> Answer:
     """What the workers' listener answers to a worker that asks for this job."""
     identity = WorkerIdentity(org, worker.worker_id, "1")
-    client = Client(house.frontage._workers._application, environ={WORKER_IDENTITY: identity})
+    client = Client(api_server.listeners._workers._application, environ={WORKER_IDENTITY: identity})
     return client.post(f"/worker/v1/jobs/{job_id}/{verb}", WORKER_BODIES[verb])
 
 
@@ -170,30 +170,30 @@ WORKER_BODIES: dict[str, dict[str, object]] = {
 }
 
 
-def test_anothers_orgs_job_is_to_a_worker_as_absent_as_what_never_was(house: House, globex: Things) -> None:
-    owner, stranger = house.worker("globex", "owner"), house.worker("acme", "stranger")
+def test_anothers_orgs_job_is_to_a_worker_as_absent_as_what_never_was(api_server: ApiServer, globex: Things) -> None:
+    owner, anonymous = api_server.worker("globex", "owner"), api_server.worker("acme", "stranger")
     identity = WorkerIdentity("globex", owner.worker_id, "1")
     poll = PollRequest(
         boot_id="b", version="1", labels={}, slots=1, free_slots=1, runtimes=("subprocess",), wait_seconds=0
     )
-    reply = house.services.dispatch.poll(house.services.workers.authenticate(identity, "10.0.0.1"), poll)
+    reply = api_server.services.dispatch.poll(api_server.services.workers.authenticate(identity, "10.0.0.1"), poll)
     (work,) = reply.work
     for verb in WORKER_BODIES:
-        foreign = as_worker(house, stranger, "acme", verb, work.job_id)
-        missing = as_worker(house, stranger, "acme", verb, "0" * 26)
+        foreign = as_worker(api_server, anonymous, "acme", verb, work.job_id)
+        missing = as_worker(api_server, anonymous, "acme", verb, "0" * 26)
         assert foreign.status == missing.status >= 400, (verb, foreign.content)
         assert foreign.content.replace(work.job_id.encode(), b"ID") == missing.content.replace(b"0" * 26, b"ID"), verb
-    assert as_worker(house, owner, "globex", "start", work.job_id).status == 200
+    assert as_worker(api_server, owner, "globex", "start", work.job_id).status == 200
 
 
-def test_the_workers_listener_lets_in_nobody_without_a_workers_certificate(house: House) -> None:
-    token = house.session("alice@example.com").headers
-    client = Client(house.frontage._workers._application, token)
+def test_the_workers_listener_lets_in_nobody_without_a_workers_certificate(api_server: ApiServer) -> None:
+    token = api_server.session("alice@example.com").headers
+    client = Client(api_server.listeners._workers._application, token)
     for route_key in WORKER_ROUTES:
         answer = call(client, route_key, {"job_id": "0" * 26})
         assert (answer.status, answer.code) == (401, "not_authenticated"), route_key
 
 
-def test_the_users_listener_serves_nothing_of_the_workers(house: House) -> None:
+def test_the_users_listener_serves_nothing_of_the_workers(api_server: ApiServer) -> None:
     for route_key in WORKER_ROUTES:
-        assert call(house.client(), route_key, {"job_id": "0" * 26}).status == 404
+        assert call(api_server.client(), route_key, {"job_id": "0" * 26}).status == 404

@@ -7,50 +7,50 @@ import pytest
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, NotAuthenticated, TooManyRequests
 from opsicle.security import passwords
 from opsicle.server.identity.login_throttle import WINDOW, LoginThrottle, network
 from opsicle.server.store import login_attempts
 from opsicle.wire.user_api import LoginRequest, SetupRequest
-from tests.api.running_server import ORIGIN, PASSWORD, Client, House
+from tests.api.running_server import ORIGIN, PASSWORD, ApiServer, Client
 
 HOME, ABROAD = "192.0.2.1", "203.0.113.9"
 
 
-def attempt(house: House, email: str, password: str, address: str = ABROAD) -> str:
+def attempt(api_server: ApiServer, email: str, password: str, address: str = ABROAD) -> str:
     """What comes of a login: a token, or the class of the error."""
     try:
-        return house.services.accounts.login(LoginRequest(email, password), address).token
+        return api_server.services.accounts.login(LoginRequest(email, password), address).token
     except (NotAuthenticated, TooManyRequests) as error:
         return type(error).__name__
 
 
-def begin(house: House, email: str, address: str) -> str:
+def begin(api_server: ApiServer, email: str, address: str) -> str:
     """Whether a password would be checked; as if it were wrong, but without the time that checking takes."""
     try:
-        LoginThrottle(house.state, house.clock).begin(email, address)
+        LoginThrottle(api_server.state, api_server.clock).begin(email, address)
     except TooManyRequests:
         return "refused"
     return "checked"
 
 
-def test_setup_makes_the_first_org_and_its_admin(new_house: House) -> None:
-    body = {"token": new_house.setup_token(), "org": "acme", "email": " Alice@Example.com ", "password": PASSWORD}
-    answer = new_house.client().post("/api/v1/setup", body)
+def test_setup_makes_the_first_org_and_its_admin(new_api_server: ApiServer) -> None:
+    body = {"token": new_api_server.setup_token(), "org": "acme", "email": " Alice@Example.com ", "password": PASSWORD}
+    answer = new_api_server.client().post("/api/v1/setup", body)
     assert answer.status == 200
     assert answer.json["user"]["email"] == "alice@example.com"
     assert answer.json["role"] == "admin"
-    me = new_house.login("alice@example.com").get("/api/v1/whoami").json
+    me = new_api_server.login("alice@example.com").get("/api/v1/whoami").json
     assert (me["org"]["code"], "users.manage" in me["permissions"]) == ("acme", True)
 
 
-def test_of_two_setups_with_one_token_at_once_one_succeeds(new_house: House) -> None:
-    token, outcomes = new_house.setup_token(), []
+def test_of_two_setups_with_one_token_at_once_one_succeeds(new_api_server: ApiServer) -> None:
+    token, outcomes = new_api_server.setup_token(), []
 
     def set_up(org: str) -> None:
         try:
-            new_house.services.accounts.setup(SetupRequest(token, org, f"a@{org}.com", PASSWORD), HOME)
+            new_api_server.services.accounts.setup(SetupRequest(token, org, f"a@{org}.com", PASSWORD), HOME)
             outcomes.append("done")
         except Conflict:
             outcomes.append("conflict")
@@ -59,24 +59,24 @@ def test_of_two_setups_with_one_token_at_once_one_succeeds(new_house: House) -> 
     assert sorted(outcomes) == ["conflict", "done"]
 
 
-def test_the_setup_token_file_is_told_to_go_once_it_is_used(new_house: House) -> None:
-    new_house.folder.write_setup_token(new_house.setup_token())
-    new_house.set_up()
-    assert not new_house.folder.setup_token()
-    assert new_house.services.accounts.setup_token("sha256:" + "0" * 64) is None
+def test_the_setup_token_file_is_told_to_go_once_it_is_used(new_api_server: ApiServer) -> None:
+    new_api_server.folder.write_setup_token(new_api_server.setup_token())
+    new_api_server.set_up()
+    assert not new_api_server.folder.setup_token()
+    assert new_api_server.services.accounts.setup_token("sha256:" + "0" * 64) is None
 
 
-def test_a_setup_token_given_out_earlier_stays_good_after_a_restart(new_house: House) -> None:
-    first, fingerprint = new_house.setup_token(), new_house.services.core.authority.fingerprint
-    assert new_house.services.accounts.setup_token(fingerprint, first + "\n") == first
-    second = new_house.services.accounts.setup_token(fingerprint, "opst1.nonsense")
+def test_a_setup_token_given_out_earlier_stays_good_after_a_restart(new_api_server: ApiServer) -> None:
+    first, fingerprint = new_api_server.setup_token(), new_api_server.services.core.authority.fingerprint
+    assert new_api_server.services.accounts.setup_token(fingerprint, first + "\n") == first
+    second = new_api_server.services.accounts.setup_token(fingerprint, "opst1.nonsense")
     assert second not in (None, first)
 
 
-def test_another_servers_setup_token_is_refused(new_house: House) -> None:
-    old, _ = new_house.setup_token(), new_house.setup_token()
+def test_another_servers_setup_token_is_refused(new_api_server: ApiServer) -> None:
+    old, _ = new_api_server.setup_token(), new_api_server.setup_token()
     body = {"token": old, "org": "acme", "email": "alice@example.com", "password": PASSWORD}
-    assert new_house.client().post("/api/v1/setup", body).status == 401
+    assert new_api_server.client().post("/api/v1/setup", body).status == 401
 
 
 @pytest.mark.parametrize(
@@ -84,16 +84,16 @@ def test_another_servers_setup_token_is_refused(new_house: House) -> None:
     [("org", "Acme Inc"), ("org", "a"), ("org", "-x"), ("email", "alice"), ("password", "short"), ("token", "x")],
 )
 def test_setup_with_bad_input_says_what_is_wrong_and_leaves_the_token_good(
-    new_house: House, field: str, value: str
+    new_api_server: ApiServer, field: str, value: str
 ) -> None:
-    good = {"token": new_house.setup_token(), "org": "acme", "email": "alice@example.com", "password": PASSWORD}
-    refused = new_house.client().post("/api/v1/setup", {**good, field: value})
+    good = {"token": new_api_server.setup_token(), "org": "acme", "email": "alice@example.com", "password": PASSWORD}
+    refused = new_api_server.client().post("/api/v1/setup", {**good, field: value})
     assert (refused.status, refused.code) == (400, "invalid_input")
-    assert new_house.client().post("/api/v1/setup", good).status == 200
+    assert new_api_server.client().post("/api/v1/setup", good).status == 200
 
 
-def test_a_wrong_password_and_an_unknown_account_get_the_same_answer(house: House) -> None:
-    client = house.client()
+def test_a_wrong_password_and_an_unknown_account_get_the_same_answer(api_server: ApiServer) -> None:
+    client = api_server.client()
     wrong = client.post("/api/v1/login", {"email": "alice@example.com", "password": "wrong"})
     unknown = client.post("/api/v1/login", {"email": "nobody@example.com", "password": "wrong"})
     assert wrong.status == unknown.status == 401
@@ -101,18 +101,18 @@ def test_a_wrong_password_and_an_unknown_account_get_the_same_answer(house: Hous
 
 
 def test_whichever_account_is_tried_and_fails_one_password_of_the_same_cost_is_hashed(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody finds out by time which addresses have an account, or which are programs."""
-    house.person("acme", "olga", Role.OPERATOR).post("/api/v1/service-accounts", {"name": "deploy-bot"})
+    api_server.person("acme", "olga", BuiltInRole.OPERATOR).post("/api/v1/service-accounts", {"name": "deploy-bot"})
     disabled = {"email": "dana@example.com", "role": "member", "password": PASSWORD}
-    alice = house.session("alice@example.com")
+    alice = api_server.session("alice@example.com")
     assert alice.post("/api/v1/users", disabled).status == 201
     assert alice.patch("/api/v1/users/dana@example.com", {"is_disabled": True}).status == 200
     hashed = record_hashing(monkeypatch)
 
     names = ("alice@example.com", "nobody@example.com", "deploy-bot@acme.service", "dana@example.com")
-    outcomes = [attempt(house, email, "wrong") for email in names]
+    outcomes = [attempt(api_server, email, "wrong") for email in names]
 
     assert outcomes == ["NotAuthenticated"] * 4
     assert hashed == ["$argon2id$v=19$m=47104,t=1,p=1"] * 4
@@ -133,45 +133,45 @@ def record_hashing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return hashed
 
 
-def test_of_a_thousand_wrong_passwords_at_most_ten_are_checked(house: House) -> None:
-    house.services.accounts.login(LoginRequest("alice@example.com", PASSWORD), HOME)
+def test_of_a_thousand_wrong_passwords_at_most_ten_are_checked(api_server: ApiServer) -> None:
+    api_server.services.accounts.login(LoginRequest("alice@example.com", PASSWORD), HOME)
     addresses = [HOME, *(f"203.0.113.{n}" for n in range(200))]
-    outcomes = [attempt(house, "alice@example.com", "wrong", addresses[n % 201]) for n in range(1000)]
+    outcomes = [attempt(api_server, "alice@example.com", "wrong", addresses[n % 201]) for n in range(1000)]
     assert 0 < outcomes.count("NotAuthenticated") <= 10
     assert set(outcomes) == {"NotAuthenticated", "TooManyRequests"}
 
 
-def test_wrong_passwords_at_once_cannot_slip_past_the_count(house: House) -> None:
-    jobs = [gevent.spawn(attempt, house, "alice@example.com", "wrong", f"203.0.113.{n}") for n in range(30)]
+def test_wrong_passwords_at_once_cannot_slip_past_the_count(api_server: ApiServer) -> None:
+    jobs = [gevent.spawn(attempt, api_server, "alice@example.com", "wrong", f"203.0.113.{n}") for n in range(30)]
     gevent.joinall(jobs, raise_error=True)
     assert [job.value for job in jobs].count("NotAuthenticated") <= 10
 
 
-def test_a_stranger_cannot_lock_somebody_out_where_they_usually_are(house: House) -> None:
-    assert attempt(house, "alice@example.com", PASSWORD, HOME).startswith("opss_")
-    outcomes = [begin(house, "alice@example.com", f"203.0.113.{n}") for n in range(50)]
+def test_a_stranger_cannot_lock_somebody_out_where_they_usually_are(api_server: ApiServer) -> None:
+    assert attempt(api_server, "alice@example.com", PASSWORD, HOME).startswith("opss_")
+    outcomes = [begin(api_server, "alice@example.com", f"203.0.113.{n}") for n in range(50)]
     assert outcomes.count("checked") == 6
-    assert attempt(house, "alice@example.com", PASSWORD, ABROAD) == "TooManyRequests"
-    assert attempt(house, "alice@example.com", PASSWORD, HOME).startswith("opss_")
+    assert attempt(api_server, "alice@example.com", PASSWORD, ABROAD) == "TooManyRequests"
+    assert attempt(api_server, "alice@example.com", PASSWORD, HOME).startswith("opss_")
 
 
-def test_the_throttle_says_when_to_come_back_and_means_it(house: House) -> None:
+def test_the_throttle_says_when_to_come_back_and_means_it(api_server: ApiServer) -> None:
     for _ in range(6):
-        begin(house, "alice@example.com", ABROAD)
-    answer = house.client().post("/api/v1/login", {"email": "alice@example.com", "password": PASSWORD})
+        begin(api_server, "alice@example.com", ABROAD)
+    answer = api_server.client().post("/api/v1/login", {"email": "alice@example.com", "password": PASSWORD})
     assert (answer.status, answer.code) == (429, "too_many_requests")
-    house.clock.advance(seconds=int(answer.headers["Retry-After"]))
-    assert house.login("alice@example.com")
+    api_server.clock.advance(seconds=int(answer.headers["Retry-After"]))
+    assert api_server.login("alice@example.com")
 
 
-def test_right_passwords_are_not_counted(house: House) -> None:
-    house.login("alice@example.com")
-    since = house.clock.now() - WINDOW
-    assert house.state.read(lambda db: login_attempts.times_of_account(db, "alice@example.com", since)) == []
+def test_right_passwords_are_not_counted(api_server: ApiServer) -> None:
+    api_server.login("alice@example.com")
+    since = api_server.clock.now() - WINDOW
+    assert api_server.state.read(lambda db: login_attempts.times_of_account(db, "alice@example.com", since)) == []
 
 
-def test_one_address_cannot_try_a_password_on_everybody(house: House) -> None:
-    outcomes = [begin(house, f"person{n}@example.com", ABROAD) for n in range(60)]
+def test_one_address_cannot_try_a_password_on_everybody(api_server: ApiServer) -> None:
+    outcomes = [begin(api_server, f"person{n}@example.com", ABROAD) for n in range(60)]
     assert outcomes == ["checked"] * 50 + ["refused"] * 10
 
 
@@ -180,54 +180,56 @@ def test_an_ipv6_network_counts_as_one_address() -> None:
     assert network("::ffff:192.0.2.1") == "192.0.2.1"
 
 
-def test_who_belongs_to_several_orgs_chooses_one_and_hears_of_no_other(house: House) -> None:
-    house.services.accounts.create_org("initech", "alice@example.com", PASSWORD)
+def test_who_belongs_to_several_orgs_chooses_one_and_hears_of_no_other(api_server: ApiServer) -> None:
+    api_server.services.accounts.create_org("initech", "alice@example.com", PASSWORD)
     login = {"email": "alice@example.com", "password": PASSWORD}
-    undecided = house.client().post("/api/v1/login", login)
+    undecided = api_server.client().post("/api/v1/login", login)
     assert undecided.status == 400
     assert "acme, initech" in undecided.json["detail"]
     assert "globex" not in undecided.json["detail"]
-    assert house.login("alice@example.com", org="initech").get("/api/v1/whoami").json["org"]["code"] == "initech"
-    foreign, absent = (house.client().post("/api/v1/login", {**login, "org": org}) for org in ("globex", "nowhere"))
+    assert api_server.login("alice@example.com", org="initech").get("/api/v1/whoami").json["org"]["code"] == "initech"
+    foreign, absent = (
+        api_server.client().post("/api/v1/login", {**login, "org": org}) for org in ("globex", "nowhere")
+    )
     assert (foreign.status, foreign.content) == (absent.status, absent.content)
 
 
-def test_a_session_ends_at_logout_at_once(house: House) -> None:
-    alice = house.login("alice@example.com")
+def test_a_session_ends_at_logout_at_once(api_server: ApiServer) -> None:
+    alice = api_server.login("alice@example.com")
     assert alice.post("/api/v1/logout").status == 204
     assert alice.get("/api/v1/whoami").status == 401
 
 
-def test_a_session_ends_when_it_is_not_used(house: House) -> None:
-    alice = house.login("alice@example.com")
-    house.clock.advance(days=6)
+def test_a_session_ends_when_it_is_not_used(api_server: ApiServer) -> None:
+    alice = api_server.login("alice@example.com")
+    api_server.clock.advance(days=6)
     assert alice.get("/api/v1/whoami").status == 200
-    house.clock.advance(days=8)
+    api_server.clock.advance(days=8)
     assert alice.get("/api/v1/whoami").status == 401
 
 
-def test_a_session_ends_after_thirty_days_however_busy_it_is(house: House) -> None:
-    alice = house.login("alice@example.com")
+def test_a_session_ends_after_thirty_days_however_busy_it_is(api_server: ApiServer) -> None:
+    alice = api_server.login("alice@example.com")
     for _ in range(5):
-        house.clock.advance(days=6)
+        api_server.clock.advance(days=6)
         last = alice.get("/api/v1/whoami")
     assert last.status == 401
 
 
-def browser(house: House) -> Client:
+def browser(api_server: ApiServer) -> Client:
     """Alice in her browser."""
-    answer = house.client().call(
+    answer = api_server.client().call(
         "POST", "/api/v1/login", {"email": "alice@example.com", "password": PASSWORD, "kind": "browser"}
     )
     assert answer.json["token"] == ""
     cookie = answer.headers["Set-Cookie"]
     assert cookie.startswith("__Host-opsicle=opss_")
     assert all(part in cookie for part in ("HttpOnly", "Secure", "SameSite=Strict", "Path=/"))
-    return Client(house.application, {"Cookie": cookie.split(";")[0]})
+    return Client(api_server.application, {"Cookie": cookie.split(";")[0]})
 
 
-def test_a_browser_changes_things_only_from_our_own_page(house: House) -> None:
-    alice = browser(house)
+def test_a_browser_changes_things_only_from_our_own_page(api_server: ApiServer) -> None:
+    alice = browser(api_server)
     csrf = alice.get("/api/v1/whoami").json["csrf_token"]
     assert alice.post("/api/v1/logout").status == 403
     assert alice.call("POST", "/api/v1/logout", Origin=ORIGIN).status == 403
@@ -236,24 +238,24 @@ def test_a_browser_changes_things_only_from_our_own_page(house: House) -> None:
     assert alice.call("POST", "/api/v1/logout", Origin=ORIGIN, Opsicle_CSRF=csrf).status == 204
 
 
-def test_a_browsers_session_ends_after_two_idle_hours(house: House) -> None:
-    alice = browser(house)
-    house.clock.advance(hours=1.9)
+def test_a_browsers_session_ends_after_two_idle_hours(api_server: ApiServer) -> None:
+    alice = browser(api_server)
+    api_server.clock.advance(hours=1.9)
     assert alice.get("/api/v1/whoami").status == 200
-    house.clock.advance(hours=2.1)
+    api_server.clock.advance(hours=2.1)
     assert alice.get("/api/v1/whoami").status == 401
 
 
-def test_a_browsers_cookie_is_no_bearer_token(house: House) -> None:
-    token = browser(house).headers["Cookie"].split("=", 1)[1]
-    assert house.client(token).get("/api/v1/whoami").status == 401
+def test_a_browsers_cookie_is_no_bearer_token(api_server: ApiServer) -> None:
+    token = browser(api_server).headers["Cookie"].split("=", 1)[1]
+    assert api_server.client(token).get("/api/v1/whoami").status == 401
 
 
-def test_an_api_token_works_until_it_is_deleted(house: House) -> None:
-    alice = house.session("alice@example.com")
+def test_an_api_token_works_until_it_is_deleted(api_server: ApiServer) -> None:
+    alice = api_server.session("alice@example.com")
     made = alice.post("/api/v1/tokens", {"name": "ci"})
     assert made.status == 201
-    robot = house.client(made.json["token"])
+    robot = api_server.client(made.json["token"])
     assert robot.get("/api/v1/whoami").json["user"]["email"] == "alice@example.com"
     listed = alice.get("/api/v1/tokens").json["items"]
     assert [token["name"] for token in listed] == ["ci"]
@@ -263,38 +265,40 @@ def test_an_api_token_works_until_it_is_deleted(house: House) -> None:
     assert robot.get("/api/v1/whoami").status == 401
 
 
-def test_an_api_token_ends_when_it_was_made_to(house: House) -> None:
-    alice = house.session("alice@example.com")
-    robot = house.client(alice.post("/api/v1/tokens", {"name": "ci", "expires_in_days": 3}).json["token"])
-    house.clock.advance(days=2)
+def test_an_api_token_ends_when_it_was_made_to(api_server: ApiServer) -> None:
+    alice = api_server.session("alice@example.com")
+    robot = api_server.client(alice.post("/api/v1/tokens", {"name": "ci", "expires_in_days": 3}).json["token"])
+    api_server.clock.advance(days=2)
     assert robot.get("/api/v1/whoami").status == 200
-    house.clock.advance(days=2)
+    api_server.clock.advance(days=2)
     assert robot.get("/api/v1/whoami").status == 401
 
 
-def test_an_api_token_cannot_make_another(house: House) -> None:
-    robot = house.client(house.session("alice@example.com").post("/api/v1/tokens", {"name": "ci"}).json["token"])
+def test_an_api_token_cannot_make_another(api_server: ApiServer) -> None:
+    robot = api_server.client(
+        api_server.session("alice@example.com").post("/api/v1/tokens", {"name": "ci"}).json["token"]
+    )
     assert robot.post("/api/v1/tokens", {"name": "for ever", "expires_in_days": None}).status == 403
 
 
-def test_nobody_sees_or_ends_anothers_tokens(house: House) -> None:
-    bob = house.person("acme", "bob", Role.MEMBER)
+def test_nobody_sees_or_ends_anothers_tokens(api_server: ApiServer) -> None:
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     token_id = bob.post("/api/v1/tokens", {"name": "bob's"}).json["details"]["id"]
-    alice = house.session("alice@example.com")
+    alice = api_server.session("alice@example.com")
     assert alice.get("/api/v1/tokens").json["items"] == []
     assert alice.delete(f"/api/v1/tokens/{token_id}").status == 404
 
 
 @pytest.mark.parametrize("body", [{"name": ""}, {"name": "x" * 65}, {"name": "x", "expires_in_days": 0}])
-def test_a_token_that_makes_no_sense_is_refused(house: House, body: dict[str, object]) -> None:
-    assert house.session("alice@example.com").post("/api/v1/tokens", body).status == 400
+def test_a_token_that_makes_no_sense_is_refused(api_server: ApiServer, body: dict[str, object]) -> None:
+    assert api_server.session("alice@example.com").post("/api/v1/tokens", body).status == 400
 
 
-def test_who_runs_the_server_hears_what_is_wrong_with_it_and_nobody_else(house: House) -> None:
-    alice, gina = house.session("alice@example.com"), house.session("gina@example.com")
-    house.services.status.remarks.shown.append(
+def test_who_runs_the_server_hears_what_is_wrong_with_it_and_nobody_else(api_server: ApiServer) -> None:
+    alice, gina = api_server.session("alice@example.com"), api_server.session("gina@example.com")
+    api_server.services.status.remarks.shown.append(
         "the certificate for people (--tls-cert) expired on 2026-01-01 12:00 UTC"
     )
 
-    assert alice.get("/api/v1/whoami").json["remarks"] == house.services.status.remarks.shown
+    assert alice.get("/api/v1/whoami").json["remarks"] == api_server.services.status.remarks.shown
     assert gina.get("/api/v1/whoami").json["remarks"] == []

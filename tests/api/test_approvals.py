@@ -6,30 +6,30 @@ from typing import Any
 
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from tests.api.authenticator_app import App, enrol
-from tests.api.running_server import Client, House
+from tests.api.running_server import ApiServer, Client
 from tests.api.test_policies import policy
 from tests.api.test_templates import source
 
 
 @pytest.fixture
-def alice(house: House) -> Client:
-    return house.session("alice@example.com")
+def alice(api_server: ApiServer) -> Client:
+    return api_server.session("alice@example.com")
 
 
 @pytest.fixture
-def bob(house: House, alice: Client) -> Client:
+def bob(api_server: ApiServer, alice: Client) -> Client:
     """The manager of Mia, who asks."""
-    bob = house.person("acme", "bob", Role.MANAGER)
-    house.person("acme", "mia", Role.MEMBER)
+    bob = api_server.person("acme", "bob", BuiltInRole.MANAGER)
+    api_server.person("acme", "mia", BuiltInRole.MEMBER)
     assert alice.patch("/api/v1/users/mia@example.com", {"manager": "bob@example.com"}).status == 200
     return bob
 
 
 @pytest.fixture
-def mia(house: House, bob: Client) -> Client:
-    return house.session("mia@example.com")
+def mia(api_server: ApiServer, bob: Client) -> Client:
+    return api_server.session("mia@example.com")
 
 
 def ask(alice: Client, mia: Client, more: str = "required: 1") -> Any:
@@ -64,19 +64,21 @@ def test_the_manager_finds_it_in_the_inbox_and_agrees(alice: Client, bob: Client
     assert entry["data"]["manifest_digest"] == shown["manifest_digest"]
 
 
-@pytest.mark.parametrize("role", list(Role))
-def test_no_role_by_itself_lets_anybody_decide(house: House, alice: Client, mia: Client, role: Role) -> None:
+@pytest.mark.parametrize("role", list(BuiltInRole))
+def test_no_role_by_itself_lets_anybody_decide(
+    api_server: ApiServer, alice: Client, mia: Client, role: BuiltInRole
+) -> None:
     asked = ask(alice, mia)
-    person = house.person("acme", "someone", role)
+    person = api_server.person("acme", "someone", role)
     assert person.get(path(asked)).json["may_decide"] is False
     for verb in ("approve", "reject", "withdraw"):
         assert person.post(path(asked, verb), {}).status == 403
     assert person.get(path(asked)).json["state"] == "pending"
 
 
-def test_another_orgs_approval_looks_absent(house: House, alice: Client, mia: Client) -> None:
+def test_another_orgs_approval_looks_absent(api_server: ApiServer, alice: Client, mia: Client) -> None:
     asked = ask(alice, mia)
-    gina = house.session("gina@example.com")
+    gina = api_server.session("gina@example.com")
     absent = {"approval_id": "0" * 26}
     for verb in ("", "approve", "reject", "withdraw"):
         method = "POST" if verb else "GET"
@@ -91,37 +93,39 @@ def test_the_lists_refuse_what_they_do_not_know(alice: Client) -> None:
         assert alice.get(f"/api/v1/approvals?{query}").status == 400
 
 
-def with_code(house: House, alice: Client, bob: Client, mia: Client) -> tuple[Any, App]:
-    return ask(alice, mia, more="requireMfa: true"), enrol(house, bob)
+def with_code(api_server: ApiServer, alice: Client, bob: Client, mia: Client) -> tuple[Any, App]:
+    return ask(alice, mia, more="requireMfa: true"), enrol(api_server, bob)
 
 
 def test_a_code_is_asked_for_even_right_after_another_proof(
-    house: House, alice: Client, bob: Client, mia: Client
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client
 ) -> None:
-    asked, app = with_code(house, alice, bob, mia)
+    asked, app = with_code(api_server, alice, bob, mia)
     assert bob.get(path(asked)).json["needs_totp"] is True
     without = bob.post(path(asked, "approve"), {})
     assert (without.status, without.json["errors"][0]["path"]) == (400, "totp")
     used = bob.post(path(asked, "approve"), {"totp": app.code()})
     assert (used.status, used.json["errors"][0]["path"]) == (400, "totp")
-    house.clock.advance(seconds=30)
+    api_server.clock.advance(seconds=30)
     shown = bob.post(path(asked, "approve"), {"totp": app.code()}).json
     assert (shown["state"], shown["gates"][0]["decisions"][0]["with_mfa"]) == ("approved", True)
 
 
-def test_a_code_works_for_one_decision(house: House, alice: Client, bob: Client, mia: Client) -> None:
-    first, app = with_code(house, alice, bob, mia)
+def test_a_code_works_for_one_decision(api_server: ApiServer, alice: Client, bob: Client, mia: Client) -> None:
+    first, app = with_code(api_server, alice, bob, mia)
     second = mia.post("/api/v1/automations", {"template": "restart-web"}).json
-    house.clock.advance(seconds=30)
+    api_server.clock.advance(seconds=30)
     assert bob.post(path(first, "approve"), {"totp": app.code()}).status == 200
     assert bob.post(path(second, "approve"), {"totp": app.code()}).status == 400
     assert mia.get(path(second)).json["state"] == "pending"
 
 
-def test_a_refused_decision_does_not_use_up_the_code(house: House, alice: Client, bob: Client, mia: Client) -> None:
+def test_a_refused_decision_does_not_use_up_the_code(
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client
+) -> None:
     asked = ask(alice, mia, more="requireMfa: true\n      requireReason: true")
-    app = enrol(house, bob)
-    house.clock.advance(seconds=30)
+    app = enrol(api_server, bob)
+    api_server.clock.advance(seconds=30)
     for _ in range(12):  # more often than wrong codes are looked at: this one is right
         assert bob.post(path(asked, "approve"), {"totp": app.code()}).json["errors"][0]["path"] == "reason"
     assert bob.post(path(asked, "approve"), {"totp": app.code(), "reason": "go"}).status == 200
@@ -145,7 +149,9 @@ def test_who_asked_withdraws_and_the_automation_is_cancelled(alice: Client, bob:
     assert bob.post(path(asked, "approve"), {}).status == 409
 
 
-def test_a_gate_that_nobody_can_pass_is_named_when_it_is_triggered(house: House, alice: Client, mia: Client) -> None:
+def test_a_gate_that_nobody_can_pass_is_named_when_it_is_triggered(
+    api_server: ApiServer, alice: Client, mia: Client
+) -> None:
     ask(alice, mia)
     answer = alice.post("/api/v1/automations", {"template": "restart-web"})
     assert (answer.status, answer.code) == (409, "conflict")

@@ -26,35 +26,35 @@ from opsicle.server.store import audit, audit_checkpoints
 from opsicle.server.store.migrations import STATE_MIGRATIONS, migrate
 from opsicle.wire.audit import AuditVerdict, SeenCheckpoint
 from opsicle.wire.worker_api import PollReply
-from tests.api.running_server import Client, House
+from tests.api.running_server import ApiServer, Client
 
 ALICE, GINA = "alice@example.com", "gina@example.com"
 DOCS = Path(__file__).parents[2] / "docs/audit.md"
 
 
-def write(house: House, count: int, email: str = ALICE) -> int:
+def write(api_server: ApiServer, count: int, email: str = ALICE) -> int:
     """Add entries to an org's record; answers the number of the last one."""
-    org_id = house.actor(email).org_id
+    org_id = api_server.actor(email).org_id
 
     def work(db: Any) -> int:
         for n in range(count):
-            audit.append(db, house.clock.now(), org_id, SystemActor(), "test", f"things/{n}", {"näme": f'"{n}"\n'})
+            audit.append(db, api_server.clock.now(), org_id, SystemActor(), "test", f"things/{n}", {"näme": f'"{n}"\n'})
         return audit.head(db, org_id)[0]
 
-    return house.state.write(work)
+    return api_server.state.write(work)
 
 
-def verdict(house: House, email: str = ALICE) -> AuditVerdict:
-    return house.services.audit.verify(house.actor(email))
+def verdict(api_server: ApiServer, email: str = ALICE) -> AuditVerdict:
+    return api_server.services.audit.verify(api_server.actor(email))
 
 
-def sign(house: House, email: str = ALICE) -> None:
-    house.services.audit_checkpoints.sign(house.actor(email).org_id)
+def sign(api_server: ApiServer, email: str = ALICE) -> None:
+    api_server.services.audit_checkpoints.sign(api_server.actor(email).org_id)
 
 
-def tamper(house: House, sql: str, *values: object) -> None:
+def tamper(api_server: ApiServer, sql: str, *values: object) -> None:
     """Change the file past the server, as whoever owns the machine can."""
-    db = apsw.Connection(str(house.folder.state_database))
+    db = apsw.Connection(str(api_server.folder.state_database))
     for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
         db.execute(f"DROP TRIGGER {name}")
     db.execute(sql, values)
@@ -67,35 +67,35 @@ def fault(found: AuditVerdict) -> tuple[str, int]:
     return found.fault.kind, found.fault.seq
 
 
-def test_every_org_has_a_chain_of_its_own_that_tells_nothing_of_others(house: House) -> None:
-    last = write(house, 3)
-    write(house, 50, GINA)
-    assert write(house, 1) == last + 1
-    assert verdict(house).is_intact
-    assert verdict(house, GINA).is_intact
-    export = b"".join(house.services.audit.export(house.actor(ALICE)))
+def test_every_org_has_a_chain_of_its_own_that_tells_nothing_of_others(api_server: ApiServer) -> None:
+    last = write(api_server, 3)
+    write(api_server, 50, GINA)
+    assert write(api_server, 1) == last + 1
+    assert verdict(api_server).is_intact
+    assert verdict(api_server, GINA).is_intact
+    export = b"".join(api_server.services.audit.export(api_server.actor(ALICE)))
     assert b"gina" not in export
-    assert house.actor(GINA).org_id.encode() not in export
+    assert api_server.actor(GINA).org_id.encode() not in export
 
 
-def test_what_was_undone_leaves_no_gap(house: House) -> None:
-    last, org_id = write(house, 1), house.actor(ALICE).org_id
+def test_what_was_undone_leaves_no_gap(api_server: ApiServer) -> None:
+    last, org_id = write(api_server, 1), api_server.actor(ALICE).org_id
 
     def work(db: Any) -> None:
-        audit.append(db, house.clock.now(), org_id, SystemActor(), "test", "undone")
+        audit.append(db, api_server.clock.now(), org_id, SystemActor(), "test", "undone")
         raise Conflict("no")
 
     with pytest.raises(Conflict):
-        house.state.write(work)
-    assert write(house, 1) == last + 1
-    assert verdict(house).is_intact
+        api_server.state.write(work)
+    assert write(api_server, 1) == last + 1
+    assert verdict(api_server).is_intact
 
 
-def test_many_writers_at_once_make_one_chain(house: House) -> None:
-    before = write(house, 1)
-    gevent.joinall([gevent.spawn(write, house, 5) for _ in range(40)], raise_error=True)
-    assert verdict(house).last_seq == before + 200
-    assert verdict(house).is_intact
+def test_many_writers_at_once_make_one_chain(api_server: ApiServer) -> None:
+    before = write(api_server, 1)
+    gevent.joinall([gevent.spawn(write, api_server, 5) for _ in range(40)], raise_error=True)
+    assert verdict(api_server).last_seq == before + 200
+    assert verdict(api_server).is_intact
 
 
 @pytest.fixture(scope="module")
@@ -103,22 +103,22 @@ def long_record(tmp_path_factory: pytest.TempPathFactory, furnished: Path) -> Pa
     """The data folder of a server whose org acme has a signed record of 10,000 entries."""
     folder = tmp_path_factory.mktemp("long") / "data"
     subprocess.run(["cp", "-r", furnished, folder], check=True)
-    house = House(folder)
+    api_server = ApiServer(folder)
     for _ in range(9):
-        write(house, 1_000)
-        sign(house)
-    write(house, 10_000 - write(house, 1))
-    sign(house)
-    house.close()
+        write(api_server, 1_000)
+        sign(api_server)
+    write(api_server, 10_000 - write(api_server, 1))
+    sign(api_server)
+    api_server.close()
     return folder
 
 
 @pytest.fixture
 def long_house(tmp_path: Path, long_record: Path) -> Any:
     subprocess.run(["cp", "-r", long_record, tmp_path / "data"], check=True)
-    house = House(tmp_path / "data")
-    yield house
-    house.close()
+    api_server = ApiServer(tmp_path / "data")
+    yield api_server
+    api_server.close()
 
 
 EDIT = "UPDATE audit_entries SET verb = 'never' WHERE org_id = ? AND seq = 4321"
@@ -144,7 +144,7 @@ REMOVE_CHECKPOINT = "DELETE FROM audit_checkpoints WHERE org_id = ? AND number =
     ids=["edited", "hash", "removed", "cut off", "moved", "checkpoint edited", "checkpoint removed"],
 )
 def test_a_record_of_10000_entries_changed_on_disk_is_named(
-    long_house: House, sql: str, expected: tuple[str, int]
+    long_house: ApiServer, sql: str, expected: tuple[str, int]
 ) -> None:
     org_id = long_house.actor(ALICE).org_id
     assert verdict(long_house).is_intact
@@ -158,84 +158,86 @@ def test_a_record_of_10000_entries_changed_on_disk_is_named(
     assert verdict(long_house, GINA).is_intact
 
 
-def test_a_record_that_was_cut_off_and_written_on_is_rewritten(house: House) -> None:
-    last = write(house, 20)
-    sign(house)
-    tamper(house, "DELETE FROM audit_entries WHERE org_id = ? AND seq > ?", house.actor(ALICE).org_id, last - 10)
-    write(house, 20)
-    assert fault(verdict(house)) == ("rewritten", 1)
+def test_a_record_that_was_cut_off_and_written_on_is_rewritten(api_server: ApiServer) -> None:
+    last = write(api_server, 20)
+    sign(api_server)
+    tamper(
+        api_server, "DELETE FROM audit_entries WHERE org_id = ? AND seq > ?", api_server.actor(ALICE).org_id, last - 10
+    )
+    write(api_server, 20)
+    assert fault(verdict(api_server)) == ("rewritten", 1)
 
 
-def test_an_export_verifies_with_nothing_but_the_public_key(house: House) -> None:
-    write(house, 5_000)
-    house.services.audit_checkpoints.sign_due()
-    write(house, 10)
-    export = b"".join(house.services.audit.export(house.actor(ALICE))).splitlines(keepends=True)
-    found = verify_export(export, house.services.audit.public_key)
+def test_an_export_verifies_with_nothing_but_the_public_key(api_server: ApiServer) -> None:
+    write(api_server, 5_000)
+    api_server.services.audit_checkpoints.sign_due()
+    write(api_server, 10)
+    export = b"".join(api_server.services.audit.export(api_server.actor(ALICE))).splitlines(keepends=True)
+    found = verify_export(export, api_server.services.audit.public_key)
     assert found.is_intact
     assert found.signed_to == found.last_seq > 5_010
-    assert json.loads(export[0])["fingerprint"] == house.services.audit.public_key.fingerprint
-    assert house.client().get("/api/v1/audit/key").content.decode() == house.services.audit.public_key.pem
+    assert json.loads(export[0])["fingerprint"] == api_server.services.audit.public_key.fingerprint
+    assert api_server.client().get("/api/v1/audit/key").content.decode() == api_server.services.audit.public_key.pem
 
 
-def test_entries_are_signed_when_they_are_many_or_have_waited(house: House) -> None:
-    org_id = house.actor(ALICE).org_id
+def test_entries_are_signed_when_they_are_many_or_have_waited(api_server: ApiServer) -> None:
+    org_id = api_server.actor(ALICE).org_id
 
     def number() -> int:
-        last = house.state.read(lambda db: audit_checkpoints.find_last(db, org_id))
+        last = api_server.state.read(lambda db: audit_checkpoints.find_last(db, org_id))
         return last.number if last else 0
 
-    turn = house.services.audit_checkpoints.sign_due
+    turn = api_server.services.audit_checkpoints.sign_due
     turn()
     assert number() == 1
-    write(house, 1)
+    write(api_server, 1)
     turn()
     assert number() == 1
-    house.clock.advance(seconds=SIGN_AFTER.total_seconds())
+    api_server.clock.advance(seconds=SIGN_AFTER.total_seconds())
     turn()
     assert number() == 2
     turn()
-    house.clock.advance(seconds=SIGN_AFTER.total_seconds())
+    api_server.clock.advance(seconds=SIGN_AFTER.total_seconds())
     turn()
     assert number() == 2, "nothing new, nothing to sign"
-    write(house, SIGN_AFTER_ENTRIES)
+    write(api_server, SIGN_AFTER_ENTRIES)
     turn()
     assert number() == 3
-    assert verdict(house).is_intact
+    assert verdict(api_server).is_intact
 
 
-def test_retention_removes_what_is_old_and_keeps_the_proof(house: House) -> None:
-    last = write(house, 4_500)
-    house.clock.advance(days=40)
-    write(house, 10)
-    removed = house.services.audit_checkpoints.prune(timedelta(days=30))
-    found = verdict(house)
+def test_retention_removes_what_is_old_and_keeps_the_proof(api_server: ApiServer) -> None:
+    last = write(api_server, 4_500)
+    api_server.clock.advance(days=40)
+    write(api_server, 10)
+    removed = api_server.services.audit_checkpoints.prune(timedelta(days=30))
+    found = verdict(api_server)
     assert found.is_intact, found.fault
     assert (found.removed_to, found.first_seq, found.last_seq) == (last, last + 1, last + 10)
     assert removed >= last
-    assert house.services.audit_checkpoints.prune(timedelta(days=30)) == 0
-    export = b"".join(house.services.audit.export(house.actor(ALICE))).splitlines()
-    assert verify_export(export, house.services.audit.public_key).removed_to == last
-    assert write(house, 1) == last + 11
-    assert verdict(house).is_intact
+    assert api_server.services.audit_checkpoints.prune(timedelta(days=30)) == 0
+    export = b"".join(api_server.services.audit.export(api_server.actor(ALICE))).splitlines()
+    assert verify_export(export, api_server.services.audit.public_key).removed_to == last
+    assert write(api_server, 1) == last + 11
+    assert verdict(api_server).is_intact
 
 
-def test_retention_never_takes_the_newest_entry_from_which_the_chain_goes_on(house: House) -> None:
-    last = write(house, 10)
-    house.clock.advance(days=40)
-    house.services.audit_checkpoints.prune(timedelta(days=30))
-    assert verdict(house).entries == 1
-    assert write(house, 1) == last + 1
-    assert verdict(house).is_intact
+def test_retention_never_takes_the_newest_entry_from_which_the_chain_goes_on(api_server: ApiServer) -> None:
+    last = write(api_server, 10)
+    api_server.clock.advance(days=40)
+    api_server.services.audit_checkpoints.prune(timedelta(days=30))
+    assert verdict(api_server).entries == 1
+    assert write(api_server, 1) == last + 1
+    assert verdict(api_server).is_intact
 
 
-def test_more_removed_than_retention_has_signed_is_missing(house: House) -> None:
-    last, org_id = write(house, 10), house.actor(ALICE).org_id
-    house.clock.advance(days=40)
-    write(house, 10)
-    house.services.audit_checkpoints.prune(timedelta(days=30))
-    tamper(house, "DELETE FROM audit_entries WHERE org_id = ? AND seq = ?", org_id, last + 1)
-    assert fault(verdict(house)) == ("missing", last + 1)
+def test_more_removed_than_retention_has_signed_is_missing(api_server: ApiServer) -> None:
+    last, org_id = write(api_server, 10), api_server.actor(ALICE).org_id
+    api_server.clock.advance(days=40)
+    write(api_server, 10)
+    api_server.services.audit_checkpoints.prune(timedelta(days=30))
+    tamper(api_server, "DELETE FROM audit_entries WHERE org_id = ? AND seq = ?", org_id, last + 1)
+    assert fault(verdict(api_server)) == ("missing", last + 1)
 
 
 @pytest.mark.parametrize(
@@ -247,10 +249,10 @@ def test_more_removed_than_retention_has_signed_is_missing(house: House) -> None
         ("DELETE FROM audit_checkpoints", "a checkpoint is never removed"),
     ],
 )
-def test_the_server_itself_cannot_change_the_record(house: House, sql: str, message: str) -> None:
-    sign(house)
+def test_the_server_itself_cannot_change_the_record(api_server: ApiServer, sql: str, message: str) -> None:
+    sign(api_server)
     with pytest.raises(apsw.ConstraintError, match=message):
-        house.state.write(lambda db: db.execute(sql))
+        api_server.state.write(lambda db: db.execute(sql))
 
 
 def test_entries_from_before_the_chain_are_chained_in_their_order(tmp_path: Path) -> None:
@@ -275,22 +277,24 @@ def test_entries_from_before_the_chain_are_chained_in_their_order(tmp_path: Path
     db.close()
 
 
-def test_the_key_is_private_and_its_loss_is_noticed(house: House) -> None:
-    file = house.folder.path / "audit.pem"
+def test_the_key_is_private_and_its_loss_is_noticed(api_server: ApiServer) -> None:
+    file = api_server.folder.path / "audit.pem"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert house.folder.audit_key(has_signed=True).public.pem == house.services.audit.public_key.pem
+    assert api_server.folder.audit_key(has_signed=True).public.pem == api_server.services.audit.public_key.pem
     file.unlink()
     with pytest.raises(Conflict, match=r"lost audit\.pem"):
-        house.folder.audit_key(has_signed=True)
+        api_server.folder.audit_key(has_signed=True)
 
 
-def test_workers_are_shown_the_newest_checkpoint_of_their_org_and_say_what_contradicts_it(house: House) -> None:
-    write(house, 3)
-    write(house, 3, GINA)
-    house.services.audit_checkpoints.sign_due()
-    worker = house.worker("acme", "web")
+def test_workers_are_shown_the_newest_checkpoint_of_their_org_and_say_what_contradicts_it(
+    api_server: ApiServer,
+) -> None:
+    write(api_server, 3)
+    write(api_server, 3, GINA)
+    api_server.services.audit_checkpoints.sign_due()
+    worker = api_server.worker("acme", "web")
     environ = {WORKER_IDENTITY: WorkerIdentity("acme", worker.worker_id, "1")}
-    client = Client(house.frontage._workers._application, environ=environ)
+    client = Client(api_server.listeners._workers._application, environ=environ)
     poll = {
         "boot_id": "b",
         "version": "1",
@@ -302,9 +306,9 @@ def test_workers_are_shown_the_newest_checkpoint_of_their_org_and_say_what_contr
     }
     answer = client.post("/worker/v1/poll", {**poll, "history_rewritten": "checkpoint 1 is another"})
     shown = msgspec.msgpack.decode(answer.content, type=PollReply).checkpoint
-    org_id = house.actor(ALICE).org_id
-    assert shown == SeenCheckpoint(org_id, house.state.read(lambda db: audit_checkpoints.find_last(db, org_id)))
-    (entry,) = house.session(ALICE).get("/api/v1/audit?verb=report_rewritten_history").json["items"]
+    org_id = api_server.actor(ALICE).org_id
+    assert shown == SeenCheckpoint(org_id, api_server.state.read(lambda db: audit_checkpoints.find_last(db, org_id)))
+    (entry,) = api_server.session(ALICE).get("/api/v1/audit?verb=report_rewritten_history").json["items"]
     assert (entry["actor_kind"], entry["data"]) == ("worker", {"reason": "checkpoint 1 is another"})
 
 
@@ -320,25 +324,25 @@ FILTERS = {
 
 
 @pytest.mark.parametrize("query", FILTERS)
-def test_the_record_is_filtered(house: House, query: str) -> None:
-    org_id = house.actor(ALICE).org_id
+def test_the_record_is_filtered(api_server: ApiServer, query: str) -> None:
+    org_id = api_server.actor(ALICE).org_id
 
     def work(db: Any) -> None:
         for resource in ("things/0", "things/1", "boxes/1"):
-            audit.append(db, house.clock.now(), org_id, SystemActor(), "test", resource)
+            audit.append(db, api_server.clock.now(), org_id, SystemActor(), "test", resource)
 
-    house.state.write(work)
-    items = house.session(ALICE).get(f"/api/v1/audit?{query}").json["items"]
+    api_server.state.write(work)
+    items = api_server.session(ALICE).get(f"/api/v1/audit?{query}").json["items"]
     assert {item["resource"] for item in items} == FILTERS[query]
 
 
-def test_the_record_is_filtered_by_time_and_in_pages(house: House) -> None:
-    write(house, 3)
-    house.clock.advance(hours=1)
-    middle = to_text(house.clock.now())
-    house.clock.advance(hours=1)
-    write(house, 5)
-    alice = house.session(ALICE)
+def test_the_record_is_filtered_by_time_and_in_pages(api_server: ApiServer) -> None:
+    write(api_server, 3)
+    api_server.clock.advance(hours=1)
+    middle = to_text(api_server.clock.now())
+    api_server.clock.advance(hours=1)
+    write(api_server, 5)
+    alice = api_server.session(ALICE)
     late = alice.get(f"/api/v1/audit?verb=test&since={middle}&limit=3").json
     assert len(late["items"]) == 3
     rest = alice.get(f"/api/v1/audit?verb=test&since={middle}&limit=3&cursor={late['next_cursor']}").json
@@ -365,14 +369,14 @@ def run_script(tmp_path: Path, export: bytes, key: str) -> subprocess.CompletedP
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_the_program_in_the_documentation_verifies_an_export(house: House, tmp_path: Path) -> None:
-    write(house, 20)
-    house.clock.advance(days=40)
-    last = write(house, 10)
-    house.services.audit_checkpoints.prune(timedelta(days=30))
-    write(house, 10)
-    export = b"".join(house.services.audit.export(house.actor(ALICE)))
-    pem = house.services.audit.public_key.pem
+def test_the_program_in_the_documentation_verifies_an_export(api_server: ApiServer, tmp_path: Path) -> None:
+    write(api_server, 20)
+    api_server.clock.advance(days=40)
+    last = write(api_server, 10)
+    api_server.services.audit_checkpoints.prune(timedelta(days=30))
+    write(api_server, 10)
+    export = b"".join(api_server.services.audit.export(api_server.actor(ALICE)))
+    pem = api_server.services.audit.public_key.pem
     done = run_script(tmp_path, export, pem)
     assert (done.returncode, done.stdout) == (0, f"intact: entries {last - 9} to {last + 10}\n"), done.stderr
     for wrong in (

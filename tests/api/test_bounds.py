@@ -16,7 +16,7 @@ from opsicle.domain.channels import Config
 from opsicle.server.channels.kinds.slack.transport import SlackEvent, SlackUser
 from opsicle.server.http.paging import MAX_PAGE_BYTES
 from opsicle.server.http.routing import Route
-from tests.api.running_server import House
+from tests.api.running_server import ApiServer
 from tests.api.test_templates import source
 
 BOUNDED = (inspect.StrType, inspect.BytesType, inspect.ListType, inspect.VarTupleType, inspect.DictType)
@@ -59,12 +59,12 @@ def inner_types(kind: Any) -> list[Any]:
     return list(kind.item_types) if isinstance(kind, inspect.TupleType) else []
 
 
-def every_route(house: House) -> list[Route]:
-    return [*house.application.routes, *house.frontage._workers._application.routes]
+def every_route(api_server: ApiServer) -> list[Route]:
+    return [*api_server.application.routes, *api_server.listeners._workers._application.routes]
 
 
-def test_every_text_and_every_list_that_a_route_takes_has_a_maximum(house: House) -> None:
-    bodies = {route.body for route in every_route(house) if route.body is not None}
+def test_every_text_and_every_list_that_a_route_takes_has_a_maximum(api_server: ApiServer) -> None:
+    bodies = {route.body for route in every_route(api_server) if route.body is not None}
     found = {path for body in bodies for path in unbounded(inspect.type_info(body), body.__name__)}
 
     assert not found
@@ -78,13 +78,13 @@ def test_the_walk_finds_what_has_no_maximum_wherever_it_hides() -> None:
     assert found == {at, f"{at}[]", f"{at}[][]", "Outer.anything (anything)"}
 
 
-def test_what_a_handler_decodes_is_what_its_route_names(house: House) -> None:
+def test_what_a_handler_decodes_is_what_its_route_names(api_server: ApiServer) -> None:
     package = Path(str(opsicle.server.__file__)).parent
     files = [*package.rglob("routes.py"), *package.rglob("routes/*.py")]
     assert len(files) > 15
     decoded = {name for file in files for name in re.findall(r"request\.body\((?:\w+\.)?(\w+)\)", file.read_text())}
 
-    assert decoded == {route.body.__name__ for route in every_route(house) if route.body is not None}
+    assert decoded == {route.body.__name__ for route in every_route(api_server) if route.body is not None}
 
 
 def test_the_settings_of_a_channel_are_bounded_too() -> None:
@@ -109,9 +109,9 @@ def test_who_a_chat_service_says_that_somebody_is_has_a_maximum() -> None:
     ],
 )
 def test_what_is_too_long_is_refused_with_its_place_and_its_maximum(
-    house: House, path: str, body: dict[str, Any], place: str
+    api_server: ApiServer, path: str, body: dict[str, Any], place: str
 ) -> None:
-    alice = house.login("alice@example.com")
+    alice = api_server.login("alice@example.com")
 
     answer = alice.post(path, body)
 
@@ -122,8 +122,8 @@ def test_what_is_too_long_is_refused_with_its_place_and_its_maximum(
     assert len(answer.content) < 1_000
 
 
-def test_a_document_of_a_mebibyte_is_taken_however_its_sender_writes_json(house: House) -> None:
-    alice = house.login("alice@example.com")
+def test_a_document_of_a_mebibyte_is_taken_however_its_sender_writes_json(api_server: ApiServer) -> None:
+    alice = api_server.login("alice@example.com")
     document = source("large", "true") + "#" + "é\n#" * 260_000
 
     answer = alice.post("/api/v1/templates", {"source": document})
@@ -133,8 +133,8 @@ def test_a_document_of_a_mebibyte_is_taken_however_its_sender_writes_json(house:
 
 
 @pytest.mark.parametrize("parameter", ["state", "template", "cursor", "limit"])
-def test_a_query_parameter_has_a_maximum(house: House, parameter: str) -> None:
-    alice = house.login("alice@example.com")
+def test_a_query_parameter_has_a_maximum(api_server: ApiServer, parameter: str) -> None:
+    alice = api_server.login("alice@example.com")
 
     answer = alice.get(f"/api/v1/automations?{parameter}={'x' * 600}")
 
@@ -142,8 +142,8 @@ def test_a_query_parameter_has_a_maximum(house: House, parameter: str) -> None:
     assert len(answer.content) < 1_000
 
 
-def test_a_page_of_large_items_ends_early_and_says_where_to_go_on(house: House) -> None:
-    alice = house.login("alice@example.com")
+def test_a_page_of_large_items_ends_early_and_says_where_to_go_on(api_server: ApiServer) -> None:
+    alice = api_server.login("alice@example.com")
     labels = ", ".join(f"l{i}: {'x' * 900}" for i in range(60))
     large = source("name", "true").replace("{tier: web}", f"{{{labels}}}")
     names = [f"large-{i:02}" for i in range(30)]
@@ -164,17 +164,17 @@ def test_a_page_of_large_items_ends_early_and_says_where_to_go_on(house: House) 
     assert max(sizes) < MAX_PAGE_BYTES + 100_000
 
 
-def test_methods_that_somebody_made_up_count_as_one(house: House) -> None:
+def test_methods_that_somebody_made_up_count_as_one(api_server: ApiServer) -> None:
     for method in ("BREW", "PROPFIND", "X", "GET"):
-        house.client().call(method, "/healthz")
+        api_server.client().call(method, "/healthz")
 
-    counted = {method for _, method, _ in house.frontage._metrics._requests}
+    counted = {method for _, method, _ in api_server.listeners._metrics._requests}
 
     assert counted == {"GET", "other"}
 
 
-def test_a_list_of_automations_with_long_reasons_ends_early_and_says_where_to_go_on(house: House) -> None:
-    alice = house.session("alice@example.com")
+def test_a_list_of_automations_with_long_reasons_ends_early_and_says_where_to_go_on(api_server: ApiServer) -> None:
+    alice = api_server.session("alice@example.com")
     alice.post("/api/v1/templates", {"source": source("hello", "true")})
     body = {"template": "hello", "reason": "€" * 2_000}
     ids = [alice.post("/api/v1/automations", body).json["id"] for _ in range(190)]

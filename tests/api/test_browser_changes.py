@@ -5,27 +5,27 @@ from __future__ import annotations
 import pytest
 
 from opsicle.server.http.routing import Access
-from tests.api.running_server import ORIGIN, PASSWORD, Client, House
 from tests.api.route_walk import BODIES, MAY, Things, call, filled, furnish
+from tests.api.running_server import ORIGIN, PASSWORD, ApiServer, Client
 
 
 @pytest.fixture
-def acme(house: House) -> Things:
-    return furnish(house, "acme", "alice@example.com", "restart-web")
+def acme(api_server: ApiServer) -> Things:
+    return furnish(api_server, "acme", "alice@example.com", "restart-web")
 
 
 @pytest.fixture
-def alice(house: House, acme: Things) -> Client:
+def alice(api_server: ApiServer, acme: Things) -> Client:
     """Her browser, which sends its cookie whoever's page makes it send."""
     body = {"email": "alice@example.com", "password": PASSWORD, "kind": "browser"}
-    cookie = house.client().call("POST", "/api/v1/login", body, Origin=ORIGIN).headers["Set-Cookie"]
-    return Client(house.application, {"Cookie": cookie.partition(";")[0]})
+    cookie = api_server.client().call("POST", "/api/v1/login", body, Origin=ORIGIN).headers["Set-Cookie"]
+    return Client(api_server.application, {"Cookie": cookie.partition(";")[0]})
 
 
-def changes(house: House) -> int:
+def changes(api_server: ApiServer) -> int:
     """How many entries the record has, save for those that say that it was read."""
     sql = "SELECT count(*) FROM audit_entries WHERE verb <> 'export'"
-    return house.state.read(lambda db: sum(row[0] for row in db.execute(sql)))
+    return api_server.state.read(lambda db: sum(row[0] for row in db.execute(sql)))
 
 
 FORGERIES: dict[str, dict[str, str]] = {
@@ -42,11 +42,11 @@ FORGERIES: dict[str, dict[str, str]] = {
 
 @pytest.mark.parametrize("forged", FORGERIES.values(), ids=FORGERIES)
 def test_no_route_changes_anything_for_another_sites_page(
-    house: House, alice: Client, acme: Things, forged: dict[str, str]
+    api_server: ApiServer, alice: Client, acme: Things, forged: dict[str, str]
 ) -> None:
     right = alice.get("/api/v1/whoami").json["csrf_token"]
     headers = {name: right if value == "right" else value for name, value in forged.items()}
-    before, asked = changes(house), 0
+    before, asked = changes(api_server), 0
     for route_key, may in MAY.items():
         method, path = route_key.split(" ", 1)
         if method != "GET" and may is not Access.PUBLIC:
@@ -55,21 +55,21 @@ def test_no_route_changes_anything_for_another_sites_page(
             assert (answer.status, answer.code) == (403, "not_allowed"), (route_key, answer.content)
             asked += 1
     assert asked > 50
-    assert changes(house) == before
+    assert changes(api_server) == before
     assert alice.get("/api/v1/whoami").status == 200
 
 
-def test_what_only_reads_changes_nothing(house: House, alice: Client, acme: Things) -> None:
-    before = changes(house)
+def test_what_only_reads_changes_nothing(api_server: ApiServer, alice: Client, acme: Things) -> None:
+    before = changes(api_server)
     for route_key in MAY:
         if route_key.startswith("GET"):
             assert call(alice, route_key, acme).status in (200, 404, 503), route_key
-    assert changes(house) == before
+    assert changes(api_server) == before
 
 
-def test_no_change_can_be_asked_for_as_if_it_were_reading(house: House, alice: Client, acme: Things) -> None:
+def test_no_change_can_be_asked_for_as_if_it_were_reading(api_server: ApiServer, alice: Client, acme: Things) -> None:
     """A link or a picture on another site's page makes a browser send GET, or HEAD, with the cookie."""
-    before = changes(house)
+    before = changes(api_server)
     readable = {filled(key.split(" ", 1)[1], acme) for key in MAY if key.startswith("GET")}
     for route_key in MAY:
         method, path = route_key.split(" ", 1)
@@ -79,4 +79,4 @@ def test_no_change_can_be_asked_for_as_if_it_were_reading(house: House, alice: C
         for instead in ("GET", "HEAD"):
             answer = alice.call(instead, where, **{"X-HTTP-Method-Override": method})
             assert answer.status in (404, 405), (route_key, instead, answer.content)
-    assert changes(house) == before
+    assert changes(api_server) == before

@@ -7,24 +7,26 @@ from typing import Any
 
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.security import totp
 from opsicle.server.identity.step_up import FRESH_FOR
 from opsicle.server.rotation import rotate_master_key
 from tests.api.authenticator_app import enrol
-from tests.api.running_server import Client, House
-from tests.api.receivers import LOOPBACK, certified, mail_server, webhook_receiver
 from tests.api.channel_setup import KEY, deliver, deliveries, make_email, make_webhook
+from tests.api.receivers import LOOPBACK, certified, mail_server, webhook_receiver
+from tests.api.running_server import ApiServer, Client
 
 URL = "https://hooks.example.com/opsicle"
 
 
 @pytest.fixture
-def alice(house: House) -> Client:
-    return house.session("alice@example.com")
+def alice(api_server: ApiServer) -> Client:
+    return api_server.session("alice@example.com")
 
 
-def test_a_channel_is_made_changed_and_removed_and_its_credential_never_shown(house: House, alice: Client) -> None:
+def test_a_channel_is_made_changed_and_removed_and_its_credential_never_shown(
+    api_server: ApiServer, alice: Client
+) -> None:
     made = make_webhook(alice, URL)
     assert (made["kind"], made["version"], made["has_credential"], made["is_enabled"]) == ("webhook", 1, True, True)
     changed = alice.patch("/api/v1/channels/hooks", {"is_enabled": False})
@@ -35,7 +37,7 @@ def test_a_channel_is_made_changed_and_removed_and_its_credential_never_shown(ho
     assert alice.delete("/api/v1/channels/hooks").status == 204
     assert alice.get("/api/v1/channels/hooks").status == 404
     assert alice.get("/api/v1/channels").json["items"] == []
-    files = b"".join(path.read_bytes() for path in house.folder.path.rglob("*.db*"))
+    files = b"".join(path.read_bytes() for path in api_server.folder.path.rglob("*.db*"))
     for shown in (*answers, changed.content, again.content, files):
         assert KEY.encode() not in shown
         assert KEY[::-1].encode() not in shown
@@ -50,10 +52,10 @@ def test_what_is_done_to_a_channel_is_recorded(alice: Client) -> None:
     assert found == ["delete", "update", "create"]
 
 
-def test_a_change_of_a_channel_asks_for_a_fresh_code(house: House, alice: Client) -> None:
+def test_a_change_of_a_channel_asks_for_a_fresh_code(api_server: ApiServer, alice: Client) -> None:
     make_webhook(alice, URL)
-    app = enrol(house, alice)
-    house.clock.advance(seconds=FRESH_FOR.total_seconds() + totp.STEP_SECONDS)
+    app = enrol(api_server, alice)
+    api_server.clock.advance(seconds=FRESH_FOR.total_seconds() + totp.STEP_SECONDS)
     refused = [
         alice.post("/api/v1/channels", {"name": "x", "config": {"kind": "webhook", "url": URL}, "credential": KEY}),
         alice.patch("/api/v1/channels/hooks", {"is_enabled": False}),
@@ -64,10 +66,10 @@ def test_a_change_of_a_channel_asks_for_a_fresh_code(house: House, alice: Client
     assert alice.patch("/api/v1/channels/hooks", {"is_enabled": False}).status == 200
 
 
-@pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMIN])
-def test_only_admins_see_or_change_channels(house: House, alice: Client, role: Role) -> None:
+@pytest.mark.parametrize("role", [role for role in BuiltInRole if role is not BuiltInRole.ADMIN])
+def test_only_admins_see_or_change_channels(api_server: ApiServer, alice: Client, role: BuiltInRole) -> None:
     make_webhook(alice, URL)
-    someone = house.person("acme", "someone", role)
+    someone = api_server.person("acme", "someone", role)
     for method, path in [("GET", ""), ("GET", "/hooks"), ("DELETE", "/hooks"), ("POST", "/hooks/test")]:
         assert someone.call(method, f"/api/v1/channels{path}", {} if method == "POST" else None).status == 403
     assert someone.get("/api/v1/deliveries").status == 403
@@ -116,36 +118,36 @@ def test_a_channel_stays_of_its_kind(alice: Client) -> None:
     assert answer.json["errors"][0]["path"] == "config.kind"
 
 
-def test_a_name_is_taken_once_in_an_org_and_free_in_another(house: House, alice: Client) -> None:
+def test_a_name_is_taken_once_in_an_org_and_free_in_another(api_server: ApiServer, alice: Client) -> None:
     make_webhook(alice, URL)
     config = {"kind": "webhook", "url": URL}
     again = alice.post("/api/v1/channels", {"name": "hooks", "config": config, "credential": KEY})
     assert again.code == "conflict"
-    make_webhook(house.session("gina@example.com"), URL)
+    make_webhook(api_server.session("gina@example.com"), URL)
 
 
-def test_a_credential_survives_another_master_key(house: House, alice: Client, tmp_path: Path) -> None:
+def test_a_credential_survives_another_master_key(api_server: ApiServer, alice: Client, tmp_path: Path) -> None:
     certificate = certified(tmp_path, "localhost")
     with mail_server(certificate.context) as server:
         make_email(alice, server, certificate.ca_pem)
-        house.close()
+        api_server.close()
         assert rotate_master_key(tmp_path / "data", None) == 1
-        back = House(tmp_path / "data")
+        back = ApiServer(tmp_path / "data")
         try:
             back.session("alice@example.com").post("/api/v1/channels/mail/test", {})
             deliver(back)
             assert server.logins == [(b"opsicle", b"a-mail-password")]
         finally:
             back.close()
-            house.folder.open(tmp_path / "data")
+            api_server.folder.open(tmp_path / "data")
 
 
-def test_a_removed_channel_takes_its_queue_with_it(alice: Client, house: House) -> None:
+def test_a_removed_channel_takes_its_queue_with_it(alice: Client, api_server: ApiServer) -> None:
     with webhook_receiver() as receiver:
         make_webhook(alice, receiver.url)
         alice.post("/api/v1/channels/hooks/test", {})
         assert alice.delete("/api/v1/channels/hooks").status == 204
-        deliver(house)
+        deliver(api_server)
         assert receiver.received == []
     assert deliveries(alice) == []
 
@@ -160,12 +162,12 @@ def test_an_org_opens_no_network_that_the_provider_has_not_opened(alice: Client,
     assert "--allow-egress" in answer.json["detail"]
 
 
-def test_a_network_that_the_provider_closes_again_is_closed_at_once(house: House, alice: Client) -> None:
+def test_a_network_that_the_provider_closes_again_is_closed_at_once(api_server: ApiServer, alice: Client) -> None:
     with webhook_receiver() as receiver:
         make_webhook(alice, receiver.url)
-        house.services.core.egress_bounds.networks = ("10.0.0.0/8",)
+        api_server.services.core.egress_bounds.networks = ("10.0.0.0/8",)
         alice.post("/api/v1/channels/hooks/test")
-        deliver(house)
+        deliver(api_server)
 
         (delivery,) = alice.get("/api/v1/deliveries").json["items"]
         assert (delivery["state"], len(receiver.received)) == ("failed", 0)

@@ -27,8 +27,8 @@ def test_the_record_is_exported_and_verified_with_and_without_a_server(alice: Us
     key.write_text(alice.cli("audit", "key"))
     assert stat.S_IMODE(export.stat().st_mode) == 0o600
     online = alice.json("audit", "verify")
-    stranger = User(tmp_path, "nobody@example.com")
-    offline = stranger.json("audit", "verify", str(export), "--public-key", str(key))
+    anonymous = User(tmp_path, "nobody@example.com")
+    offline = anonymous.json("audit", "verify", str(export), "--public-key", str(key))
     assert online["is_intact"]
     assert offline["is_intact"]
     assert offline["entries"] <= online["entries"]

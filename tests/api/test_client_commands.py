@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from opsicle.client.saved_logins import Session, Sessions, open_api
+from opsicle.client.saved_logins import SavedLogin, SavedLogins, open_api
 from tests.product import PASSWORD, Installation, User, clean_environment, program
 from tests.support import wait_until
 
@@ -240,8 +240,8 @@ def test_a_list_can_be_limited_and_spans_pages(alice: User) -> None:
     assert len(alice.json("audit", "list")) > 100
 
 
-def session_of(user: User) -> Session:
-    session = Sessions(Path(user.environment["OPSICLE_CONFIG_DIR"])).find("default")
+def session_of(user: User) -> SavedLogin:
+    session = SavedLogins(Path(user.environment["OPSICLE_CONFIG_DIR"])).find("default")
     assert session
     return session
 

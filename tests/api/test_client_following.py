@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsicle.client.api import Api
-from opsicle.client.following import Away, Event, LogPiece, follow, parse_events
-from opsicle.client.saved_logins import Session, Sessions, open_api
+from opsicle.client.following import Away, FollowedEvent, LogPiece, follow, parse_events
+from opsicle.client.saved_logins import SavedLogin, SavedLogins, open_api
 from opsicle.domain.errors import Internal, Unreachable
 from opsicle.wire.user_api import RunRequest
 from tests.cutting_proxy import CuttingProxy, Rule
@@ -41,8 +41,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         yield installation
 
 
-def session(installation: Installation) -> Session:
-    found = Sessions(Path(installation.admin.environment["OPSICLE_CONFIG_DIR"])).find("default")
+def session(installation: Installation) -> SavedLogin:
+    found = SavedLogins(Path(installation.admin.environment["OPSICLE_CONFIG_DIR"])).find("default")
     assert found
     return found
 
@@ -118,9 +118,9 @@ def test_events_are_read_alike_wherever_the_stream_is_cut(
     stream = b": comment" + newline + newline
     for name, data in events:
         stream += newline.join([f"event: {name}".encode(), b"id: 1", f"data: {data}".encode(), b"", b""])
-    borders = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    pieces = [stream[start:end] for start, end in itertools.pairwise(borders)]
-    assert list(parse_events(pieces)) == [Event(name, data.encode()) for name, data in events]
+    markers = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    pieces = [stream[start:end] for start, end in itertools.pairwise(markers)]
+    assert list(parse_events(pieces)) == [FollowedEvent(name, data.encode()) for name, data in events]
 
 
 def test_an_event_that_never_ends_is_refused() -> None:

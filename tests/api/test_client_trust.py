@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from opsicle.client.connection import Connection, parse_server
+from opsicle.client.connection import ApiConnection, parse_server
 from opsicle.client.saved_logins import fetch_ca
 from opsicle.client.trust import fingerprint, is_unknown_issuer, parse_fingerprint, tls_context
 from opsicle.domain.errors import InvalidInput, OpsicleError, Unreachable
@@ -85,7 +85,7 @@ def serving(folder: Path, certified: Certified, chain: str = "", offered: str = 
 
 
 def get(url: str, ca_pem: str) -> bytes:
-    return Connection(parse_server(url), context=tls_context(ca_pem)).send("GET", "/healthz").body
+    return ApiConnection(parse_server(url), context=tls_context(ca_pem)).send("GET", "/healthz").body
 
 
 ROOT = Certified("Root CA")

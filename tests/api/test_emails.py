@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from opsicle.domain.access import Role
-from tests.api.running_server import Client, House
-from tests.api.receivers import Certified, MailServer, certified, mail_server
+from opsicle.domain.access import BuiltInRole
 from tests.api.channel_setup import ask, deliver, deliveries, finish_one, make_email, post_notice
+from tests.api.receivers import Certified, MailServer, certified, mail_server
+from tests.api.running_server import ApiServer, Client
 from tests.api.test_templates import source
 
 ALICE = "alice@example.com"
@@ -18,8 +18,8 @@ EVIL = "Restart\r\nBcc: mallory@example.com\r\n\r\n<script>alert(1)</script>\u20
 
 
 @pytest.fixture
-def alice(house: House) -> Client:
-    return house.session(ALICE)
+def alice(api_server: ApiServer) -> Client:
+    return api_server.session(ALICE)
 
 
 @pytest.fixture
@@ -35,14 +35,14 @@ def body(server: MailServer, kind: str = "plain") -> str:
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 def test_a_message_arrives_over_tls_with_login(
-    house: House, alice: Client, certificate: Certified, security: str
+    api_server: ApiServer, alice: Client, certificate: Certified, security: str
 ) -> None:
-    house.person("acme", "bob", Role.MEMBER)
+    api_server.person("acme", "bob", BuiltInRole.MEMBER)
     gate = "{name: bob, approvers: {users: [bob@example.com]}}"
     with mail_server(certificate.context, is_tls_first=security == "tls") as server:
         make_email(alice, server, certificate.ca_pem, security=security)
         asked = ask(alice, alice, gate=gate, commands=("nginx -t", "nginx -s reload"))
-        deliver(house)
+        deliver(api_server)
         assert deliveries(alice)[0]["last_error"] == ""
         (message,) = server.mailbox.messages
     assert server.logins == [(b"opsicle", b"a-mail-password")]
@@ -60,13 +60,13 @@ def test_a_message_arrives_over_tls_with_login(
     assert "check: nginx -t<br>check: nginx -s reload" in body(server, "html")
 
 
-def test_it_tells_who_asks_what_and_why(house: House, alice: Client, certificate: Certified) -> None:
+def test_it_tells_who_asks_what_and_why(api_server: ApiServer, alice: Client, certificate: Certified) -> None:
     with mail_server(certificate.context) as server:
         make_email(alice, server, certificate.ca_pem)
         choice = {"channel": "mail", "notice": "automation_succeeded", "is_on": True}
         assert alice.call("PUT", "/api/v1/preferences", choice).status == 200
-        automation_id = finish_one(house, reason=f"The disk is full\r\n.\r\n\0{'ü' * 300}")
-        deliver(house)
+        automation_id = finish_one(api_server, reason=f"The disk is full\r\n.\r\n\0{'ü' * 300}")
+        deliver(api_server)
     text = body(server)
     assert "Asked by: " in text
     assert ALICE in text
@@ -77,11 +77,13 @@ def test_it_tells_who_asks_what_and_why(house: House, alice: Client, certificate
     assert f"https://ops.example.com/automations/{automation_id}" in text
 
 
-def test_no_word_of_a_person_becomes_a_header_or_markup(house: House, alice: Client, certificate: Certified) -> None:
+def test_no_word_of_a_person_becomes_a_header_or_markup(
+    api_server: ApiServer, alice: Client, certificate: Certified
+) -> None:
     with mail_server(certificate.context) as server:
         make_email(alice, server, certificate.ca_pem)
-        post_notice(house, ALICE, subject=EVIL)
-        deliver(house)
+        post_notice(api_server, ALICE, subject=EVIL)
+        deliver(api_server)
         (message,) = server.mailbox.messages
     assert server.mailbox.recipients == [ALICE]
     assert message["Bcc"] is None
@@ -90,11 +92,11 @@ def test_no_word_of_a_person_becomes_a_header_or_markup(house: House, alice: Cli
     assert "&lt;script&gt;" in body(server, "html")
 
 
-def test_without_starttls_neither_password_nor_message_is_sent(house: House, alice: Client) -> None:
+def test_without_starttls_neither_password_nor_message_is_sent(api_server: ApiServer, alice: Client) -> None:
     with mail_server(None) as server:
         make_email(alice, server, "")
-        post_notice(house, ALICE)
-        deliver(house)
+        post_notice(api_server, ALICE)
+        deliver(api_server)
         assert (server.logins, server.mailbox.messages) == ([], [])
     (delivery,) = deliveries(alice)
     assert (delivery["state"], delivery["last_error"]) == (
@@ -105,77 +107,79 @@ def test_without_starttls_neither_password_nor_message_is_sent(house: House, ali
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 def test_a_certificate_of_another_ca_gets_neither(
-    house: House, alice: Client, certificate: Certified, tmp_path: Path, security: str
+    api_server: ApiServer, alice: Client, certificate: Certified, tmp_path: Path, security: str
 ) -> None:
     (tmp_path / "other").mkdir()
     other = certified(tmp_path / "other", "localhost")
     with mail_server(certificate.context, is_tls_first=security == "tls") as server:
         make_email(alice, server, other.ca_pem, security=security)
-        post_notice(house, ALICE)
-        deliver(house)
+        post_notice(api_server, ALICE)
+        deliver(api_server)
         assert (server.logins, server.mailbox.messages) == ([], [])
     assert "not to be trusted" in deliveries(alice)[0]["last_error"]
 
 
 def test_a_certificate_for_another_name_gets_neither(
-    house: House, alice: Client, certificate: Certified, monkeypatch: pytest.MonkeyPatch
+    api_server: ApiServer, alice: Client, certificate: Certified, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with mail_server(certificate.context) as server:
         make_email(alice, server, certificate.ca_pem, host="mail.example.com")
         there = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [there])
-        post_notice(house, ALICE)
-        deliver(house)
+        post_notice(api_server, ALICE)
+        deliver(api_server)
         assert (server.logins, server.mailbox.messages) == ([], [])
     assert "not to be trusted" in deliveries(alice)[0]["last_error"]
 
 
 def test_a_private_mail_server_is_refused_unless_its_network_is_allowed(
-    house: House, alice: Client, certificate: Certified
+    api_server: ApiServer, alice: Client, certificate: Certified
 ) -> None:
     with mail_server(certificate.context) as server:
         make_email(alice, server, certificate.ca_pem, allow_networks=[])
-        post_notice(house, ALICE)
-        deliver(house)
+        post_notice(api_server, ALICE)
+        deliver(api_server)
         assert server.mailbox.messages == []
     assert "not public" in deliveries(alice)[0]["last_error"]
 
 
 def test_a_recipient_refused_for_good_is_given_up_and_one_refused_for_now_is_not(
-    house: House, alice: Client, certificate: Certified
+    api_server: ApiServer, alice: Client, certificate: Certified
 ) -> None:
     with mail_server(certificate.context) as server:
         make_email(alice, server, certificate.ca_pem)
         server.mailbox.refusal = "450 mailbox busy"
-        post_notice(house, ALICE)
-        deliver(house)
+        post_notice(api_server, ALICE)
+        deliver(api_server)
         server.mailbox.refusal = "550 no such user"
-        post_notice(house, ALICE)
-        deliver(house)
+        post_notice(api_server, ALICE)
+        deliver(api_server)
     assert [each["state"] for each in deliveries(alice)] == ["gave_up", "failed"]
     assert deliveries(alice)[0]["last_error"] == "the mail server refused the recipient (550)"
 
 
-def test_a_wrong_password_is_said_and_not_shown(house: House, alice: Client, certificate: Certified) -> None:
+def test_a_wrong_password_is_said_and_not_shown(api_server: ApiServer, alice: Client, certificate: Certified) -> None:
     with mail_server(certificate.context) as server:
         make_email(alice, server, certificate.ca_pem)
         alice.patch("/api/v1/channels/mail", {"credential": "another-password"})
-        post_notice(house, ALICE)
-        deliver(house)
+        post_notice(api_server, ALICE)
+        deliver(api_server)
     (delivery,) = deliveries(alice)
     assert delivery["last_error"] == "the mail server refused username or password (535)"
 
 
-def test_a_mail_server_that_comes_back_gets_everything(house: House, alice: Client, certificate: Certified) -> None:
+def test_a_mail_server_that_comes_back_gets_everything(
+    api_server: ApiServer, alice: Client, certificate: Certified
+) -> None:
     with mail_server(certificate.context) as server:
         make_email(alice, server, certificate.ca_pem)
     for number in range(3):
-        post_notice(house, ALICE, subject=f"number {number}")
-    deliver(house)
+        post_notice(api_server, ALICE, subject=f"number {number}")
+    deliver(api_server)
     assert {each["state"] for each in deliveries(alice)} == {"failed"}
-    house.clock.advance(hours=1)
+    api_server.clock.advance(hours=1)
     with mail_server(certificate.context, port=server.port) as back:
-        deliver(house)
+        deliver(api_server)
         assert sorted(str(message["Subject"]) for message in back.mailbox.messages) == [
             "number 0",
             "number 1",
@@ -184,7 +188,7 @@ def test_a_mail_server_that_comes_back_gets_everything(house: House, alice: Clie
 
 
 def test_no_value_looks_like_another_fact_and_what_is_cut_says_so(
-    house: House, alice: Client, certificate: Certified
+    api_server: ApiServer, alice: Client, certificate: Certified
 ) -> None:
     variables = "[{id: page, type: text}, {id: long, type: string}]"
     text = source("careful").replace("[{id: service, type: string, default: nginx}]", variables)
@@ -193,8 +197,8 @@ def test_no_value_looks_like_another_fact_and_what_is_cut_says_so(
         make_email(alice, server, certificate.ca_pem)
         values = {"page": "x, long=y\nReason: all is well", "long": "z" * 1600}
         asked = alice.post("/api/v1/automations", {"template": "careful", "values": values}).json
-        post_notice(house, ALICE, automation_id=asked["id"])
-        deliver(house)
+        post_notice(api_server, ALICE, automation_id=asked["id"])
+        deliver(api_server)
     told = body(server).splitlines()
     assert [line for line in told if line.startswith("Reason: all is well")] == []
     assert any("page=" in line and "Reason: all is well" in line for line in told)

@@ -16,7 +16,7 @@ from opsicle.kit import files
 from opsicle.server.data_folder import DataFolder
 from opsicle.server.keys.key_files import check_private, key_files
 from opsicle.server.rotation import rotate_master_key
-from tests.api.running_server import House
+from tests.api.running_server import ApiServer
 from tests.support import require
 
 NOBODY, OTHER = 65534, 65533
@@ -30,7 +30,7 @@ def folder(furnished: Path) -> Iterator[Path]:
         Path(above).chmod(0o755)
         folder = Path(above) / "data"
         shutil.copytree(furnished, folder)
-        House(folder).close()  # it makes what is missing of the keys
+        ApiServer(folder).close()  # it makes what is missing of the keys
         yield folder
 
 

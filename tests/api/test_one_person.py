@@ -7,27 +7,27 @@ from typing import Any
 
 import pytest
 
-from opsicle.domain.access import Role
-from tests.api.running_server import PASSWORD, Answer, Client, House
+from opsicle.domain.access import BuiltInRole
+from tests.api.running_server import PASSWORD, Answer, ApiServer, Client
 
 ACCOUNTS, BOT = "/api/v1/service-accounts", "deploy-bot@acme.service"
 
 
 @pytest.fixture
-def alice(house: House) -> Client:
-    return house.session("alice@example.com")
+def alice(api_server: ApiServer) -> Client:
+    return api_server.session("alice@example.com")
 
 
 @pytest.fixture
-def mia(house: House) -> Client:
+def mia(api_server: ApiServer) -> Client:
     """She manages people."""
-    return house.person("acme", "mia", Role.MANAGER)
+    return api_server.person("acme", "mia", BuiltInRole.MANAGER)
 
 
 @pytest.fixture
-def greta(house: House, alice: Client) -> Client:
+def greta(api_server: ApiServer, alice: Client) -> Client:
     """She manages people and groups, by a rule of her own."""
-    client = house.person("acme", "greta", Role.MANAGER)
+    client = api_server.person("acme", "greta", BuiltInRole.MANAGER)
     given = alice.patch("/api/v1/users/greta@example.com", {"rules": ["allow manage groups"]})
     assert given.status == 200, given.content
     return client
@@ -48,10 +48,10 @@ spec:
     assert alice.post("/api/v1/templates", {"source": template}).status in (200, 201)
 
 
-def robot(house: House, owner: Client, role: str, name: str = "deploy-bot") -> Client:
+def robot(api_server: ApiServer, owner: Client, role: str, name: str = "deploy-bot") -> Client:
     assert owner.post(ACCOUNTS, {"name": name, "role": role}).status == 201
     made = owner.post("/api/v1/tokens", {"name": "ci", "account": f"{name}@acme.service"})
-    return house.client(made.json["token"])
+    return api_server.client(made.json["token"])
 
 
 def ask(client: Client, name: str = "p") -> str:
@@ -75,10 +75,10 @@ def state(client: Client, approval_id: str) -> str:
     "change", [{"manager": "bob@example.com"}, {"password": "quite another one"}, {"name": "M"}, {"is_disabled": True}]
 )
 def test_a_service_account_changes_nothing_of_who_answers_for_it(
-    house: House, alice: Client, mia: Client, change: dict[str, Any]
+    api_server: ApiServer, alice: Client, mia: Client, change: dict[str, Any]
 ) -> None:
-    house.person("acme", "bob", Role.MEMBER)
-    program = robot(house, mia, "manager")
+    api_server.person("acme", "bob", BuiltInRole.MEMBER)
+    program = robot(api_server, mia, "manager")
     assert program.patch("/api/v1/users/bob@example.com", {"name": "B"}).status == 200, "it does manage people"
 
     answer = program.patch("/api/v1/users/mia@example.com", change)
@@ -87,37 +87,39 @@ def test_a_service_account_changes_nothing_of_who_answers_for_it(
     assert "what you are yourself through a service account" in answer.json["title"] + answer.json["detail"]
 
 
-def test_nor_makes_it_a_way_into_the_account_or_removes_it(house: House, mia: Client) -> None:
-    program = robot(house, mia, "manager")
+def test_nor_makes_it_a_way_into_the_account_or_removes_it(api_server: ApiServer, mia: Client) -> None:
+    program = robot(api_server, mia, "manager")
     assert program.post("/api/v1/users/mia@example.com/reset").status == 403
     assert program.delete("/api/v1/users/mia@example.com/sessions").status == 403
     assert program.delete("/api/v1/users/mia@example.com/totp").status == 403
     assert program.delete("/api/v1/users/mia@example.com").status == 403
 
 
-def test_nor_changes_it_another_account_of_the_same_person(house: House, mia: Client) -> None:
-    program = robot(house, mia, "manager")
-    robot(house, mia, "member", "other-bot")
+def test_nor_changes_it_another_account_of_the_same_person(api_server: ApiServer, mia: Client) -> None:
+    program = robot(api_server, mia, "manager")
+    robot(api_server, mia, "member", "other-bot")
     assert program.patch("/api/v1/users/other-bot@acme.service", {"role": "manager"}).status == 403
     assert program.patch(f"/api/v1/users/{BOT}", {"role": "member"}).status == 403
     assert mia.patch("/api/v1/users/other-bot@acme.service", {"role": "approver"}).status == 200, "its owner does"
 
 
-def test_nobody_chooses_the_manager_of_their_own_service_account(house: House, alice: Client, mia: Client) -> None:
-    house.person("acme", "bob", Role.MEMBER)
-    robot(house, mia, "manager")
+def test_nobody_chooses_the_manager_of_their_own_service_account(
+    api_server: ApiServer, alice: Client, mia: Client
+) -> None:
+    api_server.person("acme", "bob", BuiltInRole.MEMBER)
+    robot(api_server, mia, "manager")
     chosen = {"manager": "bob@example.com"}
     assert mia.patch(f"/api/v1/users/{BOT}", chosen).status == 403
     assert alice.patch(f"/api/v1/users/{BOT}", chosen).status == 200
 
 
 def test_nobody_makes_themselves_a_way_into_the_account_of_their_manager(
-    house: House, alice: Client, mia: Client
+    api_server: ApiServer, alice: Client, mia: Client
 ) -> None:
-    house.person("acme", "bob", Role.MEMBER)
+    api_server.person("acme", "bob", BuiltInRole.MEMBER)
     assert mia.post("/api/v1/users/bob@example.com/reset").status == 200
     alice.patch("/api/v1/users/mia@example.com", {"manager": "bob@example.com"})
-    program = robot(house, mia, "manager")
+    program = robot(api_server, mia, "manager")
     for client in (mia, program):
         assert client.post("/api/v1/users/bob@example.com/reset").status == 403
         assert client.patch("/api/v1/users/bob@example.com", {"password": "quite another one"}).status == 403
@@ -127,12 +129,12 @@ def test_nobody_makes_themselves_a_way_into_the_account_of_their_manager(
 # Deciding on what one asked for
 
 
-def test_nobody_decides_on_what_their_deleted_service_account_asked_for(house: House, alice: Client) -> None:
+def test_nobody_decides_on_what_their_deleted_service_account_asked_for(api_server: ApiServer, alice: Client) -> None:
     policy(alice, "{roles: [operator]}")
-    olga, otto = (house.person("acme", name, Role.OPERATOR) for name in ("olga", "otto"))
+    olga, otto = (api_server.person("acme", name, BuiltInRole.OPERATOR) for name in ("olga", "otto"))
     assert alice.post(ACCOUNTS, {"name": "deploy-bot", "role": "operator", "owner": "olga@example.com"}).status == 201
     made = alice.post("/api/v1/tokens", {"name": "ci", "account": BOT})
-    asked = ask(house.client(made.json["token"]))
+    asked = ask(api_server.client(made.json["token"]))
     assert olga.delete(f"{ACCOUNTS}/{BOT}").status == 204
 
     answer = approve(olga, asked)
@@ -143,13 +145,13 @@ def test_nobody_decides_on_what_their_deleted_service_account_asked_for(house: H
 
 
 def test_what_a_deleted_service_account_asked_for_stays_intact_when_its_name_is_taken_again(
-    house: House, alice: Client
+    api_server: ApiServer, alice: Client
 ) -> None:
     policy(alice, "{roles: [operator]}")
-    olga, _ = (house.person("acme", name, Role.OPERATOR) for name in ("olga", "otto"))
-    asked = ask(robot(house, olga, "operator"))
+    olga, _ = (api_server.person("acme", name, BuiltInRole.OPERATOR) for name in ("olga", "otto"))
+    asked = ask(robot(api_server, olga, "operator"))
     assert olga.delete(f"{ACCOUNTS}/{BOT}").status == 204
-    robot(house, olga, "operator")
+    robot(api_server, olga, "operator")
 
     shown = alice.get(f"/api/v1/approvals/{asked}").json
 
@@ -157,14 +159,14 @@ def test_what_a_deleted_service_account_asked_for_stays_intact_when_its_name_is_
     assert approve(olga, asked).status == 403
 
 
-def test_whoever_answered_for_it_before_does_not_decide_either(house: House, alice: Client) -> None:
+def test_whoever_answered_for_it_before_does_not_decide_either(api_server: ApiServer, alice: Client) -> None:
     """They may still have its tokens, and so do those who answer for it now."""
     policy(alice, "{roles: [operator]}")
-    olga, otto = (house.person("acme", name, Role.OPERATOR) for name in ("olga", "otto"))
-    house.person("acme", "third", Role.OPERATOR)
+    olga, otto = (api_server.person("acme", name, BuiltInRole.OPERATOR) for name in ("olga", "otto"))
+    api_server.person("acme", "third", BuiltInRole.OPERATOR)
     assert alice.post(ACCOUNTS, {"name": "deploy-bot", "role": "operator", "owner": "olga@example.com"}).status == 201
     made = alice.post("/api/v1/tokens", {"name": "ci", "account": BOT})
-    program = house.client(made.json["token"])
+    program = api_server.client(made.json["token"])
     early = ask(program)
     assert alice.delete("/api/v1/users/olga@example.com?new_owner=otto@example.com").status == 204
     assert alice.get(f"/api/v1/users/{BOT}").json["owner"] == "otto@example.com"
@@ -173,7 +175,7 @@ def test_whoever_answered_for_it_before_does_not_decide_either(house: House, ali
         alice.post("/api/v1/users", {"email": "olga@example.com", "role": "operator", "password": PASSWORD}).status
         == 201
     )
-    olga = house.session("olga@example.com")
+    olga = api_server.session("olga@example.com")
     latest = ask(program)
 
     for client, asked in ((otto, early), (otto, late), (olga, late), (olga, latest), (otto, latest)):
@@ -184,9 +186,9 @@ def test_whoever_answered_for_it_before_does_not_decide_either(house: House, ali
 
 
 def test_a_group_that_a_policy_names_is_joined_by_leave_of_those_who_manage_policies(
-    house: House, alice: Client, greta: Client
+    api_server: ApiServer, alice: Client, greta: Client
 ) -> None:
-    house.person("acme", "bob", Role.MEMBER)
+    api_server.person("acme", "bob", BuiltInRole.MEMBER)
     for name in ("named", "free"):
         assert greta.post("/api/v1/groups", {"name": name}).status == 201
     policy(alice, "{groups: [named, to-come]}")
@@ -202,9 +204,9 @@ def test_a_group_that_a_policy_names_is_joined_by_leave_of_those_who_manage_poli
 
 
 def test_a_group_whose_people_are_asked_is_neither_left_nor_removed_without_that_right(
-    house: House, alice: Client, greta: Client
+    api_server: ApiServer, alice: Client, greta: Client
 ) -> None:
-    house.person("acme", "bob", Role.MEMBER)
+    api_server.person("acme", "bob", BuiltInRole.MEMBER)
     assert greta.post("/api/v1/groups", {"name": "interns"}).status == 201
     assert greta.call("PUT", "/api/v1/groups/interns/members/bob@example.com").status == 200
     spec = "{appliesTo: [{requesters: {groups: [interns]}}], gates: [{name: g, approvers: {roles: [admin]}}]}"
@@ -219,7 +221,7 @@ def test_a_group_whose_people_are_asked_is_neither_left_nor_removed_without_that
 
 
 def test_so_is_one_that_a_templates_own_policy_or_an_escalation_names(
-    house: House, alice: Client, greta: Client
+    api_server: ApiServer, alice: Client, greta: Client
 ) -> None:
     source = """
 apiVersion: v1
@@ -236,9 +238,9 @@ spec:
 
 
 def test_a_role_or_an_address_that_a_policy_names_is_given_by_them_only(
-    house: House, alice: Client, mia: Client
+    api_server: ApiServer, alice: Client, mia: Client
 ) -> None:
-    house.person("acme", "bob", Role.MEMBER)
+    api_server.person("acme", "bob", BuiltInRole.MEMBER)
     invited = mia.post("/api/v1/invitations", {"email": "early@example.com", "role": "approver"})
     assert invited.status == 201, invited.content
     policy(alice, "{roles: [approver], users: [boss@example.com, boss-bot@acme.service]}")
@@ -256,15 +258,17 @@ def test_a_role_or_an_address_that_a_policy_names_is_given_by_them_only(
     assert [answer.status for answer in refused] == [403] * len(refused)
     token = invited.json["url"].partition("#token=")[2]
     accepted = {"token": token, "password": PASSWORD, "name": "E"}
-    assert house.client().post("/api/v1/invitations/accept", accepted).status == 401, "a policy has come to name it"
+    assert api_server.client().post("/api/v1/invitations/accept", accepted).status == 401, (
+        "a policy has come to name it"
+    )
     assert alice.patch("/api/v1/users/bob@example.com", {"role": "approver"}).status == 200
 
 
 def test_nobody_gets_into_the_account_of_an_approver_by_managing_people(
-    house: House, alice: Client, mia: Client
+    api_server: ApiServer, alice: Client, mia: Client
 ) -> None:
     for name in ("bob", "carol"):
-        house.person("acme", name, Role.MEMBER)
+        api_server.person("acme", name, BuiltInRole.MEMBER)
     assert alice.post("/api/v1/groups", {"name": "named"}).status == 201
     assert alice.call("PUT", "/api/v1/groups/named/members/carol@example.com").status == 200
     policy(alice, "{users: [bob@example.com], groups: [named]}")
@@ -281,64 +285,66 @@ def test_nobody_gets_into_the_account_of_an_approver_by_managing_people(
 
 
 @pytest.fixture
-def asked(house: House, alice: Client) -> str:
+def asked(api_server: ApiServer, alice: Client) -> str:
     """Something that Olga has asked for; the server's clock is set back by a day after that."""
     assert alice.post("/api/v1/groups", {"name": "sre"}).status == 201
     rules = ["allow view approvals", "allow view templates"]
     assert alice.post("/api/v1/roles", {"name": "silent", "rules": rules}).status == 201
     policy(alice, "{roles: [operator, silent], groups: [sre], users: [rita@example.com, alice@example.com]}")
-    approval_id = ask(house.person("acme", "olga", Role.OPERATOR))
-    house.clock.shift -= timedelta(days=1)
+    approval_id = ask(api_server.person("acme", "olga", BuiltInRole.OPERATOR))
+    api_server.clock.shift -= timedelta(days=1)
     return approval_id
 
 
-def test_who_joins_a_group_later_does_not_decide(house: House, alice: Client, asked: str) -> None:
-    bob = house.person("acme", "bob", Role.MEMBER)
+def test_who_joins_a_group_later_does_not_decide(api_server: ApiServer, alice: Client, asked: str) -> None:
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     assert alice.call("PUT", "/api/v1/groups/sre/members/bob@example.com").status == 200
     assert approve(bob, asked).status == 403
 
 
-def test_who_gets_the_role_later_does_not_decide(house: House, alice: Client, asked: str) -> None:
-    house.person("acme", "bob", Role.MEMBER)
+def test_who_gets_the_role_later_does_not_decide(api_server: ApiServer, alice: Client, asked: str) -> None:
+    api_server.person("acme", "bob", BuiltInRole.MEMBER)
     assert alice.patch("/api/v1/users/bob@example.com", {"role": "operator"}).status == 200
-    assert approve(house.session("bob@example.com"), asked).status == 403
+    assert approve(api_server.session("bob@example.com"), asked).status == 403
 
 
-def test_nor_does_who_could_decide_before_and_gets_the_named_role_later(house: House, alice: Client) -> None:
-    bob = house.person("acme", "bob", Role.MEMBER)
+def test_nor_does_who_could_decide_before_and_gets_the_named_role_later(api_server: ApiServer, alice: Client) -> None:
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     assert alice.patch("/api/v1/users/bob@example.com", {"rules": ["allow execute approvals"]}).status == 200
     policy(alice, "{roles: [operator]}")
-    olga, _ = (house.person("acme", name, Role.OPERATOR) for name in ("olga", "otto"))
+    olga, _ = (api_server.person("acme", name, BuiltInRole.OPERATOR) for name in ("olga", "otto"))
     asked = ask(olga)
     assert alice.patch("/api/v1/users/bob@example.com", {"role": "operator"}).status == 200
     assert approve(bob, asked).status == 403
     assert approve(bob, ask(olga)).status == 200, "what is asked from then on"
 
 
-def test_who_comes_with_the_role_later_does_not_decide(house: House, alice: Client, asked: str) -> None:
+def test_who_comes_with_the_role_later_does_not_decide(api_server: ApiServer, alice: Client, asked: str) -> None:
     new = {"email": "new@example.com", "role": "operator", "password": PASSWORD}
     assert alice.post("/api/v1/users", new).status == 201
-    assert approve(house.session("new@example.com"), asked).status == 403
+    assert approve(api_server.session("new@example.com"), asked).status == 403
 
 
 @pytest.mark.parametrize("how", ["role", "group", "person"])
-def test_who_may_decide_only_by_a_rule_made_later_does_not(house: House, alice: Client, asked: str, how: str) -> None:
+def test_who_may_decide_only_by_a_rule_made_later_does_not(
+    api_server: ApiServer, alice: Client, asked: str, how: str
+) -> None:
     if how == "role":
-        person = house.person("acme", "sam", "silent")
+        person = api_server.person("acme", "sam", "silent")
         change = alice.patch("/api/v1/roles/silent", {"rules": ["allow view approvals", "allow execute approvals"]})
     elif how == "group":
-        person = house.person("acme", "rita", Role.REPORTER)
+        person = api_server.person("acme", "rita", BuiltInRole.REPORTER)
         change = alice.patch("/api/v1/groups/sre", {"rules": ["allow execute approvals"]})
         assert alice.call("PUT", "/api/v1/groups/sre/members/rita@example.com").status == 200
     else:
-        person = house.person("acme", "rita", Role.REPORTER)
+        person = api_server.person("acme", "rita", BuiltInRole.REPORTER)
         change = alice.patch("/api/v1/users/rita@example.com", {"rules": ["allow execute approvals"]})
     assert change.status == 200, change.content
     assert "approvals.decide" in person.get("/api/v1/whoami").json["permissions"]
     assert approve(person, asked).status == 403
 
 
-def test_who_was_all_that_before_still_decides(house: House, alice: Client, asked: str) -> None:
+def test_who_was_all_that_before_still_decides(api_server: ApiServer, alice: Client, asked: str) -> None:
     """Changes that take nothing away and give nothing new leave everything as it was."""
     assert alice.patch("/api/v1/roles/operator", {"rules": ["allow view audit"]}).status == 200
     assert alice.patch("/api/v1/users/alice@example.com", {"name": "Alice"}).status == 200
@@ -352,9 +358,9 @@ def test_who_was_all_that_before_still_decides(house: House, alice: Client, aske
     "address", ["b\u043eb@example.com", "bcc:bob@example.com", "bob@example.com.", "b\u200bob@x.com"]
 )
 def test_an_address_that_looks_like_another_is_refused_wherever_people_are_made(
-    house: House, alice: Client, address: str
+    api_server: ApiServer, alice: Client, address: str
 ) -> None:
-    house.provider_admin("alice@example.com")
+    api_server.provider_admin("alice@example.com")
     made = [
         alice.post("/api/v1/users", {"email": address, "role": "member", "password": PASSWORD}),
         alice.post("/api/v1/invitations", {"email": address, "role": "member"}),
@@ -365,6 +371,11 @@ def test_an_address_that_looks_like_another_is_refused_wherever_people_are_made(
     assert "e-mail address" in made[0].json["detail"]
 
 
-def test_so_it_is_when_the_server_is_set_up(new_house: House) -> None:
-    body = {"token": new_house.setup_token(), "org": "acme", "email": "\u0430lice@example.com", "password": PASSWORD}
-    assert new_house.client().post("/api/v1/setup", body).status == 400
+def test_so_it_is_when_the_server_is_set_up(new_api_server: ApiServer) -> None:
+    body = {
+        "token": new_api_server.setup_token(),
+        "org": "acme",
+        "email": "\u0430lice@example.com",
+        "password": PASSWORD,
+    }
+    assert new_api_server.client().post("/api/v1/setup", body).status == 400

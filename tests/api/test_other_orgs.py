@@ -12,9 +12,8 @@ from urllib.parse import quote
 import gevent
 import pytest
 
-from opsicle.domain.access import Resource, Role
+from opsicle.domain.access import BuiltInRole, Resource
 from opsicle.server.http.routing import Access
-from tests.api.running_server import PASSWORD, Answer, Client, House
 from tests.api.route_walk import (
     BODIES,
     MAY,
@@ -27,45 +26,46 @@ from tests.api.route_walk import (
     furnish,
     without_ids,
 )
+from tests.api.running_server import PASSWORD, Answer, ApiServer, Client
 from tests.api.test_policies import policy
 from tests.api.test_templates import source
 from tests.support import wait_until
 
 
 @pytest.fixture
-def acme(house: House) -> Things:
-    return furnish(house, "acme", "alice@example.com", "restart-web")
+def acme(api_server: ApiServer) -> Things:
+    return furnish(api_server, "acme", "alice@example.com", "restart-web")
 
 
 @pytest.fixture
-def globex(house: House) -> Things:
-    return furnish(house, "globex", "gina@example.com", "globex-only")
+def globex(api_server: ApiServer) -> Things:
+    return furnish(api_server, "globex", "gina@example.com", "globex-only")
 
 
-def by_id(house: House, things: Things) -> Things:
+def by_id(api_server: ApiServer, things: Things) -> Things:
     """The same things under their other names."""
-    user = house.services.users.get(house.actor(things["user"]), things["user"])
+    user = api_server.services.users.get(api_server.actor(things["user"]), things["user"])
     return things | {"user": user.id, "worker": f"{things['org']}-worker"}
 
 
-def token(house: House, client: Client, **request: object) -> Client:
+def token(api_server: ApiServer, client: Client, **request: object) -> Client:
     made = client.post("/api/v1/tokens", {"name": "program", **request})
     assert made.status == 201, made.content
-    return house.client(made.json["token"])
+    return api_server.client(made.json["token"])
 
 
-def callers(house: House) -> dict[str, Client]:
+def callers(api_server: ApiServer) -> dict[str, Client]:
     """Everybody who can come in at acme, and somebody who cannot."""
-    people: dict[str, Client] = {role: house.person("acme", f"a-{role}", role) for role in Role}
-    alice = house.session("alice@example.com")
+    people: dict[str, Client] = {role: api_server.person("acme", f"a-{role}", role) for role in BuiltInRole}
+    alice = api_server.session("alice@example.com")
     assert alice.post("/api/v1/service-accounts", {"name": "deploy", "role": "operator"}).status == 201
     every_scope = [f"manage {resource}" for resource in Resource]
     return people | {
-        "service account": token(house, alice, account="deploy@acme.service"),
-        "token with every scope": token(house, alice, scopes=every_scope),
-        "token for looking": token(house, alice, scopes=["view automations", "view templates", "view approvals"]),
+        "service account": token(api_server, alice, account="deploy@acme.service"),
+        "token with every scope": token(api_server, alice, scopes=every_scope),
+        "token for looking": token(api_server, alice, scopes=["view automations", "view templates", "view approvals"]),
         "provider admin": alice,
-        "stranger": house.client(),
+        "stranger": api_server.client(),
     }
 
 
@@ -75,11 +75,11 @@ def is_about_orgs(route_key: str) -> bool:
 
 
 def test_whoever_calls_whatever_route_finds_out_nothing_of_another_org(
-    house: House, acme: Things, globex: Things
+    api_server: ApiServer, acme: Things, globex: Things
 ) -> None:
     count = 0
-    for who, client in callers(house).items():
-        for things in (globex, by_id(house, globex)):
+    for who, client in callers(api_server).items():
+        for things in (globex, by_id(api_server, globex)):
             for route_key in filter(is_about_orgs, MAY):
                 if MAY[route_key] is A.PROVIDER_MANAGE and "<user>" in route_key:
                     continue  # accounts are the server's
@@ -92,9 +92,9 @@ def test_whoever_calls_whatever_route_finds_out_nothing_of_another_org(
 
 
 @pytest.fixture
-def secrets_of_globex(house: House, globex: Things) -> list[str]:
+def secrets_of_globex(api_server: ApiServer, globex: Things) -> list[str]:
     """Texts of which none may come to anybody in acme."""
-    actor = house.actor("gina@example.com")
+    actor = api_server.actor("gina@example.com")
     return [actor.org_id, actor.user_id, *(value for name, value in globex.items() if name != "version")]
 
 
@@ -104,19 +104,19 @@ def everything(client: Client, path: str) -> tuple[int, str]:
     return answer.status, b"".join(pieces).decode()
 
 
-def listing_routes(house: House) -> Iterator[tuple[str, list[str]]]:
+def listing_routes(api_server: ApiServer) -> Iterator[tuple[str, list[str]]]:
     """The routes that show more than one thing, with what narrows them down."""
-    for route in house.application.routes:
+    for route in api_server.application.routes:
         is_stream = route.content_type == "text/event-stream"
         if route.method == "GET" and "<" not in route.path and route.may is not Access.PUBLIC and not is_stream:
             yield route.path, [name for name, kind in (route.query or {}).items() if kind is str]
 
 
 def test_no_list_export_filter_or_cursor_shows_anything_of_another_org(
-    house: House, acme: Things, globex: Things, secrets_of_globex: list[str]
+    api_server: ApiServer, acme: Things, globex: Things, secrets_of_globex: list[str]
 ) -> None:
-    client, asked = house.session("alice@example.com"), 0
-    for path, names in listing_routes(house):
+    client, asked = api_server.session("alice@example.com"), 0
+    for path, names in listing_routes(api_server):
         if path.startswith("/api/v1/provider/"):
             continue
         for name in ("", *names):
@@ -133,20 +133,20 @@ def test_no_list_export_filter_or_cursor_shows_anything_of_another_org(
     assert asked > 300
 
 
-def joined_globex(house: House) -> Client:
+def joined_globex(api_server: ApiServer) -> Client:
     """Alice, who is now of globex too, there."""
-    gina = house.session("gina@example.com")
+    gina = api_server.session("gina@example.com")
     link = gina.post("/api/v1/invitations", {"email": "alice@example.com", "role": "admin"}).json["url"]
     body = {"token": link.partition("token=")[2], "password": PASSWORD}
-    answer = house.client().post("/api/v1/invitations/accept", body)
+    answer = api_server.client().post("/api/v1/invitations/accept", body)
     assert answer.status in (200, 201), answer.content
-    return house.client(answer.json["token"])
+    return api_server.client(answer.json["token"])
 
 
 def test_one_who_belongs_to_both_orgs_sees_each_only_from_within(
-    house: House, acme: Things, globex: Things, secrets_of_globex: list[str]
+    api_server: ApiServer, acme: Things, globex: Things, secrets_of_globex: list[str]
 ) -> None:
-    inside, outside = joined_globex(house), house.session("alice@example.com", "acme")
+    inside, outside = joined_globex(api_server), api_server.session("alice@example.com", "acme")
     for name in ("automation_id", "approval_id"):
         path = f"/api/v1/{name.removesuffix('_id')}s/{globex[name]}"
         assert (inside.get(path).status, outside.get(path).status) == (200, 404)
@@ -184,9 +184,9 @@ NAMING: dict[str, tuple[str, dict[str, object], str]] = {
 
 @pytest.mark.parametrize(("route_key", "body", "what"), NAMING.values(), ids=NAMING)
 def test_a_body_that_names_anothers_orgs_thing_is_answered_like_one_that_names_nothing(
-    house: House, acme: Things, globex: Things, route_key: str, body: dict[str, object], what: str
+    api_server: ApiServer, acme: Things, globex: Things, route_key: str, body: dict[str, object], what: str
 ) -> None:
-    alice, one, never = house.session("alice@example.com"), globex[what], absent(globex)[what]
+    alice, one, never = api_server.session("alice@example.com"), globex[what], absent(globex)[what]
     foreign = call(alice, route_key, acme, replaced(body, "@", one) | keep_addresses(body))
     missing = call(alice, route_key, acme, replaced(body, "@", never) | keep_addresses(body))
     assert foreign.status == missing.status >= 400, foreign.content
@@ -199,9 +199,9 @@ def keep_addresses(body: dict[str, object]) -> dict[str, object]:
 
 @pytest.mark.parametrize("kind", ["policy", "secret"])
 def test_a_template_that_names_anothers_orgs_policy_or_secret_finds_none(
-    house: House, globex: Things, kind: str
+    api_server: ApiServer, globex: Things, kind: str
 ) -> None:
-    alice = house.session("alice@example.com")
+    alice = api_server.session("alice@example.com")
     answers = []
     for name in (globex[kind], absent(globex)[kind].replace("0", "x")):
         text = source("naming", more=f"  approvalPolicy: {{policyRef: {name}}}")
@@ -214,8 +214,10 @@ def test_a_template_that_names_anothers_orgs_policy_or_secret_finds_none(
     assert answers[0][0] == 409
 
 
-def test_a_policy_that_names_people_and_groups_of_another_org_is_asked_of_nobody(house: House, globex: Things) -> None:
-    alice, gina = house.session("alice@example.com"), house.session("gina@example.com")
+def test_a_policy_that_names_people_and_groups_of_another_org_is_asked_of_nobody(
+    api_server: ApiServer, globex: Things
+) -> None:
+    alice, gina = api_server.session("alice@example.com"), api_server.session("gina@example.com")
     gina.call("PUT", f"/api/v1/groups/{globex['group']}/members/gina@example.com", {})
     for who in ("users: [gina@example.com]", f"groups: [{globex['group']}]", f"roles: [{globex['role']}]"):
         text = policy("production").replace("manager: true", who)
@@ -226,11 +228,11 @@ def test_a_policy_that_names_people_and_groups_of_another_org_is_asked_of_nobody
         assert (asked.status, "nobody" in asked.json["detail"]) == (409, True), who
 
 
-def test_an_idempotency_key_is_its_users_and_its_orgs_own(house: House, acme: Things) -> None:
-    gina = house.session("gina@example.com")
+def test_an_idempotency_key_is_its_users_and_its_orgs_own(api_server: ApiServer, acme: Things) -> None:
+    gina = api_server.session("gina@example.com")
     assert gina.post("/api/v1/templates", {"source": source()}).status == 201
-    olga = house.person("acme", "olga", Role.OPERATOR)
-    there, alice = joined_globex(house), house.session("alice@example.com", "acme")
+    olga = api_server.person("acme", "olga", BuiltInRole.OPERATOR)
+    there, alice = joined_globex(api_server), api_server.session("alice@example.com", "acme")
 
     def run(client: Client) -> Answer:
         return client.call("POST", "/api/v1/automations", {"template": "restart-web"}, **{"Idempotency-Key": "same"})
@@ -242,16 +244,16 @@ def test_an_idempotency_key_is_its_users_and_its_orgs_own(house: House, acme: Th
     assert run(alice).json["id"] == first
 
 
-def test_a_live_view_of_an_org_hears_nothing_of_another(house: House, acme: Things, globex: Things) -> None:
+def test_a_live_view_of_an_org_hears_nothing_of_another(api_server: ApiServer, acme: Things, globex: Things) -> None:
     heard: list[bytes] = []
 
     def listen() -> None:
-        for piece in house.session("alice@example.com").stream("/api/v1/events"):
+        for piece in api_server.session("alice@example.com").stream("/api/v1/events"):
             heard.append(piece)  # noqa: PERF402 - each as it comes
 
     listener = gevent.spawn(listen)
     wait_until(lambda: len(heard) == 2, what="the first event", pause=gevent.sleep)
-    gina, alice = house.session("gina@example.com"), house.session("alice@example.com")
+    gina, alice = api_server.session("gina@example.com"), api_server.session("alice@example.com")
     assert gina.post("/api/v1/automations", {"template": "globex-only"}).status == 201
     assert gina.post(f"/api/v1/approvals/{globex['approval_id']}/approve", {}).status == 200
     listener.join(timeout=0.3)
@@ -262,10 +264,10 @@ def test_a_live_view_of_an_org_hears_nothing_of_another(house: House, acme: Thin
 
 
 def test_every_route_without_an_id_that_changes_something_changes_ones_own_org(
-    house: House, acme: Things, globex: Things
+    api_server: ApiServer, acme: Things, globex: Things
 ) -> None:
     """Whatever an admin of acme does without naming a thing, globex's record stays as it was."""
-    gina, alice = house.session("gina@example.com"), house.session("alice@example.com")
+    gina, alice = api_server.session("gina@example.com"), api_server.session("alice@example.com")
     before = gina.get("/api/v1/audit?limit=200").json["items"]
     did = 0
     for route_key, may in MAY.items():

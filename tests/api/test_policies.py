@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from tests.api.authenticator_app import enrol
-from tests.api.running_server import Client, House
+from tests.api.running_server import ApiServer, Client
 
 SEED = "SPKYRLYDMW46GOQKSQRGKWRYMQI6IA4O"
 
@@ -25,8 +25,8 @@ def push(client: Client, source: str) -> Any:
 
 
 @pytest.fixture
-def alice(house: House) -> Client:
-    return house.session("alice@example.com")
+def alice(api_server: ApiServer) -> Client:
+    return api_server.session("alice@example.com")
 
 
 def test_every_push_that_says_something_new_makes_a_version(alice: Client) -> None:
@@ -42,10 +42,10 @@ def test_every_push_that_says_something_new_makes_a_version(alice: Client) -> No
     assert [entry["data"]["version"] for entry in pushes] == [2, 1]
 
 
-def test_a_version_never_changes(house: House, alice: Client) -> None:
+def test_a_version_never_changes(api_server: ApiServer, alice: Client) -> None:
     push(alice, policy())
     with pytest.raises(Exception, match="never changes"):
-        house.state.write(lambda db: db.execute("UPDATE policy_versions SET document = '{}'").fetchall())
+        api_server.state.write(lambda db: db.execute("UPDATE policy_versions SET document = '{}'").fetchall())
 
 
 def test_a_deleted_policy_frees_its_name(alice: Client) -> None:
@@ -64,28 +64,30 @@ def test_a_document_with_mistakes_is_refused_with_all_of_them(alice: Client) -> 
     assert "wanted here: `ApprovalPolicy`" in push(alice, template).json["errors"][0]["message"]
 
 
-@pytest.mark.parametrize("role", list(Role))
-def test_everybody_reads_policies_and_admins_change_them(house: House, alice: Client, role: Role) -> None:
+@pytest.mark.parametrize("role", list(BuiltInRole))
+def test_everybody_reads_policies_and_admins_change_them(
+    api_server: ApiServer, alice: Client, role: BuiltInRole
+) -> None:
     push(alice, policy())
-    person = house.person("acme", "someone", role)
+    person = api_server.person("acme", "someone", role)
     assert person.get("/api/v1/policies/production").status == 200
-    assert (push(person, policy("other")).status == 201) == (role is Role.ADMIN)
-    assert (person.delete("/api/v1/policies/production").status == 204) == (role is Role.ADMIN)
+    assert (push(person, policy("other")).status == 201) == (role is BuiltInRole.ADMIN)
+    assert (person.delete("/api/v1/policies/production").status == 204) == (role is BuiltInRole.ADMIN)
 
 
-def test_another_orgs_policy_looks_absent(house: House, alice: Client) -> None:
+def test_another_orgs_policy_looks_absent(api_server: ApiServer, alice: Client) -> None:
     push(alice, policy())
-    gina = house.session("gina@example.com")
+    gina = api_server.session("gina@example.com")
     for path in ("production", "production/versions", "production/versions/1", "absent"):
         assert gina.get(f"/api/v1/policies/{path}").status == 404
     assert gina.delete("/api/v1/policies/production").status == 404
     assert gina.get("/api/v1/policies").json["items"] == []
 
 
-def test_a_change_asks_for_a_fresh_code(house: House, alice: Client) -> None:
+def test_a_change_asks_for_a_fresh_code(api_server: ApiServer, alice: Client) -> None:
     push(alice, policy())
-    app = enrol(house, alice)
-    house.clock.advance(minutes=6)
+    app = enrol(api_server, alice)
+    api_server.clock.advance(minutes=6)
     assert push(alice, policy(more="required: 2")).code == "step_up_required"
     assert alice.delete("/api/v1/policies/production").code == "step_up_required"
     assert alice.post("/api/v1/step-up", {"totp": app.code()}).status == 200
@@ -93,7 +95,7 @@ def test_a_change_asks_for_a_fresh_code(house: House, alice: Client) -> None:
 
 
 @pytest.mark.parametrize("kind", ["policies", "templates"])
-def test_the_seed_of_an_older_document_is_kept_nowhere(house: House, alice: Client, kind: str) -> None:
+def test_the_seed_of_an_older_document_is_kept_nowhere(api_server: ApiServer, alice: Client, kind: str) -> None:
     spec = f"{{telegram: {{authorizedResponders: [{{userId: 267230627, mfaSeed: {SEED}}}], chatIds: [5]}}}}"
     source = f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: tg-one}}\nspec: {spec}\n"
     if kind == "templates":
@@ -107,7 +109,7 @@ def test_the_seed_of_an_older_document_is_kept_nowhere(house: House, alice: Clie
     shown = alice.get(f"/api/v1/{kind}/tg-one")
     assert b"mfaSeed: removed" in shown.content
     assert SEED.encode() not in shown.content + answer.content + alice.get("/api/v1/audit").content
-    for path in house.folder.path.iterdir():
+    for path in api_server.folder.path.iterdir():
         assert not path.is_file() or SEED.encode() not in path.read_bytes(), path
 
 
@@ -120,10 +122,10 @@ spec:
 """
 
 
-def test_who_manages_people_takes_nobody_out_of_what_a_policy_applies_to(house: House, alice: Client) -> None:
-    maria = house.person("acme", "maria", Role.MANAGER)
+def test_who_manages_people_takes_nobody_out_of_what_a_policy_applies_to(api_server: ApiServer, alice: Client) -> None:
+    maria = api_server.person("acme", "maria", BuiltInRole.MANAGER)
     for name in ("mia", "ian"):
-        house.person("acme", name, Role.MEMBER)
+        api_server.person("acme", name, BuiltInRole.MEMBER)
     alice.post("/api/v1/groups", {"name": "interns"})
     alice.call("PUT", "/api/v1/groups/interns/members/ian@example.com")
     alice.patch("/api/v1/users/maria@example.com", {"rules": ["allow manage groups"]})

@@ -15,48 +15,50 @@ from opsicle.server.documents import reading
 from opsicle.server.http import open_streams
 from opsicle.server.identity import passwords, sessions
 from opsicle.server.members import api_tokens
-from tests.api.running_server import PASSWORD, Client, House
-from tests.api.receivers import webhook_receiver
 from tests.api.channel_setup import dead_webhook, deliveries, make_webhook
+from tests.api.receivers import webhook_receiver
+from tests.api.running_server import PASSWORD, ApiServer, Client
 from tests.api.test_templates import source
 
 
 @pytest.fixture
-def alice(house: House) -> Client:
-    return house.session("alice@example.com")
+def alice(api_server: ApiServer) -> Client:
+    return api_server.session("alice@example.com")
 
 
 @pytest.fixture
-def gina(house: House) -> Client:
-    return house.session("gina@example.com")
+def gina(api_server: ApiServer) -> Client:
+    return api_server.session("gina@example.com")
 
 
-def test_twelve_hanging_webhooks_of_one_org_leave_room_for_another(house: House, alice: Client, gina: Client) -> None:
+def test_twelve_hanging_webhooks_of_one_org_leave_room_for_another(
+    api_server: ApiServer, alice: Client, gina: Client
+) -> None:
     for number in range(12):
         dead_webhook(alice, f"dead-{number}")
         for _ in range(6):
             assert alice.post(f"/api/v1/channels/dead-{number}/test").status < 300
-    claimed = house.services.sending.claim(MOST_DELIVERIES)
+    claimed = api_server.services.sender.claim(MOST_DELIVERIES)
     assert len(claimed) == sender.MOST_AT_ONCE.of_org
 
     with webhook_receiver() as receiver:
         make_webhook(gina, receiver.url)
         assert gina.post("/api/v1/channels/hooks/test").status < 300
-        (urgent,) = house.services.sending.claim(MOST_DELIVERIES)
-        house.services.sending.carry_out(urgent)
+        (urgent,) = api_server.services.sender.claim(MOST_DELIVERIES)
+        api_server.services.sender.carry_out(urgent)
 
         assert [each["state"] for each in deliveries(gina)] == ["delivered"]
-    assert not house.services.sending.claim(MOST_DELIVERIES), "what acme has under way is its share"
+    assert not api_server.services.sender.claim(MOST_DELIVERIES), "what acme has under way is its share"
 
 
-def test_the_orgs_of_a_long_queue_take_turns(house: House, alice: Client, gina: Client) -> None:
+def test_the_orgs_of_a_long_queue_take_turns(api_server: ApiServer, alice: Client, gina: Client) -> None:
     for client in (alice, gina):
         for number in range(3):
             dead_webhook(client, f"dead-{number}")
             for _ in range(4):
                 client.post(f"/api/v1/channels/dead-{number}/test")
 
-    claimed = set(house.services.sending.claim(6))
+    claimed = set(api_server.services.sender.claim(6))
 
     assert len(claimed & {each["id"] for each in deliveries(alice, "?limit=200")}) == 3
     assert len(claimed & {each["id"] for each in deliveries(gina, "?limit=200")}) == 3
@@ -77,12 +79,12 @@ def slow_hashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
     gate.set()
 
 
-def test_a_crowd_that_logs_into_one_org_does_not_keep_others_out(house: House, slow_hashing: Event) -> None:
+def test_a_crowd_that_logs_into_one_org_does_not_keep_others_out(api_server: ApiServer, slow_hashing: Event) -> None:
     """The hash itself is real; what is held is the moment at which it begins, so that a queue forms."""
     done: list[str] = []
 
     def log_in(email: str, number: int) -> None:
-        client = house.client()
+        client = api_server.client()
         client.address = f"198.51.100.{number}"
         answer = client.post("/api/v1/login", {"email": email, "password": PASSWORD})
         done.append(f"{email.partition('@')[0]} {answer.status}")
@@ -95,29 +97,29 @@ def test_a_crowd_that_logs_into_one_org_does_not_keep_others_out(house: House, s
     gevent.joinall(crowd, timeout=60, raise_error=True)
 
     assert sorted(done) == ["alice 200"] * 6 + ["gina 200"]
-    assert done.index("gina 200") <= house.services.hasher._threads.maxsize + 1
+    assert done.index("gina 200") <= api_server.services.hasher._threads.maxsize + 1
 
 
 def test_streams_of_one_org_leave_room_for_another(
-    house: House, alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
+    api_server: ApiServer, alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(open_streams, "MAX_STREAMS_PER_ORG", 2)
-    bob = house.person("acme", "bob", "operator")
+    bob = api_server.person("acme", "bob", "operator")
     open_ones = [alice.stream("/api/v1/events"), bob.stream("/api/v1/events")]
     for pieces in open_ones:
         next(pieces)
 
-    refused = house.session("bob@example.com").call("GET", "/api/v1/events")
+    refused = api_server.session("bob@example.com").call("GET", "/api/v1/events")
 
     assert (refused.status, refused.headers["Retry-After"]) == (429, "10")
     assert next(gina.stream("/api/v1/events"))
     for pieces in open_ones:
         pieces.close()  # type: ignore[attr-defined]
-    assert house.session("bob@example.com").call("GET", "/api/v1/events").status == 200
-    assert not house.frontage._streams._open
+    assert api_server.session("bob@example.com").call("GET", "/api/v1/events").status == 200
+    assert not api_server.listeners._streams._open
 
 
-def test_exports_of_one_org_leave_room_for_another(house: House, alice: Client, gina: Client) -> None:
+def test_exports_of_one_org_leave_room_for_another(api_server: ApiServer, alice: Client, gina: Client) -> None:
     begun = [alice.stream("/api/v1/audit/export") for _ in range(3)]
     for pieces in begun:
         next(pieces)
@@ -132,9 +134,9 @@ def test_exports_of_one_org_leave_room_for_another(house: House, alice: Client, 
 
 
 def test_documents_of_one_org_are_so_many_in_a_minute(
-    house: House, alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
+    api_server: ApiServer, alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    allowance = house.services.templates._reading._allowance
+    allowance = api_server.services.templates._reading._allowance
     monkeypatch.setattr(allowance, "_per_minute", 10 * reading.BYTES_OF_EACH)
     body = {"source": source("one")}
     answers = [alice.post("/api/v1/templates/validate", body) for _ in range(12)]
@@ -144,12 +146,12 @@ def test_documents_of_one_org_are_so_many_in_a_minute(
     assert [each.status for each in answers].count(200) == 9
     assert refused.status == 429
     assert gina.post("/api/v1/templates/validate", body).status == 200
-    house.clock.advance(seconds=int(refused.headers["Retry-After"]))
+    api_server.clock.advance(seconds=int(refused.headers["Retry-After"]))
     assert alice.post("/api/v1/templates/validate", body).status == 200
 
 
 def test_open_join_tokens_are_bounded_for_each_org(
-    house: House, alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
+    api_server: ApiServer, alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("opsicle.server.workers.enrolment.MAX_JOIN_TOKENS", 3)
     for _ in range(3):
@@ -160,7 +162,7 @@ def test_open_join_tokens_are_bounded_for_each_org(
     assert refused.status == 429
     assert 0 < int(refused.headers["Retry-After"]) <= 61
     assert gina.post("/api/v1/workers/tokens", {}).status == 201
-    house.clock.advance(seconds=62)
+    api_server.clock.advance(seconds=62)
     assert alice.post("/api/v1/workers/tokens", {}).status == 201
     assert open_offers.MAX_JOIN_TOKENS >= 100
 
@@ -180,13 +182,13 @@ def test_open_invitations_are_bounded_for_each_org(
 
 
 def test_whoever_logs_in_without_end_ends_their_own_oldest_sessions(
-    house: House, gina: Client, monkeypatch: pytest.MonkeyPatch
+    api_server: ApiServer, gina: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "MAX_PER_USER", 3)
     begun = []
     for _ in range(5):
-        begun.append(house.session("alice@example.com"))
-        house.clock.advance(seconds=1)
+        begun.append(api_server.session("alice@example.com"))
+        api_server.clock.advance(seconds=1)
 
     assert [each.get("/api/v1/whoami").status for each in begun] == [401, 401, 200, 200, 200]
     assert gina.get("/api/v1/whoami").status == 200

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from opsicle.domain.access import Role
-from tests.api.running_server import Client, House
+from opsicle.domain.access import BuiltInRole
 from tests.api.channel_setup import deliveries
+from tests.api.running_server import ApiServer, Client
 from tests.api.test_templates import push, source
 
 MAIL = {"kind": "email", "host": "mail.example.com", "sender": "opsicle@example.com"}
@@ -26,8 +26,8 @@ spec:
 
 
 @pytest.fixture
-def alice(house: House) -> Client:
-    return house.session("alice@example.com")
+def alice(api_server: ApiServer) -> Client:
+    return api_server.session("alice@example.com")
 
 
 def cancel_one(alice: Client) -> None:
@@ -42,7 +42,7 @@ def recipients(alice: Client) -> list[str]:
 
 
 def test_a_push_warns_of_names_that_the_org_does_not_have_and_of_rooms_without_a_channel(
-    house: House, alice: Client
+    api_server: ApiServer, alice: Client
 ) -> None:
     notify = (
         "  notify: [{users: [alice@example.com, gina@example.com], groups: [sre], chats: [{channel: slack, id: C}]}]"
@@ -55,7 +55,7 @@ def test_a_push_warns_of_names_that_the_org_does_not_have_and_of_rooms_without_a
             ("spec.notify[0].chats", "the org has no channel to slack; its rooms hear nothing"),
         ]
     assert alice.post("/api/v1/groups", {"name": "sre"}).status == 201
-    house.person("acme", "gina2", Role.MEMBER)
+    api_server.person("acme", "gina2", BuiltInRole.MEMBER)
     again: Any = push(alice, source(more=notify.replace("gina@", "gina2@")))["warnings"]
     assert [each["path"] for each in again] == ["spec.notify[0].chats"]
 
@@ -67,26 +67,26 @@ def test_what_it_says_is_shown(alice: Client) -> None:
 
 
 def test_people_groups_and_rooms_hear_through_the_channels_and_a_room_reads_no_secret(
-    house: House, alice: Client
+    api_server: ApiServer, alice: Client
 ) -> None:
     for name, config, credential in (("mail", MAIL, ""), ("bot", BOT, "123456:" + "x" * 35)):
         made = alice.post("/api/v1/channels", {"name": name, "config": config, "credential": credential})
         assert made.status == 201, made.content
     for name in ("bob", "carol"):
-        house.person("acme", name, Role.MEMBER)
+        api_server.person("acme", name, BuiltInRole.MEMBER)
     alice.post("/api/v1/groups", {"name": "sre"})
     assert alice.call("PUT", "/api/v1/groups/sre/members/carol@example.com").status in (200, 201, 204)
     push(alice, TEMPLATE)
     cancel_one(alice)
     assert recipients(alice) == ["-100200", "bob@example.com", "carol@example.com"]
-    texts = house.state.read(lambda db: db.execute("SELECT facts FROM deliveries").fetchall())
+    texts = api_server.state.read(lambda db: db.execute("SELECT facts FROM deliveries").fetchall())
     assert len(texts) == 3
     assert all("web-1" in text and SECRET not in text for (text,) in texts)
 
 
-def test_whoever_does_not_want_to_hear_of_it_does_not(house: House, alice: Client) -> None:
+def test_whoever_does_not_want_to_hear_of_it_does_not(api_server: ApiServer, alice: Client) -> None:
     alice.post("/api/v1/channels", {"name": "mail", "config": MAIL})
-    bob = house.person("acme", "bob", Role.MEMBER)
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     push(alice, TEMPLATE)
     choice = {"channel": "mail", "notice": "automation_finished", "is_on": False}
     assert bob.call("PUT", "/api/v1/preferences", choice).status == 200
@@ -112,12 +112,12 @@ spec:
 @pytest.mark.parametrize("how", ["rejected", "cancelled", "withdrawn"])
 @pytest.mark.parametrize("wants_ends", [True, False], ids=["", "without ends of approvals"])
 def test_who_is_asked_and_named_as_well_hears_of_its_end_once(
-    house: House, alice: Client, how: str, wants_ends: bool
+    api_server: ApiServer, alice: Client, how: str, wants_ends: bool
 ) -> None:
     for name, config, credential in (("mail", MAIL, ""), ("bot", BOT, "123456:" + "x" * 35)):
         assert alice.post("/api/v1/channels", {"name": name, "config": config, "credential": credential}).status == 201
-    bob = house.person("acme", "bob", Role.MANAGER)
-    house.person("acme", "carol", Role.MEMBER)
+    bob = api_server.person("acme", "bob", BuiltInRole.MANAGER)
+    api_server.person("acme", "carol", BuiltInRole.MEMBER)
     choice = {"channel": "mail", "notice": "approval_ended", "is_on": wants_ends}
     assert bob.call("PUT", "/api/v1/preferences", choice).status in (200, 204)
     push(alice, ASKING)

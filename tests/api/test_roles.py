@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.server.fleet.pubsub import org_topic
-from tests.api.running_server import PASSWORD, Client, House
+from tests.api.running_server import PASSWORD, ApiServer, Client
 from tests.api.test_templates import source
 
 PROD = source("dump-db").replace("tier: web", "env: prod")
 
 
 @pytest.fixture
-def alice(house: House) -> Client:
+def alice(api_server: ApiServer) -> Client:
     """The admin, with two templates, one of them with the label env=prod."""
-    client = house.session("alice@example.com")
+    client = api_server.session("alice@example.com")
     for document in (source("restart-web"), PROD):
         assert client.post("/api/v1/templates", {"source": document}).status == 201
     assert client.get("/api/v1/templates/dump-db").json["labels"] == {"env": "prod"}
@@ -45,9 +45,9 @@ def test_the_built_in_roles_and_the_orgs_own_are_listed_in_pages(alice: Client) 
     assert alice.get("/api/v1/roles/admin").json["members"] == 1
 
 
-def test_an_own_role_gives_what_its_rules_say_and_nothing_else(house: House, alice: Client) -> None:
+def test_an_own_role_gives_what_its_rules_say_and_nothing_else(api_server: ApiServer, alice: Client) -> None:
     make(alice, "web", "allow view templates", "allow execute templates/restart-web", "allow view automations")
-    bob = house.person("acme", "bob", "web")
+    bob = api_server.person("acme", "bob", "web")
     assert (run(bob, "restart-web"), run(bob, "dump-db")) == (201, 403)
     assert bob.get("/api/v1/users").status == 403
     assert bob.get("/api/v1/audit").status == 403
@@ -55,25 +55,25 @@ def test_an_own_role_gives_what_its_rules_say_and_nothing_else(house: House, ali
     assert bob.get("/api/v1/whoami").json["permissions"] == ["account.view", "account.use", "audit.view"]
 
 
-def test_a_rerun_asks_for_the_same_right_as_the_first_run(house: House, alice: Client) -> None:
-    bob = house.person("acme", "bob", Role.MEMBER)
+def test_a_rerun_asks_for_the_same_right_as_the_first_run(api_server: ApiServer, alice: Client) -> None:
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     mine = bob.post("/api/v1/automations", {"template": "dump-db"}).json["id"]
     alice.patch("/api/v1/users/bob@example.com", {"rules": ["deny execute templates/dump-db"]})
     assert bob.post(f"/api/v1/automations/{mine}/rerun").status == 403
 
 
-def test_an_org_adds_rules_to_a_built_in_role(house: House, alice: Client) -> None:
-    bob = house.person("acme", "bob", Role.MEMBER)
-    other = house.person("globex", "hank", Role.MEMBER)
-    house.session("gina@example.com").post("/api/v1/templates", {"source": PROD})
+def test_an_org_adds_rules_to_a_built_in_role(api_server: ApiServer, alice: Client) -> None:
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
+    other = api_server.person("globex", "hank", BuiltInRole.MEMBER)
+    api_server.session("gina@example.com").post("/api/v1/templates", {"source": PROD})
     assert alice.patch("/api/v1/roles/member", {"rules": ["deny execute templates/env=prod"]}).status == 200
     assert (run(bob, "restart-web"), run(bob, "dump-db"), run(alice, "dump-db")) == (201, 403, 201)
     assert run(other, "dump-db") == 201, "another org's roles are its own"
 
 
-def test_another_version_with_other_labels_is_no_way_around_a_rule(house: House, alice: Client) -> None:
+def test_another_version_with_other_labels_is_no_way_around_a_rule(api_server: ApiServer, alice: Client) -> None:
     alice.patch("/api/v1/roles/operator", {"rules": ["deny manage templates/env=prod"]})
-    olga = house.person("acme", "olga", Role.OPERATOR)
+    olga = api_server.person("acme", "olga", BuiltInRole.OPERATOR)
     harmless = PROD.replace("env: prod", "env: dev")
     assert olga.post("/api/v1/templates", {"source": harmless}).status == 403
     assert olga.post("/api/v1/templates", {"source": PROD.replace("dump-db", "new")}).status == 403
@@ -83,9 +83,9 @@ def test_another_version_with_other_labels_is_no_way_around_a_rule(house: House,
     assert olga.delete("/api/v1/templates/dump-db").status == 204
 
 
-def test_what_one_may_not_see_is_as_absent_as_what_never_was(house: House, alice: Client) -> None:
+def test_what_one_may_not_see_is_as_absent_as_what_never_was(api_server: ApiServer, alice: Client) -> None:
     theirs = alice.post("/api/v1/automations", {"template": "dump-db"}).json["id"]
-    bob = house.person("acme", "bob", Role.MEMBER)
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     alice.patch("/api/v1/users/bob@example.com", {"rules": ["deny manage templates/dump-db"]})
     assert names(bob, "/api/v1/templates") == ["restart-web"]
     assert names(bob, "/api/v1/automations", "id") == []
@@ -106,8 +106,8 @@ def test_what_one_may_not_see_is_as_absent_as_what_never_was(house: House, alice
     assert alice.get(f"/api/v1/automations/{theirs}").json["is_cancel_requested"] is False
 
 
-def test_another_rule_holds_from_the_next_request_on(house: House, alice: Client) -> None:
-    bob = house.person("acme", "bob", Role.MEMBER)
+def test_another_rule_holds_from_the_next_request_on(api_server: ApiServer, alice: Client) -> None:
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     assert bob.get("/api/v1/workers").status == 200
     alice.patch("/api/v1/roles/member", {"rules": ["deny view workers"]})
     assert bob.get("/api/v1/workers").status == 403
@@ -115,19 +115,19 @@ def test_another_rule_holds_from_the_next_request_on(house: House, alice: Client
     assert bob.get("/api/v1/workers").status == 200
 
 
-def test_a_live_stream_ends_when_rights_change(house: House, alice: Client) -> None:
-    bob = house.person("acme", "bob", Role.MEMBER)
+def test_a_live_stream_ends_when_rights_change(api_server: ApiServer, alice: Client) -> None:
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     stream = bob.stream("/api/v1/events")
     assert next(stream).startswith(b"retry")
     assert b"changed" in next(stream)
     alice.patch("/api/v1/users/bob@example.com", {"rules": ["deny view automations"]})
-    house.services.signals.changed(org_topic(house.actor("alice@example.com").org_id))
+    api_server.services.pubsub.changed(org_topic(api_server.actor("alice@example.com").org_id))
     assert list(stream) == []
 
 
-def test_a_role_that_somebody_has_stays(house: House, alice: Client) -> None:
+def test_a_role_that_somebody_has_stays(api_server: ApiServer, alice: Client) -> None:
     make(alice, "dba", "allow view templates")
-    house.person("acme", "bob", "dba")
+    api_server.person("acme", "bob", "dba")
     refusal = alice.delete("/api/v1/roles/dba")
     assert (refusal.status, refusal.code) == (409, "conflict")
     assert alice.patch("/api/v1/users/bob@example.com", {"role": "member"}).status == 200
@@ -158,8 +158,8 @@ def test_an_org_cannot_shut_itself_out(alice: Client) -> None:
     assert alice.post("/api/v1/roles", {"name": "still-works"}).status == 201
 
 
-def test_a_role_of_another_org_is_no_role_here(house: House, alice: Client) -> None:
-    make(house.session("gina@example.com"), "dba", "allow view templates")
+def test_a_role_of_another_org_is_no_role_here(api_server: ApiServer, alice: Client) -> None:
+    make(api_server.session("gina@example.com"), "dba", "allow view templates")
     assert alice.get("/api/v1/roles/dba").status == 404
     body = {"email": "bob@example.com", "password": PASSWORD, "role": "dba"}
     refusal = alice.post("/api/v1/users", body)
@@ -170,8 +170,8 @@ def test_a_role_of_another_org_is_no_role_here(house: House, alice: Client) -> N
 
 
 @pytest.fixture
-def mia(house: House) -> Client:
-    return house.person("acme", "mia", Role.MANAGER)
+def mia(api_server: ApiServer) -> Client:
+    return api_server.person("acme", "mia", BuiltInRole.MANAGER)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +184,8 @@ def test_a_manager_adds_people_who_may_no_more_than_they(mia: Client, role: str,
     assert mia.get("/api/v1/users/new@example.com").status == (200 if status == 201 else 404)
 
 
-def test_a_manager_raises_nobody_above_themselves(house: House, mia: Client) -> None:
-    house.person("acme", "bob", Role.MEMBER)
+def test_a_manager_raises_nobody_above_themselves(api_server: ApiServer, mia: Client) -> None:
+    api_server.person("acme", "bob", BuiltInRole.MEMBER)
     for change in (
         {"role": "admin"},
         {"role": "operator"},
@@ -197,8 +197,8 @@ def test_a_manager_raises_nobody_above_themselves(house: House, mia: Client) -> 
         assert mia.patch("/api/v1/users/bob@example.com", change).status == 200, change
 
 
-def test_a_manager_lifts_no_denial_of_what_they_may_not_do(house: House, alice: Client, mia: Client) -> None:
-    house.person("acme", "bob", Role.MEMBER)
+def test_a_manager_lifts_no_denial_of_what_they_may_not_do(api_server: ApiServer, alice: Client, mia: Client) -> None:
+    api_server.person("acme", "bob", BuiltInRole.MEMBER)
     alice.patch("/api/v1/users/mia@example.com", {"rules": ["deny execute templates/dump-db"]})
     alice.patch("/api/v1/users/bob@example.com", {"rules": ["deny execute templates/dump-db"]})
     assert mia.patch("/api/v1/users/bob@example.com", {"rules": []}).status == 403
@@ -207,10 +207,10 @@ def test_a_manager_lifts_no_denial_of_what_they_may_not_do(house: House, alice: 
 
 
 @pytest.mark.parametrize("who", ["alice", "olga"])
-def test_a_manager_cannot_touch_those_who_may_more(house: House, mia: Client, who: str) -> None:
+def test_a_manager_cannot_touch_those_who_may_more(api_server: ApiServer, mia: Client, who: str) -> None:
     """Or else a new password would be a way into their account."""
-    house.person("acme", "olga", Role.OPERATOR)
-    house.person("acme", "second", Role.ADMIN)
+    api_server.person("acme", "olga", BuiltInRole.OPERATOR)
+    api_server.person("acme", "second", BuiltInRole.ADMIN)
     one = f"/api/v1/users/{who}@example.com"
     for change in ({"name": "x"}, {"password": "quite another one"}, {"role": "member"}, {"is_disabled": True}):
         assert mia.patch(one, change).status == 403, change
@@ -223,10 +223,10 @@ def test_a_manager_changes_nothing_of_themselves(mia: Client) -> None:
         assert mia.patch("/api/v1/users/mia@example.com", change).status == 403
 
 
-def test_who_manages_roles_gives_them_no_more_than_they_have(house: House, alice: Client) -> None:
+def test_who_manages_roles_gives_them_no_more_than_they_have(api_server: ApiServer, alice: Client) -> None:
     make(alice, "roles-keeper", "allow manage roles", "allow view users", "allow execute templates/restart-web")
     make(alice, "dba", "deny view audit")
-    rob = house.person("acme", "rob", "roles-keeper")
+    rob = api_server.person("acme", "rob", "roles-keeper")
     for rules, status in (
         (["allow manage users"], 403),
         (["allow execute templates"], 403),
@@ -248,8 +248,8 @@ def ask(client: Client, user: str, action: str, resource: str) -> tuple[bool, st
     return answer.json["is_allowed"], answer.json["rule"], answer.json["source"]
 
 
-def test_the_rule_that_decides_is_named(house: House, alice: Client) -> None:
-    house.person("acme", "bob", Role.MEMBER)
+def test_the_rule_that_decides_is_named(api_server: ApiServer, alice: Client) -> None:
+    api_server.person("acme", "bob", BuiltInRole.MEMBER)
     alice.patch("/api/v1/roles/member", {"rules": ["deny execute templates/env=prod"]})
     alice.patch("/api/v1/users/bob@example.com", {"rules": ["allow view secrets"]})
     bob = "bob@example.com"
@@ -259,12 +259,12 @@ def test_the_rule_that_decides_is_named(house: House, alice: Client) -> None:
     assert ask(alice, bob, "view", "secrets") == (True, "allow view secrets", "user bob@example.com")
     assert ask(alice, bob, "delete", "users") == (False, "", "")
     assert ask(alice, bob, "create", "templates/not-yet") == (False, "", "")
-    assert ask(house.session(bob), "", "view", "workers") == (True, "allow view workers", "role member")
+    assert ask(api_server.session(bob), "", "view", "workers") == (True, "allow view workers", "role member")
 
 
-def test_can_says_what_the_server_does(house: House, alice: Client) -> None:
+def test_can_says_what_the_server_does(api_server: ApiServer, alice: Client) -> None:
     alice.patch("/api/v1/roles/member", {"rules": ["deny execute templates/env=prod"]})
-    bob = house.person("acme", "bob", Role.MEMBER)
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     for template in ("restart-web", "dump-db"):
         assert ask(alice, "bob@example.com", "execute", f"templates/{template}")[0] == (run(bob, template) == 201)
 

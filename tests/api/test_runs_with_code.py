@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.security import totp
 from opsicle.server.identity.step_up import FRESH_FOR
 from tests.api.authenticator_app import App, enrol
-from tests.api.running_server import Answer, Client, House
+from tests.api.running_server import Answer, ApiServer, Client
 
 TEMPLATE = """
 apiVersion: v1
@@ -31,25 +31,25 @@ def run(client: Client, **more: object) -> Answer:
 
 
 @pytest.fixture
-def alice(house: House) -> Client:
-    return house.session("alice@example.com")
+def alice(api_server: ApiServer) -> Client:
+    return api_server.session("alice@example.com")
 
 
 @pytest.fixture
-def mia(house: House) -> Client:
-    return house.person("acme", "mia", Role.MEMBER)
+def mia(api_server: ApiServer) -> Client:
+    return api_server.person("acme", "mia", BuiltInRole.MEMBER)
 
 
 @pytest.fixture
-def app(house: House, mia: Client) -> App:
+def app(api_server: ApiServer, mia: Client) -> App:
     """Mia's app; its code of now is used up, and her session's proof is stale."""
-    app = enrol(house, mia)
-    house.clock.advance(seconds=FRESH_FOR.total_seconds() + totp.STEP_SECONDS)
+    app = enrol(api_server, mia)
+    api_server.clock.advance(seconds=FRESH_FOR.total_seconds() + totp.STEP_SECONDS)
     return app
 
 
 def test_running_it_and_running_it_again_need_a_code_of_the_last_minutes(
-    house: House, alice: Client, mia: Client, app: App
+    api_server: ApiServer, alice: Client, mia: Client, app: App
 ) -> None:
     push(alice)
     refused = run(mia)
@@ -61,32 +61,32 @@ def test_running_it_and_running_it_again_need_a_code_of_the_last_minutes(
     assert entry["data"]["with_mfa"] is True
     again = f"/api/v1/automations/{made.json['id']}/rerun"
     assert mia.post(again).status == 201
-    house.clock.advance(seconds=FRESH_FOR.total_seconds())
+    api_server.clock.advance(seconds=FRESH_FOR.total_seconds())
     assert [mia.post(again).code, run(mia).code, run(mia, version=1).code] == ["step_up_required"] * 3
     assert len(mia.get("/api/v1/automations").json["items"]) == 2
 
 
-def test_somebody_without_an_app_is_told_to_enrol_one(house: House, alice: Client, mia: Client) -> None:
+def test_somebody_without_an_app_is_told_to_enrol_one(api_server: ApiServer, alice: Client, mia: Client) -> None:
     push(alice)
     refused = run(mia)
     assert (refused.status, refused.code) == (409, "conflict")
     assert "you have none" in refused.json["detail"]
     assert "opsicle totp enrol" in refused.json["hint"]
-    app = enrol(house, mia)
+    app = enrol(api_server, mia)
     assert run(mia).status == 201
-    house.clock.advance(seconds=totp.STEP_SECONDS)
+    api_server.clock.advance(seconds=totp.STEP_SECONDS)
     assert mia.post("/api/v1/totp/disable", {"totp": app.code()}).status == 204
     assert run(mia).code == "conflict"
 
 
 def test_tokens_and_service_accounts_cannot_show_a_code_and_are_refused(
-    house: House, alice: Client, mia: Client, app: App
+    api_server: ApiServer, alice: Client, mia: Client, app: App
 ) -> None:
     push(alice)
     assert mia.post("/api/v1/step-up", {"totp": app.code()}).status == 200
-    token = house.client(mia.post("/api/v1/tokens", {"name": "mine"}).json["token"])
+    token = api_server.client(mia.post("/api/v1/tokens", {"name": "mine"}).json["token"])
     account = mia.post("/api/v1/service-accounts", {"name": "robot", "role": "member"}).json["email"]
-    robot = house.client(mia.post("/api/v1/tokens", {"name": "its", "account": account}).json["token"])
+    robot = api_server.client(mia.post("/api/v1/tokens", {"name": "its", "account": account}).json["token"])
     done = run(mia)
     for program in (token, robot):
         refused = run(program)
@@ -95,7 +95,9 @@ def test_tokens_and_service_accounts_cannot_show_a_code_and_are_refused(
         assert program.post(f"/api/v1/automations/{done.json['id']}/rerun").code == "not_allowed"
 
 
-def test_an_older_version_is_no_way_around_what_the_newest_asks(house: House, alice: Client, mia: Client) -> None:
+def test_an_older_version_is_no_way_around_what_the_newest_asks(
+    api_server: ApiServer, alice: Client, mia: Client
+) -> None:
     push(alice, "false")
     before = run(mia)
     assert before.status == 201

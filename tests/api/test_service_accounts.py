@@ -4,39 +4,39 @@ from __future__ import annotations
 
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.server.store import memberships
 from tests.api.authenticator_app import enrol
-from tests.api.running_server import PASSWORD, Client, House
+from tests.api.running_server import PASSWORD, ApiServer, Client
 from tests.api.test_templates import source
 
 ACCOUNTS, BOT = "/api/v1/service-accounts", "deploy-bot@acme.service"
 
 
 @pytest.fixture
-def alice(house: House) -> Client:
-    client = house.session("alice@example.com")
+def alice(api_server: ApiServer) -> Client:
+    client = api_server.session("alice@example.com")
     for name in ("restart-web", "dump-db"):
         client.post("/api/v1/templates", {"source": source(name)})
     return client
 
 
 @pytest.fixture
-def olga(house: House) -> Client:
-    return house.person("acme", "olga", Role.OPERATOR)
+def olga(api_server: ApiServer) -> Client:
+    return api_server.person("acme", "olga", BuiltInRole.OPERATOR)
 
 
-def token(house: House, maker: Client, **more: object) -> Client:
+def token(api_server: ApiServer, maker: Client, **more: object) -> Client:
     answer = maker.post("/api/v1/tokens", {"name": "ci", **more})
     assert answer.status == 201, answer.content
-    return house.client(answer.json["token"])
+    return api_server.client(answer.json["token"])
 
 
-def bot(house: House, owner: Client, role: str = "operator", **more: object) -> Client:
+def bot(api_server: ApiServer, owner: Client, role: str = "operator", **more: object) -> Client:
     """A program with a token of a new service account of the owner's."""
     made = owner.post(ACCOUNTS, {"name": "deploy-bot", "role": role})
     assert (made.status, made.json["email"]) == (201, BOT), made.content
-    return token(house, owner, account=BOT, **more)
+    return token(api_server, owner, account=BOT, **more)
 
 
 def run(client: Client, template: str = "restart-web") -> int:
@@ -46,8 +46,8 @@ def run(client: Client, template: str = "restart-web") -> int:
 # Scopes
 
 
-def test_a_token_may_what_its_scopes_say_and_no_more(house: House, alice: Client, olga: Client) -> None:
-    robot = token(house, olga, scopes=["execute templates/restart-web", "view automations"])
+def test_a_token_may_what_its_scopes_say_and_no_more(api_server: ApiServer, alice: Client, olga: Client) -> None:
+    robot = token(api_server, olga, scopes=["execute templates/restart-web", "view automations"])
     assert (run(robot), run(robot, "dump-db")) == (201, 404)
     assert robot.get("/api/v1/automations").status == 200
     assert robot.get("/api/v1/whoami").json["permissions"] == ["account.view", "automations.view", "automations.create"]
@@ -59,9 +59,9 @@ def test_a_token_may_what_its_scopes_say_and_no_more(house: House, alice: Client
     ]
 
 
-def test_scopes_never_add_to_what_the_holder_may(house: House, alice: Client) -> None:
-    bob = house.person("acme", "bob", Role.MEMBER)
-    robot = token(house, bob, scopes=["manage users", "manage secrets", "execute templates"])
+def test_scopes_never_add_to_what_the_holder_may(api_server: ApiServer, alice: Client) -> None:
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
+    robot = token(api_server, bob, scopes=["manage users", "manage secrets", "execute templates"])
     assert robot.get("/api/v1/users").status == 200
     assert robot.post("/api/v1/users", {"email": "x@example.com", "password": PASSWORD, "role": "member"}).status == 403
     assert robot.get("/api/v1/secrets").status == 403
@@ -70,8 +70,8 @@ def test_scopes_never_add_to_what_the_holder_may(house: House, alice: Client) ->
     assert run(robot) == 403, "what its holder has lost is lost to the token too"
 
 
-def test_an_admins_token_with_scopes_is_no_admin(house: House, alice: Client) -> None:
-    robot = token(house, alice, scopes=["manage users", "manage roles"])
+def test_an_admins_token_with_scopes_is_no_admin(api_server: ApiServer, alice: Client) -> None:
+    robot = token(api_server, alice, scopes=["manage users", "manage roles"])
     body = {"email": "x@example.com", "password": PASSWORD, "role": "admin"}
     assert robot.post("/api/v1/users", body).status == 403
     assert robot.patch("/api/v1/users/alice@example.com", {"name": "x"}).status == 403
@@ -87,8 +87,8 @@ def test_scopes_that_are_none_are_refused(olga: Client, scopes: list[str]) -> No
 # Service accounts
 
 
-def test_a_service_account_has_tokens_and_its_owners_name(house: House, alice: Client, olga: Client) -> None:
-    robot = bot(house, olga)
+def test_a_service_account_has_tokens_and_its_owners_name(api_server: ApiServer, alice: Client, olga: Client) -> None:
+    robot = bot(api_server, olga)
     me = robot.get("/api/v1/whoami").json
     assert (me["user"]["email"], me["role"]) == (BOT, "operator")
     assert run(robot) == 201
@@ -96,18 +96,18 @@ def test_a_service_account_has_tokens_and_its_owners_name(house: House, alice: C
     assert shown["owner"] == "olga@example.com"
     assert [account["email"] for account in olga.get(ACCOUNTS).json["items"]] == [BOT]
     assert olga.get(f"/api/v1/tokens?account={BOT}").json["items"][0]["last_used_at"]
-    org_id, olga_id = house.actor("alice@example.com").org_id, olga.get("/api/v1/whoami").json["user"]["id"]
+    org_id, olga_id = api_server.actor("alice@example.com").org_id, olga.get("/api/v1/whoami").json["user"]["id"]
 
     def is_owned(account: str, user: str) -> bool:
-        return house.state.read(lambda db: memberships.is_owned_by(db, org_id, account, user))
+        return api_server.state.read(lambda db: memberships.is_owned_by(db, org_id, account, user))
 
     assert is_owned(shown["id"], olga_id)
     assert not is_owned(shown["id"], shown["id"])
     assert not is_owned(olga_id, olga_id)
 
 
-def test_it_may_what_both_its_role_and_its_owner_allow(house: House, alice: Client, olga: Client) -> None:
-    robot = bot(house, olga, role="member")
+def test_it_may_what_both_its_role_and_its_owner_allow(api_server: ApiServer, alice: Client, olga: Client) -> None:
+    robot = bot(api_server, olga, role="member")
     assert robot.post("/api/v1/workers/tokens", {}).status == 403
     alice.patch(f"/api/v1/users/{BOT}", {"role": "operator"})
     assert robot.post("/api/v1/workers/tokens", {}).status == 201
@@ -118,8 +118,8 @@ def test_it_may_what_both_its_role_and_its_owner_allow(house: House, alice: Clie
     assert answer["is_allowed"] is False
 
 
-def test_it_falls_and_rises_with_its_owner(house: House, alice: Client, olga: Client) -> None:
-    robot = bot(house, olga)
+def test_it_falls_and_rises_with_its_owner(api_server: ApiServer, alice: Client, olga: Client) -> None:
+    robot = bot(api_server, olga)
     alice.patch("/api/v1/users/olga@example.com", {"is_disabled": True})
     assert robot.get("/api/v1/whoami").status == 401
     alice.patch("/api/v1/users/olga@example.com", {"is_disabled": False})
@@ -133,9 +133,11 @@ def test_it_falls_and_rises_with_its_owner(house: House, alice: Client, olga: Cl
     assert alice.get(f"/api/v1/users/{BOT}").status == 404
 
 
-def test_it_goes_on_under_a_new_owner_with_what_that_one_allows(house: House, alice: Client, olga: Client) -> None:
-    robot = bot(house, olga)
-    house.person("acme", "rita", Role.REPORTER)
+def test_it_goes_on_under_a_new_owner_with_what_that_one_allows(
+    api_server: ApiServer, alice: Client, olga: Client
+) -> None:
+    robot = bot(api_server, olga)
+    api_server.person("acme", "rita", BuiltInRole.REPORTER)
     assert run(robot) == 201
     for nobody in ("gina@example.com", BOT, "olga@example.com", ""):
         gone = alice.delete(f"/api/v1/users/olga@example.com?new_owner={nobody}")
@@ -151,12 +153,12 @@ def test_it_goes_on_under_a_new_owner_with_what_that_one_allows(house: House, al
 
 
 def test_the_name_of_a_deleted_one_is_free_again_and_inherits_nothing(
-    house: House, alice: Client, olga: Client
+    api_server: ApiServer, alice: Client, olga: Client
 ) -> None:
-    old = bot(house, olga)
+    old = bot(api_server, olga)
     assert run(old) == 201
     assert olga.delete(f"{ACCOUNTS}/{BOT}").status == 204
-    new = bot(house, olga, role="member")
+    new = bot(api_server, olga, role="member")
     assert old.get("/api/v1/whoami").status == 401
     (ran,) = olga.get("/api/v1/automations").json["items"]
     assert ran["requester"]["id"] != olga.get(f"/api/v1/users/{BOT}").json["id"]
@@ -165,31 +167,34 @@ def test_the_name_of_a_deleted_one_is_free_again_and_inherits_nothing(
     assert olga.post(ACCOUNTS, {"name": "deploy-bot"}).status == 409, "while there is one"
 
 
-def test_it_can_be_disabled_by_itself(house: House, alice: Client, olga: Client) -> None:
-    robot = bot(house, olga)
+def test_it_can_be_disabled_by_itself(api_server: ApiServer, alice: Client, olga: Client) -> None:
+    robot = bot(api_server, olga)
     alice.patch(f"/api/v1/users/{BOT}", {"is_disabled": True})
     assert robot.get("/api/v1/whoami").status == 401
     assert olga.get("/api/v1/whoami").status == 200
 
 
-def test_it_has_no_password_and_gets_none(house: House, alice: Client, olga: Client) -> None:
-    bot(house, olga)
+def test_it_has_no_password_and_gets_none(api_server: ApiServer, alice: Client, olga: Client) -> None:
+    bot(api_server, olga)
     for password in ("-", PASSWORD):
-        login = house.client().post("/api/v1/login", {"email": BOT, "password": password})
+        login = api_server.client().post("/api/v1/login", {"email": BOT, "password": password})
         assert login.status == 401
     assert alice.patch(f"/api/v1/users/{BOT}", {"password": "quite another one"}).status == 409
     assert alice.post(f"/api/v1/users/{BOT}/reset").status == 409
 
 
-def test_it_is_never_an_admin(house: House, alice: Client) -> None:
+def test_it_is_never_an_admin(api_server: ApiServer, alice: Client) -> None:
     assert alice.post(ACCOUNTS, {"name": "root", "role": "admin"}).status == 400
-    bot(house, alice)
+    bot(api_server, alice)
     assert alice.patch(f"/api/v1/users/{BOT}", {"role": "admin"}).status == 400
 
 
-def test_others_decide_nothing_about_it(house: House, alice: Client, olga: Client) -> None:
-    robot = bot(house, olga)
-    bob, mia = house.person("acme", "bob", Role.MEMBER), house.person("acme", "mia", Role.MANAGER)
+def test_others_decide_nothing_about_it(api_server: ApiServer, alice: Client, olga: Client) -> None:
+    robot = bot(api_server, olga)
+    bob, mia = (
+        api_server.person("acme", "bob", BuiltInRole.MEMBER),
+        api_server.person("acme", "mia", BuiltInRole.MANAGER),
+    )
     token_id = olga.get(f"/api/v1/tokens?account={BOT}").json["items"][0]["id"]
     for person in (bob, mia):  # mia manages people, but this account may more than she
         assert person.post("/api/v1/tokens", {"name": "x", "account": BOT}).status == 403
@@ -203,7 +208,7 @@ def test_others_decide_nothing_about_it(house: House, alice: Client, olga: Clien
     assert olga.delete(f"{ACCOUNTS}/{BOT}").status == 204
 
 
-def test_an_admin_makes_one_for_somebody_else(house: House, alice: Client, olga: Client) -> None:
+def test_an_admin_makes_one_for_somebody_else(api_server: ApiServer, alice: Client, olga: Client) -> None:
     made = alice.post(ACCOUNTS, {"name": "x", "role": "operator", "owner": "olga@example.com"})
     assert (made.status, made.json["owner"]) == (201, "olga@example.com")
     assert alice.post(ACCOUNTS, {"name": "y", "owner": "gina@example.com"}).status == 400
@@ -215,17 +220,17 @@ def test_a_person_is_no_service_account(alice: Client, olga: Client) -> None:
     assert alice.post("/api/v1/tokens", {"name": "x", "account": "olga@example.com"}).status == 404
 
 
-def test_a_token_makes_neither_accounts_nor_tokens(house: House, olga: Client) -> None:
-    robot = bot(house, olga)
-    for maker in (robot, token(house, olga)):
+def test_a_token_makes_neither_accounts_nor_tokens(api_server: ApiServer, olga: Client) -> None:
+    robot = bot(api_server, olga)
+    for maker in (robot, token(api_server, olga)):
         assert maker.post(ACCOUNTS, {"name": "x"}).status == 403
         assert maker.post("/api/v1/tokens", {"name": "x", "account": BOT}).status == 403
 
 
-def test_it_is_no_way_around_its_owners_authenticator_app(house: House, alice: Client) -> None:
+def test_it_is_no_way_around_its_owners_authenticator_app(api_server: ApiServer, alice: Client) -> None:
     """A program cannot show a code, and Alice would have to."""
-    robot = bot(house, alice, role="manager")
-    enrol(house, alice)
+    robot = bot(api_server, alice, role="manager")
+    enrol(api_server, alice)
     body = {"email": "x@example.com", "password": PASSWORD, "role": "member"}
     refusal = robot.post("/api/v1/users", body)
     assert (refusal.status, refusal.code) == (403, "step_up_required")

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.server.identity.step_up import FRESH_FOR
 from opsicle.server.store import chat_links
 from opsicle.server.store.chat_links import LinkRow
 from tests.api.authenticator_app import enrol
-from tests.api.running_server import PASSWORD, Answer, Client, House
 from tests.api.route_walk import MAY, A, call, furnish
+from tests.api.running_server import PASSWORD, Answer, ApiServer, Client
 from tests.api.test_policies import policy
 from tests.api.test_templates import source
 
@@ -22,21 +22,21 @@ OWN = f"  approvalPolicy: {{spec: {{gates: [{GATE}]}}}}"
 
 
 @pytest.fixture
-def alice(house: House) -> Client:
-    alice = house.session("alice@example.com")
+def alice(api_server: ApiServer) -> Client:
+    alice = api_server.session("alice@example.com")
     assert alice.post("/api/v1/policies", {"source": policy()}).status == 201
     return alice
 
 
 @pytest.fixture
-def olga(house: House) -> Client:
+def olga(api_server: ApiServer) -> Client:
     """An operator."""
-    return house.person("acme", "olga", Role.OPERATOR)
+    return api_server.person("acme", "olga", BuiltInRole.OPERATOR)
 
 
 @pytest.fixture
-def dave(house: House) -> Client:
-    return house.person("acme", "dave", Role.APPROVER)
+def dave(api_server: ApiServer) -> Client:
+    return api_server.person("acme", "dave", BuiltInRole.APPROVER)
 
 
 def push(client: Client, more: str = "", command: str = "nginx -t") -> Answer:
@@ -47,17 +47,17 @@ def run(client: Client, **more: object) -> Answer:
     return client.post("/api/v1/automations", {"template": "restart-web", **more})
 
 
-def token_of(house: House, client: Client, *scopes: str) -> Client:
+def token_of(api_server: ApiServer, client: Client, *scopes: str) -> Client:
     made = client.post("/api/v1/tokens", {"name": "program", "scopes": list(scopes)})
     assert made.status == 201, made.content
-    return house.client(made.json["token"])
+    return api_server.client(made.json["token"])
 
 
 # A template's approval
 
 
 def test_an_older_version_is_no_way_around_the_approval_that_the_newest_asks_for(
-    house: House, alice: Client, olga: Client, dave: Client
+    api_server: ApiServer, alice: Client, olga: Client, dave: Client
 ) -> None:
     push(alice)
     before = run(olga).json
@@ -109,10 +109,10 @@ def test_whoever_pushes_templates_may_ask_for_approval_where_none_was(olga: Clie
     assert push(olga, OWN).json["version"] == 2
 
 
-def test_taking_an_approval_away_needs_a_fresh_code(house: House, alice: Client) -> None:
+def test_taking_an_approval_away_needs_a_fresh_code(api_server: ApiServer, alice: Client) -> None:
     push(alice, ASKS)
-    enrol(house, alice)
-    house.clock.advance(seconds=FRESH_FOR.total_seconds() + 1)
+    enrol(api_server, alice)
+    api_server.clock.advance(seconds=FRESH_FOR.total_seconds() + 1)
     assert push(alice, ASKS, command="echo better").status == 201
     assert push(alice).code == "step_up_required"
     assert alice.delete("/api/v1/templates/restart-web").code == "step_up_required"
@@ -122,7 +122,7 @@ def test_taking_an_approval_away_needs_a_fresh_code(house: House, alice: Client)
 
 
 @pytest.fixture
-def hidden(house: House, alice: Client, olga: Client, dave: Client) -> Any:
+def hidden(api_server: ApiServer, alice: Client, olga: Client, dave: Client) -> Any:
     """An approval that Dave may decide, were its template not hidden from him."""
     push(alice, OWN)
     asked = run(olga, reason="quietly").json
@@ -147,12 +147,12 @@ def test_the_approval_of_a_hidden_template_is_as_absent_as_what_never_was(dave: 
 
 
 def test_the_inbox_of_a_token_shows_only_templates_in_its_scope(
-    house: House, alice: Client, olga: Client, dave: Client
+    api_server: ApiServer, alice: Client, olga: Client, dave: Client
 ) -> None:
     push(alice, OWN)
     asked = run(olga).json
     assert [each["id"] for each in dave.get("/api/v1/approvals").json["items"]] == [asked["approval_id"]]
-    token = token_of(house, dave, "view approvals", "view templates/another")
+    token = token_of(api_server, dave, "view approvals", "view templates/another")
     assert token.get("/api/v1/approvals").json["items"] == []
     assert token.get(f"/api/v1/approvals/{asked['approval_id']}").status == 404
 
@@ -174,25 +174,27 @@ def test_who_asked_sees_their_own_all_the_same(alice: Client, olga: Client, hidd
 # API tokens with scopes
 
 
-def test_a_token_that_may_only_look_changes_nothing(house: House, alice: Client, olga: Client, dave: Client) -> None:
+def test_a_token_that_may_only_look_changes_nothing(
+    api_server: ApiServer, alice: Client, olga: Client, dave: Client
+) -> None:
     push(alice, OWN)
     asked = run(olga).json
-    program = token_of(house, olga, "view automations", "view approvals", "view templates")
+    program = token_of(api_server, olga, "view automations", "view approvals", "view templates")
     for path in (f"approvals/{asked['approval_id']}/withdraw", f"automations/{asked['id']}/cancel"):
         assert program.post(f"/api/v1/{path}", {}).status == 403, path
     assert olga.get(f"/api/v1/automations/{asked['id']}").json["state"] == "awaiting_approval"
-    assert token_of(house, olga, "execute templates").get("/api/v1/approvals").status == 403
+    assert token_of(api_server, olga, "execute templates").get("/api/v1/approvals").status == 403
     assert olga.post(f"/api/v1/approvals/{asked['approval_id']}/withdraw", {}).status == 200
 
 
 def test_a_token_decides_only_with_a_scope_for_that_and_gives_itself_no_more(
-    house: House, alice: Client, olga: Client, dave: Client
+    api_server: ApiServer, alice: Client, olga: Client, dave: Client
 ) -> None:
     push(alice, OWN)
     asked = run(olga).json
-    blind = token_of(house, dave, "view approvals")
+    blind = token_of(api_server, dave, "view approvals")
     assert blind.post(f"/api/v1/approvals/{asked['approval_id']}/approve", {}).status == 403
-    program = token_of(house, dave, "execute approvals", "view approvals", "manage account")
+    program = token_of(api_server, dave, "execute approvals", "view approvals", "manage account")
     for path, body in (
         ("tokens", {"name": "x"}),
         ("service-accounts", {"name": "x"}),
@@ -206,9 +208,9 @@ def test_a_token_decides_only_with_a_scope_for_that_and_gives_itself_no_more(
 # Service accounts
 
 
-def test_a_service_account_cannot_come_back_as_a_person(house: House, alice: Client) -> None:
+def test_a_service_account_cannot_come_back_as_a_person(api_server: ApiServer, alice: Client) -> None:
     """Else its owner could decide on what it has asked for."""
-    mia = house.person("acme", "mia", Role.MANAGER)
+    mia = api_server.person("acme", "mia", BuiltInRole.MANAGER)
     assert mia.post("/api/v1/service-accounts", {"name": "deploy"}).status == 201
     assert mia.delete("/api/v1/service-accounts/deploy@acme.service").status == 204
     person = {"email": "deploy@acme.service", "password": PASSWORD, "role": "member"}
@@ -240,21 +242,21 @@ WITHOUT_CODE = {
 """They hand nobody anything."""
 
 
-def test_every_change_to_who_may_what_and_to_what_is_secret_needs_a_fresh_code(house: House) -> None:
-    acme = furnish(house, "acme", "alice@example.com", "restart-web")
-    enrol(house, house.session("alice@example.com"))
+def test_every_change_to_who_may_what_and_to_what_is_secret_needs_a_fresh_code(api_server: ApiServer) -> None:
+    acme = furnish(api_server, "acme", "alice@example.com", "restart-web")
+    enrol(api_server, api_server.session("alice@example.com"))
     own = {"POST /api/v1/tokens", "POST /api/v1/service-accounts", "DELETE /api/v1/service-accounts/<user>"}
     own |= {"POST /api/v1/chat-links", "PATCH /api/v1/workers/<worker>"}
     for route_key, may in MAY.items():
         if route_key in own or (may in WEIGHTY and not route_key.startswith("GET")):
-            answer = call(house.session("alice@example.com"), route_key, acme)
+            answer = call(api_server.session("alice@example.com"), route_key, acme)
             is_asked = answer.code == "step_up_required"
             assert is_asked is (route_key not in WITHOUT_CODE), (route_key, answer.content)
 
 
-def test_secrets_change_only_with_a_fresh_code(house: House, alice: Client) -> None:
-    app = enrol(house, alice)
-    house.clock.advance(seconds=FRESH_FOR.total_seconds() + 1)
+def test_secrets_change_only_with_a_fresh_code(api_server: ApiServer, alice: Client) -> None:
+    app = enrol(api_server, alice)
+    api_server.clock.advance(seconds=FRESH_FOR.total_seconds() + 1)
     calls = (
         ("POST", "/api/v1/secrets", {"name": "db-password", "value": "hunter2-hunter2"}),
         ("PUT", "/api/v1/secrets/db-password", {"value": "hunter2-hunter3"}),
@@ -265,9 +267,9 @@ def test_secrets_change_only_with_a_fresh_code(house: House, alice: Client) -> N
     assert [alice.call(*call).status for call in calls] == [201, 200, 204]
 
 
-def test_a_join_token_that_grants_labels_is_made_only_with_a_fresh_code(house: House, alice: Client) -> None:
-    app = enrol(house, alice)
-    house.clock.advance(seconds=FRESH_FOR.total_seconds() + 1)
+def test_a_join_token_that_grants_labels_is_made_only_with_a_fresh_code(api_server: ApiServer, alice: Client) -> None:
+    app = enrol(api_server, alice)
+    api_server.clock.advance(seconds=FRESH_FOR.total_seconds() + 1)
     tokens = "/api/v1/workers/tokens"
 
     assert alice.post(tokens, {"labels": {"env": "production"}}).code == "step_up_required"
@@ -296,14 +298,16 @@ def test_a_rerun_runs_what_ran_before_and_nothing_else_that_has_its_name_since(a
 # Chats
 
 
-def test_a_bot_that_is_moved_to_another_server_speaks_for_nobody(house: House, alice: Client, dave: Client) -> None:
+def test_a_bot_that_is_moved_to_another_server_speaks_for_nobody(
+    api_server: ApiServer, alice: Client, dave: Client
+) -> None:
     """Whoever runs that server could say that anybody has pressed anything."""
     config = {"kind": "telegram", "base_url": "https://bots.example.com"}
     credential = "12345:ABCdefGHIjklMNOpqrSTUvwxYZ0123456789"
     made = alice.post("/api/v1/channels", {"name": "bot", "config": config, "credential": credential}).json
-    who = house.actor("dave@example.com")
-    link = LinkRow(made["id"], "u1", who.org_id, who.user_id, "u1", house.clock.now())
-    house.state.write(lambda db: chat_links.put(db, link))
+    who = api_server.actor("dave@example.com")
+    link = LinkRow(made["id"], "u1", who.org_id, who.user_id, "u1", api_server.clock.now())
+    api_server.state.write(lambda db: chat_links.put(db, link))
     moved = {"config": config | {"base_url": "https://evil.example.com"}, "credential": credential}
     for change, chat_user in (({"is_enabled": False}, "u1"), ({"is_enabled": True}, "u1"), (moved, None)):
         assert alice.patch("/api/v1/channels/bot", change).status == 200

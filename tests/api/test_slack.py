@@ -9,13 +9,14 @@ import pytest
 from slack_sdk.socket_mode import SocketModeClient
 from slack_sdk.web import WebClient
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.domain.policies import Chat
 from opsicle.security import totp
 from opsicle.server.channels.messages import CUT, Undelivered
 from tests.api.authenticator_app import enrol
-from tests.api.running_server import Client, House
+from tests.api.channel_setup import ask, deliver, deliveries, entries, post_notice
 from tests.api.receivers import LOOPBACK
+from tests.api.running_server import ApiServer, Client
 from tests.api.slack_api import (
     APP_TOKEN,
     BOT_TOKEN,
@@ -26,7 +27,6 @@ from tests.api.slack_api import (
     text_in,
     wait_for_answer,
 )
-from tests.api.channel_setup import ask, deliver, deliveries, entries, post_notice
 from tests.support import wait_until
 
 ALICE, BOB, MIA = "alice@example.com", "bob@example.com", "mia@example.com"
@@ -44,9 +44,9 @@ def api() -> Iterator[SlackApi]:
 
 
 @pytest.fixture
-def alice(house: House, api: SlackApi) -> Client:
+def alice(api_server: ApiServer, api: SlackApi) -> Client:
     """Alice, who has made the channel."""
-    alice = house.session(ALICE)
+    alice = api_server.session(ALICE)
     config = {"kind": "slack", "base_url": api.url, "allow_networks": LOOPBACK}
     made = alice.post("/api/v1/channels", {"name": "slack", "config": config, "credential": TOKENS})
     assert made.status == 201, made.content
@@ -54,10 +54,10 @@ def alice(house: House, api: SlackApi) -> Client:
 
 
 @pytest.fixture
-def hear(house: House, api: SlackApi, alice: Client) -> Iterator[Hear]:
+def hear(api_server: ApiServer, api: SlackApi, alice: Client) -> Iterator[Hear]:
     """The server's connection to Slack."""
-    (channel_id,) = house.services.slack.channels()
-    with house.services.slack.open(channel_id) as turn:
+    (channel_id,) = api_server.services.slack.channels()
+    with api_server.services.slack.open(channel_id) as turn:
         assert turn(5) == 1, "Slack says hello"
         wait_until(lambda: bool(api.sockets), 5)
 
@@ -69,17 +69,17 @@ def hear(house: House, api: SlackApi, alice: Client) -> Iterator[Hear]:
 
 
 @pytest.fixture
-def bob(house: House, api: SlackApi, alice: Client, hear: Hear) -> Client:
+def bob(api_server: ApiServer, api: SlackApi, alice: Client, hear: Hear) -> Client:
     """Bob, linked to his Slack account."""
-    bob = house.person("acme", "bob", Role.MANAGER)
+    bob = api_server.person("acme", "bob", BuiltInRole.MANAGER)
     link(api, hear, bob, BOBS)
     return bob
 
 
 @pytest.fixture
-def mia(house: House, alice: Client, bob: Client) -> Client:
+def mia(api_server: ApiServer, alice: Client, bob: Client) -> Client:
     """Mia, whose manager is Bob."""
-    mia = house.person("acme", "mia", Role.MEMBER)
+    mia = api_server.person("acme", "mia", BuiltInRole.MEMBER)
     assert alice.patch(f"/api/v1/users/{MIA}", {"manager": BOB}).status == 200
     return mia
 
@@ -90,9 +90,9 @@ def link(api: SlackApi, hear: Hear, person: Client, user: str) -> str:
     return text_in(api.posted(f"D{user}")[-1])
 
 
-def told(house: House, api: SlackApi, room: str = f"D{BOBS}") -> dict[str, Any]:
+def told(api_server: ApiServer, api: SlackApi, room: str = f"D{BOBS}") -> dict[str, Any]:
     """The newest message in a room, once everything is delivered."""
-    deliver(house)
+    deliver(api_server)
     return api.posted(room)[-1]
 
 
@@ -105,8 +105,10 @@ def state(admin: Client) -> str:
     return str(admin.get("/api/v1/automations").json["items"][0]["state"])
 
 
-def test_a_code_links_a_slack_user_to_an_account_once(house: House, api: SlackApi, alice: Client, hear: Hear) -> None:
-    bob = house.person("acme", "bob", Role.MEMBER)
+def test_a_code_links_a_slack_user_to_an_account_once(
+    api_server: ApiServer, api: SlackApi, alice: Client, hear: Hear
+) -> None:
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     code = bob.post("/api/v1/chat-links", {"channel": "slack"}).json["code"]
     hear(api.write(BOBS, f" Link {code.lower()}"))
     hear(api.write(STRANGER, f"/link {code}"))
@@ -114,7 +116,7 @@ def test_a_code_links_a_slack_user_to_an_account_once(house: House, api: SlackAp
     assert text_in(api.posted(f"D{STRANGER}")[0]) == "This code is not good, or no longer."
     (shown,) = bob.get("/api/v1/chat-links").json["items"]
     assert (shown["channel"], shown["channel_kind"], shown["chat_user"]) == ("slack", "slack", BOBS)
-    assert [entry["channel"] for entry in entries(house.session(ALICE), "link_chat")] == ["slack"]
+    assert [entry["channel"] for entry in entries(api_server.session(ALICE), "link_chat")] == ["slack"]
 
 
 def test_only_what_people_write_to_the_app_alone_is_answered(api: SlackApi, hear: Hear) -> None:
@@ -127,11 +129,11 @@ def test_only_what_people_write_to_the_app_alone_is_answered(api: SlackApi, hear
 
 
 def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
-    house: House, api: SlackApi, alice: Client, mia: Client
+    api_server: ApiServer, api: SlackApi, alice: Client, mia: Client
 ) -> None:
     reason = "<!channel> *now*\nRuns: nothing & <https://evil.example|this>"
     asked = ask(alice, mia, commands=("nginx -t", "x" * 5000), reason=reason)
-    message = told(house, api)
+    message = told(api_server, api)
     lines = text_in(message).splitlines()
     assert lines[:8] == [
         "mia@example.com asks to run restart-web version 1",
@@ -155,17 +157,19 @@ def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
     assert all(len(block["text"]["text"]) <= 3000 for block in message["blocks"] if block["type"] == "section")
 
 
-def test_what_a_notification_shows_mentions_nobody(house: House, api: SlackApi, alice: Client, bob: Client) -> None:
-    post_notice(house, BOB, subject="<!channel> & more")
-    assert told(house, api)["text"] == "&lt;!channel&gt; &amp; more"
+def test_what_a_notification_shows_mentions_nobody(
+    api_server: ApiServer, api: SlackApi, alice: Client, bob: Client
+) -> None:
+    post_notice(api_server, BOB, subject="<!channel> & more")
+    assert told(api_server, api)["text"] == "&lt;!channel&gt; &amp; more"
 
 
 def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
-    house: House, api: SlackApi, alice: Client, mia: Client, hear: Hear
+    api_server: ApiServer, api: SlackApi, alice: Client, mia: Client, hear: Hear
 ) -> None:
     link(api, hear, mia, MIAS)
     asked = ask(alice, mia)
-    buttons = buttons_in(told(house, api))
+    buttons = buttons_in(told(api_server, api))
     assert hear(api.press(BOBS, buttons["Open the page"])) is None
     assert state(alice) == "awaiting_approval"
     for _ in range(2):
@@ -175,17 +179,17 @@ def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
     (entry,) = entries(alice, "approve")
     assert (entry["actor_name"], entry["channel"], entry["address"]) == (BOB, "slack", f"slack:{BOBS}")
     assert entry["resource"] == f"approvals/{asked['approval_id']}"
-    end = told(house, api, f"D{MIAS}")
+    end = told(api_server, api, f"D{MIAS}")
     assert text_in(end).startswith("mia@example.com asked to run restart-web version 1: approved\n")
     assert list(buttons_in(end)) == ["Open the page"]
 
 
 def test_neither_a_stranger_nor_who_asked_nor_who_has_left_decides(
-    house: House, api: SlackApi, alice: Client, mia: Client, hear: Hear
+    api_server: ApiServer, api: SlackApi, alice: Client, mia: Client, hear: Hear
 ) -> None:
     link(api, hear, mia, MIAS)
     ask(alice, mia)
-    approve = buttons_in(told(house, api))["Approve"]
+    approve = buttons_in(told(api_server, api))["Approve"]
     hear(api.press(STRANGER, approve))
     assert said(api, STRANGER).startswith("You are not linked to an account here.")
     hear(api.press(MIAS, approve))
@@ -197,15 +201,15 @@ def test_neither_a_stranger_nor_who_asked_nor_who_has_left_decides(
 
 
 def test_a_code_is_asked_for_in_a_dialog_until_it_is_right_and_works_once(
-    house: House, api: SlackApi, alice: Client, mia: Client, bob: Client, hear: Hear
+    api_server: ApiServer, api: SlackApi, alice: Client, mia: Client, bob: Client, hear: Hear
 ) -> None:
     ask(alice, mia, gate=MFA)
-    first = buttons_in(told(house, api))["Approve"]
+    first = buttons_in(told(api_server, api))["Approve"]
     ask(alice, mia, gate=MFA)
-    app = enrol(house, bob)
-    house.clock.advance(seconds=totp.STEP_SECONDS)
+    app = enrol(api_server, bob)
+    api_server.clock.advance(seconds=totp.STEP_SECONDS)
     code = app.code()
-    approve = buttons_in(told(house, api))["Approve"]
+    approve = buttons_in(told(api_server, api))["Approve"]
     assert hear(api.press(BOBS, approve)) is None
     (dialog,) = api.dialogs()
     assert dialog["title"]["text"] == "Approve"
@@ -224,12 +228,12 @@ def test_a_code_is_asked_for_in_a_dialog_until_it_is_right_and_works_once(
 
 
 def test_a_reason_and_a_code_are_asked_for_in_the_same_dialog(
-    house: House, api: SlackApi, alice: Client, mia: Client, bob: Client, hear: Hear
+    api_server: ApiServer, api: SlackApi, alice: Client, mia: Client, bob: Client, hear: Hear
 ) -> None:
     asked = ask(alice, mia, gate="{name: boss, approvers: {manager: true}, requireReason: true, requireMfa: true}")
-    app = enrol(house, bob)
-    house.clock.advance(seconds=totp.STEP_SECONDS)
-    hear(api.press(BOBS, buttons_in(told(house, api))["Reject"]))
+    app = enrol(api_server, bob)
+    api_server.clock.advance(seconds=totp.STEP_SECONDS)
+    hear(api.press(BOBS, buttons_in(told(api_server, api))["Reject"]))
     (dialog,) = api.dialogs()
     assert hear(api.fill_in(BOBS, dialog, reason="too late"))["errors"].keys() == {"totp"}
     assert hear(api.fill_in(BOBS, dialog, reason="too late", totp=app.code())) is None
@@ -239,21 +243,21 @@ def test_a_reason_and_a_code_are_asked_for_in_the_same_dialog(
 
 
 def test_a_policy_may_name_slack_users_and_rooms(
-    house: House, api: SlackApi, alice: Client, bob: Client, hear: Hear
+    api_server: ApiServer, api: SlackApi, alice: Client, bob: Client, hear: Hear
 ) -> None:
-    carl = house.person("acme", "carl", Role.MEMBER)
+    carl = api_server.person("acme", "carl", BuiltInRole.MEMBER)
     who = f"approvers: {{chatUsers: [{{channel: slack, id: {BOBS}}}]}}"
     ask(alice, carl, gate=f"{{name: ops, {who}, chats: [{{channel: slack, id: ops-approvals}}]}}")
-    in_room = told(house, api, "ops-approvals")
+    in_room = told(api_server, api, "ops-approvals")
     hear(api.press(STRANGER, buttons_in(in_room)["Approve"]))
     assert state(alice) == "awaiting_approval"
     hear(api.press(BOBS, buttons_in(in_room)["Approve"]))
     assert state(alice) == "queued"
-    assert "approved" in text_in(told(house, api, "ops-approvals"))
+    assert "approved" in text_in(told(api_server, api, "ops-approvals"))
 
 
 def test_what_is_not_ours_or_cannot_be_read_decides_nothing(
-    house: House, api: SlackApi, alice: Client, mia: Client, hear: Hear
+    api_server: ApiServer, api: SlackApi, alice: Client, mia: Client, hear: Hear
 ) -> None:
     asked = ask(alice, mia)
     odd: tuple[dict[str, Any], ...] = ({"type": 1}, {"type": "block_actions", "actions": None}, {"event": {"user": {}}})
@@ -265,9 +269,11 @@ def test_what_is_not_ours_or_cannot_be_read_decides_nothing(
     assert state(alice) == "awaiting_approval"
 
 
-def test_each_token_goes_only_where_it_belongs(house: House, api: SlackApi, alice: Client, bob: Client) -> None:
-    post_notice(house, BOB)
-    deliver(house)
+def test_each_token_goes_only_where_it_belongs(
+    api_server: ApiServer, api: SlackApi, alice: Client, bob: Client
+) -> None:
+    post_notice(api_server, BOB)
+    deliver(api_server)
     assert {(call.method == "apps.connections.open", call.token) for call in api.calls} == {
         (True, APP_TOKEN),
         (False, BOT_TOKEN),
@@ -285,54 +291,54 @@ def test_each_token_goes_only_where_it_belongs(house: House, api: SlackApi, alic
     ],
 )
 def test_a_refusal_is_said_and_tried_again_where_that_can_help(
-    house: House, api: SlackApi, alice: Client, bob: Client, error: str, state: str, shown: str
+    api_server: ApiServer, api: SlackApi, alice: Client, bob: Client, error: str, state: str, shown: str
 ) -> None:
     api.refusals["chat.postMessage"] = error
-    post_notice(house, BOB)
-    deliver(house)
+    post_notice(api_server, BOB)
+    deliver(api_server)
     (delivery,) = deliveries(alice)
     assert (delivery["state"], delivery["last_error"]) == (state, shown)
 
 
 def test_the_library_is_not_let_out_by_itself(
-    house: House, api: SlackApi, alice: Client, bob: Client, monkeypatch: pytest.MonkeyPatch
+    api_server: ApiServer, api: SlackApi, alice: Client, bob: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither past the networks that an admin allows nor through a proxy that the environment names."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    post_notice(house, BOB)
-    deliver(house)
+    post_notice(api_server, BOB)
+    deliver(api_server)
     assert deliveries(alice)[0]["state"] == "delivered"
     config = {"kind": "slack", "base_url": api.url.replace("http:", "https:"), "allow_networks": []}
     assert alice.patch("/api/v1/channels/slack", {"config": config, "credential": TOKENS}).status == 200
     count = len(api.calls)
-    post_notice(house, chats=(Chat("slack", "C1"),))  # the move has ended all links
-    deliver(house)
+    post_notice(api_server, chats=(Chat("slack", "C1"),))  # the move has ended all links
+    deliver(api_server)
     assert "not public" in deliveries(alice)[0]["last_error"]
-    (channel_id,) = house.services.slack.channels()
-    with pytest.raises(Undelivered, match="not public"), house.services.slack.open(channel_id):
+    (channel_id,) = api_server.services.slack.channels()
+    with pytest.raises(Undelivered, match="not public"), api_server.services.slack.open(channel_id):
         pass
     assert len(api.calls) == count
 
 
-def test_the_websocket_may_lead_nowhere_else(house: House, api: SlackApi, alice: Client) -> None:
+def test_the_websocket_may_lead_nowhere_else(api_server: ApiServer, api: SlackApi, alice: Client) -> None:
     """Slack names its address: it is judged like every other."""
-    (channel_id,) = house.services.slack.channels()
+    (channel_id,) = api_server.services.slack.channels()
     for url, why in {
         "wss://10.1.2.3": "not public",
         "ws://192.0.2.1": "not public",
         "http://127.0.0.1": "cannot be read",
     }.items():
         api.socket_url = url
-        with pytest.raises(Undelivered, match=why), house.services.slack.open(channel_id):
+        with pytest.raises(Undelivered, match=why), api_server.services.slack.open(channel_id):
             pass
 
 
 def test_the_connection_is_renewed_when_slack_says_so_and_nothing_is_missed(
-    house: House, api: SlackApi, alice: Client
+    api_server: ApiServer, api: SlackApi, alice: Client
 ) -> None:
-    (channel_id,) = house.services.slack.channels()
-    with house.services.slack.open(channel_id) as turn:
+    (channel_id,) = api_server.services.slack.channels()
+    with api_server.services.slack.open(channel_id) as turn:
         assert turn(5) == 1
         wait_until(lambda: len(api.sockets) == 1, 5)
         api.disconnect("refresh_requested")
@@ -348,7 +354,7 @@ def test_the_connection_is_renewed_when_slack_says_so_and_nothing_is_missed(
 
 
 @pytest.mark.parametrize("credential", ["", BOT_TOKEN, f"{BOT_TOKEN} {APP_TOKEN}", f"{TOKENS} more", "xapp-1 xoxb-2"])
-def test_the_credential_is_both_tokens(house: House, alice: Client, credential: str) -> None:
+def test_the_credential_is_both_tokens(api_server: ApiServer, alice: Client, credential: str) -> None:
     answer = alice.post("/api/v1/channels", {"name": "s", "config": {"kind": "slack"}, "credential": credential})
     assert (answer.status, answer.json["errors"][0]["path"]) == (400, "credential")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from tests.api.authenticator_app import enrol
-from tests.api.running_server import PASSWORD, Client, House
+from tests.api.running_server import PASSWORD, ApiServer, Client
 from tests.api.test_approvals import ask, path
 from tests.api.test_policies import policy
 
@@ -18,26 +18,26 @@ STALE = 6 * 60
 
 
 @pytest.fixture
-def alice(house: House) -> Client:
-    return house.session("alice@example.com")
+def alice(api_server: ApiServer) -> Client:
+    return api_server.session("alice@example.com")
 
 
 @pytest.fixture
-def bob(house: House, alice: Client) -> Client:
+def bob(api_server: ApiServer, alice: Client) -> Client:
     """The manager of Mia, who asks."""
-    bob = house.person("acme", "bob", Role.MANAGER)
-    house.person("acme", "mia", Role.MEMBER)
+    bob = api_server.person("acme", "bob", BuiltInRole.MANAGER)
+    api_server.person("acme", "mia", BuiltInRole.MEMBER)
     alice.patch("/api/v1/users/mia@example.com", {"manager": "bob@example.com"})
     return bob
 
 
 @pytest.fixture
-def mia(house: House, bob: Client) -> Client:
-    return house.session("mia@example.com")
+def mia(api_server: ApiServer, bob: Client) -> Client:
+    return api_server.session("mia@example.com")
 
 
-def log_in(house: House, email: str) -> Any:
-    return house.client().post("/api/v1/login", {"email": email, "password": PASSWORD})
+def log_in(api_server: ApiServer, email: str) -> Any:
+    return api_server.client().post("/api/v1/login", {"email": email, "password": PASSWORD})
 
 
 def state(mia: Client, asked: Any) -> str:
@@ -45,37 +45,37 @@ def state(mia: Client, asked: Any) -> str:
 
 
 def test_without_an_app_a_password_is_everything_and_the_record_has_each_step(
-    house: House, alice: Client, bob: Client, mia: Client
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client
 ) -> None:
     asked = ask(alice, mia, more=CODE)
-    thief = house.session("bob@example.com")
-    app = enrol(house, thief)
-    house.clock.advance(seconds=30)
+    thief = api_server.session("bob@example.com")
+    app = enrol(api_server, thief)
+    api_server.clock.advance(seconds=30)
     assert thief.post(path(asked, "approve"), {"totp": app.code()}).status == 200
     verbs = [entry["verb"] for entry in alice.get("/api/v1/audit").json["items"] if entry["actor_name"][:3] == "bob"]
     assert verbs[:2] == ["approve", "enrol_totp"]
 
 
-def test_with_an_app_a_password_opens_nothing(house: House, alice: Client) -> None:
-    assert log_in(house, "alice@example.com").status == 200
-    enrol(house, alice)
-    refused = log_in(house, "alice@example.com")
+def test_with_an_app_a_password_opens_nothing(api_server: ApiServer, alice: Client) -> None:
+    assert log_in(api_server, "alice@example.com").status == 200
+    enrol(api_server, alice)
+    refused = log_in(api_server, "alice@example.com")
     assert (refused.status, refused.code) == (401, "totp_required")
 
 
 def test_an_open_session_decides_nothing_that_asks_for_a_code(
-    house: House, alice: Client, bob: Client, mia: Client
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client
 ) -> None:
     asked = ask(alice, mia, more=CODE)
-    enrol(house, bob)
-    house.clock.advance(seconds=STALE)
+    enrol(api_server, bob)
+    api_server.clock.advance(seconds=STALE)
     assert bob.post(path(asked, "approve"), {}).status == 400
     assert state(mia, asked) == "pending"
 
 
-def test_an_open_session_of_an_admin_changes_nothing_that_matters(house: House, alice: Client) -> None:
-    enrol(house, alice)
-    house.clock.advance(seconds=STALE)
+def test_an_open_session_of_an_admin_changes_nothing_that_matters(api_server: ApiServer, alice: Client) -> None:
+    enrol(api_server, alice)
+    api_server.clock.advance(seconds=STALE)
     new = {"email": "eve@example.com", "role": "admin", "password": PASSWORD}
     for where, body in {
         "users": new,
@@ -88,12 +88,14 @@ def test_an_open_session_of_an_admin_changes_nothing_that_matters(house: House, 
         assert (answer.status, answer.code) == (403, "step_up_required"), (where, answer.content)
 
 
-def test_a_token_decides_only_where_no_code_is_asked_for(house: House, alice: Client, bob: Client, mia: Client) -> None:
+def test_a_token_decides_only_where_no_code_is_asked_for(
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client
+) -> None:
     made = bob.post("/api/v1/tokens", {"name": "t"}).json
     token = Client(bob.application, {"Authorization": f"Bearer {made['token']}"})
     looking = bob.post("/api/v1/tokens", {"name": "l", "scopes": ["view approvals", "view templates"]}).json
     reader = Client(bob.application, {"Authorization": f"Bearer {looking['token']}"})
-    enrol(house, bob)
+    enrol(api_server, bob)
     with_code = ask(alice, mia, more=CODE)
     assert token.post(path(with_code, "approve"), {}).status == 400
     without = ask(alice, mia, more="required: 1")
@@ -103,13 +105,13 @@ def test_a_token_decides_only_where_no_code_is_asked_for(house: House, alice: Cl
 
 
 def test_an_admin_can_become_somebody_of_their_org_and_the_record_says_so(
-    house: House, alice: Client, bob: Client, mia: Client
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client
 ) -> None:
-    enrol(house, bob)
+    enrol(api_server, bob)
     assert alice.delete("/api/v1/users/bob@example.com/totp").status in {200, 204}
     link = alice.post("/api/v1/users/bob@example.com/reset").json["url"]
     body = {"token": link.partition("#token=")[2], "password": PASSWORD}
-    assert house.client().post("/api/v1/password/reset", body).status in {200, 204}
-    assert log_in(house, "bob@example.com").status == 200
+    assert api_server.client().post("/api/v1/password/reset", body).status in {200, 204}
+    assert log_in(api_server, "bob@example.com").status == 200
     verbs = {entry["verb"] for entry in alice.get("/api/v1/audit").json["items"]}
     assert {"reset_totp", "make_reset_link"} <= verbs

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.security import totp
 from opsicle.server.channels.messages import CUT, Undelivered
 from opsicle.server.store import chat_links
 from tests.api.authenticator_app import enrol
-from tests.api.running_server import Client, House
-from tests.api.receivers import LOOPBACK, certified, mail_server
-from tests.api.telegram_api import TOKEN, TelegramApi, TelegramUser, telegram_api
 from tests.api.channel_setup import ask, deliver, deliveries, entries, make_email, post_notice
+from tests.api.receivers import LOOPBACK, certified, mail_server
+from tests.api.running_server import ApiServer, Client
+from tests.api.telegram_api import TOKEN, TelegramApi, TelegramUser, telegram_api
 
 ALICE, BOB, MIA = "alice@example.com", "bob@example.com", "mia@example.com"
 
@@ -28,13 +28,13 @@ def api() -> Iterator[TelegramApi]:
 
 
 @pytest.fixture
-def alice(house: House, api: TelegramApi) -> Client:
+def alice(api_server: ApiServer, api: TelegramApi) -> Client:
     """Alice, who has made the channel."""
-    alice = house.session(ALICE)
+    alice = api_server.session(ALICE)
     config = {"kind": "telegram", "base_url": api.url, "allow_networks": LOOPBACK}
     made = alice.post("/api/v1/channels", {"name": "bot", "config": config, "credential": TOKEN})
     assert made.status == 201, made.content
-    listen(house)  # what earlier tests have left
+    listen(api_server)  # what earlier tests have left
     return alice
 
 
@@ -45,48 +45,48 @@ def phone(api: TelegramApi, request: pytest.FixtureRequest) -> TelegramUser:
 
 
 @pytest.fixture
-def bob(house: House, alice: Client, phone: TelegramUser) -> Client:
+def bob(api_server: ApiServer, alice: Client, phone: TelegramUser) -> Client:
     """Bob, linked to his Telegram account."""
-    bob = house.person("acme", "bob", Role.MANAGER)
-    link(house, bob, phone)
+    bob = api_server.person("acme", "bob", BuiltInRole.MANAGER)
+    link(api_server, bob, phone)
     return bob
 
 
 @pytest.fixture
-def mia(house: House, alice: Client, bob: Client) -> Client:
+def mia(api_server: ApiServer, alice: Client, bob: Client) -> Client:
     """Mia, whose manager is Bob."""
-    mia = house.person("acme", "mia", Role.MEMBER)
+    mia = api_server.person("acme", "mia", BuiltInRole.MEMBER)
     assert alice.patch(f"/api/v1/users/{MIA}", {"manager": BOB}).status == 200
     return mia
 
 
-def listen(house: House) -> None:
-    for channel in house.services.telegram.channels():
-        house.services.telegram.poll(channel, 0)
+def listen(api_server: ApiServer) -> None:
+    for channel in api_server.services.telegram.channels():
+        api_server.services.telegram.poll(channel, 0)
 
 
-def link(house: House, person: Client, phone: TelegramUser) -> list[str]:
+def link(api_server: ApiServer, person: Client, phone: TelegramUser) -> list[str]:
     code = person.post("/api/v1/chat-links", {"channel": "bot"}).json["code"]
     phone.write(f"/link {code}")
-    listen(house)
+    listen(api_server)
     return phone.texts()
 
 
-def press(house: House, phone: TelegramUser, data: str) -> list[str]:
+def press(api_server: ApiServer, phone: TelegramUser, data: str) -> list[str]:
     phone.press(data)
-    listen(house)
+    listen(api_server)
     return phone.texts()
 
 
-def write(house: House, phone: TelegramUser, text: str) -> list[str]:
+def write(api_server: ApiServer, phone: TelegramUser, text: str) -> list[str]:
     phone.write(text)
-    listen(house)
+    listen(api_server)
     return phone.texts()
 
 
-def told(house: House, chat: TelegramUser) -> list[dict[str, Any]]:
+def told(api_server: ApiServer, chat: TelegramUser) -> list[dict[str, Any]]:
     """What is delivered to a chat now."""
-    deliver(house)
+    deliver(api_server)
     return chat.read()
 
 
@@ -103,52 +103,54 @@ def state(admin: Client, automation: Any = None) -> str:
 
 
 def test_a_code_links_a_chat_user_to_an_account_once(
-    house: House, alice: Client, phone: TelegramUser, api: TelegramApi
+    api_server: ApiServer, alice: Client, phone: TelegramUser, api: TelegramApi
 ) -> None:
-    bob = house.person("acme", "bob", Role.MEMBER)
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     made = bob.post("/api/v1/chat-links", {"channel": "bot"}).json
-    assert write(house, phone, f"/link {made['code'].lower()}") == [f"You are {BOB} here from now on."]
+    assert write(api_server, phone, f"/link {made['code'].lower()}") == [f"You are {BOB} here from now on."]
     (shown,) = bob.get("/api/v1/chat-links").json["items"]
     assert (shown["channel"], shown["chat_user"]) == ("bot", str(phone.id))
     thief = TelegramUser(api, phone.id + 1)
-    assert write(house, thief, f"/link {made['code']}") == ["This code is not good, or no longer."]
-    verbs = [entry["verb"] for entry in house.session(ALICE).get("/api/v1/audit").json["items"]]
+    assert write(api_server, thief, f"/link {made['code']}") == ["This code is not good, or no longer."]
+    verbs = [entry["verb"] for entry in api_server.session(ALICE).get("/api/v1/audit").json["items"]]
     assert verbs.count("link_chat") == 1
     assert bob.delete("/api/v1/chat-links/bot").status == 204
     assert bob.delete("/api/v1/chat-links/bot").status == 404
 
 
-def test_a_code_is_good_for_ten_minutes_and_for_one_channel(house: House, alice: Client, phone: TelegramUser) -> None:
-    bob = house.person("acme", "bob", Role.MEMBER)
+def test_a_code_is_good_for_ten_minutes_and_for_one_channel(
+    api_server: ApiServer, alice: Client, phone: TelegramUser
+) -> None:
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     code = bob.post("/api/v1/chat-links", {"channel": "bot"}).json["code"]
-    house.clock.advance(minutes=11)
-    assert write(house, phone, f"/link {code}") == ["This code is not good, or no longer."]
+    api_server.clock.advance(minutes=11)
+    assert write(api_server, phone, f"/link {code}") == ["This code is not good, or no longer."]
     assert bob.post("/api/v1/chat-links", {"channel": "absent"}).status == 404
 
 
-def test_a_code_asks_for_proof_and_no_api_token_gets_one(house: House, alice: Client) -> None:
+def test_a_code_asks_for_proof_and_no_api_token_gets_one(api_server: ApiServer, alice: Client) -> None:
     token = alice.post("/api/v1/tokens", {"name": "ci"}).json["token"]
-    assert house.client(token).post("/api/v1/chat-links", {"channel": "bot"}).status == 403
-    enrol(house, alice)
-    house.clock.advance(minutes=10)
+    assert api_server.client(token).post("/api/v1/chat-links", {"channel": "bot"}).status == 403
+    enrol(api_server, alice)
+    api_server.clock.advance(minutes=10)
     assert alice.post("/api/v1/chat-links", {"channel": "bot"}).code == "step_up_required"
 
 
-def test_codes_are_not_guessed(house: House, alice: Client, phone: TelegramUser) -> None:
+def test_codes_are_not_guessed(api_server: ApiServer, alice: Client, phone: TelegramUser) -> None:
     for _ in range(60):
         phone.write("/link AAAAAAAAAA")
-    bob = house.person("acme", "bob", Role.MEMBER)
-    listen(house)
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
+    listen(api_server)
     phone.read()
-    assert link(house, bob, phone) == ["too many wrong attempts"]
+    assert link(api_server, bob, phone) == ["too many wrong attempts"]
 
 
 def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
-    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client, phone: TelegramUser
 ) -> None:
     commands = ("nginx -t", "echo  'two  spaces'\n\nUntil: never", *(f"echo {number}" for number in range(20)))
     asked = ask(alice, mia, commands=commands, values={"service": "a\nReason: none"})
-    (message,) = told(house, phone)
+    (message,) = told(api_server, phone)
     lines = message["text"].splitlines()
     assert lines[:5] == [
         "mia@example.com asks to run restart-web version 1",
@@ -174,226 +176,235 @@ def test_whoever_is_asked_is_told_all_that_there_is_to_know_with_buttons(
 
 
 def test_what_is_too_long_says_that_it_was_cut_and_keeps_the_link(
-    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client, phone: TelegramUser
 ) -> None:
     long = "\U0001f600" * 850
     asked = ask(alice, mia, commands=("x" * 5000,), reason=long, values={"service": long})
-    (message,) = told(house, phone)
+    (message,) = told(api_server, phone)
     text = message["text"]
     assert len(text.encode("utf-16-le")) <= 2 * 4096
     assert f"{CUT}\nhttps://ops.example.com/approvals/{asked['approval_id']}" in text
 
 
-def test_long_commands_say_so(house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser) -> None:
+def test_long_commands_say_so(
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client, phone: TelegramUser
+) -> None:
     ask(alice, mia, commands=("x" * 5000,))
-    (message,) = told(house, phone)
+    (message,) = told(api_server, phone)
     assert f"xxx{CUT}\nWaits for: " in message["text"]
 
 
 def test_a_room_of_the_policy_is_told_of_the_question_and_of_its_end(
-    house: House, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
 ) -> None:
     room = TelegramUser(api, phone.id, room=-phone.id, kind="group")
     chats = f"[{{channel: telegram, id: '-{phone.id}'}}, {{channel: slack, id: C1}}]"
     ask(alice, mia, gate=f"{{name: boss, approvers: {{manager: true}}, chats: {chats}}}")
-    (message,) = told(house, room)
+    (message,) = told(api_server, room)
     assert "Runs: check: nginx -t" in message["text"]
     room.press(buttons(message)[0])
-    listen(house)
-    assert [each["text"] for each in told(house, room)][-1].startswith(f"{MIA} asked to run restart-web version 1: app")
+    listen(api_server)
+    assert [each["text"] for each in told(api_server, room)][-1].startswith(
+        f"{MIA} asked to run restart-web version 1: app"
+    )
     assert state(alice) == "queued"
     assert f"-{phone.id}" in [each["recipient"] for each in deliveries(alice)]
 
 
 def test_a_press_decides_as_the_account_and_everybody_hears_of_it(
-    house: House, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
 ) -> None:
     mias = TelegramUser(api, phone.id + 1)
-    link(house, mia, mias)
+    link(api_server, mia, mias)
     asked = ask(alice, mia)
-    (message,) = told(house, phone)
-    assert press(house, phone, buttons(message)[0]) == ["Approved. restart-web is approved."]
+    (message,) = told(api_server, phone)
+    assert press(api_server, phone, buttons(message)[0]) == ["Approved. restart-web is approved."]
     assert state(alice) == "queued"
     (entry,) = entries(alice, "approve")
     assert (entry["actor_name"], entry["channel"], entry["address"]) == (BOB, "telegram", f"telegram:{phone.id}")
     assert entry["resource"] == f"approvals/{asked['approval_id']}"
     for chat in (phone, mias):
-        (end,) = told(house, chat)
+        (end,) = told(api_server, chat)
         assert end["text"].splitlines()[0] == "mia@example.com asked to run restart-web version 1: approved"
         assert "Decided: bob@example.com: approve on boss" in end["text"]
         assert buttons(end) == []
 
 
 def test_the_requester_is_told_by_e_mail_too(
-    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser, tmp_path: Path
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client, phone: TelegramUser, tmp_path: Path
 ) -> None:
     certificate = certified(tmp_path, "localhost")
     with mail_server(certificate.context) as server:
         make_email(alice, server, certificate.ca_pem)
         ask(alice, mia)
-        (message,) = told(house, phone)
-        press(house, phone, buttons(message)[1])
-        deliver(house)
+        (message,) = told(api_server, phone)
+        press(api_server, phone, buttons(message)[1])
+        deliver(api_server)
         (mail,) = (each for each in server.mailbox.messages if each["To"] == MIA)
     assert mail["Subject"] == "mia@example.com asked to run restart-web version 1: rejected"
     assert state(alice) == "rejected"
 
 
 def test_a_press_that_comes_again_counts_once(
-    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client, phone: TelegramUser
 ) -> None:
     gate = "{name: two, approvers: {users: [bob@example.com, carl@example.com]}, required: 2}"
-    house.person("acme", "carl", Role.MEMBER)
+    api_server.person("acme", "carl", BuiltInRole.MEMBER)
     asked = ask(alice, mia, gate=gate)
-    (message,) = told(house, phone)
+    (message,) = told(api_server, phone)
     waiting = "Approved. It still waits for two: 1 of carl@example.com."
-    assert [press(house, phone, buttons(message)[0]) for _ in range(3)] == [[waiting]] * 3
+    assert [press(api_server, phone, buttons(message)[0]) for _ in range(3)] == [[waiting]] * 3
     shown = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json
     assert (shown["state"], len(shown["gates"][0]["decisions"]), len(entries(alice, "approve"))) == ("pending", 1, 1)
-    assert "a decision stays" in press(house, phone, buttons(message)[1])[0]
+    assert "a decision stays" in press(api_server, phone, buttons(message)[1])[0]
 
 
 def test_after_the_end_a_button_decides_nothing(
-    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client, phone: TelegramUser
 ) -> None:
     asked = ask(alice, mia)
-    (message,) = told(house, phone)
+    (message,) = told(api_server, phone)
     mia.post(f"/api/v1/approvals/{asked['approval_id']}/withdraw")
-    assert press(house, phone, buttons(message)[0]) == ["this approval is over: it is withdrawn."]
-    assert "Approved" not in press(house, phone, "approve:01h00000000000000000000000")[0]
-    assert press(house, phone, "launch:missiles") == []
+    assert press(api_server, phone, buttons(message)[0]) == ["this approval is over: it is withdrawn."]
+    assert "Approved" not in press(api_server, phone, "approve:01h00000000000000000000000")[0]
+    assert press(api_server, phone, "launch:missiles") == []
     assert entries(alice, "approve") == []
 
 
 @pytest.mark.parametrize("change", [{"role": "reporter"}, {"is_disabled": True}, None])
 def test_a_role_or_membership_lost_since_is_lost_in_the_chat_too(
-    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser, change: dict[str, object] | None
+    api_server: ApiServer,
+    alice: Client,
+    bob: Client,
+    mia: Client,
+    phone: TelegramUser,
+    change: dict[str, object] | None,
 ) -> None:
     ask(alice, mia)
-    (message,) = told(house, phone)
+    (message,) = told(api_server, phone)
     alice.patch(f"/api/v1/users/{MIA}", {"manager": None})
     answer = alice.patch(f"/api/v1/users/{BOB}", change) if change else alice.delete(f"/api/v1/users/{BOB}")
     assert answer.status in (200, 204), answer.content
-    (said,) = press(house, phone, buttons(message)[0])
+    (said,) = press(api_server, phone, buttons(message)[0])
     assert ("may not do this" if change and "role" in change else "not linked") in said
     assert state(alice) == "awaiting_approval"
 
 
 def test_neither_a_stranger_nor_who_asked_nor_who_is_not_asked_decides(
-    house: House, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
 ) -> None:
     ask(alice, mia)
-    (message,) = told(house, phone)
-    stranger, own, other = (TelegramUser(api, phone.id + 1 + number) for number in range(3))
-    link(house, mia, own)
-    link(house, house.person("acme", "mallory", Role.ADMIN), other)
+    (message,) = told(api_server, phone)
+    anonymous, own, other = (TelegramUser(api, phone.id + 1 + number) for number in range(3))
+    link(api_server, mia, own)
+    link(api_server, api_server.person("acme", "mallory", BuiltInRole.ADMIN), other)
     for data in buttons(message):
-        assert press(house, stranger, data)[0].startswith("You are not linked to an account here.")
-        assert press(house, own, data) == ["you asked for this yourself. Somebody else has to decide."]
-        assert press(house, other, data)[0].startswith("you are not among those who decide on this.")
+        assert press(api_server, anonymous, data)[0].startswith("You are not linked to an account here.")
+        assert press(api_server, own, data) == ["you asked for this yourself. Somebody else has to decide."]
+        assert press(api_server, other, data)[0].startswith("you are not among those who decide on this.")
     assert state(alice) == "awaiting_approval"
 
 
 def test_in_a_room_a_press_is_the_pressers_and_nobody_elses(
-    house: House, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
 ) -> None:
     ask(alice, mia)
-    (message,) = told(house, phone)
-    stranger = TelegramUser(api, phone.id + 1)
-    TelegramUser(api, stranger.id, room=-phone.id, kind="group").press(buttons(message)[0])
-    listen(house)
-    assert "not linked" in stranger.texts()[0]
+    (message,) = told(api_server, phone)
+    anonymous = TelegramUser(api, phone.id + 1)
+    TelegramUser(api, anonymous.id, room=-phone.id, kind="group").press(buttons(message)[0])
+    listen(api_server)
+    assert "not linked" in anonymous.texts()[0]
     assert state(alice) == "awaiting_approval"
     TelegramUser(api, phone.id, room=-phone.id, kind="group").press(buttons(message)[0])
-    listen(house)
+    listen(api_server)
     assert phone.texts() == ["Approved. restart-web is approved."]
 
 
 def test_a_code_of_the_app_is_asked_for_until_it_is_right_and_works_once(
-    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client, phone: TelegramUser
 ) -> None:
     gate = "{name: boss, approvers: {manager: true}, requireMfa: true}"
     asked, second = ask(alice, mia, gate=gate), ask(alice, mia, gate=gate)
-    app = enrol(house, bob)
-    first_message, second_message = told(house, phone)
-    house.clock.advance(seconds=totp.STEP_SECONDS)
+    app = enrol(api_server, bob)
+    first_message, second_message = told(api_server, phone)
+    api_server.clock.advance(seconds=totp.STEP_SECONDS)
     code = app.code()
-    assert press(house, phone, buttons(first_message)[0]) == ["Send me a fresh code of your authenticator app."]
+    assert press(api_server, phone, buttons(first_message)[0]) == ["Send me a fresh code of your authenticator app."]
     wrong = "the code is wrong or has been used. Send me a fresh code of your authenticator app."
-    assert write(house, phone, app.code(later=40)) == [wrong]
+    assert write(api_server, phone, app.code(later=40)) == [wrong]
     assert state(alice, asked) == "awaiting_approval"
-    assert write(house, phone, f" {code} ") == ["Approved. restart-web is approved."]
+    assert write(api_server, phone, f" {code} ") == ["Approved. restart-web is approved."]
     shown = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json
     assert shown["gates"][0]["decisions"][0]["with_mfa"] is True
     assert [entry["channel"] for entry in entries(alice, "refuse_totp")] == ["telegram"]
-    press(house, phone, buttons(second_message)[0])
-    assert write(house, phone, code) == [wrong]
+    press(api_server, phone, buttons(second_message)[0])
+    assert write(api_server, phone, code) == [wrong]
     assert state(alice, second) == "awaiting_approval"
 
 
 def test_codes_are_not_guessed_in_a_chat(
-    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client, phone: TelegramUser
 ) -> None:
     ask(alice, mia, gate="{name: boss, approvers: {manager: true}, requireMfa: true}")
-    app = enrol(house, bob)
-    (message,) = told(house, phone)
-    press(house, phone, buttons(message)[0])
-    said = [write(house, phone, app.code(later=40))[0] for _ in range(30)]
+    app = enrol(api_server, bob)
+    (message,) = told(api_server, phone)
+    press(api_server, phone, buttons(message)[0])
+    said = [write(api_server, phone, app.code(later=40))[0] for _ in range(30)]
     assert any("too many" in each for each in said)
-    press(house, phone, buttons(message)[0])
-    house.clock.advance(seconds=totp.STEP_SECONDS)
-    assert "too many" in write(house, phone, app.code())[0]
+    press(api_server, phone, buttons(message)[0])
+    api_server.clock.advance(seconds=totp.STEP_SECONDS)
+    assert "too many" in write(api_server, phone, app.code())[0]
 
 
 def test_a_question_is_forgotten_after_a_while_and_is_nobody_elses(
-    house: House, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client, api: TelegramApi, phone: TelegramUser
 ) -> None:
     ask(alice, mia, gate="{name: boss, approvers: {manager: true}, requireReason: true}")
-    (message,) = told(house, phone)
-    press(house, phone, buttons(message)[0])
-    assert "link CODE" in write(house, TelegramUser(api, phone.id + 1), "go on")[0]
-    house.clock.advance(minutes=6)
-    assert "link CODE" in write(house, phone, "go on")[0]
+    (message,) = told(api_server, phone)
+    press(api_server, phone, buttons(message)[0])
+    assert "link CODE" in write(api_server, TelegramUser(api, phone.id + 1), "go on")[0]
+    api_server.clock.advance(minutes=6)
+    assert "link CODE" in write(api_server, phone, "go on")[0]
     assert state(alice) == "awaiting_approval"
 
 
 def test_a_reason_and_a_code_are_asked_for_one_after_the_other(
-    house: House, alice: Client, bob: Client, mia: Client, phone: TelegramUser
+    api_server: ApiServer, alice: Client, bob: Client, mia: Client, phone: TelegramUser
 ) -> None:
     gate = "{name: boss, approvers: {manager: true}, requireReason: true, requireMfa: true}"
     asked = ask(alice, mia, gate=gate)
-    app = enrol(house, bob)
-    house.clock.advance(seconds=totp.STEP_SECONDS)
-    (message,) = told(house, phone)
-    assert press(house, phone, buttons(message)[1]) == ["Send me your reason."]
-    assert write(house, phone, "too late today") == ["Send me a fresh code of your authenticator app."]
-    assert write(house, phone, app.code()) == ["Rejected. restart-web is rejected."]
+    app = enrol(api_server, bob)
+    api_server.clock.advance(seconds=totp.STEP_SECONDS)
+    (message,) = told(api_server, phone)
+    assert press(api_server, phone, buttons(message)[1]) == ["Send me your reason."]
+    assert write(api_server, phone, "too late today") == ["Send me a fresh code of your authenticator app."]
+    assert write(api_server, phone, app.code()) == ["Rejected. restart-web is rejected."]
     (decision,) = alice.get(f"/api/v1/approvals/{asked['approval_id']}").json["gates"][0]["decisions"]
     assert (decision["reason"], decision["with_mfa"]) == ("too late today", True)
 
 
-def test_what_is_written_in_a_room_is_not_for_the_bot(house: House, bob: Client, api: TelegramApi) -> None:
+def test_what_is_written_in_a_room_is_not_for_the_bot(api_server: ApiServer, bob: Client, api: TelegramApi) -> None:
     room = TelegramUser(api, 1, room=-100_300, kind="group")
-    assert write(house, room, "/link AAAAAAAAAA") == []
+    assert write(api_server, room, "/link AAAAAAAAAA") == []
 
 
-def test_a_bot_that_cannot_be_reached_names_no_token(house: House, alice: Client, bob: Client) -> None:
+def test_a_bot_that_cannot_be_reached_names_no_token(api_server: ApiServer, alice: Client, bob: Client) -> None:
     config = {"kind": "telegram", "base_url": "http://127.0.0.1:1", "allow_networks": LOOPBACK}
-    post_notice(house, BOB)
+    post_notice(api_server, BOB)
     alice.patch("/api/v1/channels/bot", {"config": config, "credential": TOKEN})
-    deliver(house)
+    deliver(api_server)
     (delivery,) = deliveries(alice)
     assert delivery["state"] == "failed"
     assert TOKEN not in delivery["last_error"]
     with pytest.raises(Undelivered, match="cannot be reached") as caught:
-        listen(house)
+        listen(api_server)
     assert TOKEN not in str(caught.value)
 
 
-def test_a_link_of_one_org_is_nothing_in_another(house: House, bob: Client, phone: TelegramUser) -> None:
-    org_ids = [house.actor(who).org_id for who in (ALICE, "gina@example.com")]
+def test_a_link_of_one_org_is_nothing_in_another(api_server: ApiServer, bob: Client, phone: TelegramUser) -> None:
+    org_ids = [api_server.actor(who).org_id for who in (ALICE, "gina@example.com")]
     found = [
-        house.state.read(lambda db, org_id=org_id: chat_links.find_user(db, org_id, "telegram", str(phone.id)))
+        api_server.state.read(lambda db, org_id=org_id: chat_links.find_user(db, org_id, "telegram", str(phone.id)))
         for org_id in org_ids
     ]
-    assert found == [house.actor(BOB).user_id, None]
+    assert found == [api_server.actor(BOB).user_id, None]

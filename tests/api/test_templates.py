@@ -5,8 +5,8 @@ from __future__ import annotations
 import gevent
 import pytest
 
-from opsicle.domain.access import Role
-from tests.api.running_server import Client, House
+from opsicle.domain.access import BuiltInRole
+from tests.api.running_server import ApiServer, Client
 
 
 def source(name: str = "restart-web", command: str = "nginx -t", more: str = "") -> str:
@@ -27,9 +27,9 @@ spec:
 
 
 @pytest.fixture
-def olga(house: House) -> Client:
+def olga(api_server: ApiServer) -> Client:
     """An operator."""
-    return house.person("acme", "olga", Role.OPERATOR)
+    return api_server.person("acme", "olga", BuiltInRole.OPERATOR)
 
 
 def push(client: Client, text: str) -> dict[str, object]:
@@ -60,9 +60,9 @@ def test_what_an_older_version_said_can_be_pushed_again(olga: Client) -> None:
     assert versions == [1, 2, 3]
 
 
-def test_pushes_at_once_never_make_the_same_number(house: House) -> None:
-    actor = house.actor("alice@example.com")
-    jobs = [gevent.spawn(house.services.templates.push, actor, source(command=f"echo {n}")) for n in range(20)]
+def test_pushes_at_once_never_make_the_same_number(api_server: ApiServer) -> None:
+    actor = api_server.actor("alice@example.com")
+    jobs = [gevent.spawn(api_server.services.templates.push, actor, source(command=f"echo {n}")) for n in range(20)]
     gevent.joinall(jobs, raise_error=True)
     assert sorted(job.value.version for job in jobs) == list(range(1, 21))
 
@@ -147,9 +147,9 @@ def test_an_automation_keeps_the_version_of_a_template_that_was_deleted(olga: Cl
     assert shown["phases"][0]["commands"][0]["command"] == "echo kept"
 
 
-def test_two_orgs_may_have_templates_of_one_name(house: House, olga: Client) -> None:
+def test_two_orgs_may_have_templates_of_one_name(api_server: ApiServer, olga: Client) -> None:
     push(olga, source(command="acme's"))
-    gina = house.session("gina@example.com")
+    gina = api_server.session("gina@example.com")
     assert push(gina, source(command="globex's"))["version"] == 1
     assert olga.get("/api/v1/templates/restart-web").json["phases"][0]["commands"] == ["acme's"]
 
@@ -165,7 +165,7 @@ def test_a_page_has_from_one_to_two_hundred_items(olga: Client, limit: str) -> N
     assert olga.get(f"/api/v1/templates?limit={limit}").status == 400
 
 
-def test_a_stored_version_never_changes_not_even_by_sql(house: House, olga: Client) -> None:
+def test_a_stored_version_never_changes_not_even_by_sql(api_server: ApiServer, olga: Client) -> None:
     push(olga, source())
     with pytest.raises(Exception, match="a template version never changes"):
-        house.state.write(lambda db: db.execute("UPDATE template_versions SET source = 'x'"))
+        api_server.state.write(lambda db: db.execute("UPDATE template_versions SET source = 'x'"))

@@ -7,13 +7,13 @@ from collections import Counter
 import gevent
 import pytest
 
-from opsicle.domain.access import Role
-from tests.api.running_server import PASSWORD, Client, House
+from opsicle.domain.access import BuiltInRole
+from tests.api.running_server import PASSWORD, ApiServer, Client
 
 
 @pytest.fixture
-def alice(house: House) -> Client:
-    return house.session("alice@example.com")
+def alice(api_server: ApiServer) -> Client:
+    return api_server.session("alice@example.com")
 
 
 def add(admin: Client, who: str, **more: object) -> dict[str, object]:
@@ -23,10 +23,10 @@ def add(admin: Client, who: str, **more: object) -> dict[str, object]:
     return dict(answer.json)
 
 
-def test_a_new_person_can_log_in_and_has_their_role_and_manager(house: House, alice: Client) -> None:
+def test_a_new_person_can_log_in_and_has_their_role_and_manager(api_server: ApiServer, alice: Client) -> None:
     bob = add(alice, "bob", name="Bob", manager="ALICE@example.com")
     assert (bob["name"], bob["role"], bob["manager"]) == ("Bob", "member", "alice@example.com")
-    me = house.login("bob@example.com").get("/api/v1/whoami").json
+    me = api_server.login("bob@example.com").get("/api/v1/whoami").json
     assert me["role"] == "member"
     assert "users.manage" not in me["permissions"]
 
@@ -99,10 +99,12 @@ def above(alice: Client, email: str) -> list[str]:
     return found
 
 
-def test_of_managers_who_would_make_a_circle_together_at_once_one_is_refused(house: House, alice: Client) -> None:
+def test_of_managers_who_would_make_a_circle_together_at_once_one_is_refused(
+    api_server: ApiServer, alice: Client
+) -> None:
     people = [f"p{n}" for n in range(8)]
     for name in people:
-        house.person("acme", name, Role.MEMBER)
+        api_server.person("acme", name, BuiltInRole.MEMBER)
     pairs = list(zip(people, [*people[1:], people[0]], strict=True))
     changes = [
         gevent.spawn(alice.patch, f"/api/v1/users/{one}@example.com", {"manager": f"{boss}@example.com"})
@@ -113,15 +115,15 @@ def test_of_managers_who_would_make_a_circle_together_at_once_one_is_refused(hou
     assert max(len(above(alice, f"{name}@example.com")) for name in people) == 7
 
 
-def test_a_manager_of_one_org_is_none_in_another(house: House, alice: Client) -> None:
+def test_a_manager_of_one_org_is_none_in_another(api_server: ApiServer, alice: Client) -> None:
     """The same two people may stand above each other the other way round elsewhere."""
-    house.services.accounts.create_org("initech", "alice@example.com", PASSWORD)
-    there = house.session("alice@example.com", "initech")
-    alice = house.session("alice@example.com", "acme")
+    api_server.services.accounts.create_org("initech", "alice@example.com", PASSWORD)
+    there = api_server.session("alice@example.com", "initech")
+    alice = api_server.session("alice@example.com", "acme")
     add(alice, "bob", manager="alice@example.com")
     link = there.post("/api/v1/invitations", {"email": "bob@example.com", "role": "member"}).json["url"]
     accept = {"token": link.partition("#token=")[2], "password": PASSWORD}
-    assert house.client().post("/api/v1/invitations/accept", accept).status == 200
+    assert api_server.client().post("/api/v1/invitations/accept", accept).status == 200
     assert there.patch("/api/v1/users/alice@example.com", {"manager": "bob@example.com"}).status == 200
     assert there.get("/api/v1/users/bob@example.com").json["manager"] is None
     assert alice.delete("/api/v1/users/bob@example.com").status == 204
@@ -143,8 +145,8 @@ def test_a_manager_who_is_disabled_stays_one_but_becomes_nobodys(alice: Client) 
 
 
 @pytest.mark.parametrize("change", [{"role": "operator"}, {"is_disabled": True}])
-def test_the_last_admin_stays_one(house: House, alice: Client, change: dict[str, object]) -> None:
-    house.provider_admin("gina@example.com")
+def test_the_last_admin_stays_one(api_server: ApiServer, alice: Client, change: dict[str, object]) -> None:
+    api_server.provider_admin("gina@example.com")
     add(alice, "bob", role="admin")
     assert alice.patch("/api/v1/users/bob@example.com", {"is_disabled": True}).status == 200
     assert alice.patch("/api/v1/users/alice@example.com", change).status == 409
@@ -153,63 +155,65 @@ def test_the_last_admin_stays_one(house: House, alice: Client, change: dict[str,
     assert alice.patch("/api/v1/users/alice@example.com", change).status == 200
 
 
-def test_who_is_disabled_is_out_at_once_and_cannot_come_back(house: House, alice: Client) -> None:
+def test_who_is_disabled_is_out_at_once_and_cannot_come_back(api_server: ApiServer, alice: Client) -> None:
     add(alice, "bob")
-    bob = house.login("bob@example.com")
-    robot = house.client(bob.post("/api/v1/tokens", {"name": "ci"}).json["token"])
+    bob = api_server.login("bob@example.com")
+    robot = api_server.client(bob.post("/api/v1/tokens", {"name": "ci"}).json["token"])
     assert robot.get("/api/v1/whoami").status == 200
     assert alice.patch("/api/v1/users/bob@example.com", {"is_disabled": True}).status == 200
     assert (bob.get("/api/v1/whoami").status, robot.get("/api/v1/whoami").status) == (401, 401)
-    login = house.client().post("/api/v1/login", {"email": "bob@example.com", "password": PASSWORD})
+    login = api_server.client().post("/api/v1/login", {"email": "bob@example.com", "password": PASSWORD})
     assert login.status == 403
     assert alice.patch("/api/v1/users/bob@example.com", {"is_disabled": False}).status == 200
     assert robot.get("/api/v1/whoami").status == 401
-    assert house.login("bob@example.com")
+    assert api_server.login("bob@example.com")
 
 
-def test_who_is_removed_is_out_at_once_and_can_be_added_again(house: House, alice: Client) -> None:
+def test_who_is_removed_is_out_at_once_and_can_be_added_again(api_server: ApiServer, alice: Client) -> None:
     add(alice, "bob")
     add(alice, "carol", manager="bob@example.com")
-    bob = house.login("bob@example.com")
+    bob = api_server.login("bob@example.com")
     assert alice.delete("/api/v1/users/bob@example.com").status == 204
     assert bob.get("/api/v1/whoami").status == 401
     assert alice.get("/api/v1/users/bob@example.com").status == 404
     assert alice.get("/api/v1/users/carol@example.com").json["manager"] is None
     add(alice, "bob", role="reporter")
     assert bob.get("/api/v1/whoami").status == 401
-    assert house.login("bob@example.com").get("/api/v1/whoami").json["role"] == "reporter"
+    assert api_server.login("bob@example.com").get("/api/v1/whoami").json["role"] == "reporter"
 
 
-def test_another_role_holds_from_the_next_request_on(house: House, alice: Client) -> None:
-    bob = house.person("acme", "bob", Role.MEMBER)
+def test_another_role_holds_from_the_next_request_on(api_server: ApiServer, alice: Client) -> None:
+    bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     assert bob.post("/api/v1/workers/tokens", {}).status == 403
     assert alice.patch("/api/v1/users/bob@example.com", {"role": "operator"}).status == 200
     assert bob.post("/api/v1/workers/tokens", {}).status == 201
 
 
-def test_another_password_ends_every_session(house: House, alice: Client) -> None:
+def test_another_password_ends_every_session(api_server: ApiServer, alice: Client) -> None:
     add(alice, "bob")
-    bob = house.login("bob@example.com")
+    bob = api_server.login("bob@example.com")
     assert alice.patch("/api/v1/users/bob@example.com", {"password": "quite another one"}).status == 200
     assert bob.get("/api/v1/whoami").status == 401
-    old = house.client().post("/api/v1/login", {"email": "bob@example.com", "password": PASSWORD})
-    new = house.client().post("/api/v1/login", {"email": "bob@example.com", "password": "quite another one"})
+    old = api_server.client().post("/api/v1/login", {"email": "bob@example.com", "password": PASSWORD})
+    new = api_server.client().post("/api/v1/login", {"email": "bob@example.com", "password": "quite another one"})
     assert (old.status, new.status) == (401, 200)
 
 
-def test_an_admin_cannot_take_over_an_account_that_belongs_to_another_org_too(house: House, alice: Client) -> None:
-    house.services.accounts.create_org("initech", "alice@example.com", PASSWORD)
+def test_an_admin_cannot_take_over_an_account_that_belongs_to_another_org_too(
+    api_server: ApiServer, alice: Client
+) -> None:
+    api_server.services.accounts.create_org("initech", "alice@example.com", PASSWORD)
     for change in ({"password": "quite another one"}, {"name": "Mallory"}):
         assert alice.patch("/api/v1/users/alice@example.com", change).status == 409
 
 
-def test_being_disabled_in_one_org_leaves_the_other_alone(house: House, alice: Client) -> None:
+def test_being_disabled_in_one_org_leaves_the_other_alone(api_server: ApiServer, alice: Client) -> None:
     add(alice, "bob")
-    house.services.accounts.create_org("initech", "bob@example.com", PASSWORD)
-    bob = house.login("bob@example.com", org="initech")
+    api_server.services.accounts.create_org("initech", "bob@example.com", PASSWORD)
+    bob = api_server.login("bob@example.com", org="initech")
     assert alice.patch("/api/v1/users/bob@example.com", {"is_disabled": True}).status == 200
     assert bob.get("/api/v1/whoami").status == 200
-    assert house.login("bob@example.com").get("/api/v1/whoami").json["org"]["code"] == "initech"
+    assert api_server.login("bob@example.com").get("/api/v1/whoami").json["org"]["code"] == "initech"
 
 
 def test_passwords_stand_in_no_audit_entry(alice: Client) -> None:

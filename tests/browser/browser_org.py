@@ -61,7 +61,7 @@ PEOPLE = {
 }
 
 
-class Scene:
+class Site:
     """Fills an installation: people, rules, secrets, and requests in every state."""
 
     def __init__(self, installation: Installation, folder: Path) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser.browser_org import Site
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
 from tests.browser.reading import log_in, run_now, wait_for_log
-from tests.browser.browser_org import Scene
 from tests.product import CHECKOUT, Installation
 
 FOLDER = CHECKOUT / "docs/images"
@@ -26,15 +26,15 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         Installation(Path(folder), server_options=("--allow-egress", "127.0.0.0/8")) as installation,
     ):
-        scene = Scene(installation, Path(folder))
-        scene.fill()
+        site = Site(installation, Path(folder))
+        site.fill()
         installation.admin.attempt("run", "failing-check", "--follow")
         installation.admin.cli("run", "hello", "--follow")
         with sync_playwright() as playwright:
             chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
             _take_runs(_page_of(chromium, installation, "alice"))
             _take_asking(_page_of(chromium, installation, "dana"))
-            _take_deciding(_page_of(chromium, installation, "carol"), scene)
+            _take_deciding(_page_of(chromium, installation, "carol"), site)
             chromium.close()
 
 
@@ -72,11 +72,11 @@ def _take_asking(page: Page) -> None:
     _save(page, "run-asks")
 
 
-def _take_deciding(page: Page, scene: Scene) -> None:
+def _take_deciding(page: Page, site: Site) -> None:
     page.goto("/approvals?whose=all")
     page.get_by_role("link", name="restart-web").first.wait_for()
     _save(page, "approvals")
-    page.goto(f"/approvals/{scene.requests['second']}")
+    page.goto(f"/approvals/{site.requests['second']}")
     page.get_by_role("button", name="Approve…").wait_for()
     _save(page, "approval", is_whole=True)
     page.set_viewport_size({"width": 390, "height": 800})

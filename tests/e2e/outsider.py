@@ -31,13 +31,15 @@ class Outsider:
         self._access = Access(server.url, (server.folder / "data/ca.pem").read_text(), token)
         self._events, self._others_events = (listen(mission, each) for each in (user, mission.ada))
 
-    def sees_nothing_of(self, asked: Asked, template: str, *marks: str) -> None:
-        """Ask for it in every way, by ids that a colleague has let slip; `marks` would give it away in a list."""
+    def sees_nothing_of(self, asked: Asked, template: str, *marker_pipe: str) -> None:
+        """Ask for it in every way, by ids that a colleague has let slip; `marker_pipe` would give it away in a list."""
         for thing, name in (("automation", asked.automation), ("approval", asked.approval), ("template", template)):
             never = _never_existed(name)
             assert self._by_http(thing, name) == self._by_http(thing, never)
         for told in self._lists():
-            assert not [mark for mark in (asked.automation, asked.approval, template, *marks) if mark in told], told
+            assert not [mark for mark in (asked.automation, asked.approval, template, *marker_pipe) if mark in told], (
+                told
+            )
         told_by_mail = [message["To"] for message in self._mission.mail.mailbox.messages]
         assert self._user.email not in told_by_mail
         wait_until(lambda: self._others_events.output().count(NEWS) > 1, SECONDS, "news for acme")

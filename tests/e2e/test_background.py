@@ -11,7 +11,7 @@ import pytest
 
 from tests.product import Process, User, clean_environment, program
 from tests.support import wait_until
-from tests.worker.fake_server import Peer, work
+from tests.worker.fake_server import FakeServer, work
 from tests.worker.working import Working
 
 pytestmark = pytest.mark.e2e
@@ -28,11 +28,11 @@ spec: {template: {phases: [{name: p, commands: ["COMMAND"]}]}}
 
 
 @pytest.fixture
-def peer(tmp_path: Path):
-    peer = Peer(tmp_path)
-    peer.start()
-    yield peer
-    peer.stop()
+def fake_server(tmp_path: Path):
+    fake_server = FakeServer(tmp_path)
+    fake_server.start()
+    yield fake_server
+    fake_server.stop()
 
 
 def template(tmp_path: Path, command: str) -> str:
@@ -67,14 +67,16 @@ def test_a_file_that_is_run_in_the_background_is_cancelled_by_ctrl_c_but_not_by_
     assert running.popen.wait(20) == 11, running.log()
 
 
-def test_a_worker_in_the_background_drains_at_ctrl_c_and_its_jobs_can_be_signalled(tmp_path: Path, peer: Peer) -> None:
-    worker = Working(tmp_path, peer)
+def test_a_worker_in_the_background_drains_at_ctrl_c_and_its_jobs_can_be_signalled(
+    tmp_path: Path, fake_server: FakeServer
+) -> None:
+    worker = Working(tmp_path, fake_server)
     worker.prefix = IGNORING
     worker.start()
     try:
-        peer.give(work(JOB, HEEDS))
+        fake_server.give(work(JOB, HEEDS))
         assert worker.wait_for_finish(JOB) == "succeeded"
-        assert bytes(peer.logs[JOB]).split() == [b"heard"] * 4
+        assert bytes(fake_server.logs[JOB]).split() == [b"heard"] * 4
         worker.signal(signal.SIGINT)
         assert worker.wait_for_end() == 0
     finally:

@@ -100,8 +100,8 @@ def test_a_server_that_is_down_is_unreachable(installation: Installation) -> Non
         taken.bind(("127.0.0.1", 0))
         url = f"https://127.0.0.1:{taken.getsockname()[1]}"
         login = ["login", "--server", url, "--email", "a@example.com", "--ca-fingerprint", "sha256:" + "0" * 64]
-        stranger = installation.admin
-        refused(stranger.attempt(*login, "--password-file", str(stranger.password_file)), 6, url)
+        anonymous = installation.admin
+        refused(anonymous.attempt(*login, "--password-file", str(anonymous.password_file)), 6, url)
 
 
 def test_a_server_of_another_ca_is_not_trusted(installation: Installation) -> None:
@@ -114,9 +114,9 @@ def test_a_server_of_another_ca_is_not_trusted(installation: Installation) -> No
 def test_a_server_whose_ca_nobody_has_confirmed_is_not_trusted_silently(
     installation: Installation, tmp_path: Path
 ) -> None:
-    stranger = installation.admin.__class__(tmp_path / "stranger", "mallory@example.com")
-    login = ["login", "--server", installation.server.url, "--email", stranger.email]
-    refused(stranger.attempt(*login, "--password-file", str(stranger.password_file)), 2, "--ca-fingerprint")
+    anonymous = installation.admin.__class__(tmp_path / "stranger", "mallory@example.com")
+    login = ["login", "--server", installation.server.url, "--email", anonymous.email]
+    refused(anonymous.attempt(*login, "--password-file", str(anonymous.password_file)), 2, "--ca-fingerprint")
 
 
 def server(folder: Path, *options: str) -> Process:

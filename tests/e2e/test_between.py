@@ -21,7 +21,7 @@ from tests.middleman import Middleman
 from tests.product import Installation, Worker
 from tests.support import wait_until
 from tests.thin_api import Api
-from tests.worker.hostile_jobs import BETWEEN, STRANGERS, Scene
+from tests.worker.hostile_jobs import BETWEEN, STRANGERS, Site
 from tests.worker.test_hostile_servers import SECRET_VALUES, TEMPLATE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -65,7 +65,7 @@ class Mischief:
         others = [other for other in self.passed if other.automation_id != work.automation_id]
         elsewhere = [other for other in others if other.requester != work.requester]  # the other org's, if there is one
         other = self._chance.choice(elsewhere or others)
-        spoilt = spoil(Scene(work, other, NOT_THE_KEY, self._chance, str(self._judge)))
+        spoilt = spoil(Site(work, other, NOT_THE_KEY, self._chance, str(self._judge)))
         self.forged.append((what, spoilt))
         return spoilt.job_id, spoilt
 

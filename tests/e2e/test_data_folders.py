@@ -205,7 +205,7 @@ def history(tmp_path_factory: pytest.TempPathFactory, chance: random.Random) -> 
 
 
 @dataclass
-class Scene:
+class Site:
     """A folder to start from. `target` holds the files of `now` under their own numbers, as the server left them."""
 
     target: Path
@@ -228,100 +228,100 @@ class Scene:
         self.done.append(text)
 
 
-def other(scene: Scene, *, is_older: bool) -> Snapshot:
-    place = scene.history.snapshots.index(scene.now)
-    pool = scene.history.snapshots[:place] if is_older else scene.history.snapshots
-    return scene.chance.choice([each for each in pool if each is not scene.now] or scene.history.snapshots[:1])
+def other(site: Site, *, is_older: bool) -> Snapshot:
+    place = site.history.snapshots.index(site.now)
+    pool = site.history.snapshots[:place] if is_older else site.history.snapshots
+    return site.chance.choice([each for each in pool if each is not site.now] or site.history.snapshots[:1])
 
 
-def replace(scene: Scene, name: str, source: Snapshot) -> None:
+def replace(site: Site, name: str, source: Snapshot) -> None:
     """Put another snapshot's file over one that is here, keeping its number; or remove it if that has none."""
-    scene.note(f"{name} of {source.folder.name!r}")
+    site.note(f"{name} of {source.folder.name!r}")
     if (source.folder / name).exists():
-        (scene.target / name).write_bytes((source.folder / name).read_bytes())
-        (scene.target / name).chmod(0o600)
+        (site.target / name).write_bytes((source.folder / name).read_bytes())
+        (site.target / name).chmod(0o600)
     else:
-        (scene.target / name).unlink(missing_ok=True)
+        (site.target / name).unlink(missing_ok=True)
 
 
-def as_it_was(scene: Scene) -> None:
+def as_it_was(site: Site) -> None:
     pass
 
 
-def looked_into(scene: Scene) -> None:
+def looked_into(site: Site) -> None:
     """Somebody opened the database with a tool of their own, which folds the write-ahead log in and removes it."""
-    connection = apsw.Connection(str(scene.target / "opsicle.db"))
+    connection = apsw.Connection(str(site.target / "opsicle.db"))
     connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
     connection.close()
 
 
-def remove_one(scene: Scene) -> None:
-    name = scene.chance.choice([*DATABASE, *LOGS, *KEYS, *NOTES])
-    scene.note(f"{name} removed")
-    (scene.target / name).unlink(missing_ok=True)
+def remove_one(site: Site) -> None:
+    name = site.chance.choice([*DATABASE, *LOGS, *KEYS, *NOTES])
+    site.note(f"{name} removed")
+    (site.target / name).unlink(missing_ok=True)
 
 
-def cut_one(scene: Scene) -> None:
-    name = scene.chance.choice([*DATABASE, *DATABASE, *LOGS, *NOTES, *KEYS])
-    path = scene.target / name
+def cut_one(site: Site) -> None:
+    name = site.chance.choice([*DATABASE, *DATABASE, *LOGS, *NOTES, *KEYS])
+    path = site.target / name
     if path.exists() and path.stat().st_size:
-        size = scene.chance.randrange(path.stat().st_size)
-        scene.note(f"{name} cut to {size} of {path.stat().st_size} bytes")
+        size = site.chance.randrange(path.stat().st_size)
+        site.note(f"{name} cut to {size} of {path.stat().st_size} bytes")
         os.truncate(path, size)
 
 
-def older_database(scene: Scene) -> None:
-    source = other(scene, is_older=True)
+def older_database(site: Site) -> None:
+    source = other(site, is_older=True)
     for name in DATABASE:
-        replace(scene, name, source)
+        replace(site, name, source)
 
 
-def mixed_database(scene: Scene) -> None:
-    replace(scene, scene.chance.choice(DATABASE), other(scene, is_older=False))
+def mixed_database(site: Site) -> None:
+    replace(site, site.chance.choice(DATABASE), other(site, is_older=False))
 
 
-def mixed_anything(scene: Scene) -> None:
-    for _ in range(scene.chance.randrange(1, 4)):
-        replace(scene, scene.chance.choice([*DATABASE, *DATABASE, *LOGS, *NOTES]), other(scene, is_older=False))
+def mixed_anything(site: Site) -> None:
+    for _ in range(site.chance.randrange(1, 4)):
+        replace(site, site.chance.choice([*DATABASE, *DATABASE, *LOGS, *NOTES]), other(site, is_older=False))
 
 
-def copied_whole(scene: Scene) -> None:
+def copied_whole(site: Site) -> None:
     """Everything is there, in another file: a copy, which must not serve beside the first."""
-    scene.note("copied")
-    copy = scene.target.with_name(f"{scene.target.name}-copy")
-    shutil.copytree(scene.target, copy)
-    scene.target = copy
+    site.note("copied")
+    copy = site.target.with_name(f"{site.target.name}-copy")
+    shutil.copytree(site.target, copy)
+    site.target = copy
 
 
-def part_of_it(scene: Scene) -> None:
+def part_of_it(site: Site) -> None:
     """A backup of `*.db *.pem *.key`."""
-    scene.note("only *.db *.pem *.key")
-    for path in scene.target.iterdir():
+    site.note("only *.db *.pem *.key")
+    for path in site.target.iterdir():
         if path.suffix not in {".db", ".pem", ".key"}:
             path.unlink()
 
 
-def damaged(scene: Scene) -> None:
-    name = scene.chance.choice([*DATABASE, *LOGS])
-    path = scene.target / name
+def damaged(site: Site) -> None:
+    name = site.chance.choice([*DATABASE, *LOGS])
+    path = site.target / name
     if path.exists() and path.stat().st_size > 8192:
         content = bytearray(path.read_bytes())
-        at = scene.chance.randrange(0, len(content) - 4096)
-        content[at : at + 4096] = scene.chance.randbytes(4096)
-        scene.note(f"{name} overwritten at {at}")
+        at = site.chance.randrange(0, len(content) - 4096)
+        content[at : at + 4096] = site.chance.randbytes(4096)
+        site.note(f"{name} overwritten at {at}")
         path.write_bytes(content)
 
 
-def another_key(scene: Scene) -> None:
-    name = scene.chance.choice([key for key in KEYS if key != "orders.pem"])  # without workers a new one is as good
-    other = scene.target.with_name(f"{scene.target.name}-other")
+def another_key(site: Site) -> None:
+    name = site.chance.choice([key for key in KEYS if key != "orders.pem"])  # without workers a new one is as good
+    other = site.target.with_name(f"{site.target.name}-other")
     Life(other).stop()
-    scene.note(f"another server's {name}")
-    (scene.target / name).write_bytes((other / name).read_bytes())
+    site.note(f"another server's {name}")
+    (site.target / name).write_bytes((other / name).read_bytes())
     shutil.rmtree(other)
 
 
-WAYS: list[Callable[[Scene], None]] = [
+WAYS: list[Callable[[Site], None]] = [
     as_it_was, looked_into, remove_one, cut_one, cut_one, older_database, mixed_database, mixed_database,
     mixed_anything, copied_whole, part_of_it, damaged, another_key,
 ]  # fmt: skip
@@ -348,33 +348,33 @@ def attempt(folder: Path, *, accept_restored: bool = False) -> Life | OpsicleErr
         return error
 
 
-def start(scene: Scene, tally: Tally, way: str) -> None:
+def start(site: Site, tally: Tally, way: str) -> None:
     """Start once. What is served is all of it, and what is refused says how to go on."""
-    story = f"{scene.now.folder.name!r}: {'; '.join(scene.done) or 'as it was'}"
-    life = attempt(scene.target)
+    story = f"{site.now.folder.name!r}: {'; '.join(site.done) or 'as it was'}"
+    life = attempt(site.target)
     tally.note(way, life)
     if isinstance(life, OpsicleError):
         assert life.hint, f"{story}\n{life.message} names no way out"
-        assert scene.done, f"{story}\nrefused: {life.message}"
-        accept(scene, story, life)
+        assert site.done, f"{story}\nrefused: {life.message}"
+        accept(site, story, life)
         return
-    missing = life.holds(scene.now.told)
+    missing = life.holds(site.now.told)
     life.stop()
     assert not missing, f"{story}\nserved less than was acknowledged: {missing[:5]}"
 
 
-def accept(scene: Scene, story: str, refusal: OpsicleError) -> None:
+def accept(site: Site, story: str, refusal: OpsicleError) -> None:
     """Where the way out is to accept what there is, that works, in a new epoch and with the queue held."""
     if "holds less" not in refusal.message:
         return
-    life = attempt(scene.target, accept_restored=True)
+    life = attempt(site.target, accept_restored=True)
     if isinstance(life, OpsicleError):  # a key is missing as well, or what is left is no whole database
         assert life.hint, f"{story}\n{life.message} names no way out"
         return
     held = life.database.read(lambda db: settings.find(db, "held"))
     life.stop()
     assert (life.epoch.number > 1, held) == (True, "held after a restore"), story
-    again = attempt(scene.target)
+    again = attempt(site.target)
     assert isinstance(again, Life), story
     again.stop()
 
@@ -383,10 +383,10 @@ def test_a_hundred_starts_serve_everything_or_refuse(history: History, chance: r
     tally = Tally()
     for number in range(STARTS):
         way = WAYS[number % len(WAYS)]
-        scene = Scene(tmp_path / f"{number:03}", chance.choice(history.snapshots[1:]), history, chance)
-        scene.lay()
-        way(scene)
-        start(scene, tally, way.__name__)
+        site = Site(tmp_path / f"{number:03}", chance.choice(history.snapshots[1:]), history, chance)
+        site.lay()
+        way(site)
+        start(site, tally, way.__name__)
         for path in tmp_path.glob(f"{number:03}*"):
             shutil.rmtree(path)
     print({way: (results.count("served"), results.count("refused")) for way, results in tally.ways.items()})

@@ -98,11 +98,11 @@ def executions(judge: Path) -> Counter[str]:
 def trigger(api: Api, name: str, judge: Path, count: int) -> list[str]:
     """Trigger until each is acknowledged, as a client that retries does."""
     request = {"template": name, "values": {"judge": str(judge)}}
-    return [api.insist("POST", "/api/v1/automations", request, key=f"{name}-{n}")["id"] for n in range(count)]
+    return [api.retry("POST", "/api/v1/automations", request, key=f"{name}-{n}")["id"] for n in range(count)]
 
 
 def state_of(api: Api, automation_id: str) -> str:
-    return str(api.insist("GET", f"/api/v1/automations/{automation_id}")["state"])
+    return str(api.retry("GET", f"/api/v1/automations/{automation_id}")["state"])
 
 
 def wait_for_ends(api: Api, ids: list[str]) -> Counter[str]:
@@ -161,11 +161,11 @@ def test_no_kill_of_the_worker_repeats_what_may_run_once_only(
 
 def orphans(ids: list[str]) -> list[int]:
     """Processes that belong to one of these automations."""
-    marks = {f"OPSICLE_AUTOMATION_ID={i}".encode() for i in ids}
+    marker_pipe = {f"OPSICLE_AUTOMATION_ID={i}".encode() for i in ids}
     found = []
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and marks & set((entry / "environ").read_bytes().split(b"\0")):
+            if entry.name.isdigit() and marker_pipe & set((entry / "environ").read_bytes().split(b"\0")):
                 found.append(int(entry.name))
         except OSError:
             continue

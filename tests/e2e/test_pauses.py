@@ -37,7 +37,7 @@ def test_a_server_that_was_stopped_for_longer_than_a_lease_loses_no_job(tmp_path
         installation.push(TEMPLATE)
         installation.worker("w1")
         request = {"template": "long", "values": {"judge": str(judge), "go": str(go)}}
-        automation = api.insist("POST", "/api/v1/automations", request)["id"]
+        automation = api.retry("POST", "/api/v1/automations", request)["id"]
         wait_until(judge.exists, 30, "the job to run")
 
         server = installation.server.process
@@ -49,7 +49,7 @@ def test_a_server_that_was_stopped_for_longer_than_a_lease_loses_no_job(tmp_path
         go.touch()
 
         def ended() -> dict[str, object] | None:
-            found = api.insist("GET", f"/api/v1/automations/{automation}")
+            found = api.retry("GET", f"/api/v1/automations/{automation}")
             return found if found["state"] not in {"running", "queued"} else None
 
         found = wait_until(ended, 60, "the job to end")

@@ -32,7 +32,7 @@ spec:
 """
 
 
-class Scene:
+class Site:
     """A server with a worker, and a judge that no restore sets back."""
 
     def __init__(self, installation: Installation, folder: Path) -> None:
@@ -48,11 +48,11 @@ class Scene:
     def run(self, **values: str) -> str:
         with Api(self.access) as api:
             request = {"template": "act", "values": {"judge": str(self.judge), **values}}
-            return str(api.insist("POST", "/api/v1/automations", request)["id"])
+            return str(api.retry("POST", "/api/v1/automations", request)["id"])
 
     def show(self, automation: str) -> dict[str, Any]:
         with Api(self.access) as api:
-            return dict(api.insist("GET", f"/api/v1/automations/{automation}"))
+            return dict(api.retry("GET", f"/api/v1/automations/{automation}"))
 
     def wait_for(self, automation: str, *states: str) -> dict[str, Any]:
         def there() -> dict[str, Any] | None:
@@ -66,7 +66,7 @@ class Scene:
 
     def record(self, verb: str) -> list[dict[str, Any]]:
         with Api(self.access) as api:
-            return list(api.insist("GET", f"/api/v1/audit?verb={verb}")["items"])
+            return list(api.retry("GET", f"/api/v1/audit?verb={verb}")["items"])
 
     def copy(self, to: Path) -> Path:
         assert self.server.process.stop() == 0
@@ -92,80 +92,80 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
+def site(tmp_path: Path) -> Iterator[Site]:
     with Installation(tmp_path / "site") as installation:
-        scene = Scene(installation, tmp_path)
-        scene.note_ports()
-        yield scene
-        scene.go.touch()
+        site = Site(installation, tmp_path)
+        site.note_ports()
+        yield site
+        site.go.touch()
 
 
-def test_what_a_restored_server_does_not_know_runs_once_and_is_reported(scene: Scene, tmp_path: Path) -> None:
-    first = scene.run()
-    scene.wait_for(first, "succeeded")
-    assert scene.worker.process.stop() == 0
-    twice = scene.run()  # waits in the copy, and runs after it was made
-    old = scene.copy(tmp_path / "old")
-    scene.start()
-    scene.worker.start()
-    scene.wait_for(twice, "succeeded")
-    lost = scene.run(go=str(scene.go))  # the copy knows nothing of this one
-    wait_until(lambda: scene.ran(lost), 30, "the job to run")
-    scene.server.process.kill()
-    scene.restore(old)
+def test_what_a_restored_server_does_not_know_runs_once_and_is_reported(site: Site, tmp_path: Path) -> None:
+    first = site.run()
+    site.wait_for(first, "succeeded")
+    assert site.worker.process.stop() == 0
+    twice = site.run()  # waits in the copy, and runs after it was made
+    old = site.copy(tmp_path / "old")
+    site.start()
+    site.worker.start()
+    site.wait_for(twice, "succeeded")
+    lost = site.run(go=str(site.go))  # the copy knows nothing of this one
+    wait_until(lambda: site.ran(lost), 30, "the job to run")
+    site.server.process.kill()
+    site.restore(old)
 
-    refused = Process(scene.server.process.arguments, scene.server.folder, "refused")
+    refused = Process(site.server.process.arguments, site.server.folder, "refused")
     assert refused.popen.wait(30) == 5
     assert "opsicle.db is a copy" in refused.log()
     assert "--accept-restored" in refused.log()
 
-    facts = scene.start("--accept-restored")
+    facts = site.start("--accept-restored")
     assert (facts["held"], facts["epoch"]) == (True, 2)
-    assert scene.show(twice)["waiting_reason"].startswith("held after a restore")
-    wait_until(lambda: scene.record("report_unknown_job"), 30, "the worker to be heard")
-    wait_until(lambda: scene.record("report_ran"), 30, "the worker to tell what it ran")
-    assert [each["resource"] for each in scene.record("report_ran")] == [f"automations/{twice}"]
-    assert [each["resource"] for each in scene.record("report_unknown_automation")] == [f"automations/{lost}"]
-    (entry,) = scene.record("accept_restored")
+    assert site.show(twice)["waiting_reason"].startswith("held after a restore")
+    wait_until(lambda: site.record("report_unknown_job"), 30, "the worker to be heard")
+    wait_until(lambda: site.record("report_ran"), 30, "the worker to tell what it ran")
+    assert [each["resource"] for each in site.record("report_ran")] == [f"automations/{twice}"]
+    assert [each["resource"] for each in site.record("report_unknown_automation")] == [f"automations/{lost}"]
+    (entry,) = site.record("accept_restored")
     assert entry["data"]["epoch"] == 2
-    assert scene.ran(lost) == 1, "its job was not stopped, and not begun again"
-    worker = scene.installation.admin.json("workers", "show", "w1")
+    assert site.ran(lost) == 1, "its job was not stopped, and not begun again"
+    worker = site.installation.admin.json("workers", "show", "w1")
     assert len(worker["unknown_jobs"]) == 1
 
-    fresh = scene.run()
-    assert scene.ran(fresh) == 0
-    assert scene.installation.admin.json("orgs", "release-queue")["held"] == ""
-    wait_until(lambda: not scene.server.facts["held"], 10, "server.json to say so")
-    assert scene.wait_for(fresh, "succeeded")["jobs"][0]["fence"] > 2**32
-    found = scene.wait_for(twice, "cancelled")
+    fresh = site.run()
+    assert site.ran(fresh) == 0
+    assert site.installation.admin.json("orgs", "release-queue")["held"] == ""
+    wait_until(lambda: not site.server.facts["held"], 10, "server.json to say so")
+    assert site.wait_for(fresh, "succeeded")["jobs"][0]["fence"] > 2**32
+    found = site.wait_for(twice, "cancelled")
     assert "ran on this worker already" in found["explanation"]
-    assert (scene.ran(twice), scene.ran(lost), scene.ran(first)) == (1, 1, 1)
+    assert (site.ran(twice), site.ran(lost), site.ran(first)) == (1, 1, 1)
 
 
-def test_a_server_on_an_older_copy_cannot_make_workers_run_anything(scene: Scene, tmp_path: Path) -> None:
+def test_a_server_on_an_older_copy_cannot_make_workers_run_anything(site: Site, tmp_path: Path) -> None:
     """The first server is replaced by one on a copy, and then comes back beside it, at the same address."""
-    scene.wait_for(scene.run(), "succeeded")
-    copy = scene.copy(tmp_path / "copy")
+    site.wait_for(site.run(), "succeeded")
+    copy = site.copy(tmp_path / "copy")
     first = tmp_path / "first"
-    scene.data.rename(first)
-    shutil.copytree(copy, scene.data)
-    scene.start("--accept-restored")
-    scene.installation.admin.cli("orgs", "release-queue")
-    scene.wait_for(scene.run(), "succeeded")
-    assert scene.server.process.stop() == 0
+    site.data.rename(first)
+    shutil.copytree(copy, site.data)
+    site.start("--accept-restored")
+    site.installation.admin.cli("orgs", "release-queue")
+    site.wait_for(site.run(), "succeeded")
+    assert site.server.process.stop() == 0
 
-    scene.data.rename(tmp_path / "second")
-    first.rename(scene.data)  # the very files of the first server, which miss nothing
-    assert scene.start()["held"] is False
-    again = scene.run()
+    site.data.rename(tmp_path / "second")
+    first.rename(site.data)  # the very files of the first server, which miss nothing
+    assert site.start()["held"] is False
+    again = site.run()
 
-    wait_until(lambda: scene.server.facts["held"], 60, "the server to learn that it runs on an older copy")
-    found = scene.show(again)
+    wait_until(lambda: site.server.facts["held"], 60, "the server to learn that it runs on an older copy")
+    found = site.show(again)
     assert found["state"] == "queued", found
     assert found["waiting_reason"].startswith("held, because a worker has worked for a later state")
-    assert scene.record("report_newer_epoch")
-    assert scene.ran(again) == 0
-    assert scene.server.process.stop() == 0
-    refused = Process(scene.server.process.arguments, scene.server.folder, "refused")
+    assert site.record("report_newer_epoch")
+    assert site.ran(again) == 0
+    assert site.server.process.stop() == 0
+    refused = Process(site.server.process.arguments, site.server.folder, "refused")
     assert refused.popen.wait(30) == 5
     assert "epoch" in refused.log()

@@ -100,25 +100,25 @@ def test_a_server_is_set_up_with_a_token_from_a_file(tmp_path: Path, token_from:
 @pytest.mark.parametrize("around", ["{}\n", "{}\r\n", " {} ", "\n{}"])
 def test_white_space_around_what_comes_from_the_environment_means_nothing(here: Installation, around: str) -> None:
     access = here.access()
-    stranger = User(here.folder / "stranger", "x@example.com")
+    anonymous = User(here.folder / "stranger", "x@example.com")
     ca_file, fingerprint = here.folder / "server/data/ca.pem", here.server.facts["ca_fingerprint"]
     for trust in ({"OPSICLE_CA_FILE": str(ca_file)}, {"OPSICLE_CA_FINGERPRINT": fingerprint}):
         given = {"OPSICLE_SERVER": here.server.url, "OPSICLE_TOKEN": access.token, **trust}
-        done = fed(stranger, "", "whoami", **{name: around.format(value) for name, value in given.items()})
+        done = fed(anonymous, "", "whoami", **{name: around.format(value) for name, value in given.items()})
         assert "alice@example.com" in good(done)
 
 
 def test_an_api_token_comes_from_a_file_and_a_torn_one_is_said(here: Installation, tmp_path: Path) -> None:
     access = here.access()
-    stranger = User(tmp_path / "stranger", "x@example.com")
+    anonymous = User(tmp_path / "stranger", "x@example.com")
     given = {"OPSICLE_SERVER": here.server.url, "OPSICLE_CA_FILE": str(here.folder / "server/data/ca.pem")}
     (tmp_path / "token").write_text(f"{access.token}\n")
 
-    assert "alice@" in good(fed(stranger, "", "whoami", OPSICLE_TOKEN_FILE=str(tmp_path / "token"), **given))
-    torn = fed(stranger, "", "whoami", OPSICLE_TOKEN=f"{access.token[:9]} {access.token[9:]}", **given)
+    assert "alice@" in good(fed(anonymous, "", "whoami", OPSICLE_TOKEN_FILE=str(tmp_path / "token"), **given))
+    torn = fed(anonymous, "", "whoami", OPSICLE_TOKEN=f"{access.token[:9]} {access.token[9:]}", **given)
     assert torn.returncode == 3
     assert "white space" in torn.stderr
-    absent = fed(stranger, "", "whoami", OPSICLE_TOKEN_FILE=str(tmp_path / "nothing"), **given)
+    absent = fed(anonymous, "", "whoami", OPSICLE_TOKEN_FILE=str(tmp_path / "nothing"), **given)
     assert absent.returncode == 2
 
 

@@ -26,7 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def stranger(server: Server) -> Client:
+def anonymous(server: Server) -> Client:
     """Somebody who has not logged in."""
     return client_of(server)
 

@@ -19,9 +19,9 @@ def reaches_the_route(client: Client) -> bool:
     return answer.status == 400
 
 
-def test_the_cookie_is_bound_to_this_host_and_hidden_from_scripts(server: Server, stranger: Client) -> None:
+def test_the_cookie_is_bound_to_this_host_and_hidden_from_scripts(server: Server, anonymous: Client) -> None:
     body = {"email": "alice@example.com", "password": "correct horse battery staple", "kind": "browser"}
-    answer = stranger.post("/api/v1/login", body)
+    answer = anonymous.post("/api/v1/login", body)
 
     name, _, attributes = answer.headers["Set-Cookie"].partition("=")
     assert name == "__Host-opsicle"
@@ -55,22 +55,22 @@ def test_the_csrf_token_of_another_session_is_refused(server: Server, browser: C
     assert not reaches_the_route(browser)
 
 
-def test_another_site_cannot_log_a_browser_in(stranger: Client) -> None:
+def test_another_site_cannot_log_a_browser_in(anonymous: Client) -> None:
     body = {"email": "alice@example.com", "password": "correct horse battery staple", "kind": "browser"}
-    answer = stranger.post("/api/v1/login", body, Origin="https://evil.example")
+    answer = anonymous.post("/api/v1/login", body, Origin="https://evil.example")
 
     assert answer.status == 403
     assert "Set-Cookie" not in answer.headers
 
 
-def test_a_browsers_cookie_is_no_bearer_token(browser: Client, stranger: Client) -> None:
+def test_a_browsers_cookie_is_no_bearer_token(browser: Client, anonymous: Client) -> None:
     token = browser.headers["Cookie"].partition("=")[2]
-    assert stranger.get("/api/v1/whoami", Authorization=f"Bearer {token}").status == 401
+    assert anonymous.get("/api/v1/whoami", Authorization=f"Bearer {token}").status == 401
 
 
-def test_a_command_lines_token_is_no_cookie(alice: Client, stranger: Client) -> None:
+def test_a_command_lines_token_is_no_cookie(alice: Client, anonymous: Client) -> None:
     token = alice.headers["Authorization"].partition(" ")[2]
-    assert stranger.get("/api/v1/whoami", Cookie=f"__Host-opsicle={token}").status == 401
+    assert anonymous.get("/api/v1/whoami", Cookie=f"__Host-opsicle={token}").status == 401
 
 
 def test_a_cookie_without_the_prefix_is_not_looked_at(browser: Client) -> None:
@@ -86,8 +86,8 @@ def test_logging_out_ends_the_session_and_clears_the_cookie(browser: Client) -> 
     assert browser.get("/api/v1/whoami").status == 401
 
 
-def test_no_answer_allows_another_site_anything(stranger: Client) -> None:
-    preflight = stranger.send("OPTIONS", CHANGE, headers={"Origin": "https://evil.example"})
+def test_no_answer_allows_another_site_anything(anonymous: Client) -> None:
+    preflight = anonymous.send("OPTIONS", CHANGE, headers={"Origin": "https://evil.example"})
 
     assert preflight.status == 405
     assert not [name for name in preflight.headers if name.lower().startswith("access-control")]

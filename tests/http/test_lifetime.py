@@ -185,8 +185,8 @@ def test_stopping_ends_event_streams_and_idle_connections_at_once(own: Server) -
 
 
 def test_clients_that_never_finish_cannot_keep_it_from_stopping(own: Server) -> None:
-    stranger = client_of(own.start())
-    crowd = [slow_client(stranger, kind) for kind in ("silent", "head", "handshake")]
+    anonymous = client_of(own.start())
+    crowd = [slow_client(anonymous, kind) for kind in ("silent", "head", "handshake")]
     began = time.monotonic()
     assert own.process.stop() == 0
     assert time.monotonic() - began < 5

@@ -20,8 +20,8 @@ from tests.product import Server
 
 
 @pytest.fixture(scope="module")
-def document(stranger: Client) -> Any:
-    return stranger.get("/api/openapi.json").json
+def document(anonymous: Client) -> Any:
+    return anonymous.get("/api/openapi.json").json
 
 
 def operations(document: Any) -> Iterator[tuple[str, str, Any]]:
@@ -54,10 +54,10 @@ def test_every_reference_leads_somewhere(document: Any) -> None:
     assert {"Automation", "AutomationSummary", "Me", "ProblemDocument"} <= names
 
 
-def test_what_the_document_calls_public_is_and_nothing_else(document: Any, stranger: Client) -> None:
+def test_what_the_document_calls_public_is_and_nothing_else(document: Any, anonymous: Client) -> None:
     for method, path, operation in operations(document):
         if method == "get" and path != "/metrics":
-            status = stranger.get(re.sub(r"{[a-z_]+}", "x", path)).status
+            status = anonymous.get(re.sub(r"{[a-z_]+}", "x", path)).status
             assert (status == 401) == bool(operation["security"]), (path, status)
 
 

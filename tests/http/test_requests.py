@@ -8,13 +8,13 @@ from tests.http.client import Client
 from tests.product import Server
 
 
-def test_the_server_says_that_it_lives_and_is_ready(stranger: Client) -> None:
-    assert stranger.get("/healthz").json == {"status": "ok"}
-    assert stranger.get("/readyz").json == {"status": "ok"}
+def test_the_server_says_that_it_lives_and_is_ready(anonymous: Client) -> None:
+    assert anonymous.get("/healthz").json == {"status": "ok"}
+    assert anonymous.get("/readyz").json == {"status": "ok"}
 
 
-def test_an_unknown_path_of_the_api_is_a_problem_document(stranger: Client) -> None:
-    answer = stranger.get("/api/v1/nothing")
+def test_an_unknown_path_of_the_api_is_a_problem_document(anonymous: Client) -> None:
+    answer = anonymous.get("/api/v1/nothing")
 
     assert answer.status == 404
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -24,16 +24,16 @@ def test_an_unknown_path_of_the_api_is_a_problem_document(stranger: Client) -> N
     assert answer.json["hint"]
 
 
-def test_a_wrong_method_is_refused_and_the_right_ones_are_named(stranger: Client) -> None:
-    answer = stranger.send("PUT", "/api/v1/whoami")
+def test_a_wrong_method_is_refused_and_the_right_ones_are_named(anonymous: Client) -> None:
+    answer = anonymous.send("PUT", "/api/v1/whoami")
 
     assert answer.status == 405
     assert "GET" in answer.headers["Allow"]
     assert answer.json["code"] == "method_not_allowed"
 
 
-def test_nobody_is_logged_in_without_proof(stranger: Client) -> None:
-    answer = stranger.get("/api/v1/whoami")
+def test_nobody_is_logged_in_without_proof(anonymous: Client) -> None:
+    answer = anonymous.get("/api/v1/whoami")
 
     assert answer.status == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -41,14 +41,14 @@ def test_nobody_is_logged_in_without_proof(stranger: Client) -> None:
 
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Bearer nonsense", "Basic YWxpY2U6cGFzcw==", "opsu_x"])
-def test_a_malformed_authorization_is_refused(stranger: Client, header: str) -> None:
-    assert stranger.get("/api/v1/whoami", Authorization=header).status == 401
+def test_a_malformed_authorization_is_refused(anonymous: Client, header: str) -> None:
+    assert anonymous.get("/api/v1/whoami", Authorization=header).status == 401
 
 
-def test_a_token_in_the_query_is_no_login(alice: Client, stranger: Client) -> None:
+def test_a_token_in_the_query_is_no_login(alice: Client, anonymous: Client) -> None:
     token = alice.headers["Authorization"].partition(" ")[2]
 
-    assert stranger.get(f"/api/v1/whoami?token={token}").status == 401
+    assert anonymous.get(f"/api/v1/whoami?token={token}").status == 401
 
 
 def test_the_token_of_the_command_line_logs_in(alice: Client) -> None:
@@ -87,9 +87,9 @@ def test_a_form_is_no_body_so_that_no_other_site_can_send_one(alice: Client, kin
     assert "application/json" in answer.json["hint"]
 
 
-def test_a_body_longer_than_the_route_takes_is_refused(alice: Client, stranger: Client) -> None:
+def test_a_body_longer_than_the_route_takes_is_refused(alice: Client, anonymous: Client) -> None:
     template = alice.post("/api/v1/templates/validate", {"source": "x" * (4 * 1024 * 1024)})
-    login = stranger.post("/api/v1/login", {"email": "x" * 20_000, "password": "x"})
+    login = anonymous.post("/api/v1/login", {"email": "x" * 20_000, "password": "x"})
 
     assert template.status == 413
     assert template.json["code"] == "too_large"
@@ -109,20 +109,20 @@ def test_a_path_that_is_no_text_is_refused(alice: Client, path: str) -> None:
     assert alice.get(path).status == 400
 
 
-def test_head_answers_like_get_without_the_body(stranger: Client) -> None:
-    get, head = stranger.get("/healthz"), stranger.send("HEAD", "/healthz")
+def test_head_answers_like_get_without_the_body(anonymous: Client) -> None:
+    get, head = anonymous.get("/healthz"), anonymous.send("HEAD", "/healthz")
 
     assert head.status == 200
     assert head.content == b""
     assert head.headers["Content-Length"] == get.headers["Content-Length"]
 
 
-def test_every_answer_carries_the_security_headers(stranger: Client, alice: Client) -> None:
+def test_every_answer_carries_the_security_headers(anonymous: Client, alice: Client) -> None:
     answers = [
-        stranger.get("/"),
-        stranger.get("/api/v1/nothing"),
-        stranger.get("/healthz"),
-        stranger.send("DELETE", "/healthz"),
+        anonymous.get("/"),
+        anonymous.get("/api/v1/nothing"),
+        anonymous.get("/healthz"),
+        anonymous.send("DELETE", "/healthz"),
         alice.get("/api/v1/whoami"),
     ]
     for answer in answers:
@@ -137,8 +137,8 @@ def test_every_answer_carries_the_security_headers(stranger: Client, alice: Clie
 @pytest.mark.parametrize(
     ("host", "is_ours"), [("ops.example.com", True), ("ops.example.com:8443", False), ("localhost", False)]
 )
-def test_https_is_demanded_of_a_host_that_is_ours_alone(stranger: Client, host: str, is_ours: bool) -> None:
-    assert ("Strict-Transport-Security" in stranger.get("/", Host=host).headers) is is_ours
+def test_https_is_demanded_of_a_host_that_is_ours_alone(anonymous: Client, host: str, is_ours: bool) -> None:
+    assert ("Strict-Transport-Security" in anonymous.get("/", Host=host).headers) is is_ours
 
 
 def test_answers_of_the_api_are_not_kept_by_anyone(alice: Client) -> None:
@@ -167,8 +167,8 @@ def test_the_log_has_a_line_for_a_request_that_failed_but_no_query_and_no_token(
     assert "31415926" not in log
 
 
-def test_the_metrics_count_requests_by_route(alice: Client, stranger: Client) -> None:
-    stranger.get("/readyz")
+def test_the_metrics_count_requests_by_route(alice: Client, anonymous: Client) -> None:
+    anonymous.get("/readyz")
 
     text = alice.get("/metrics").content.decode()
     assert 'opsicle_requests_total{method="GET",route="health.readyz",status="200"}' in text
@@ -177,8 +177,8 @@ def test_the_metrics_count_requests_by_route(alice: Client, stranger: Client) ->
     assert "# TYPE opsicle_open_automations gauge" in text
 
 
-def test_the_ca_is_there_for_clients_to_compare_and_trust(server: Server, stranger: Client) -> None:
-    answer = stranger.get("/api/v1/ca")
+def test_the_ca_is_there_for_clients_to_compare_and_trust(server: Server, anonymous: Client) -> None:
+    answer = anonymous.get("/api/v1/ca")
 
     assert answer.content.startswith(b"-----BEGIN CERTIFICATE-----")
     assert answer.content == (server.folder / "data/ca.pem").read_bytes()

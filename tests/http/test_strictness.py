@@ -107,8 +107,8 @@ def is_refused(answer: bytes) -> bool:
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_a_request_that_is_not_plain_is_refused_and_the_connection_closed(stranger: Client, name: str) -> None:
-    assert is_refused(stranger.raw(MALFORMED[name] + b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"))
+def test_a_request_that_is_not_plain_is_refused_and_the_connection_closed(anonymous: Client, name: str) -> None:
+    assert is_refused(anonymous.raw(MALFORMED[name] + b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"))
 
 
 def test_the_workers_listener_is_as_strict(worker_client: Client) -> None:
@@ -117,85 +117,87 @@ def test_the_workers_listener_is_as_strict(worker_client: Client) -> None:
 
 
 @pytest.mark.parametrize("chunks", BAD_CHUNKS)
-def test_a_malformed_chunk_is_refused_and_the_connection_closed(stranger: Client, chunks: bytes) -> None:
-    answer = stranger.raw(POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+def test_a_malformed_chunk_is_refused_and_the_connection_closed(anonymous: Client, chunks: bytes) -> None:
+    answer = anonymous.raw(POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
 
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
-def test_the_problem_says_what_was_wrong(stranger: Client) -> None:
-    assert b"a field of the request's head is malformed" in stranger.raw(MALFORMED["a folded field"])
+def test_the_problem_says_what_was_wrong(anonymous: Client) -> None:
+    assert b"a field of the request's head is malformed" in anonymous.raw(MALFORMED["a folded field"])
 
 
-def test_chunks_are_put_together(stranger: Client) -> None:
+def test_chunks_are_put_together(anonymous: Client) -> None:
     chunks = b'5\r\n{"ema\r\n00000A\r\nil":"a@b",\r\n11\r\n"password":"pass"\r\n1\r\n}\r\n0\r\n\r\n'
-    answer = stranger.raw(POST + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + chunks)
+    answer = anonymous.raw(POST + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + chunks)
 
     assert answer.startswith(b"HTTP/1.1 401 "), answer
 
 
-def test_a_head_that_is_too_long_is_refused(stranger: Client) -> None:
+def test_a_head_that_is_too_long_is_refused(anonymous: Client) -> None:
     for padding in (b"X: " + b"y" * 20_000 + b"\r\n", b"X: " + b"y" * 100_000):
-        assert stranger.raw(b"GET / HTTP/1.1\r\n" + HOST + padding).startswith(b"HTTP/1.1 413 ")
+        assert anonymous.raw(b"GET / HTTP/1.1\r\n" + HOST + padding).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_body_that_is_announced_too_long_is_refused_unread(stranger: Client) -> None:
-    answer = stranger.raw(POST + b"Content-Length: 99999999999\r\n\r\n")
+def test_a_body_that_is_announced_too_long_is_refused_unread(anonymous: Client) -> None:
+    answer = anonymous.raw(POST + b"Content-Length: 99999999999\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_body_in_chunks_without_end_is_refused(stranger: Client) -> None:
+def test_a_body_in_chunks_without_end_is_refused(anonymous: Client) -> None:
     chunk = b"1000\r\n" + b" " * 0x1000 + b"\r\n"
-    answer = stranger.raw(POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 5)
+    answer = anonymous.raw(POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 5)
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-def test_two_requests_in_one_packet_get_two_answers(stranger: Client) -> None:
+def test_two_requests_in_one_packet_get_two_answers(anonymous: Client) -> None:
     request = b"GET /healthz HTTP/1.1\r\n" + HOST
-    answer = stranger.raw(request + b"\r\n" + request + b"Connection: close\r\n\r\n")
+    answer = anonymous.raw(request + b"\r\n" + request + b"Connection: close\r\n\r\n")
     assert answer.count(b"HTTP/1.1 200 OK") == 2
 
 
-def test_the_second_request_waits_for_the_whole_body_of_the_first(stranger: Client) -> None:
+def test_the_second_request_waits_for_the_whole_body_of_the_first(anonymous: Client) -> None:
     inner = b"GET /readyz HTTP/1.1\r\n" + HOST + b"\r\n"
     outer = b"POST /healthz HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % len(inner)
-    answer = stranger.raw(outer + inner + b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+    answer = anonymous.raw(outer + inner + b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
 
     assert answer.count(b"HTTP/1.1 ") == 2
     assert answer.startswith(b"HTTP/1.1 405 ")
 
 
-def test_http_1_0_is_served_as_proxies_speak_it(stranger: Client) -> None:
-    answer = stranger.raw(b"GET /healthz HTTP/1.0\r\n\r\n")
+def test_http_1_0_is_served_as_proxies_speak_it(anonymous: Client) -> None:
+    answer = anonymous.raw(b"GET /healthz HTTP/1.0\r\n\r\n")
 
     assert answer.startswith(b"HTTP/1.1 200 OK")
     assert b"Connection: close" in answer
     assert b"Transfer-Encoding" not in answer
 
 
-def test_a_client_that_waits_for_permission_to_send_its_body_gets_it(stranger: Client) -> None:
+def test_a_client_that_waits_for_permission_to_send_its_body_gets_it(anonymous: Client) -> None:
     body = b'{"email": "a@b", "password": "x"}'
-    with stranger.socket() as sock:
+    with anonymous.socket() as sock:
         sock.sendall(POST + b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body))
         assert sock.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(body)
         assert read_all(sock).startswith(b"HTTP/1.1 401 ")
 
 
-def test_a_client_that_asks_to_send_too_much_is_told_before_it_does(stranger: Client) -> None:
-    answer = stranger.raw(POST + b"Expect: 100-continue\r\nContent-Length: 9999999\r\n\r\n")
+def test_a_client_that_asks_to_send_too_much_is_told_before_it_does(anonymous: Client) -> None:
+    answer = anonymous.raw(POST + b"Expect: 100-continue\r\nContent-Length: 9999999\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_field_with_an_underscore_cannot_pose_as_another(stranger: Client) -> None:
-    answer = stranger.raw(b"POST /api/v1/login HTTP/1.1\r\n" + HOST + b"Content_Length: 2\r\nConnection: close\r\n\r\n")
+def test_a_field_with_an_underscore_cannot_pose_as_another(anonymous: Client) -> None:
+    answer = anonymous.raw(
+        b"POST /api/v1/login HTTP/1.1\r\n" + HOST + b"Content_Length: 2\r\nConnection: close\r\n\r\n"
+    )
     assert answer.startswith(b"HTTP/1.1 400 "), answer
     assert b"of a kind that we do not take" in answer
 
 
-def test_slow_clients_are_cut_off_and_keep_nobody_waiting(stranger: Client, alice: Client) -> None:
-    crowd = [slow_client(stranger, kind) for kind in ("silent", "head", "handshake", "body") for _ in range(125)]
+def test_slow_clients_are_cut_off_and_keep_nobody_waiting(anonymous: Client, alice: Client) -> None:
+    crowd = [slow_client(anonymous, kind) for kind in ("silent", "head", "handshake", "body") for _ in range(125)]
     connection = alice.connect()
     ends_at = time.monotonic() + HEAD_SECONDS + 1
     took = []

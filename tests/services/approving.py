@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.server.access.actor import Actor, SystemActor
 from opsicle.server.store import audit, memberships, notices
 from opsicle.wire.approval_api import Approval, DecisionRequest
@@ -44,8 +44,13 @@ class Office:
 
     def __post_init__(self) -> None:
         self.org_id = self.core.org("acme")
-        roles = {"alice": Role.OPERATOR, "bob": Role.MANAGER, "carol": Role.ADMIN, "dave": Role.APPROVER}
-        for name, role in (roles | {"mallory": Role.MEMBER, "rita": Role.REPORTER}).items():
+        roles = {
+            "alice": BuiltInRole.OPERATOR,
+            "bob": BuiltInRole.MANAGER,
+            "carol": BuiltInRole.ADMIN,
+            "dave": BuiltInRole.APPROVER,
+        }
+        for name, role in (roles | {"mallory": BuiltInRole.MEMBER, "rita": BuiltInRole.REPORTER}).items():
             self.people[name] = self.core.person(self.org_id, name, role)
         self.change("alice", manager_id=self.people["bob"].user_id)
 

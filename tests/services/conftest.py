@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.server.access.actor import Actor
 from tests.services.core import Core
 
@@ -19,6 +19,6 @@ def core(tmp_path: Path) -> Iterator[Core]:
 
 @pytest.fixture
 def alice(core: Core) -> Actor:
-    alice = core.person(core.org("acme"), "alice", Role.OPERATOR)
+    alice = core.person(core.org("acme"), "alice", BuiltInRole.OPERATOR)
     core.push(alice)
     return alice

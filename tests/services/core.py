@@ -8,7 +8,7 @@ from pathlib import Path
 import gevent
 import msgspec
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.domain.manifest_formats import SPOKEN
 from opsicle.domain.rights import rights_of_role
 from opsicle.domain.template_parser import parse_template
@@ -22,7 +22,7 @@ from opsicle.security.order_key import OrderKey
 from opsicle.security.sealing import Seal
 from opsicle.server import assembly
 from opsicle.server.access.actor import Actor, WorkerActor
-from opsicle.server.audit.remarks import Remarks
+from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store import memberships, orgs, templates, users, workers
 from opsicle.server.store.database import Database
@@ -68,7 +68,7 @@ class Core:
 
     def __post_init__(self) -> None:
         self.database = open_database(self.folder, "opsicle.db", "migrations")
-        remarks = Remarks(self.database, self.clock)
+        remarks = ServerRemarks(self.database, self.clock)
         self.logs_database = LogDatabase.open(self.folder / "logs.db", _raise, self.clock.now, remarks.note_lost_logs)
         core = assembly.Core(
             self.database,
@@ -83,8 +83,8 @@ class Core:
             remarks,
         )
         services = self.services = assembly.Services(core)
-        self.bindings, self.fleet, self.leases = services.bindings, services.fleet, services.leases
-        self.signals, self.following = services.signals, services.following
+        self.bindings, self.fleet, self.lease_store = services.bindings, services.fleet, services.lease_store
+        self.pubsub, self.live_streams = services.pubsub, services.live_streams
         self.apps, self.step_up, self.policies = services.apps, services.step_up, services.policies
         self.job_logs, self.jobs, self.dispatch = services.job_logs, services.jobs, services.dispatch
         self.automations, self.approvals = services.automations, services.approvals
@@ -105,7 +105,7 @@ class Core:
         self.database.write(lambda db: orgs.insert(db, orgs.OrgRow(org_id, code, code), self.clock.now()))
         return org_id
 
-    def person(self, org_id: str, name: str, role: Role) -> Actor:
+    def person(self, org_id: str, name: str, role: BuiltInRole) -> Actor:
         now, user_id = self.clock.now(), new_id(self.clock.now())
         user = users.UserRow(user_id, f"{name}@example.com", name, "-")
         member = memberships.MemberRow(user_id, user.email, name, role, None, None, False, now)

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import NotAllowed, OpsicleError
 from opsicle.kit.ids import new_id
 from opsicle.server.store import account_owners, audit, channels, chat_links, groups, roles
@@ -63,7 +63,7 @@ class Walk:
 
     def _furnish(self) -> None:
         office, core = self.office, self.office.core
-        office.people[ROBOT] = core.person(office.org_id, ROBOT, Role.MEMBER)
+        office.people[ROBOT] = core.person(office.org_id, ROBOT, BuiltInRole.MEMBER)
         owner_id, robot_id = office.people[OWNER].user_id, office.people[ROBOT].user_id
         office.tamper("UPDATE memberships SET owner_id = :owner_id WHERE user_id = :id", owner_id=owner_id, id=robot_id)
         owner = OwnerRow(robot_id, 0, owner_id)

@@ -8,9 +8,9 @@ from pathlib import Path
 import gevent
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from opsicle.server.store.approvals import Filter
+from opsicle.server.store.approvals import ApprovalFilter
 from opsicle.wire.user_api import Automation
 from tests.services.approving import MANAGER, Office, template_source
 from tests.services.core import HELLO, Core
@@ -69,7 +69,7 @@ def test_nobody_approves_their_own_unless_the_policy_says_so(office: Office) -> 
 
 
 def test_an_approval_of_another_org_looks_absent(office: Office, asked: Automation) -> None:
-    gina = office.core.person(office.core.org("globex"), "gina", Role.ADMIN)
+    gina = office.core.person(office.core.org("globex"), "gina", BuiltInRole.ADMIN)
     for call in (office.core.approvals.get, office.core.approvals.withdraw):
         with pytest.raises(NotFound):
             call(gina, asked.approval_id or "")
@@ -77,7 +77,7 @@ def test_an_approval_of_another_org_looks_absent(office: Office, asked: Automati
     for decide in (office.approve, office.reject):
         with pytest.raises(NotFound):
             decide("gina", asked)
-    assert office.core.approvals.list_newest(gina, Filter(), "", 9).items == []
+    assert office.core.approvals.list_newest(gina, ApprovalFilter(), "", 9).items == []
 
 
 def test_a_double_click_counts_once(office: Office) -> None:
@@ -139,7 +139,7 @@ def test_a_gate_that_nobody_can_pass_is_an_error_at_once(office: Office, gates: 
     office.policy(gates)
     with pytest.raises(Conflict, match=why):
         office.ask()
-    assert office.core.approvals.list_newest(office.people["alice"], Filter(), "", 9).items == []
+    assert office.core.approvals.list_newest(office.people["alice"], ApprovalFilter(), "", 9).items == []
 
 
 def test_without_a_manager_the_trigger_says_so(office: Office) -> None:
@@ -244,10 +244,10 @@ def test_an_approval_that_is_stored_as_given_without_a_decision_lets_nothing_run
 
 LOSSES = {
     "the approver is disabled": ("bob", {"is_disabled": True}, "needs 1 who agree and may"),
-    "the approver may decide no more": ("bob", {"role": Role.REPORTER}, "needs 1 who agree and may"),
+    "the approver may decide no more": ("bob", {"role": BuiltInRole.REPORTER}, "needs 1 who agree and may"),
     "the approver is the manager no more": ("alice", {"manager_id": None}, "needs 1 who agree and may"),
     "the requester is disabled": ("alice", {"is_disabled": True}, "no longer a member"),
-    "the requester may run no more": ("alice", {"role": Role.REPORTER}, "may no longer run"),
+    "the requester may run no more": ("alice", {"role": BuiltInRole.REPORTER}, "may no longer run"),
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.server.automations.live_streams import Position, Shown
 from opsicle.server.store import groups, memberships
 from opsicle.wire.user_api import Automation
@@ -81,7 +81,7 @@ LOSSES: dict[str, tuple[str, Callable[[Office], None], Callable[[Office], None] 
     ),
     "the one who is named may decide no more": (
         USERS,
-        lambda office: office.change("dave", role=Role.REPORTER),
+        lambda office: office.change("dave", role=BuiltInRole.REPORTER),
         None,
     ),
     "a rule keeps them from deciding": (
@@ -124,7 +124,7 @@ def test_it_says_at_once_that_nobody_can_pass_the_gate_and_back(
 def test_who_follows_hears_of_it(office: Office) -> None:
     office.policy()
     asked = office.ask()
-    events = office.core.following.automation(office.people["alice"], asked.id, Position())
+    events = office.core.live_streams.automation(office.people["alice"], asked.id, Position())
     assert "boss: 1 of bob" in _reason(next(events))
     office.change("bob", is_disabled=True)
     office.core.approvals.keep_time()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, LeaseLost, NotAllowed, NotFound
 from opsicle.server.access.actor import Actor
-from opsicle.server.store.automations import Filter
+from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.user_api import RunRequest
 from tests.services.core import HELLO, Core
 
@@ -27,7 +27,7 @@ def test_a_template_that_asks_for_approval_never_runs_unapproved(core: Core, ali
     core.push(alice, asks)
     with pytest.raises(Conflict, match="policy p"):
         core.run(alice, "careful")
-    assert core.automations.list_newest(alice, Filter(), "", 10).items == []
+    assert core.automations.list_newest(alice, AutomationFilter(), "", 10).items == []
 
 
 def test_a_rerun_is_a_new_automation_that_names_the_old_one(core: Core, alice: Actor) -> None:
@@ -38,7 +38,7 @@ def test_a_rerun_is_a_new_automation_that_names_the_old_one(core: Core, alice: A
 
 
 def test_an_automation_of_another_org_looks_absent(core: Core, alice: Actor) -> None:
-    mallory = core.person(core.org("globex"), "mallory", Role.ADMIN)
+    mallory = core.person(core.org("globex"), "mallory", BuiltInRole.ADMIN)
     automation = core.run(alice)
     for call in (core.automations.get, core.automations.cancel, core.automations.rerun, core.automations.newest_job):
         with pytest.raises(NotFound):
@@ -56,7 +56,7 @@ def test_what_is_over_cannot_be_cancelled(core: Core, alice: Actor) -> None:
 
 
 def test_a_member_cancels_only_what_is_theirs_and_an_operator_anything(core: Core, alice: Actor) -> None:
-    mallory = core.person(alice.org_id, "mallory", Role.MEMBER)
+    mallory = core.person(alice.org_id, "mallory", BuiltInRole.MEMBER)
     hers, his = core.run(alice), core.run(mallory)
     with pytest.raises(NotAllowed):
         core.automations.cancel(mallory, hers.id)

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from opsicle.domain.manifests import Order
+from opsicle.domain.manifests import WorkOrder
 from opsicle.kit.clock import SETTLING_SECONDS, SteadyClock
 from tests.services.approving import Office, template_source
 from tests.services.clocks import HandClock
@@ -68,5 +68,5 @@ def test_an_order_has_the_time_that_workers_have(office: Office, machine: HandCl
 
     (work,) = office.core.worker(office.org_id, "one").poll().work
 
-    order = msgspec.json.decode(work.order, type=Order)
+    order = msgspec.json.decode(work.order, type=WorkOrder)
     assert abs(order.issued_at - right) < timedelta(seconds=1)

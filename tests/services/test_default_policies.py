@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
 from opsicle.server.templates.service import Templates
 from opsicle.wire.user_api import RunRequest
@@ -26,7 +26,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 def service_account(office: Office, owner: str = "alice") -> str:
     """A service account of somebody; its name among the people."""
     name = f"{owner}s-bot"
-    office.people[name] = office.core.person(office.org_id, name, Role.OPERATOR)
+    office.people[name] = office.core.person(office.org_id, name, BuiltInRole.OPERATOR)
     office.tamper(
         "UPDATE memberships SET owner_id = :owner WHERE user_id = :bot",
         owner=office.people[owner].user_id,

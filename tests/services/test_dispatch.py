@@ -75,9 +75,9 @@ def test_work_left_by_one_worker_wakes_the_next(core: Core, alice: Actor) -> Non
 
 
 def test_another_orgs_worker_gets_nothing(core: Core, alice: Actor) -> None:
-    stranger = core.worker(core.org("globex"), "w1")
+    anonymous = core.worker(core.org("globex"), "w1")
     core.run(alice)
-    assert stranger.poll().work == ()
+    assert anonymous.poll().work == ()
 
 
 def test_only_a_worker_with_the_labels_gets_the_work_and_the_reason_says_so(core: Core, alice: Actor) -> None:

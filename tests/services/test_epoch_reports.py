@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opsicle.domain.manifests import Order, canonical
+from opsicle.domain.manifests import WorkOrder, canonical
 from opsicle.security.order_key import OrderKey
 from opsicle.server.access.actor import Actor
 from opsicle.server.dispatch.epoch_reports import OLDER_COPY, EpochReports
@@ -30,7 +30,7 @@ def reports(core: Core, hold: Hold) -> EpochReports:
 def proof(core: Core, epoch: int, epoch_id: str, key: OrderKey | None = None) -> SignedOrder:
     now = core.clock.now()
     order = canonical(
-        Order(
+        WorkOrder(
             org_id="o",
             worker_id="w",
             automation_id="a",
@@ -48,7 +48,7 @@ def proof(core: Core, epoch: int, epoch_id: str, key: OrderKey | None = None) ->
 
 
 def verbs(core: Core, org_id: str | None) -> list[str]:
-    rows = core.database.read(lambda db: audit.list_entries(db, org_id or "", audit.Filter(), 10**9, 100))
+    rows = core.database.read(lambda db: audit.list_entries(db, org_id or "", audit.AuditFilter(), 10**9, 100))
     return [row.verb for row in rows]
 
 
@@ -67,11 +67,11 @@ def test_an_order_of_a_later_epoch_holds_the_queue(
 
 def test_nothing_else_does(core: Core, alice: Actor, hold: Hold, reports: EpochReports) -> None:
     worker = core.worker(alice.org_id, "one")
-    stranger = OrderKey.create()
+    anonymous = OrderKey.create()
     for lie in (
         proof(core, 1, "earlier"),
         proof(core, 2, "mine"),
-        proof(core, 3, "later", stranger),
+        proof(core, 3, "later", anonymous),
         SignedOrder(b"{", core.order_key.sign(b"{")),
         SignedOrder(b"\xff", core.order_key.sign(b"\xff")),
     ):

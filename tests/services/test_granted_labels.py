@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
 from opsicle.server.access.actor import Actor
 from opsicle.server.workers.service import Workers
@@ -105,7 +105,7 @@ def test_a_worker_too_old_to_hear_of_granted_labels_is_not_handed_what_it_would_
 def test_labels_are_granted_by_those_who_manage_workers_and_stand_in_the_record(
     core: Core, alice: Actor, workers: Workers
 ) -> None:
-    bob = core.person(alice.org_id, "bob", Role.MEMBER)
+    bob = core.person(alice.org_id, "bob", BuiltInRole.MEMBER)
     core.worker(alice.org_id, "w1", site="ams")
     with pytest.raises(NotAllowed):
         workers.grant_labels(bob, "w1", UpdateWorkerRequest(labels={}))

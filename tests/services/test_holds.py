@@ -6,7 +6,7 @@ import pytest
 
 from opsicle.domain.errors import Conflict
 from opsicle.server.access.actor import Actor
-from opsicle.server.dispatch.order_signer import Orders
+from opsicle.server.dispatch.order_signer import OrderSigner
 from opsicle.server.store import epochs
 from opsicle.server.store.epochs import Epoch
 from opsicle.server.workers.holds import Hold
@@ -65,7 +65,7 @@ def test_no_fence_of_an_earlier_epoch_comes_again(core: Core, alice: Actor) -> N
     worker.held.clear()
     core.clock.advance(31)
     core.jobs.expire()
-    orders: Orders = core.dispatch._leasing._work_orders._orders
+    orders: OrderSigner = core.dispatch._lease_service._work_builder._orders
     orders.epoch = Epoch(3, "abc")
 
     (work,) = worker.poll().work

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict
 from opsicle.server.access.actor import Actor
 from opsicle.wire.jobs import CommandReport, Outcome, PhaseReport
@@ -17,7 +17,7 @@ REQUEUE = HELLO.replace("  template:", "  onWorkerLost: requeue\n  template:")
 
 @pytest.fixture
 def alice(core: Core) -> Actor:
-    alice = core.person(core.org("acme"), "alice", Role.OPERATOR)
+    alice = core.person(core.org("acme"), "alice", BuiltInRole.OPERATOR)
     core.push(alice)
     return alice
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, LeaseLost
 from opsicle.domain.manifest_formats import SPOKEN
-from opsicle.domain.manifests import Manifest, Order, canonical, commitment, digest
+from opsicle.domain.manifests import Manifest, WorkOrder, canonical, commitment, digest
 from opsicle.server.access.actor import Actor
 from opsicle.server.store.audit import Entry
 from opsicle.server.store.rows import fetch_all
@@ -55,7 +55,7 @@ def test_work_brings_its_manifest_and_an_order_signed_for_this_worker_and_lease(
     (work,) = worker.poll().work
     assert core.order_key.public.has_signed(work.order, work.signature)
     order, manifest = (
-        msgspec.json.decode(work.order, type=Order),
+        msgspec.json.decode(work.order, type=WorkOrder),
         msgspec.json.decode(work.manifest, type=Manifest),
     )
     assert (canonical(order), canonical(manifest)) == (work.order, work.manifest)
@@ -81,7 +81,7 @@ def test_work_is_ordered_in_the_newest_format_that_the_worker_reads(
     core.run(alice)
     (work,) = worker.poll().work
     order, manifest = (
-        msgspec.json.decode(work.order, type=Order),
+        msgspec.json.decode(work.order, type=WorkOrder),
         msgspec.json.decode(work.manifest, type=Manifest),
     )
     assert (order.format, manifest.format) == (expected, expected)
@@ -90,10 +90,10 @@ def test_work_is_ordered_in_the_newest_format_that_the_worker_reads(
 
 
 def test_a_worker_that_reads_no_format_of_ours_gets_nothing_and_holds_nothing_up(core: Core, alice: Actor) -> None:
-    stranger, worker = core.worker(alice.org_id, "stranger"), core.worker(alice.org_id, "w")
-    stranger.formats = (98, 99)
+    anonymous, worker = core.worker(alice.org_id, "stranger"), core.worker(alice.org_id, "w")
+    anonymous.formats = (98, 99)
     automation = core.run(alice)
-    assert stranger.poll().work == ()
+    assert anonymous.poll().work == ()
     assert core.state(alice, automation) == "queued"
     assert [work.automation_id for work in worker.poll().work] == [automation.id]
 
@@ -109,7 +109,7 @@ def test_every_lease_has_an_order_of_its_own_for_the_same_manifest(core: Core, a
     worker.held.clear()
     (second,) = worker.poll().work
     assert (first.manifest, first.fence + 1) == (second.manifest, second.fence)
-    one, two = (msgspec.json.decode(work.order, type=Order) for work in (first, second))
+    one, two = (msgspec.json.decode(work.order, type=WorkOrder) for work in (first, second))
     assert (one.nonce, one.job_id) != (two.nonce, two.job_id)
     assert one.manifest_digest == two.manifest_digest
 
@@ -170,7 +170,7 @@ ALTERATIONS = {
 def test_what_was_altered_in_the_database_does_not_run_and_says_why(
     core: Core, alice: Actor, statements: list[str], is_known: bool
 ) -> None:
-    core.person(alice.org_id, "bob", Role.MEMBER)
+    core.person(alice.org_id, "bob", BuiltInRole.MEMBER)
     worker = core.worker(alice.org_id, "w", slots=3)
     if is_known:
         core.run(alice)

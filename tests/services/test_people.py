@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from opsicle.domain.access import Action, Role
-from opsicle.domain.approvers import Asker, Person
+from opsicle.domain.access import Action, BuiltInRole
+from opsicle.domain.approvers import ApprovalRequester, ApproverPerson
 from opsicle.domain.errors import NotAllowed
 from opsicle.domain.policies import Policy
 from opsicle.domain.rights import Rights
@@ -19,7 +19,7 @@ from opsicle.domain.template_parser import parse_policy, parse_template
 from opsicle.kit.ids import new_id
 from opsicle.server.access.principals import NOW
 from opsicle.server.access.rights import Rulebook, rights_of
-from opsicle.server.approvals.approvers import Roster, asker_of
+from opsicle.server.approvals.approvers import ApproverDirectory, asker_of
 from opsicle.server.approvals.cases import load
 from opsicle.server.store import approvals, groups, memberships, roles, users
 from opsicle.server.store.groups import GroupRow
@@ -82,12 +82,12 @@ def policy(gates: str) -> Policy:
     return parse_policy(policy_source(gates).encode()).policy
 
 
-def seen(office: Office, gates: str, asker: str = "alice") -> dict[str, Person]:
+def seen(office: Office, gates: str, requester: str = "alice") -> dict[str, ApproverPerson]:
     """Whom the engine sees for an asker, by name."""
 
-    def query(db: Any) -> dict[str, Person]:
-        asked = asker_of(db, office.org_id, office.people[asker].user_id, NOW)
-        return Roster(db, office.org_id).people(policy(gates), TEMPLATE, asked)
+    def query(db: Any) -> dict[str, ApproverPerson]:
+        asked = asker_of(db, office.org_id, office.people[requester].user_id, NOW)
+        return ApproverDirectory(db, office.org_id).people(policy(gates), TEMPLATE, asked)
 
     return {person.name: person for person in office.core.database.read(query).values()}
 
@@ -143,7 +143,7 @@ def test_whoever_a_gate_can_name_is_seen_and_who_asked_and_nobody_else(office: O
         Member("robot", "approver", owner="alice"),
         Member("other-robot", "approver", owner="dave"),
     )
-    office.core.person(office.core.org("globex"), "greta", Role.APPROVER)
+    office.core.person(office.core.org("globex"), "greta", BuiltInRole.APPROVER)
     assert set(seen(office, EVERY_WAY)) == {"alice", "robot", "bob", "rita", "carol", "sam", "audit"}
     assert set(seen(office, MANAGER)) == {"alice", "robot", "bob"}
     assert set(seen(office, MANAGER, "mallory")) == {"mallory"}
@@ -160,9 +160,9 @@ def test_whoever_may_not_see_the_template_does_not_decide_on_what_runs_it(office
     other = msgspec.structs.replace(TEMPLATE, name="other")
 
     def query(db: Any) -> list[tuple[bool, bool]]:
-        asker = asker_of(db, office.org_id, office.people["alice"].user_id, NOW)
-        roster = Roster(db, office.org_id)
-        both = [roster.people(policy(EVERY_WAY), template, asker) for template in (TEMPLATE, other)]
+        requester = asker_of(db, office.org_id, office.people["alice"].user_id, NOW)
+        directory = ApproverDirectory(db, office.org_id)
+        both = [directory.people(policy(EVERY_WAY), template, requester) for template in (TEMPLATE, other)]
         by_name = [{person.name: person.may_decide for person in people.values()} for people in both]
         return [(people["sam"], people["robot"]) for people in by_name]
 
@@ -219,9 +219,11 @@ def counted(office: Office, approval_id: str) -> tuple[int, int]:
 
 def test_several_approvals_of_one_transaction_share_what_they_have_in_common(office: Office) -> None:
     def query(db: Any) -> bool:
-        roster = Roster(db, office.org_id)
-        askers = [Asker(user_id=office.people[name].user_id, asked_seq=NOW) for name in ("alice", "mallory")]
-        first, second = (roster.people(policy(EVERY_WAY), TEMPLATE, asker) for asker in askers)
+        directory = ApproverDirectory(db, office.org_id)
+        askers = [
+            ApprovalRequester(user_id=office.people[name].user_id, asked_seq=NOW) for name in ("alice", "mallory")
+        ]
+        first, second = (directory.people(policy(EVERY_WAY), TEMPLATE, requester) for requester in askers)
         common = first.keys() & second.keys()
         return len(common) == 2 and all(first[user_id] is second[user_id] for user_id in common)
 

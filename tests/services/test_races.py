@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.domain.automations import AutomationState, can_become, is_final
 from opsicle.domain.errors import Conflict, LeaseLost
 from opsicle.wire.jobs import Work
@@ -24,7 +24,7 @@ REQUEUE = HELLO.replace("name: hello", "name: again").replace("  template:", "  
 
 
 def test_cancel_racing_finish_leaves_one_final_state_the_same_everywhere(core: Core) -> None:
-    alice = core.person(core.org("acme"), "alice", Role.OPERATOR)
+    alice = core.person(core.org("acme"), "alice", BuiltInRole.OPERATOR)
     core.push(alice)
     worker = core.worker(alice.org_id, "w1", slots=4)
     seen, seed = set(), random.Random(7)
@@ -53,7 +53,7 @@ class Walk(RuleBasedStateMachine):
         self.folder = self.folder_root / f"walk-{random.SystemRandom().randrange(2**60):x}"
         self.folder.mkdir()
         self.core = Core(self.folder)
-        self.alice = self.core.person(self.core.org("acme"), "alice", Role.OPERATOR)
+        self.alice = self.core.person(self.core.org("acme"), "alice", BuiltInRole.OPERATOR)
         self.core.push(self.alice)
         self.core.push(self.alice, REQUEUE)
         self.workers = [self.core.worker(self.alice.org_id, name, slots=2) for name in ("w1", "w2")]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.server.store import groups, notices
 from opsicle.server.store.groups import GroupRow
 from opsicle.wire.user_api import Automation
@@ -162,7 +162,7 @@ def test_the_version_that_ran_says_who_is_told(office: Office) -> None:
 
 def test_nobody_outside_the_org_is_told_nor_whoever_was_disabled(office: Office) -> None:
     other = office.core.org("globex")
-    office.core.person(other, "nobody", Role.ADMIN)
+    office.core.person(other, "nobody", BuiltInRole.ADMIN)
     office.change("rita", is_disabled=True)
     office.change("dave", is_disabled=True)
     worker, _ = begin(office)

@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from opsicle.domain.notices import Notice, NoticeKind
-from opsicle.server.automations.retention import BYTES_AT_ONCE, LEAST_AGE, ROWS_AT_ONCE, Keep, Retention
+from opsicle.server.automations.retention import BYTES_AT_ONCE, LEAST_AGE, ROWS_AT_ONCE, Retention, RetentionPeriods
 from opsicle.server.store import audit, notices, retention
 from opsicle.server.store.migrations import compact
 from opsicle.wire.user_api import Automation, RunRequest
@@ -20,7 +20,7 @@ from tests.services.approving import Office, template_source
 from tests.services.core import Core, TestWorker
 
 DAY = timedelta(days=1)
-YEAR = Keep(logs=90 * DAY, automations=365 * DAY)
+YEAR = RetentionPeriods(logs=90 * DAY, automations=365 * DAY)
 
 
 @pytest.fixture
@@ -91,7 +91,9 @@ def test_nothing_of_what_is_removed_is_left_but_in_the_record(office: Office, wo
     assert core.logs_database.read(lambda db: list(places_of(db, job))) == []
     assert core.database.read(lambda db: db.execute("PRAGMA foreign_key_check").fetchall()) == []
     assert core.automations.get(alice, rerun.id).rerun_of is None
-    entry = core.database.read(lambda db: audit.list_entries(db, office.org_id, audit.Filter(verb="prune"), 2**53, 9))
+    entry = core.database.read(
+        lambda db: audit.list_entries(db, office.org_id, audit.AuditFilter(verb="prune"), 2**53, 9)
+    )
     told = json.loads(entry[0].data)
     assert (told["automations"], told["first"], told["last"]) == (2, old.id, again.id)
     assert pruner(core).prune(YEAR) == 0
@@ -105,7 +107,7 @@ def test_what_has_not_ended_stays_however_old(office: Office, worker: TestWorker
     held_back = core.run(office.people["alice"])
     core.clock.advance(3650 * 86400)
 
-    pruner(core).prune(Keep(logs=DAY, automations=LEAST_AGE, count=1))
+    pruner(core).prune(RetentionPeriods(logs=DAY, automations=LEAST_AGE, count=1))
 
     assert ids(core) == {waiting.id, queued.id, held_back.id}
 
@@ -119,7 +121,7 @@ def test_what_ended_lately_stays_whenever_it_was_asked(office: Office, worker: T
     carry_out(worker)
 
     assert pruner(core).prune(YEAR) == 0
-    assert pruner(core).prune(Keep(logs=DAY, count=1)) == 0
+    assert pruner(core).prune(RetentionPeriods(logs=DAY, count=1)) == 0
 
     core.clock.advance(366 * 86400)
     assert pruner(core).prune(YEAR) == 2
@@ -133,7 +135,7 @@ def test_an_org_keeps_so_many_of_the_newest(office: Office, worker: TestWorker) 
         carry_out(worker)
     core.clock.advance(LEAST_AGE.total_seconds() + 1)
 
-    assert pruner(core).prune(Keep(logs=DAY, count=3)) == ROWS_AT_ONCE + 2
+    assert pruner(core).prune(RetentionPeriods(logs=DAY, count=3)) == ROWS_AT_ONCE + 2
 
     assert ids(core) == set(made[-3:])
 
@@ -167,7 +169,7 @@ def test_one_orgs_past_does_not_count_for_another(office: Office, worker: TestWo
     carry_out(core.worker(elsewhere, "v"))
     core.clock.advance(LEAST_AGE.total_seconds() + 1)
 
-    assert pruner(core).prune(Keep(logs=DAY, count=1)) == 2
+    assert pruner(core).prune(RetentionPeriods(logs=DAY, count=1)) == 2
 
     assert theirs.id in ids(core)
 
@@ -203,7 +205,7 @@ def test_a_request_is_remembered_for_as_long_as_what_it_made(office: Office, wor
     core.run(alice)
     carry_out(worker)
 
-    pruner(core).prune(Keep(logs=DAY, automations=DAY, count=1))
+    pruner(core).prune(RetentionPeriods(logs=DAY, automations=DAY, count=1))
 
     assert core.automations.create(alice, request, "key-1").id == made.id
 
@@ -267,6 +269,8 @@ def test_removing_is_done_in_steps_of_few_rows_and_few_bytes(office: Office, wor
 
     assert pruner(core).prune(YEAR) == ROWS_AT_ONCE + 10
 
-    told = core.database.read(lambda db: audit.list_entries(db, office.org_id, audit.Filter(verb="prune"), 2**53, 99))
+    told = core.database.read(
+        lambda db: audit.list_entries(db, office.org_id, audit.AuditFilter(verb="prune"), 2**53, 99)
+    )
     steps = [json.loads(entry.data)["automations"] for entry in reversed(told)]
     assert steps[:3] == [4, 4, ROWS_AT_ONCE]

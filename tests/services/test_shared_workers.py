@@ -7,7 +7,7 @@ from itertools import pairwise
 import apsw
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import LeaseLost
 from opsicle.server.access.actor import Actor
 from opsicle.server.store import orgs
@@ -21,7 +21,7 @@ ELSEWHERE = HELLO.replace("  template:", "  runsOn: {labels: {site: ams}}\n  tem
 @pytest.fixture
 def gina(core: Core) -> Actor:
     """The admin of another org, which has a template and no worker."""
-    gina = core.person(core.org("globex"), "gina", Role.ADMIN)
+    gina = core.person(core.org("globex"), "gina", BuiltInRole.ADMIN)
     core.push(gina)
     return gina
 

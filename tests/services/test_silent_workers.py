@@ -139,7 +139,7 @@ def test_who_follows_hears_of_a_worker_that_falls_silent(
     busy.is_draining = True
     busy.poll()
     queued = core.run(alice)
-    events = core.following.automation(alice, queued.id, Position())
+    events = core.live_streams.automation(alice, queued.id, Position())
     assert _first(events).automation.waiting_reason == "w1 is draining"
     core.clock.advance(LEASE_SECONDS)
     assert "w1 fits, but has not been heard of" in _first(events).automation.waiting_reason

@@ -31,7 +31,7 @@ def test_a_lease_that_is_undone_leaves_the_work_to_be_found(core: Core, alice: A
     again = core.run(alice)
 
     def lease_and_fail(db: object) -> None:
-        leased = core.dispatch._leasing.lease_waiting(db, presence, 1)
+        leased = core.dispatch._lease_service.lease_waiting(db, presence, 1)
         assert [lease.automation_id for lease, _ in leased.items] == [again.id]
         raise Undone
 

@@ -15,23 +15,23 @@ from opsicle.domain.approvals import (
     Vote,
     due,
     next_moment,
-    standing,
+    status,
     unmet,
 )
-from opsicle.domain.approvers import NEVER, Asker, Person, impassable, may_decide
-from opsicle.domain.policies import Approvers, Chat, Escalation, Gate, Order
+from opsicle.domain.approvers import NEVER, ApprovalRequester, ApproverPerson, impassable, may_decide
+from opsicle.domain.policies import Approvers, Chat, Escalation, Gate, GateOrder
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-ASKER = Asker(user_id="alice", manager_id="bob", asked_seq=100)
-S, P = Order.SEQUENTIAL, Order.PARALLEL
+ASKER = ApprovalRequester(user_id="alice", manager_id="bob", asked_seq=100)
+S, P = GateOrder.SEQUENTIAL, GateOrder.PARALLEL
 
 
 def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def person(name: str, role: str = "member", **more: object) -> Person:
-    return Person(**{"user_id": name, "email": f"{name}@example.com", "role": role, "may_decide": True, **more})
+def person(name: str, role: str = "member", **more: object) -> ApproverPerson:
+    return ApproverPerson(**{"user_id": name, "email": f"{name}@example.com", "role": role, "may_decide": True, **more})
 
 
 def gate(name: str = "g", **more: object) -> Gate:
@@ -44,8 +44,8 @@ def vote(name: str, seconds: float, verdict: str = "approve", on: str = "g", **m
     )
 
 
-def state(gates: list[Gate], votes: list[Vote], now: float, order: Order = S) -> str:
-    return standing(gates, order, votes, START, at(now)).state
+def state(gates: list[Gate], votes: list[Vote], now: float, order: GateOrder = S) -> str:
+    return status(gates, order, votes, START, at(now)).state
 
 
 def test_without_a_gate_it_is_approved() -> None:
@@ -75,10 +75,10 @@ def test_a_gate_expires_and_a_later_decision_does_not_count() -> None:
 
 def test_in_order_a_gate_opens_when_the_one_before_it_passes() -> None:
     gates = [gate("a"), gate("b")]
-    seen = standing(gates, S, [vote("bob", 50, on="a")], START, at(60))
+    seen = status(gates, S, [vote("bob", 50, on="a")], START, at(60))
     assert [one.state for one in seen.gates] == [GateState.PASSED, GateState.OPEN]
     assert seen.gates[1].expires_at == at(150)
-    assert [one.state for one in standing(gates, S, [], START, at(1)).gates] == [GateState.OPEN, GateState.WAITING]
+    assert [one.state for one in status(gates, S, [], START, at(1)).gates] == [GateState.OPEN, GateState.WAITING]
 
 
 def test_who_decided_on_an_early_gate_has_decided_on_a_later_one_too() -> None:
@@ -88,7 +88,7 @@ def test_who_decided_on_an_early_gate_has_decided_on_a_later_one_too() -> None:
 
 def test_in_parallel_the_first_end_is_the_end() -> None:
     gates = [gate("a", expires_after=10), gate("b")]
-    seen = standing(gates, P, [vote("bob", 50, "reject", on="b")], START, at(60))
+    seen = status(gates, P, [vote("bob", 50, "reject", on="b")], START, at(60))
     assert (seen.state, seen.decisive) == (ApprovalState.EXPIRED, "a")
     assert state(gates, [vote("bob", 5, on="b")], 6, P) == "pending"
     assert state(gates, [vote("bob", 5, on="b"), vote("bob", 6, on="a")], 7, P) == "approved"
@@ -96,12 +96,12 @@ def test_in_parallel_the_first_end_is_the_end() -> None:
 
 def test_reminders_and_escalations_come_after_the_gate_has_opened() -> None:
     second = gate("b", remind_after=10, escalate=(Escalation(20, Approvers(roles=("admin",))),))
-    seen = standing([gate("a"), second], S, [vote("bob", 50, on="a")], START, at(55))
+    seen = status([gate("a"), second], S, [vote("bob", 50, on="a")], START, at(55))
     assert [(item.key, item.at) for item in due(seen)] == [("remind:b", at(60)), ("escalate:b:0", at(70))]
     assert next_moment(seen, []) == at(60)
     assert next_moment(seen, ["remind:b"]) == at(70)
     assert next_moment(seen, ["remind:b", "escalate:b:0"]) == at(150)
-    assert next_moment(standing([gate()], S, [vote("bob", 1)], START, at(2)), []) is None
+    assert next_moment(status([gate()], S, [vote("bob", 1)], START, at(2)), []) is None
 
 
 BY_WHO = {
@@ -140,34 +140,42 @@ BY_WHO = {
 
 
 @pytest.mark.parametrize(("asked", "who", "wanted"), BY_WHO.values(), ids=BY_WHO)
-def test_who_may_decide(asked: Gate, who: Person, wanted: bool) -> None:
+def test_who_may_decide(asked: Gate, who: ApproverPerson, wanted: bool) -> None:
     assert may_decide(asked, who, ASKER, 10) is wanted
 
 
 def test_the_owner_of_the_service_account_that_asked_is_its_requester() -> None:
-    asker = Asker(user_id="bot", owner_id="alice", asked_seq=100)
+    requester = ApprovalRequester(user_id="bot", owner_id="alice", asked_seq=100)
     asked = gate(approvers=Approvers(roles=("member",)))
-    assert not may_decide(asked, person("alice"), asker, 0)
-    assert not may_decide(asked, person("other-bot", owner_id="alice"), asker, 0)
-    assert may_decide(asked, person("bob"), asker, 0)
+    assert not may_decide(asked, person("alice"), requester, 0)
+    assert not may_decide(asked, person("other-bot", owner_id="alice"), requester, 0)
+    assert may_decide(asked, person("bob"), requester, 0)
 
 
 def test_without_a_manager_nobody_is_the_manager() -> None:
-    asker = Asker(user_id="alice", asked_seq=100)
-    assert not may_decide(gate(), person(""), asker, 0)
+    requester = ApprovalRequester(user_id="alice", asked_seq=100)
+    assert not may_decide(gate(), person(""), requester, 0)
 
 
 IMPASSABLE = {
-    "no manager": ([gate()], Asker(user_id="alice", asked_seq=100), "gate g: it asks the requester's manager"),
-    "their own manager": ([gate()], Asker(user_id="a", manager_id="a", asked_seq=100), "gate g: there is nobody"),
+    "no manager": (
+        [gate()],
+        ApprovalRequester(user_id="alice", asked_seq=100),
+        "gate g: it asks the requester's manager",
+    ),
+    "their own manager": (
+        [gate()],
+        ApprovalRequester(user_id="a", manager_id="a", asked_seq=100),
+        "gate g: there is nobody",
+    ),
     "an empty group": ([gate("x", approvers=Approvers(groups=("sre",)))], ASKER, "gate x: there is nobody"),
     "too many required": ([gate(required=2)], ASKER, "gate g: 2 must agree, and there is only 1"),
 }
 
 
 @pytest.mark.parametrize(("gates", "asker", "why"), IMPASSABLE.values(), ids=IMPASSABLE)
-def test_a_gate_that_nobody_could_pass_is_named(gates: list[Gate], asker: Asker, why: str) -> None:
-    assert impassable(gates, [person("alice"), person("a"), person("bob")], asker).startswith(why)
+def test_a_gate_that_nobody_could_pass_is_named(gates: list[Gate], requester: ApprovalRequester, why: str) -> None:
+    assert impassable(gates, [person("alice"), person("a"), person("bob")], requester).startswith(why)
 
 
 def test_a_gate_that_an_escalation_opens_can_be_passed() -> None:
@@ -182,7 +190,9 @@ def test_decisions_satisfy_gates_only_while_their_authors_may_decide() -> None:
     agreed = [vote("bob", 1)]
     assert unmet([gate()], agreed, EVERYBODY, ASKER) == ""
     assert "needs 1" in unmet([gate()], agreed, {}, ASKER)
-    assert "needs 1" in unmet([gate()], agreed, EVERYBODY, Asker(user_id="alice", manager_id="carol", asked_seq=100))
+    assert "needs 1" in unmet(
+        [gate()], agreed, EVERYBODY, ApprovalRequester(user_id="alice", manager_id="carol", asked_seq=100)
+    )
     assert "needs 1" in unmet([gate(require_mfa=True)], agreed, EVERYBODY, ASKER)
     assert "needs 1" in unmet([gate(require_reason=True)], agreed, EVERYBODY, ASKER)
     assert unmet([gate(require_mfa=True)], [vote("bob", 1, with_mfa=True)], EVERYBODY, ASKER) == ""
@@ -214,12 +224,12 @@ GATES = st.tuples(
 
 @given(gates=GATES, votes=VOTES, order=st.sampled_from([S, P]), now=st.integers(0, 250))
 def test_what_is_over_stays_as_it_is_and_agreement_needs_as_many_as_are_required(
-    gates: tuple[Gate, ...], votes: list[Vote], order: Order, now: int
+    gates: tuple[Gate, ...], votes: list[Vote], order: GateOrder, now: int
 ) -> None:
     past = [one for one in votes if one.at <= at(now)]
-    seen = standing(gates, order, past, START, at(now))
+    seen = status(gates, order, past, START, at(now))
     if seen.state is not ApprovalState.PENDING:
-        later = standing(gates, order, [one for one in votes if one.at <= at(now + 50)], START, at(now + 50))
+        later = status(gates, order, [one for one in votes if one.at <= at(now + 50)], START, at(now + 50))
         assert later.state == seen.state
     if seen.state is ApprovalState.APPROVED:
         for one in gates:

@@ -13,7 +13,7 @@ import pytest
 from opsicle.cli.invocation import Invocation
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.terminal import printable
-from opsicle.client.saved_logins import Session, Sessions
+from opsicle.client.saved_logins import SavedLogin, SavedLogins
 from opsicle.domain.errors import InvalidInput, Problem, UsageError
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -102,8 +102,8 @@ def test_a_name_cannot_play_terminal(text: str) -> None:
 
 
 def test_a_session_is_kept_whole_and_private(tmp_path: Path) -> None:
-    sessions = Sessions(tmp_path / "config")
-    session = Session(server="https://a", token="t", ca_pem="p")
+    sessions = SavedLogins(tmp_path / "config")
+    session = SavedLogin(server="https://a", token="t", ca_pem="p")
     assert sessions.find("default") is None
     sessions.save("default", session)
     assert sessions.find("default") == session
@@ -116,10 +116,10 @@ def test_a_damaged_session_is_explained(tmp_path: Path) -> None:
     (tmp_path / "sessions").mkdir()
     (tmp_path / "sessions/default.json").write_text('{"server": 1}')
     with pytest.raises(InvalidInput, match="default"):
-        Sessions(tmp_path).find("default")
+        SavedLogins(tmp_path).find("default")
 
 
 @pytest.mark.parametrize("profile", ["", "../x", "a/b", "a b", "x" * 65])
 def test_a_profile_cannot_name_another_file(tmp_path: Path, profile: str) -> None:
     with pytest.raises(UsageError):
-        Sessions(tmp_path).find(profile)
+        SavedLogins(tmp_path).find(profile)

@@ -14,13 +14,13 @@ import pytest
 
 from opsicle.domain.channels import WebhookConfig
 from opsicle.domain.notices import NoticeKind
-from opsicle.server.channels.egress import MAX_ANSWER_BYTES, Reach, post
+from opsicle.server.channels.egress import MAX_ANSWER_BYTES, EgressScope, post
 from opsicle.server.channels.kinds.webhook import Webhook
 from opsicle.server.channels.messages import Message, Undelivered
 from tests.api.receivers import LOOPBACK, WebhookReceiver, certified, webhook_receiver
 
 KEY = "0123456789abcdef0123456789abcdef"
-REACH = Reach(LOOPBACK)
+REACH = EgressScope(LOOPBACK)
 
 LOOPBACK_SPELLINGS = [
     "127.0.0.1", "localhost", "LOCALHOST", "127.1", "127.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "0.0.0.0", "0",
@@ -106,7 +106,7 @@ def test_tls_is_checked_against_the_name_and_not_the_address(tmp_path: Path, mon
     certificate = certified(tmp_path, "hooks.example.com")
     with webhook_receiver(tls=certificate.context) as receiver:
         answers(monkeypatch, ["127.0.0.1"])
-        reach = Reach(LOOPBACK, certificate.ca_pem)
+        reach = EgressScope(LOOPBACK, certificate.ca_pem)
         assert post(f"https://hooks.example.com:{receiver.port}/", b"{}", {}, reach).status == 200
         with pytest.raises(Undelivered, match="not to be trusted"):
             post(f"https://other.example.com:{receiver.port}/", b"{}", {}, reach)

@@ -6,23 +6,23 @@ from collections.abc import Iterator
 
 import gevent
 import pytest
-from gevent.event import Event as Gate
+from gevent.event import ServerSentEvent as Gate
 
 from opsicle.domain.errors import TooManyRequests
 from opsicle.server.http import open_streams
-from opsicle.server.http.event_stream import Event, encode
+from opsicle.server.http.event_stream import ServerSentEvent, encode
 from opsicle.server.http.open_streams import EventStreams
 from opsicle.wire.user_api import Health
 
 
 def test_an_event_has_its_name_its_id_and_one_line_of_json() -> None:
-    assert encode(Event("end", {})) == b"event: end\ndata: {}\n\n"
-    assert encode(Event("log", Health("ok"), id="j:7")) == b'id: j:7\nevent: log\ndata: {"status":"ok"}\n\n'
-    assert encode(Event("x", {"text": "a\nb\r"})).count(b"\n") == 3
+    assert encode(ServerSentEvent("end", {})) == b"event: end\ndata: {}\n\n"
+    assert encode(ServerSentEvent("log", Health("ok"), id="j:7")) == b'id: j:7\nevent: log\ndata: {"status":"ok"}\n\n'
+    assert encode(ServerSentEvent("x", {"text": "a\nb\r"})).count(b"\n") == 3
 
 
 def test_a_heartbeat_is_a_comment() -> None:
-    assert encode(Event("")).startswith(b":")
+    assert encode(ServerSentEvent("")).startswith(b":")
 
 
 def waiting(gate: Gate) -> Iterator[bytes]:

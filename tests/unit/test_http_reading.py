@@ -28,8 +28,8 @@ class Pieces:
     """A connection whose bytes arrive in these pieces; then the peer is gone."""
 
     def __init__(self, content: bytes, cuts: list[int]) -> None:
-        borders = [0, *sorted({cut % (len(content) + 1) for cut in cuts}), len(content)]
-        self._pieces = [content[start:end] for start, end in itertools.pairwise(borders) if end > start]
+        markers = [0, *sorted({cut % (len(content) + 1) for cut in cuts}), len(content)]
+        self._pieces = [content[start:end] for start, end in itertools.pairwise(markers) if end > start]
 
     def recv(self, _size: int, /) -> bytes:
         return self._pieces.pop(0) if self._pieces else b""

@@ -11,7 +11,7 @@ import pytest
 from opsicle.domain import manifest_formats
 from opsicle.domain.automations import WorkerLost
 from opsicle.domain.manifest_formats import FORMATS, NEWEST, SPOKEN, CannotSay, Format, common, spelled
-from opsicle.domain.manifests import NO_POLICY, Decision, Manifest, Order, PolicyAsked, canonical, digest
+from opsicle.domain.manifests import NO_POLICY, BoundDecision, Manifest, PolicyAsked, WorkOrder, canonical, digest
 from opsicle.domain.templates import Phase, Retries, VolumeMount
 
 AT = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
@@ -49,7 +49,7 @@ MANIFEST = Manifest(
     principal_id="u2",
     policy=NO_POLICY,
 )
-ORDER = Order(
+ORDER = WorkOrder(
     org_id="o1",
     worker_id="w1",
     automation_id="a1",
@@ -59,7 +59,7 @@ ORDER = Order(
     manifest_digest="00",
     policy_digest="sha256:11",
     decisions=(
-        Decision(
+        BoundDecision(
             gate="g",
             decision="approve",
             user_id="u3",
@@ -76,8 +76,8 @@ ORDER = Order(
 SPELLED = {
     (Manifest, 1): "2d2490024b4b983548e1835253eb15e5be10f7acaddf8034c8a7edf8975fb505",
     (Manifest, 2): "bbc1c9c5d7c4dff7d0b22b957697f886acdc7c58d9e5b996ac977da09f62f19d",
-    (Order, 1): "6de56bbb47c2ba510b1a6567ca9336b26ed9f8dd6c57448b47f5d80bdbaa4ec9",
-    (Order, 2): "af11c92357a0efeeef8fa798b98234ccca97fcf65761d1343d95f47d2a4e0f29",
+    (WorkOrder, 1): "6de56bbb47c2ba510b1a6567ca9336b26ed9f8dd6c57448b47f5d80bdbaa4ec9",
+    (WorkOrder, 2): "af11c92357a0efeeef8fa798b98234ccca97fcf65761d1343d95f47d2a4e0f29",
 }
 """What programs that are out there compare and sign: the digest of each sample. Those of format 1 were made by the
 version that knew no other."""
@@ -85,7 +85,7 @@ version that knew no other."""
 
 @pytest.mark.parametrize(("kind", "number"), SPELLED, ids=lambda value: getattr(value, "__name__", value))
 def test_a_format_is_spelled_as_it_always_was(kind: type, number: int) -> None:
-    message = {Manifest: MANIFEST, Order: ORDER}[kind].in_format(number)
+    message = {Manifest: MANIFEST, WorkOrder: ORDER}[kind].in_format(number)
     assert digest(canonical(message)) == SPELLED[kind, number]
 
 
@@ -122,7 +122,7 @@ def structs_in(kind: type) -> set[type[msgspec.Struct]]:
 
 @pytest.mark.parametrize("number", SPOKEN)
 def test_every_struct_in_a_message_has_its_list_of_fields_and_no_list_names_what_is_not_there(number: int) -> None:
-    kinds = {kind for root in (Manifest, Order, PolicyAsked) for kind in structs_in(root)}
+    kinds = {kind for root in (Manifest, WorkOrder, PolicyAsked) for kind in structs_in(root)}
     form = FORMATS[number]
     assert {kind.__name__ for kind in kinds} == set(form.always)
     for kind in kinds:
@@ -133,7 +133,7 @@ def test_every_struct_in_a_message_has_its_list_of_fields_and_no_list_names_what
 
 def test_the_newest_format_has_a_place_for_every_field_there_is() -> None:
     form = FORMATS[NEWEST]
-    for root in (Manifest, Order, PolicyAsked):
+    for root in (Manifest, WorkOrder, PolicyAsked):
         for kind in structs_in(root):
             name = kind.__name__
             assert set(kind.__struct_fields__) == {*form.always[name], *form.later.get(name, ())}

@@ -25,14 +25,14 @@ class Side:
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=server_side, server_hostname=name)
 
-    def attempt(self, step: Callable[[ssl.SSLObject], object], peer: Side) -> bool:
+    def attempt(self, step: Callable[[ssl.SSLObject], object], fake_server: Side) -> bool:
         """Take a step, hand over what it says; False if it waits for the other end."""
         try:
             step(self.tls)
         except ssl.SSLWantReadError:
             return False
         finally:
-            peer.incoming.write(self.outgoing.read())
+            fake_server.incoming.write(self.outgoing.read())
         return True
 
 
@@ -83,8 +83,8 @@ def connect(tmp_path: Path) -> Callable[..., certificates.WorkerIdentity]:
 def _alternate(caller: Side, listener: Side, steps: list[Callable[[ssl.SSLObject], object]]) -> None:
     left = {caller: list(steps), listener: list(steps)}
     for _ in range(20):
-        for side, peer in ((caller, listener), (listener, caller)):
-            if left[side] and side.attempt(left[side][0], peer):
+        for side, fake_server in ((caller, listener), (listener, caller)):
+            if left[side] and side.attempt(left[side][0], fake_server):
                 left[side].pop(0)
     assert not any(left.values()), "the handshake did not come to an end"
 

@@ -15,7 +15,7 @@ from opsicle.domain.policies import (
     Condition,
     Escalation,
     Gate,
-    Order,
+    GateOrder,
     Policy,
     PolicyUse,
     Requesters,
@@ -61,7 +61,7 @@ FULL = (
 def test_every_field_of_a_policy_is_read() -> None:
     assert parse_policy(FULL.encode()).policy == Policy(
         name="p",
-        order=Order.PARALLEL,
+        order=GateOrder.PARALLEL,
         gates=(
             Gate(
                 name="line-manager",

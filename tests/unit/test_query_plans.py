@@ -209,17 +209,20 @@ def test_every_combination_of_filters_has_its_index(databases: list[apsw.Connect
 @pytest.mark.parametrize(
     ("wanted", "index"),
     [
-        (audit.Filter(verb="approve"), "audit_entries_by_verb (org_id=? AND verb=? AND seq<?)"),
-        (audit.Filter(verb="push", actor="x", since="2026"), "audit_entries_by_verb (org_id=? AND verb=? AND seq<?)"),
-        (audit.Filter(resource="templates/x"), "audit_entries_by_resource (org_id=? AND resource=? AND seq<?)"),
+        (audit.AuditFilter(verb="approve"), "audit_entries_by_verb (org_id=? AND verb=? AND seq<?)"),
         (
-            audit.Filter(resource="users/x", verb="login"),
+            audit.AuditFilter(verb="push", actor="x", since="2026"),
+            "audit_entries_by_verb (org_id=? AND verb=? AND seq<?)",
+        ),
+        (audit.AuditFilter(resource="templates/x"), "audit_entries_by_resource (org_id=? AND resource=? AND seq<?)"),
+        (
+            audit.AuditFilter(resource="users/x", verb="login"),
             "audit_entries_by_resource (org_id=? AND resource=? AND seq<?)",
         ),
     ],
 )
 def test_what_people_do_is_found_in_the_record_by_an_index(
-    databases: list[apsw.Connection], wanted: audit.Filter, index: str
+    databases: list[apsw.Connection], wanted: audit.AuditFilter, index: str
 ) -> None:
     ran: list[Statement] = []
     databases[0].exec_trace = lambda _cursor, sql, bindings: ran.append(Statement("", sql, bindings)) is None

@@ -15,8 +15,8 @@ from opsicle.domain.access import (
     PERMISSIONS,
     TABLE,
     Action,
+    BuiltInRole,
     Resource,
-    Role,
     Verb,
     action_for,
     may,
@@ -51,8 +51,8 @@ def test_every_action_stands_in_the_table_once_and_can_be_spelled() -> None:
         assert permission.meaning
 
 
-@pytest.mark.parametrize("role", Role)
-def test_the_rules_of_a_built_in_role_say_what_the_table_says(role: Role) -> None:
+@pytest.mark.parametrize("role", BuiltInRole)
+def test_the_rules_of_a_built_in_role_say_what_the_table_says(role: BuiltInRole) -> None:
     own = rights_of_role(role)
     for action in Action:
         assert own.may(action) is may(role, action)
@@ -156,17 +156,17 @@ def test_the_documented_table_is_the_programs() -> None:
 # Nobody grants more than they have
 
 
-@pytest.mark.parametrize(("granter", "granted"), list(itertools.product(Role, Role)))
-def test_a_role_hands_out_just_those_roles_that_may_no_more(granter: Role, granted: Role) -> None:
+@pytest.mark.parametrize(("granter", "granted"), list(itertools.product(BuiltInRole, BuiltInRole)))
+def test_a_role_hands_out_just_those_roles_that_may_no_more(granter: BuiltInRole, granted: BuiltInRole) -> None:
     beyond = {action for action in Action if may(granted, action) and not may(granter, action)}
     is_allowed = excess(rights_of_role(granter), rights_of_role(granted)) == ""
-    assert is_allowed == (not beyond and (granted is not Role.ADMIN or granter is Role.ADMIN))
+    assert is_allowed == (not beyond and (granted is not BuiltInRole.ADMIN or granter is BuiltInRole.ADMIN))
 
 
 def test_only_an_admin_makes_an_admin_whatever_else_one_may() -> None:
-    everything = Rights((grants_of(built_in_rules(Role.ADMIN), "test"),))
-    assert excess(everything, rights_of_role(Role.ADMIN)) == "the rights of an admin"
-    assert excess(rights_of_role(Role.ADMIN), rights_of_role(Role.ADMIN)) == ""
+    everything = Rights((grants_of(built_in_rules(BuiltInRole.ADMIN), "test"),))
+    assert excess(everything, rights_of_role(BuiltInRole.ADMIN)) == "the rights of an admin"
+    assert excess(rights_of_role(BuiltInRole.ADMIN), rights_of_role(BuiltInRole.ADMIN)) == ""
 
 
 @pytest.mark.parametrize(

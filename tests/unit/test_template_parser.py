@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from opsicle.domain.automations import AutomationState, WorkerLost
 from opsicle.domain.errors import InvalidInput
-from opsicle.domain.policies import Approvers, Gate, Order, Policy, PolicyUse
+from opsicle.domain.policies import Approvers, Gate, GateOrder, Policy, PolicyUse
 from opsicle.domain.shell_lint import warnings
 from opsicle.domain.template_parser import AutomationDocument, digest, parse_document, parse_template
 from opsicle.domain.templates import (
@@ -91,7 +91,7 @@ def test_every_field_of_the_format_is_read() -> None:
         description="Two\nlines\n",
         owners=(Owner(name="Ada", email="ada@example.com"),),
         approval_policy=PolicyUse(
-            policy=Policy(order=Order.PARALLEL, gates=(Gate(name="boss", approvers=Approvers(manager=True)),))
+            policy=Policy(order=GateOrder.PARALLEL, gates=(Gate(name="boss", approvers=Approvers(manager=True)),))
         ),
         require_mfa=True,
         notify=(Notify(states=(AutomationState.FAILED,), groups=("sre",)),),

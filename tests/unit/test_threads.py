@@ -8,11 +8,11 @@ import time
 import gevent
 import pytest
 
-from opsicle.server.threads import OneThread
+from opsicle.server.threads import WorkerThread
 
 
 def test_thread_answers_raises_and_keeps_the_order():
-    thread = OneThread()
+    thread = WorkerThread()
     done: list[int] = []
     calls = [gevent.spawn(thread.run, done.append, number) for number in range(20)]
     with pytest.raises(ZeroDivisionError):
@@ -25,7 +25,7 @@ def test_thread_answers_raises_and_keeps_the_order():
 
 
 def test_loop_goes_on_while_the_thread_waits():
-    thread = OneThread()
+    thread = WorkerThread()
     lock = _thread.allocate_lock()
     lock.acquire()
     waiting = gevent.spawn(thread.run, lock.acquire)
@@ -37,7 +37,7 @@ def test_loop_goes_on_while_the_thread_waits():
 
 
 def test_caller_who_gave_up_disturbs_nobody():
-    thread = OneThread()
+    thread = WorkerThread()
     lock = _thread.allocate_lock()
     lock.acquire()
     gone = gevent.spawn(thread.run, lock.acquire)

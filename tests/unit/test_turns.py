@@ -9,7 +9,7 @@ import pytest
 from gevent.event import Event
 
 from opsicle.domain.errors import TooManyRequests
-from opsicle.server.turns import Allowance, AtOnce, FairTurns
+from opsicle.server.turns import Allowance, ConcurrencyLimit, FairTurns
 
 
 class Desk:
@@ -80,7 +80,7 @@ def test_whoever_goes_away_takes_no_turn_with_them(who: int) -> None:
 
 
 def test_a_place_is_given_back_however_it_was_left() -> None:
-    places = AtOnce("exports", 2)
+    places = ConcurrencyLimit("exports", 2)
 
     def pieces(org: str) -> Iterator[int]:
         with places.place(org):

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
-from opsicle.server.channels.egress import Reach
+from opsicle.server.channels.egress import EgressScope
 from opsicle.server.channels.kinds.slack.websocket import MAX_MESSAGE_BYTES, WebSocket
 from opsicle.server.channels.messages import Undelivered
 from tests.api.receivers import LOOPBACK, certified
 
-REACH = Reach(tuple(LOOPBACK))
+REACH = EgressScope(tuple(LOOPBACK))
 
 
 @contextmanager
@@ -147,11 +147,11 @@ def test_over_tls_the_certificate_must_be_vouched_for(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     right, other = certified(tmp_path, "localhost"), certified(tmp_path / "other", "localhost")
     with server(echo, right.context) as port:
-        with closing(WebSocket.open(f"wss://localhost:{port}", Reach(tuple(LOOPBACK), right.ca_pem))) as client:
+        with closing(WebSocket.open(f"wss://localhost:{port}", EgressScope(tuple(LOOPBACK), right.ca_pem))) as client:
             client.send("hello")
             assert client.receive(10) == "hello"
         with pytest.raises(Undelivered, match="not to be trusted"):
-            WebSocket.open(f"wss://localhost:{port}", Reach(tuple(LOOPBACK), other.ca_pem))
+            WebSocket.open(f"wss://localhost:{port}", EgressScope(tuple(LOOPBACK), other.ca_pem))
 
 
 @pytest.mark.parametrize(
@@ -168,4 +168,4 @@ def test_over_tls_the_certificate_must_be_vouched_for(tmp_path: Path) -> None:
 )
 def test_it_leads_nowhere_that_is_not_allowed(url: str, why: str) -> None:
     with pytest.raises(Undelivered, match=why):
-        WebSocket.open(url, Reach())
+        WebSocket.open(url, EgressScope())

@@ -12,7 +12,7 @@ from opsicle.domain.templates import Phase
 from opsicle.kit.clock import SystemClock
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import STDERR, STDOUT, Outcome, PhaseReport, Work
-from opsicle.worker.runner import Cancellation, Host, Runner
+from opsicle.worker.runner import Cancellation, Runner, RunnerHost
 
 
 class Log:
@@ -79,7 +79,7 @@ class Machine:
 
     def run(self, *phases: Phase, grace_seconds: float = 0.5, **more: Any) -> Outcome:
         work = self.work(*phases, **more)
-        host = Host(
+        host = RunnerHost(
             workspace_root=self.root,
             private_folder=self.private_folder,
             environment=self.environment,

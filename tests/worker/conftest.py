@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.worker.carrying_out import Machine
-from tests.worker.fake_server import Peer
+from tests.worker.fake_server import FakeServer
 
 
 @pytest.fixture
@@ -17,8 +17,8 @@ def machine(tmp_path: Path) -> Machine:
 
 
 @pytest.fixture
-def peer(tmp_path: Path) -> Iterator[Peer]:
-    peer = Peer(tmp_path)
-    peer.start()
-    yield peer
-    peer.stop()
+def fake_server(tmp_path: Path) -> Iterator[FakeServer]:
+    fake_server = FakeServer(tmp_path)
+    fake_server.start()
+    yield fake_server
+    fake_server.stop()

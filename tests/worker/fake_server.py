@@ -54,7 +54,7 @@ class Refusal(Exception):
         self.body = msgspec.json.encode({"status": status, "code": code, "detail": detail, "title": code})
 
 
-class Peer:
+class FakeServer:
     """`faults[call]` holds what happens to the next calls: "before" (not handled), "after" (handled, answer lost)."""
 
     def __init__(self, folder: Path, *, worker_life: timedelta = timedelta(days=7)) -> None:
@@ -302,9 +302,9 @@ def work(job_id: str, *commands: str, fence: int = 1, timeout: int = 60) -> Work
     )
 
 
-def _listener(peer: Any, port: int, context: ssl.SSLContext | None) -> ThreadingHTTPServer:
+def _listener(fake_server: Any, port: int, context: ssl.SSLContext | None) -> ThreadingHTTPServer:
     server = _Server(("127.0.0.1", port), _Handler)
-    server.peer, server.context = peer, context
+    server.fake_server, server.context = fake_server, context
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     return server
 
@@ -313,7 +313,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
     context: ssl.SSLContext | None
-    peer: Any
+    fake_server: Any
 
     def __init__(self, *args: Any) -> None:
         self.connections: set[Any] = set()
@@ -339,11 +339,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        peer = self.server.peer
+        fake_server = self.server.fake_server
         body = self.rfile.read(int(self.headers["Content-Length"]))
         call = self.path.rpartition("/")[2]
-        peer.calls[call] += 1
-        fault = peer.faults[call].popleft() if peer.faults[call] else ""
+        fake_server.calls[call] += 1
+        fault = fake_server.faults[call].popleft() if fake_server.faults[call] else ""
         if fault == "before":
             self._vanish()
             return
@@ -361,7 +361,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: bytes) -> tuple[int, bytes]:
         encode = msgspec.json.encode if "enrol" in self.path else msgspec.msgpack.encode
         try:
-            return 200, encode(self.server.peer.handle(self.path, body, self._serial()))
+            return 200, encode(self.server.fake_server.handle(self.path, body, self._serial()))
         except Refusal as refusal:
             return refusal.status, refusal.body
 

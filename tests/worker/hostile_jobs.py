@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from opsicle.domain.manifests import Manifest, Order, canonical, digest
+from opsicle.domain.manifests import Manifest, WorkOrder, canonical, digest
 from opsicle.domain.templates import Phase, VolumeMount, When
 from opsicle.security.order_key import OrderKey
 from opsicle.wire.jobs import Work
@@ -25,7 +25,7 @@ MINUTE = timedelta(minutes=1)
 
 
 @dataclass
-class Scene:
+class Site:
     """A piece of real work, another one, the real key, and chance."""
 
     work: Work
@@ -35,8 +35,8 @@ class Scene:
     judge: str
 
     @property
-    def order(self) -> Order:
-        return msgspec.json.decode(self.work.order, type=Order)
+    def order(self) -> WorkOrder:
+        return msgspec.json.decode(self.work.order, type=WorkOrder)
 
     @property
     def manifest(self) -> Manifest:
@@ -82,13 +82,13 @@ def _without_any(fields: dict[str, Any], chance: random.Random) -> None:
     del fields[chance.choice(sorted(fields))]
 
 
-def _variables(scene: Scene, **changes: str) -> Work:
-    return replace(scene.work, variables=scene.work.variables | changes)
+def _variables(site: Site, **changes: str) -> Work:
+    return replace(site.work, variables=site.work.variables | changes)
 
 
 STRANGER = OrderKey.create()
 
-BETWEEN: dict[str, Callable[[Scene], Work]] = {
+BETWEEN: dict[str, Callable[[Site], Work]] = {
     "another command": lambda s: s.with_phase(commands=(f"echo {s.work.job_id} >> {s.judge}; id",)),
     "one command more": lambda s: s.with_phase(commands=(*s.work.phases[0].commands, "id")),
     "commands in another order": lambda s: s.with_phase(commands=s.work.phases[0].commands[::-1]),
@@ -151,7 +151,7 @@ BETWEEN: dict[str, Callable[[Scene], Work]] = {
     ),
 }
 
-STRANGERS: dict[str, Callable[[Scene], Work]] = {
+STRANGERS: dict[str, Callable[[Site], Work]] = {
     "real work, signed by a stranger": lambda s: replace(s.work, signature=STRANGER.sign(s.work.order)),
     "real work, ordered by a stranger": lambda s: ordered(s.work, STRANGER, s.manifest),
     "invented work": lambda s: ordered(
@@ -167,7 +167,7 @@ STRANGERS: dict[str, Callable[[Scene], Work]] = {
     ),
 }
 
-SERVERS: dict[str, Callable[[Scene], Work]] = {
+SERVERS: dict[str, Callable[[Site], Work]] = {
     "for another worker": lambda s: s.with_order(worker_id="w2"),
     "for another org": lambda s: s.with_order(org_id="o2"),
     "for another org in both": lambda s: signed(

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
-from opsicle.domain.manifests import NO_POLICY, Manifest, Order, canonical, commitment, digest
+from opsicle.domain.manifests import NO_POLICY, Manifest, WorkOrder, canonical, commitment, digest
 from opsicle.security.order_key import OrderKey
 from opsicle.wire.jobs import Work
 
@@ -44,7 +44,7 @@ def manifest_of(work: Work, **changes: Any) -> Manifest:
     return Manifest(**(facts | changes))
 
 
-def order_of(work: Work, manifest: bytes, **changes: Any) -> Order:
+def order_of(work: Work, manifest: bytes, **changes: Any) -> WorkOrder:
     """An order for this work, good for a minute."""
     now = datetime.now(UTC)
     facts = {
@@ -58,7 +58,7 @@ def order_of(work: Work, manifest: bytes, **changes: Any) -> Order:
         "issued_at": now,
         "expires_at": now + timedelta(seconds=60),
     }
-    return Order(**(facts | changes))
+    return WorkOrder(**(facts | changes))
 
 
 def ordered(work: Work, key: OrderKey, manifest: Manifest | None = None, **changes: Any) -> Work:

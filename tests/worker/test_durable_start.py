@@ -10,24 +10,24 @@ from pathlib import Path
 import pytest
 
 from opsicle.domain.automations import JobState
-from opsicle.worker.connection import Connection
-from opsicle.worker.identity import DataFolder
-from opsicle.worker.jobs import Jobs
+from opsicle.worker.connection import ServerConnection
+from opsicle.worker.identity import WorkerDataFolder
+from opsicle.worker.jobs import JobSupervisor
 from opsicle.worker.journal import Journal
-from opsicle.worker.spool import Room
+from opsicle.worker.spool import SpoolQuota
 from opsicle.worker.verification import Verifier
 from tests.support import wait_until
+from tests.worker.fake_server import FakeServer, work
 from tests.worker.ordering import ordered
-from tests.worker.fake_server import Peer, work
 
 
 @pytest.fixture
-def jobs(tmp_path: Path, peer: Peer) -> Iterator[Jobs]:
-    folder = DataFolder.open(tmp_path / "worker")
-    identity = peer.identity()
-    connection, journal = Connection(identity), Journal(folder.journal)
-    jobs = Jobs(
-        folder, connection, journal, Verifier(identity, {}), Room(1 << 20, 1 << 20), lambda _: None, lambda: None
+def jobs(tmp_path: Path, fake_server: FakeServer) -> Iterator[JobSupervisor]:
+    folder = WorkerDataFolder.open(tmp_path / "worker")
+    identity = fake_server.identity()
+    connection, journal = ServerConnection(identity), Journal(folder.journal)
+    jobs = JobSupervisor(
+        folder, connection, journal, Verifier(identity, {}), SpoolQuota(1 << 20, 1 << 20), lambda _: None, lambda: None
     )
     yield jobs
     jobs.end()
@@ -52,40 +52,48 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[int], 
     return stand_before
 
 
-def test_the_order_is_on_the_disk_before_anything_is_executed(jobs: Jobs, peer: Peer, tmp_path: Path, disk) -> None:
+def test_the_order_is_on_the_disk_before_anything_is_executed(
+    jobs: JobSupervisor, fake_server: FakeServer, tmp_path: Path, disk
+) -> None:
     judge = tmp_path / "judge"
     seen: list[bool] = []
     disk(lambda _: seen.append(judge.exists()))
 
-    jobs.take(ordered(work("j1", f"touch {judge}"), peer.order_key))
-    wait_until(lambda: "j1" in peer.finished, 20, "the end")
+    jobs.take(ordered(work("j1", f"touch {judge}"), fake_server.order_key))
+    wait_until(lambda: "j1" in fake_server.finished, 20, "the end")
 
     assert judge.exists()
     assert seen[:1] == [False]
 
 
-def test_nothing_is_executed_when_the_disk_fails(jobs: Jobs, peer: Peer, tmp_path: Path, disk) -> None:
+def test_nothing_is_executed_when_the_disk_fails(
+    jobs: JobSupervisor, fake_server: FakeServer, tmp_path: Path, disk
+) -> None:
     judge = tmp_path / "judge"
 
     def fail(_: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     disk(fail)
-    jobs.take(ordered(work("j1", f"touch {judge}"), peer.order_key))
-    wait_until(lambda: "j1" in peer.finished, 20, "the end")
+    jobs.take(ordered(work("j1", f"touch {judge}"), fake_server.order_key))
+    wait_until(lambda: "j1" in fake_server.finished, 20, "the end")
 
     assert not judge.exists()
-    assert peer.finished["j1"].state == JobState.FAILED
-    assert "disk failed" in peer.finished["j1"].explanation
+    assert fake_server.finished["j1"].state == JobState.FAILED
+    assert "disk failed" in fake_server.finished["j1"].explanation
 
 
-def test_an_end_that_cannot_be_told_at_once_is_made_durable(jobs: Jobs, peer: Peer, tmp_path: Path, disk) -> None:
+def test_an_end_that_cannot_be_told_at_once_is_made_durable(
+    jobs: JobSupervisor, fake_server: FakeServer, tmp_path: Path, disk
+) -> None:
     judge = tmp_path / "judge"
     seen: list[bool] = []
     disk(lambda _: seen.append(judge.exists()))
-    peer.faults["finish"].extend(["before", "before", "before"])  # the first is tried again on another connection
+    fake_server.faults["finish"].extend(
+        ["before", "before", "before"]
+    )  # the first is tried again on another connection
 
-    jobs.take(ordered(work("j1", f"touch {judge}"), peer.order_key))
-    wait_until(lambda: "j1" in peer.finished, 20, "the end")
+    jobs.take(ordered(work("j1", f"touch {judge}"), fake_server.order_key))
+    wait_until(lambda: "j1" in fake_server.finished, 20, "the end")
 
     assert True in seen

@@ -21,57 +21,57 @@ from opsicle.security import certificates, join_token
 from opsicle.security.authority import SERVER_NAME, Authority
 from opsicle.security.order_key import OrderKey
 from opsicle.wire.worker_api import Enrolment, EnrolRequest, PollReply, PollRequest
-from opsicle.worker.connection import Connection
-from opsicle.worker.credentials import Introduction, obtain_identity
-from opsicle.worker.identity import DataFolder, Identity
+from opsicle.worker.connection import ServerConnection
+from opsicle.worker.credentials import EnrolmentInfo, obtain_identity
+from opsicle.worker.identity import Identity, WorkerDataFolder
 from tests.support import require
-from tests.worker.fake_server import EnrolmentPeer, Peer
+from tests.worker.fake_server import EnrolmentPeer, FakeServer
 from tests.worker.working import run_worker
 
 
 @pytest.fixture
-def peer() -> Iterator[EnrolmentPeer]:
-    peer = EnrolmentPeer()
-    yield peer
-    peer.stop()
+def fake_server() -> Iterator[EnrolmentPeer]:
+    fake_server = EnrolmentPeer()
+    yield fake_server
+    fake_server.stop()
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[DataFolder]:
-    folder = DataFolder.open(tmp_path / "worker")
+def folder(tmp_path: Path) -> Iterator[WorkerDataFolder]:
+    folder = WorkerDataFolder.open(tmp_path / "worker")
     yield folder
     folder.close()
 
 
-def obtain(folder: DataFolder, token: str) -> Identity:
-    return obtain_identity(folder, Introduction(join=token, name="worker-1", labels={"zone": "north"}))
+def obtain(folder: WorkerDataFolder, token: str) -> Identity:
+    return obtain_identity(folder, EnrolmentInfo(join=token, name="worker-1", labels={"zone": "north"}))
 
 
-def test_a_join_token_gives_an_identity_that_is_kept(peer: EnrolmentPeer, folder: DataFolder) -> None:
-    identity = obtain(folder, peer.token.text)
+def test_a_join_token_gives_an_identity_that_is_kept(fake_server: EnrolmentPeer, folder: WorkerDataFolder) -> None:
+    identity = obtain(folder, fake_server.token.text)
     assert (identity.worker_id, identity.org, identity.name) == ("w1", "acme", "worker-1")
-    assert (identity.ca_pem, identity.server_name) == (peer.authority.cert_pem, SERVER_NAME)
+    assert (identity.ca_pem, identity.server_name) == (fake_server.authority.cert_pem, SERVER_NAME)
     assert identity.expires_at == certificates.expires_at(identity.certificate_pem)
-    assert (identity.org_id, identity.order_key_pem) == ("o1", peer.order_key.public.pem)
+    assert (identity.org_id, identity.order_key_pem) == ("o1", fake_server.order_key.public.pem)
     assert obtain(folder, "") == identity
-    assert peer.calls["enrol"] == 1
+    assert fake_server.calls["enrol"] == 1
 
 
-def test_the_identity_is_for_the_owners_eyes_only(peer: EnrolmentPeer, folder: DataFolder) -> None:
-    obtain(folder, peer.token.text)
+def test_the_identity_is_for_the_owners_eyes_only(fake_server: EnrolmentPeer, folder: WorkerDataFolder) -> None:
+    obtain(folder, fake_server.token.text)
     assert folder.path.stat().st_mode & 0o777 == 0o700
     for path in folder.path.iterdir():
         assert path.is_dir() or path.stat().st_mode & 0o077 == 0, path.name
 
 
-def test_the_secret_never_goes_over_the_wire(peer: EnrolmentPeer, folder: DataFolder) -> None:
-    identity = obtain(folder, peer.token.text)
-    sent = b"".join(peer.bodies)
-    secret = peer.token.secret
+def test_the_secret_never_goes_over_the_wire(fake_server: EnrolmentPeer, folder: WorkerDataFolder) -> None:
+    identity = obtain(folder, fake_server.token.text)
+    sent = b"".join(fake_server.bodies)
+    secret = fake_server.token.secret
     for form in (secret, base64.b64encode(secret), base64.urlsafe_b64encode(secret), secret.hex().encode()):
         assert form not in sent
     assert b"PRIVATE KEY" not in sent
-    assert peer.token.text.encode() not in sent
+    assert fake_server.token.text.encode() not in sent
     assert identity.key_pem.encode() not in sent
 
 
@@ -86,10 +86,10 @@ def test_the_secret_never_goes_over_the_wire(peer: EnrolmentPeer, folder: DataFo
     ],
     ids=["another CA", "another address", "another request", "another org", "another key for orders"],
 )
-def test_an_answer_that_was_altered_on_the_way_is_refused_and_nothing_kept(peer, folder, change) -> None:
-    peer.forge = change
+def test_an_answer_that_was_altered_on_the_way_is_refused_and_nothing_kept(fake_server, folder, change) -> None:
+    fake_server.forge = change
     with pytest.raises(NotAuthenticated, match="somebody stands between"):
-        obtain(folder, peer.token.text)
+        obtain(folder, fake_server.token.text)
     assert folder.load_identity() is None
 
 
@@ -105,146 +105,158 @@ def strangers_certificate(folder: Path, names: list[str]) -> ssl.SSLContext:
 
 @pytest.mark.parametrize("names", [[], ["ops.example.com"]], ids=["for us", "for another"])
 def test_in_the_middle_of_an_enrolment_over_tls_nobody_learns_the_secret_or_becomes_the_server(
-    tmp_path: Path, folder: DataFolder, names: list[str]
+    tmp_path: Path, folder: WorkerDataFolder, names: list[str]
 ) -> None:
     """The middle decrypts everything: it may pass on what it read, and then the worker has the real server's CA."""
-    peer = EnrolmentPeer(tls=strangers_certificate(tmp_path, names))
+    fake_server = EnrolmentPeer(tls=strangers_certificate(tmp_path, names))
     mallorys = Authority.create(datetime.now(UTC)).cert_pem
-    peer.forge = lambda enrolment: msgspec.structs.replace(enrolment, ca_pem=mallorys)
+    fake_server.forge = lambda enrolment: msgspec.structs.replace(enrolment, ca_pem=mallorys)
     with pytest.raises(NotAuthenticated, match="somebody stands between"):
-        obtain(folder, peer.token.text)
+        obtain(folder, fake_server.token.text)
     assert folder.load_identity() is None
-    peer.forge, peer.is_used = lambda enrolment: enrolment, False
-    assert obtain(folder, peer.token.text).ca_pem == peer.authority.cert_pem
-    secret = peer.token.secret
-    read = b"".join(peer.bodies)
-    assert len(peer.bodies) == 2
+    fake_server.forge, fake_server.is_used = lambda enrolment: enrolment, False
+    assert obtain(folder, fake_server.token.text).ca_pem == fake_server.authority.cert_pem
+    secret = fake_server.token.secret
+    read = b"".join(fake_server.bodies)
+    assert len(fake_server.bodies) == 2
     for form in (secret, base64.b64encode(secret), base64.urlsafe_b64encode(secret), secret.hex().encode()):
         assert form not in read
-    peer.stop()
+    fake_server.stop()
 
 
 def test_an_answer_of_an_earlier_enrolment_is_worth_nothing_for_this_one(
-    peer: EnrolmentPeer, folder: DataFolder
+    fake_server: EnrolmentPeer, folder: WorkerDataFolder
 ) -> None:
-    obtain(folder, peer.token.text)
-    first = msgspec.json.decode(peer.bodies[0], type=EnrolRequest)
-    peer.is_used = False
-    replayed = peer.handle("", msgspec.json.encode(first), "")
-    peer.handle = lambda *_: replayed
+    obtain(folder, fake_server.token.text)
+    first = msgspec.json.decode(fake_server.bodies[0], type=EnrolRequest)
+    fake_server.is_used = False
+    replayed = fake_server.handle("", msgspec.json.encode(first), "")
+    fake_server.handle = lambda *_: replayed
     with (
-        closing(DataFolder.open(folder.path.parent / "other")) as other,
+        closing(WorkerDataFolder.open(folder.path.parent / "other")) as other,
         pytest.raises(NotAuthenticated, match="between"),
     ):
-        obtain(other, peer.token.text)
+        obtain(other, fake_server.token.text)
 
 
-def test_somebody_without_the_secret_cannot_answer_in_the_servers_place(peer, folder: DataFolder) -> None:
-    peer.key, peer.checks_requests = b"\0" * 32, False
+def test_somebody_without_the_secret_cannot_answer_in_the_servers_place(fake_server, folder: WorkerDataFolder) -> None:
+    fake_server.key, fake_server.checks_requests = b"\0" * 32, False
     with pytest.raises(NotAuthenticated, match="somebody stands between"):
-        obtain(folder, peer.token.text)
+        obtain(folder, fake_server.token.text)
     assert folder.load_identity() is None
 
 
-def test_a_token_works_once(peer: EnrolmentPeer, folder: DataFolder, tmp_path: Path) -> None:
-    obtain(folder, peer.token.text)
-    second = DataFolder.open(tmp_path / "second")
+def test_a_token_works_once(fake_server: EnrolmentPeer, folder: WorkerDataFolder, tmp_path: Path) -> None:
+    obtain(folder, fake_server.token.text)
+    second = WorkerDataFolder.open(tmp_path / "second")
     with pytest.raises(Conflict, match="has been used"):
-        obtain(second, peer.token.text)
+        obtain(second, fake_server.token.text)
     assert second.load_identity() is None
     second.close()
 
 
-def test_a_request_that_was_lost_is_sent_again(peer: EnrolmentPeer, folder: DataFolder) -> None:
-    peer.faults["enrol"] += ["before", "before"]
-    assert obtain(folder, peer.token.text).worker_id == "w1"
-    assert len({bytes(body) for body in peer.bodies}) == 1
+def test_a_request_that_was_lost_is_sent_again(fake_server: EnrolmentPeer, folder: WorkerDataFolder) -> None:
+    fake_server.faults["enrol"] += ["before", "before"]
+    assert obtain(folder, fake_server.token.text).worker_id == "w1"
+    assert len({bytes(body) for body in fake_server.bodies}) == 1
 
 
-def test_a_lost_answer_is_told_with_the_way_out_because_the_token_is_spent(peer, folder: DataFolder) -> None:
-    peer.faults["enrol"] += ["after"]
+def test_a_lost_answer_is_told_with_the_way_out_because_the_token_is_spent(
+    fake_server, folder: WorkerDataFolder
+) -> None:
+    fake_server.faults["enrol"] += ["after"]
     with pytest.raises(Unreachable, match="used up the join token, but its answer was lost") as caught:
-        obtain(folder, peer.token.text)
+        obtain(folder, fake_server.token.text)
     assert "opsicle workers token" in caught.value.hint
     assert folder.load_identity() is None
 
 
-def test_a_server_that_is_away_leaves_the_token_usable(folder: DataFolder) -> None:
+def test_a_server_that_is_away_leaves_the_token_usable(folder: WorkerDataFolder) -> None:
     token = join_token.new("http://127.0.0.1:9")
     with pytest.raises(Unreachable, match="refused") as caught:
         obtain(folder, token.text)
     assert "can still be used" in caught.value.hint
 
 
-def test_a_damaged_token_is_told_before_anybody_is_asked(peer: EnrolmentPeer, folder: DataFolder) -> None:
+def test_a_damaged_token_is_told_before_anybody_is_asked(fake_server: EnrolmentPeer, folder: WorkerDataFolder) -> None:
     with pytest.raises(InvalidInput, match="damaged"):
-        obtain(folder, peer.token.text[:-3] + "abc")
-    assert not peer.calls
+        obtain(folder, fake_server.token.text[:-3] + "abc")
+    assert not fake_server.calls
 
 
-def test_without_identity_and_token_the_worker_says_how_to_enrol(folder: DataFolder) -> None:
+def test_without_identity_and_token_the_worker_says_how_to_enrol(folder: WorkerDataFolder) -> None:
     with pytest.raises(NotAuthenticated, match="holds no worker yet") as caught:
         obtain(folder, "")
     assert "--join" in caught.value.hint
 
 
-def test_a_token_for_another_server_is_not_quietly_ignored(peer: EnrolmentPeer, folder: DataFolder) -> None:
-    obtain(folder, peer.token.text)
+def test_a_token_for_another_server_is_not_quietly_ignored(
+    fake_server: EnrolmentPeer, folder: WorkerDataFolder
+) -> None:
+    obtain(folder, fake_server.token.text)
     with pytest.raises(Conflict, match="belongs to a worker of"):
         obtain(folder, join_token.new("https://other.example").text)
 
 
-def test_an_enrolled_worker_ignores_the_token_it_is_started_with_again(peer: EnrolmentPeer, folder: DataFolder) -> None:
-    first = obtain(folder, peer.token.text)
-    assert obtain(folder, peer.token.text) == first
-    assert peer.calls["enrol"] == 1
+def test_an_enrolled_worker_ignores_the_token_it_is_started_with_again(
+    fake_server: EnrolmentPeer, folder: WorkerDataFolder
+) -> None:
+    first = obtain(folder, fake_server.token.text)
+    assert obtain(folder, fake_server.token.text) == first
+    assert fake_server.calls["enrol"] == 1
 
 
-def test_an_expired_identity_gives_way_to_a_new_token(peer: EnrolmentPeer, folder: DataFolder) -> None:
+def test_an_expired_identity_gives_way_to_a_new_token(fake_server: EnrolmentPeer, folder: WorkerDataFolder) -> None:
     old = msgspec.structs.replace(
-        obtain(folder, peer.token.text), worker_id="old", expires_at=datetime.now(UTC) - timedelta(seconds=1)
+        obtain(folder, fake_server.token.text), worker_id="old", expires_at=datetime.now(UTC) - timedelta(seconds=1)
     )
     folder.save_identity(old)
-    peer.is_used = False
-    assert obtain(folder, peer.token.text).worker_id == "w1"
+    fake_server.is_used = False
+    assert obtain(folder, fake_server.token.text).worker_id == "w1"
 
 
-def test_a_worker_whose_certificate_seems_expired_waits_for_a_server_that_is_away(folder: DataFolder) -> None:
+def test_a_worker_whose_certificate_seems_expired_waits_for_a_server_that_is_away(folder: WorkerDataFolder) -> None:
     """As after a power cut: the clock stands in the future, the network is away, the token still in the unit file."""
-    peer = EnrolmentPeer()
-    ahead = msgspec.structs.replace(obtain(folder, peer.token.text), expires_at=datetime.now(UTC) - timedelta(days=1))
+    fake_server = EnrolmentPeer()
+    ahead = msgspec.structs.replace(
+        obtain(folder, fake_server.token.text), expires_at=datetime.now(UTC) - timedelta(days=1)
+    )
     folder.save_identity(ahead)
-    peer.stop()
-    assert obtain(folder, peer.token.text) == ahead
+    fake_server.stop()
+    assert obtain(folder, fake_server.token.text) == ahead
 
 
-def test_a_worker_of_before_there_were_orders_enrols_again_or_does_not_start(peer, folder: DataFolder) -> None:
-    old = msgspec.structs.replace(obtain(folder, peer.token.text), worker_id="old", order_key_pem="")
+def test_a_worker_of_before_there_were_orders_enrols_again_or_does_not_start(
+    fake_server, folder: WorkerDataFolder
+) -> None:
+    old = msgspec.structs.replace(obtain(folder, fake_server.token.text), worker_id="old", order_key_pem="")
     folder.save_identity(old)
     with pytest.raises(NotAuthenticated, match="enrolled with an older version"):
         obtain(folder, "")
-    peer.is_used = False
-    assert obtain(folder, peer.token.text).worker_id == "w1"
+    fake_server.is_used = False
+    assert obtain(folder, fake_server.token.text).worker_id == "w1"
 
 
-def test_an_answer_without_a_usable_key_for_orders_is_no_enrolment(peer, folder: DataFolder) -> None:
-    peer.forge = lambda enrolment: msgspec.structs.replace(enrolment, order_key_pem="")
-    peer.proves_what_it_forged = True
+def test_an_answer_without_a_usable_key_for_orders_is_no_enrolment(fake_server, folder: WorkerDataFolder) -> None:
+    fake_server.forge = lambda enrolment: msgspec.structs.replace(enrolment, order_key_pem="")
+    fake_server.proves_what_it_forged = True
     with pytest.raises(InvalidInput, match="key for orders"):
-        obtain(folder, peer.token.text)
+        obtain(folder, fake_server.token.text)
     assert folder.load_identity() is None
 
 
-def test_an_answer_with_a_certificate_for_another_key_is_refused(peer: EnrolmentPeer, folder: DataFolder) -> None:
+def test_an_answer_with_a_certificate_for_another_key_is_refused(
+    fake_server: EnrolmentPeer, folder: WorkerDataFolder
+) -> None:
     def other_key(enrolment: Enrolment) -> Enrolment:
         key = certificates.load_csr(certificates.make_key_and_csr()[1])
-        pem = peer.authority.issue_worker(key, "acme", "w1", datetime.now(UTC)).pem
+        pem = fake_server.authority.issue_worker(key, "acme", "w1", datetime.now(UTC)).pem
         return msgspec.structs.replace(enrolment, certificate_pem=pem)
 
-    peer.forge = other_key
-    peer.proves_what_it_forged = True
+    fake_server.forge = other_key
+    fake_server.proves_what_it_forged = True
     with pytest.raises(InvalidInput, match="does not belong to the certificate"):
-        obtain(folder, peer.token.text)
+        obtain(folder, fake_server.token.text)
     assert folder.load_identity() is None
 
 
@@ -278,7 +290,7 @@ files.replace(pathlib.Path(sys.argv[1]), b"new" * 1000)
     assert (0, b"new") in seen
 
 
-def test_half_an_identity_on_the_way_is_no_identity(folder: DataFolder) -> None:
+def test_half_an_identity_on_the_way_is_no_identity(folder: WorkerDataFolder) -> None:
     (folder.path / ".identity.json.new").write_bytes(b'{"worker_id": "w')
     assert folder.load_identity() is None
     files.replace(folder.path / "identity.json", b"{}")
@@ -286,9 +298,9 @@ def test_half_an_identity_on_the_way_is_no_identity(folder: DataFolder) -> None:
         folder.load_identity()
 
 
-def test_two_workers_cannot_share_a_data_folder(folder: DataFolder) -> None:
+def test_two_workers_cannot_share_a_data_folder(folder: WorkerDataFolder) -> None:
     with pytest.raises(Conflict, match="another worker is running"):
-        DataFolder.open(folder.path)
+        WorkerDataFolder.open(folder.path)
 
 
 def test_a_data_folder_that_is_a_file_is_told_without_a_traceback(tmp_path: Path) -> None:
@@ -301,13 +313,13 @@ def test_a_data_folder_that_is_a_file_is_told_without_a_traceback(tmp_path: Path
 
 
 @pytest.mark.namespaces
-def test_a_full_disk_is_told_without_a_traceback(tmp_path: Path, peer: EnrolmentPeer) -> None:
+def test_a_full_disk_is_told_without_a_traceback(tmp_path: Path, fake_server: EnrolmentPeer) -> None:
     require(os.geteuid() == 0, "root, to mount a small file system")
     mount = tmp_path / "small"
     mount.mkdir()
     script = 'mount -t tmpfs -o size=64k none "$1" && (cat /dev/zero > "$1/filler" 2>/dev/null; shift; exec "$@")'
     command = [sys.executable, str(Path(__file__).parents[2] / "opsicle.py"), "worker"]
-    arguments = ["--data-dir", str(mount / "worker"), "--join", peer.token.text]
+    arguments = ["--data-dir", str(mount / "worker"), "--join", fake_server.token.text]
     ended = subprocess.run(
         ["unshare", "-m", "sh", "-c", script, "sh", str(mount), *command, *arguments],
         capture_output=True,
@@ -318,19 +330,19 @@ def test_a_full_disk_is_told_without_a_traceback(tmp_path: Path, peer: Enrolment
     assert ended.returncode != 0
     assert "is full" in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert not peer.calls, "the token was spent though its answer could not be kept"
+    assert not fake_server.calls, "the token was spent though its answer could not be kept"
 
 
 def test_a_new_identity_is_used_for_the_next_call(tmp_path: Path) -> None:
-    peer = Peer(tmp_path)
-    peer.start()
+    fake_server = FakeServer(tmp_path)
+    fake_server.start()
     try:
         request = PollRequest(boot_id="b", version="1", labels={}, slots=1, free_slots=1, runtimes=(), wait_seconds=0)
-        connection = Connection(peer.identity())
+        connection = ServerConnection(fake_server.identity())
         connection.call("/worker/v1/poll", request, PollReply)
-        connection.use(peer.identity())
+        connection.use(fake_server.identity())
         connection.call("/worker/v1/poll", request, PollReply)
-        assert len(set(peer.serials)) == 2
+        assert len(set(fake_server.serials)) == 2
         connection.close()
     finally:
-        peer.stop()
+        fake_server.stop()

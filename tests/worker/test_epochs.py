@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from opsicle.domain.manifests import Order
+from opsicle.domain.manifests import WorkOrder
 from opsicle.wire.worker_api import SignedOrder
 from opsicle.worker import ran_automations
 from opsicle.worker.journal import Journal
@@ -21,7 +21,7 @@ from tests.worker.ordering import manifest_of, order_of
 NOW = datetime.now(UTC)
 
 
-def order(epoch: int, epoch_id: str = "a") -> Order:
+def order(epoch: int, epoch_id: str = "a") -> WorkOrder:
     work = Machine(Path("/nowhere")).work(phase("true"))
     made = order_of(work, b"", epoch=epoch, epoch_id=epoch_id)
     assert manifest_of(work).automation_id == made.automation_id

@@ -16,15 +16,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.kit.clock import SystemClock
 from opsicle.server.store import secrets
 from opsicle.wire.jobs import Work
 from opsicle.worker.verification import Refused, Verifier
 from tests.services.core import Core
-from tests.worker.hostile_jobs import BETWEEN, MINUTE, SERVERS, STRANGERS, Scene
+from tests.worker.fake_server import FakeServer, work
+from tests.worker.hostile_jobs import BETWEEN, MINUTE, SERVERS, STRANGERS, Site
 from tests.worker.ordering import manifest_of, ordered
-from tests.worker.fake_server import Peer, work
 from tests.worker.working import Working, lines
 
 SCALE = float(os.environ.get("OPSICLE_TEST_SCALE", "1"))
@@ -50,47 +50,47 @@ spec:
 class Stage:
     """Real works, by the name that each leaves with the judge, and a real worker for which they are meant."""
 
-    def __init__(self, folder: Path, peer: Peer) -> None:
-        self.judge, self.peer = folder / "judge", peer
+    def __init__(self, folder: Path, fake_server: FakeServer) -> None:
+        self.judge, self.fake_server = folder / "judge", fake_server
         (folder / "server").mkdir()
         core = Core(folder / "server", clock=SystemClock())  # type: ignore[arg-type]
-        self.key = peer.order_key = core.order_key
-        alice = core.person(core.org("acme"), "alice", Role.OPERATOR)
+        self.key = fake_server.order_key = core.order_key
+        alice = core.person(core.org("acme"), "alice", BuiltInRole.OPERATOR)
         _keep_secret(core, alice, "db-password", "hunter22")
         core.push(alice, TEMPLATE.format(judge=self.judge))
         speaker = core.worker(alice.org_id, "worker-1", slots=REAL_JOBS)
-        peer.org_id, peer.worker_id = alice.org_id, speaker.actor.worker_id
+        fake_server.org_id, fake_server.worker_id = alice.org_id, speaker.actor.worker_id
         for number in range(REAL_JOBS):
             core.run(alice, "rotate", **{"who": f"real-{number}", "pin-code": "swordfish"})
         self.works = {work.variables["OPSICLE_VAR_WHO"]: work for work in speaker.poll().work}
         core.close()
         assert len(self.works) == REAL_JOBS
-        self.worker = Working(folder, peer)
+        self.worker = Working(folder, fake_server)
         self.worker.start()
 
-    def scene(self, name: str, other: str = "real-0", chance: random.Random | None = None) -> Scene:
+    def site(self, name: str, other: str = "real-0", chance: random.Random | None = None) -> Site:
         chance = chance or random.Random(0)
-        return Scene(self.works[name], self.works[other], self.key, chance, str(self.judge))
+        return Site(self.works[name], self.works[other], self.key, chance, str(self.judge))
 
     def run(self, *names: str) -> None:
         """Let the worker carry out what was really ordered."""
-        self.peer.give_as_it_is(*(self.works[name] for name in names))
+        self.fake_server.give_as_it_is(*(self.works[name] for name in names))
         for name in names:
             assert self.worker.wait_for_finish(self.works[name].job_id) == "succeeded"
 
     def expect_refusals(self, *works: Work) -> list[str]:
         """Hand these to the worker; the reasons for which it refuses each."""
-        self.peer.refused.clear()
-        self.peer.give_as_it_is(*works)
+        self.fake_server.refused.clear()
+        self.fake_server.give_as_it_is(*works)
         ids = {work.job_id for work in works}
-        self.worker.wait(lambda: ids <= set(self.peer.refused), f"{len(ids)} refusals")
+        self.worker.wait(lambda: ids <= set(self.fake_server.refused), f"{len(ids)} refusals")
         self.worker.wait(self._holds_nothing, "a worker that holds nothing")
-        return [self.peer.refused[work.job_id] for work in works]
+        return [self.fake_server.refused[work.job_id] for work in works]
 
     def _holds_nothing(self) -> bool:
         """Have the open poll answered, so that the worker says again what it holds."""
-        self.peer.drop("nothing")
-        return not self.peer.polls[-1].jobs
+        self.fake_server.drop("nothing")
+        return not self.fake_server.polls[-1].jobs
 
 
 def _keep_secret(core: Core, actor: Any, name: str, value: str) -> None:
@@ -101,8 +101,8 @@ def _keep_secret(core: Core, actor: Any, name: str, value: str) -> None:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, peer: Peer) -> Iterator[Stage]:
-    stage = Stage(tmp_path, peer)
+def stage(tmp_path: Path, fake_server: FakeServer) -> Iterator[Stage]:
+    stage = Stage(tmp_path, fake_server)
     yield stage
     stage.worker.close()
 
@@ -114,7 +114,7 @@ def test_of_500_jobs_that_nobody_ordered_so_none_is_executed(stage: Stage) -> No
     names = sorted(stage.works)
     done, open_ = names[:8], names[8:]
     stage.run(*done)
-    mischief: list[tuple[str, Callable[[Scene], Work]]] = [*BETWEEN.items(), *STRANGERS.items(), *SERVERS.items()]
+    mischief: list[tuple[str, Callable[[Site], Work]]] = [*BETWEEN.items(), *STRANGERS.items(), *SERVERS.items()]
     chance.shuffle(mischief)
     reasons: dict[str, str] = {}
     count = 0
@@ -124,8 +124,8 @@ def test_of_500_jobs_that_nobody_ordered_so_none_is_executed(stage: Stage) -> No
         for name in open_:
             what, spoil = mischief[(count + len(batch)) % len(mischief)]
             other = chance.choice([each for each in names if each != name])
-            scene = Scene(stage.works[name], stage.works[other], stage.key, chance, str(stage.judge))
-            spoilt = spoil(scene)
+            site = Site(stage.works[name], stage.works[other], stage.key, chance, str(stage.judge))
+            spoilt = spoil(site)
             batch.setdefault(spoilt.job_id, (what, spoilt))
         for name in chance.sample(done, 4):
             again = stage.works[name]
@@ -158,53 +158,53 @@ def test_what_was_carried_out_stays_so_after_the_workers_death(stage: Stage) -> 
 
 def test_one_nonce_and_one_lease_count_once_even_if_the_server_signs_them_again(stage: Stage) -> None:
     stage.run("real-1")
-    first, second = stage.scene("real-1"), stage.scene("real-2")
+    first, second = stage.site("real-1"), stage.site("real-2")
     same_nonce, same_lease = second.with_order(nonce=first.order.nonce), first.with_order(nonce="0" * 32)
     assert set(stage.expect_refusals(same_nonce, same_lease)) == {"its order was carried out before"}
     assert lines(stage.judge) == ["real-1"]
 
 
-def test_work_that_cannot_be_read_is_not_run_and_the_worker_lives(stage: Stage, peer: Peer) -> None:
+def test_work_that_cannot_be_read_is_not_run_and_the_worker_lives(stage: Stage, fake_server: FakeServer) -> None:
     shaped = msgspec.msgpack.decode(msgspec.msgpack.encode(stage.works["real-1"]))
     for field in ("phases", "job_id", "fence", "requester"):
-        polls = len(peer.polls)
-        peer.give_as_it_is({key: value for key, value in shaped.items() if key != field})  # type: ignore[arg-type]
-        stage.worker.wait(lambda: len(peer.polls) > polls, "a poll afterwards")  # noqa: B023
+        polls = len(fake_server.polls)
+        fake_server.give_as_it_is({key: value for key, value in shaped.items() if key != field})  # type: ignore[arg-type]
+        stage.worker.wait(lambda: len(fake_server.polls) > polls, "a poll afterwards")  # noqa: B023
     stage.run("real-2")
     assert lines(stage.judge) == ["real-2"]
 
 
-def test_a_refusal_is_told_until_the_server_has_heard_it(stage: Stage, peer: Peer) -> None:
-    peer.faults["refuse"] += ["before", "after"]
+def test_a_refusal_is_told_until_the_server_has_heard_it(stage: Stage, fake_server: FakeServer) -> None:
+    fake_server.faults["refuse"] += ["before", "after"]
     forged = msgspec.structs.replace(stage.works["real-1"], signature=b"\0" * 64)
     assert "not signed" in stage.expect_refusals(forged)[0]
-    assert peer.calls["refuse"] >= 3
+    assert fake_server.calls["refuse"] >= 3
 
 
-def test_clocks_may_differ_by_some_minutes(stage: Stage, peer: Peer) -> None:
+def test_clocks_may_differ_by_some_minutes(stage: Stage, fake_server: FakeServer) -> None:
     for name, minutes in (("real-1", -5), ("real-2", 4)):
-        scene = stage.scene(name)
+        site = stage.site(name)
         times = {
-            "issued_at": scene.order.issued_at + minutes * MINUTE,
-            "expires_at": scene.order.expires_at + minutes * MINUTE,
+            "issued_at": site.order.issued_at + minutes * MINUTE,
+            "expires_at": site.order.expires_at + minutes * MINUTE,
         }
-        peer.give_as_it_is(scene.with_order(**times))
+        fake_server.give_as_it_is(site.with_order(**times))
         assert stage.worker.wait_for_finish(stage.works[name].job_id) == "succeeded"
 
 
-def test_a_worker_takes_what_asks_for_its_labels_and_nothing_that_asks_for_others(peer: Peer) -> None:
+def test_a_worker_takes_what_asks_for_its_labels_and_nothing_that_asks_for_others(fake_server: FakeServer) -> None:
     plain = work("j1", "true")
-    given = ordered(plain, peer.order_key, manifest_of(plain, runs_on={"zone": "vault"}))
-    Verifier(peer.identity(), {"zone": "vault", "more": "x"}).check(given)
+    given = ordered(plain, fake_server.order_key, manifest_of(plain, runs_on={"zone": "vault"}))
+    Verifier(fake_server.identity(), {"zone": "vault", "more": "x"}).check(given)
     for labels in ({}, {"zone": "dmz"}, {"Zone": "vault"}):
         with pytest.raises(Refused, match="zone=vault"):
-            Verifier(peer.identity(), labels).check(given)
+            Verifier(fake_server.identity(), labels).check(given)
 
 
-def test_a_worker_takes_what_asks_for_labels_that_its_server_has_told_it(peer: Peer) -> None:
+def test_a_worker_takes_what_asks_for_labels_that_its_server_has_told_it(fake_server: FakeServer) -> None:
     plain = work("j1", "true")
-    given = ordered(plain, peer.order_key, manifest_of(plain, runs_on={"zone": "vault"}))
-    verifier = Verifier(peer.identity(), {"zone": "dmz"})
+    given = ordered(plain, fake_server.order_key, manifest_of(plain, runs_on={"zone": "vault"}))
+    verifier = Verifier(fake_server.identity(), {"zone": "dmz"})
     verifier.granted = {"zone": "vault"}
     verifier.check(given)
     verifier.granted = {"zone": "attic"}
@@ -212,26 +212,28 @@ def test_a_worker_takes_what_asks_for_labels_that_its_server_has_told_it(peer: P
         verifier.check(given)
 
 
-def test_work_whose_secrets_cannot_be_had_is_ordered_and_runs_nothing(stage: Stage, peer: Peer) -> None:
+def test_work_whose_secrets_cannot_be_had_is_ordered_and_runs_nothing(stage: Stage, fake_server: FakeServer) -> None:
     """The server cannot decrypt: the worker is told so, and reports it as the job's end."""
     blind = msgspec.structs.replace(
         stage.works["real-1"], withheld="the server cannot decrypt", secrets={}, secret_variables={}, secret_salt=b""
     )
-    peer.give_as_it_is(blind)
+    fake_server.give_as_it_is(blind)
     assert stage.worker.wait_for_finish(blind.job_id) == "failed"
     assert lines(stage.judge) == []
 
 
-def test_a_shared_worker_takes_real_work_of_any_org_and_nothing_that_mixes_two(stage: Stage, peer: Peer) -> None:
+def test_a_shared_worker_takes_real_work_of_any_org_and_nothing_that_mixes_two(
+    stage: Stage, fake_server: FakeServer
+) -> None:
     """It compares no org with its own, so all the more must order, manifest and work be of one."""
-    shared = msgspec.structs.replace(peer.identity(), org="provider", org_id="", is_shared=True)
-    verifier, scene = Verifier(shared, {}), stage.scene("real-1")
+    shared = msgspec.structs.replace(fake_server.identity(), org="provider", org_id="", is_shared=True)
+    verifier, site = Verifier(shared, {}), stage.site("real-1")
     elsewhere = {"for another org in both"}  # to a shared worker that is just another org's work
-    verifier.check(scene.work)
-    verifier.check(SERVERS["for another org in both"](scene))
+    verifier.check(site.work)
+    verifier.check(SERVERS["for another org in both"](site))
     taken = []
     for what, spoil in (BETWEEN | STRANGERS | SERVERS).items():
         with contextlib.suppress(Refused):
-            verifier.check(spoil(scene))
+            verifier.check(spoil(site))
             taken.append(what)
     assert set(taken) == elsewhere

@@ -10,37 +10,37 @@ from pathlib import Path
 import pytest
 
 from tests.support import wait_until
-from tests.worker.fake_server import Peer, work
+from tests.worker.fake_server import FakeServer, work
 from tests.worker.working import Working, is_alive, lines
 
 
 @pytest.fixture(params=[("subreaper",), ("pidfd",), ("subreaper", "pidfd")], ids="+".join)
-def working(request: pytest.FixtureRequest, tmp_path: Path, peer: Peer) -> Iterator[Working]:
-    working = Working(tmp_path, peer)
+def working(request: pytest.FixtureRequest, tmp_path: Path, fake_server: FakeServer) -> Iterator[Working]:
+    working = Working(tmp_path, fake_server)
     working.prefix = (sys.executable, str(Path(__file__).with_name("refusing.py")), *request.param, "--")
     working.start()
     yield working
     working.close()
 
 
-def test_jobs_run_and_end_as_ever(working: Working, peer: Peer) -> None:
+def test_jobs_run_and_end_as_ever(working: Working, fake_server: FakeServer) -> None:
     jobs = [work(f"j{number}", "echo one", f"exit {number}") for number in range(4)]
-    peer.give(*jobs)
+    fake_server.give(*jobs)
     states = [working.wait_for_finish(job.job_id) for job in jobs]
     assert states == ["succeeded", "failed", "failed", "failed"]
-    assert [peer.finished[job.job_id].exit_code for job in jobs] == [0, 1, 2, 3]
-    assert {bytes(peer.logs[job.job_id]) for job in jobs} == {b"one\n"}
+    assert [fake_server.finished[job.job_id].exit_code for job in jobs] == [0, 1, 2, 3]
+    assert {bytes(fake_server.logs[job.job_id]) for job in jobs} == {b"one\n"}
     if "subreaper" in working.prefix:
         assert working.log.read_text().count("no sub-reaper") == 1
 
 
-def test_a_tree_that_does_all_to_get_away_is_ended(working: Working, peer: Peer, tmp_path: Path) -> None:
+def test_a_tree_that_does_all_to_get_away_is_ended(working: Working, fake_server: FakeServer, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     stay = f'trap "" TERM; echo \\$\\$ >>{pids}; while :; do sleep 1; done'
-    peer.give(work("j1", f'(setsid sh -c "{stay}" &) ; (env -i setsid sh -c "{stay}" &) ; sleep 600'))
+    fake_server.give(work("j1", f'(setsid sh -c "{stay}" &) ; (env -i setsid sh -c "{stay}" &) ; sleep 600'))
     working.wait(lambda: len(lines(pids)) == 2, "two who got away")
 
-    peer.cancel("j1")
+    fake_server.cancel("j1")
 
     assert working.wait_for_finish("j1", 40) == "cancelled"
     wait_until(lambda: not [pid for pid in lines(pids) if is_alive(int(pid))], 5, "nobody alive")

@@ -11,24 +11,24 @@ import pytest
 from opsicle.domain.errors import LeaseLost, LogIncomplete, OpsicleError
 from opsicle.wire.jobs import PhaseReport, StepState
 from opsicle.wire.worker_api import MAX_LOG_REQUEST_BYTES
-from opsicle.worker.connection import Connection
+from opsicle.worker.connection import ServerConnection
 from opsicle.worker.journal import Journal
 from opsicle.worker.log_shipper import JobLog, LogShipper
-from opsicle.worker.spool import Room, Spool
+from opsicle.worker.spool import Spool, SpoolQuota
 from tests.support import wait_until
-from tests.worker.fake_server import Peer, Refusal
+from tests.worker.fake_server import FakeServer, Refusal
 from tests.worker.working import let_pass
 
 
 @pytest.fixture
-def connection(peer: Peer) -> Iterator[Connection]:
-    connection = Connection(peer.identity())
+def connection(fake_server: FakeServer) -> Iterator[ServerConnection]:
+    connection = ServerConnection(fake_server.identity())
     yield connection
     connection.close()
 
 
 @pytest.fixture
-def shipper(connection: Connection) -> Iterator[LogShipper]:
+def shipper(connection: ServerConnection) -> Iterator[LogShipper]:
     shipper = LogShipper(connection)
     shipper.start()
     yield shipper
@@ -47,7 +47,7 @@ class Logs:
 
     def open(self, job_id: str = "job") -> JobLog:
         self.journal.starting(job_id, 1)
-        spool = Spool(self.folder, job_id, Room(1 << 30, 1 << 30))
+        spool = Spool(self.folder, job_id, SpoolQuota(1 << 30, 1 << 30))
 
         def refused(error: OpsicleError) -> None:
             self.refusals.append(error)
@@ -61,41 +61,41 @@ def logs(tmp_path: Path, shipper: LogShipper) -> Logs:
     return Logs(tmp_path, shipper)
 
 
-def test_output_goes_out_together_after_the_interval(logs: Logs, peer: Peer) -> None:
+def test_output_goes_out_together_after_the_interval(logs: Logs, fake_server: FakeServer) -> None:
     logs.shipper.interval = 0.3
     log = logs.open()
     for number in range(100):
         log.write(0, 1, 1000, b"line %d\n" % number)
     wait_until(lambda: log.spool.pending == 0)
-    assert peer.calls["log"] == 1
-    assert bytes(peer.logs["job"]) == b"".join(b"line %d\n" % number for number in range(100))
+    assert fake_server.calls["log"] == 1
+    assert bytes(fake_server.logs["job"]) == b"".join(b"line %d\n" % number for number in range(100))
 
 
-def test_a_full_request_does_not_wait_for_the_interval(logs: Logs, peer: Peer) -> None:
+def test_a_full_request_does_not_wait_for_the_interval(logs: Logs, fake_server: FakeServer) -> None:
     logs.shipper.interval = 3600
     log = logs.open()
     log.write(0, 1, 0, b"first\n")
     for _ in range(17):
         log.write(0, 1, 0, b"x" * 64 * 1024)
-    wait_until(lambda: len(peer.logs["job"]) >= MAX_LOG_REQUEST_BYTES - 64 * 1024)
+    wait_until(lambda: len(fake_server.logs["job"]) >= MAX_LOG_REQUEST_BYTES - 64 * 1024)
 
 
-def test_one_busy_job_does_not_hold_up_another(logs: Logs, peer: Peer) -> None:
+def test_one_busy_job_does_not_hold_up_another(logs: Logs, fake_server: FakeServer) -> None:
     busy, quiet = logs.open("busy"), logs.open("quiet")
     for _ in range(400):
         busy.write(0, 1, 0, b"x" * 64 * 1024)
     quiet.write(0, 1, 0, b"hello")
-    wait_until(lambda: peer.logs["quiet"])
+    wait_until(lambda: fake_server.logs["quiet"])
     assert busy.spool.pending > 0
     wait_until(lambda: busy.spool.pending == 0)
 
 
-def test_any_loss_on_the_way_leaves_the_log_byte_equal(logs: Logs, peer: Peer) -> None:
+def test_any_loss_on_the_way_leaves_the_log_byte_equal(logs: Logs, fake_server: FakeServer) -> None:
     seed = random.randrange(2**32)
     print("seed", seed)
     source = random.Random(seed)
     logs.shipper.interval = 0.001
-    peer.faults["log"] += source.choices(["", "after", "before", "slow"], k=60)
+    fake_server.faults["log"] += source.choices(["", "after", "before", "slow"], k=60)
     log = logs.open()
     content = b""
     for _ in range(300):
@@ -105,37 +105,39 @@ def test_any_loss_on_the_way_leaves_the_log_byte_equal(logs: Logs, peer: Peer) -
         if source.random() < 0.1:
             let_pass(0.01)
     wait_until(lambda: log.spool.pending == 0, 60)
-    assert bytes(peer.logs["job"]) == content
+    assert bytes(fake_server.logs["job"]) == content
 
 
-def test_phases_are_told_without_output_too_and_noted_in_the_journal(logs: Logs, peer: Peer, tmp_path: Path) -> None:
+def test_phases_are_told_without_output_too_and_noted_in_the_journal(
+    logs: Logs, fake_server: FakeServer, tmp_path: Path
+) -> None:
     log = logs.open()
     log.progress([PhaseReport(name="main", state=StepState.RUNNING)])
-    wait_until(lambda: peer.phases.get("job"))
+    wait_until(lambda: fake_server.phases.get("job"))
     (entry,) = logs.journal.open_jobs()
     assert entry.phases[0].state == StepState.RUNNING
 
 
-def test_phases_that_were_lost_are_told_again_unless_there_is_newer_news(logs: Logs, peer: Peer) -> None:
-    peer.faults["log"] += ["before", "before"]
+def test_phases_that_were_lost_are_told_again_unless_there_is_newer_news(logs: Logs, fake_server: FakeServer) -> None:
+    fake_server.faults["log"] += ["before", "before"]
     log = logs.open()
     log.progress([PhaseReport(name="main", state=StepState.RUNNING)])
-    wait_until(lambda: peer.calls["log"])
+    wait_until(lambda: fake_server.calls["log"])
     log.progress([PhaseReport(name="main", state=StepState.SUCCEEDED)])
-    wait_until(lambda: peer.phases.get("job") and peer.phases["job"][0].state == StepState.SUCCEEDED)
+    wait_until(lambda: fake_server.phases.get("job") and fake_server.phases["job"][0].state == StepState.SUCCEEDED)
 
 
-def test_reports_that_change_later_are_told_as_they_were(logs: Logs, peer: Peer) -> None:
+def test_reports_that_change_later_are_told_as_they_were(logs: Logs, fake_server: FakeServer) -> None:
     report = PhaseReport(name="main", state=StepState.RUNNING)
     log = logs.open()
     log.progress([report])
     report.name = "changed"
-    wait_until(lambda: peer.phases.get("job"))
-    assert peer.phases["job"][0].name == "main"
+    wait_until(lambda: fake_server.phases.get("job"))
+    assert fake_server.phases["job"][0].name == "main"
 
 
-def test_a_lost_lease_is_told_and_nothing_more_is_sent(logs: Logs, peer: Peer) -> None:
-    peer.lost.add("job")
+def test_a_lost_lease_is_told_and_nothing_more_is_sent(logs: Logs, fake_server: FakeServer) -> None:
+    fake_server.lost.add("job")
     log = logs.open()
     log.write(0, 1, 0, b"too late")
     wait_until(lambda: logs.refusals)
@@ -143,40 +145,42 @@ def test_a_lost_lease_is_told_and_nothing_more_is_sent(logs: Logs, peer: Peer) -
     log.write(0, 1, 0, b"nobody listens")
     other = logs.open("other")
     other.write(0, 1, 0, b"hello")
-    wait_until(lambda: peer.logs["other"])
-    assert peer.calls["log"] == 2
+    wait_until(lambda: fake_server.logs["other"])
+    assert fake_server.calls["log"] == 2
 
 
-def test_a_server_that_lost_what_it_had_acknowledged_is_told_so_not_asked_for_ever(logs: Logs, peer: Peer) -> None:
+def test_a_server_that_lost_what_it_had_acknowledged_is_told_so_not_asked_for_ever(
+    logs: Logs, fake_server: FakeServer
+) -> None:
     log = logs.open()
     log.write(0, 1, 0, b"kept\n")
     wait_until(lambda: log.spool.pending == 0)
-    peer.logs["job"].clear()
+    fake_server.logs["job"].clear()
     log.write(0, 1, 0, b"more\n")
     wait_until(lambda: logs.refusals)
     assert isinstance(logs.refusals[0], LogIncomplete)
 
 
-def test_after_detaching_nothing_is_sent_and_nothing_is_under_way(logs: Logs, peer: Peer) -> None:
-    peer.faults["log"] += ["slow"]
+def test_after_detaching_nothing_is_sent_and_nothing_is_under_way(logs: Logs, fake_server: FakeServer) -> None:
+    fake_server.faults["log"] += ["slow"]
     logs.shipper.interval = 0.01
     log = logs.open()
     log.write(0, 1, 0, b"first")
-    wait_until(lambda: peer.calls["log"] == 1)
+    wait_until(lambda: fake_server.calls["log"] == 1)
     log.write(0, 1, 0, b"second")
     logs.shipper.detach(log)
     assert log.spool.acknowledged == 5, "it returned while a request was under way"
     let_pass(0.2)
-    assert peer.calls["log"] == 1
+    assert fake_server.calls["log"] == 1
     assert [chunk[4] for chunk in log.spool.read()] == [b"second"]
 
 
-def test_a_server_that_is_away_is_not_hammered(logs: Logs, peer: Peer) -> None:
+def test_a_server_that_is_away_is_not_hammered(logs: Logs, fake_server: FakeServer) -> None:
     logs.shipper.interval = 0.001
-    peer.refusals["log"] = Refusal(503, "unavailable", "starting")
+    fake_server.refusals["log"] = Refusal(503, "unavailable", "starting")
     log = logs.open()
     log.write(0, 1, 0, b"hello")
     let_pass(1.5)
-    assert 1 <= peer.calls["log"] < 15
-    del peer.refusals["log"]
-    wait_until(lambda: bytes(peer.logs["job"]) == b"hello", 30)
+    assert 1 <= fake_server.calls["log"] < 15
+    del fake_server.refusals["log"]
+    wait_until(lambda: bytes(fake_server.logs["job"]) == b"hello", 30)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from opsicle.domain.automations import JobState
 from opsicle.wire.jobs import STDERR, STDOUT
-from opsicle.worker.output import CHUNK_BYTES, Output
+from opsicle.worker.output import CHUNK_BYTES, JobOutput
 from opsicle.worker.waiting import Waiter
 from tests.worker.carrying_out import Log, Machine, phase
 
@@ -26,7 +26,7 @@ class Printed:
     def __init__(self) -> None:
         self.log = Log()
         self.waiter = Waiter()
-        self.output = Output(self.log, self.waiter)
+        self.output = JobOutput(self.log, self.waiter)
         read_end, self.write_end = os.pipe()
         os.set_blocking(read_end, False)
         self.output.add(read_end, 0, STDOUT)
@@ -104,7 +104,7 @@ def test_after_being_read_a_quiet_pipe_is_waited_for_without_spinning(printed: P
 @given(st.lists(st.tuples(st.sampled_from([0, 1]), st.binary(min_size=1, max_size=300), st.booleans()), max_size=30))
 def test_each_stream_is_byte_equal_whatever_the_sink_takes_when(writes: list[tuple[int, bytes, bool]]) -> None:
     log, waiter = Log(), Waiter()
-    output = Output(log, waiter)
+    output = JobOutput(log, waiter)
     write_ends = []
     for stream in (STDOUT, STDERR):
         read_end, write_end = os.pipe()
@@ -145,7 +145,7 @@ def test_an_error_stands_where_it_happened_and_each_trace_before_its_output(mach
 
 def test_what_one_stream_says_in_a_row_is_not_torn_apart_by_the_other_however_late_it_is_read() -> None:
     log, waiter = Log(), Waiter()
-    output = Output(log, waiter)
+    output = JobOutput(log, waiter)
     stdout, stderr = (_add_pipe(output, stream) for stream in (STDOUT, STDERR))
     os.write(stderr, b"Traceback\n")
     waiter.turn(time.monotonic() + 5)
@@ -166,7 +166,7 @@ def test_what_one_stream_says_in_a_row_is_not_torn_apart_by_the_other_however_la
 def test_the_stream_that_spoke_first_is_read_first_when_both_wait() -> None:
     for streams in ((STDOUT, STDERR), (STDERR, STDOUT)):
         log, waiter = Log(), Waiter()
-        output = Output(log, waiter)
+        output = JobOutput(log, waiter)
         ends = {stream: _add_pipe(output, stream) for stream in (STDOUT, STDERR)}
         for stream in streams:
             os.write(ends[stream], b"%d " % stream)
@@ -192,7 +192,7 @@ def test_nothing_overtakes_what_the_sink_has_had_no_room_for(printed: Printed) -
     printed.close()
 
 
-def _add_pipe(output: Output, stream: int) -> int:
+def _add_pipe(output: JobOutput, stream: int) -> int:
     """A further pipe that the output reads; returns the end to write to."""
     read_end, write_end = os.pipe()
     os.set_blocking(read_end, False)

@@ -11,10 +11,10 @@ from opsicle.domain.errors import NotAuthenticated, OpsicleError
 from opsicle.security.authority import Authority
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import RunningJob
-from opsicle.worker.connection import Connection
-from opsicle.worker.poller import Poller, Presence
+from opsicle.worker.connection import ServerConnection
+from opsicle.worker.poller import Poller, WorkerDescription
 from tests.support import wait_until
-from tests.worker.fake_server import Peer, Refusal, work
+from tests.worker.fake_server import FakeServer, Refusal, work
 from tests.worker.working import let_pass
 
 
@@ -44,13 +44,13 @@ class Table:
 class Polling:
     """A poller beside the peer, with everything that it says."""
 
-    def __init__(self, peer: Peer, connection: Connection) -> None:
-        self.peer = peer
+    def __init__(self, fake_server: FakeServer, connection: ServerConnection) -> None:
+        self.fake_server = fake_server
         self.jobs = Table()
         self.answers: list[float] = []
         self.rejections: list[OpsicleError] = []
         self.poller = Poller(
-            Presence("boot-1", {"zone": "north"}, 2),
+            WorkerDescription("boot-1", {"zone": "north"}, 2),
             connection,
             self.jobs,
             self.answers.append,
@@ -60,107 +60,109 @@ class Polling:
 
 
 @pytest.fixture
-def polling(peer: Peer) -> Iterator[Polling]:
-    connection = Connection(peer.identity())
-    polling = Polling(peer, connection)
+def polling(fake_server: FakeServer) -> Iterator[Polling]:
+    connection = ServerConnection(fake_server.identity())
+    polling = Polling(fake_server, connection)
     polling.poller.start()
     yield polling
     polling.poller.stop(5)
     connection.close()
 
 
-def test_the_first_poll_is_answered_at_once_and_later_ones_are_held(polling: Polling, peer: Peer) -> None:
-    wait_until(lambda: len(peer.polls) == 2)
-    assert [poll.wait_seconds for poll in peer.polls] == [0, 30]
+def test_the_first_poll_is_answered_at_once_and_later_ones_are_held(polling: Polling, fake_server: FakeServer) -> None:
+    wait_until(lambda: len(fake_server.polls) == 2)
+    assert [poll.wait_seconds for poll in fake_server.polls] == [0, 30]
     assert len(polling.answers) == 1
-    first = peer.polls[0]
+    first = fake_server.polls[0]
     assert (first.boot_id, first.labels, first.slots, first.free_slots) == ("boot-1", {"zone": "north"}, 2, 2)
 
 
-def test_work_is_held_from_the_very_next_poll_on(polling: Polling, peer: Peer) -> None:
-    wait_until(lambda: len(peer.polls) == 2)
-    peer.give(work("j1", "true", fence=3))
-    wait_until(lambda: len(peer.polls) == 3)
-    assert peer.polls[2].jobs == (RunningJob("j1", 3),)
-    assert peer.polls[2].free_slots == 1
+def test_work_is_held_from_the_very_next_poll_on(polling: Polling, fake_server: FakeServer) -> None:
+    wait_until(lambda: len(fake_server.polls) == 2)
+    fake_server.give(work("j1", "true", fence=3))
+    wait_until(lambda: len(fake_server.polls) == 3)
+    assert fake_server.polls[2].jobs == (RunningJob("j1", 3),)
+    assert fake_server.polls[2].free_slots == 1
 
 
-def test_a_full_worker_goes_on_polling_and_hears_of_cancels_and_drops(polling: Polling, peer: Peer) -> None:
-    peer.give(work("j1", "true"), work("j2", "true"))
-    wait_until(lambda: peer.polls and len(peer.polls[-1].jobs) == 2)
-    assert peer.polls[-1].free_slots == 0
-    peer.cancel("j1")
-    peer.drop("j2")
+def test_a_full_worker_goes_on_polling_and_hears_of_cancels_and_drops(
+    polling: Polling, fake_server: FakeServer
+) -> None:
+    fake_server.give(work("j1", "true"), work("j2", "true"))
+    wait_until(lambda: fake_server.polls and len(fake_server.polls[-1].jobs) == 2)
+    assert fake_server.polls[-1].free_slots == 0
+    fake_server.cancel("j1")
+    fake_server.drop("j2")
     wait_until(lambda: polling.jobs.cancelled == ["j1"] and polling.jobs.dropped == ["j2"])
 
 
-def test_draining_is_said_at_once_although_a_poll_is_open(polling: Polling, peer: Peer) -> None:
-    wait_until(lambda: len(peer.polls) == 2)
+def test_draining_is_said_at_once_although_a_poll_is_open(polling: Polling, fake_server: FakeServer) -> None:
+    wait_until(lambda: len(fake_server.polls) == 2)
     polling.poller.drain()
-    wait_until(lambda: peer.polls[-1].is_draining, 2)
-    assert peer.polls[-1].free_slots == 0
+    wait_until(lambda: fake_server.polls[-1].is_draining, 2)
+    assert fake_server.polls[-1].free_slots == 0
 
 
-def test_stopping_does_not_wait_for_an_open_poll_and_says_farewell(polling: Polling, peer: Peer) -> None:
-    wait_until(lambda: len(peer.polls) == 2)
+def test_stopping_does_not_wait_for_an_open_poll_and_says_farewell(polling: Polling, fake_server: FakeServer) -> None:
+    wait_until(lambda: len(fake_server.polls) == 2)
     began_at = time.monotonic()
     polling.poller.stop(5)
     assert time.monotonic() - began_at < 1
-    assert (peer.polls[-1].is_draining, peer.polls[-1].wait_seconds) == (True, 0)
+    assert (fake_server.polls[-1].is_draining, fake_server.polls[-1].wait_seconds) == (True, 0)
 
 
-def test_a_broken_connection_is_no_reason_to_give_up(polling: Polling, peer: Peer) -> None:
-    peer.faults["poll"] += ["before", "after", "before"]
+def test_a_broken_connection_is_no_reason_to_give_up(polling: Polling, fake_server: FakeServer) -> None:
+    fake_server.faults["poll"] += ["before", "after", "before"]
     wait_until(lambda: len(polling.answers) >= 1, 20)
     assert not polling.rejections
 
 
-def test_a_rejection_ends_the_loop_and_is_told_once(polling: Polling, peer: Peer) -> None:
-    wait_until(lambda: len(peer.polls) == 2)
-    peer.is_revoked = True
-    peer.answer_polls()
+def test_a_rejection_ends_the_loop_and_is_told_once(polling: Polling, fake_server: FakeServer) -> None:
+    wait_until(lambda: len(fake_server.polls) == 2)
+    fake_server.is_revoked = True
+    fake_server.answer_polls()
     wait_until(lambda: polling.rejections)
-    calls = peer.calls["poll"]
+    calls = fake_server.calls["poll"]
     polling.poller.stop(5)
     assert len(polling.rejections) == 1
     assert isinstance(polling.rejections[0], NotAuthenticated)
-    assert peer.calls["poll"] == calls
+    assert fake_server.calls["poll"] == calls
 
 
 def test_a_foreign_certificate_in_the_servers_place_ends_no_worker_that_once_worked(
-    polling: Polling, peer: Peer
+    polling: Polling, fake_server: FakeServer
 ) -> None:
-    wait_until(lambda: len(peer.polls) == 2)
-    own = peer.authority
-    peer.stop()
-    peer.authority = Authority.create(own.not_after.replace(year=2026, month=1, day=1))
-    peer.start()
+    wait_until(lambda: len(fake_server.polls) == 2)
+    own = fake_server.authority
+    fake_server.stop()
+    fake_server.authority = Authority.create(own.not_after.replace(year=2026, month=1, day=1))
+    fake_server.start()
     let_pass(1.0)
-    peer.stop()
+    fake_server.stop()
     assert not polling.rejections
-    peer.authority = own
-    polls = len(peer.polls)
-    peer.start()
-    wait_until(lambda: len(peer.polls) > polls, 10)
+    fake_server.authority = own
+    polls = len(fake_server.polls)
+    fake_server.start()
+    wait_until(lambda: len(fake_server.polls) > polls, 10)
 
 
-def test_a_server_that_answers_nothing_at_once_is_not_hammered(polling: Polling, peer: Peer) -> None:
-    wait_until(lambda: len(peer.polls) == 2)
-    peer.is_closing = True
-    peer.answer_polls()
-    calls = peer.calls["poll"]
+def test_a_server_that_answers_nothing_at_once_is_not_hammered(polling: Polling, fake_server: FakeServer) -> None:
+    wait_until(lambda: len(fake_server.polls) == 2)
+    fake_server.is_closing = True
+    fake_server.answer_polls()
+    calls = fake_server.calls["poll"]
     let_pass(1.5)
-    assert peer.calls["poll"] - calls < 15
+    assert fake_server.calls["poll"] - calls < 15
 
 
-def test_an_unreadable_answer_is_survived(polling: Polling, peer: Peer) -> None:
-    wait_until(lambda: len(peer.polls) == 2)
-    peer.refusals["poll"] = Refusal(200, "", "not what a poll answers")
-    peer.is_closing = True
-    peer.answer_polls()
-    wait_until(lambda: peer.calls["poll"] >= 4)
-    del peer.refusals["poll"]
-    peer.is_closing = False
-    polls = len(peer.polls)
-    wait_until(lambda: len(peer.polls) > polls, 10)
+def test_an_unreadable_answer_is_survived(polling: Polling, fake_server: FakeServer) -> None:
+    wait_until(lambda: len(fake_server.polls) == 2)
+    fake_server.refusals["poll"] = Refusal(200, "", "not what a poll answers")
+    fake_server.is_closing = True
+    fake_server.answer_polls()
+    wait_until(lambda: fake_server.calls["poll"] >= 4)
+    del fake_server.refusals["poll"]
+    fake_server.is_closing = False
+    polls = len(fake_server.polls)
+    wait_until(lambda: len(fake_server.polls) > polls, 10)
     assert not polling.rejections

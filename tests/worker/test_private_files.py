@@ -15,14 +15,14 @@ from opsicle.domain.errors import InvalidInput
 from opsicle.domain.template_parser import parse_document
 from opsicle.domain.templates import When
 from opsicle.worker import cleanup
-from opsicle.worker.identity import DataFolder
+from opsicle.worker.identity import WorkerDataFolder
 from opsicle.worker.masking import Masking
-from opsicle.worker.output import Output
+from opsicle.worker.output import JobOutput
 from opsicle.worker.private_files import MaskRequests, private_folder
 from opsicle.worker.waiting import Waiter
 from tests.support import require, wait_until
 from tests.worker.carrying_out import Log, Machine, phase
-from tests.worker.fake_server import Peer, work
+from tests.worker.fake_server import FakeServer, work
 from tests.worker.working import Working
 
 JOB = f"private-{os.getpid()}"
@@ -96,7 +96,7 @@ def test_what_somebody_else_has_put_in_the_folders_place_is_not_used(tmp_path: P
 
 
 def test_a_new_life_removes_the_files_that_the_last_one_left(tmp_path: Path) -> None:
-    data = DataFolder.open(tmp_path / "worker")
+    data = WorkerDataFolder.open(tmp_path / "worker")
     folder = private_folder(data.workspaces)
     (folder / "job.secret.key").write_text("secret")
     os.mkfifo(folder / "job.mask")
@@ -145,7 +145,7 @@ def test_what_was_asked_for_holds_in_later_phases_both_streams_and_explanations(
 def test_a_value_to_mask_is_known_before_what_was_printed_behind_it_is_read(tmp_path: Path) -> None:
     """However late the worker looks, and though the output became readable first."""
     log, waiter = Log(), Waiter()
-    output, requests = Output(log, waiter), MaskRequests(tmp_path / "mask")
+    output, requests = JobOutput(log, waiter), MaskRequests(tmp_path / "mask")
     read_end, write_end = os.pipe()
     os.set_blocking(read_end, False)
     output.add(read_end, 0, 1)
@@ -200,13 +200,15 @@ def test_a_value_that_is_too_short_to_be_masked_is_named_in_the_log(machine: Mac
     assert b"opsicle: a value written to OPSICLE_MASK is not masked" in machine.log.stderr
 
 
-def test_masks_reach_no_disk_and_leave_nothing(tmp_path: Path, peer: Peer) -> None:
-    worker = Working(tmp_path, peer)
+def test_masks_reach_no_disk_and_leave_nothing(tmp_path: Path, fake_server: FakeServer) -> None:
+    worker = Working(tmp_path, fake_server)
     worker.start()
     try:
-        peer.give(work(JOB, 'echo made-by-the-job >> "$OPSICLE_MASK"; echo made-by-the-job; echo "$OPSICLE_MASK"'))
+        fake_server.give(
+            work(JOB, 'echo made-by-the-job >> "$OPSICLE_MASK"; echo made-by-the-job; echo "$OPSICLE_MASK"')
+        )
         assert worker.wait_for_finish(JOB) == JobState.SUCCEEDED
-        masked, place = bytes(peer.logs[JOB]).decode().split()
+        masked, place = bytes(fake_server.logs[JOB]).decode().split()
         assert masked == "***"
         assert place.startswith("/dev/shm/opsicle-")
         wait_until(lambda: not files_in(Path(place).parent), 10, "the pipe to go")

@@ -16,8 +16,8 @@ from opsicle.domain.templates import Phase
 from opsicle.wire.jobs import Work
 from opsicle.worker.run_as import find_accounts
 from tests.support import require
+from tests.worker.fake_server import FakeServer, work
 from tests.worker.ordering import ORG_ID
-from tests.worker.fake_server import Peer, work
 from tests.worker.working import Working, as_user, is_alive, lines, run_worker
 
 USER = "nobody"
@@ -37,16 +37,16 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def working(folder: Path, peer: Peer) -> Iterator[Working]:
-    working = Working(folder, peer, options=("--run-as", USER))
+def working(folder: Path, fake_server: FakeServer) -> Iterator[Working]:
+    working = Working(folder, fake_server, options=("--run-as", USER))
     yield working
     working.close()
 
 
 def output(working: Working, given: Work) -> str:
-    working.peer.give(given)
+    working.fake_server.give(given)
     working.wait_for_finish(given.job_id)
-    return working.peer.logs[given.job_id].decode()
+    return working.fake_server.logs[given.job_id].decode()
 
 
 def test_a_job_runs_as_the_user_in_a_workspace_of_its_own(working: Working) -> None:
@@ -64,8 +64,8 @@ def test_a_job_runs_as_the_user_in_a_workspace_of_its_own(working: Working) -> N
     ).splitlines()
     home = pwd.getpwnam(USER).pw_dir
     assert sorted(said) == sorted([f"nobody nogroup {home}", "nobody 700", "nobody", "said", "wrong", "kept"])
-    assert working.peer.finished["j1"].state == "succeeded"
-    assert [command.exit_code for command in working.peer.finished["j1"].phases[0].commands] == [0] * 5
+    assert working.fake_server.finished["j1"].state == "succeeded"
+    assert [command.exit_code for command in working.fake_server.finished["j1"].phases[0].commands] == [0] * 5
     assert working.files("workspaces") == []
 
 
@@ -111,7 +111,7 @@ def test_a_shell_that_a_job_has_made_is_never_asked_as_root(working: Working, fo
         Phase(name="use", commands=ask, shell=str(shell), timeout=60),
     )
     working.start()
-    working.peer.give(msgspec.structs.replace(work("j1"), phases=phases))
+    working.fake_server.give(msgspec.structs.replace(work("j1"), phases=phases))
     working.wait_for_finish("j1")
     assert set(lines(judge)) == {USER}
 
@@ -124,33 +124,33 @@ def test_a_long_script_can_be_read_by_the_user(working: Working) -> None:
 def test_a_whole_tree_of_another_user_is_ended(working: Working, folder: Path) -> None:
     pids = folder / "judge"
     working.start()
-    working.peer.give(
+    working.fake_server.give(
         work("j1", f"trap '' TERM; echo $$ >>{pids}; setsid sh -c 'trap \"\" TERM; echo $$ >>{pids}; sleep 600'")
     )
     working.wait(lambda: len(lines(pids)) == 2, "two processes")
-    working.peer.cancel("j1")
+    working.fake_server.cancel("j1")
     assert working.wait_for_finish("j1", 30) == "cancelled"
     assert not [pid for pid in lines(pids) if is_alive(int(pid))]
 
 
-def test_each_org_has_its_own_user_and_one_without_has_none(folder: Path, peer: Peer) -> None:
-    working = Working(folder, peer, options=("--run-as", f"{ORG_ID}={OTHER}"))
+def test_each_org_has_its_own_user_and_one_without_has_none(folder: Path, fake_server: FakeServer) -> None:
+    working = Working(folder, fake_server, options=("--run-as", f"{ORG_ID}={OTHER}"))
     working.start()
     assert output(working, work("j1", "id -un")) == f"{OTHER}\n"
     working.close()
 
-    strangers = Working(folder, peer, options=("--run-as", f"another-org={OTHER}"))
+    strangers = Working(folder, fake_server, options=("--run-as", f"another-org={OTHER}"))
     strangers.start()
-    peer.give(work("j2", f"id -un >>{folder}/judge"))
-    strangers.wait(lambda: "j2" in peer.refused, "a refusal")
+    fake_server.give(work("j2", f"id -un >>{folder}/judge"))
+    strangers.wait(lambda: "j2" in fake_server.refused, "a refusal")
     strangers.close()
-    assert "has none for this org" in peer.refused["j2"]
+    assert "has none for this org" in fake_server.refused["j2"]
     assert lines(folder / "judge") == []
 
 
 def test_what_an_earlier_life_left_as_another_user_is_ended_and_removed(working: Working, folder: Path) -> None:
     working.start()
-    working.peer.give(work("j1", f"echo $$ >>{folder}/judge; mkdir -m 500 closed; exec sleep 600"))
+    working.fake_server.give(work("j1", f"echo $$ >>{folder}/judge; mkdir -m 500 closed; exec sleep 600"))
     working.wait(lambda: lines(folder / "judge"), "the job")
     working.kill()
     working.start()

@@ -13,7 +13,7 @@ import pytest
 from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Retries, When
 from opsicle.wire.jobs import STDERR, STDOUT, StepState
-from opsicle.worker.runner import Host, Runner, base_environment
+from opsicle.worker.runner import Runner, RunnerHost, base_environment
 from tests.worker.carrying_out import Machine, phase
 
 
@@ -285,7 +285,7 @@ def test_a_cancel_before_the_start_runs_nothing_at_all(machine: Machine) -> None
 
 def test_a_runner_needs_nothing_but_a_folder(machine: Machine) -> None:
     work = machine.work(phase('test -n "$PATH" && test -n "$HOME" && test -n "$LANG"'))
-    assert Runner(work, machine.log, Host(workspace_root=machine.root), machine.cancellation).run().exit_code == 0
+    assert Runner(work, machine.log, RunnerHost(workspace_root=machine.root), machine.cancellation).run().exit_code == 0
 
 
 # A workspace that its own job removes

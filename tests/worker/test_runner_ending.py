@@ -15,7 +15,7 @@ from opsicle.domain.templates import Retries, When
 from opsicle.wire.jobs import Outcome
 from opsicle.worker import process
 from opsicle.worker.process_tree import GRACE_SECONDS
-from opsicle.worker.runner import Cancellation, Host, Runner
+from opsicle.worker.runner import Cancellation, Runner, RunnerHost
 from tests.support import wait_until
 from tests.worker.carrying_out import Log, Machine, is_alive, phase
 
@@ -239,7 +239,7 @@ def test_a_cancel_racing_the_end_has_one_truthful_outcome(tmp_path: Path) -> Non
         log, cancellation = Log(), Cancellation()
         work = Machine(tmp_path).work(phase("sleep 0.003", "echo done", name="a"), job_id=f"race-{number}")
         threading.Timer(0.001 * (number % 15), cancellation.cancel).start()
-        outcome = Runner(work, log, Host(workspace_root=tmp_path), cancellation).run()
+        outcome = Runner(work, log, RunnerHost(workspace_root=tmp_path), cancellation).run()
         assert outcome.state in {JobState.SUCCEEDED, JobState.CANCELLED}
         if outcome.state is JobState.SUCCEEDED:
             assert log.stdout == b"done\n"

@@ -13,18 +13,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from opsicle.worker.attempt import Marks
-from opsicle.worker.script import Border, _is_complete, make_script, read_borders
+from opsicle.worker.attempt import MarkerPipe
+from opsicle.worker.script import CommandMarker, _is_complete, make_script, read_borders
 
 SHELLS = [found for name in ("dash", "bash", "ash") if (found := shutil.which(name))]
 
 
 @pytest.fixture
-def marks(tmp_path: Path):
-    marks = Marks(tmp_path / "it's a pipe")
-    marks.open()
-    yield marks
-    marks.close()
+def marker_pipe(tmp_path: Path):
+    marker_pipe = MarkerPipe(tmp_path / "it's a pipe")
+    marker_pipe.open()
+    yield marker_pipe
+    marker_pipe.close()
 
 
 def run(shell: str, text: bytes, folder: Path) -> tuple[int, bytes, bytes]:
@@ -127,22 +127,22 @@ COMMANDS = [
 @given(commands=st.lists(st.sampled_from(COMMANDS), min_size=2, max_size=7))
 def test_borders_change_nothing(tmp_path_factory: pytest.TempPathFactory, shell: str, commands: list[str]) -> None:
     folder = tmp_path_factory.mktemp("run")
-    marks = Marks(folder / "marks")
-    marks.open()
-    script = make_script(shell, commands, marks.path, attempt=1)
+    marker_pipe = MarkerPipe(folder / "marks")
+    marker_pipe.open()
+    script = make_script(shell, commands, marker_pipe.path, attempt=1)
     here, there = folder / "with/place", folder / "without/place"
     here.mkdir(parents=True)
     there.mkdir(parents=True)
     with_borders = run(shell, script.text, here)
     plain = run(shell, "\n".join(commands).encode(), there)
-    borders = read_borders(marks.read(), attempt=1)
-    marks.close()
+    markers = read_borders(marker_pipe.read(), attempt=1)
+    marker_pipe.close()
     # What runs side by side under `set -x` mixes its traces differently each time.
     assert (with_borders[:2], sorted(with_borders[2])) == (plain[:2], sorted(plain[2]))
     assert sorted(path.name for path in here.iterdir()) == sorted(path.name for path in there.iterdir())
-    assert [border.next_command for border in borders] == list(range(1, len(borders) + 1))
+    assert [marker.next_command for marker in markers] == list(range(1, len(markers) + 1))
     if script.has_borders and plain[0] == 0 and not any("exit" in command for command in commands):
-        assert len(borders) == len(commands) - 1
+        assert len(markers) == len(commands) - 1
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -165,8 +165,8 @@ def test_borders_change_nothing(tmp_path_factory: pytest.TempPathFactory, shell:
         "LOG=DEBUG run --verbose 2>&1 >> log",
     ],
 )
-def test_a_complete_command_gets_its_border(shell: str, command: str, marks: Marks) -> None:
-    assert make_script(shell, [command, "true"], marks.path, 1).has_borders
+def test_a_complete_command_gets_its_border(shell: str, command: str, marker_pipe: MarkerPipe) -> None:
+    assert make_script(shell, [command, "true"], marker_pipe.path, 1).has_borders
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -178,50 +178,52 @@ def test_a_complete_command_gets_its_border(shell: str, command: str, marks: Mar
         'trap "date" DEBUG',
     ],
 )  # fmt: skip
-def test_no_border_is_drawn_where_it_would_not_be_between_two_commands(shell: str, command: str, marks: Marks) -> None:
-    assert not make_script(shell, [command, "true"], marks.path, 1).has_borders
+def test_no_border_is_drawn_where_it_would_not_be_between_two_commands(
+    shell: str, command: str, marker_pipe: MarkerPipe
+) -> None:
+    assert not make_script(shell, [command, "true"], marker_pipe.path, 1).has_borders
 
 
 @pytest.mark.parametrize("shell", ["/usr/bin/python3", "/usr/bin/perl", "zsh"])
-def test_other_interpreters_get_the_plain_commands(shell: str, marks: Marks) -> None:
-    assert make_script(shell, ["a", "b"], marks.path, 1) == (b"a\nb", False)
+def test_other_interpreters_get_the_plain_commands(shell: str, marker_pipe: MarkerPipe) -> None:
+    assert make_script(shell, ["a", "b"], marker_pipe.path, 1) == (b"a\nb", False)
 
 
-def test_a_single_command_is_left_as_it_is(marks: Marks) -> None:
-    assert make_script("/bin/sh", ["date"], marks.path, 1) == (b"date", True)
+def test_a_single_command_is_left_as_it_is(marker_pipe: MarkerPipe) -> None:
+    assert make_script("/bin/sh", ["date"], marker_pipe.path, 1) == (b"date", True)
 
 
-def test_messages_of_the_shell_keep_their_line_numbers(marks: Marks, tmp_path: Path) -> None:
-    script = make_script("/bin/sh", ["true", "true", "nosuch"], marks.path, 1)
+def test_messages_of_the_shell_keep_their_line_numbers(marker_pipe: MarkerPipe, tmp_path: Path) -> None:
+    script = make_script("/bin/sh", ["true", "true", "nosuch"], marker_pipe.path, 1)
     assert re.match(rb"check: (line )?3: nosuch: ", run("/bin/sh", script.text, tmp_path)[2])
 
 
-def test_the_exit_code_of_each_command_is_told(marks: Marks, tmp_path: Path) -> None:
-    script = make_script("/bin/sh", ["true", "false || (exit 9) && :", "true"], marks.path, 4)
+def test_the_exit_code_of_each_command_is_told(marker_pipe: MarkerPipe, tmp_path: Path) -> None:
+    script = make_script("/bin/sh", ["true", "false || (exit 9) && :", "true"], marker_pipe.path, 4)
     run("/bin/sh", script.text, tmp_path)
-    assert read_borders(marks.read(), 4) == [Border(4, 1, 0), Border(4, 2, 9)]
+    assert read_borders(marker_pipe.read(), 4) == [CommandMarker(4, 1, 0), CommandMarker(4, 2, 9)]
 
 
 def test_what_others_write_into_the_pipe_is_not_taken_for_a_border() -> None:
     written = b"1 1 0\nhello\n2 1 0\n1 2\n1 -2 0\n1 2 99999999999\n\xff\xfe 2 3\n1 2 0\n"
-    assert read_borders(written, attempt=1) == [Border(1, 1, 0), Border(1, 2, 0)]
+    assert read_borders(written, attempt=1) == [CommandMarker(1, 1, 0), CommandMarker(1, 2, 0)]
 
 
-def test_a_shell_whose_worker_died_is_not_held_up_by_its_borders(marks: Marks, tmp_path: Path) -> None:
-    script = make_script("/bin/sh", ["echo a", "echo b"], marks.path, 1)
-    marks.close()
+def test_a_shell_whose_worker_died_is_not_held_up_by_its_borders(marker_pipe: MarkerPipe, tmp_path: Path) -> None:
+    script = make_script("/bin/sh", ["echo a", "echo b"], marker_pipe.path, 1)
+    marker_pipe.close()
     assert run("/bin/sh", script.text, tmp_path) == (0, b"a\nb\n", b"")
 
 
-def test_telling_that_a_command_is_simple_costs_no_process(marks: Marks) -> None:
+def test_telling_that_a_command_is_simple_costs_no_process(marker_pipe: MarkerPipe) -> None:
     asked_before = _is_complete.cache_info().misses
     commands = ["nginx -t", "systemctl reload nginx && sleep 1", 'echo "$OPSICLE_VAR_X" | grep -c x > out 2>&1', "a; b"]
-    assert make_script("/bin/sh", commands, marks.path, 1).has_borders
+    assert make_script("/bin/sh", commands, marker_pipe.path, 1).has_borders
     assert _is_complete.cache_info().misses == asked_before
 
 
 @pytest.mark.parametrize("text", ["a" * 50_000 + "(", "a b " * 20_000 + "(", "a;" * 20_000 + "'", "\\a" * 20_000 + '"'])
-def test_telling_that_a_command_is_simple_takes_no_time(text: str, marks: Marks) -> None:
+def test_telling_that_a_command_is_simple_takes_no_time(text: str, marker_pipe: MarkerPipe) -> None:
     began = time.process_time()
-    make_script("/bin/sh", [text, "true"], marks.path, 1)
+    make_script("/bin/sh", [text, "true"], marker_pipe.path, 1)
     assert time.process_time() - began < 1

@@ -17,18 +17,18 @@ from hypothesis import strategies as st
 
 from opsicle.wire.worker_api import MAX_CHUNK_BYTES, MAX_LOG_REQUEST_BYTES
 from opsicle.worker import spool as spools
-from opsicle.worker.spool import MEMORY_BYTES, Room, Spool
+from opsicle.worker.spool import MEMORY_BYTES, Spool, SpoolQuota
 from tests.support import require, wait_until
 
 PLENTY = 1 << 30
 
 
-def make(folder: Path, job_id: str = "job", room: Room | None = None) -> Spool:
-    return Spool(folder, job_id, room or Room(PLENTY, PLENTY))
+def make(folder: Path, job_id: str = "job", room: SpoolQuota | None = None) -> Spool:
+    return Spool(folder, job_id, room or SpoolQuota(PLENTY, PLENTY))
 
 
 def recover(folder: Path, job_id: str = "job") -> Spool:
-    return Spool.recover(folder, job_id, Room(PLENTY, PLENTY))
+    return Spool.recover(folder, job_id, SpoolQuota(PLENTY, PLENTY))
 
 
 def drain(spool: Spool) -> bytes:
@@ -180,7 +180,7 @@ def test_jobs_do_not_read_each_others_spools(tmp_path: Path) -> None:
 
 
 def test_a_full_spool_takes_nothing_until_there_is_room_again(tmp_path: Path) -> None:
-    spool = make(tmp_path, room=Room(2000, PLENTY))
+    spool = make(tmp_path, room=SpoolQuota(2000, PLENTY))
     taken = b""
     while spool.write(0, 1, 0, b"%04d" % len(taken)) is not None:
         taken += b"%04d" % len(taken)
@@ -191,7 +191,7 @@ def test_a_full_spool_takes_nothing_until_there_is_room_again(tmp_path: Path) ->
 
 def test_room_comes_back_with_acknowledged_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spools, "SEGMENT_BYTES", 500)
-    spool = make(tmp_path, room=Room(2000, 2000))
+    spool = make(tmp_path, room=SpoolQuota(2000, 2000))
     for _ in range(200):
         if spool.write(0, 1, 0, b"x" * 100) is None:
             drain(spool)
@@ -200,7 +200,7 @@ def test_room_comes_back_with_acknowledged_segments(tmp_path: Path, monkeypatch:
 
 
 def test_one_full_spool_does_not_silence_another_job(tmp_path: Path) -> None:
-    room = Room(1000, 1000)
+    room = SpoolQuota(1000, 1000)
     loud, quiet = make(tmp_path, "loud", room), make(tmp_path, "quiet", room)
     while loud.write(0, 1, 0, b"x" * 100) is not None:
         pass
@@ -209,7 +209,7 @@ def test_one_full_spool_does_not_silence_another_job(tmp_path: Path) -> None:
 
 
 def test_discarded_output_gives_all_its_room_back(tmp_path: Path) -> None:
-    room = Room(1000, 1000)
+    room = SpoolQuota(1000, 1000)
     first = make(tmp_path, "first", room)
     while first.write(0, 1, 0, b"x" * 100) is not None:
         pass

@@ -9,12 +9,12 @@ import pytest
 
 from opsicle.security.audit_key import AuditKey
 from opsicle.wire.audit import Checkpoint, SeenCheckpoint
-from opsicle.worker.connection import Connection
-from opsicle.worker.poller import Poller, Presence
-from opsicle.worker.audit_monitor import Witness
+from opsicle.worker.audit_monitor import AuditMonitor
+from opsicle.worker.connection import ServerConnection
+from opsicle.worker.poller import Poller, WorkerDescription
 from tests.audit_records import CHAIN, checkpoints, entries
 from tests.support import wait_until
-from tests.worker.fake_server import Peer
+from tests.worker.fake_server import FakeServer
 from tests.worker.test_poller import Table
 
 KEY = AuditKey.create()
@@ -30,10 +30,10 @@ def altered(number: int, **changes: object) -> SeenCheckpoint:
 
 
 def test_a_record_that_grows_is_no_reason_for_complaint(tmp_path: Path) -> None:
-    witness = Witness(tmp_path / "checkpoint.json")
+    audit_monitor = AuditMonitor(tmp_path / "checkpoint.json")
     for checkpoint in (*ORIGINAL[:3], ORIGINAL[2], ORIGINAL[4]):
-        witness.see(seen(checkpoint))
-    assert witness.report == ""
+        audit_monitor.see(seen(checkpoint))
+    assert audit_monitor.report == ""
     assert msgspec.json.decode((tmp_path / "checkpoint.json").read_bytes(), type=SeenCheckpoint) == seen(ORIGINAL[4])
 
 
@@ -51,37 +51,39 @@ def test_a_record_that_grows_is_no_reason_for_complaint(tmp_path: Path) -> None:
 def test_a_checkpoint_that_contradicts_the_last_one_is_reported_and_not_kept(
     tmp_path: Path, shown: SeenCheckpoint, says: str
 ) -> None:
-    Witness(tmp_path / "checkpoint.json").see(seen(ORIGINAL[2]))
-    witness = Witness(tmp_path / "checkpoint.json")  # the worker's next life
-    witness.see(shown)
-    assert says in witness.report
-    witness.reported()
-    witness.see(shown)
-    assert witness.report == "", "it is said once"
+    AuditMonitor(tmp_path / "checkpoint.json").see(seen(ORIGINAL[2]))
+    audit_monitor = AuditMonitor(tmp_path / "checkpoint.json")  # the worker's next life
+    audit_monitor.see(shown)
+    assert says in audit_monitor.report
+    audit_monitor.reported()
+    audit_monitor.see(shown)
+    assert audit_monitor.report == "", "it is said once"
     assert msgspec.json.decode((tmp_path / "checkpoint.json").read_bytes(), type=SeenCheckpoint) == seen(ORIGINAL[2])
 
 
 def test_a_file_that_cannot_be_read_is_as_if_there_had_been_none(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.json").write_bytes(b"\xff{")
-    witness = Witness(tmp_path / "checkpoint.json")
-    witness.see(seen(ORIGINAL[0]))
-    assert witness.report == ""
+    audit_monitor = AuditMonitor(tmp_path / "checkpoint.json")
+    audit_monitor.see(seen(ORIGINAL[0]))
+    assert audit_monitor.report == ""
 
 
 def test_the_server_is_told_with_the_next_poll(tmp_path: Path) -> None:
-    peer = Peer(tmp_path)
-    peer.start()
-    connection = Connection(peer.identity())
-    poller = Poller(Presence("boot-1", {}, 1), connection, Table(), lambda _: None, lambda _: None, lambda: None)
-    poller.witness = Witness(tmp_path / "checkpoint.json")
-    poller.witness.see(seen(ORIGINAL[2]))
-    poller.witness.see(seen(ORIGINAL[0]))
+    fake_server = FakeServer(tmp_path)
+    fake_server.start()
+    connection = ServerConnection(fake_server.identity())
+    poller = Poller(
+        WorkerDescription("boot-1", {}, 1), connection, Table(), lambda _: None, lambda _: None, lambda: None
+    )
+    poller.audit_monitor = AuditMonitor(tmp_path / "checkpoint.json")
+    poller.audit_monitor.see(seen(ORIGINAL[2]))
+    poller.audit_monitor.see(seen(ORIGINAL[0]))
     poller.start()
     try:
-        wait_until(lambda: len(peer.polls) >= 2)
-        assert "older" in peer.polls[0].history_rewritten
-        assert peer.polls[1].history_rewritten == ""
+        wait_until(lambda: len(fake_server.polls) >= 2)
+        assert "older" in fake_server.polls[0].history_rewritten
+        assert fake_server.polls[1].history_rewritten == ""
     finally:
         poller.stop(5)
         connection.close()
-        peer.stop()
+        fake_server.stop()

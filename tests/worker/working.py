@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from opsicle.worker.identity import DataFolder
+from opsicle.worker.identity import WorkerDataFolder
 from tests.support import wait_until
-from tests.worker.fake_server import Peer
+from tests.worker.fake_server import FakeServer
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,22 +26,22 @@ def _command(folder: Path, *arguments: str) -> list[str]:
 
 
 class Working:
-    """A worker of `peer` that has enrolled already; `start` may be called again after it has ended."""
+    """A worker of `fake_server` that has enrolled already; `start` may be called again after it has ended."""
 
-    def __init__(self, folder: Path, peer: Peer, slots: int = 4, options: tuple[str, ...] = ()) -> None:
-        self.peer = peer
+    def __init__(self, folder: Path, fake_server: FakeServer, slots: int = 4, options: tuple[str, ...] = ()) -> None:
+        self.fake_server = fake_server
         self.folder = folder / "worker"
         self.log = folder / "worker.log"
         self.slots = slots
         self.options = options
         self.prefix: tuple[str, ...] = ()
         self.process: subprocess.Popen[bytes] | None = None
-        data = DataFolder.open(self.folder)
-        data.save_identity(peer.identity())
+        data = WorkerDataFolder.open(self.folder)
+        data.save_identity(fake_server.identity())
         data.close()
 
     def start(self) -> None:
-        polls = len(self.peer.polls)
+        polls = len(self.fake_server.polls)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.prefix, *_command(self.folder, "--slots", str(self.slots), *self.options)],
@@ -49,7 +49,7 @@ class Working:
                 stderr=log,
                 start_new_session=True,
             )
-        self.wait(lambda: len(self.peer.polls) > polls + 1, "the worker's first polls")
+        self.wait(lambda: len(self.fake_server.polls) > polls + 1, "the worker's first polls")
 
     def wait(self, condition, what: str, timeout: float = 20) -> None:
         """Wait for something; show the worker's log if it does not come."""
@@ -59,8 +59,8 @@ class Working:
             raise AssertionError(f"{error}\n--- the worker's log:\n{self.log.read_text()}") from None
 
     def wait_for_finish(self, job_id: str, timeout: float = 20) -> str:
-        self.wait(lambda: job_id in self.peer.finished, f"the end of {job_id}", timeout)
-        return self.peer.finished[job_id].state
+        self.wait(lambda: job_id in self.fake_server.finished, f"the end of {job_id}", timeout)
+        return self.fake_server.finished[job_id].state
 
     def signal(self, number: int) -> None:
         assert self.process

@@ -90,7 +90,7 @@ class SystemActor:
 
 
 @dataclass(frozen=True, slots=True)
-class Stranger:
+class AnonymousActor:
     """Somebody who has not proven who they are; `claim` is who they say they are."""
 
     claim: str

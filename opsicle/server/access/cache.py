@@ -1,7 +1,7 @@
 """What the database said a moment ago, for as long as it is sure to be still true.
 
 Every request asks who it is that asks. One process serves the database, so what it has read stays true until it
-writes: whoever changes what is remembered calls `forget` before answering, and the next request reads anew.
+writes: whoever changes what is remembered calls `invalidate` before answering, and the next request reads anew.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ V = TypeVar("V")
 MAX_ENTRIES = 10_000
 
 
-class Remembered(Generic[K, V]):
+class Cache(Generic[K, V]):
     """Answers by key."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Remembered(Generic[K, V]):
             self._entries[key] = value
         return value
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Remember nothing of what was said until now."""
         self._generation += 1
         self._entries.clear()

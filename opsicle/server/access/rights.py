@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from opsicle.domain.access import Action, Role
+from opsicle.domain.access import Action, BuiltInRole
 from opsicle.domain.errors import NotAllowed
 from opsicle.domain.rights import NO_RIGHTS, Layer, Rights, change, excess, grants_of
 from opsicle.domain.rules import OWN_ROLE_RULES, Rule, built_in_rules, parse_rules
@@ -18,7 +18,7 @@ from opsicle.server.store.groups import GroupRow
 from opsicle.server.store.memberships import MemberRow
 from opsicle.server.store.roles import RoleRow
 
-ROLES = frozenset(map(str, Role))
+ROLES = frozenset(map(str, BuiltInRole))
 NO_RULES = "[]"
 """Of a person: how it is stored that they have none of their own."""
 
@@ -31,7 +31,7 @@ def rights_of(db: Connection, org_id: str, user_id: str) -> Rights:
     member = memberships.find(db, org_id, user_id)
     if member is None:
         return NO_RIGHTS
-    if member.role == Role.ADMIN:
+    if member.role == BuiltInRole.ADMIN:
         return rights_of_org_role(db, org_id, member.role)
     own = _own_rights(member, role_grants(db, org_id, member.role), groups.list_of_user(db, org_id, user_id))
     return own.below(*rights_of(db, org_id, member.owner_id).layers) if member.owner_id else own
@@ -57,7 +57,7 @@ class Rulebook:
         if member is None:
             return NO_RIGHTS
         own = self._own(member, frozenset(joined.get(user_id, ())))
-        if member.role == Role.ADMIN or not member.owner_id:
+        if member.role == BuiltInRole.ADMIN or not member.owner_id:
             return own
         return own.below(*self.rights(member.owner_id, members, joined).layers)
 
@@ -99,7 +99,7 @@ class Rulebook:
 
 def _own_rights(member: MemberRow, role: Layer, joined: Iterable[GroupRow]) -> Rights:
     """What somebody may by their role, groups and own rules, whoever owns them; an admin's role is all of it."""
-    if member.role == Role.ADMIN:
+    if member.role == BuiltInRole.ADMIN:
         return Rights((role,), is_admin=True)
     layer = role
     for group in joined:
@@ -109,7 +109,7 @@ def _own_rights(member: MemberRow, role: Layer, joined: Iterable[GroupRow]) -> R
 
 def rights_of_org_role(db: Connection, org_id: str, name: str) -> Rights:
     """What somebody may by having this role alone."""
-    return Rights((role_grants(db, org_id, name),), is_admin=name == Role.ADMIN)
+    return Rights((role_grants(db, org_id, name),), is_admin=name == BuiltInRole.ADMIN)
 
 
 def role_grants(db: Connection, org_id: str, name: str) -> Layer:
@@ -125,7 +125,7 @@ def role_rules(db: Connection, org_id: str, name: str) -> tuple[Rule, ...]:
 def _rules_of_role(name: str, row: RoleRow | None) -> tuple[Rule, ...]:
     own = read_rules(row.rules) if row else ()
     if name in ROLES:
-        return (*built_in_rules(Role(name)), *own)
+        return (*built_in_rules(BuiltInRole(name)), *own)
     return (*OWN_ROLE_RULES, *own) if row else ()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from opsicle.domain.access import Action
-from opsicle.domain.approvers import Asker, Person
+from opsicle.domain.approvers import ApprovalRequester, ApproverPerson
 from opsicle.domain.policies import Chat, Policy
 from opsicle.domain.rights import Rights
 from opsicle.domain.rules import Target
@@ -36,7 +36,7 @@ class _Seen(msgspec.Struct, frozen=True):
     labels: frozenset[tuple[str, str]]
 
 
-class Roster:
+class ApproverDirectory:
     """The people of an org as one transaction sees them; it must not outlive that.
 
     Whom several approvals name is looked up once: what it costs grows with those who are named, not with the org.
@@ -47,9 +47,9 @@ class Roster:
         self._org_id = org_id
         self._rulebook: Rulebook | None = None
         self._targets: dict[_Seen, list[Target]] = {}
-        self._found: dict[tuple[_Seen, _Names], dict[str, Person]] = {}
+        self._found: dict[tuple[_Seen, _Names], dict[str, ApproverPerson]] = {}
 
-    def people(self, policy: Policy, template: Template, asker: Asker) -> dict[str, Person]:
+    def people(self, policy: Policy, template: Template, requester: ApprovalRequester) -> dict[str, ApproverPerson]:
         """The enabled members by id whom a gate of the policy can name, with the chat accounts that it names.
 
         Whoever asked, their manager and the accounts that they answer for are among them in any case. Whoever may not
@@ -62,13 +62,13 @@ class Roster:
         if (seen, names) not in self._found:
             self._found[seen, names] = self._named(names, targets)
         named = self._found[seen, names]
-        around = tuple((asker.identities | {asker.manager_id}) - {""})
-        own = self._load(Named(user_ids=around, owner_ids=tuple(asker.identities)), {}, targets)
+        around = tuple((requester.identities | {requester.manager_id}) - {""})
+        own = self._load(Named(user_ids=around, owner_ids=tuple(requester.identities)), {}, targets)
         if own.keys() <= named.keys():
             return named
         return {person.user_id: person for person in sorted((own | named).values(), key=lambda each: each.email)}
 
-    def _named(self, names: _Names, targets: Iterable[Target]) -> dict[str, Person]:
+    def _named(self, names: _Names, targets: Iterable[Target]) -> dict[str, ApproverPerson]:
         chats: dict[str, set[Chat]] = {}
         for chat in names.chats:
             if user_id := chat_links.find_user(self._db, self._org_id, chat.channel, chat.id):
@@ -78,13 +78,13 @@ class Roster:
         )
         return self._load(named, chats, targets)
 
-    def _load(self, named: Named, chats: dict[str, set[Chat]], targets: Iterable[Target]) -> dict[str, Person]:
+    def _load(self, named: Named, chats: dict[str, set[Chat]], targets: Iterable[Target]) -> dict[str, ApproverPerson]:
         members = {member.user_id: member for member in memberships.list_named(self._db, self._org_id, named)}
         joined = groups.list_joined(self._db, self._org_id, members)
         book = self._rulebook = self._rulebook or Rulebook(self._db, self._org_id)
         accounts = accounts_of(self._db, self._org_id, members)
         return {
-            user_id: Person(
+            user_id: ApproverPerson(
                 user_id=user_id,
                 owner_id=member.owner_id or "",
                 past_owner_ids=accounts[user_id].past_owner_ids,
@@ -102,7 +102,7 @@ class Roster:
         }
 
 
-def asker_of(db: Connection, org_id: str, user_id: str, asked_seq: int) -> Asker:
+def asker_of(db: Connection, org_id: str, user_id: str, asked_seq: int) -> ApprovalRequester:
     """Who asked, with who answered for them then, and their manager of today.
 
     A service account's manager is its own, or else its owner's.
@@ -110,7 +110,7 @@ def asker_of(db: Connection, org_id: str, user_id: str, asked_seq: int) -> Asker
     account = account_of(db, org_id, user_id, asked_seq)
     member = memberships.find(db, org_id, user_id)
     owner = memberships.find(db, org_id, account.owner_id) if account.owner_id else None
-    return Asker(
+    return ApprovalRequester(
         user_id=user_id,
         owner_id=account.owner_id,
         past_owner_ids=account.past_owner_ids | ({member.owner_id} if member and member.owner_id else set()),

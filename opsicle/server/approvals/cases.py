@@ -9,13 +9,13 @@ from functools import cached_property
 import msgspec
 
 from opsicle.domain import approvals as engine
-from opsicle.domain.approvals import GateStanding, Standing, Vote
-from opsicle.domain.approvers import Asker, Person, deciders, may_decide
+from opsicle.domain.approvals import ApprovalStatus, GateStatus, Vote
+from opsicle.domain.approvers import ApprovalRequester, ApproverPerson, deciders, may_decide
 from opsicle.domain.conditions import Facts, asked_gates
 from opsicle.domain.errors import NotFound
 from opsicle.domain.policies import Gate, Policy
 from opsicle.domain.templates import Template, Value
-from opsicle.server.approvals.approvers import Roster, asker_of
+from opsicle.server.approvals.approvers import ApproverDirectory, asker_of
 from opsicle.server.approvals.bindings import UNREADABLE, Altered, Bindings
 from opsicle.server.store import approvals, automations
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow
@@ -38,44 +38,44 @@ class Case:
     automation: AutomationRow
     template: Template
     decisions: list[DecisionRow]
-    asker: Asker
-    roster: Roster
+    requester: ApprovalRequester
+    directory: ApproverDirectory
     problem: str = ""
 
     @cached_property
-    def people(self) -> dict[str, Person]:
+    def people(self) -> dict[str, ApproverPerson]:
         """The members whom its gates can name, by id; read when they are first asked for."""
-        return self.roster.people(self.policy, self.template, self.asker)
+        return self.directory.people(self.policy, self.template, self.requester)
 
     @property
     def votes(self) -> list[Vote]:
         """The decisions as the engine wants them."""
         return [_vote(decision) for decision in self.decisions]
 
-    def standing(self, now: datetime) -> Standing:
+    def status(self, now: datetime) -> ApprovalStatus:
         """How it stands. What was altered stands as its row says, and has no gate on which anybody could decide."""
         if self.problem:
-            return Standing(state=self.row.state, gates=())
-        return engine.standing(self.gates, self.policy.order, self.votes, self.row.asked_at, now)
+            return ApprovalStatus(state=self.row.state, gates=())
+        return engine.status(self.gates, self.policy.order, self.votes, self.row.asked_at, now)
 
-    def may_decide(self, seen: GateStanding, person: Person, now: datetime) -> bool:
+    def may_decide(self, seen: GateStatus, person: ApproverPerson, now: datetime) -> bool:
         """Whether a person may decide on a gate, now or once it opens."""
-        return may_decide(seen.gate, person, self.asker, seen.elapsed(now))
+        return may_decide(seen.gate, person, self.requester, seen.elapsed(now))
 
-    def waited_for(self, seen: GateStanding, now: datetime) -> list[Person]:
+    def waited_for(self, seen: GateStatus, now: datetime) -> list[ApproverPerson]:
         """Who may decide on a gate and has not."""
         heard = {decision.principal for decision in self.decisions if decision.gate == seen.gate.name}
-        able = deciders(seen.gate, self.people.values(), self.asker, seen.elapsed(now))
+        able = deciders(seen.gate, self.people.values(), self.requester, seen.elapsed(now))
         return [person for person in able if person.principal not in heard]
 
-    def has_decided(self, person: Person, gate: str) -> bool:
+    def has_decided(self, person: ApproverPerson, gate: str) -> bool:
         """Whether a person, or another account of theirs, has decided on a gate."""
         return any(each.gate == gate and each.principal == person.principal for each in self.decisions)
 
 
-def load(db: Connection, bindings: Bindings, row: ApprovalRow, *, roster: Roster | None = None) -> Case:
+def load(db: Connection, bindings: Bindings, row: ApprovalRow, *, directory: ApproverDirectory | None = None) -> Case:
     """Read everything about an approval. Whoever reads several in one transaction hands in one roster for all."""
-    case = load_unchecked(db, row, roster=roster)
+    case = load_unchecked(db, row, directory=directory)
     if case.problem:
         return case
     try:
@@ -85,10 +85,10 @@ def load(db: Connection, bindings: Bindings, row: ApprovalRow, *, roster: Roster
     return replace(case, problem=forged(bindings, row, case.decisions))
 
 
-def load_unchecked(db: Connection, row: ApprovalRow, *, roster: Roster | None = None) -> Case:
+def load_unchecked(db: Connection, row: ApprovalRow, *, directory: ApproverDirectory | None = None) -> Case:
     """As `load`, believing what is stored: for what only warns, and lets nothing run."""
     automation = automations.get(db, row.org_id, row.automation_id)
-    asker = asker_of(db, row.org_id, automation.requester_id, row.asked_seq).with_principal(automation.principal_id)
+    requester = asker_of(db, row.org_id, automation.requester_id, row.asked_seq).with_principal(automation.principal_id)
     case = Case(
         row=row,
         policy=Policy(name=row.policy_name, gates=()),
@@ -96,8 +96,8 @@ def load_unchecked(db: Connection, row: ApprovalRow, *, roster: Roster | None = 
         automation=automation,
         template=Template(name=automation.template, phases=()),
         decisions=approvals.list_decisions(db, row.id),
-        asker=asker,
-        roster=roster or Roster(db, row.org_id),
+        requester=requester,
+        directory=directory or ApproverDirectory(db, row.org_id),
         problem=UNREADABLE,
     )
     try:

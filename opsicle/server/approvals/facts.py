@@ -24,7 +24,7 @@ def approval_facts(
     decided = Fact("Decided", "; ".join(_decisions(case)))
     if case.row.state is not ApprovalState.PENDING:
         return decided, Fact("Explanation", case.row.explanation)
-    seen = case.standing(now)
+    seen = case.status(now)
     until = min((gate.expires_at for gate in seen.open_gates if gate.expires_at), default=None)
     return (
         Fact("Runs", _commands(case.template.phases)),

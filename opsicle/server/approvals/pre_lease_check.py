@@ -20,7 +20,7 @@ from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 
 
-def objection(
+def refusal_reason(
     db: Connection, bindings: Bindings, row: AutomationRow, template: Template, approval: ApprovalRow | None
 ) -> str:
     """Why a queued automation may not be leased, "" if it may: one that needs no approval, or whose approval holds.
@@ -31,13 +31,13 @@ def objection(
         return contradiction(db, row) or asked_since(db, row, template)
     if approval.state is not ApprovalState.APPROVED:
         return f"its approval is {approval.state}"
-    if reason := _requester_objection(db, row, template):
+    if reason := _requester_refusal(db, row, template):
         return reason
     case = load(db, bindings, approval)
-    return case.problem or contradiction(db, row, case) or _policy_objection(db, case)
+    return case.problem or contradiction(db, row, case) or _policy_refusal(db, case)
 
 
-def _requester_objection(db: Connection, row: AutomationRow, template: Template) -> str:
+def _requester_refusal(db: Connection, row: AutomationRow, template: Template) -> str:
     member = memberships.find(db, row.org_id, row.requester_id)
     if member is None or member.is_disabled:
         return f"{row.requester_email} is no longer a member of the org"
@@ -53,8 +53,8 @@ def _requester_objection(db: Connection, row: AutomationRow, template: Template)
     return ""
 
 
-def _policy_objection(db: Connection, case: Case) -> str:
+def _policy_refusal(db: Connection, case: Case) -> str:
     """Why the decisions do not carry it: under the policy as it was asked, and under what is asked today."""
-    if reason := unmet(case.gates, case.votes, case.people, case.asker):
+    if reason := unmet(case.gates, case.votes, case.people, case.requester):
         return f"the decisions no longer hold: {reason}"
     return tightened_since(db, case, case.votes)

@@ -7,7 +7,7 @@ from opsicle.domain.errors import Conflict
 from opsicle.domain.stored_templates import decode_template
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.template_access import is_hidden
-from opsicle.server.approvals.approvers import Roster, asker_of
+from opsicle.server.approvals.approvers import ApproverDirectory, asker_of
 from opsicle.server.approvals.views import person
 from opsicle.server.policies.in_force import in_force
 from opsicle.server.store import audit, templates
@@ -31,8 +31,8 @@ def need_of(db: Connection, actor: Actor, version: VersionRow) -> ApprovalNeed:
     if found is None:
         return ApprovalNeed(is_needed=False)
     policy = found.policy
-    asker = asker_of(db, actor.org_id, actor.user_id, audit.last_seq(db, actor.org_id))
-    people = Roster(db, actor.org_id).people(policy, template, asker)
+    requester = asker_of(db, actor.org_id, actor.user_id, audit.last_seq(db, actor.org_id))
+    people = ApproverDirectory(db, actor.org_id).people(policy, template, requester)
     always = [gate for gate in policy.gates if not gate.when]
     return ApprovalNeed(
         is_needed=True,
@@ -45,9 +45,9 @@ def need_of(db: Connection, actor: Actor, version: VersionRow) -> ApprovalNeed:
                 required=gate.required,
                 require_mfa=gate.require_mfa,
                 is_conditional=bool(gate.when),
-                people=[person(member) for member in deciders(gate, people.values(), asker, 0)],
+                people=[person(member) for member in deciders(gate, people.values(), requester, 0)],
             )
             for gate in policy.gates
         ],
-        problem=impassable(always, people.values(), asker),
+        problem=impassable(always, people.values(), requester),
     )

@@ -9,8 +9,8 @@ from datetime import datetime
 
 import msgspec
 
-from opsicle.domain.approvals import ApprovalState, Due, GateStanding, Standing, Verdict, due, next_moment
-from opsicle.domain.approvers import Person, is_named
+from opsicle.domain.approvals import ApprovalState, ApprovalStatus, Due, GateStatus, Verdict, due, next_moment
+from opsicle.domain.approvers import ApproverPerson, is_named
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.domain.policies import Chat
@@ -18,7 +18,7 @@ from opsicle.server.access.actor import Actor, SystemActor
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.stuck import newly_stuck, noted, said_of, stuck_in
-from opsicle.server.channels.outbox import Notices
+from opsicle.server.channels.outbox import Outbox
 from opsicle.server.store import approvals, audit, automations
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import Ending
@@ -31,17 +31,17 @@ _MOST_NAMES = 5
 class Progress:
     """Brings approvals to where they stand, and tells people."""
 
-    def __init__(self, notices: Notices, bindings: Bindings) -> None:
-        self._notices = notices
+    def __init__(self, notices: Outbox, bindings: Bindings) -> None:
+        self._outbox = notices
         self._bindings = bindings
 
-    def settle(self, db: Connection, row: ApprovalRow, now: datetime) -> Standing:
+    def advance(self, db: Connection, row: ApprovalRow, now: datetime) -> ApprovalStatus:
         """End an approval that is over, with its automation; of one that goes on, tell whom it is time to tell.
 
         One that is not what was asked ends too: nothing that anybody decides on it could count.
         """
         case = load(db, self._bindings, row)
-        seen = case.standing(now)
+        seen = case.status(now)
         if row.state is not ApprovalState.PENDING:
             return seen
         if case.problem:
@@ -63,7 +63,7 @@ class Progress:
         if not approvals.end(db, row.id, ApprovalState.WITHDRAWN, now, explanation):
             return
         automations.end_unapproved(db, row.automation_id, Ending(AutomationState.CANCELLED, now, None, explanation))
-        self._notices.post_unapproved(db, row.org_id, row.automation_id)
+        self._outbox.post_unapproved(db, row.org_id, row.automation_id)
         data = {"reason": case.problem}
         audit.append(db, now, row.org_id, SystemActor(), "refuse", f"automations/{row.automation_id}", data)
 
@@ -72,7 +72,7 @@ class Progress:
         if not approvals.end(db, row.id, ApprovalState.WITHDRAWN, now, explanation):
             return None
         case = load(db, self._bindings, row)
-        recipients = {person.user_id for seen in case.standing(now).open_gates for person in case.waited_for(seen, now)}
+        recipients = {person.user_id for seen in case.status(now).open_gates for person in case.waited_for(seen, now)}
         recipients |= {decision.user_id for decision in case.decisions}
         subject = f"no longer asks to run {_what(case)}"
         return self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
@@ -81,9 +81,9 @@ class Progress:
         self, db: Connection, org_id: str, automation_id: str, actor: Actor, besides: Notice | None = None
     ) -> None:
         """Tell that somebody has cancelled an automation before it began; not those who heard so by `besides`."""
-        self._notices.post_cancelled(db, org_id, automation_id, actor, besides)
+        self._outbox.post_cancelled(db, org_id, automation_id, actor, besides)
 
-    def _tell(self, db: Connection, case: Case, seen: Standing, told: list[str], now: datetime) -> list[str]:
+    def _tell(self, db: Connection, case: Case, seen: ApprovalStatus, told: list[str], now: datetime) -> list[str]:
         """Tell of what is new, each thing once; what that was."""
         news = []
         for gate in seen.open_gates:
@@ -100,7 +100,7 @@ class Progress:
                 news.append(item.key)
         return news
 
-    def _tell_stuck(self, db: Connection, case: Case, seen: Standing, told: list[str]) -> list[str]:
+    def _tell_stuck(self, db: Connection, case: Case, seen: ApprovalStatus, told: list[str]) -> list[str]:
         """Tell who asked, once, that nobody can pass a gate any more; what has been told, less what is so no more."""
         stuck = stuck_in(case, seen)
         if newly_stuck(told, stuck):
@@ -108,7 +108,7 @@ class Progress:
             self._post(db, case, NoticeKind.APPROVAL_STUCK, {case.row.requester_id}, subject)
         return noted(told, stuck)
 
-    def _tell_due(self, db: Connection, case: Case, gate: GateStanding, item: Due, now: datetime) -> None:
+    def _tell_due(self, db: Connection, case: Case, gate: GateStatus, item: Due, now: datetime) -> None:
         waited = case.waited_for(gate, now)
         if item.step is None:
             recipients = {person.user_id for person in waited}
@@ -116,7 +116,7 @@ class Progress:
             self._post(db, case, NoticeKind.APPROVAL_REMINDER, recipients, subject, gate.gate.chats)
             return
         to = gate.gate.escalate[item.step].to
-        recipients = {person.user_id for person in waited if is_named(to, person, case.asker)}
+        recipients = {person.user_id for person in waited if is_named(to, person, case.requester)}
         subject = f"asks to run {_what(case)}, and nobody has decided yet"
         self._post(db, case, NoticeKind.APPROVAL_ESCALATED, recipients, subject)
         data = {"gate": gate.gate.name, "after": gate.gate.escalate[item.step].after}
@@ -135,7 +135,7 @@ class Progress:
         subject = f"asked to run {_what(case)}: {state}"
         told = self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
         if state is not ApprovalState.APPROVED:
-            self._notices.post_unapproved(db, row.org_id, row.automation_id, told)
+            self._outbox.post_unapproved(db, row.org_id, row.automation_id, told)
 
     def _post(
         self,
@@ -155,7 +155,7 @@ class Progress:
             approval_id=case.row.id,
             automation_id=case.row.automation_id,
         )
-        self._notices.post(db, notice)
+        self._outbox.post(db, notice)
         return notice
 
 
@@ -166,19 +166,19 @@ _ENDS = {
 }
 
 
-def waiting_for(case: Case, seen: Standing, now: datetime) -> str:
+def waiting_for(case: Case, seen: ApprovalStatus, now: datetime) -> str:
     """Who has to agree before it goes on, in one line."""
     stuck = said_of(case, stuck_in(case, seen))
     return stuck or "; ".join(_line(case, gate, now) for gate in seen.open_gates)
 
 
-def _line(case: Case, gate: GateStanding, now: datetime) -> str:
+def _line(case: Case, gate: GateStatus, now: datetime) -> str:
     votes = [each for each in case.decisions if each.gate == gate.gate.name and each.verdict is Verdict.APPROVE]
     missing = gate.gate.required - len(votes)
     return f"{gate.gate.name}: {missing} of {_names(case.waited_for(gate, now)) or 'nobody'}"
 
 
-def _names(people: list[Person]) -> str:
+def _names(people: list[ApproverPerson]) -> str:
     names = [person.email for person in people[:_MOST_NAMES]]
     return ", ".join(names) + (f" and {len(people) - len(names)} more" if len(people) > len(names) else "")
 
@@ -193,7 +193,7 @@ def _asked_rooms(case: Case) -> tuple[Chat, ...]:
     return tuple(dict.fromkeys(chat for gate in case.gates if f"ask:{gate.name}" in told for chat in gate.chats))
 
 
-def _explanation(case: Case, seen: Standing) -> str:
+def _explanation(case: Case, seen: ApprovalStatus) -> str:
     if seen.state is ApprovalState.EXPIRED:
         return f"nobody decided on gate {seen.decisive} in time"
     if seen.state is ApprovalState.REJECTED:

@@ -14,7 +14,7 @@ from opsicle.domain.policy_parser import digest
 from opsicle.domain.templates import Template
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
-from opsicle.server.approvals.approvers import Roster, asker_of
+from opsicle.server.approvals.approvers import ApproverDirectory, asker_of
 from opsicle.server.approvals.cases import gates_for
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.policies.in_force import in_force
@@ -25,7 +25,7 @@ from opsicle.server.store.database import Connection
 
 
 @dataclass(frozen=True)
-class Terms:
+class PolicyTerms:
     """The policy that an automation falls under, and which of its gates are asked. `policy_id` is "" for an own one."""
 
     policy: Policy
@@ -34,14 +34,14 @@ class Terms:
     version: int = 0
 
 
-class Asking:
+class ApprovalRequests:
     """Finds out whether approval is needed and from whom, and asks for it."""
 
     def __init__(self, progress: Progress, clock: Clock) -> None:
         self._progress = progress
         self._clock = clock
 
-    def terms(self, db: Connection, row: AutomationRow, template: Template) -> Terms | None:
+    def terms(self, db: Connection, row: AutomationRow, template: Template) -> PolicyTerms | None:
         """What an automation falls under; None if no approval is asked for.
 
         Raises Conflict for a policy that is not there, and for a gate that nobody could ever pass.
@@ -50,17 +50,17 @@ class Asking:
         if found is None:
             return None
         policy = found.policy
-        terms = Terms(policy, gates_for(policy, template, row), found.policy_id, found.version)
-        asker = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
-        people = Roster(db, row.org_id).people(policy, template, asker)
-        if problem := impassable(terms.gates, people.values(), asker):
+        terms = PolicyTerms(policy, gates_for(policy, template, row), found.policy_id, found.version)
+        requester = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
+        people = ApproverDirectory(db, row.org_id).people(policy, template, requester)
+        if problem := impassable(terms.gates, people.values(), requester):
             raise Conflict(
                 f"the approval of {template.name} could never be given: {problem}",
                 hint="An admin changes the policy, or who is whose manager, role and group.",
             )
         return terms
 
-    def draft(self, db: Connection, row: AutomationRow, terms: Terms) -> ApprovalRow:
+    def draft(self, db: Connection, row: AutomationRow, terms: PolicyTerms) -> ApprovalRow:
         """The request for a new automation, before that has been bound to it.
 
         If no gate's conditions hold, the approval is given from the beginning.
@@ -87,4 +87,4 @@ class Asking:
         """Record the request for an automation that has just been inserted, and tell those who are asked."""
         approval = msgspec.structs.replace(draft, manifest_digest=row.manifest_digest)
         approvals.insert(db, approval)
-        self._progress.settle(db, approval, row.created_at)
+        self._progress.advance(db, approval, row.created_at)

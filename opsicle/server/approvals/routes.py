@@ -10,7 +10,7 @@ from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.server.approvals.service import Approvals
 from opsicle.server.http.lists import LISTING, list_reply
 from opsicle.server.http.routing import Page, Reply, Request, Route
-from opsicle.server.store.approvals import Filter
+from opsicle.server.store.approvals import ApprovalFilter
 from opsicle.wire.approval_api import Approval, ApprovalNeed, ApprovalSummary, DecisionRequest
 
 WHOSE = ("inbox", "asked", "all")
@@ -43,7 +43,7 @@ def list_approvals(approvals: Approvals, request: Request) -> Reply:
         return list_reply(request, approvals.inbox)
     if whose == "inbox":
         raise _unknown("state", "an inbox holds only what is pending", "Ask for `whose=all` too.")
-    wanted = Filter(state=state, requester_id=request.actor.user_id if whose == "asked" else "")
+    wanted = ApprovalFilter(state=state, requester_id=request.actor.user_id if whose == "asked" else "")
     return list_reply(request, lambda actor, cursor, limit: approvals.list_newest(actor, wanted, cursor, limit))
 
 

@@ -10,26 +10,26 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from opsicle.domain.access import Action
-from opsicle.domain.approvals import ApprovalState, GateStanding, GateState, Standing, Verdict, meets
-from opsicle.domain.approvers import Person
+from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateState, GateStatus, Verdict, meets
+from opsicle.domain.approvers import ApproverPerson
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.access.template_access import is_hidden
-from opsicle.server.approvals.approvers import Roster
+from opsicle.server.approvals.approvers import ApproverDirectory
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.preview import need_of
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.views import Viewer, summary, votable, whole
 from opsicle.server.fleet.presence import Fleet
-from opsicle.server.fleet.pubsub import Signals, automation_topic, org_topic
+from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
 from opsicle.server.identity.authenticators import Authenticators
 from opsicle.server.store import approvals, audit, authenticators, automations, templates
-from opsicle.server.store.approvals import ApprovalRow, DecisionRow, Filter
+from opsicle.server.store.approvals import ApprovalFilter, ApprovalRow, DecisionRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.wire.approval_api import Approval, ApprovalNeed, ApprovalSummary, DecisionRequest
 from opsicle.wire.pages import Page
@@ -64,7 +64,7 @@ class Approvals:
         progress: Progress,
         apps: Authenticators,
         fleet: Fleet,
-        signals: Signals,
+        signals: PubSub,
         clock: Clock,
         bindings: Bindings,
     ) -> None:
@@ -72,7 +72,7 @@ class Approvals:
         self._progress = progress
         self._apps = apps
         self._fleet = fleet
-        self._signals = signals
+        self._pubsub = signals
         self._clock = clock
         self._bindings = bindings
 
@@ -81,14 +81,14 @@ class Approvals:
         actor.require(Action.APPROVALS_VIEW)
         viewer = self._viewer(actor)
 
-        pending = Filter(state=ApprovalState.PENDING)
+        pending = ApprovalFilter(state=ApprovalState.PENDING)
 
         def query(db: Connection) -> Page[ApprovalSummary]:
             found: list[ApprovalSummary] = []
             rows = approvals.list_newest(db, actor.org_id, pending, cursor, _MOST_LOOKED_AT)
-            roster = Roster(db, actor.org_id)
+            directory = ApproverDirectory(db, actor.org_id)
             for row in rows:
-                case = load(db, self._bindings, row, roster=roster)
+                case = load(db, self._bindings, row, directory=directory)
                 shown = summary(case, viewer)
                 if shown.may_decide and not _is_hidden(db, actor, case):
                     found.append(shown)
@@ -103,15 +103,15 @@ class Approvals:
             return self._database.read(query)
         return self._database.read_long(query, actor.org_id)
 
-    def list_newest(self, actor: Actor, wanted: Filter, cursor: str, limit: int) -> Page[ApprovalSummary]:
+    def list_newest(self, actor: Actor, wanted: ApprovalFilter, cursor: str, limit: int) -> Page[ApprovalSummary]:
         """A page of the org's approvals, newest first; fewer where the caller may not see the template of some."""
         actor.require(Action.APPROVALS_VIEW)
         viewer = self._viewer(actor)
 
         def query(db: Connection) -> Page[ApprovalSummary]:
             rows = approvals.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
-            roster = Roster(db, actor.org_id)
-            cases = [load(db, self._bindings, row, roster=roster) for row in rows[:limit]]
+            directory = ApproverDirectory(db, actor.org_id)
+            cases = [load(db, self._bindings, row, directory=directory) for row in rows[:limit]]
             seen = (case for case in cases if not _is_hidden(db, actor, case))
             shown = ((case.row.id, summary(case, viewer)) for case in seen)
             return page_of_shown(shown, rows[limit - 1].id if len(rows) > limit else "")
@@ -154,10 +154,10 @@ class Approvals:
 
     def _decide(self, actor: Actor, approval_id: str, verdict: Verdict, request: DecisionRequest) -> Approval:
         actor.require(Action.APPROVALS_DECIDE)
-        ballot = _Ballot(verdict, _checked_reason(request.reason), bool(request.totp))
+        decision = _Ballot(verdict, _checked_reason(request.reason), bool(request.totp))
 
-        def work(db: Connection) -> Standing | Conflict:
-            return self._vote(db, actor, self._get(db, actor, approval_id), ballot)
+        def work(db: Connection) -> ApprovalStatus | Conflict:
+            return self._vote(db, actor, self._get(db, actor, approval_id), decision)
 
         seen = self._apps.prove(actor, request.totp, work) if request.totp else self._database.write(work)
         self._announce(actor.org_id, approval_id)
@@ -167,54 +167,54 @@ class Approvals:
             raise Conflict("this approval has expired", hint="Ask again by running the template anew.")
         return self.get(actor, approval_id)
 
-    def _vote(self, db: Connection, actor: Actor, case: Case, ballot: _Ballot) -> Standing | Conflict:
+    def _vote(self, db: Connection, actor: Actor, case: Case, decision: _Ballot) -> ApprovalStatus | Conflict:
         """Take down a decision. A Conflict is returned where what was found is to be kept, and so not raised yet."""
         now, row = self._clock.now(), case.row
-        seen = case.standing(now)
+        seen = case.status(now)
         if row.state is ApprovalState.PENDING and case.problem:
-            self._progress.settle(db, row, now)
+            self._progress.advance(db, row, now)
             return Conflict(f"nobody can decide on this: {case.problem}", hint="Run the template anew.")
         if row.state is ApprovalState.PENDING and seen.state is not ApprovalState.PENDING:
-            return self._progress.settle(db, row, now)
-        if _has_said(case, actor, ballot.verdict) and not votable(case, seen, Viewer(actor.user_id, now)):
+            return self._progress.advance(db, row, now)
+        if _has_said(case, actor, decision.verdict) and not votable(case, seen, Viewer(actor.user_id, now)):
             return seen
         if row.state is not ApprovalState.PENDING:
             raise Conflict(f"this approval is over: it is {row.state}")
-        me, gates = self._voter(db, case, seen, Viewer(actor.user_id, now), ballot)
+        me, gates = self._voter(db, case, seen, Viewer(actor.user_id, now), decision)
         codes: dict[str, str] = {}
         for gate in gates:
-            signed = self._bindings.sign(row, _decision(row, me, gate, ballot, now))
+            signed = self._bindings.sign(row, _decision(row, me, gate, decision, now))
             approvals.insert_decision(db, row.org_id, signed)
             codes[signed.gate] = signed.mac
         data = {
             "automation": row.automation_id,
             "gates": [gate.gate.name for gate in gates],
             "principal": me.principal,
-            "reason": ballot.reason,
-            "with_mfa": ballot.with_mfa,
+            "reason": decision.reason,
+            "with_mfa": decision.with_mfa,
             "manifest_digest": row.manifest_digest,
             "codes": codes,
         }
-        audit.append(db, now, row.org_id, actor, ballot.verdict, f"approvals/{row.id}", data)
-        return self._progress.settle(db, row, now)
+        audit.append(db, now, row.org_id, actor, decision.verdict, f"approvals/{row.id}", data)
+        return self._progress.advance(db, row, now)
 
     def _voter(
-        self, db: Connection, case: Case, seen: Standing, viewer: Viewer, ballot: _Ballot
-    ) -> tuple[Person, list[GateStanding]]:
+        self, db: Connection, case: Case, seen: ApprovalStatus, viewer: Viewer, decision: _Ballot
+    ) -> tuple[ApproverPerson, list[GateStatus]]:
         """Who decides, and on which gates: the open ones, and those that will open and name them too."""
         me = case.people.get(viewer.user_id)
         now_open = votable(case, seen, viewer)
         if me is None or not now_open:
             raise _refusal(case, seen, viewer)
-        _require_reason(now_open, ballot)
-        _require_code(db, now_open, viewer.user_id, ballot)
+        _require_reason(now_open, decision)
+        _require_code(db, now_open, viewer.user_id, decision)
         later = [
             gate
             for gate in seen.gates
             if gate.state is GateState.WAITING
             and case.may_decide(gate, me, viewer.now)
             and not case.has_decided(me, gate.gate.name)
-            and meets(gate.gate, with_mfa=ballot.with_mfa, has_reason=bool(ballot.reason))
+            and meets(gate.gate, with_mfa=decision.with_mfa, has_reason=bool(decision.reason))
         ]
         return me, [*now_open, *later]
 
@@ -257,7 +257,7 @@ class Approvals:
 
     def _settle(self, row: ApprovalRow, now: datetime) -> None:
         def work(db: Connection) -> None:
-            self._progress.settle(db, approvals.get(db, row.org_id, row.id), now)
+            self._progress.advance(db, approvals.get(db, row.org_id, row.id), now)
 
         self._database.write(work)
 
@@ -270,7 +270,7 @@ class Approvals:
 
         automation_id, requirements = self._database.read(query)
         self._fleet.wake_one(org_id, stored_requirements(requirements))
-        self._signals.changed(automation_topic(automation_id), org_topic(org_id))
+        self._pubsub.changed(automation_topic(automation_id), org_topic(org_id))
 
     def _viewer(self, actor: Actor) -> Viewer:
         return Viewer(actor.user_id, self._clock.now())
@@ -293,12 +293,12 @@ def _has_said(case: Case, actor: Actor, verdict: Verdict) -> bool:
     return any(each.user_id == actor.user_id and each.verdict is verdict for each in case.decisions)
 
 
-def _refusal(case: Case, seen: Standing, viewer: Viewer) -> NotAllowed | Conflict:
+def _refusal(case: Case, seen: ApprovalStatus, viewer: Viewer) -> NotAllowed | Conflict:
     """Why somebody cannot decide now."""
     me = case.people.get(viewer.user_id)
     if any(each.user_id == viewer.user_id for each in case.decisions):
         return Conflict("you have decided already, and a decision stays")
-    if me and me.is_same_person(case.asker):
+    if me and me.is_same_person(case.requester):
         return NotAllowed("you asked for this yourself", hint="Somebody else has to decide.")
     waiting = [gate for gate in seen.gates if gate.state is GateState.WAITING]
     if me and any(case.may_decide(gate, me, viewer.now) for gate in waiting):
@@ -306,13 +306,13 @@ def _refusal(case: Case, seen: Standing, viewer: Viewer) -> NotAllowed | Conflic
     return NotAllowed("you are not among those who decide on this", hint="`opsicle approvals show` says who is.")
 
 
-def _require_reason(gates: list[GateStanding], ballot: _Ballot) -> None:
-    if not ballot.reason and any(gate.gate.require_reason for gate in gates):
+def _require_reason(gates: list[GateStatus], decision: _Ballot) -> None:
+    if not decision.reason and any(gate.gate.require_reason for gate in gates):
         raise validators.invalid("reason", "this approval asks for a reason", hint="Give it with --reason.")
 
 
-def _require_code(db: Connection, gates: list[GateStanding], user_id: str, ballot: _Ballot) -> None:
-    if ballot.with_mfa or not any(gate.gate.require_mfa for gate in gates):
+def _require_code(db: Connection, gates: list[GateStatus], user_id: str, decision: _Ballot) -> None:
+    if decision.with_mfa or not any(gate.gate.require_mfa for gate in gates):
         return
     if not authenticators.is_confirmed(db, user_id):
         raise Conflict(
@@ -334,7 +334,7 @@ def _checked_reason(text: str) -> str:
     return reason
 
 
-def _decision(row: ApprovalRow, me: Person, gate: GateStanding, ballot: _Ballot, now: datetime) -> DecisionRow:
+def _decision(row: ApprovalRow, me: ApproverPerson, gate: GateStatus, decision: _Ballot, now: datetime) -> DecisionRow:
     return DecisionRow(
         approval_id=row.id,
         gate=gate.gate.name,
@@ -342,9 +342,9 @@ def _decision(row: ApprovalRow, me: Person, gate: GateStanding, ballot: _Ballot,
         email=me.email,
         name=me.name,
         principal=me.principal,
-        verdict=ballot.verdict,
-        reason=ballot.reason,
-        with_mfa=ballot.with_mfa,
+        verdict=decision.verdict,
+        reason=decision.reason,
+        with_mfa=decision.with_mfa,
         elapsed_seconds=gate.elapsed(now),
         decided_at=now,
     )

@@ -14,7 +14,7 @@ from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import Conflict
 from opsicle.domain.policy_parser import digest
 from opsicle.domain.templates import Template
-from opsicle.server.approvals.approvers import Roster, asker_of
+from opsicle.server.approvals.approvers import ApproverDirectory, asker_of
 from opsicle.server.approvals.cases import Case, gates_for
 from opsicle.server.policies.in_force import InForce, in_force
 from opsicle.server.store import audit, policies
@@ -33,9 +33,11 @@ def asked_since(db: Connection, row: AutomationRow, template: Template) -> str:
     gates = gates_for(now.policy, template, row) if now else ()
     if now is None or not gates:
         return ""
-    asker = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id)).with_principal(row.principal_id)
-    people = Roster(db, row.org_id).people(now.policy, template, asker)
-    reason = unmet(gates, (), people, asker)
+    requester = asker_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id)).with_principal(
+        row.principal_id
+    )
+    people = ApproverDirectory(db, row.org_id).people(now.policy, template, requester)
+    reason = unmet(gates, (), people, requester)
     return f"{_changed(now)}, and nobody was asked: {reason}" if reason else ""
 
 
@@ -61,16 +63,18 @@ def tightened_since(db: Connection, case: Case, votes: Sequence[Vote]) -> str:
         return reason
     if now is None or digest(now.policy) == case.row.policy_digest:
         return ""
-    people = case.roster.people(now.policy, case.template, case.asker)
+    people = case.directory.people(now.policy, case.template, case.requester)
     gates = gates_for(now.policy, case.template, case.automation)
-    reason = unmet(gates, votes, people, case.asker)
+    reason = unmet(gates, votes, people, case.requester)
     return f"{_changed(now, case)}: {reason}" if reason else ""
 
 
 def _as_asked(case: Case) -> Iterator[Vote]:
     """The decisions that would just pass the gates that were asked, were they made now."""
     for gate in case.gates:
-        able = {each.principal: each for each in deciders(gate, case.people.values(), case.asker, gate.expires_after)}
+        able = {
+            each.principal: each for each in deciders(gate, case.people.values(), case.requester, gate.expires_after)
+        }
         for person in list(able.values())[: gate.required]:
             yield Vote(
                 gate=gate.name,

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from opsicle.domain.approvals import ApprovalState, Standing, stuck_gates
-from opsicle.server.approvals.approvers import Roster
+from opsicle.domain.approvals import ApprovalState, ApprovalStatus, stuck_gates
+from opsicle.server.approvals.approvers import ApproverDirectory
 from opsicle.server.approvals.cases import Case, load_unchecked
 from opsicle.server.store import approvals
-from opsicle.server.store.approvals import Filter
+from opsicle.server.store.approvals import ApprovalFilter
 from opsicle.server.store.database import Connection
 
 _KEY = "stuck:"
@@ -22,9 +22,9 @@ _MOST_LOOKED_AT = 200
 """Pending approvals, newest first: enough to warn, and few enough to hold nobody up."""
 
 
-def stuck_in(case: Case, seen: Standing) -> dict[str, str]:
+def stuck_in(case: Case, seen: ApprovalStatus) -> dict[str, str]:
     """The gates of a pending approval that can no longer be passed: why, by name."""
-    return stuck_gates(seen, case.votes, case.people, case.asker) if seen.open_gates else {}
+    return stuck_gates(seen, case.votes, case.people, case.requester) if seen.open_gates else {}
 
 
 def said_of(case: Case, stuck: Mapping[str, str]) -> str:
@@ -52,12 +52,12 @@ def noted(told: list[str], stuck: Mapping[str, str]) -> list[str]:
 
 def left_stuck(db: Connection, org_id: str) -> list[str]:
     """The templates of pending approvals that nobody can give since a change in this very transaction."""
-    rows = approvals.list_newest(db, org_id, Filter(state=ApprovalState.PENDING), "", _MOST_LOOKED_AT)
-    roster = Roster(db, org_id)
+    rows = approvals.list_newest(db, org_id, ApprovalFilter(state=ApprovalState.PENDING), "", _MOST_LOOKED_AT)
+    directory = ApproverDirectory(db, org_id)
     found = []
     for row in rows:
-        case = load_unchecked(db, row, roster=roster)
-        stuck = stuck_in(case, case.standing(row.asked_at))
+        case = load_unchecked(db, row, directory=directory)
+        stuck = stuck_in(case, case.status(row.asked_at))
         if newly_stuck(msgspec.json.decode(row.told, type=list[str]), stuck):
             found.append(case.automation.template)
     return found

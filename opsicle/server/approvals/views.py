@@ -8,8 +8,8 @@ from datetime import datetime
 
 import msgspec
 
-from opsicle.domain.approvals import ApprovalState, GateStanding, Standing, meets
-from opsicle.domain.approvers import Person as Member
+from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateStatus, meets
+from opsicle.domain.approvers import ApproverPerson as Member
 from opsicle.domain.templates import Template
 from opsicle.domain.workers import Candidate, absence, fits_labels
 from opsicle.server.access.stored_values import shown_values, stored_requirements
@@ -43,7 +43,7 @@ class Viewer:
     now: datetime
 
 
-def votable(case: Case, seen: Standing, viewer: Viewer) -> list[GateStanding]:
+def votable(case: Case, seen: ApprovalStatus, viewer: Viewer) -> list[GateStatus]:
     """The open gates on which the viewer may decide and has not."""
     if case.problem:
         return []
@@ -60,7 +60,7 @@ def votable(case: Case, seen: Standing, viewer: Viewer) -> list[GateStanding]:
 def summary(case: Case, viewer: Viewer) -> ApprovalSummary:
     """An approval as it stands in a list."""
     row, automation = case.row, case.automation
-    seen = case.standing(viewer.now)
+    seen = case.status(viewer.now)
     is_pending = row.state is ApprovalState.PENDING
     return ApprovalSummary(
         id=row.id,
@@ -85,7 +85,7 @@ def summary(case: Case, viewer: Viewer) -> ApprovalSummary:
 def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candidate]) -> Approval:
     """An approval with all that an approver needs to see."""
     row, automation, template = case.row, case.automation, case.template
-    seen = case.standing(viewer.now)
+    seen = case.status(viewer.now)
     mine = votable(case, seen, viewer) if row.state is ApprovalState.PENDING else []
     return Approval(
         **msgspec.structs.asdict(summary(case, viewer)),
@@ -115,7 +115,7 @@ def person(member: Member) -> Person:
     return Person(member.user_id, member.email, member.name)
 
 
-def _gate(case: Case, seen: GateStanding, now: datetime) -> GateView:
+def _gate(case: Case, seen: GateStatus, now: datetime) -> GateView:
     gate = seen.gate
     is_waited_for = case.row.state is ApprovalState.PENDING and seen.ended_at is None
     return GateView(

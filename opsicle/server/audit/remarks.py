@@ -12,7 +12,7 @@ from opsicle.server.store.database import Database
 log = logging.getLogger(__name__)
 
 
-class Remarks:
+class ServerRemarks:
     """Keeps what was found in this life of the server. `shown` is public, so it names no org, person or path."""
 
     def __init__(self, database: Database, clock: Clock) -> None:

@@ -9,7 +9,7 @@ from opsicle.kit.clock import to_text
 from opsicle.server.audit.service import Audit
 from opsicle.server.http.lists import LISTING, list_reply
 from opsicle.server.http.routing import Access, Page, Reply, Request, Route
-from opsicle.server.store.audit import Filter
+from opsicle.server.store.audit import AuditFilter
 from opsicle.wire.audit import AuditEntry, AuditVerdict
 
 _FILTERS = {"verb": str, "actor": str, "resource": str, "since": str, "until": str}
@@ -34,7 +34,7 @@ def list_entries(audit: Audit, request: Request) -> Reply:
     `actor` is a name or an id; `resource` one thing, as `templates/restart-web`, or a kind of things, as `templates`;
     `since` and `until` (exclusive) are times as RFC 3339 has them, or dates in UTC.
     """
-    wanted = Filter(
+    wanted = AuditFilter(
         verb=request.query("verb"),
         actor=request.query("actor"),
         resource=request.query("resource"),

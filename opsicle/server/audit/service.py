@@ -14,9 +14,9 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.http.paging import page_of, position
 from opsicle.server.store import audit, audit_checkpoints
-from opsicle.server.store.audit import Entry, Filter
+from opsicle.server.store.audit import AuditFilter, Entry
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.turns import AtOnce
+from opsicle.server.turns import ConcurrencyLimit
 from opsicle.wire.audit import FORMAT, AuditEntry, AuditVerdict, Checkpoint, ExportedEntry, Header
 from opsicle.wire.pages import Page
 
@@ -34,10 +34,10 @@ class Audit:
         self._database = database
         self._checkpoints = checkpoints
         self._clock = clock
-        self._exports = AtOnce("exports", _MOST_EXPORTS)
+        self._exports = ConcurrencyLimit("exports", _MOST_EXPORTS)
         self.public_key = public_key
 
-    def list_entries(self, actor: Actor, wanted: Filter, cursor: str, limit: int) -> Page[AuditEntry]:
+    def list_entries(self, actor: Actor, wanted: AuditFilter, cursor: str, limit: int) -> Page[AuditEntry]:
         """The org's entries that are wanted, newest first."""
         actor.require(Action.AUDIT_VIEW)
         before = position(cursor)

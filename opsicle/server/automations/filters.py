@@ -6,11 +6,11 @@ from opsicle.domain.errors import NotFound
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.template_access import is_hidden
 from opsicle.server.store import automations, memberships, templates
-from opsicle.server.store.automations import Filter
+from opsicle.server.store.automations import AutomationFilter
 from opsicle.server.store.database import Connection
 
 
-def require_known(db: Connection, actor: Actor, wanted: Filter) -> None:
+def require_known(db: Connection, actor: Actor, wanted: AutomationFilter) -> None:
     """Raise NotFound for a template or requester that the org does not have, and of which no automation is left.
 
     To be asked where a list is empty. A template that is hidden from the actor is to them as one that never was.
@@ -19,7 +19,7 @@ def require_known(db: Connection, actor: Actor, wanted: Filter) -> None:
     if name and (is_hidden(db, actor, name) or not (templates.find(db, actor.org_id, name) or _ran(db, actor, name))):
         raise templates.not_found(name)
     if wanted.requester and not memberships.find(db, actor.org_id, wanted.requester):
-        if automations.list_newest(db, actor.org_id, Filter(requester=wanted.requester), "", 1):
+        if automations.list_newest(db, actor.org_id, AutomationFilter(requester=wanted.requester), "", 1):
             return
         raise NotFound(
             f"nobody in the org is {wanted.requester}",
@@ -28,4 +28,4 @@ def require_known(db: Connection, actor: Actor, wanted: Filter) -> None:
 
 
 def _ran(db: Connection, actor: Actor, name: str) -> bool:
-    return bool(automations.list_newest(db, actor.org_id, Filter(template=name), "", 1))
+    return bool(automations.list_newest(db, actor.org_id, AutomationFilter(template=name), "", 1))

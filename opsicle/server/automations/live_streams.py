@@ -17,7 +17,7 @@ from opsicle.domain.automations import AutomationState, is_final
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.service import Automations
 from opsicle.server.dispatch.job_logs import JobLogs
-from opsicle.server.fleet.pubsub import Signals, Watch, automation_topic, org_topic
+from opsicle.server.fleet.pubsub import PubSub, Subscription, automation_topic, org_topic
 from opsicle.wire.user_api import Automation
 from opsicle.wire.worker_api import Chunk
 
@@ -43,7 +43,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Output:
+class NewOutput:
     """The next piece of the newest job's log."""
 
     job_id: str
@@ -65,7 +65,7 @@ class Ended:
     """The automation is over and all of its log has been shown."""
 
 
-Event = Shown | Output | Heartbeat | Changed | Ended
+Event = Shown | NewOutput | Heartbeat | Changed | Ended
 
 
 @dataclass
@@ -76,13 +76,13 @@ class Position:
     offset: int = 0
 
 
-class Following:
+class LiveStreams:
     """Makes the streams of events that browsers and the command line show live."""
 
-    def __init__(self, automations: Automations, job_logs: JobLogs, signals: Signals) -> None:
+    def __init__(self, automations: Automations, job_logs: JobLogs, signals: PubSub) -> None:
         self._automations = automations
         self._job_logs = job_logs
-        self._signals = signals
+        self._pubsub = signals
 
     def automation(self, actor: Actor, automation_id: str, position: Position) -> Iterator[Event]:
         """The automation whenever it changes, its log from `position` on, and `Ended` when no more can come.
@@ -94,7 +94,7 @@ class Following:
 
     def _automation(self, actor: Actor, first: Automation, position: Position) -> Iterator[Event]:
         shown: Automation | None = None
-        with self._signals.watch(automation_topic(first.id)) as watch:
+        with self._pubsub.watch(automation_topic(first.id)) as watch:
             while True:
                 now = self._automations.get(actor, first.id)
                 if shown is None or _differs(now, shown):
@@ -115,7 +115,7 @@ class Following:
             position.job_id = newest
         for chunks in self._job_logs.read(newest, position.offset):
             position.offset = chunks[-1][0] + len(chunks[-1][4])
-            yield Output(newest, chunks)
+            yield NewOutput(newest, chunks)
 
     def org(self, actor: Actor) -> Iterator[Event]:
         """`Changed` whenever a list of the actor's org would look different."""
@@ -123,13 +123,13 @@ class Following:
         return self._org(actor.org_id)
 
     def _org(self, org_id: str) -> Iterator[Event]:
-        with self._signals.watch(org_topic(org_id)) as watch:
+        with self._pubsub.watch(org_topic(org_id)) as watch:
             yield Changed()
             while True:
                 if not watch.wait(HEARTBEAT_SECONDS):
                     yield Heartbeat()
                     continue
-                calm, spread = pace(self._signals.count(org_topic(org_id)))
+                calm, spread = pace(self._pubsub.count(org_topic(org_id)))
                 gevent.sleep(random.uniform(0, spread))  # noqa: S311 - whoever is told first is nobody's secret
                 yield Changed()
                 gevent.sleep(calm)
@@ -144,7 +144,7 @@ def pace(followers: int) -> tuple[float, float]:
     return calm, 0.0 if followers <= _FEW else calm
 
 
-def _patience(watch: Watch, state: AutomationState) -> Iterator[Event]:
+def _patience(watch: Subscription, state: AutomationState) -> Iterator[Event]:
     """Wait until there is reason to look again.
 
     What is queued is looked at again after a while anyway: why it waits changes with workers that fall silent, and

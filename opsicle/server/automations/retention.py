@@ -18,7 +18,7 @@ from opsicle.server.access.actor import SystemActor
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.store import approvals, audit, notices, orgs, retention
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.store.retention import OldRow
+from opsicle.server.store.retention import PrunableRow
 
 LEAST_AGE = timedelta(days=7)
 
@@ -32,7 +32,7 @@ _AFTER_ALL = "~"
 
 
 @dataclass(frozen=True)
-class Keep:
+class RetentionPeriods:
     """How long things are kept. `automations` None: by age for ever; `count` None: however many of each org."""
 
     logs: timedelta
@@ -42,7 +42,7 @@ class Keep:
 
 
 @dataclass
-class _Walk:
+class _PruneWalk:
     """One walk through what has ended in an org, in the order in which it did: how far, and where it ends.
 
     `compared` holds for each template the runs that approvers compare with.
@@ -63,7 +63,7 @@ class Retention:
         self._job_logs = job_logs
         self._clock = clock
 
-    def prune(self, keep: Keep) -> int:
+    def prune(self, keep: RetentionPeriods) -> int:
         """Remove what need not be kept, and give the room back to the disk; how many automations that were."""
         ids = self._database.read(orgs.list_ids)
         total = sum(self._prune(org_id, keep) for org_id in ids)
@@ -78,17 +78,17 @@ class Retention:
         while self._database.write(lambda db: notices.delete_before(db, before, ROWS_AT_ONCE)):
             gevent.sleep(PAUSE_SECONDS)
 
-    def _prune(self, org_id: str, keep: Keep) -> int:
+    def _prune(self, org_id: str, keep: RetentionPeriods) -> int:
         now = self._clock.now()
         total = 0
         if keep.automations is not None:
-            total += self._remove_until(_Walk(org_id, now - max(keep.automations, LEAST_AGE)))
+            total += self._remove_until(_PruneWalk(org_id, now - max(keep.automations, LEAST_AGE)))
         if keep.count is not None:
             ended = self._database.read_long(lambda db: retention.count_ended(db, org_id))
-            total += self._remove_until(_Walk(org_id, now - LEAST_AGE, most=ended - keep.count))
+            total += self._remove_until(_PruneWalk(org_id, now - LEAST_AGE, most=ended - keep.count))
         return total
 
-    def _remove_until(self, walk: _Walk) -> int:
+    def _remove_until(self, walk: _PruneWalk) -> int:
         """Remove step by step what ended before a time, `most` of it if that is set; how many automations that were."""
         total = 0
         while walk.most is None or total < walk.most:
@@ -102,7 +102,7 @@ class Retention:
             gevent.sleep(PAUSE_SECONDS)
         return total
 
-    def _step(self, walk: _Walk, rows: list[OldRow]) -> int:
+    def _step(self, walk: _PruneWalk, rows: list[PrunableRow]) -> int:
         """Remove those of the rows that may go, as many as are not too many bytes, and move on behind the last."""
         going: list[str] = []
         size = 0
@@ -119,7 +119,7 @@ class Retention:
         self._job_logs.delete_of_jobs(self._database.read(lambda db: retention.list_jobs(db, going)))
         return self._database.write(lambda db: self._remove(db, walk, going))
 
-    def _is_compared(self, walk: _Walk, row: OldRow) -> bool:
+    def _is_compared(self, walk: _PruneWalk, row: PrunableRow) -> bool:
         """Whether it is the last approved run before what waits for approval now, or before what comes next."""
         if not row.is_approved_run:
             return False
@@ -127,7 +127,7 @@ class Retention:
             walk.compared[row.template_id] = self._database.read(lambda db: _compared(db, walk.org_id, row.template_id))
         return row.id in walk.compared[row.template_id]
 
-    def _remove(self, db: Connection, walk: _Walk, going: list[str]) -> int:
+    def _remove(self, db: Connection, walk: _PruneWalk, going: list[str]) -> int:
         now, last = self._clock.now(), max(going)
         data = {"automations": len(going), "first": min(going), "last": last, "ended_before": to_text(walk.before)}
         audit.append(db, now, walk.org_id, SystemActor(), "prune", "automations", data)

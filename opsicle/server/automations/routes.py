@@ -13,12 +13,12 @@ from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.kit.ids import lowest_id
 from opsicle.server.automations import live_streams as following
-from opsicle.server.automations.live_streams import Following, Position
+from opsicle.server.automations.live_streams import LiveStreams, Position
 from opsicle.server.automations.service import Automations
 from opsicle.server.dispatch.job_logs import JobLogs
-from opsicle.server.http.event_stream import Event, event_stream
+from opsicle.server.http.event_stream import ServerSentEvent, event_stream
 from opsicle.server.http.routing import Page, Reply, Request, Route
-from opsicle.server.store.automations import Filter
+from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.user_api import Automation, AutomationSummary, LogChunk, LogEvent, RunRequest
 from opsicle.wire.worker_api import Chunk
 
@@ -27,7 +27,7 @@ EVENT_STREAM = "text/event-stream"
 _OFFSET = re.compile(r"[0-9]{1,15}")
 
 
-def routes(automations: Automations, job_logs: JobLogs, live: Following) -> list[Route]:
+def routes(automations: Automations, job_logs: JobLogs, live: LiveStreams) -> list[Route]:
     """The routes of automations."""
     view, create = Action.AUTOMATIONS_VIEW, Action.AUTOMATIONS_CREATE
     every, one = "/api/v1/automations", "/api/v1/automations/<automation_id>"
@@ -71,7 +71,7 @@ def list_automations(automations: Automations, request: Request) -> Reply:
         )
     since = request.query_time("since")
     since_id = lowest_id(since) if since else ""
-    wanted = Filter(state, request.query("template"), request.query("requester"), since_id)
+    wanted = AutomationFilter(state, request.query("template"), request.query("requester"), since_id)
     limit = request.query_int("limit", PAGE_SIZE, low=1, high=MAX_PAGE_SIZE)
     return Reply(200, automations.list_newest(request.actor, wanted, request.query("cursor"), limit))
 
@@ -101,7 +101,7 @@ def log(automations: Automations, job_logs: JobLogs, request: Request, automatio
     return Reply(200, stream=_bytes(job_logs.read(job.id, offset)), headers=headers)
 
 
-def events(live: Following, request: Request, automation_id: str) -> Reply:
+def events(live: LiveStreams, request: Request, automation_id: str) -> Reply:
     """The automation as it changes and its log as it grows: `automation`, `log` and, when all is over, `end`.
 
     An event's id is `JOB:OFFSET`; sent back as `Last-Event-ID`, the stream goes on from there.
@@ -111,7 +111,7 @@ def events(live: Following, request: Request, automation_id: str) -> Reply:
     return event_stream(request, (_event(event) for event in stream))
 
 
-def org_events(live: Following, request: Request) -> Reply:
+def org_events(live: LiveStreams, request: Request) -> Reply:
     """`changed` whenever a list of the org's automations or workers would look different."""
     return event_stream(request, (_event(event) for event in live.org(request.actor)))
 
@@ -123,19 +123,19 @@ def _position(request: Request) -> Position:
     return Position(offset=request.query_int("offset", 0))
 
 
-def _event(event: following.Event) -> Event:
+def _event(event: following.Event) -> ServerSentEvent:
     match event:
         case following.Shown(automation):
-            return Event("automation", automation)
-        case following.Output(job_id, chunks):
+            return ServerSentEvent("automation", automation)
+        case following.NewOutput(job_id, chunks):
             end = chunks[-1][0] + len(chunks[-1][4])
-            return Event("log", LogEvent(job_id, [_chunk(chunk) for chunk in chunks]), id=f"{job_id}:{end}")
+            return ServerSentEvent("log", LogEvent(job_id, [_chunk(chunk) for chunk in chunks]), id=f"{job_id}:{end}")
         case following.Changed():
-            return Event("changed", {})
+            return ServerSentEvent("changed", {})
         case following.Ended():
-            return Event("end", {})
+            return ServerSentEvent("end", {})
         case following.Heartbeat():
-            return Event("")
+            return ServerSentEvent("")
 
 
 def _chunk(chunk: Chunk) -> LogChunk:

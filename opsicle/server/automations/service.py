@@ -26,14 +26,14 @@ from opsicle.server.access.principals import account_of
 from opsicle.server.access.template_access import is_hidden, require_on
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.progress import Progress
-from opsicle.server.approvals.requests import Asking
+from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.automations.filters import require_known
 from opsicle.server.automations.views import Snapshot, summary, whole
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.service import Dispatch, Offer
 from opsicle.server.documents.record_of_pushes import require_template_as_pushed
 from opsicle.server.fleet.presence import Fleet, absent
-from opsicle.server.fleet.pubsub import Signals, automation_topic, org_topic
+from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import HiddenValues, Vault, new_salt
@@ -49,7 +49,7 @@ from opsicle.server.store import (
     templates,
     workers,
 )
-from opsicle.server.store.automations import AutomationRow, Filter
+from opsicle.server.store.automations import AutomationFilter, AutomationRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.server.store.secrets import SealedRow
@@ -91,7 +91,7 @@ class Automations:
         job_logs: JobLogs,
         dispatch: Dispatch,
         fleet: Fleet,
-        signals: Signals,
+        signals: PubSub,
         clock: Clock,
         vault: Vault,
         progress: Progress,
@@ -102,13 +102,13 @@ class Automations:
         self._job_logs = job_logs
         self._dispatch = dispatch
         self._fleet = fleet
-        self._signals = signals
+        self._pubsub = signals
         self._clock = clock
         self._vault = vault
         self._progress = progress
         self._step_up = step_up
         self._bindings = bindings
-        self._asking = Asking(progress, clock)
+        self._asking = ApprovalRequests(progress, clock)
 
     def create(self, actor: Actor, request: RunRequest, idempotency_key: str = "", rerun_of: str = "") -> Automation:
         """Trigger an automation; it is queued, or waits for approval, and is durable when this returns.
@@ -151,7 +151,7 @@ class Automations:
             return self.get(actor, stored.id)
         if offer is None:
             self._dispatch.wake_for(actor.org_id, asked)
-        self._signals.changed(org_topic(actor.org_id))
+        self._pubsub.changed(org_topic(actor.org_id))
         candidates = [] if stored.job_id else self._fleet.candidates(actor.org_id)
         return whole(Snapshot(stored, template, [], 0, candidates, held=self._fleet.held))
 
@@ -248,7 +248,7 @@ class Automations:
         remark = self._job_logs.remark(newest.id, newest.leased_at)
         return whole(replace(snapshot, log_bytes=self._job_logs.size(newest.id), log_remark=remark))
 
-    def list_newest(self, actor: Actor, wanted: Filter, cursor: str, limit: int) -> Page[AutomationSummary]:
+    def list_newest(self, actor: Actor, wanted: AutomationFilter, cursor: str, limit: int) -> Page[AutomationSummary]:
         """A page of the org's automations, newest first; without those whose templates the caller may not see.
 
         A page may hold fewer than `limit` of them, and still not be the last. Raises NotFound where the filter names
@@ -295,7 +295,7 @@ class Automations:
         job = self._database.write(work)
         if job:
             self._dispatch.wake_worker(job.worker_id)
-        self._signals.changed(automation_topic(automation_id), org_topic(actor.org_id))
+        self._pubsub.changed(automation_topic(automation_id), org_topic(actor.org_id))
         return self.get(actor, automation_id)
 
     def _end_waiting(self, db: Connection, actor: Actor, row: AutomationRow, job: JobRow | None) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from opsicle.kit.clock import Clock
-from opsicle.server.channels.chats import Ballot, ChatPerson, Chats, Wanted
+from opsicle.server.channels.chats import ChatDecision, ChatPerson, Chats, Wanted
 
 ANSWER_LIFE = timedelta(minutes=5)
 
@@ -14,7 +14,7 @@ ANSWER_LIFE = timedelta(minutes=5)
 class _Question(NamedTuple):
     """A decision that waits for what it lacks."""
 
-    ballot: Ballot
+    decision: ChatDecision
     wanted: Wanted
     until: datetime
 
@@ -30,7 +30,7 @@ class ChatQuestions:
     def press(self, person: ChatPerson, verdict: str, approval_id: str) -> str:
         """Decide, as far as a press of a button can. What was asked before is forgotten."""
         self._open.pop(_key(person), None)
-        return self._try(person, Ballot(approval_id, verdict))
+        return self._try(person, ChatDecision(approval_id, verdict))
 
     def answer(self, person: ChatPerson, text: str) -> str:
         """Decide with what was asked for. "" if nothing was."""
@@ -38,14 +38,14 @@ class ChatQuestions:
         if question is None or question.until < self._clock.now():
             return ""
         if question.wanted is Wanted.REASON:
-            return self._try(person, question.ballot._replace(reason=text))
-        return self._try(person, question.ballot._replace(totp=text.strip()))
+            return self._try(person, question.decision._replace(reason=text))
+        return self._try(person, question.decision._replace(totp=text.strip()))
 
-    def _try(self, person: ChatPerson, ballot: Ballot) -> str:
-        outcome = self._chats.decide_as(person, ballot)
+    def _try(self, person: ChatPerson, decision: ChatDecision) -> str:
+        outcome = self._chats.decide_as(person, decision)
         if outcome.wanted:
             until = self._clock.now() + ANSWER_LIFE
-            self._open[_key(person)] = _Question(ballot._replace(totp=""), outcome.wanted, until)
+            self._open[_key(person)] = _Question(decision._replace(totp=""), outcome.wanted, until)
         return outcome.text
 
 

@@ -60,7 +60,7 @@ class Wanted(StrEnum):
     REASON = "reason"
 
 
-class Ballot(NamedTuple):
+class ChatDecision(NamedTuple):
     """What somebody wants to say, as far as they have said it."""
 
     approval_id: str
@@ -69,7 +69,7 @@ class Ballot(NamedTuple):
     totp: str = ""
 
 
-class Outcome(NamedTuple):
+class ChatOutcome(NamedTuple):
     """What to tell whoever decided, and what their decision lacks: without it, it has not been made."""
 
     text: str
@@ -169,7 +169,7 @@ class Chats:
         email = self._database.write(work)
         return f"You are {email} here from now on." if email else "This code is not good, or no longer."
 
-    def decide_as(self, person: ChatPerson, ballot: Ballot) -> Outcome:
+    def decide_as(self, person: ChatPerson, decision: ChatDecision) -> ChatOutcome:
         """Decide as the account behind a chat user, with the role that it has now. Saying it again is harmless."""
 
         def query(db: Connection) -> Actor | None:
@@ -179,25 +179,25 @@ class Chats:
 
         actor = self._database.read(query)
         if actor is None:
-            return Outcome("You are not linked to an account here. Ask Opsicle for a code, then send me: link CODE")
+            return ChatOutcome("You are not linked to an account here. Ask Opsicle for a code, then send me: link CODE")
         try:
-            shown = self._decide(actor, ballot.approval_id, ballot.verdict, ballot.reason, ballot.totp)
+            shown = self._decide(actor, decision.approval_id, decision.verdict, decision.reason, decision.totp)
         except InvalidInput as error:
-            return _lacking(ballot, error)
+            return _lacking(decision, error)
         except OpsicleError as error:
-            return Outcome(f"{error.message}. {error.hint}" if error.hint else f"{error.message}.")
-        return Outcome(_said(ballot.verdict, shown))
+            return ChatOutcome(f"{error.message}. {error.hint}" if error.hint else f"{error.message}.")
+        return ChatOutcome(_said(decision.verdict, shown))
 
 
-def _lacking(ballot: Ballot, error: InvalidInput) -> Outcome:
+def _lacking(decision: ChatDecision, error: InvalidInput) -> ChatOutcome:
     """What a decision lacks; a code that was wrong is asked for once more."""
     paths = {problem.path for problem in error.problems}
-    if "reason" in paths and not ballot.reason:
-        return Outcome("Send me your reason.", Wanted.REASON)
+    if "reason" in paths and not decision.reason:
+        return ChatOutcome("Send me your reason.", Wanted.REASON)
     if "totp" in paths:
-        trouble = f"{error.message}. " if ballot.totp else ""
-        return Outcome(f"{trouble}Send me a fresh code of your authenticator app.", Wanted.TOTP)
-    return Outcome(f"{error.message}.")
+        trouble = f"{error.message}. " if decision.totp else ""
+        return ChatOutcome(f"{trouble}Send me a fresh code of your authenticator app.", Wanted.TOTP)
+    return ChatOutcome(f"{error.message}.")
 
 
 def _said(verdict: str, shown: Approval) -> str:

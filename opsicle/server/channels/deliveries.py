@@ -12,7 +12,7 @@ from opsicle.server.channels.outbox import GIVE_UP_AFTER
 from opsicle.server.http.paging import page_of
 from opsicle.server.store import audit, channels, deliveries
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.store.deliveries import DeliveryRow, Filter
+from opsicle.server.store.deliveries import DeliveryFilter, DeliveryRow
 from opsicle.wire.channel_api import Delivery
 from opsicle.wire.pages import Page
 
@@ -35,7 +35,7 @@ class Deliveries:
 
         def query(db: Connection) -> list[DeliveryRow]:
             channel_id = channels.get(db, actor.org_id, channel).id if channel else ""
-            return deliveries.list_newest(db, actor.org_id, Filter(channel_id, state), cursor, limit + 1)
+            return deliveries.list_newest(db, actor.org_id, DeliveryFilter(channel_id, state), cursor, limit + 1)
 
         return page_of(self._database.read(query), limit, _shown, lambda row: row.id)
 

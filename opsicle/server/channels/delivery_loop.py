@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from gevent.pool import Pool
 
-from opsicle.server.channels.sender import Sending
+from opsicle.server.channels.sender import DeliverySender
 
 MOST_AT_ONCE = 96
 """The shares of sixteen orgs: each attempt is a connection, and waits for most of its time."""
 
 
-class Delivery:
+class DeliveryLoop:
     """Owns the attempts under way. `turn` begins what is due; `close` ends all, and the next start repeats it."""
 
-    def __init__(self, sending: Sending) -> None:
-        self._sending = sending
+    def __init__(self, sender: DeliverySender) -> None:
+        self._sender = sender
         self._pool = Pool(MOST_AT_ONCE)
 
     def turn(self, late_seconds: float = 0.0) -> None:
         """Begin what is due; waits for none of it."""
         if late_seconds:
-            self._sending.catch_up()
+            self._sender.catch_up()
         free = self._pool.free_count()
-        for delivery_id in self._sending.claim(free) if free else ():
-            self._pool.spawn(self._sending.carry_out, delivery_id)
+        for delivery_id in self._sender.claim(free) if free else ():
+            self._pool.spawn(self._sender.carry_out, delivery_id)
 
     def wait(self, seconds: float) -> bool:
         """Wait until nothing is under way. False if that took too long."""

@@ -31,7 +31,7 @@ REFUSED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class EgressScope:
     """What a channel may reach, and which CA (PEM; "": the system's) vouches for it."""
 
     allow_networks: tuple[str, ...] = ()
@@ -44,14 +44,14 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class EgressResponse:
     """What came back."""
 
     status: int
     body: bytes
 
 
-def connect(host: str, port: int, reach: Reach, *, is_plain: bool = False) -> socket.socket:
+def connect(host: str, port: int, reach: EgressScope, *, is_plain: bool = False) -> socket.socket:
     """A TCP connection. `is_plain`: only into a network that was allowed by name. Raises Undelivered."""
     for family, address in _addresses(host, port, reach, is_plain=is_plain):
         connection = socket.socket(family, socket.SOCK_STREAM)
@@ -66,7 +66,7 @@ def connect(host: str, port: int, reach: Reach, *, is_plain: bool = False) -> so
     raise Undelivered(f"{host}:{port} cannot be reached: {_said(failure)}")
 
 
-def _addresses(host: str, port: int, reach: Reach, *, is_plain: bool) -> list[tuple[Any, Any]]:
+def _addresses(host: str, port: int, reach: EgressScope, *, is_plain: bool) -> list[tuple[Any, Any]]:
     """Where the name leads, all of it judged. Raises Undelivered."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -81,7 +81,9 @@ def _addresses(host: str, port: int, reach: Reach, *, is_plain: bool) -> list[tu
     return [(family, address) for family, _, _, _, address in found]
 
 
-def post(url: str, body: bytes, headers: dict[str, str], reach: Reach, seconds: float = EXCHANGE_SECONDS) -> Answer:
+def post(
+    url: str, body: bytes, headers: dict[str, str], reach: EgressScope, seconds: float = EXCHANGE_SECONDS
+) -> EgressResponse:
     """Send a body and read the answer, whatever its status; a redirect is an answer. Raises Undelivered."""
     parts = urlsplit(url)
     host, is_tls = parts.hostname or "", parts.scheme == "https"
@@ -96,7 +98,7 @@ def post(url: str, body: bytes, headers: dict[str, str], reach: Reach, seconds: 
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         client.request("POST", target, body, {"Host": parts.netloc, "Connection": "close", **headers})
         answer = client.getresponse()
-        return Answer(answer.status, answer.read(MAX_ANSWER_BYTES))
+        return EgressResponse(answer.status, answer.read(MAX_ANSWER_BYTES))
     except ssl.SSLCertVerificationError as error:
         raise Undelivered(f"the certificate of {host} is not to be trusted: {error.verify_message}") from error
     except TimeoutError as error:

@@ -50,7 +50,7 @@ class Addressee(NamedTuple):
     target: str
 
 
-class Notices:
+class Outbox:
     """Posts notices. What an approval is about, `describe_approval` says."""
 
     def __init__(self, clock: Clock, describe_approval: Describe) -> None:

@@ -25,7 +25,7 @@ from opsicle.wire.channel_api import (
 )
 
 
-class Telling(NamedTuple):
+class ChannelServices(NamedTuple):
     """The services behind these routes."""
 
     channels: Channels
@@ -34,16 +34,16 @@ class Telling(NamedTuple):
     chats: Chats
 
 
-def routes(telling: Telling) -> list[Route]:
+def routes(channel_services: ChannelServices) -> list[Route]:
     """The routes of channels. `<channel>` is an id or a name."""
     view, manage, use = Action.CHANNELS_VIEW, Action.CHANNELS_MANAGE, Action.ACCOUNT_USE
-    channels, every, one = telling.channels, "/api/v1/channels", "/api/v1/channels/<channel>"
-    deliveries, queue = telling.deliveries, "/api/v1/deliveries"
-    own, choices = telling.preferences, "/api/v1/preferences"
+    channels, every, one = channel_services.channels, "/api/v1/channels", "/api/v1/channels/<channel>"
+    deliveries, queue = channel_services.deliveries, "/api/v1/deliveries"
+    own, choices = channel_services.preferences, "/api/v1/preferences"
     create_body, update_body, choice = CreateChannelRequest, UpdateChannelRequest, SetPreferenceRequest
     narrowed = {**LISTING, "channel": str, "state": str}
     page = Page[Delivery]
-    chats, links = telling.chats, "/api/v1/chat-links"
+    chats, links = channel_services.chats, "/api/v1/chat-links"
     return [
         Route("GET", every, partial(list_channels, channels), view, query=LISTING, reply=Page[Channel]),
         Route("POST", every, partial(create, channels), manage, body=create_body, reply=Channel, status=201),

@@ -46,7 +46,7 @@ _FORGOTTEN_AT_ONCE = 200
 """Deliveries removed in one unit of work: it holds the event loop."""
 
 
-class Sending:
+class DeliverySender:
     """The queue's other end. `carry_out` waits for the network: whoever calls it has a greenlet of their own."""
 
     def __init__(self, database: Database, vault: Vault, bounds: EgressBounds, urls: Urls, clock: Clock) -> None:

@@ -24,7 +24,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.channels.deliveries import shown_delivery
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.channels.messages import Fact
-from opsicle.server.channels.outbox import Notices
+from opsicle.server.channels.outbox import Outbox
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import Vault
@@ -46,7 +46,7 @@ class Channels:
     database: Database
     vault: Vault
     bounds: EgressBounds
-    notices: Notices
+    notices: Outbox
     step_up: StepUp
     clock: Clock
 

@@ -55,12 +55,12 @@ class Arrivals:
 
     def record(self, db: Connection, presence: Presence, request: PollRequest) -> None:
         """Inside the poll's transaction: keep what the worker says, and read what people say of it."""
-        standing = workers.record_poll(db, presence.worker_id, request, self._clock.now())
-        presence.is_draining = standing.is_draining
-        if standing.granted_labels != presence.granted:
-            presence.granted = standing.granted_labels
-        if standing.copied_from and not presence.lives.copied:  # found out before the server started
-            addresses = msgspec.json.decode(standing.copied_from, type=tuple[str, ...])
+        status = workers.record_poll(db, presence.worker_id, request, self._clock.now())
+        presence.is_draining = status.is_draining
+        if status.granted_labels != presence.granted:
+            presence.granted = status.granted_labels
+        if status.copied_from and not presence.lives.copied:  # found out before the server started
+            addresses = msgspec.json.decode(status.copied_from, type=tuple[str, ...])
             presence.lives.remember_copied(addresses, self._clock.monotonic())
 
     def longest_hold(self, presence: Presence) -> float:

@@ -210,7 +210,7 @@ class JobLogs:
             if self._database.read(lambda db: logs.has_gap(db, job_id)):  # noqa: B023
                 self._database.write(lambda db: logs.delete_gaps(db, job_id))  # noqa: B023
 
-    def _delete(self, find: Callable[[Connection], list[logs.Place]]) -> int:
+    def _delete(self, find: Callable[[Connection], list[logs.SegmentPlace]]) -> int:
         """Delete what is found, a few segments at a time and never many bytes: that holds the event loop."""
         total = 0
         while places := self._database.read(find):
@@ -221,7 +221,7 @@ class JobLogs:
         return total
 
 
-def _up_to(size: int, places: Sequence[logs.Place]) -> list[int]:
+def _up_to(size: int, places: Sequence[logs.SegmentPlace]) -> list[int]:
     """The first few places, one at least, that take so many bytes together at most."""
     chosen: list[int] = []
     for place in places:

@@ -15,13 +15,13 @@ from opsicle.domain.automations import JobState, WorkerLost
 from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, Unavailable
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
-from opsicle.server.channels.outbox import Notices
+from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, may_serve
 from opsicle.server.dispatch.lease_store import Lease
-from opsicle.server.dispatch.lease_service import Leased, Leasing, may_serve
 from opsicle.server.fleet.presence import Presence
-from opsicle.server.fleet.pubsub import Signals, automation_topic, org_topic
+from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.store import audit, automations, jobs
 from opsicle.server.store.automations import Ending
 from opsicle.server.store.database import Connection, Database
@@ -49,19 +49,19 @@ class Jobs:
         self,
         database: Database,
         job_logs: JobLogs,
-        leasing: Leasing,
-        signals: Signals,
-        notices: Notices,
+        lease_service: LeaseService,
+        signals: PubSub,
+        notices: Outbox,
         epoch_reports: EpochReports,
         clock: Clock,
     ) -> None:
         self._database = database
         self._job_logs = job_logs
-        self._leasing = leasing
-        self._fleet = leasing.fleet
-        self._leases = leasing.leases
-        self._signals = signals
-        self._notices = notices
+        self._lease_service = lease_service
+        self._fleet = lease_service.fleet
+        self._lease_store = lease_service.lease_store
+        self._pubsub = signals
+        self._outbox = notices
         self._clock = clock
         self._suspects: set[str] = set()
         self._epoch_reports = epoch_reports
@@ -69,11 +69,11 @@ class Jobs:
     def recover(self) -> None:
         """Give every job on lease one full term, because nobody could renew it while the server was away."""
         for row in self._database.read(jobs.list_all_held):
-            self._leases.grant(Lease(row.id, row.automation_id, row.org_id, row.worker_id, row.fence))
+            self._lease_store.grant(Lease(row.id, row.automation_id, row.org_id, row.worker_id, row.fence))
 
     def refresh_queue(self) -> None:
         """Look whether what is thought to wait does, and whether all that does is known."""
-        self._leasing.kinds.refresh()
+        self._lease_service.kinds.refresh()
 
     def start(self, worker: WorkerActor, job_id: str, fence: int) -> Done:
         """Let a leased job begin; only after the answer may the worker execute anything.
@@ -119,12 +119,12 @@ class Jobs:
             jobs.give_back(db, job_id, now)
             explanation = f"worker {worker.name} refused to run it: {reason}"
             automations.refuse(db, job.automation_id, job_id, now, explanation)
-            self._notices.post_finished(db, job.org_id, job.automation_id)
+            self._outbox.post_finished(db, job.org_id, job.automation_id)
             audit.append(db, now, job.org_id, worker, "refuse_order", _resource(job), {"job": job_id, "reason": reason})
             return job
 
         job = self._database.write(work)
-        self._leases.end(job_id)
+        self._lease_store.end(job_id)
         if is_untimely:
             self._fleet.note_untimely(worker.worker_id, request.sent_at_ms)
         self._free_slot(worker.worker_id)
@@ -140,7 +140,7 @@ class Jobs:
         if request.phases is not None:
             phases = msgspec.json.encode(request.phases).decode()
             self._database.write(lambda db: jobs.record_phases(db, job_id, phases))
-        self._signals.changed(automation_topic(job.automation_id))
+        self._pubsub.changed(automation_topic(job.automation_id))
         return LogReply(durable_to)
 
     def finish(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> FinishReply:
@@ -154,18 +154,18 @@ class Jobs:
         self._check_life(presence, request)
         if request.log_bytes:
             self._keep_last(worker, job_id, request)
-        leased = Leased()
+        leased = LeasedWork()
 
         def work(db: Connection) -> JobRow:
             nonlocal leased
             job = self._finish(db, worker, job_id, request)
             if presence and request.is_slot_free:
-                free = self._leasing.free_slots(presence, jobs.count_held(db, worker.worker_id))
-                leased = self._leasing.lease_waiting(db, presence, free, is_handed=True)
+                free = self._lease_service.free_slots(presence, jobs.count_held(db, worker.worker_id))
+                leased = self._lease_service.lease_waiting(db, presence, free, is_handed=True)
             return job
 
         job = self._database.write(work)
-        self._leases.end(job_id)
+        self._lease_store.end(job_id)
         if presence:
             presence.busy = max(0, presence.busy - 1) + len(leased.items)
             self._hand(presence, leased)
@@ -184,9 +184,9 @@ class Jobs:
         if presence is None or not presence.lives.is_only(request.boot_id, self._clock.monotonic()):
             raise Unavailable("it is not clear yet which process this worker is", hint="Say it again a little later.")
 
-    def _hand(self, presence: Presence, leased: Leased) -> None:
+    def _hand(self, presence: Presence, leased: LeasedWork) -> None:
         """Let the leases begin that go out with an answer; if there are none, let the open poll use the slot."""
-        self._leasing.granted(presence, leased)
+        self._lease_service.granted(presence, leased)
         presence.wake()
 
     def _keep_last(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> None:
@@ -246,7 +246,7 @@ class Jobs:
             raise _lease_lost(job.id)
         data = {"job": job.id, "state": outcome.state, "exit_code": outcome.exit_code}
         audit.append(db, ending.at, job.org_id, worker, "finish", _resource(job), data)
-        self._notices.post_finished(db, job.org_id, job.automation_id)
+        self._outbox.post_finished(db, job.org_id, job.automation_id)
         return msgspec.structs.replace(job, state=outcome.state)
 
     def _lose(self, db: Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str) -> None:
@@ -266,7 +266,7 @@ class Jobs:
                 verb = "requeue"
             else:
                 automations.finish(db, job.automation_id, job.id, ending)
-                self._notices.post_finished(db, job.org_id, job.automation_id)
+                self._outbox.post_finished(db, job.org_id, job.automation_id)
         else:
             return
         audit.append(db, now, job.org_id, actor, verb, _resource(job), data)
@@ -280,7 +280,7 @@ class Jobs:
         if late_seconds:
             self._spare_all(late_seconds)
             return 0
-        lapsed = {lease.job_id for lease in self._leases.lapsed()}
+        lapsed = {lease.job_id for lease in self._lease_store.lapsed()}
         twice, self._suspects = self._suspects & lapsed, lapsed
         if not twice:
             return 0
@@ -295,13 +295,13 @@ class Jobs:
     def _spare_all(self, seconds: float) -> None:
         """Give every lease a new term, because the server was not there, or could not answer, for so long."""
         self._suspects = set()
-        if count := self._leases.renew_all():
+        if count := self._lease_store.renew_all():
             away = {"seconds": round(seconds), "leases": count}
             log.warning("the server was held up: every lease has a new term", extra=away)
 
     def expire(self, only: Collection[str] | None = None) -> int:
         """Judge the leases whose time is over, or only those of some jobs; how many were lost or given back."""
-        lapsed = [lease for lease in self._leases.lapsed() if only is None or lease.job_id in only]
+        lapsed = [lease for lease in self._lease_store.lapsed() if only is None or lease.job_id in only]
         for lease in lapsed:
             self._expire(lease)
         return len(lapsed)
@@ -315,7 +315,7 @@ class Jobs:
             return job
 
         job = self._database.write(work)
-        self._leases.end(lease.job_id)
+        self._lease_store.end(lease.job_id)
         if job:
             self._free_slot(job.worker_id)
             self._changed(job)
@@ -333,7 +333,7 @@ class Jobs:
             presence.wake()
 
     def _changed(self, job: JobRow) -> None:
-        self._signals.changed(automation_topic(job.automation_id), org_topic(job.org_id))
+        self._pubsub.changed(automation_topic(job.automation_id), org_topic(job.org_id))
 
 
 _TRUTHS = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT})

@@ -12,12 +12,12 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.approvals.bindings import Altered
-from opsicle.server.channels.outbox import Notices
-from opsicle.server.dispatch.lease_store import Lease, Leases
+from opsicle.server.channels.outbox import Outbox
+from opsicle.server.dispatch.lease_store import Lease, LeaseStore
 from opsicle.server.dispatch.waiting_kinds import Look, WaitingKinds
-from opsicle.server.dispatch.work_builder import Checked, Said, WorkOrders
+from opsicle.server.dispatch.work_builder import Checked, WorkBuilder, WorkManifest
 from opsicle.server.fleet.presence import Fleet, Presence
-from opsicle.server.fleet.pubsub import Signals, automation_topic, org_topic
+from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.store import audit, automations, jobs, orgs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Leased:
+class LeasedWork:
     """What one transaction has given to one worker, and what others like it could still take.
 
     `is_handed`: the work goes out otherwise than with the poll that found it. `refused` have ended instead, because
@@ -47,35 +47,35 @@ class Leased:
         return tuple(work for _, work in self.items)
 
 
-class Leasing:
+class LeaseService:
     """Who may have what, and for how long. `lease_…` run inside a transaction; `granted` after it is durable."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a lease touches
         self,
         kinds: WaitingKinds,
         fleet: Fleet,
-        leases: Leases,
-        signals: Signals,
-        notices: Notices,
+        lease_store: LeaseStore,
+        signals: PubSub,
+        notices: Outbox,
         clock: Clock,
-        orders: WorkOrders,
+        orders: WorkBuilder,
     ) -> None:
         self.kinds = kinds
         self.fleet = fleet
-        self.leases = leases
-        self._signals = signals
-        self._notices = notices
+        self.lease_store = lease_store
+        self._pubsub = signals
+        self._outbox = notices
         self._clock = clock
-        self._work_orders = orders
+        self._work_builder = orders
 
     def tell_of(self, presence: Presence) -> None:
         """A worker is gone, or there again: whoever looks at what waits for it looks again."""
-        self._signals.changed(org_topic(presence.org_id))
+        self._pubsub.changed(org_topic(presence.org_id))
 
     @property
     def epoch(self) -> Epoch:
         """That of the server, which stands in every order."""
-        return self._work_orders.epoch
+        return self._work_builder.epoch
 
     def free_slots(self, presence: Presence, occupied: int) -> int:
         """How many more jobs a worker can be given that has `occupied` slots in use.
@@ -87,12 +87,12 @@ class Leasing:
             return 0
         return min(poll.slots, poll.free_slots + len(poll.jobs)) - occupied - presence.promised
 
-    def lease_waiting(self, db: Connection, presence: Presence, free: int, *, is_handed: bool = False) -> Leased:
+    def lease_waiting(self, db: Connection, presence: Presence, free: int, *, is_handed: bool = False) -> LeasedWork:
         """Lease up to `free` of the oldest automations that this worker can take; a shared one's by turns of the orgs.
 
         The org that a shared worker served longest ago comes first, so that nobody's queue holds up another's.
         """
-        leased = Leased(is_handed)
+        leased = LeasedWork(is_handed)
         if free <= 0:
             return leased
         refused = -1
@@ -101,7 +101,7 @@ class Leasing:
             self._lease_oldest(db, presence, free - len(leased.items), leased)
         return leased
 
-    def _lease_oldest(self, db: Connection, presence: Presence, free: int, leased: Leased) -> None:
+    def _lease_oldest(self, db: Connection, presence: Presence, free: int, leased: LeasedWork) -> None:
         leased.left_waiting = []
         served = orgs.list_shared_waiting(db) if presence.is_shared else [presence.org_id]
         queues: list[list[AutomationRow]] = []
@@ -116,7 +116,9 @@ class Leasing:
         if len(taken) <= free:
             leased.left_waiting = []
 
-    def _queue(self, db: Connection, presence: Presence, org_id: str, free: int, leased: Leased) -> list[AutomationRow]:
+    def _queue(
+        self, db: Connection, presence: Presence, org_id: str, free: int, leased: LeasedWork
+    ) -> list[AutomationRow]:
         """One more than `free` of the oldest automations of an org that this worker can take, and notes their kinds."""
         me = self.fleet.candidate(presence, busy=0)
         rows: list[AutomationRow] = []
@@ -132,7 +134,7 @@ class Leasing:
             rows = sorted([*rows, *found], key=lambda row: row.id)[: free + 1]
         return rows
 
-    def lease_one(self, db: Connection, presence: Presence, row: AutomationRow, leased: Leased) -> None:
+    def lease_one(self, db: Connection, presence: Presence, row: AutomationRow, leased: LeasedWork) -> None:
         """Lease this automation, unless someone was first, or its org does not let this worker serve it.
 
         One that is not what was triggered and approved is ended instead.
@@ -144,7 +146,7 @@ class Leasing:
         if self.fleet.held or not may_serve(db, presence, row.org_id):
             return
         try:
-            checked = self._work_orders.check(db, row)
+            checked = self._work_builder.check(db, row)
         except Altered as altered:
             if self._refuse(db, row, str(altered)):
                 leased.refused.append(row)
@@ -157,15 +159,15 @@ class Leasing:
             orgs.note_shared_turn(db, row.org_id)
         jobs.insert(db, job_id, row.id, presence.worker_id, now)
         lease = Lease(job_id, row.id, row.org_id, presence.worker_id, fence)
-        self.leases.grant(lease, is_handed=leased.is_handed)
-        leased.items.append((lease, self._work_orders.make(db, row, lease, checked, said)))
+        self.lease_store.grant(lease, is_handed=leased.is_handed)
+        leased.items.append((lease, self._work_builder.make(db, row, lease, checked, said)))
 
-    def _say(self, presence: Presence, row: AutomationRow, checked: Checked) -> Said | None:
+    def _say(self, presence: Presence, row: AutomationRow, checked: Checked) -> WorkManifest | None:
         """The manifest as this worker can read it; None if it is too old, or too new, to be told all of it."""
         spoken = presence.poll.formats
         number = common(spoken)
         try:
-            return Said(checked.bound.said_in(number, spoken), number) if number else None
+            return WorkManifest(checked.bound.said_in(number, spoken), number) if number else None
         except CannotSay as missing:
             log.warning(
                 "a worker of another version cannot be told all that an automation does",
@@ -178,17 +180,17 @@ class Leasing:
         now = self._clock.now()
         if not automations.refuse(db, row.id, None, now, f"it was not run: {reason}"):
             return False
-        self._notices.post_finished(db, row.org_id, row.id)
+        self._outbox.post_finished(db, row.org_id, row.id)
         audit.append(db, now, row.org_id, SystemActor(), "refuse", f"automations/{row.id}", {"reason": reason})
         return True
 
-    def granted(self, presence: Presence, leased: Leased) -> None:
+    def granted(self, presence: Presence, leased: LeasedWork) -> None:
         """The leases are durable: followers hear of it, and who else has room looks."""
         self.kinds.learn(leased.looks)
         for lease, _ in leased.items:
-            self._signals.changed(automation_topic(lease.automation_id), org_topic(lease.org_id))
+            self._pubsub.changed(automation_topic(lease.automation_id), org_topic(lease.org_id))
         for row in leased.refused:
-            self._signals.changed(automation_topic(row.id), org_topic(row.org_id))
+            self._pubsub.changed(automation_topic(row.id), org_topic(row.org_id))
         if leased.items:
             for org_id, wanted in leased.left_waiting:
                 self.fleet.wake_one(org_id, wanted)

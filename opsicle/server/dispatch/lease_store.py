@@ -32,7 +32,7 @@ class Lease:
     handed_at: float | None = None
 
 
-class Leases:
+class LeaseStore:
     """The leases of all jobs that the database shows as leased or running."""
 
     def __init__(self, clock: Clock) -> None:

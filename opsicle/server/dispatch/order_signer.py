@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 
-from opsicle.domain.manifests import Decision, Order, canonical, digest
+from opsicle.domain.manifests import BoundDecision, WorkOrder, canonical, digest
 from opsicle.kit.clock import Clock
 from opsicle.security.order_key import OrderKey
 from opsicle.server.dispatch.lease_store import Lease
@@ -19,7 +19,7 @@ ORDER_LIFE = timedelta(seconds=2 * LEASE_SECONDS)
 """An order is looked at when it arrives, which is well within the lease; the rest is for a slow network."""
 
 
-class Orders:
+class OrderSigner:
     """Signs orders."""
 
     def __init__(self, key: OrderKey, clock: Clock, epoch: Epoch = FIRST_EPOCH) -> None:
@@ -32,7 +32,7 @@ class Orders:
     ) -> tuple[bytes, bytes]:
         """The order in a format that the worker speaks to carry out this manifest under this lease; its signature."""
         now = self._clock.now()
-        order = Order(
+        order = WorkOrder(
             org_id=lease.org_id,
             worker_id=lease.worker_id,
             automation_id=lease.automation_id,
@@ -51,9 +51,9 @@ class Orders:
         return content, self._key.sign(content)
 
 
-def _decisions(db: Connection, approval: ApprovalRow) -> tuple[Decision, ...]:
+def _decisions(db: Connection, approval: ApprovalRow) -> tuple[BoundDecision, ...]:
     return tuple(
-        Decision(
+        BoundDecision(
             gate=decision.gate,
             decision=decision.verdict,
             user_id=decision.user_id,

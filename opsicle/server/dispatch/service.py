@@ -23,9 +23,9 @@ from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.dispatch.arrivals import Arrivals
 from opsicle.server.dispatch.jobs import Jobs
-from opsicle.server.dispatch.lease_service import Leased, Leasing
+from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService
 from opsicle.server.fleet.presence import Presence
-from opsicle.server.fleet.pubsub import Watch
+from opsicle.server.fleet.pubsub import Subscription
 from opsicle.server.store import audit, jobs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
@@ -57,7 +57,7 @@ def _never_told(_call: Callable[[], None]) -> AbstractContextManager[None]:
 class _Sight:
     """What one look of a poll has found."""
 
-    leased: Leased = field(default_factory=Leased)
+    leased: LeasedWork = field(default_factory=LeasedWork)
     cancel: list[str] = field(default_factory=list)
     drop: list[str] = field(default_factory=list)
     returned: list[JobRow] = field(default_factory=list)
@@ -71,28 +71,28 @@ class _Sight:
 class Offer:
     """A slot of a waiting worker, kept for the automation that is being triggered."""
 
-    def __init__(self, leasing: Leasing, presence: Presence) -> None:
-        self._leasing = leasing
+    def __init__(self, lease_service: LeaseService, presence: Presence) -> None:
+        self._lease_service = lease_service
         self.presence = presence
-        self.leased = Leased()
+        self.leased = LeasedWork()
 
     def take(self, db: Connection, row: AutomationRow) -> None:
         """Inside the transaction that triggers it: lease the automation to the worker."""
-        self.leased = Leased(is_handed=True)
-        self._leasing.lease_one(db, self.presence, row, self.leased)
+        self.leased = LeasedWork(is_handed=True)
+        self._lease_service.lease_one(db, self.presence, row, self.leased)
 
 
 class Dispatch:
     """Answers polls and wakes them. The heart of the server: see docs/architecture.md."""
 
-    def __init__(self, database: Database, jobs: Jobs, leasing: Leasing, clock: Clock) -> None:
+    def __init__(self, database: Database, jobs: Jobs, lease_service: LeaseService, clock: Clock) -> None:
         self._database = database
         self._jobs = jobs
-        self._leasing = leasing
-        self._fleet = leasing.fleet
-        self._leases = leasing.leases
+        self._lease_service = lease_service
+        self._fleet = lease_service.fleet
+        self._lease_store = lease_service.lease_store
         self._clock = clock
-        self._arrivals = Arrivals(database, leasing.fleet, clock)
+        self._arrivals = Arrivals(database, lease_service.fleet, clock)
         self._is_closing = False
 
     def poll(self, worker: WorkerActor, request: PollRequest, when_gone: WhenGone = _never_told) -> PollReply:
@@ -104,11 +104,11 @@ class Dispatch:
         presence = self._arrive(worker, request)
         longest = BUSY_POLL_SECONDS if request.jobs else POLL_SECONDS
         ends_at = self._clock.monotonic() + min(max(request.wait_seconds, 0), longest)
-        watch = presence.open_polls[request.boot_id] = Watch()
+        watch = presence.open_polls[request.boot_id] = Subscription()
         try:
             with when_gone(lambda: self._hung_up(presence, watch)):
                 reply = self._hold(presence, request, watch, ends_at)
-            reply.epoch, reply.epoch_id = self._leasing.epoch
+            reply.epoch, reply.epoch_id = self._lease_service.epoch
             return reply
         finally:
             if presence.open_polls.get(request.boot_id) is watch:
@@ -118,14 +118,14 @@ class Dispatch:
             if self._clock.monotonic() > ends_at + LATE_ANSWER_SECONDS:
                 self._renew(worker, request)  # the worker has waited for us, not we for it
 
-    def _hung_up(self, presence: Presence, watch: Watch) -> None:
+    def _hung_up(self, presence: Presence, watch: Subscription) -> None:
         """The connection of an open poll was closed from the other side: the worker has died, or will poll anew."""
         if watch not in presence.open_polls.values():
             return
         presence.has_hung_up, presence.is_waiting = True, False
         presence.seen_at = self._clock.monotonic()
         watch.wake()
-        self._leasing.tell_of(presence)
+        self._lease_service.tell_of(presence)
 
     def _arrive(self, worker: WorkerActor, request: PollRequest) -> Presence:
         """Note what the worker says of itself, renew its leases, end a poll that this one replaces.
@@ -139,9 +139,9 @@ class Dispatch:
 
     def _renew(self, worker: WorkerActor, request: PollRequest) -> None:
         for job in request.jobs:
-            self._leases.renew(worker.worker_id, job.job_id, job.fence)
+            self._lease_store.renew(worker.worker_id, job.job_id, job.fence)
 
-    def _hold(self, presence: Presence, request: PollRequest, watch: Watch, ends_at: float) -> PollReply:
+    def _hold(self, presence: Presence, request: PollRequest, watch: Subscription, ends_at: float) -> PollReply:
         arrived_at = self._clock.monotonic()
         sight = self._look(presence, request, has_just_arrived=True)
         was_draining, granted = presence.is_draining, presence.granted
@@ -156,7 +156,7 @@ class Dispatch:
             remaining = limit - self._clock.monotonic()
             if remaining <= 0:
                 break
-            if self._leasing.free_slots(presence, presence.busy) > 0:
+            if self._lease_service.free_slots(presence, presence.busy) > 0:
                 self._fleet.begin_waiting(presence)
             watch.wait(remaining)
             self._fleet.end_waiting(presence)
@@ -186,10 +186,10 @@ class Dispatch:
         sight = self._database.write(lambda db: self._compare_and_lease(db, presence, request, has_just_arrived))
         presence.busy = sight.busy
         for job in sight.returned:
-            self._leases.end(job.id)
+            self._lease_store.end(job.id)
         for org_id in {job.org_id for job in sight.returned}:
             self._fleet.wake_org(org_id)
-        self._leasing.granted(presence, sight.leased)
+        self._lease_service.granted(presence, sight.leased)
         return sight
 
     def _compare_and_lease(
@@ -210,8 +210,8 @@ class Dispatch:
         self._note_unknown(db, presence, unknown)
         if not self._fleet.held:  # else they may be of a state that this server does not know
             sight.drop += unknown
-        free = self._leasing.free_slots(presence, len(held) + len(sight.drop))
-        sight.leased = self._leasing.lease_waiting(db, presence, free)
+        free = self._lease_service.free_slots(presence, len(held) + len(sight.drop))
+        sight.leased = self._lease_service.lease_waiting(db, presence, free)
         sight.busy = len(held) + len(sight.leased.items)
         return sight
 
@@ -228,7 +228,7 @@ class Dispatch:
 
     def _never_arrived(self, job: JobRow, listed: dict[str, int]) -> bool:
         """Whether a worker that polls without listing this job cannot know of it."""
-        return job.state == JobState.LEASED and job.id not in listed and not self._leases.is_on_its_way(job.id)
+        return job.state == JobState.LEASED and job.id not in listed and not self._lease_store.is_on_its_way(job.id)
 
     @contextmanager
     def offer(self, org_id: str, wanted: Requirements) -> Iterator[Offer | None]:
@@ -240,13 +240,13 @@ class Dispatch:
         if presence is None:
             yield None
             return
-        offer = Offer(self._leasing, presence)
+        offer = Offer(self._lease_service, presence)
         presence.promised += 1
         try:
             yield offer
             presence.handed += offer.leased.work
             presence.busy += len(offer.leased.items)
-            self._leasing.granted(presence, offer.leased)
+            self._lease_service.granted(presence, offer.leased)
         finally:
             presence.promised -= 1
             presence.wake()

@@ -15,9 +15,9 @@ from opsicle.domain.variables import environment
 from opsicle.domain.workers import requirements
 from opsicle.security.master_key import CannotOpen
 from opsicle.server.approvals.bindings import ALTERED, UNBOUND, UNREADABLE, Altered, Bindings, Bound
-from opsicle.server.approvals.pre_lease_check import objection
+from opsicle.server.approvals.pre_lease_check import refusal_reason
 from opsicle.server.dispatch.lease_store import Lease
-from opsicle.server.dispatch.order_signer import Orders
+from opsicle.server.dispatch.order_signer import OrderSigner
 from opsicle.server.keys.vault import HiddenValues, Vault
 from opsicle.server.store import approvals, templates
 from opsicle.server.store import secrets as stored_secrets
@@ -40,17 +40,17 @@ class Checked(NamedTuple):
     approval: ApprovalRow | None
 
 
-class Said(NamedTuple):
+class WorkManifest(NamedTuple):
     """A manifest in a format that its worker knows, and the newest format in which that reads an order."""
 
     manifest: bytes
     number: int
 
 
-class WorkOrders:
+class WorkBuilder:
     """Makes `Work`; remembers template versions, which never change."""
 
-    def __init__(self, vault: Vault, bindings: Bindings, orders: Orders, max_log_bytes: int | None = None) -> None:
+    def __init__(self, vault: Vault, bindings: Bindings, orders: OrderSigner, max_log_bytes: int | None = None) -> None:
         self._max_log_bytes = max_log_bytes
         self._vault = vault
         self._bindings = bindings
@@ -72,7 +72,7 @@ class WorkOrders:
         if asked != row.requirements:
             raise Altered(ALTERED)
         try:
-            reason = objection(db, self._bindings, row, template, approval)
+            reason = refusal_reason(db, self._bindings, row, template, approval)
         except (ValueError, msgspec.MsgspecError, RecursionError) as error:
             # A policy or an entry that was altered must not keep every worker's poll from being answered.
             facts = {"automation": row.id, "reason": str(error)}
@@ -87,7 +87,7 @@ class WorkOrders:
         """That of the orders."""
         return self._orders.epoch
 
-    def make(self, db: Connection, row: AutomationRow, lease: Lease, checked: Checked, said: Said) -> Work:
+    def make(self, db: Connection, row: AutomationRow, lease: Lease, checked: Checked, said: WorkManifest) -> Work:
         """All that the worker needs to carry out this automation under this lease, with the order to do so."""
         template = checked.template
         order, signature = self._orders.sign(db, lease, said.number, said.manifest, checked.approval)

@@ -40,7 +40,7 @@ class _Life:
     returned_at: float | None = None
 
 
-class Lives:
+class WorkerLives:
     """The lives that have polled under one identity since the server started.
 
     `copied` are the addresses of two of them, once it is proven that both live.
@@ -91,7 +91,7 @@ class Lives:
             life.returned_at = None
         return True
 
-    def objection(self, now: float) -> str:
+    def refusal_reason(self, now: float) -> str:
         """Say why none of these lives is to be given work; "" if one may."""
         if self.copied:
             return (

@@ -15,9 +15,9 @@ import msgspec
 from opsicle.domain.clocks import is_off, offset_of, offset_text
 from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, Requirements, can_take
 from opsicle.kit.clock import Clock
-from opsicle.server.fleet.lives import Lives
-from opsicle.server.fleet.pubsub import Watch
-from opsicle.server.store.workers import UnseenRow
+from opsicle.server.fleet.lives import WorkerLives
+from opsicle.server.fleet.pubsub import Subscription
+from opsicle.server.store.workers import LastSeenRow
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import LEASE_SECONDS, PollRequest
 
@@ -60,8 +60,8 @@ class Presence:
     """Until then it is given nothing, because it has refused an order for its time (monotonic seconds)."""
     was_withheld: bool = False
     """Whether its last poll was answered with a reason why it is given nothing."""
-    lives: Lives = field(default_factory=Lives)
-    open_polls: dict[str, Watch] = field(default_factory=dict)
+    lives: WorkerLives = field(default_factory=WorkerLives)
+    open_polls: dict[str, Subscription] = field(default_factory=dict)
     """By the life of its process: there is one, unless two processes use one identity."""
     is_waiting: bool = False
     promised: int = 0
@@ -159,7 +159,7 @@ class Fleet:
     def withheld(self, presence: Presence) -> str:
         """Why a worker is given no work, whatever waits; "" if it may have some."""
         now = self._clock.monotonic()
-        if reason := presence.lives.objection(now):
+        if reason := presence.lives.refusal_reason(now):
             return reason
         offset = presence.clock_offset
         if offset is not None and is_off(offset):
@@ -309,7 +309,7 @@ class Fleet:
         return self._clock.now() - timedelta(seconds=self._clock.monotonic() - presence.seen_at)
 
 
-def absent(row: UnseenRow) -> Candidate:
+def absent(row: LastSeenRow) -> Candidate:
     """A worker of which nothing is known but what it said last, before the server started."""
     return Candidate(
         name=row.name,

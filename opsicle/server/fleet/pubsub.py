@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from gevent.event import Event
 
 
-class Watch:
+class Subscription:
     """One waiter's view of a topic: remembers a change that came while it was busy."""
 
     def __init__(self) -> None:
@@ -29,16 +29,16 @@ class Watch:
         self._event.set()
 
 
-class Signals:
+class PubSub:
     """Topics that greenlets wait on: an automation's or an org's changes."""
 
     def __init__(self) -> None:
-        self._watches: defaultdict[str, set[Watch]] = defaultdict(set)
+        self._watches: defaultdict[str, set[Subscription]] = defaultdict(set)
 
     @contextmanager
-    def watch(self, topic: str) -> Iterator[Watch]:
+    def watch(self, topic: str) -> Iterator[Subscription]:
         """Be told of every change of `topic` from now on. Read the state only after this has begun."""
-        watch = Watch()
+        watch = Subscription()
         self._watches[topic].add(watch)
         try:
             yield watch

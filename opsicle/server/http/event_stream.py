@@ -21,7 +21,7 @@ _RETRY_MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ServerSentEvent:
     """One event; `data` becomes JSON. One without a name is a heartbeat, which only keeps the line open."""
 
     name: str
@@ -29,13 +29,13 @@ class Event:
     id: str = ""
 
 
-def event_stream(request: Request, events: Iterator[Event]) -> Reply:
+def event_stream(request: Request, events: Iterator[ServerSentEvent]) -> Reply:
     """The answer that tells these events as they come, to the person who asks, while they may be told."""
     parts = request.streams.admit(request.actor.user_id, request.actor.org_id, _encoded(request, events))
     return Reply(200, stream=parts, content_type=CONTENT_TYPE, headers=(("X-Accel-Buffering", "no"),))
 
 
-def encode(event: Event) -> bytes:
+def encode(event: ServerSentEvent) -> bytes:
     """The event as it crosses the wire. JSON has no line ends in it, so one `data` line is enough."""
     if not event.name:
         return _HEARTBEAT
@@ -43,7 +43,7 @@ def encode(event: Event) -> bytes:
     return b"%bevent: %b\ndata: %b\n\n" % (identity, event.name.encode(), msgspec.json.encode(event.data))
 
 
-def _encoded(request: Request, events: Iterator[Event]) -> Iterator[bytes]:
+def _encoded(request: Request, events: Iterator[ServerSentEvent]) -> Iterator[bytes]:
     yield b"retry: %d\n\n" % _RETRY_MS
     for event in events:
         if not request.is_caller_still_good:

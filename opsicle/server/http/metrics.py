@@ -100,7 +100,7 @@ class Metrics:
 def _buckets(latency: _Latency) -> list[tuple[str, float]]:
     """Prometheus's buckets: each counts all that took no longer than its border."""
     so_far, buckets = 0, []
-    for border, count in zip((*map(str, _BUCKETS_SECONDS), "+Inf"), latency.counts, strict=True):
+    for marker, count in zip((*map(str, _BUCKETS_SECONDS), "+Inf"), latency.counts, strict=True):
         so_far += count
-        buckets.append((border, float(so_far)))
+        buckets.append((marker, float(so_far)))
     return buckets

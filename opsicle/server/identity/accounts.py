@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import msgspec
 
-from opsicle.domain.access import Action, Role
+from opsicle.domain.access import Action, BuiltInRole
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated, OpsicleError, TotpRequired
 from opsicle.domain.rights import Rights, rights_of_role
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.security import passwords, setup_token
 from opsicle.server.access import validators
-from opsicle.server.access.actor import Actor, Stranger
+from opsicle.server.access.actor import Actor, AnonymousActor
 from opsicle.server.access.rights import rights_of
-from opsicle.server.audit.remarks import Remarks
+from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.identity.authenticators import Authenticators
 from opsicle.server.identity.login_throttle import LoginThrottle
 from opsicle.server.identity.orgs import find_place, found_org
@@ -54,7 +54,7 @@ class Accounts:
         throttle: LoginThrottle,
         apps: Authenticators,
         clock: Clock,
-        remarks: Remarks,
+        remarks: ServerRemarks,
         on_set_up: Callable[[], None],
     ) -> None:
         """`on_set_up` is called once the server has been set up; it removes the file with the setup token.
@@ -92,8 +92,8 @@ class Accounts:
 
         The token is spent in the same transaction, so that of two people with it one alone becomes admin.
         """
-        stranger = Stranger(request.email[:254], address)
-        stored = self._check_setup_token(request.token, stranger)
+        anonymous = AnonymousActor(request.email[:254], address)
+        stored = self._check_setup_token(request.token, anonymous)
         code, email = validators.org_code(request.org), validators.email_address(request.email)
         passwords.check_password(request.password, email=email)
         password_hash = self._hasher.hash(request.password, "")
@@ -103,17 +103,19 @@ class Accounts:
                 raise _already_set_up()
             org, admin = self._create_org(db, NewOrg(code, email, password_hash))
             users.set_provider_admin(db, admin.id, is_provider_admin=True)
-            audit.append(db, self._clock.now(), org.id, stranger, "setup", f"orgs/{code}", {"email": email})
+            audit.append(db, self._clock.now(), org.id, anonymous, "setup", f"orgs/{code}", {"email": email})
             return org, admin
 
         org, admin = self._database.write(work)
         self._on_set_up()
         person = Person(admin.id, admin.email, admin.name)
-        return _me(person, OrgRef(org.code, org.name), Role.ADMIN, self._beyond(rights_of_role(Role.ADMIN), True))
+        return _me(
+            person, OrgRef(org.code, org.name), BuiltInRole.ADMIN, self._beyond(rights_of_role(BuiltInRole.ADMIN), True)
+        )
 
-    def _check_setup_token(self, text: str, stranger: Stranger) -> str:
+    def _check_setup_token(self, text: str, anonymous: AnonymousActor) -> str:
         """The hash under which this token is stored. Raises NotAuthenticated if it is another's."""
-        self._throttle.check_address(stranger.address)
+        self._throttle.check_address(anonymous.address)
         stored = self._database.read(lambda db: settings.find(db, settings.SETUP_TOKEN_HASH))
         if stored is None:
             raise _already_set_up()
@@ -121,8 +123,8 @@ class Accounts:
             return stored
 
         def work(db: Connection) -> None:
-            self._throttle.note_refusal(db, stranger.address)
-            audit.append(db, self._clock.now(), None, stranger, "refuse_setup", "setup")
+            self._throttle.note_refusal(db, anonymous.address)
+            audit.append(db, self._clock.now(), None, anonymous, "refuse_setup", "setup")
 
         self._database.write(work)
         raise NotAuthenticated("this is not the setup token of this server", hint="It stands in its data folder.")
@@ -163,11 +165,11 @@ class Accounts:
         user, org_id = self._database.read(lambda db: _account_and_org(db, email))
         is_right = self._hasher.verify(user.password_hash if user else None, request.password, org_id)
         if user is None or not is_right:
-            self._refuse_login(user, Stranger(email, address))
+            self._refuse_login(user, AnonymousActor(email, address))
             raise NotAuthenticated("the e-mail address or the password is wrong", hint="Both are needed exactly.")
         reply = self._enter(self._rehashed(user, request.password, org_id), request.totp, attempt, then)
         if reply is None:
-            self._refuse_login(user, Stranger(email, address))
+            self._refuse_login(user, AnonymousActor(email, address))
             raise NotAuthenticated(
                 "the code is wrong or has been used", hint="Wait for the app's next code, or use a recovery code."
             )
@@ -208,7 +210,7 @@ class Accounts:
             raise TotpRequired("a code of your authenticator app is needed", hint="Or one of your recovery codes.")
         return self._apps.use_code(db, user.id, code)
 
-    def _refuse_login(self, user: UserRow | None, stranger: Stranger) -> None:
+    def _refuse_login(self, user: UserRow | None, anonymous: AnonymousActor) -> None:
         """Put a wrong password on the record of every org that it could have opened."""
 
         def work(db: Connection) -> None:
@@ -216,7 +218,7 @@ class Accounts:
             org_ids: list[str | None] = [place.org_id for place in places]
             for org_id in org_ids or [None]:
                 resource = f"users/{user.id}" if user else "users"
-                audit.append(db, self._clock.now(), org_id, stranger, "refuse_login", resource)
+                audit.append(db, self._clock.now(), org_id, anonymous, "refuse_login", resource)
 
         self._database.write(work)
 
@@ -256,7 +258,7 @@ class Accounts:
                 audit.append(db, self._clock.now(), actor.org_id, actor, "logout", resource)
 
         self._database.write(work)
-        self._sessions.forget()
+        self._sessions.invalidate()
 
     def whoami(self, actor: Actor) -> Me:
         """Who asks, where, and what they may do there."""
@@ -278,7 +280,7 @@ class Accounts:
         if not actor.session_id:
             raise NotAllowed("an API token is good for one org only", hint="Log in with your password.")
         reply = self._database.write(lambda db: self._switch(db, actor, code, is_kept))
-        self._sessions.forget()
+        self._sessions.invalidate()
         return reply
 
     def _switch(self, db: Connection, actor: Actor, code: str, is_kept: bool) -> LoginReply:

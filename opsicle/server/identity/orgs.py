@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from opsicle.domain.access import Role
+from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, NotFound
 from opsicle.server.store import memberships, orgs
 from opsicle.server.store.database import Connection
@@ -24,7 +24,7 @@ def found_org(db: Connection, org: OrgRow, admin: UserRow | None, at: datetime) 
         user_id=admin.id,
         email=admin.email,
         name=admin.name,
-        role=Role.ADMIN,
+        role=BuiltInRole.ADMIN,
         manager_id=None,
         manager=None,
         is_disabled=False,

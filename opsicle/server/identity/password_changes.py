@@ -7,7 +7,7 @@ from opsicle.domain.errors import Conflict, NotAllowed, NotAuthenticated
 from opsicle.kit.clock import Clock
 from opsicle.security import api_tokens, passwords
 from opsicle.server.access import validators
-from opsicle.server.access.actor import Actor, Stranger
+from opsicle.server.access.actor import Actor, AnonymousActor
 from opsicle.server.identity.login_throttle import LoginThrottle
 from opsicle.server.identity.passwords import PasswordHasher
 from opsicle.server.identity.sessions import Sessions
@@ -64,7 +64,7 @@ class PasswordChanges:
             audit.append(db, self._clock.now(), actor.org_id, actor, "change_password", f"users/{actor.user_id}")
 
         self._database.write(work)
-        self._sessions.forget()
+        self._sessions.invalidate()
 
     def reset(self, request: ResetPasswordRequest, address: str) -> None:
         """Set a new password with the token of a reset link, which is thereby spent; every session of theirs ends.
@@ -77,21 +77,21 @@ class PasswordChanges:
         found = self._database.read(lambda db: password_resets.find(db, token_hash, self._clock.now()))
         if found is None:
             self._database.write(lambda db: self._throttle.note_refusal(db, address))
-            raise _spent()
+            raise _replay_guard()
         passwords.check_password(request.password, email=found.email, name=found.name)
         new_hash = self._hasher.hash(request.password, found.org_id)
         self._database.write(lambda db: self._spend(db, found, token_hash, new_hash, address))
-        self._sessions.forget()
+        self._sessions.invalidate()
 
     def _spend(self, db: Connection, found: ResetRow, token_hash: str, new_hash: str, address: str) -> None:
         if password_resets.find(db, token_hash, self._clock.now()) != found:
-            raise _spent()
+            raise _replay_guard()
         password_resets.delete_of_user(db, found.user_id)
         users.set_password(db, found.user_id, new_hash)
         sessions.delete_others(db, found.user_id, "")
-        stranger = Stranger(found.email, address)
-        audit.append(db, self._clock.now(), found.org_id, stranger, "reset_password", f"users/{found.user_id}")
+        anonymous = AnonymousActor(found.email, address)
+        audit.append(db, self._clock.now(), found.org_id, anonymous, "reset_password", f"users/{found.user_id}")
 
 
-def _spent() -> NotAuthenticated:
+def _replay_guard() -> NotAuthenticated:
     return NotAuthenticated("this link is no longer good", hint="Ask an admin of your org for a new one.")

@@ -14,7 +14,7 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.security import api_tokens
 from opsicle.server.access.actor import Actor
-from opsicle.server.access.cache import Remembered
+from opsicle.server.access.cache import Cache
 from opsicle.server.access.rights import rights_of, rotated_secrets, scope_grants
 from opsicle.server.http.paging import page_of
 from opsicle.server.store import audit, sessions, tokens
@@ -62,7 +62,7 @@ class Sessions:
         self._database = database
         self._clock = clock
         self._has_open_orgs = has_open_orgs
-        self._remembered: Remembered[str, _Bearer] = Remembered()
+        self._cache: Cache[str, _Bearer] = Cache()
 
     def authenticate(self, token: str, address: str, channel: str) -> Actor:
         """Say who shows this token: as a cookie where `channel` is `browser`, else as a bearer token.
@@ -94,7 +94,7 @@ class Sessions:
     def open_orgs(self, is_open: bool) -> None:
         """Let everybody who is logged in found orgs from now on, or provider admins alone."""
         self._has_open_orgs = is_open
-        self.forget()
+        self.invalidate()
 
     def beyond_role(self, is_provider_admin: bool) -> frozenset[Action]:
         """What somebody may do on this server, whatever they are in an org."""
@@ -110,7 +110,7 @@ class Sessions:
 
     def _bearer(self, token: str) -> _Bearer | None:
         token_hash = api_tokens.token_hash(token)
-        return self._remembered.get(token_hash, lambda: self._find(token, token_hash))
+        return self._cache.get(token_hash, lambda: self._find(token, token_hash))
 
     def _find(self, token: str, token_hash: str) -> _Bearer | None:
         store = sessions if token.startswith(api_tokens.SESSION_PREFIX) else tokens
@@ -161,12 +161,12 @@ class Sessions:
         sessions.delete_expired(db, now)
         sessions.insert(db, row)
         if sessions.delete_beyond(db, user_id, MAX_PER_USER):
-            self.forget()
+            self.invalidate()
         return token, row
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Read anew who holds which token: to be called after every change to people, rights, sessions and tokens."""
-        self._remembered.forget()
+        self._cache.invalidate()
 
     def list_own(self, actor: Actor, cursor: str, limit: int) -> Page[Session]:
         """The caller's own sessions, in all their orgs, newest first."""
@@ -188,7 +188,7 @@ class Sessions:
             audit.append(db, self._clock.now(), actor.org_id, actor, "revoke", f"sessions/{session_id}")
 
         self._database.write(work)
-        self.forget()
+        self.invalidate()
 
 
 def _shown(row: OwnSessionRow, current_id: str) -> Session:

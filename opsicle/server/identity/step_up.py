@@ -17,7 +17,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.identity.authenticators import Authenticators
 from opsicle.server.store import audit, authenticators, memberships, sessions
 from opsicle.server.store.database import Connection, Database
-from opsicle.wire.identity_api import StepUp as StepUpReply
+from opsicle.wire.identity_api import StepUpValidity as StepUpReply
 
 FRESH_FOR = timedelta(minutes=5)
 

@@ -10,11 +10,11 @@ import msgspec
 from opsicle.domain.approvals import ApprovalState, Verdict
 from opsicle.domain.errors import LeavesBehind
 from opsicle.server.access.actor import Actor
-from opsicle.server.approvals.approvers import Roster
+from opsicle.server.approvals.approvers import ApproverDirectory
 from opsicle.server.approvals.cases import Case, load_unchecked
 from opsicle.server.store import account_owners, approvals, audit, memberships
 from opsicle.server.store.account_owners import OwnerRow
-from opsicle.server.store.approvals import Filter
+from opsicle.server.store.approvals import ApprovalFilter
 from opsicle.server.store.database import Connection
 from opsicle.server.store.memberships import MemberRow
 
@@ -51,14 +51,14 @@ def hand_over(db: Connection, actor: Actor, accounts: Sequence[MemberRow], owner
 
 
 def _pending(db: Connection, org_id: str) -> list[Case]:
-    rows = approvals.list_newest(db, org_id, Filter(state=ApprovalState.PENDING), "", _MOST_LOOKED_AT)
-    roster = Roster(db, org_id)
-    return [load_unchecked(db, row, roster=roster) for row in rows]
+    rows = approvals.list_newest(db, org_id, ApprovalFilter(state=ApprovalState.PENDING), "", _MOST_LOOKED_AT)
+    directory = ApproverDirectory(db, org_id)
+    return [load_unchecked(db, row, directory=directory) for row in rows]
 
 
 def _is_stuck_without(case: Case, member: MemberRow, now: datetime) -> bool:
     """Whether an open gate waits for this person, and the others are too few for it."""
-    for seen in case.standing(now).open_gates:
+    for seen in case.status(now).open_gates:
         waited = {person.principal for person in case.waited_for(seen, now)}
         agreed = [each for each in case.decisions if each.gate == seen.gate.name and each.verdict is Verdict.APPROVE]
         missing = seen.gate.required - len(agreed)

@@ -176,7 +176,7 @@ class Groups:
 
     def _changed(self, work: Callable[[Connection], T]) -> T:
         result = self._database.write(work)
-        self._sessions.forget()
+        self._sessions.invalidate()
         return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsicle.domain.access import Action, Role
+from opsicle.domain.access import Action, BuiltInRole
 from opsicle.domain.errors import Conflict, NotAllowed, NotFound
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
@@ -97,8 +97,8 @@ def last_provider_admin() -> Conflict:
 
 def check_admin_stays(db: Connection, org_id: str, old: MemberRow, new: MemberRow | None) -> None:
     """Raise Conflict if nobody could administer the org after this change."""
-    is_admin_after = new is not None and new.role == Role.ADMIN and not new.is_disabled
-    if is_admin_after or old.role != Role.ADMIN or old.is_disabled:
+    is_admin_after = new is not None and new.role == BuiltInRole.ADMIN and not new.is_disabled
+    if is_admin_after or old.role != BuiltInRole.ADMIN or old.is_disabled:
         return
     if memberships.count_other_admins(db, org_id, old.user_id) == 0:
         raise Conflict(f"{old.email} is the last admin of this org", hint="Make somebody else an admin first.")

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import msgspec
 
-from opsicle.domain.access import Action, Role
+from opsicle.domain.access import Action, BuiltInRole
 from opsicle.domain.errors import Conflict, NotAuthenticated, NotFound
 from opsicle.domain.rights import excess
 from opsicle.kit.clock import Clock
@@ -26,7 +26,7 @@ from opsicle.server.identity.login_throttle import LoginThrottle
 from opsicle.server.identity.passwords import PasswordHasher
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.members.invitation_links import InvitationLinks, shown
-from opsicle.server.members.named_approvers import Naming, objection, require_policies_for
+from opsicle.server.members.named_approvers import Naming, refusal_reason, require_policies_for
 from opsicle.server.members.users import MAX_NAME_LENGTH, find_manager
 from opsicle.server.store import audit, invitations, memberships, users
 from opsicle.server.store.database import Connection, Database
@@ -160,14 +160,14 @@ class Invitations:
         result = self._database.read(query)
         if result is None:
             self._database.write(lambda db: self._throttle.note_refusal(db, address))
-            raise _spent()
+            raise _replay_guard()
         return result
 
     def _spend(self, db: Connection, request: AcceptInvitationRequest, user: UserRow, address: str) -> None:
         now = self._clock.now()
         found = self._links.find(db, request.token)
         if found is None or not _is_inviter_entitled(db, found) or not invitations.accept(db, found.id, user.id, now):
-            raise _spent()
+            raise _replay_guard()
         if memberships.find(db, found.org_id, user.id):
             raise Conflict("you belong to this org already", hint="Log in.")
         require_role(db, found.org_id, found.role)
@@ -198,15 +198,15 @@ def _is_inviter_entitled(db: Connection, found: InvitationRow) -> bool:
     """Whether whoever has made the link could still make it."""
     if found.is_by_provider:
         account = users.find(db, found.inviter_id)
-        return found.role == Role.ADMIN and account is not None and account.is_provider_admin
+        return found.role == BuiltInRole.ADMIN and account is not None and account.is_provider_admin
     member = memberships.find(db, found.org_id, found.inviter_id)
     if member is None or not member.is_enabled:
         return False
     own = rights_of(db, found.org_id, found.inviter_id)
     is_beyond = excess(own, rights_of_org_role(db, found.org_id, found.role))
-    is_named = objection(db, found.org_id, own, Naming(email=found.email, role=found.role))
+    is_named = refusal_reason(db, found.org_id, own, Naming(email=found.email, role=found.role))
     return own.may(Action.USERS_MANAGE) and not is_beyond and not is_named
 
 
-def _spent() -> NotAuthenticated:
+def _replay_guard() -> NotAuthenticated:
     return NotAuthenticated("this invitation is no longer good", hint="Ask whoever invited you for a new one.")

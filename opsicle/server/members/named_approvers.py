@@ -33,7 +33,7 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
 
 def require_policies_for(db: Connection, actor: Actor, naming: Naming, what: str) -> None:
     """Raise NotAllowed if a policy names this and the actor may not manage policies; `what` as in `add somebody`."""
-    if by := objection(db, actor.org_id, actor.rights, naming):
+    if by := refusal_reason(db, actor.org_id, actor.rights, naming):
         raise NotAllowed(
             f"you may not {what}: {by}, so that it takes `manage policies`", hint="Ask an admin of your org."
         )
@@ -67,7 +67,7 @@ def require_policies_to_leave(db: Connection, actor: Actor, what: str, *, role: 
                 )
 
 
-def objection(db: Connection, org_id: str, rights: Rights, naming: Naming) -> str:
+def refusal_reason(db: Connection, org_id: str, rights: Rights, naming: Naming) -> str:
     """Why somebody with these rights may not make an approver so, "" if they may."""
     if rights.may(Action.POLICIES_MANAGE):
         return ""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from opsicle.domain.access import Action, Role
+from opsicle.domain.access import Action, BuiltInRole
 from opsicle.domain.errors import Conflict, NotFound
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
-from opsicle.server.audit.remarks import Remarks
+from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.orgs import no_org
 from opsicle.server.identity.sessions import Sessions
@@ -41,10 +41,10 @@ class ServerStatus(NamedTuple):
 
     epoch: Epoch
     hold: Hold
-    remarks: Remarks
+    remarks: ServerRemarks
 
 
-class Provider:
+class ServerOperator:
     """The server's own side."""
 
     def __init__(
@@ -91,7 +91,7 @@ class Provider:
         org = self._database.read(lambda db: orgs.find_by_code(db, code))
         if org is None:
             raise no_org(code)
-        link = self._links.new(actor, org.id, email, Role.ADMIN, is_by_provider=True)
+        link = self._links.new(actor, org.id, email, BuiltInRole.ADMIN, is_by_provider=True)
 
         def work(db: Connection) -> Invitation:
             if memberships.count_other_admins(db, org.id, "") > 0:
@@ -121,7 +121,7 @@ class Provider:
             return account
 
         account = self._database.write(work)
-        self._sessions.forget()
+        self._sessions.invalidate()
         return _shown(account)
 
     def drop_admin(self, actor: Actor, id_or_email: str) -> None:
@@ -141,7 +141,7 @@ class Provider:
             self._record(db, actor, "drop", account)
 
         self._database.write(work)
-        self._sessions.forget()
+        self._sessions.invalidate()
 
     def _record(self, db: Connection, actor: Actor, verb: str, account: UserRow) -> None:
         data = {"email": account.email}

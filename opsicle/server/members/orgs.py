@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET
 
-from opsicle.domain.access import Action, Role
+from opsicle.domain.access import Action, BuiltInRole
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.access import validators
@@ -65,7 +65,7 @@ class Orgs:
 
         if email != actor.email and not actor.may(Action.PROVIDER_MANAGE):
             raise validators.invalid("admin", "only a provider admin can make somebody else the first admin")
-        link = self._links.new(actor, org.id, email, Role.ADMIN, is_by_provider=True)
+        link = self._links.new(actor, org.id, email, BuiltInRole.ADMIN, is_by_provider=True)
 
         def work(db: Connection) -> CreatedOrg:
             admin = users.find_by_email(db, email)
@@ -74,7 +74,7 @@ class Orgs:
             for org_id in (org.id, None):
                 audit.append(db, now, org_id, actor, "create", f"orgs/{org.code}", {"admin": email})
             made = CreatedOrg(
-                id=org.id, code=org.code, name=org.name, role=Role.ADMIN if email == actor.email else None
+                id=org.id, code=org.code, name=org.name, role=BuiltInRole.ADMIN if email == actor.email else None
             )
             if admin is None:
                 made.invitation = NewInvitation(url=link.url, invitation=self._links.keep(db, actor, link.row))

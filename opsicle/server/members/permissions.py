@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opsicle.domain.access import Action, Resource, Verb, action_for, verbs_of
-from opsicle.domain.rights import Decision
+from opsicle.domain.rights import AccessDecision
 from opsicle.domain.rules import Target, parse_question
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
@@ -12,16 +12,16 @@ from opsicle.server.access.template_access import targets_of
 from opsicle.server.members.guards import get_member
 from opsicle.server.store import templates
 from opsicle.server.store.database import Connection, Database
-from opsicle.wire.access_api import Answer
+from opsicle.wire.access_api import PermissionAnswer
 
 
-class Questions:
+class PermissionChecks:
     """Answers `opsicle can`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def can(self, actor: Actor, id_or_email: str, verb: str, resource: str) -> Answer:
+    def can(self, actor: Actor, id_or_email: str, verb: str, resource: str) -> PermissionAnswer:
         """Whether this person (empty: the caller) may do `verb` with `resource`, as in `templates/restart-web`.
 
         Without a template's name the answer is yes if they may with any. Raises InvalidInput for what is no question;
@@ -36,7 +36,7 @@ class Questions:
             verbs = ", ".join(verbs_of(known))
             raise validators.invalid("action", f"nobody can {known_verb} {known}: there is {verbs}")
 
-        def query(db: Connection) -> tuple[str, Decision]:
+        def query(db: Connection) -> tuple[str, AccessDecision]:
             member = get_member(db, actor.org_id, id_or_email or actor.user_id)
             is_secret = known is Resource.SECRETS and name
             targets = [Target(name)] if is_secret else self._targets(db, actor, known_verb, name)
@@ -46,7 +46,7 @@ class Questions:
 
         email, decision = self._database.read(query)
         grant = decision.grant
-        return Answer(
+        return PermissionAnswer(
             user=email,
             action=known_verb,
             resource=resource,

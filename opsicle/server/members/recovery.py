@@ -79,7 +79,7 @@ class Recovery:
             audit.append(db, self._clock.now(), actor.org_id, actor, "end_sessions", f"users/{member.user_id}")
 
         self._database.write(work)
-        self._sessions.forget()
+        self._sessions.invalidate()
 
     def _check(self, actor: Actor) -> None:
         actor.require(Action.USERS_MANAGE)

@@ -11,8 +11,8 @@ from opsicle.domain.channels import EMAIL
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
-from opsicle.server.access.actor import Stranger
-from opsicle.server.channels.outbox import Addressee, Notices
+from opsicle.server.access.actor import AnonymousActor
+from opsicle.server.channels.outbox import Addressee, Outbox
 from opsicle.server.identity.login_throttle import WINDOW, check_times, network
 from opsicle.server.store import audit, channels, login_attempts, memberships, users
 from opsicle.server.store.channels import ChannelRow
@@ -28,9 +28,9 @@ _MARK = "reset:"
 class ForgottenPasswords:
     """Takes requests for a link from anybody."""
 
-    def __init__(self, database: Database, notices: Notices, clock: Clock) -> None:
+    def __init__(self, database: Database, notices: Outbox, clock: Clock) -> None:
         self._database = database
-        self._notices = notices
+        self._outbox = notices
         self._clock = clock
 
     def request_link(self, email: str, address: str) -> None:
@@ -66,9 +66,9 @@ class ForgottenPasswords:
             recipients=(user.id,),
             subject="A new password for Opsicle",
         )
-        self._notices.queue(db, channel, notice, Addressee(user.id, user.email))
-        stranger = Stranger(user.email, address)
-        audit.append(db, self._clock.now(), channel.org_id, stranger, "request_reset_link", f"users/{user.id}")
+        self._outbox.queue(db, channel, notice, Addressee(user.id, user.email))
+        anonymous = AnonymousActor(user.email, address)
+        audit.append(db, self._clock.now(), channel.org_id, anonymous, "request_reset_link", f"users/{user.id}")
 
 
 def _email_channel(db: Connection, org_id: str) -> ChannelRow | None:

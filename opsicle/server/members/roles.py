@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from opsicle.domain.access import Action
-from opsicle.domain.access import Role as BuiltIn
+from opsicle.domain.access import BuiltInRole as BuiltIn
 from opsicle.domain.errors import Conflict, NotFound
 from opsicle.domain.names import TEMPLATE_NAME, TEMPLATE_NAME_RULE
 from opsicle.domain.rights import change
@@ -152,7 +152,7 @@ class Roles:
 
     def _changed(self, work: Callable[[Connection], T]) -> T:
         result = self._database.write(work)
-        self._sessions.forget()
+        self._sessions.invalidate()
         return result
 
 

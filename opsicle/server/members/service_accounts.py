@@ -5,7 +5,7 @@ What one may do is what both its own role and its owner allow; so it can be made
 
 from __future__ import annotations
 
-from opsicle.domain.access import Action, Role
+from opsicle.domain.access import Action, BuiltInRole
 from opsicle.domain.errors import Conflict, NotAllowed, NotFound
 from opsicle.domain.names import TEMPLATE_NAME, TEMPLATE_NAME_RULE
 from opsicle.kit.clock import Clock
@@ -59,7 +59,7 @@ class ServiceAccounts:
         self._step_up.require(actor)
         if not TEMPLATE_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {TEMPLATE_NAME_RULE}")
-        if request.role == Role.ADMIN:
+        if request.role == BuiltInRole.ADMIN:
             raise validators.invalid("role", "a service account cannot be an admin")
         now = self._clock.now()
         email = f"{request.name}@{actor.org_code}{validators.SERVICE_DOMAIN}"
@@ -108,7 +108,7 @@ class ServiceAccounts:
             audit.append(db, self._clock.now(), actor.org_id, actor, "delete", f"users/{account.user_id}", data)
 
         self._database.write(work)
-        self._sessions.forget()
+        self._sessions.invalidate()
 
 
 def get_account(db: Connection, actor: Actor, id_or_email: str) -> MemberRow:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET
 
-from opsicle.domain.access import Action, Role
+from opsicle.domain.access import Action, BuiltInRole
 from opsicle.domain.errors import Conflict
 from opsicle.domain.rights import Rights, change
 from opsicle.domain.rules import parse_rules
@@ -167,7 +167,7 @@ class Users:
             return get_member(db, actor.org_id, old.user_id), stuck
 
         row, stuck = self._database.write(work)
-        self._sessions.forget()
+        self._sessions.invalidate()
         return msgspec.structs.replace(shown(row), leaves_stuck=stuck)
 
     def _hash(self, actor: Actor, password: str, user: MemberRow) -> str:
@@ -201,7 +201,7 @@ class Users:
             check_provider_stays(db, member.user_id)
 
         self._database.write(work)
-        self._sessions.forget()
+        self._sessions.invalidate()
 
 
 def end_membership(db: Connection, org_id: str, member: MemberRow) -> None:
@@ -217,7 +217,7 @@ def end_membership(db: Connection, org_id: str, member: MemberRow) -> None:
 
 def _check_gain(db: Connection, actor: Actor, old: MemberRow, new: MemberRow) -> None:
     """Raise NotAllowed if the change gives the person something that the actor does not have."""
-    if new.role == Role.ADMIN and old.role != Role.ADMIN:
+    if new.role == BuiltInRole.ADMIN and old.role != BuiltInRole.ADMIN:
         require_at_most(actor, Rights(is_admin=True), "make somebody an admin")
     before = (*role_rules(db, actor.org_id, old.role), *read_rules(old.rules))
     after = (*role_rules(db, actor.org_id, new.role), *read_rules(new.rules))
@@ -247,7 +247,7 @@ def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserReq
     """The membership as the request wants it. Raises InvalidInput for a role, a rule or a manager that cannot be."""
     if request.role is not UNSET:
         require_role(db, org_id, request.role)
-        if old.owner_id and request.role == Role.ADMIN:
+        if old.owner_id and request.role == BuiltInRole.ADMIN:
             raise validators.invalid("role", "a service account cannot be an admin")
     manager_id = old.manager_id
     if request.manager is not UNSET:

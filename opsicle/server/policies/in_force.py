@@ -12,7 +12,7 @@ import msgspec
 
 from opsicle.domain.errors import Conflict, NotFound
 from opsicle.domain.policies import Policy, PolicyUse
-from opsicle.domain.scopes import Place, Requester, applies, combined
+from opsicle.domain.scopes import PolicyRequester, TemplateScope, applies, combined
 from opsicle.domain.stored_templates import decode_approval
 from opsicle.domain.templates import Template
 from opsicle.server.documents.record_of_pushes import require_policy_as_pushed
@@ -82,9 +82,9 @@ def defaults(db: Connection, org_id: str) -> list[InForce]:
     return [_default(row) for row in policies.list_applying(db, org_id)]
 
 
-def place_of(template: Template) -> Place:
+def place_of(template: Template) -> TemplateScope:
     """A template as the scopes of policies see it."""
-    return Place(template.labels, template.certain_labels)
+    return TemplateScope(template.labels, template.certain_labels)
 
 
 def _applying(db: Connection, org_id: str, template: Template, requester_id: str) -> list[InForce]:
@@ -111,12 +111,12 @@ def _default(row: PolicyRow) -> InForce:
     return InForce(policy_of(row), row.policy_id, row.version, is_default=True)
 
 
-def _requester(db: Connection, org_id: str, user_id: str) -> Requester:
+def _requester(db: Connection, org_id: str, user_id: str) -> PolicyRequester:
     """Who asks, with who answers for them. Who is not there any more is nobody."""
     member = memberships.find(db, org_id, user_id)
     owner = memberships.find(db, org_id, member.owner_id) if member and member.owner_id else None
     both = [each for each in (member, owner) if each]
-    return Requester(
+    return PolicyRequester(
         is_service_account=bool(member and member.owner_id),
         emails=frozenset(each.email for each in both),
         roles=frozenset(each.role for each in both),

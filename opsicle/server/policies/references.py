@@ -10,7 +10,7 @@ from opsicle.domain.conditions import findings
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.policies import Policy
 from opsicle.domain.problems import nearest, quoted
-from opsicle.domain.scopes import Place, applies
+from opsicle.domain.scopes import TemplateScope, applies
 from opsicle.domain.stored_templates import decode_approval, decode_template
 from opsicle.domain.templates import Template
 from opsicle.server.policies.in_force import policy_of
@@ -66,7 +66,7 @@ def _uncovered(db: Connection, org_id: str, policy: Policy) -> Iterator[Problem]
     for row in templates.list_by_name(db, org_id, "", _MOST_TEMPLATES):
         shown = msgspec.json.decode(row.header, type=_Reached)
         use = decode_approval(row.header)
-        place = Place(shown.labels, {} if shown.accepts_claimed else shown.runs_on)
+        place = TemplateScope(shown.labels, {} if shown.accepts_claimed else shown.runs_on)
         if use and use.policy_ref != policy.name and applies(policy, place, None):
             names.append(row.name)
     if names:

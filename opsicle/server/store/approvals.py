@@ -124,14 +124,14 @@ def find_of_automation(db: apsw.Connection, automation_id: str) -> ApprovalRow |
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class ApprovalFilter:
     """What a list of approvals is narrowed to; an empty string means any."""
 
     state: str = ""
     requester_id: str = ""
 
 
-def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, limit: int) -> list[ApprovalRow]:
+def list_newest(db: apsw.Connection, org_id: str, wanted: ApprovalFilter, before: str, limit: int) -> list[ApprovalRow]:
     """Newest first, older than the approval `before` (empty: from the newest)."""
     which = where(
         "org_id = :org_id",

@@ -104,7 +104,7 @@ def list_heads(db: apsw.Connection) -> dict[str, tuple[int, str]]:
     return {org_id: found for org_id, found in heads.items() if found[0]}
 
 
-class Filter(NamedTuple):
+class AuditFilter(NamedTuple):
     """Which entries are wanted; "" is no wish. `actor` is a name or an id, `resource` one thing or a kind of things.
 
     `since` and `until` are times as `clock.to_text` writes them, the second one exclusive.
@@ -129,7 +129,7 @@ _SELECT = """
 """
 
 
-def list_entries(db: apsw.Connection, org_id: str, wanted: Filter, before_seq: int, limit: int) -> list[Entry]:
+def list_entries(db: apsw.Connection, org_id: str, wanted: AuditFilter, before_seq: int, limit: int) -> list[Entry]:
     """An org's entries with a number below `before_seq`, newest first.
 
     By a verb of people, or by one thing that is no automation, it goes through an index; else it may go through all.

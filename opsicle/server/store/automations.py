@@ -142,7 +142,7 @@ def not_found(automation_id: str) -> NotFound:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class AutomationFilter:
     """What a list of automations is narrowed to; an empty string means any.
 
     `requester` is an id or an address, `since_id` the lowest id that counts: they grow with time.
@@ -165,12 +165,14 @@ _ENDED = "state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 
 """Said beside `state = :state`, letter by letter as in the indexes of what is open and of what has ended."""
 
 
-def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, limit: int) -> list[AutomationRow]:
+def list_newest(
+    db: apsw.Connection, org_id: str, wanted: AutomationFilter, before: str, limit: int
+) -> list[AutomationRow]:
     """Newest first, older than the automation `before` (empty: from the newest).
 
     The page is found in an index alone: one that has each wish as a column, or of what is open, which does not grow
     with the past (hence the `+`, which keeps SQLite from the others). A person's runs of one template alone are looked
-    for among all of theirs: see `Filter.is_long`.
+    for among all of theirs: see `AutomationFilter.is_long`.
     """
     is_open = bool(wanted.state) and not is_final(AutomationState(wanted.state))
     plus = "+" if is_open else ""
@@ -192,16 +194,16 @@ def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, l
     )
 
 
-class Place(Row, frozen=True):
+class AutomationOwner(Row, frozen=True):
     """Whose an automation is, and where it stands."""
 
     org_id: str
     state: AutomationState
 
 
-def find_place(db: apsw.Connection, automation_id: str) -> Place | None:
+def find_place(db: apsw.Connection, automation_id: str) -> AutomationOwner | None:
     """Whose an automation of any org is, and where it stands; None if there is none."""
-    return fetch_one(db, "SELECT org_id, state FROM automations WHERE id = :id", {"id": automation_id}, Place)
+    return fetch_one(db, "SELECT org_id, state FROM automations WHERE id = :id", {"id": automation_id}, AutomationOwner)
 
 
 def list_waiting(db: apsw.Connection, org_id: str, requirements: str, limit: int) -> list[AutomationRow]:

@@ -23,7 +23,7 @@ from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import Unavailable
 from opsicle.server.store.commits import Commits
-from opsicle.server.threads import OneThread, run_in
+from opsicle.server.threads import WorkerThread, run_in
 from opsicle.server.turns import FairTurns
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Database:
         self.path = path
         self._commits = commits
         self._on_fatal = on_fatal
-        self._committer = OneThread()
+        self._committer = WorkerThread()
         self._long_readers = ThreadPool(_MOST_LONG_READERS)
         self._long_turns = FairTurns("long searches", _MOST_LONG_READERS, _MOST_LONG_WAITING)
         self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []

@@ -83,14 +83,14 @@ def find_sending(db: apsw.Connection, delivery_id: str) -> DeliveryRow | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class DeliveryFilter:
     """What a list of deliveries is narrowed to; an empty string means any."""
 
     channel_id: str = ""
     state: str = ""
 
 
-def list_newest(db: apsw.Connection, org_id: str, wanted: Filter, before: str, limit: int) -> list[DeliveryRow]:
+def list_newest(db: apsw.Connection, org_id: str, wanted: DeliveryFilter, before: str, limit: int) -> list[DeliveryRow]:
     """Newest first, older than the delivery `before` (empty: from the newest)."""
     which = where(
         # A channel is one org's; where it is named, the index by channel is the one to use, hence the `+`.

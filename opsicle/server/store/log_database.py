@@ -85,19 +85,19 @@ class LogDatabase:
 
     def read(self, query: Callable[[Connection], T]) -> T:
         """As `Database.read`; what is damaged is read as empty."""
-        return self._insist(lambda database: database.read(query))
+        return self._retry(lambda database: database.read(query))
 
     def read_long(self, query: Callable[[Connection], T]) -> T:
         """As `Database.read_long`; likewise."""
-        return self._insist(lambda database: database.read_long(query))
+        return self._retry(lambda database: database.read_long(query))
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """As `Database.write`; if the file is damaged, into a new one."""
-        return self._insist(lambda database: database.write(work))
+        return self._retry(lambda database: database.write(work))
 
     def give_room_back(self) -> None:
         """As `Database.give_room_back`."""
-        self._insist(lambda database: database.give_room_back())
+        self._retry(lambda database: database.give_room_back())
 
     def close(self) -> None:
         """As `Database.close`."""
@@ -105,7 +105,7 @@ class LogDatabase:
         if self._database:
             self._database.close()
 
-    def _insist(self, call: Callable[[Database], T]) -> T:
+    def _retry(self, call: Callable[[Database], T]) -> T:
         """Make a call; if that finds damage, once more with a new file."""
         database = self._database or self._current()
         try:

@@ -108,24 +108,24 @@ def find_loss_after(db: apsw.Connection, at: datetime) -> Loss | None:
     return fetch_one(db, sql, {"at": to_text(at)}, Loss)
 
 
-class Place(Row, frozen=True):
+class SegmentPlace(Row, frozen=True):
     """Where a segment is stored, and how many bytes it takes there."""
 
     rowid: int
     stored: int
 
 
-def list_oldest(db: apsw.Connection, org_id: str, limit: int) -> list[Place]:
+def list_oldest(db: apsw.Connection, org_id: str, limit: int) -> list[SegmentPlace]:
     """The oldest segments of an org."""
     return fetch_all(
         db,
         "SELECT rowid, length(chunks) FROM segments WHERE org_id = :org_id ORDER BY created_at LIMIT :limit",
         {"org_id": org_id, "limit": limit},
-        Place,
+        SegmentPlace,
     )
 
 
-def list_before(db: apsw.Connection, org_id: str, at: datetime, limit: int) -> list[Place]:
+def list_before(db: apsw.Connection, org_id: str, at: datetime, limit: int) -> list[SegmentPlace]:
     """The oldest segments of an org that are older than `at`."""
     return fetch_all(
         db,
@@ -134,14 +134,14 @@ def list_before(db: apsw.Connection, org_id: str, at: datetime, limit: int) -> l
          WHERE org_id = :org_id AND created_at < :at ORDER BY created_at LIMIT :limit
         """,
         {"org_id": org_id, "at": to_text(at), "limit": limit},
-        Place,
+        SegmentPlace,
     )
 
 
-def list_of_job(db: apsw.Connection, job_id: str, limit: int) -> list[Place]:
+def list_of_job(db: apsw.Connection, job_id: str, limit: int) -> list[SegmentPlace]:
     """The first segments of a job's log."""
     sql = "SELECT rowid, length(chunks) FROM segments WHERE job_id = :job_id LIMIT :limit"
-    return fetch_all(db, sql, {"job_id": job_id, "limit": limit}, Place)
+    return fetch_all(db, sql, {"job_id": job_id, "limit": limit}, SegmentPlace)
 
 
 def delete(db: apsw.Connection, rowids: Sequence[int]) -> list[Usage]:

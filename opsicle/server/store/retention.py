@@ -13,7 +13,7 @@ from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_value
 
 
-class OldRow(Row, frozen=True):
+class PrunableRow(Row, frozen=True):
     """One automation; `size` is what of it can be long, in bytes. Times are as they are stored."""
 
     id: str
@@ -24,7 +24,9 @@ class OldRow(Row, frozen=True):
     size: int
 
 
-def list_ended(db: apsw.Connection, org_id: str, after: tuple[str, str], before: datetime, limit: int) -> list[OldRow]:
+def list_ended(
+    db: apsw.Connection, org_id: str, after: tuple[str, str], before: datetime, limit: int
+) -> list[PrunableRow]:
     """An org's automations that ended before a time, in the order in which they did, behind an end and an id."""
     return fetch_all(
         db,
@@ -38,7 +40,7 @@ def list_ended(db: apsw.Connection, org_id: str, after: tuple[str, str], before:
          ORDER BY finished_at, id LIMIT :limit
         """,
         {"org_id": org_id, "after_at": after[0], "after_id": after[1], "before": to_text(before), "limit": limit},
-        OldRow,
+        PrunableRow,
     )
 
 

@@ -9,7 +9,7 @@ import apsw
 from opsicle.server.store.rows import Row, fetch_all
 
 
-class KindRow(Row, frozen=True):
+class WaitingKindRow(Row, frozen=True):
     """What some waiting automations of an org ask for, alike to the letter, and the oldest of them."""
 
     org_id: str
@@ -17,7 +17,7 @@ class KindRow(Row, frozen=True):
     oldest: str
 
 
-def list_kinds(db: apsw.Connection) -> list[KindRow]:
+def list_kinds(db: apsw.Connection) -> list[WaitingKindRow]:
     """All that waits, of all orgs. Goes through the whole queue."""
     return fetch_all(
         db,
@@ -26,7 +26,7 @@ def list_kinds(db: apsw.Connection) -> list[KindRow]:
          WHERE state = 'queued' AND job_id IS NULL GROUP BY org_id, requirements
         """,
         {},
-        KindRow,
+        WaitingKindRow,
     )
 
 

@@ -46,7 +46,7 @@ class WorkerRow(Row, frozen=True, kw_only=True):
     copied_from: str | None
 
 
-class UnseenRow(Row, frozen=True, kw_only=True):
+class LastSeenRow(Row, frozen=True, kw_only=True):
     """What a worker was last known to be. `labels`, `granted_labels` and `runtimes` are JSON."""
 
     id: str
@@ -169,7 +169,7 @@ def list_in_service(db: apsw.Connection, org_id: str | None, after_id: str, limi
     )
 
 
-def list_longest_unseen(db: apsw.Connection, org_id: str, limit: int) -> list[UnseenRow]:
+def list_longest_unseen(db: apsw.Connection, org_id: str, limit: int) -> list[LastSeenRow]:
     """An org's workers that are not revoked, those first that never polled or have not for the longest time."""
     return fetch_all(
         db,
@@ -179,7 +179,7 @@ def list_longest_unseen(db: apsw.Connection, org_id: str, limit: int) -> list[Un
          ORDER BY last_seen_at LIMIT :limit
         """,
         {"org_id": org_id, "limit": limit},
-        UnseenRow,
+        LastSeenRow,
     )
 
 
@@ -198,7 +198,7 @@ def has_shared(db: apsw.Connection) -> bool:
     return bool(fetch_value(db, "SELECT EXISTS (SELECT 1 FROM workers WHERE is_shared AND state <> 'revoked')", {}))
 
 
-class Standing(NamedTuple):
+class WorkerStatus(NamedTuple):
     """What people have said of a worker; `copied_from` as in a `WorkerRow`."""
 
     is_draining: bool
@@ -206,7 +206,7 @@ class Standing(NamedTuple):
     copied_from: str | None
 
 
-def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: datetime) -> Standing:
+def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: datetime) -> WorkerStatus:
     """Keep what a worker says of itself, and that it lives; return what people say of it.
 
     Nothing is written when it says the same as before and was seen less than `SEEN_EVERY` ago.
@@ -239,7 +239,7 @@ def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: date
             "seen_before": to_text(at - SEEN_EVERY),
         },
     )
-    return Standing(state == "draining", _labels(granted), copied_from)
+    return WorkerStatus(state == "draining", _labels(granted), copied_from)
 
 
 def grant_labels(db: apsw.Connection, worker_id: str, labels: dict[str, str]) -> bool:

@@ -14,7 +14,7 @@ from opsicle.domain.errors import Conflict, InvalidInput, Problem
 from opsicle.domain.policies import Policy
 from opsicle.domain.policy_parser import SEED_WARNING, without_seeds
 from opsicle.domain.rules import Target
-from opsicle.domain.scopes import Place, asks_whoever
+from opsicle.domain.scopes import TemplateScope, asks_whoever
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.template_parser import TEMPLATE_TYPE, digest, parse_template
 from opsicle.domain.template_warnings import OWN_POLICY, warnings
@@ -308,7 +308,7 @@ def _needs_approval(shown: _Shown, known: Sequence[Policy]) -> bool:
     """Whether a policy is named, or one of those that apply by themselves asks whoever runs it."""
     if shown.approval_policy is not None:
         return not shown.approval_policy.get("is_waived", False)
-    place = Place(shown.labels, {} if shown.accepts_claimed else shown.runs_on)
+    place = TemplateScope(shown.labels, {} if shown.accepts_claimed else shown.runs_on)
     return any(asks_whoever(policy, place) for policy in known)
 
 

@@ -23,7 +23,7 @@ from opsicle.security.authority import Authority, IssuedCertificate
 from opsicle.security.certificates import WorkerPublicKey, load_csr
 from opsicle.security.order_key import OrderPublicKey
 from opsicle.server.access import validators
-from opsicle.server.access.actor import Actor, Stranger, WorkerActor
+from opsicle.server.access.actor import Actor, AnonymousActor, WorkerActor
 from opsicle.server.access.open_offers import MAX_JOIN_TOKENS, check_open
 from opsicle.server.access.validators import PROVIDER_SCOPE
 from opsicle.server.identity.login_throttle import LoginThrottle
@@ -116,7 +116,7 @@ class Enrolments:
         been used, InvalidInput for a request that cannot be met. Every refusal stands in the record.
         """
         self._throttle.check_address(address)
-        stranger = Stranger(request.name[:64], address)
+        anonymous = AnonymousActor(request.name[:64], address)
         token = self._database.read(lambda db: join_tokens.find(db, request.token_id))
         try:
             if token is None:
@@ -125,9 +125,9 @@ class Enrolments:
             public_key = load_csr(request.csr_pem)
             check_facts(request.labels, request.slots)
             self._check_clock(request)
-            enrolment = self._database.write(lambda db: self._enrol(db, request, public_key, stranger))
+            enrolment = self._database.write(lambda db: self._enrol(db, request, public_key, anonymous))
         except OpsicleError as error:
-            self._record_refusal(request, token, stranger, error)
+            self._record_refusal(request, token, anonymous, error)
             raise
         return join_token.make_reply(token.key, request, enrolment)
 
@@ -144,7 +144,7 @@ class Enrolments:
             )
 
     def _enrol(
-        self, db: Connection, request: EnrolRequest, public_key: WorkerPublicKey, stranger: Stranger
+        self, db: Connection, request: EnrolRequest, public_key: WorkerPublicKey, anonymous: AnonymousActor
     ) -> Enrolment:
         """Spend the token and record the worker, or neither. The certificate is signed only for the one that does."""
         now = self._clock.now()
@@ -164,7 +164,7 @@ class Enrolments:
         if not join_tokens.use(db, token.id, worker_id, now):
             raise _already_used()
         data = {"name": name, "join_token": token.id, "serial": certificate.serial, "labels": _granted(token, request)}
-        audit.append(db, now, _record(token), stranger, "enrol", f"workers/{worker_id}", data)
+        audit.append(db, now, _record(token), anonymous, "enrol", f"workers/{worker_id}", data)
         return Enrolment(
             worker_id=worker_id,
             org=_scope(token),
@@ -179,7 +179,7 @@ class Enrolments:
         )
 
     def _record_refusal(
-        self, request: EnrolRequest, token: JoinTokenRow | None, stranger: Stranger, error: OpsicleError
+        self, request: EnrolRequest, token: JoinTokenRow | None, anonymous: AnonymousActor, error: OpsicleError
     ) -> None:
         org_id = _record(token) if token else None
         resource = f"join_tokens/{token.id if token else request.token_id[:64]}"
@@ -187,8 +187,8 @@ class Enrolments:
 
         def work(db: Connection) -> None:
             if not isinstance(error, ClockOff):  # who has a wrong clock has proven to know the token
-                self._throttle.note_refusal(db, stranger.address)
-            audit.append(db, self._clock.now(), org_id, stranger, "refuse_enrol", resource, data)
+                self._throttle.note_refusal(db, anonymous.address)
+            audit.append(db, self._clock.now(), org_id, anonymous, "refuse_enrol", resource, data)
 
         self._database.write(work)
 

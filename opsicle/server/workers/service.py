@@ -9,7 +9,7 @@ from opsicle.domain.errors import Conflict, NotAuthenticated
 from opsicle.kit.clock import Clock
 from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.access.actor import Actor, WorkerActor
-from opsicle.server.access.cache import Remembered
+from opsicle.server.access.cache import Cache
 from opsicle.server.access.validators import PROVIDER_SCOPE
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.http.paging import page_of
@@ -30,7 +30,7 @@ class Workers:
         self._fleet = fleet
         self._step_up = step_up
         self._clock = clock
-        self._remembered: Remembered[str, WorkerRow] = Remembered()
+        self._cache: Cache[str, WorkerRow] = Cache()
 
     def authenticate(self, identity: WorkerIdentity, address: str) -> WorkerActor:
         """Say which worker shows this certificate, which the handshake has verified.
@@ -39,7 +39,7 @@ class Workers:
         as its newest one: the reply that brought the newest may have been lost.
         """
         worker_id = identity.worker_id
-        row = self._remembered.get(worker_id, lambda: self._database.read(lambda db: workers.find_by_id(db, worker_id)))
+        row = self._cache.get(worker_id, lambda: self._database.read(lambda db: workers.find_by_id(db, worker_id)))
         if row is None or identity.org != (PROVIDER_SCOPE if row.is_shared else row.org_code):
             raise NotAuthenticated("this worker is unknown here", hint="Enrol it with a new join token.")
         if row.state == "revoked":
@@ -135,7 +135,7 @@ class Workers:
             return workers.get(db, org_id, row.id)
 
         row = self._database.write(work)
-        self._remembered.forget()
+        self._cache.invalidate()
         return row
 
     def _shown(self, row: WorkerRow) -> Worker:

@@ -30,7 +30,7 @@ class CannotStart(Exception):
         self.exit_code = exit_code
 
 
-def base_environment(account: process.Account | None = None) -> dict[str, str]:
+def base_environment(account: process.OsAccount | None = None) -> dict[str, str]:
     """What commands get of the worker's own surroundings, and nothing else does: PATH, HOME, LANG, TZ.
 
     `HOME` is that of the account, whatever the worker was started with; `TZ` is absent where the worker has none.
@@ -85,7 +85,7 @@ def start(
     environment: Mapping[str, str],
     workspace: Workspace,
     tag: int,
-    account: process.Account | None = None,
+    account: process.OsAccount | None = None,
 ) -> process.Child:
     """Start a phase's shell with its script, as another user if an account is given. Raises CannotStart."""
     try:

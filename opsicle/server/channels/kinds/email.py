@@ -13,7 +13,7 @@ from email.utils import format_datetime
 from html import escape
 
 from opsicle.domain.channels import EmailConfig
-from opsicle.server.channels.egress import Reach, connect
+from opsicle.server.channels.egress import EgressScope, connect
 from opsicle.server.channels.messages import Fact, Message, Undelivered, clean, lines_of, one_line
 
 MAX_SUBJECT_CHARACTERS = 200
@@ -28,7 +28,7 @@ class Email:
     def __init__(self, config: EmailConfig, password: str) -> None:
         self._config = config
         self._password = password
-        self._reach = Reach(config.allow_networks, config.ca_pem)
+        self._reach = EgressScope(config.allow_networks, config.ca_pem)
 
     def send(self, message: Message) -> None:
         """See `Transport`."""
@@ -67,7 +67,7 @@ class Email:
 class _Smtp(smtplib.SMTP):
     """Connects to an address that was judged; with `tls` the handshake comes before the first word."""
 
-    def __init__(self, config: EmailConfig, reach: Reach) -> None:
+    def __init__(self, config: EmailConfig, reach: EgressScope) -> None:
         self._reach = reach
         self._is_tls_first = config.security == "tls"
         domain = config.sender.rpartition("@")[2]

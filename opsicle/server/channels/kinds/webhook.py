@@ -14,7 +14,7 @@ import time
 import msgspec
 
 from opsicle.domain.channels import WebhookConfig
-from opsicle.server.channels.egress import Reach, post
+from opsicle.server.channels.egress import EgressScope, post
 from opsicle.server.channels.messages import Message, Undelivered
 from opsicle.version import __version__
 
@@ -25,7 +25,7 @@ class Webhook:
     def __init__(self, config: WebhookConfig, key: str) -> None:
         self._config = config
         self._key = key
-        self._reach = Reach(config.allow_networks, config.ca_pem)
+        self._reach = EgressScope(config.allow_networks, config.ca_pem)
 
     def send(self, message: Message) -> None:
         """See `Transport`. Any status from 200 to 299 means that it was taken; a redirect is not followed."""

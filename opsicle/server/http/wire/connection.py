@@ -22,10 +22,10 @@ from opsicle.domain.errors import InvalidInput, OpsicleError, TooLarge
 from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.http import problems
 from opsicle.server.http.request import WHEN_GONE, WORKER_IDENTITY
-from opsicle.server.http.wire.response import Answer
 from opsicle.server.http.wire.departure import when_gone
 from opsicle.server.http.wire.head import Head
 from opsicle.server.http.wire.incoming import Body, Incoming
+from opsicle.server.http.wire.response import ResponseWriter
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ Application = Callable[[dict[str, Any], Callable[[str, list[tuple[str, str]]], o
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class RemotePeer:
     """Who is at the other end: an IP address (`local` on a Unix socket), and what its certificate says."""
 
     address: str
@@ -48,10 +48,10 @@ class Peer:
     is_trusted_proxy: bool = False
 
 
-class Connection:
+class HttpConnection:
     """Serves one connection in the greenlet that calls `serve`. `is_idle` until the head of a request is complete."""
 
-    def __init__(self, sock: socket.socket, peer: Peer, application: Application) -> None:
+    def __init__(self, sock: socket.socket, peer: RemotePeer, application: Application) -> None:
         self.is_idle = True
         self._greenlet = cast("gevent.Greenlet[..., object]", gevent.getcurrent())
         self._sock = sock
@@ -84,7 +84,7 @@ class Connection:
         self.is_idle = False
         self._sock.settimeout(SEND_SECONDS)
         body = Body(self._incoming, request, self._send_continue)
-        answer = Answer(
+        answer = ResponseWriter(
             self._sock,
             minor_version=request.minor_version,
             keeps_alive=request.keeps_alive and not self._is_last,
@@ -95,7 +95,7 @@ class Connection:
         if not body.discard(_DISCARD_BYTES):
             self._linger()
 
-    def _answer(self, answer: Answer, environ: dict[str, Any]) -> bool:
+    def _answer(self, answer: ResponseWriter, environ: dict[str, Any]) -> bool:
         """Call the application and send what it says; False if the answer had to be broken off."""
         parts = self._application(environ, answer.start)
         try:
@@ -117,7 +117,7 @@ class Connection:
         reply = problems.reply_to(error)
         content = reply.raw or b""
         self._sock.settimeout(SEND_SECONDS)
-        answer = Answer(self._sock, minor_version=1, keeps_alive=False)
+        answer = ResponseWriter(self._sock, minor_version=1, keeps_alive=False)
         answer.start(
             f"{reply.status} {error.title}",
             [("Content-Type", reply.content_type), ("Content-Length", str(len(content)))],

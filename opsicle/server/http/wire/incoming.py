@@ -27,7 +27,7 @@ _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
 _MAX_CHUNK_LINE = 10  # eight digits and CRLF
 
 
-class Socket(Protocol):
+class ReadableSocket(Protocol):
     """As much of a socket as is needed here."""
 
     def recv(self, size: int, /) -> bytes:
@@ -42,7 +42,7 @@ class Socket(Protocol):
 class Incoming:
     """A connection's bytes in the order in which they came. Waits raise TimeoutError once the deadline has passed."""
 
-    def __init__(self, sock: Socket) -> None:
+    def __init__(self, sock: ReadableSocket) -> None:
         self._sock = sock
         self._buffer = b""
         self._deadline = 0.0

@@ -12,7 +12,7 @@ _ONE_SEND_BYTES = 64 * 1024
 _BODILESS = ("204", "304")
 
 
-class Socket(Protocol):
+class WritableSocket(Protocol):
     """As much of a socket as is needed here."""
 
     def sendall(self, data: bytes, /) -> None:
@@ -20,10 +20,10 @@ class Socket(Protocol):
         ...
 
 
-class Answer:
+class ResponseWriter:
     """Collects status and headers, then sends them with the first bytes of the body: one packet instead of two."""
 
-    def __init__(self, sock: Socket, *, minor_version: int, keeps_alive: bool) -> None:
+    def __init__(self, sock: WritableSocket, *, minor_version: int, keeps_alive: bool) -> None:
         self.keeps_alive = keeps_alive
         self._sock = sock
         self._minor_version = minor_version

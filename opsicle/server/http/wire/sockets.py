@@ -20,7 +20,7 @@ from gevent.ssl import SSLContext, SSLSocket
 
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated, OpsicleError
 from opsicle.security import certificates
-from opsicle.server.http.wire.connection import Application, Connection, Peer
+from opsicle.server.http.wire.connection import Application, HttpConnection, RemotePeer
 from opsicle.server.settings import Address
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Listener:
         self._demands_certificate = context is not None and context.verify_mode == CERT_REQUIRED
         self._trusts_proxy = trusts_proxy
         self._is_closed = False
-        self._connections: dict[Connection, None] = {}  # in the order in which they came
+        self._connections: dict[HttpConnection, None] = {}  # in the order in which they came
         self._by_address: Counter[str] = Counter()
         self._greenlets = gevent.pool.Group()
         self._handshakes = gevent.pool.Group()
@@ -119,11 +119,11 @@ class Listener:
 
     def _serve_secured(self, sock: socket.socket, name: str) -> None:
         if self._context is None:
-            self._serve_requests(sock, Peer(name, "http", is_trusted_proxy=self._trusts_proxy))
+            self._serve_requests(sock, RemotePeer(name, "http", is_trusted_proxy=self._trusts_proxy))
             return
         with self._shake_hands(sock, self._context) as secured:
             identity = _worker_identity(secured) if self._demands_certificate else None
-            self._serve_requests(secured, Peer(name, "https", identity))
+            self._serve_requests(secured, RemotePeer(name, "https", identity))
 
     def _shake_hands(self, sock: socket.socket, context: SSLContext) -> SSLSocket:
         self._handshakes.add(_current())
@@ -133,8 +133,8 @@ class Listener:
         finally:
             self._handshakes.discard(_current())
 
-    def _serve_requests(self, sock: socket.socket, peer: Peer) -> None:
-        connection = Connection(sock, peer, self._application)
+    def _serve_requests(self, sock: socket.socket, peer: RemotePeer) -> None:
+        connection = HttpConnection(sock, peer, self._application)
         self._connections[connection] = None
         try:
             connection.serve()

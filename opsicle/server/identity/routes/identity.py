@@ -17,7 +17,7 @@ from opsicle.wire import identity_api as wire
 
 
 @dataclass(frozen=True)
-class Identity:
+class IdentityServices:
     """The services behind these routes."""
 
     apps: Authenticators
@@ -26,7 +26,7 @@ class Identity:
     passwords: PasswordChanges
 
 
-def routes(identity: Identity) -> list[Route]:
+def routes(identity: IdentityServices) -> list[Route]:
     """The routes of one's own proof of identity."""
     use, apps, passwords = Action.ACCOUNT_USE, identity.apps, identity.passwords
     code, codes = wire.TotpRequest, wire.RecoveryCodes
@@ -40,7 +40,7 @@ def routes(identity: Identity) -> list[Route]:
         Route("POST", f"{totp}/confirm", partial(confirm_totp, apps), use, body=code, reply=codes),
         Route("POST", f"{totp}/recovery-codes", partial(renew_recovery_codes, apps), use, body=code, reply=codes),
         Route("POST", f"{totp}/disable", partial(disable_totp, apps), use, body=code, status=204),
-        Route("POST", "/api/v1/step-up", partial(step_up, identity.step_up), use, body=code, reply=wire.StepUp),
+        Route("POST", "/api/v1/step-up", partial(step_up, identity.step_up), use, body=code, reply=wire.StepUpValidity),
         Route("GET", "/api/v1/sessions", partial(list_sessions, sessions), use, query=LISTING, reply=page),
         Route("DELETE", "/api/v1/sessions/<session_id>", partial(revoke_session, sessions), use, status=204),
         Route("POST", password, partial(change_password, passwords), use, body=change, status=204),

@@ -9,13 +9,13 @@ from opsicle.server.http.lists import LISTING, list_reply
 from opsicle.server.http.routing import Page, Reply, Request, Route
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.routes.accounts import entered
-from opsicle.server.members.operator import Provider
+from opsicle.server.members.operator import ServerOperator
 from opsicle.server.members.orgs import Orgs
 from opsicle.wire import org_api as wire
 from opsicle.wire.user_api import LoginReply
 
 
-def routes(orgs: Orgs, accounts: Accounts, provider: Provider) -> list[Route]:
+def routes(orgs: Orgs, accounts: Accounts, provider: ServerOperator) -> list[Route]:
     """The routes of orgs. `<org>` is a code, `<user>` an id or an e-mail address."""
     view, create_, manage = Action.ORGS_VIEW, Action.ORGS_CREATE, Action.ORGS_MANAGE
     every, one = "/api/v1/orgs", "/api/v1/orgs/<org>"
@@ -30,7 +30,7 @@ def routes(orgs: Orgs, accounts: Accounts, provider: Provider) -> list[Route]:
     ]
 
 
-def _provider_routes(provider: Provider) -> list[Route]:
+def _provider_routes(provider: ServerOperator) -> list[Route]:
     may = Action.PROVIDER_MANAGE
     orgs, admins = "/api/v1/provider/orgs", "/api/v1/provider/admins"
     naming = wire.NameProviderAdminRequest
@@ -79,37 +79,37 @@ def switch(accounts: Accounts, request: Request, org: str) -> Reply:
     return entered(request, reply, is_browser=request.actor.channel == "browser")
 
 
-def list_all(provider: Provider, request: Request) -> Reply:
+def list_all(provider: ServerOperator, request: Request) -> Reply:
     """List all orgs of the server, for those who run it."""
     return list_reply(request, provider.list_orgs)
 
 
-def invite_admin(provider: Provider, request: Request, org: str) -> Reply:
+def invite_admin(provider: ServerOperator, request: Request, org: str) -> Reply:
     """Make the one-time link for the admin of an org that has none."""
     return Reply(201, provider.invite_admin(request.actor, org, request.body(wire.InviteAdminRequest)))
 
 
-def list_admins(provider: Provider, request: Request) -> Reply:
+def list_admins(provider: ServerOperator, request: Request) -> Reply:
     """List who runs the server."""
     return list_reply(request, provider.list_admins)
 
 
-def name_admin(provider: Provider, request: Request) -> Reply:
+def name_admin(provider: ServerOperator, request: Request) -> Reply:
     """Let the owner of an account run the server too."""
     return Reply(200, provider.name_admin(request.actor, request.body(wire.NameProviderAdminRequest)))
 
 
-def show_server(provider: Provider, request: Request) -> Reply:
+def show_server(provider: ServerOperator, request: Request) -> Reply:
     """Show how the server as a whole is: its epoch, whether its queue is held, what is not as it should be."""
     return Reply(200, provider.server(request.actor))
 
 
-def release(provider: Provider, request: Request) -> Reply:
+def release(provider: ServerOperator, request: Request) -> Reply:
     """Release the queue, which is held after a restore: what waits is handed out from now on."""
     return Reply(200, provider.release(request.actor))
 
 
-def drop_admin(provider: Provider, request: Request, user: str) -> Reply:
+def drop_admin(provider: ServerOperator, request: Request, user: str) -> Reply:
     """Take running the server from somebody."""
     provider.drop_admin(request.actor, user)
     return Reply(204)

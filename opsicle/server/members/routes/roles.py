@@ -7,12 +7,12 @@ from functools import partial
 from opsicle.domain.access import Action
 from opsicle.server.http.lists import LISTING, list_reply
 from opsicle.server.http.routing import Page, Reply, Request, Route
-from opsicle.server.members.permissions import Questions
+from opsicle.server.members.permissions import PermissionChecks
 from opsicle.server.members.roles import Roles
-from opsicle.wire.access_api import Answer, CreateRoleRequest, Role, UpdateRoleRequest
+from opsicle.wire.access_api import CreateRoleRequest, PermissionAnswer, Role, UpdateRoleRequest
 
 
-def routes(roles: Roles, questions: Questions) -> list[Route]:
+def routes(roles: Roles, questions: PermissionChecks) -> list[Route]:
     """The routes of roles and of `can`."""
     view, manage = Action.ROLES_VIEW, Action.ROLES_MANAGE
     every, one = "/api/v1/roles", "/api/v1/roles/<role>"
@@ -23,7 +23,7 @@ def routes(roles: Roles, questions: Questions) -> list[Route]:
         Route("GET", one, partial(show, roles), view, reply=Role),
         Route("PATCH", one, partial(update, roles), manage, body=UpdateRoleRequest, reply=Role),
         Route("DELETE", one, partial(delete, roles), manage, status=204),
-        Route("GET", "/api/v1/can", partial(can, questions), Action.ACCOUNT_VIEW, query=asking, reply=Answer),
+        Route("GET", "/api/v1/can", partial(can, questions), Action.ACCOUNT_VIEW, query=asking, reply=PermissionAnswer),
     ]
 
 
@@ -53,7 +53,7 @@ def delete(roles: Roles, request: Request, role: str) -> Reply:
     return Reply(204)
 
 
-def can(questions: Questions, request: Request) -> Reply:
+def can(questions: PermissionChecks, request: Request) -> Reply:
     """Say whether `user` may do `action` with `resource`, and which rule decides it.
 
     `user` is the caller unless told; `resource` is as in `templates/restart-web` or `secrets`.

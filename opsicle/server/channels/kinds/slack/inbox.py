@@ -10,7 +10,7 @@ import msgspec
 
 from opsicle.domain.channels import SLACK, SlackConfig
 from opsicle.server.channels.chat_channels import ChatChannels
-from opsicle.server.channels.chats import Ballot, ChatPerson, Chats, link_code_in
+from opsicle.server.channels.chats import ChatDecision, ChatPerson, Chats, link_code_in
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.channels.kinds.slack.blocks import APPROVE, DECISION, REASON, REJECT, TOTP, dialog
 from opsicle.server.channels.kinds.slack.transport import (
@@ -108,21 +108,21 @@ class _Listener:
         """What comes of a press is told to the one who pressed, where only they read."""
         if button.action_id not in (APPROVE, REJECT) or not button.value:
             return
-        ballot = Ballot(button.value, button.action_id)
-        outcome = self._chats.decide_as(self._person(user_id), ballot)
+        decision = ChatDecision(button.value, button.action_id)
+        outcome = self._chats.decide_as(self._person(user_id), decision)
         if outcome.wanted:
             question = "This approval asks for more before it takes your decision."
-            self._app.ask(trigger_id, dialog(ballot.approval_id, ballot.verdict, question, outcome.wanted))
+            self._app.ask(trigger_id, dialog(decision.approval_id, decision.verdict, question, outcome.wanted))
         else:
             self._app.say(user_id, outcome.text)
 
     def _filled_in(self, envelope: Envelope, user_id: str, view: View) -> None:
         """Decide with what was filled in; what is wrong with it is shown in the dialog, which stays open."""
-        ballot = _ballot_in(view)
-        if ballot is None:
+        decision = _ballot_in(view)
+        if decision is None:
             self._connection.acknowledge(envelope)
             return
-        outcome = self._chats.decide_as(self._person(user_id), ballot)
+        outcome = self._chats.decide_as(self._person(user_id), decision)
         if outcome.wanted:
             errors = {outcome.wanted.value: outcome.text}
             self._connection.acknowledge(envelope, {"response_action": "errors", "errors": errors})
@@ -153,7 +153,7 @@ class _About(msgspec.Struct):
     verdict: str
 
 
-def _ballot_in(view: View) -> Ballot | None:
+def _ballot_in(view: View) -> ChatDecision | None:
     """The decision in a dialog that was sent off, None if it is no dialog of ours."""
     try:
         about = msgspec.json.decode(view.private_metadata, type=_About)
@@ -162,7 +162,7 @@ def _ballot_in(view: View) -> Ballot | None:
     if view.callback_id != DECISION or about.verdict not in (APPROVE, REJECT):
         return None
     given = {name: _given(view, name) for name in (REASON, TOTP)}
-    return Ballot(about.approval_id, about.verdict, given[REASON], given[TOTP])
+    return ChatDecision(about.approval_id, about.verdict, given[REASON], given[TOTP])
 
 
 def _given(view: View, name: str) -> str:

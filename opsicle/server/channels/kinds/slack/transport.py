@@ -12,7 +12,7 @@ import msgspec
 
 from opsicle.domain.bounds import Word
 from opsicle.domain.channels import SlackConfig
-from opsicle.server.channels.egress import Reach
+from opsicle.server.channels.egress import EgressScope
 from opsicle.server.channels.kinds.slack.blocks import Block, blocks_of, fallback, sections
 from opsicle.server.channels.kinds.slack.websocket import WebSocket
 from opsicle.server.channels.messages import Message, Undelivered
@@ -99,7 +99,7 @@ class Slack:
 
     def __init__(self, config: SlackConfig, tokens: str) -> None:
         self._base = config.base_url
-        self._reach = Reach(config.allow_networks, config.ca_pem)
+        self._reach = EgressScope(config.allow_networks, config.ca_pem)
         self._app_token, _, self._bot_token = tokens.partition(" ")
 
     def send(self, message: Message) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
-from opsicle.server.channels.egress import Answer, Reach, post
+from opsicle.server.channels.egress import EgressResponse, EgressScope, post
 from opsicle.server.channels.messages import Undelivered
 from opsicle.version import __version__
 
@@ -30,7 +30,7 @@ _ERROR_CODE = re.compile(r"[a-z_]{1,60}")
 class SlackWeb(WebClient):
     """One token's calls. Each raises Undelivered, which never holds what was sent."""
 
-    def __init__(self, base_url: str, token: str, reach: Reach) -> None:
+    def __init__(self, base_url: str, token: str, reach: EgressScope) -> None:
         super().__init__(token=token, base_url=base_url.rstrip("/") + "/", retry_handlers=[])
         self._reach = reach
 
@@ -60,7 +60,7 @@ class SlackWeb(WebClient):
         )
 
 
-def _decoded(answer: Answer) -> dict[str, Any]:
+def _decoded(answer: EgressResponse) -> dict[str, Any]:
     try:
         return msgspec.json.decode(answer.body, type=dict[str, Any])
     except msgspec.MsgspecError as error:

@@ -18,7 +18,7 @@ import struct
 import time
 from urllib.parse import urlsplit
 
-from opsicle.server.channels.egress import CONNECT_SECONDS, EXCHANGE_SECONDS, Reach, connect
+from opsicle.server.channels.egress import CONNECT_SECONDS, EXCHANGE_SECONDS, EgressScope, connect
 from opsicle.server.channels.messages import Undelivered
 
 MAX_MESSAGE_BYTES = 1024 * 1024
@@ -39,7 +39,7 @@ class WebSocket:
         self._is_inside = False
 
     @classmethod
-    def open(cls, url: str, reach: Reach) -> WebSocket:
+    def open(cls, url: str, reach: EgressScope) -> WebSocket:
         """Connect to a `wss:` address, or to `ws:` in a network that was allowed by name. Raises Undelivered."""
         host, port, is_tls, target = _parts(url)
         connection = connect(host, port, reach, is_plain=not is_tls)

@@ -9,7 +9,7 @@ import msgspec
 
 from opsicle.domain.channels import TelegramConfig
 from opsicle.domain.notices import ASKING
-from opsicle.server.channels.egress import EXCHANGE_SECONDS, Reach, post
+from opsicle.server.channels.egress import EXCHANGE_SECONDS, EgressScope, post
 from opsicle.server.channels.messages import CUT, Message, Undelivered, lines_of, one_line
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ class ChatUser(msgspec.Struct):
     id: int
 
 
-class Room(msgspec.Struct):
+class TelegramChat(msgspec.Struct):
     """Where it was written; `private` is a room with the bot alone."""
 
     id: int
@@ -38,7 +38,7 @@ class Room(msgspec.Struct):
 class Text(msgspec.Struct):
     """A message to the bot."""
 
-    chat: Room
+    chat: TelegramChat
     from_: ChatUser | None = msgspec.field(name="from", default=None)
     text: str = ""
 
@@ -70,7 +70,7 @@ class Telegram:
 
     def __init__(self, config: TelegramConfig, token: str) -> None:
         self._base = f"{config.base_url.rstrip('/')}/bot{token}"
-        self._reach = Reach(config.allow_networks, config.ca_pem)
+        self._reach = EgressScope(config.allow_networks, config.ca_pem)
 
     def send(self, message: Message) -> None:
         """See `Transport`. Who is asked to decide gets two buttons."""
