@@ -122,3 +122,11 @@ def test_every_whole_document_is_taken(page: Path) -> None:
     for kind, body in FENCE.findall(page.read_text()):
         if kind == "yaml" and body.startswith("apiVersion") and "…" not in body:
             parse_document(body.encode())
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/worker-protocol.md", "docs/security-model.md"])
+def test_every_file_of_the_code_that_is_named_is_there(page: str) -> None:
+    named = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.py)\b", (CHECKOUT / page).read_text())
+    missing = [path for path in named if not any((CHECKOUT / root / path).exists() for root in ("", "opsicle"))]
+
+    assert missing == []
