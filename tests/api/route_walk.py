@@ -201,7 +201,7 @@ QUERIES = {"GET /api/v1/can": "?action=view&resource=templates"}
 
 
 def key(route: Route) -> str:
-    return f"{route.method} {route.path}"
+    return f"{route.endpoint.method} {route.endpoint.path}"
 
 
 def filled(path: str, values: dict[str, str]) -> str:

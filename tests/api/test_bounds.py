@@ -64,7 +64,7 @@ def every_route(api_server: ApiServer) -> list[Route]:
 
 
 def test_every_text_and_every_list_that_a_route_takes_has_a_maximum(api_server: ApiServer) -> None:
-    bodies = {route.body for route in every_route(api_server) if route.body is not None}
+    bodies = {route.endpoint.body for route in every_route(api_server) if route.endpoint.body is not None}
     found = {path for body in bodies for path in unbounded(inspect.type_info(body), body.__name__)}
 
     assert not found
@@ -84,7 +84,9 @@ def test_what_a_handler_decodes_is_what_its_route_names(api_server: ApiServer) -
     assert len(files) > 15
     decoded = {name for file in files for name in re.findall(r"request\.body\((?:\w+\.)?(\w+)\)", file.read_text())}
 
-    assert decoded == {route.body.__name__ for route in every_route(api_server) if route.body is not None}
+    assert decoded == {
+        route.endpoint.body.__name__ for route in every_route(api_server) if route.endpoint.body is not None
+    }
 
 
 def test_the_settings_of_a_channel_are_bounded_too() -> None:

@@ -107,9 +107,14 @@ def everything(client: Client, path: str) -> tuple[int, str]:
 def listing_routes(api_server: ApiServer) -> Iterator[tuple[str, list[str]]]:
     """The routes that show more than one thing, with what narrows them down."""
     for route in api_server.application.routes:
-        is_stream = route.content_type == "text/event-stream"
-        if route.method == "GET" and "<" not in route.path and route.may is not Access.PUBLIC and not is_stream:
-            yield route.path, [name for name, kind in (route.query or {}).items() if kind is str]
+        is_stream = route.endpoint.content_type == "text/event-stream"
+        if (
+            route.endpoint.method == "GET"
+            and "<" not in route.endpoint.path
+            and route.may is not Access.PUBLIC
+            and not is_stream
+        ):
+            yield route.endpoint.path, [name for name, kind in (route.endpoint.query or {}).items() if kind is str]
 
 
 def test_no_list_export_filter_or_cursor_shows_anything_of_another_org(

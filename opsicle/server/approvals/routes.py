@@ -8,10 +8,11 @@ from opsicle.domain.access import Action
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.server.approvals.service import Approvals
-from opsicle.server.http.lists import LISTING, list_reply
-from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.http.lists import list_reply
+from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.store.approvals import ApprovalFilter
-from opsicle.wire.approval_api import Approval, ApprovalNeed, ApprovalSummary, DecisionRequest
+from opsicle.wire.approval_api import DecisionRequest
+from opsicle.wire.endpoints import approvals as endpoints
 
 WHOSE = ("inbox", "asked", "all")
 
@@ -19,19 +20,14 @@ WHOSE = ("inbox", "asked", "all")
 def routes(approvals: Approvals) -> list[Route]:
     """The routes of approvals."""
     view, decide = Action.APPROVALS_VIEW, Action.APPROVALS_DECIDE
-    every, one = "/api/v1/approvals", "/api/v1/approvals/<approval_id>"
-    listing = LISTING | {"whose": str, "state": str}
-    body, reply = DecisionRequest, Approval
-    see, number = Action.TEMPLATES_VIEW, {"version": int}
+    see = Action.TEMPLATES_VIEW
     return [
-        Route("GET", every, partial(list_approvals, approvals), view, query=listing, reply=Page[ApprovalSummary]),
-        Route(
-            "GET", "/api/v1/templates/<name>/approval", partial(need, approvals), see, query=number, reply=ApprovalNeed
-        ),
-        Route("GET", one, partial(show, approvals), view, reply=reply),
-        Route("POST", f"{one}/approve", partial(approve, approvals), decide, body=body, reply=reply),
-        Route("POST", f"{one}/reject", partial(reject, approvals), decide, body=body, reply=reply),
-        Route("POST", f"{one}/withdraw", partial(withdraw, approvals), view, reply=reply),
+        Route(endpoints.LIST_APPROVALS, partial(list_approvals, approvals), view),
+        Route(endpoints.NEED, partial(need, approvals), see),
+        Route(endpoints.SHOW, partial(show, approvals), view),
+        Route(endpoints.APPROVE, partial(approve, approvals), decide),
+        Route(endpoints.REJECT, partial(reject, approvals), decide),
+        Route(endpoints.WITHDRAW, partial(withdraw, approvals), view),
     ]
 
 

@@ -7,24 +7,23 @@ from functools import partial
 from opsicle.domain.access import Action
 from opsicle.kit.clock import to_text
 from opsicle.server.audit.service import Audit
-from opsicle.server.http.lists import LISTING, list_reply
-from opsicle.server.http.routing import Access, Page, Reply, Request, Route
+from opsicle.server.http.lists import list_reply
+from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.server.store.audit import AuditFilter
-from opsicle.wire.audit import AuditEntry, AuditVerdict
+from opsicle.wire.endpoints import audit as endpoints
 
-_FILTERS = {"verb": str, "actor": str, "resource": str, "since": str, "until": str}
 _JSON_LINES = "application/jsonl"
 _PEM = "application/x-pem-file"
 
 
 def routes(audit: Audit) -> list[Route]:
     """The routes of the record."""
-    path, view = "/api/v1/audit", Action.AUDIT_VIEW
+    view = Action.AUDIT_VIEW
     return [
-        Route("GET", path, partial(list_entries, audit), view, query=LISTING | _FILTERS, reply=Page[AuditEntry]),
-        Route("GET", f"{path}/export", partial(export, audit), view, content_type=_JSON_LINES),
-        Route("GET", f"{path}/verify", partial(verify, audit), view, reply=AuditVerdict),
-        Route("GET", f"{path}/key", partial(key, audit), Access.PUBLIC, content_type=_PEM),
+        Route(endpoints.LIST_ENTRIES, partial(list_entries, audit), view),
+        Route(endpoints.EXPORT, partial(export, audit), view),
+        Route(endpoints.VERIFY, partial(verify, audit), view),
+        Route(endpoints.KEY, partial(key, audit), Access.PUBLIC),
     ]
 
 

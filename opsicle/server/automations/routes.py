@@ -17,37 +17,28 @@ from opsicle.server.automations.live_streams import LiveStreams, Position
 from opsicle.server.automations.service import Automations
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.http.event_stream import ServerSentEvent, event_stream
-from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.store.automations import AutomationFilter
-from opsicle.wire.user_api import Automation, AutomationSummary, LogChunk, LogEvent, RunRequest
+from opsicle.wire.endpoints import automations as endpoints
+from opsicle.wire.user_api import LogChunk, LogEvent, RunRequest
 from opsicle.wire.worker_api import Chunk
 
 PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
-EVENT_STREAM = "text/event-stream"
 _OFFSET = re.compile(r"[0-9]{1,15}")
 
 
 def routes(automations: Automations, job_logs: JobLogs, live: LiveStreams) -> list[Route]:
     """The routes of automations."""
     view, create = Action.AUTOMATIONS_VIEW, Action.AUTOMATIONS_CREATE
-    every, one = "/api/v1/automations", "/api/v1/automations/<automation_id>"
-    listing = {"state": str, "template": str, "requester": str, "since": str, "cursor": str, "limit": int}
     return [
-        Route("POST", every, partial(run, automations), create, body=RunRequest, reply=Automation, status=201),
-        Route("GET", every, partial(list_automations, automations), view, query=listing, reply=Page[AutomationSummary]),
-        Route("GET", one, partial(show, automations), view, reply=Automation),
-        Route("POST", f"{one}/cancel", partial(cancel, automations), view, reply=Automation),
-        Route("POST", f"{one}/rerun", partial(rerun, automations), create, reply=Automation, status=201),
-        Route(
-            "GET",
-            f"{one}/log",
-            partial(log, automations, job_logs),
-            view,
-            query={"offset": int},
-            content_type="application/octet-stream",
-        ),
-        Route("GET", f"{one}/events", partial(events, live), view, query={"offset": int}, content_type=EVENT_STREAM),
-        Route("GET", "/api/v1/events", partial(org_events, live), view, content_type=EVENT_STREAM),
+        Route(endpoints.RUN, partial(run, automations), create),
+        Route(endpoints.LIST_AUTOMATIONS, partial(list_automations, automations), view),
+        Route(endpoints.SHOW, partial(show, automations), view),
+        Route(endpoints.CANCEL, partial(cancel, automations), view),
+        Route(endpoints.RERUN, partial(rerun, automations), create),
+        Route(endpoints.LOG, partial(log, automations, job_logs), view),
+        Route(endpoints.EVENTS, partial(events, live), view),
+        Route(endpoints.ORG_EVENTS, partial(org_events, live), view),
     ]
 
 

@@ -10,19 +10,15 @@ from opsicle.server.channels.chats import Chats
 from opsicle.server.channels.deliveries import Deliveries
 from opsicle.server.channels.preferences import Preferences
 from opsicle.server.channels.service import Channels
-from opsicle.server.http.lists import LISTING, list_reply
+from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Page, Reply, Request, Route
 from opsicle.wire.channel_api import (
-    Channel,
-    ChatLink,
     CreateChannelRequest,
-    Delivery,
     LinkRequest,
-    NewLinkCode,
-    Preference,
     SetPreferenceRequest,
     UpdateChannelRequest,
 )
+from opsicle.wire.endpoints import channels as endpoints
 
 
 class ChannelServices(NamedTuple):
@@ -37,28 +33,25 @@ class ChannelServices(NamedTuple):
 def routes(channel_services: ChannelServices) -> list[Route]:
     """The routes of channels. `<channel>` is an id or a name."""
     view, manage, use = Action.CHANNELS_VIEW, Action.CHANNELS_MANAGE, Action.ACCOUNT_USE
-    channels, every, one = channel_services.channels, "/api/v1/channels", "/api/v1/channels/<channel>"
-    deliveries, queue = channel_services.deliveries, "/api/v1/deliveries"
-    own, choices = channel_services.preferences, "/api/v1/preferences"
-    create_body, update_body, choice = CreateChannelRequest, UpdateChannelRequest, SetPreferenceRequest
-    narrowed = {**LISTING, "channel": str, "state": str}
-    page = Page[Delivery]
-    chats, links = channel_services.chats, "/api/v1/chat-links"
+    channels = channel_services.channels
+    deliveries = channel_services.deliveries
+    own = channel_services.preferences
+    chats = channel_services.chats
     return [
-        Route("GET", every, partial(list_channels, channels), view, query=LISTING, reply=Page[Channel]),
-        Route("POST", every, partial(create, channels), manage, body=create_body, reply=Channel, status=201),
-        Route("GET", one, partial(show, channels), view, reply=Channel),
-        Route("PATCH", one, partial(update, channels), manage, body=update_body, reply=Channel),
-        Route("DELETE", one, partial(delete, channels), manage, status=204),
-        Route("POST", f"{one}/test", partial(test, channels), manage, reply=Delivery, status=202),
-        Route("GET", queue, partial(list_deliveries, deliveries), view, query=narrowed, reply=page),
-        Route("GET", f"{queue}/<delivery_id>", partial(show_delivery, deliveries), view, reply=Delivery),
-        Route("POST", f"{queue}/<delivery_id>/retry", partial(retry, deliveries), manage, reply=Delivery),
-        Route("GET", choices, partial(list_preferences, own), use, reply=Page[Preference]),
-        Route("PUT", choices, partial(set_preference, own), use, body=choice, reply=Preference),
-        Route("GET", links, partial(list_links, chats), use, reply=Page[ChatLink]),
-        Route("POST", links, partial(make_link_code, chats), use, body=LinkRequest, reply=NewLinkCode, status=201),
-        Route("DELETE", f"{links}/<channel>", partial(unlink, chats), use, status=204),
+        Route(endpoints.LIST_CHANNELS, partial(list_channels, channels), view),
+        Route(endpoints.CREATE, partial(create, channels), manage),
+        Route(endpoints.SHOW, partial(show, channels), view),
+        Route(endpoints.UPDATE, partial(update, channels), manage),
+        Route(endpoints.DELETE, partial(delete, channels), manage),
+        Route(endpoints.TEST, partial(test, channels), manage),
+        Route(endpoints.LIST_DELIVERIES, partial(list_deliveries, deliveries), view),
+        Route(endpoints.SHOW_DELIVERY, partial(show_delivery, deliveries), view),
+        Route(endpoints.RETRY, partial(retry, deliveries), manage),
+        Route(endpoints.LIST_PREFERENCES, partial(list_preferences, own), use),
+        Route(endpoints.SET_PREFERENCE, partial(set_preference, own), use),
+        Route(endpoints.LIST_LINKS, partial(list_links, chats), use),
+        Route(endpoints.MAKE_LINK_CODE, partial(make_link_code, chats), use),
+        Route(endpoints.UNLINK, partial(unlink, chats), use),
     ]
 
 

@@ -9,13 +9,10 @@ from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.wire.endpoints import jobs as endpoints
 from opsicle.wire.worker_api import (
-    Done,
-    FinishReply,
     FinishRequest,
-    LogReply,
     LogRequest,
-    PollReply,
     PollRequest,
     RefuseRequest,
     StartRequest,
@@ -25,15 +22,12 @@ from opsicle.wire.worker_api import (
 def routes(dispatch: Dispatch, jobs: Jobs, record: AuditCheckpoints, epochs: EpochReports) -> list[Route]:
     """The routes by which work is handed out and reported."""
     may = Access.WORKER
-    job = "/worker/v1/jobs/<job_id>"
     return [
-        Route(
-            "POST", "/worker/v1/poll", partial(poll, dispatch, record, epochs), may, body=PollRequest, reply=PollReply
-        ),
-        Route("POST", f"{job}/start", partial(start, jobs), may, body=StartRequest, reply=Done),
-        Route("POST", f"{job}/refuse", partial(refuse, jobs), may, body=RefuseRequest, reply=Done),
-        Route("POST", f"{job}/log", partial(log, jobs), may, body=LogRequest, reply=LogReply),
-        Route("POST", f"{job}/finish", partial(finish, jobs), may, body=FinishRequest, reply=FinishReply),
+        Route(endpoints.POLL, partial(poll, dispatch, record, epochs), may),
+        Route(endpoints.START, partial(start, jobs), may),
+        Route(endpoints.REFUSE, partial(refuse, jobs), may),
+        Route(endpoints.LOG, partial(log, jobs), may),
+        Route(endpoints.FINISH, partial(finish, jobs), may),
     ]
 
 

@@ -21,7 +21,8 @@ from opsicle.domain.errors import Internal, InvalidInput, NotFound, OpsicleError
 from opsicle.server.http import origin, problems
 from opsicle.server.http.open_streams import EventStreams
 from opsicle.server.http.request import JSON, MESSAGEPACK, Caller
-from opsicle.server.http.routing import MAX_BODY_BYTES, Access, Reply, Request, Route
+from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.wire.endpoint import MAX_BODY_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class _RouteTable(Router):  # type: ignore[misc]  # bottle has no types
         super().__init__(strict=True)
         self._is_complete = False
         for route in routes:
-            self.add(route.path, route.method, route)
+            self.add(route.endpoint.path, route.endpoint.method, route)
         self._is_complete = True
         for method in self.dyna_routes:
             self._compile(method)
@@ -137,10 +138,10 @@ class Application:
         return route, arguments
 
     def _call(self, route: Route, environ: dict[str, Any], arguments: Mapping[str, str]) -> Reply:
-        request = self._request(environ, route.max_body)
+        request = self._request(environ, route.endpoint.max_body)
         origin.check_origin(request)
         _admit(request, route)
-        request.check_query(route.query)
+        request.check_query(route.endpoint.query)
         reply = route.handler(request, **arguments)
         if reply.body is None:
             return reply

@@ -11,7 +11,11 @@ from opsicle.domain.access import Action
 from opsicle.server.http import metrics
 from opsicle.server.http.metrics import Metrics
 from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.wire.endpoint import Endpoint
+from opsicle.wire.endpoints import server as endpoints
 from opsicle.wire.user_api import Health
+
+_METRICS = Endpoint[bytes]("GET", "/metrics", content_type=metrics.CONTENT_TYPE)
 
 
 @dataclass
@@ -24,11 +28,10 @@ class Readiness:
 
 def routes(readiness: Readiness, figures: Metrics, trusted_pem: Callable[[], str]) -> list[Route]:
     """The routes about the server itself. `trusted_pem` is what clients of the users' listener should trust."""
-    public, pem = Access.PUBLIC, "application/x-pem-file"
     return [
         *_state_routes(readiness),
         _metrics_route(figures, Action.PROVIDER_MANAGE),
-        Route("GET", "/api/v1/ca", partial(ca, trusted_pem), public, content_type=pem),
+        Route(endpoints.CA, partial(ca, trusted_pem), Access.PUBLIC),
     ]
 
 
@@ -39,13 +42,13 @@ def monitoring_routes(readiness: Readiness, figures: Metrics) -> list[Route]:
 
 def _state_routes(readiness: Readiness) -> list[Route]:
     return [
-        Route("GET", "/healthz", partial(healthz, readiness), Access.PUBLIC, reply=Health),
-        Route("GET", "/readyz", partial(readyz, readiness), Access.PUBLIC, reply=Health),
+        Route(endpoints.HEALTHZ, partial(healthz, readiness), Access.PUBLIC),
+        Route(endpoints.READYZ, partial(readyz, readiness), Access.PUBLIC),
     ]
 
 
 def _metrics_route(figures: Metrics, may: Action | Access) -> Route:
-    return Route("GET", "/metrics", partial(show_metrics, figures), may, content_type=metrics.CONTENT_TYPE)
+    return Route(_METRICS, partial(show_metrics, figures), may)
 
 
 def healthz(readiness: Readiness, _request: Request) -> Reply:
@@ -68,4 +71,4 @@ def show_metrics(figures: Metrics, _request: Request) -> Reply:
 
 def ca(trusted_pem: Callable[[], str], _request: Request) -> Reply:
     """The certificate, as PEM, that clients of this address should trust. Compare its fingerprint before you do."""
-    return Reply(200, raw=trusted_pem().encode(), content_type="application/x-pem-file")
+    return Reply(200, raw=trusted_pem().encode(), content_type=endpoints.CA.content_type)

@@ -12,8 +12,6 @@ T = TypeVar("T")
 
 PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
 
-LISTING: dict[str, type] = {"cursor": str, "limit": int}
-
 
 def list_reply(request: Request, page: Callable[[Actor, str, int], Page[T]]) -> Reply:
     """The page of a list that the request asks for."""

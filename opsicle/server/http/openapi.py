@@ -15,7 +15,9 @@ from opsicle.server.http import problems
 from opsicle.server.http.request import JSON
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.version import __version__
+from opsicle.wire.endpoint import Endpoint
 
+OPENAPI = Endpoint("GET", "/api/openapi.json", reply=dict[str, Any])
 _PLACEHOLDER = re.compile(r"<([a-z_]+)>")
 _QUERY_TYPES = {int: "integer", str: "string", bool: "boolean"}
 
@@ -24,7 +26,7 @@ def routes(others: Sequence[Route]) -> list[Route]:
     """The route that describes the others, and itself."""
     described = [*others]
     encoded = functools.cache(lambda: msgspec.json.encode(document(described)))
-    described.append(Route("GET", "/api/openapi.json", partial(openapi, encoded), Access.PUBLIC, reply=dict[str, Any]))
+    described.append(Route(OPENAPI, partial(openapi, encoded), Access.PUBLIC))
     return described[-1:]
 
 
@@ -36,15 +38,15 @@ def openapi(encoded: Callable[[], bytes], _request: Request) -> Reply:
 def document(table: Sequence[Route]) -> dict[str, Any]:
     """Describe every route of the table."""
     types = [problems.ProblemDocument]
-    types += [kind for route in table for kind in (route.body, route.reply) if kind is not None]
+    types += [kind for route in table for kind in (route.endpoint.body, route.endpoint.reply) if kind is not None]
     schemas, components = msgspec.json.schema_components(
         types, ref_template="#/components/schemas/{name}", schema_hook=_any
     )
     by_type = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
-        path = _PLACEHOLDER.sub(r"{\1}", route.path)
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route, by_type)
+        path = _PLACEHOLDER.sub(r"{\1}", route.endpoint.path)
+        paths.setdefault(path, {})[route.endpoint.method.lower()] = _operation(route, by_type)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Opsicle", "version": __version__, "license": {"name": "Apache-2.0"}},
@@ -66,7 +68,7 @@ def _operation(route: Route, by_type: dict[Any, dict[str, Any]]) -> dict[str, An
         "tags": [route.name.partition(".")[0]],
         "summary": " ".join(summary.split()),
         "responses": {
-            str(route.status): _response(route, by_type),
+            str(route.endpoint.status): _response(route, by_type),
             "default": {"description": "What went wrong.", "content": _problem_content(by_type)},
         },
         "security": [{"token": []}, {"browser": []}] if isinstance(route.may, Action) else [],
@@ -77,17 +79,17 @@ def _operation(route: Route, by_type: dict[Any, dict[str, Any]]) -> dict[str, An
         operation["x-permission"] = str(route.may)
     if parameters := [*_path_parameters(route), *_query_parameters(route)]:
         operation["parameters"] = parameters
-    if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": by_type[route.body]}}}
+    if route.endpoint.body is not None:
+        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": by_type[route.endpoint.body]}}}
     return operation
 
 
 def _response(route: Route, by_type: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     response: dict[str, Any] = {"description": "It was done."}
-    if route.content_type:
-        response["content"] = {route.content_type.partition(";")[0]: {}}
-    elif route.reply is not None:
-        response["content"] = {JSON: {"schema": by_type[route.reply]}}
+    if route.endpoint.content_type:
+        response["content"] = {route.endpoint.content_type.partition(";")[0]: {}}
+    elif route.endpoint.reply is not None:
+        response["content"] = {JSON: {"schema": by_type[route.endpoint.reply]}}
     return response
 
 
@@ -96,12 +98,15 @@ def _problem_content(by_type: dict[Any, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
-    names = _PLACEHOLDER.findall(route.path)
+    names = _PLACEHOLDER.findall(route.endpoint.path)
     return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
 
 
 def _query_parameters(route: Route) -> list[dict[str, Any]]:
-    return [{"name": name, "in": "query", "schema": {"type": _QUERY_TYPES[kind]}} for name, kind in route.query.items()]
+    return [
+        {"name": name, "in": "query", "schema": {"type": _QUERY_TYPES[kind]}}
+        for name, kind in route.endpoint.query.items()
+    ]
 
 
 def _any(kind: type) -> dict[str, Any]:

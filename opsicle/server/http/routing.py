@@ -3,12 +3,13 @@
 Every noun has a `routes.py` in its feature's folder, or a file in `routes/`, whose `routes(service)` returns these:
 
     def routes(templates: Templates) -> list[Route]:
-        return [Route("GET", "/api/v1/templates/<name>", partial(show, templates), may=Action.TEMPLATES_VIEW,
-                      reply=TemplateVersion)]
+        return [Route(endpoints.SHOW, partial(show, templates), Action.TEMPLATES_VIEW)]
 
     def show(templates: Templates, request: Request, name: str) -> Reply:
         \"\"\"Show a template in its newest version.\"\"\"
         return Reply(200, templates.get(request.actor, name))
+
+What is taken and answered says the endpoint, in `opsicle/wire/endpoints`, where clients read the same.
 
 The table is all that the server, the OpenAPI document and the permission test know about the routes. A handler
 decodes, makes one service call and encodes; the HTTP status of an error is decided here and nowhere else.
@@ -17,8 +18,8 @@ decodes, makes one service call and encodes; the HTTP status of an error is deci
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -26,17 +27,12 @@ from opsicle.domain import errors
 from opsicle.domain.access import Action
 from opsicle.domain.errors import OpsicleError, Problem
 from opsicle.server.http.request import Request
+from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.pages import Page
 
 __all__ = ["Access", "Page", "Problem", "Reply", "Request", "Route", "status_of"]
 
 T = TypeVar("T")
-
-MAX_BODY_BYTES = 2 * 1024 * 1024
-"""The longest request body that a route takes unless it says otherwise."""
-
-MAX_DOCUMENT_BODY_BYTES = 4 * 1024 * 1024
-"""A document has 1 MiB at most. JSON makes up to three bytes of one of them: `é`, two bytes, may come as `\\u00e9`."""
 
 
 class Access(StrEnum):
@@ -48,28 +44,15 @@ class Access(StrEnum):
 
 @dataclass(frozen=True)
 class Route:
-    """One method of one path: what it takes, what it answers, who may call it.
+    """An endpoint, who may call it, and what answers.
 
-    `path` has `<name>` where a part of it is handed to the handler as a keyword. `may` is asked before the handler
-    runs, and the service asks again. `query` names the parameters that may stand behind the `?` with their types;
-    any other is refused. `body` and `reply` are what the OpenAPI document says of both; `content_type` tells it
-    that the answer is no JSON. The handler's docstring describes the route.
+    `may` is asked before the handler runs, and the service asks again. What varies in the endpoint's path is handed to
+    the handler as keywords. The handler's docstring describes the route.
     """
 
-    method: str
-    path: str
+    endpoint: Endpoint[Any]
     handler: Callable[..., Reply]
     may: Action | Access
-    body: Any = None
-    reply: Any = None
-    status: int = 200
-    query: Mapping[str, type] = field(default_factory=dict)
-    content_type: str = ""
-    max_body: int = MAX_BODY_BYTES
-
-    def with_document(self) -> Route:
-        """The same route, for a body that holds a document."""
-        return replace(self, max_body=MAX_DOCUMENT_BODY_BYTES)
 
     @property
     def name(self) -> str:

@@ -6,10 +6,10 @@ from functools import partial
 
 from opsicle.domain.access import Action
 from opsicle.domain.errors import NotFound
-from opsicle.server.http.lists import LISTING, list_reply
-from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.http.lists import list_reply
+from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.policies.service import Policies
-from opsicle.wire.policy_api import PolicyPushed, PolicyVersion, PolicyVersionSummary
+from opsicle.wire.endpoints import policies as endpoints
 from opsicle.wire.user_api import SourceRequest
 
 _MAX_DIGITS = 9
@@ -18,17 +18,13 @@ _MAX_DIGITS = 9
 def routes(policies: Policies) -> list[Route]:
     """The routes of policies."""
     view, manage = Action.POLICIES_VIEW, Action.POLICIES_MANAGE
-    every, one = "/api/v1/policies", "/api/v1/policies/<policy>"
-    page = Page[PolicyVersionSummary]
     return [
-        Route("GET", every, partial(list_policies, policies), view, query=LISTING, reply=page),
-        Route(
-            "POST", every, partial(push, policies), manage, body=SourceRequest, reply=PolicyPushed, status=201
-        ).with_document(),
-        Route("GET", one, partial(show, policies), view, reply=PolicyVersion),
-        Route("DELETE", one, partial(delete, policies), manage, status=204),
-        Route("GET", f"{one}/versions", partial(list_versions, policies), view, query=LISTING, reply=page),
-        Route("GET", f"{one}/versions/<version>", partial(show_version, policies), view, reply=PolicyVersion),
+        Route(endpoints.LIST_POLICIES, partial(list_policies, policies), view),
+        Route(endpoints.PUSH, partial(push, policies), manage),
+        Route(endpoints.SHOW, partial(show, policies), view),
+        Route(endpoints.DELETE, partial(delete, policies), manage),
+        Route(endpoints.LIST_VERSIONS, partial(list_versions, policies), view),
+        Route(endpoints.SHOW_VERSION, partial(show_version, policies), view),
     ]
 
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 from functools import partial
 
 from opsicle.domain.access import Action
-from opsicle.server.http.lists import LISTING, list_reply
-from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.http.lists import list_reply
+from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.secrets.service import Secrets
-from opsicle.wire.secret_api import CreateSecretRequest, Secret, UpdateSecretRequest
+from opsicle.wire.endpoints import secrets as endpoints
+from opsicle.wire.secret_api import CreateSecretRequest, UpdateSecretRequest
 
 
 def routes(secrets: Secrets) -> list[Route]:
     """The routes of secrets."""
     view, renew, manage = Action.SECRETS_VIEW, Action.SECRETS_UPDATE, Action.SECRETS_MANAGE
-    every, one = "/api/v1/secrets", "/api/v1/secrets/<secret>"
     return [
-        Route("GET", every, partial(list_secrets, secrets), view, query=LISTING, reply=Page[Secret]),
-        Route("POST", every, partial(create, secrets), manage, body=CreateSecretRequest, reply=Secret, status=201),
-        Route("GET", one, partial(show, secrets), view, reply=Secret),
-        Route("PUT", one, partial(update, secrets), renew, body=UpdateSecretRequest, reply=Secret),
-        Route("DELETE", one, partial(delete, secrets), manage, status=204),
+        Route(endpoints.LIST_SECRETS, partial(list_secrets, secrets), view),
+        Route(endpoints.CREATE, partial(create, secrets), manage),
+        Route(endpoints.SHOW, partial(show, secrets), view),
+        Route(endpoints.UPDATE, partial(update, secrets), renew),
+        Route(endpoints.DELETE, partial(delete, secrets), manage),
     ]
 
 

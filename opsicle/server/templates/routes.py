@@ -6,17 +6,12 @@ from functools import partial
 
 from opsicle.domain.access import Action
 from opsicle.domain.errors import NotFound
-from opsicle.server.http.lists import LISTING, list_reply
-from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.http.lists import list_reply
+from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.templates.service import Templates
+from opsicle.wire.endpoints import templates as endpoints
 from opsicle.wire.user_api import (
-    Pushed,
     SourceRequest,
-    TemplateDiff,
-    TemplateSummary,
-    TemplateVersion,
-    TemplateVersionSummary,
-    Validation,
 )
 
 _MAX_DIGITS = 9
@@ -25,23 +20,15 @@ _MAX_DIGITS = 9
 def routes(templates: Templates) -> list[Route]:
     """The routes of templates."""
     view, push_, delete_ = Action.TEMPLATES_VIEW, Action.TEMPLATES_PUSH, Action.TEMPLATES_DELETE
-    every, one = "/api/v1/templates", "/api/v1/templates/<name>"
-    versions, between = f"{one}/versions", {"from": int, "to": int}
     return [
-        Route(
-            "POST", f"{every}/validate", partial(validate, templates), view, body=SourceRequest, reply=Validation
-        ).with_document(),
-        Route("GET", every, partial(list_templates, templates), view, query=LISTING, reply=Page[TemplateSummary]),
-        Route(
-            "POST", every, partial(push, templates), push_, body=SourceRequest, reply=Pushed, status=201
-        ).with_document(),
-        Route("GET", one, partial(show, templates), view, reply=TemplateVersion),
-        Route("DELETE", one, partial(delete, templates), delete_, status=204),
-        Route(
-            "GET", versions, partial(list_versions, templates), view, query=LISTING, reply=Page[TemplateVersionSummary]
-        ),
-        Route("GET", f"{versions}/<version>", partial(show_version, templates), view, reply=TemplateVersion),
-        Route("GET", f"{one}/diff", partial(diff, templates), view, query=between, reply=TemplateDiff),
+        Route(endpoints.VALIDATE, partial(validate, templates), view),
+        Route(endpoints.LIST_TEMPLATES, partial(list_templates, templates), view),
+        Route(endpoints.PUSH, partial(push, templates), push_),
+        Route(endpoints.SHOW, partial(show, templates), view),
+        Route(endpoints.DELETE, partial(delete, templates), delete_),
+        Route(endpoints.LIST_VERSIONS, partial(list_versions, templates), view),
+        Route(endpoints.SHOW_VERSION, partial(show_version, templates), view),
+        Route(endpoints.DIFF, partial(diff, templates), view),
     ]
 
 

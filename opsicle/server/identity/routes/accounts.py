@@ -11,9 +11,9 @@ from opsicle.server.http.origin import csrf_token, session_cookie
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.sessions import LIFE
-from opsicle.wire.user_api import LoginReply, LoginRequest, Me, SetupRequest
+from opsicle.wire.endpoints import accounts as endpoints
+from opsicle.wire.user_api import LoginReply, LoginRequest, SetupRequest
 
-MAX_BODY = 16 * 1024
 """Nobody has shown who they are yet when these bodies are read."""
 
 
@@ -21,20 +21,10 @@ def routes(accounts: Accounts) -> list[Route]:
     """The routes of the way in."""
     public = Access.PUBLIC
     return [
-        Route(
-            "POST", "/api/v1/setup", partial(setup, accounts), public, body=SetupRequest, reply=Me, max_body=MAX_BODY
-        ),
-        Route(
-            "POST",
-            "/api/v1/login",
-            partial(login, accounts),
-            public,
-            body=LoginRequest,
-            reply=LoginReply,
-            max_body=MAX_BODY,
-        ),
-        Route("POST", "/api/v1/logout", partial(logout, accounts), Action.ACCOUNT_VIEW, status=204),
-        Route("GET", "/api/v1/whoami", partial(whoami, accounts), Action.ACCOUNT_VIEW, reply=Me),
+        Route(endpoints.SETUP, partial(setup, accounts), public),
+        Route(endpoints.LOGIN, partial(login, accounts), public),
+        Route(endpoints.LOGOUT, partial(logout, accounts), Action.ACCOUNT_VIEW),
+        Route(endpoints.WHOAMI, partial(whoami, accounts), Action.ACCOUNT_VIEW),
     ]
 
 

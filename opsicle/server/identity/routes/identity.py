@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from opsicle.domain.access import Action
-from opsicle.server.http.lists import LISTING, list_reply
-from opsicle.server.http.routing import Access, Page, Reply, Request, Route
+from opsicle.server.http.lists import list_reply
+from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.server.identity.authenticators import Authenticators
 from opsicle.server.identity.password_changes import PasswordChanges
-from opsicle.server.identity.routes.accounts import MAX_BODY
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
 from opsicle.wire import identity_api as wire
+from opsicle.wire.endpoints import identity as endpoints
 
 
 @dataclass(frozen=True)
@@ -29,30 +29,19 @@ class IdentityServices:
 def routes(identity: IdentityServices) -> list[Route]:
     """The routes of one's own proof of identity."""
     use, apps, passwords = Action.ACCOUNT_USE, identity.apps, identity.passwords
-    code, codes = wire.TotpRequest, wire.RecoveryCodes
-    totp, password = "/api/v1/totp", "/api/v1/password"
-    change, reset = wire.ChangePasswordRequest, wire.ResetPasswordRequest
-    page, public = Page[wire.Session], Access.PUBLIC
+    public = Access.PUBLIC
     sessions = identity.sessions
     return [
-        Route("GET", totp, partial(show_totp, apps), use, reply=wire.TotpStatus),
-        Route("POST", totp, partial(enrol_totp, apps), use, reply=wire.NewTotp),
-        Route("POST", f"{totp}/confirm", partial(confirm_totp, apps), use, body=code, reply=codes),
-        Route("POST", f"{totp}/recovery-codes", partial(renew_recovery_codes, apps), use, body=code, reply=codes),
-        Route("POST", f"{totp}/disable", partial(disable_totp, apps), use, body=code, status=204),
-        Route("POST", "/api/v1/step-up", partial(step_up, identity.step_up), use, body=code, reply=wire.StepUpValidity),
-        Route("GET", "/api/v1/sessions", partial(list_sessions, sessions), use, query=LISTING, reply=page),
-        Route("DELETE", "/api/v1/sessions/<session_id>", partial(revoke_session, sessions), use, status=204),
-        Route("POST", password, partial(change_password, passwords), use, body=change, status=204),
-        Route(
-            "POST",
-            f"{password}/reset",
-            partial(reset_password, passwords),
-            public,
-            body=reset,
-            status=204,
-            max_body=MAX_BODY,
-        ),
+        Route(endpoints.SHOW_TOTP, partial(show_totp, apps), use),
+        Route(endpoints.ENROL_TOTP, partial(enrol_totp, apps), use),
+        Route(endpoints.CONFIRM_TOTP, partial(confirm_totp, apps), use),
+        Route(endpoints.RENEW_RECOVERY_CODES, partial(renew_recovery_codes, apps), use),
+        Route(endpoints.DISABLE_TOTP, partial(disable_totp, apps), use),
+        Route(endpoints.STEP_UP, partial(step_up, identity.step_up), use),
+        Route(endpoints.LIST_SESSIONS, partial(list_sessions, sessions), use),
+        Route(endpoints.REVOKE_SESSION, partial(revoke_session, sessions), use),
+        Route(endpoints.CHANGE_PASSWORD, partial(change_password, passwords), use),
+        Route(endpoints.RESET_PASSWORD, partial(reset_password, passwords), public),
     ]
 
 

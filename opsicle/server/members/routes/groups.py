@@ -5,25 +5,24 @@ from __future__ import annotations
 from functools import partial
 
 from opsicle.domain.access import Action
-from opsicle.server.http.lists import LISTING, list_reply
-from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.http.lists import list_reply
+from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.members.groups import Groups
-from opsicle.wire.access_api import CreateGroupRequest, Group, UpdateGroupRequest
+from opsicle.wire.access_api import CreateGroupRequest, UpdateGroupRequest
+from opsicle.wire.endpoints import groups as endpoints
 
 
 def routes(groups: Groups) -> list[Route]:
     """The routes of groups. `<user>` is an id or an e-mail address."""
     view, manage = Action.GROUPS_VIEW, Action.GROUPS_MANAGE
-    every, one = "/api/v1/groups", "/api/v1/groups/<group>"
-    member = f"{one}/members/<user>"
     return [
-        Route("GET", every, partial(list_groups, groups), view, query=LISTING, reply=Page[Group]),
-        Route("POST", every, partial(create, groups), manage, body=CreateGroupRequest, reply=Group, status=201),
-        Route("GET", one, partial(show, groups), view, reply=Group),
-        Route("PATCH", one, partial(update, groups), manage, body=UpdateGroupRequest, reply=Group),
-        Route("DELETE", one, partial(delete, groups), manage, status=204),
-        Route("PUT", member, partial(add, groups), manage, reply=Group),
-        Route("DELETE", member, partial(remove, groups), manage, reply=Group),
+        Route(endpoints.LIST_GROUPS, partial(list_groups, groups), view),
+        Route(endpoints.CREATE, partial(create, groups), manage),
+        Route(endpoints.SHOW, partial(show, groups), view),
+        Route(endpoints.UPDATE, partial(update, groups), manage),
+        Route(endpoints.DELETE, partial(delete, groups), manage),
+        Route(endpoints.ADD, partial(add, groups), manage),
+        Route(endpoints.REMOVE, partial(remove, groups), manage),
     ]
 
 

@@ -6,28 +6,20 @@ from functools import partial
 
 from opsicle.domain.access import Action
 from opsicle.server.http.routing import Access, Reply, Request, Route
-from opsicle.server.identity.routes.accounts import MAX_BODY
 from opsicle.server.members.recovery import Recovery
 from opsicle.server.members.resets import ForgottenPasswords
 from opsicle.wire import identity_api as wire
+from opsicle.wire.endpoints import identity as endpoints
 
 
 def routes(recovery: Recovery, forgotten: ForgottenPasswords) -> list[Route]:
     """The routes of lost proofs. `<user>` is an id or an e-mail address."""
-    manage, one = Action.USERS_MANAGE, "/api/v1/users/<user>"
+    manage = Action.USERS_MANAGE
     return [
-        Route(
-            "POST",
-            "/api/v1/password/forgotten",
-            partial(forgot_password, forgotten),
-            Access.PUBLIC,
-            body=wire.ForgottenPasswordRequest,
-            status=202,
-            max_body=MAX_BODY,
-        ),
-        Route("POST", f"{one}/reset", partial(make_reset_link, recovery), manage, reply=wire.NewResetLink),
-        Route("DELETE", f"{one}/totp", partial(reset_totp, recovery), manage, status=204),
-        Route("DELETE", f"{one}/sessions", partial(end_sessions, recovery), manage, status=204),
+        Route(endpoints.FORGOT_PASSWORD, partial(forgot_password, forgotten), Access.PUBLIC),
+        Route(endpoints.MAKE_RESET_LINK, partial(make_reset_link, recovery), manage),
+        Route(endpoints.RESET_TOTP, partial(reset_totp, recovery), manage),
+        Route(endpoints.END_SESSIONS, partial(end_sessions, recovery), manage),
     ]
 
 

@@ -5,47 +5,23 @@ from __future__ import annotations
 from functools import partial
 
 from opsicle.domain.access import Action
-from opsicle.server.http.lists import LISTING, list_reply
-from opsicle.server.http.routing import Access, Page, Reply, Request, Route
-from opsicle.server.identity.routes.accounts import MAX_BODY, entered
+from opsicle.server.http.lists import list_reply
+from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.server.identity.routes.accounts import entered
 from opsicle.server.members.invitations import Invitations
 from opsicle.wire import org_api as wire
-from opsicle.wire.user_api import LoginReply
+from opsicle.wire.endpoints import invitations as endpoints
 
 
 def routes(invitations: Invitations) -> list[Route]:
     """The routes of invitations. Who is invited has not proven anything yet but the link."""
-    manage, public, every = Action.USERS_MANAGE, Access.PUBLIC, "/api/v1/invitations"
+    manage, public = Action.USERS_MANAGE, Access.PUBLIC
     return [
-        Route("GET", every, partial(list_open, invitations), manage, query=LISTING, reply=Page[wire.Invitation]),
-        Route(
-            "POST",
-            every,
-            partial(invite, invitations),
-            manage,
-            body=wire.InviteRequest,
-            reply=wire.NewInvitation,
-            status=201,
-        ),
-        Route("DELETE", f"{every}/<invitation>", partial(revoke, invitations), manage, status=204),
-        Route(
-            "POST",
-            f"{every}/look",
-            partial(look, invitations),
-            public,
-            body=wire.InvitationToken,
-            reply=wire.InvitationOffer,
-            max_body=MAX_BODY,
-        ),
-        Route(
-            "POST",
-            f"{every}/accept",
-            partial(accept, invitations),
-            public,
-            body=wire.AcceptInvitationRequest,
-            reply=LoginReply,
-            max_body=MAX_BODY,
-        ),
+        Route(endpoints.LIST_OPEN, partial(list_open, invitations), manage),
+        Route(endpoints.INVITE, partial(invite, invitations), manage),
+        Route(endpoints.REVOKE, partial(revoke, invitations), manage),
+        Route(endpoints.LOOK, partial(look, invitations), public),
+        Route(endpoints.ACCEPT, partial(accept, invitations), public),
     ]
 
 

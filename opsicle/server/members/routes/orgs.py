@@ -5,51 +5,39 @@ from __future__ import annotations
 from functools import partial
 
 from opsicle.domain.access import Action
-from opsicle.server.http.lists import LISTING, list_reply
-from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.http.lists import list_reply
+from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.routes.accounts import entered
 from opsicle.server.members.operator import ServerOperator
 from opsicle.server.members.orgs import Orgs
 from opsicle.wire import org_api as wire
-from opsicle.wire.user_api import LoginReply
+from opsicle.wire.endpoints import orgs as endpoints
 
 
 def routes(orgs: Orgs, accounts: Accounts, provider: ServerOperator) -> list[Route]:
     """The routes of orgs. `<org>` is a code, `<user>` an id or an e-mail address."""
     view, create_, manage = Action.ORGS_VIEW, Action.ORGS_CREATE, Action.ORGS_MANAGE
-    every, one = "/api/v1/orgs", "/api/v1/orgs/<org>"
-    new, changes, switching = wire.CreateOrgRequest, wire.UpdateOrgRequest, wire.SwitchRequest
     return [
-        Route("GET", every, partial(list_orgs, orgs), view, query=LISTING, reply=Page[wire.Org]),
-        Route("POST", every, partial(create, orgs), create_, body=new, reply=wire.CreatedOrg, status=201),
-        Route("GET", one, partial(show, orgs), view, reply=wire.Org),
-        Route("PATCH", one, partial(update, orgs), manage, body=changes, reply=wire.Org),
-        Route("POST", f"{one}/switch", partial(switch, accounts), Action.ACCOUNT_USE, body=switching, reply=LoginReply),
+        Route(endpoints.LIST_ORGS, partial(list_orgs, orgs), view),
+        Route(endpoints.CREATE, partial(create, orgs), create_),
+        Route(endpoints.SHOW, partial(show, orgs), view),
+        Route(endpoints.UPDATE, partial(update, orgs), manage),
+        Route(endpoints.SWITCH, partial(switch, accounts), Action.ACCOUNT_USE),
         *_provider_routes(provider),
     ]
 
 
 def _provider_routes(provider: ServerOperator) -> list[Route]:
     may = Action.PROVIDER_MANAGE
-    orgs, admins = "/api/v1/provider/orgs", "/api/v1/provider/admins"
-    naming = wire.NameProviderAdminRequest
     return [
-        Route("GET", orgs, partial(list_all, provider), may, query=LISTING, reply=Page[wire.Org]),
-        Route(
-            "POST",
-            f"{orgs}/<org>/invitations",
-            partial(invite_admin, provider),
-            may,
-            body=wire.InviteAdminRequest,
-            reply=wire.NewInvitation,
-            status=201,
-        ),
-        Route("GET", admins, partial(list_admins, provider), may, query=LISTING, reply=Page[wire.ProviderAdmin]),
-        Route("POST", admins, partial(name_admin, provider), may, body=naming, reply=wire.ProviderAdmin),
-        Route("DELETE", f"{admins}/<user>", partial(drop_admin, provider), may, status=204),
-        Route("GET", "/api/v1/provider/server", partial(show_server, provider), may, reply=wire.ServerState),
-        Route("POST", "/api/v1/provider/server/release", partial(release, provider), may, reply=wire.ServerState),
+        Route(endpoints.LIST_ALL, partial(list_all, provider), may),
+        Route(endpoints.INVITE_ADMIN, partial(invite_admin, provider), may),
+        Route(endpoints.LIST_ADMINS, partial(list_admins, provider), may),
+        Route(endpoints.NAME_ADMIN, partial(name_admin, provider), may),
+        Route(endpoints.DROP_ADMIN, partial(drop_admin, provider), may),
+        Route(endpoints.SHOW_SERVER, partial(show_server, provider), may),
+        Route(endpoints.RELEASE, partial(release, provider), may),
     ]
 
 

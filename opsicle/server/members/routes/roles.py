@@ -5,25 +5,24 @@ from __future__ import annotations
 from functools import partial
 
 from opsicle.domain.access import Action
-from opsicle.server.http.lists import LISTING, list_reply
-from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.http.lists import list_reply
+from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.members.permissions import PermissionChecks
 from opsicle.server.members.roles import Roles
-from opsicle.wire.access_api import CreateRoleRequest, PermissionAnswer, Role, UpdateRoleRequest
+from opsicle.wire.access_api import CreateRoleRequest, UpdateRoleRequest
+from opsicle.wire.endpoints import roles as endpoints
 
 
 def routes(roles: Roles, questions: PermissionChecks) -> list[Route]:
     """The routes of roles and of `can`."""
     view, manage = Action.ROLES_VIEW, Action.ROLES_MANAGE
-    every, one = "/api/v1/roles", "/api/v1/roles/<role>"
-    asking = {"user": str, "action": str, "resource": str}
     return [
-        Route("GET", every, partial(list_roles, roles), view, query=LISTING, reply=Page[Role]),
-        Route("POST", every, partial(create, roles), manage, body=CreateRoleRequest, reply=Role, status=201),
-        Route("GET", one, partial(show, roles), view, reply=Role),
-        Route("PATCH", one, partial(update, roles), manage, body=UpdateRoleRequest, reply=Role),
-        Route("DELETE", one, partial(delete, roles), manage, status=204),
-        Route("GET", "/api/v1/can", partial(can, questions), Action.ACCOUNT_VIEW, query=asking, reply=PermissionAnswer),
+        Route(endpoints.LIST_ROLES, partial(list_roles, roles), view),
+        Route(endpoints.CREATE, partial(create, roles), manage),
+        Route(endpoints.SHOW, partial(show, roles), view),
+        Route(endpoints.UPDATE, partial(update, roles), manage),
+        Route(endpoints.DELETE, partial(delete, roles), manage),
+        Route(endpoints.CAN, partial(can, questions), Action.ACCOUNT_VIEW),
     ]
 
 

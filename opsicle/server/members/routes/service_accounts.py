@@ -5,21 +5,20 @@ from __future__ import annotations
 from functools import partial
 
 from opsicle.domain.access import Action
-from opsicle.server.http.lists import LISTING, list_reply
-from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.http.lists import list_reply
+from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.members.service_accounts import ServiceAccounts
 from opsicle.wire.access_api import CreateServiceAccountRequest
-from opsicle.wire.user_api import User
+from opsicle.wire.endpoints import service_accounts as endpoints
 
 
 def routes(accounts: ServiceAccounts) -> list[Route]:
     """The routes of service accounts. `<user>` is an id or an address; they are shown and changed as users are."""
-    use, every = Action.ACCOUNT_USE, "/api/v1/service-accounts"
-    new = CreateServiceAccountRequest
+    use = Action.ACCOUNT_USE
     return [
-        Route("GET", every, partial(list_accounts, accounts), Action.USERS_VIEW, query=LISTING, reply=Page[User]),
-        Route("POST", every, partial(create, accounts), use, body=new, reply=User, status=201),
-        Route("DELETE", f"{every}/<user>", partial(delete, accounts), use, status=204),
+        Route(endpoints.LIST_ACCOUNTS, partial(list_accounts, accounts), Action.USERS_VIEW),
+        Route(endpoints.CREATE, partial(create, accounts), use),
+        Route(endpoints.DELETE, partial(delete, accounts), use),
     ]
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from functools import partial
 
 from opsicle.domain.access import Action
-from opsicle.server.http.lists import LISTING, list_reply
-from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.http.lists import list_reply
+from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.members.api_tokens import ApiTokens
-from opsicle.wire.user_api import ApiToken, CreateApiTokenRequest, NewApiToken
+from opsicle.wire.endpoints import tokens as endpoints
+from opsicle.wire.user_api import CreateApiTokenRequest
 
 
 def routes(tokens: ApiTokens) -> list[Route]:
     """The routes of API tokens."""
-    use, every = Action.ACCOUNT_USE, "/api/v1/tokens"
+    use = Action.ACCOUNT_USE
     return [
-        Route("GET", every, partial(list_tokens, tokens), use, query={**LISTING, "account": str}, reply=Page[ApiToken]),
-        Route("POST", every, partial(create, tokens), use, body=CreateApiTokenRequest, reply=NewApiToken, status=201),
-        Route("DELETE", f"{every}/<token_id>", partial(delete, tokens), use, status=204),
+        Route(endpoints.LIST_TOKENS, partial(list_tokens, tokens), use),
+        Route(endpoints.CREATE, partial(create, tokens), use),
+        Route(endpoints.DELETE, partial(delete, tokens), use),
     ]
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from opsicle.domain.access import Action
-from opsicle.server.http.lists import LISTING, list_reply
-from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.http.lists import list_reply
+from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.members.users import Users
-from opsicle.wire.user_api import CreateUserRequest, UpdateUserRequest, User
+from opsicle.wire.endpoints import users as endpoints
+from opsicle.wire.user_api import CreateUserRequest, UpdateUserRequest
 
 _LEAVING: dict[str, type] = {"new_owner": str, "confirmed": bool}
 
@@ -16,13 +17,12 @@ _LEAVING: dict[str, type] = {"new_owner": str, "confirmed": bool}
 def routes(users: Users) -> list[Route]:
     """The routes of people. `<user>` is an id or an e-mail address."""
     view, manage = Action.USERS_VIEW, Action.USERS_MANAGE
-    every, one = "/api/v1/users", "/api/v1/users/<user>"
     return [
-        Route("GET", every, partial(list_users, users), view, query=LISTING, reply=Page[User]),
-        Route("POST", every, partial(create, users), manage, body=CreateUserRequest, reply=User, status=201),
-        Route("GET", one, partial(show, users), view, reply=User),
-        Route("PATCH", one, partial(update, users), manage, body=UpdateUserRequest, reply=User),
-        Route("DELETE", one, partial(delete, users), manage, query=_LEAVING, status=204),
+        Route(endpoints.LIST_USERS, partial(list_users, users), view),
+        Route(endpoints.CREATE, partial(create, users), manage),
+        Route(endpoints.SHOW, partial(show, users), view),
+        Route(endpoints.UPDATE, partial(update, users), manage),
+        Route(endpoints.DELETE, partial(delete, users), manage),
     ]
 
 

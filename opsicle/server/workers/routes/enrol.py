@@ -6,41 +6,23 @@ from functools import partial
 
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.server.workers.enrolment import Enrolments
-from opsicle.wire.worker_api import EnrolPlace, EnrolReply, EnrolRequest, RenewReply, RenewRequest
+from opsicle.wire.endpoints import enrol as endpoints
+from opsicle.wire.worker_api import EnrolRequest, RenewRequest
 
-MAX_BODY = 64 * 1024
 """A certificate request and some labels; the sender has not proven anything yet when it is read."""
 
 
 def routes(enrolments: Enrolments) -> list[Route]:
     """What stands on the users' listener."""
     return [
-        Route("GET", "/api/v1/enrol", partial(place, enrolments), Access.PUBLIC, reply=EnrolPlace),
-        Route(
-            "POST",
-            "/api/v1/enrol",
-            partial(enrol, enrolments),
-            Access.PUBLIC,
-            body=EnrolRequest,
-            reply=EnrolReply,
-            max_body=MAX_BODY,
-        ),
+        Route(endpoints.PLACE, partial(place, enrolments), Access.PUBLIC),
+        Route(endpoints.ENROL, partial(enrol, enrolments), Access.PUBLIC),
     ]
 
 
 def worker_routes(enrolments: Enrolments) -> list[Route]:
     """What stands on the workers' listener."""
-    return [
-        Route(
-            "POST",
-            "/worker/v1/renew",
-            partial(renew, enrolments),
-            Access.WORKER,
-            body=RenewRequest,
-            reply=RenewReply,
-            max_body=MAX_BODY,
-        )
-    ]
+    return [Route(endpoints.RENEW, partial(renew, enrolments), Access.WORKER)]
 
 
 def place(enrolments: Enrolments, _request: Request) -> Reply:

@@ -5,50 +5,38 @@ from __future__ import annotations
 from functools import partial
 
 from opsicle.domain.access import Action
-from opsicle.server.http.lists import LISTING, list_reply
-from opsicle.server.http.routing import Page, Reply, Request, Route
+from opsicle.server.http.lists import list_reply
+from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.workers.enrolment import Enrolments
 from opsicle.server.workers.service import Workers
-from opsicle.wire.fleet_api import CreateJoinTokenRequest, NewJoinToken, UpdateWorkerRequest, Worker
-
-FLEET_LISTING: dict[str, type] = {**LISTING, "all": int}
-"""`all`: 1 for revoked workers too."""
+from opsicle.wire.endpoints import workers as endpoints
+from opsicle.wire.fleet_api import CreateJoinTokenRequest, UpdateWorkerRequest
 
 
 def routes(workers: Workers, enrolments: Enrolments) -> list[Route]:
     """The routes of workers, for people. `<worker>` is an id or a name."""
     view, manage = Action.WORKERS_VIEW, Action.WORKERS_MANAGE
-    every, one = "/api/v1/workers", "/api/v1/workers/<worker>"
     return [
-        Route(
-            "POST",
-            f"{every}/tokens",
-            partial(create_token, enrolments),
-            manage,
-            body=CreateJoinTokenRequest,
-            reply=NewJoinToken,
-            status=201,
-        ),
-        Route("GET", every, partial(list_workers, workers), view, query=FLEET_LISTING, reply=Page[Worker]),
-        Route("GET", one, partial(show, workers), view, reply=Worker),
-        Route("PATCH", one, partial(update, workers), manage, body=UpdateWorkerRequest, reply=Worker),
-        Route("POST", f"{one}/drain", partial(drain, workers), manage, reply=Worker),
-        Route("POST", f"{one}/undrain", partial(undrain, workers), manage, reply=Worker),
-        Route("POST", f"{one}/revoke", partial(revoke, workers), manage, reply=Worker),
+        Route(endpoints.CREATE_TOKEN, partial(create_token, enrolments), manage),
+        Route(endpoints.LIST_WORKERS, partial(list_workers, workers), view),
+        Route(endpoints.SHOW, partial(show, workers), view),
+        Route(endpoints.UPDATE, partial(update, workers), manage),
+        Route(endpoints.DRAIN, partial(drain, workers), manage),
+        Route(endpoints.UNDRAIN, partial(undrain, workers), manage),
+        Route(endpoints.REVOKE, partial(revoke, workers), manage),
     ]
 
 
 def provider_routes(workers: Workers) -> list[Route]:
     """The routes of shared workers, for those who run the server."""
-    may, every = Action.PROVIDER_MANAGE, "/api/v1/provider/workers"
-    one = f"{every}/<worker>"
+    may = Action.PROVIDER_MANAGE
     return [
-        Route("GET", every, partial(list_shared, workers), may, query=FLEET_LISTING, reply=Page[Worker]),
-        Route("GET", one, partial(show_shared, workers), may, reply=Worker),
-        Route("PATCH", one, partial(update_shared, workers), may, body=UpdateWorkerRequest, reply=Worker),
-        Route("POST", f"{one}/drain", partial(drain_shared, workers), may, reply=Worker),
-        Route("POST", f"{one}/undrain", partial(undrain_shared, workers), may, reply=Worker),
-        Route("POST", f"{one}/revoke", partial(revoke_shared, workers), may, reply=Worker),
+        Route(endpoints.LIST_SHARED, partial(list_shared, workers), may),
+        Route(endpoints.SHOW_SHARED, partial(show_shared, workers), may),
+        Route(endpoints.UPDATE_SHARED, partial(update_shared, workers), may),
+        Route(endpoints.DRAIN_SHARED, partial(drain_shared, workers), may),
+        Route(endpoints.UNDRAIN_SHARED, partial(undrain_shared, workers), may),
+        Route(endpoints.REVOKE_SHARED, partial(revoke_shared, workers), may),
     ]
 
 

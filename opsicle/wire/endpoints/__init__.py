@@ -1,0 +1,1 @@
+"""Every endpoint of the server, one file a noun: what routes, clients and the OpenAPI document agree on."""

@@ -1,0 +1,16 @@
+"""The endpoints of approvals."""
+
+from __future__ import annotations
+
+from opsicle.wire.approval_api import Approval, ApprovalNeed, ApprovalSummary, DecisionRequest
+from opsicle.wire.endpoint import PAGE, Endpoint
+from opsicle.wire.pages import Page
+
+LIST_APPROVALS = Endpoint(
+    "GET", "/api/v1/approvals", reply=Page[ApprovalSummary], query=PAGE | {"whose": str, "state": str}
+)
+NEED = Endpoint("GET", "/api/v1/templates/<name>/approval", reply=ApprovalNeed, query={"version": int})
+SHOW = Endpoint("GET", "/api/v1/approvals/<approval_id>", reply=Approval)
+APPROVE = Endpoint("POST", "/api/v1/approvals/<approval_id>/approve", body=DecisionRequest, reply=Approval)
+REJECT = Endpoint("POST", "/api/v1/approvals/<approval_id>/reject", body=DecisionRequest, reply=Approval)
+WITHDRAW = Endpoint("POST", "/api/v1/approvals/<approval_id>/withdraw", reply=Approval)

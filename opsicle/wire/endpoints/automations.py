@@ -1,0 +1,25 @@
+"""The endpoints of automations."""
+
+from __future__ import annotations
+
+from opsicle.wire.endpoint import PAGE, Endpoint
+from opsicle.wire.pages import Page
+from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
+
+RUN = Endpoint("POST", "/api/v1/automations", body=RunRequest, reply=Automation, status=201)
+LIST_AUTOMATIONS = Endpoint(
+    "GET",
+    "/api/v1/automations",
+    reply=Page[AutomationSummary],
+    query=PAGE | {"state": str, "template": str, "requester": str, "since": str},
+)
+SHOW = Endpoint("GET", "/api/v1/automations/<automation_id>", reply=Automation)
+CANCEL = Endpoint("POST", "/api/v1/automations/<automation_id>/cancel", reply=Automation)
+RERUN = Endpoint("POST", "/api/v1/automations/<automation_id>/rerun", reply=Automation, status=201)
+LOG = Endpoint[bytes](
+    "GET", "/api/v1/automations/<automation_id>/log", query={"offset": int}, content_type="application/octet-stream"
+)
+EVENTS = Endpoint[bytes](
+    "GET", "/api/v1/automations/<automation_id>/events", query={"offset": int}, content_type="text/event-stream"
+)
+ORG_EVENTS = Endpoint[bytes]("GET", "/api/v1/events", content_type="text/event-stream")

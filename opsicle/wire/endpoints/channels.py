@@ -1,0 +1,34 @@
+"""The endpoints of channels."""
+
+from __future__ import annotations
+
+from opsicle.wire.channel_api import (
+    Channel,
+    ChatLink,
+    CreateChannelRequest,
+    Delivery,
+    LinkRequest,
+    NewLinkCode,
+    Preference,
+    SetPreferenceRequest,
+    UpdateChannelRequest,
+)
+from opsicle.wire.endpoint import PAGE, Endpoint
+from opsicle.wire.pages import Page
+
+LIST_CHANNELS = Endpoint("GET", "/api/v1/channels", reply=Page[Channel], query=PAGE)
+CREATE = Endpoint("POST", "/api/v1/channels", body=CreateChannelRequest, reply=Channel, status=201)
+SHOW = Endpoint("GET", "/api/v1/channels/<channel>", reply=Channel)
+UPDATE = Endpoint("PATCH", "/api/v1/channels/<channel>", body=UpdateChannelRequest, reply=Channel)
+DELETE = Endpoint[None]("DELETE", "/api/v1/channels/<channel>", status=204)
+TEST = Endpoint("POST", "/api/v1/channels/<channel>/test", reply=Delivery, status=202)
+LIST_DELIVERIES = Endpoint(
+    "GET", "/api/v1/deliveries", reply=Page[Delivery], query=PAGE | {"channel": str, "state": str}
+)
+SHOW_DELIVERY = Endpoint("GET", "/api/v1/deliveries/<delivery_id>", reply=Delivery)
+RETRY = Endpoint("POST", "/api/v1/deliveries/<delivery_id>/retry", reply=Delivery)
+LIST_PREFERENCES = Endpoint("GET", "/api/v1/preferences", reply=Page[Preference])
+SET_PREFERENCE = Endpoint("PUT", "/api/v1/preferences", body=SetPreferenceRequest, reply=Preference)
+LIST_LINKS = Endpoint("GET", "/api/v1/chat-links", reply=Page[ChatLink])
+MAKE_LINK_CODE = Endpoint("POST", "/api/v1/chat-links", body=LinkRequest, reply=NewLinkCode, status=201)
+UNLINK = Endpoint[None]("DELETE", "/api/v1/chat-links/<channel>", status=204)

@@ -1,0 +1,22 @@
+"""The endpoints of jobs."""
+
+from __future__ import annotations
+
+from opsicle.wire.endpoint import Endpoint
+from opsicle.wire.worker_api import (
+    Done,
+    FinishReply,
+    FinishRequest,
+    LogReply,
+    LogRequest,
+    PollReply,
+    PollRequest,
+    RefuseRequest,
+    StartRequest,
+)
+
+POLL = Endpoint("POST", "/worker/v1/poll", body=PollRequest, reply=PollReply)
+START = Endpoint("POST", "/worker/v1/jobs/<job_id>/start", body=StartRequest, reply=Done)
+REFUSE = Endpoint("POST", "/worker/v1/jobs/<job_id>/refuse", body=RefuseRequest, reply=Done)
+LOG = Endpoint("POST", "/worker/v1/jobs/<job_id>/log", body=LogRequest, reply=LogReply)
+FINISH = Endpoint("POST", "/worker/v1/jobs/<job_id>/finish", body=FinishRequest, reply=FinishReply)

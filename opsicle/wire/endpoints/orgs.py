@@ -1,0 +1,34 @@
+"""The endpoints of orgs."""
+
+from __future__ import annotations
+
+from opsicle.wire.endpoint import PAGE, Endpoint
+from opsicle.wire.org_api import (
+    CreatedOrg,
+    CreateOrgRequest,
+    InviteAdminRequest,
+    NameProviderAdminRequest,
+    NewInvitation,
+    Org,
+    ProviderAdmin,
+    ServerState,
+    SwitchRequest,
+    UpdateOrgRequest,
+)
+from opsicle.wire.pages import Page
+from opsicle.wire.user_api import LoginReply
+
+LIST_ORGS = Endpoint("GET", "/api/v1/orgs", reply=Page[Org], query=PAGE)
+CREATE = Endpoint("POST", "/api/v1/orgs", body=CreateOrgRequest, reply=CreatedOrg, status=201)
+SHOW = Endpoint("GET", "/api/v1/orgs/<org>", reply=Org)
+UPDATE = Endpoint("PATCH", "/api/v1/orgs/<org>", body=UpdateOrgRequest, reply=Org)
+SWITCH = Endpoint("POST", "/api/v1/orgs/<org>/switch", body=SwitchRequest, reply=LoginReply)
+LIST_ALL = Endpoint("GET", "/api/v1/provider/orgs", reply=Page[Org], query=PAGE)
+INVITE_ADMIN = Endpoint(
+    "POST", "/api/v1/provider/orgs/<org>/invitations", body=InviteAdminRequest, reply=NewInvitation, status=201
+)
+LIST_ADMINS = Endpoint("GET", "/api/v1/provider/admins", reply=Page[ProviderAdmin], query=PAGE)
+NAME_ADMIN = Endpoint("POST", "/api/v1/provider/admins", body=NameProviderAdminRequest, reply=ProviderAdmin)
+DROP_ADMIN = Endpoint[None]("DELETE", "/api/v1/provider/admins/<user>", status=204)
+SHOW_SERVER = Endpoint("GET", "/api/v1/provider/server", reply=ServerState)
+RELEASE = Endpoint("POST", "/api/v1/provider/server/release", reply=ServerState)

@@ -1,0 +1,17 @@
+"""The endpoints of policies."""
+
+from __future__ import annotations
+
+from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
+from opsicle.wire.pages import Page
+from opsicle.wire.policy_api import PolicyPushed, PolicyVersion, PolicyVersionSummary
+from opsicle.wire.user_api import SourceRequest
+
+LIST_POLICIES = Endpoint("GET", "/api/v1/policies", reply=Page[PolicyVersionSummary], query=PAGE)
+PUSH = Endpoint(
+    "POST", "/api/v1/policies", body=SourceRequest, reply=PolicyPushed, status=201, max_body=MAX_DOCUMENT_BODY_BYTES
+)
+SHOW = Endpoint("GET", "/api/v1/policies/<policy>", reply=PolicyVersion)
+DELETE = Endpoint[None]("DELETE", "/api/v1/policies/<policy>", status=204)
+LIST_VERSIONS = Endpoint("GET", "/api/v1/policies/<policy>/versions", reply=Page[PolicyVersionSummary], query=PAGE)
+SHOW_VERSION = Endpoint("GET", "/api/v1/policies/<policy>/versions/<version>", reply=PolicyVersion)

@@ -1,0 +1,28 @@
+"""The endpoints of templates."""
+
+from __future__ import annotations
+
+from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
+from opsicle.wire.pages import Page
+from opsicle.wire.user_api import (
+    Pushed,
+    SourceRequest,
+    TemplateDiff,
+    TemplateSummary,
+    TemplateVersion,
+    TemplateVersionSummary,
+    Validation,
+)
+
+VALIDATE = Endpoint(
+    "POST", "/api/v1/templates/validate", body=SourceRequest, reply=Validation, max_body=MAX_DOCUMENT_BODY_BYTES
+)
+LIST_TEMPLATES = Endpoint("GET", "/api/v1/templates", reply=Page[TemplateSummary], query=PAGE)
+PUSH = Endpoint(
+    "POST", "/api/v1/templates", body=SourceRequest, reply=Pushed, status=201, max_body=MAX_DOCUMENT_BODY_BYTES
+)
+SHOW = Endpoint("GET", "/api/v1/templates/<name>", reply=TemplateVersion)
+DELETE = Endpoint[None]("DELETE", "/api/v1/templates/<name>", status=204)
+LIST_VERSIONS = Endpoint("GET", "/api/v1/templates/<name>/versions", reply=Page[TemplateVersionSummary], query=PAGE)
+SHOW_VERSION = Endpoint("GET", "/api/v1/templates/<name>/versions/<version>", reply=TemplateVersion)
+DIFF = Endpoint("GET", "/api/v1/templates/<name>/diff", reply=TemplateDiff, query={"from": int, "to": int})

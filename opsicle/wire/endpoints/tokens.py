@@ -1,0 +1,11 @@
+"""The endpoints of tokens."""
+
+from __future__ import annotations
+
+from opsicle.wire.endpoint import PAGE, Endpoint
+from opsicle.wire.pages import Page
+from opsicle.wire.user_api import ApiToken, CreateApiTokenRequest, NewApiToken
+
+LIST_TOKENS = Endpoint("GET", "/api/v1/tokens", reply=Page[ApiToken], query=PAGE | {"account": str})
+CREATE = Endpoint("POST", "/api/v1/tokens", body=CreateApiTokenRequest, reply=NewApiToken, status=201)
+DELETE = Endpoint[None]("DELETE", "/api/v1/tokens/<token_id>", status=204)
