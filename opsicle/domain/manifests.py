@@ -1,7 +1,7 @@
 """What is approved and what is run, in one canonical form, so that the two can be compared byte for byte.
 
 A `Manifest` says all that an automation will do. People approve its digest; the server compares it before every
-lease; an `WorkOrder` tells one worker to carry it out once, and is what the server signs. Which of the fields are written
+lease; a `WorkOrder` tells one worker to carry it out once, and is what the server signs. Which fields are written
 is the format's to say: see `manifest_formats.py`, also for how to add one.
 """
 
