@@ -61,7 +61,7 @@ _FIRST: Fields = {
     ),
     "Retries": ("limit", "delay"),
     "VolumeMount": ("host", "container"),
-    "Order": (
+    "WorkOrder": (
         "format",
         "org_id",
         "worker_id",
@@ -75,7 +75,7 @@ _FIRST: Fields = {
         "issued_at",
         "expires_at",
     ),
-    "Decision": ("gate", "decision", "user_id", "email", "with_mfa", "decided_at"),
+    "BoundDecision": ("gate", "decision", "user_id", "email", "with_mfa", "decided_at"),
     "PolicyAsked": (
         "org_id",
         "approval_id",
@@ -93,8 +93,8 @@ _FIRST: Fields = {
 _SECOND: Fields = {
     **_FIRST,
     "Manifest": (*_FIRST["Manifest"], "principal_id", "policy"),
-    "Decision": (*_FIRST["Decision"], "principal_id"),
-    "Order": (*_FIRST["Order"], "epoch", "epoch_id"),
+    "BoundDecision": (*_FIRST["BoundDecision"], "principal_id"),
+    "WorkOrder": (*_FIRST["WorkOrder"], "epoch", "epoch_id"),
 }
 
 
