@@ -1,6 +1,6 @@
 """What worker and server say to each other, in the order of the calls.
 
-    GET  /api/v1/enrol                            → EnrolPlace    where workers enrol; proves nothing
+    GET  /api/v1/enrol                            → WorkerAddress  where workers enrol; proves nothing
     POST /api/v1/enrol              EnrolRequest  → EnrolReply    once, on the user listener, as JSON
     POST /worker/v1/poll            PollRequest   → PollReply     held open while there is nothing to say
     POST /worker/v1/jobs/ID/start   StartRequest  → Done          or `lease_lost`: drop the job
@@ -63,7 +63,7 @@ class EnrolRequest(msgspec.Struct, kw_only=True):
     sent_at_ms: Milliseconds | None = None
 
 
-class EnrolPlace(msgspec.Struct, kw_only=True):
+class WorkerAddress(msgspec.Struct, kw_only=True):
     """Where this server takes workers, for whoever asks. `ca_fingerprint` tells a worker whether the server is its own.
 
     It proves nothing: that the server at `worker_url` is the right one is for TLS to show.

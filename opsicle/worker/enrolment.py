@@ -20,7 +20,8 @@ import msgspec
 
 from opsicle.domain.errors import ClockOff, Conflict, Internal, NotAuthenticated, OpsicleError, Unreachable
 from opsicle.kit.backoff import Backoff
-from opsicle.wire.worker_api import Enrolment, EnrolPlace, EnrolReply, EnrolRequest, RenewReply, RenewRequest
+from opsicle.wire.endpoints import enrol as endpoints
+from opsicle.wire.worker_api import Enrolment, EnrolReply, EnrolRequest, RenewReply, RenewRequest, WorkerAddress
 from opsicle.worker.connection import ServerConnection, problem_of, reason_of
 from opsicle.worker.identity import Identity
 
@@ -58,7 +59,7 @@ def renew(connection: ServerConnection, identity: Identity) -> Identity:
     from opsicle.security import certificates
 
     key_pem, csr_pem = certificates.make_key_and_csr()
-    reply = connection.call("/worker/v1/renew", RenewRequest(csr_pem), RenewReply)
+    reply = connection.call(endpoints.RENEW_CERTIFICATE.path, RenewRequest(csr_pem), RenewReply)
     return _with_certificate(identity, key_pem, reply.certificate_pem, reply.ca_pem)
 
 
@@ -74,7 +75,7 @@ def locate(token_text: str, url: str, joined_url: str, ca_pem: str) -> list[str]
     asked = join_token.parse(token_text).url if token_text else url
     try:
         status, content = _exchange(asked, "GET", None, _LOCATE_SECONDS)
-        place = msgspec.json.decode(content, type=EnrolPlace) if status == http.client.OK else None
+        place = msgspec.json.decode(content, type=WorkerAddress) if status == http.client.OK else None
     except (Unreachable, _AnswerLost, msgspec.DecodeError):
         place = None
     is_own = place.ca_fingerprint == certificates.fingerprint(ca_pem) if place else asked in {url, joined_url}
@@ -182,7 +183,7 @@ def _exchange(url: str, method: str, body: bytes | None, seconds: float = _TIMEO
                 hint="The join token names this address. Nothing was sent; the token can still be used.",
             ) from error
         try:
-            connection.request(method, parts.path.rstrip("/") + "/api/v1/enrol", body, _HEADERS)
+            connection.request(method, parts.path.rstrip("/") + endpoints.ENROL.path, body, _HEADERS)
             response = connection.getresponse()
             return response.status, response.read(_MAX_REPLY_BYTES)
         except (http.client.HTTPException, OSError) as error:

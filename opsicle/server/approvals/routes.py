@@ -23,7 +23,7 @@ def routes(approvals: Approvals) -> list[Route]:
     see = Action.TEMPLATES_VIEW
     return [
         Route(endpoints.LIST_APPROVALS, partial(list_approvals, approvals), view),
-        Route(endpoints.NEED, partial(need, approvals), see),
+        Route(endpoints.PREVIEW, partial(preview, approvals), see),
         Route(endpoints.SHOW, partial(show, approvals), view),
         Route(endpoints.APPROVE, partial(approve, approvals), decide),
         Route(endpoints.REJECT, partial(reject, approvals), decide),
@@ -43,7 +43,7 @@ def list_approvals(approvals: Approvals, request: Request) -> Reply:
     return list_reply(request, lambda actor, cursor, limit: approvals.list_newest(actor, wanted, cursor, limit))
 
 
-def need(approvals: Approvals, request: Request, name: str) -> Reply:
+def preview(approvals: Approvals, request: Request, name: str) -> Reply:
     """Say before a template is run who would have to agree. `version` is the newest unless told."""
     version = request.query_int("version", 0)
     return Reply(200, approvals.need(request.actor, name, version or None))

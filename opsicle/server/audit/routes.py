@@ -12,9 +12,6 @@ from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.server.store.audit import AuditFilter
 from opsicle.wire.endpoints import audit as endpoints
 
-_JSON_LINES = "application/jsonl"
-_PEM = "application/x-pem-file"
-
 
 def routes(audit: Audit) -> list[Route]:
     """The routes of the record."""
@@ -23,7 +20,7 @@ def routes(audit: Audit) -> list[Route]:
         Route(endpoints.LIST_ENTRIES, partial(list_entries, audit), view),
         Route(endpoints.EXPORT, partial(export, audit), view),
         Route(endpoints.VERIFY, partial(verify, audit), view),
-        Route(endpoints.KEY, partial(key, audit), Access.PUBLIC),
+        Route(endpoints.SHOW_PUBLIC_KEY, partial(show_public_key, audit), Access.PUBLIC),
     ]
 
 
@@ -46,7 +43,9 @@ def list_entries(audit: Audit, request: Request) -> Reply:
 def export(audit: Audit, request: Request) -> Reply:
     """The org's whole record as JSON Lines: a header, the signed checkpoints, the entries, oldest first."""
     disposition = ("Content-Disposition", f'attachment; filename="audit-{request.actor.org_code}.jsonl"')
-    return Reply(200, stream=audit.export(request.actor), headers=(disposition,), content_type=_JSON_LINES)
+    return Reply(
+        200, stream=audit.export(request.actor), headers=(disposition,), content_type=endpoints.EXPORT.content_type
+    )
 
 
 def verify(audit: Audit, request: Request) -> Reply:
@@ -54,9 +53,9 @@ def verify(audit: Audit, request: Request) -> Reply:
     return Reply(200, audit.verify(request.actor))
 
 
-def key(audit: Audit, _request: Request) -> Reply:
+def show_public_key(audit: Audit, _request: Request) -> Reply:
     """The public key, as PEM, with which the checkpoints of this server's records are verified."""
-    return Reply(200, raw=audit.public_key.pem.encode(), content_type=_PEM)
+    return Reply(200, raw=audit.public_key.pem.encode(), content_type=endpoints.SHOW_PUBLIC_KEY.content_type)
 
 
 def _time(request: Request, name: str) -> str:

@@ -46,12 +46,12 @@ def routes(channel_services: ChannelServices) -> list[Route]:
         Route(endpoints.TEST, partial(test, channels), manage),
         Route(endpoints.LIST_DELIVERIES, partial(list_deliveries, deliveries), view),
         Route(endpoints.SHOW_DELIVERY, partial(show_delivery, deliveries), view),
-        Route(endpoints.RETRY, partial(retry, deliveries), manage),
+        Route(endpoints.RETRY_DELIVERY, partial(retry_delivery, deliveries), manage),
         Route(endpoints.LIST_PREFERENCES, partial(list_preferences, own), use),
         Route(endpoints.SET_PREFERENCE, partial(set_preference, own), use),
-        Route(endpoints.LIST_LINKS, partial(list_links, chats), use),
+        Route(endpoints.LIST_CHAT_LINKS, partial(list_chat_links, chats), use),
         Route(endpoints.MAKE_LINK_CODE, partial(make_link_code, chats), use),
-        Route(endpoints.UNLINK, partial(unlink, chats), use),
+        Route(endpoints.DELETE_CHAT_LINK, partial(delete_chat_link, chats), use),
     ]
 
 
@@ -97,7 +97,7 @@ def show_delivery(deliveries: Deliveries, request: Request, delivery_id: str) ->
     return Reply(200, deliveries.get(request.actor, delivery_id))
 
 
-def retry(deliveries: Deliveries, request: Request, delivery_id: str) -> Reply:
+def retry_delivery(deliveries: Deliveries, request: Request, delivery_id: str) -> Reply:
     """Try a delivery that failed again now."""
     return Reply(200, deliveries.retry(request.actor, delivery_id))
 
@@ -112,7 +112,7 @@ def set_preference(preferences: Preferences, request: Request) -> Reply:
     return Reply(200, preferences.set_own(request.actor, request.body(SetPreferenceRequest)))
 
 
-def list_links(chats: Chats, request: Request) -> Reply:
+def list_chat_links(chats: Chats, request: Request) -> Reply:
     """List the org's chat channels, and whether the caller is linked there."""
     return Reply(200, Page(chats.list_own(request.actor)))
 
@@ -122,7 +122,7 @@ def make_link_code(chats: Chats, request: Request) -> Reply:
     return Reply(201, chats.make_code(request.actor, request.body(LinkRequest).channel))
 
 
-def unlink(chats: Chats, request: Request, channel: str) -> Reply:
+def delete_chat_link(chats: Chats, request: Request, channel: str) -> Reply:
     """End the caller's link on a chat channel."""
     chats.unlink(request.actor, channel)
     return Reply(204)

@@ -8,14 +8,10 @@ from functools import partial
 from typing import Literal
 
 from opsicle.domain.access import Action
-from opsicle.server.http import metrics
 from opsicle.server.http.metrics import Metrics
 from opsicle.server.http.routing import Access, Reply, Request, Route
-from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.endpoints import server as endpoints
 from opsicle.wire.user_api import Health
-
-_METRICS = Endpoint[bytes]("GET", "/metrics", content_type=metrics.CONTENT_TYPE)
 
 
 @dataclass
@@ -48,7 +44,7 @@ def _state_routes(readiness: Readiness) -> list[Route]:
 
 
 def _metrics_route(figures: Metrics, may: Action | Access) -> Route:
-    return Route(_METRICS, partial(show_metrics, figures), may)
+    return Route(endpoints.METRICS, partial(show_metrics, figures), may)
 
 
 def healthz(readiness: Readiness, _request: Request) -> Reply:
@@ -66,7 +62,7 @@ def show_metrics(figures: Metrics, _request: Request) -> Reply:
 
     A listener of its own (`--metrics-listen`) shows them without a login, on this machine only.
     """
-    return Reply(200, raw=figures.render(), content_type=metrics.CONTENT_TYPE)
+    return Reply(200, raw=figures.render(), content_type=endpoints.METRICS.content_type)
 
 
 def ca(trusted_pem: Callable[[], str], _request: Request) -> Reply:

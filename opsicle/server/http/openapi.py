@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -15,10 +15,10 @@ from opsicle.server.http import problems
 from opsicle.server.http.request import JSON
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.version import __version__
-from opsicle.wire.endpoint import Endpoint
+from opsicle.wire.endpoint import PLACEHOLDER
+from opsicle.wire.endpoints import server as endpoints
 
-OPENAPI = Endpoint("GET", "/api/openapi.json", reply=dict[str, Any])
-_PLACEHOLDER = re.compile(r"<([a-z_]+)>")
+_NO_MESSAGE = (None, NoneType, bytes)
 _QUERY_TYPES = {int: "integer", str: "string", bool: "boolean"}
 
 
@@ -26,7 +26,7 @@ def routes(others: Sequence[Route]) -> list[Route]:
     """The route that describes the others, and itself."""
     described = [*others]
     encoded = functools.cache(lambda: msgspec.json.encode(document(described)))
-    described.append(Route(OPENAPI, partial(openapi, encoded), Access.PUBLIC))
+    described.append(Route(endpoints.OPENAPI, partial(openapi, encoded), Access.PUBLIC))
     return described[-1:]
 
 
@@ -38,14 +38,16 @@ def openapi(encoded: Callable[[], bytes], _request: Request) -> Reply:
 def document(table: Sequence[Route]) -> dict[str, Any]:
     """Describe every route of the table."""
     types = [problems.ProblemDocument]
-    types += [kind for route in table for kind in (route.endpoint.body, route.endpoint.reply) if kind is not None]
+    types += [
+        kind for route in table for kind in (route.endpoint.body, route.endpoint.reply) if kind not in _NO_MESSAGE
+    ]
     schemas, components = msgspec.json.schema_components(
         types, ref_template="#/components/schemas/{name}", schema_hook=_any
     )
     by_type = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
-        path = _PLACEHOLDER.sub(r"{\1}", route.endpoint.path)
+        path = PLACEHOLDER.sub(r"{\1}", route.endpoint.path)
         paths.setdefault(path, {})[route.endpoint.method.lower()] = _operation(route, by_type)
     return {
         "openapi": "3.1.0",
@@ -88,7 +90,7 @@ def _response(route: Route, by_type: dict[Any, dict[str, Any]]) -> dict[str, Any
     response: dict[str, Any] = {"description": "It was done."}
     if route.endpoint.content_type:
         response["content"] = {route.endpoint.content_type.partition(";")[0]: {}}
-    elif route.endpoint.reply is not None:
+    elif route.endpoint.reply not in _NO_MESSAGE:
         response["content"] = {JSON: {"schema": by_type[route.endpoint.reply]}}
     return response
 
@@ -98,7 +100,7 @@ def _problem_content(by_type: dict[Any, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
-    names = _PLACEHOLDER.findall(route.endpoint.path)
+    names = PLACEHOLDER.findall(route.endpoint.path)
     return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
 
 

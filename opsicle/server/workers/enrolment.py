@@ -34,7 +34,7 @@ from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.join_tokens import JoinTokenRow, NewJoinTokenRow
 from opsicle.server.store.workers import NewWorker
 from opsicle.wire.fleet_api import CreateJoinTokenRequest, NewJoinToken
-from opsicle.wire.worker_api import Enrolment, EnrolPlace, EnrolReply, EnrolRequest, RenewReply, RenewRequest
+from opsicle.wire.worker_api import Enrolment, EnrolReply, EnrolRequest, RenewReply, RenewRequest, WorkerAddress
 
 MAX_LABELS = 64
 MAX_SLOTS = 1_000
@@ -103,9 +103,9 @@ class Enrolments:
         self._database.write(work)
         return NewJoinToken(token=token.text, id=row.id, expires_at=row.expires_at)
 
-    def place(self) -> EnrolPlace:
+    def worker_address(self) -> WorkerAddress:
         """Where workers connect, and by which CA they know this server."""
-        return EnrolPlace(
+        return WorkerAddress(
             worker_url=self._urls.worker_url, ca_fingerprint=certificates.fingerprint(self._authority.cert_pem)
         )
 

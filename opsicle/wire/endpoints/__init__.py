@@ -1,1 +1,1 @@
-"""Every endpoint of the server, one file a noun: what routes, clients and the OpenAPI document agree on."""
+"""The table of all endpoints: a file for each noun, a constant for each endpoint."""

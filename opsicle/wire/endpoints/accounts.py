@@ -1,11 +1,15 @@
-"""The endpoints of accounts."""
+"""Endpoints of the way in: setting up, logging in and out, who am I."""
 
 from __future__ import annotations
 
 from opsicle.wire.endpoint import MAX_CREDENTIAL_BODY_BYTES, Endpoint
 from opsicle.wire.user_api import LoginReply, LoginRequest, Me, SetupRequest
 
-SETUP = Endpoint("POST", "/api/v1/setup", body=SetupRequest, reply=Me, max_body=MAX_CREDENTIAL_BODY_BYTES)
-LOGIN = Endpoint("POST", "/api/v1/login", body=LoginRequest, reply=LoginReply, max_body=MAX_CREDENTIAL_BODY_BYTES)
+SETUP = Endpoint(
+    "POST", "/api/v1/setup", body=SetupRequest, reply=Me, max_body=MAX_CREDENTIAL_BODY_BYTES
+)
+LOGIN = Endpoint(
+    "POST", "/api/v1/login", body=LoginRequest, reply=LoginReply, max_body=MAX_CREDENTIAL_BODY_BYTES
+)
 LOGOUT = Endpoint[None]("POST", "/api/v1/logout", status=204)
 WHOAMI = Endpoint("GET", "/api/v1/whoami", reply=Me)

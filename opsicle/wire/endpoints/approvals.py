@@ -1,4 +1,4 @@
-"""The endpoints of approvals."""
+"""Endpoints of approvals: who would have to agree, the inbox, and deciding."""
 
 from __future__ import annotations
 
@@ -7,10 +7,19 @@ from opsicle.wire.endpoint import PAGE, Endpoint
 from opsicle.wire.pages import Page
 
 LIST_APPROVALS = Endpoint(
-    "GET", "/api/v1/approvals", reply=Page[ApprovalSummary], query=PAGE | {"whose": str, "state": str}
+    "GET",
+    "/api/v1/approvals",
+    reply=Page[ApprovalSummary],
+    query=PAGE | {"whose": str, "state": str},
 )
-NEED = Endpoint("GET", "/api/v1/templates/<name>/approval", reply=ApprovalNeed, query={"version": int})
+PREVIEW = Endpoint(
+    "GET", "/api/v1/templates/<name>/approval", reply=ApprovalNeed, query={"version": int}
+)
 SHOW = Endpoint("GET", "/api/v1/approvals/<approval_id>", reply=Approval)
-APPROVE = Endpoint("POST", "/api/v1/approvals/<approval_id>/approve", body=DecisionRequest, reply=Approval)
-REJECT = Endpoint("POST", "/api/v1/approvals/<approval_id>/reject", body=DecisionRequest, reply=Approval)
+APPROVE = Endpoint(
+    "POST", "/api/v1/approvals/<approval_id>/approve", body=DecisionRequest, reply=Approval
+)
+REJECT = Endpoint(
+    "POST", "/api/v1/approvals/<approval_id>/reject", body=DecisionRequest, reply=Approval
+)
 WITHDRAW = Endpoint("POST", "/api/v1/approvals/<approval_id>/withdraw", reply=Approval)

@@ -1,4 +1,4 @@
-"""The endpoints of audit."""
+"""Endpoints of the audit record."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ LIST_ENTRIES = Endpoint(
     reply=Page[AuditEntry],
     query=PAGE | {"verb": str, "actor": str, "resource": str, "since": str, "until": str},
 )
-EXPORT = Endpoint[bytes]("GET", "/api/v1/audit/export", content_type="application/jsonl")
+EXPORT = Endpoint("GET", "/api/v1/audit/export", reply=bytes, content_type="application/jsonl")
 VERIFY = Endpoint("GET", "/api/v1/audit/verify", reply=AuditVerdict)
-KEY = Endpoint[bytes]("GET", "/api/v1/audit/key", content_type="application/x-pem-file")
+SHOW_PUBLIC_KEY = Endpoint(
+    "GET", "/api/v1/audit/key", reply=bytes, content_type="application/x-pem-file"
+)

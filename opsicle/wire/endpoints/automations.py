@@ -1,4 +1,4 @@
-"""The endpoints of automations."""
+"""Endpoints of automations, their logs and live events."""
 
 from __future__ import annotations
 
@@ -16,10 +16,18 @@ LIST_AUTOMATIONS = Endpoint(
 SHOW = Endpoint("GET", "/api/v1/automations/<automation_id>", reply=Automation)
 CANCEL = Endpoint("POST", "/api/v1/automations/<automation_id>/cancel", reply=Automation)
 RERUN = Endpoint("POST", "/api/v1/automations/<automation_id>/rerun", reply=Automation, status=201)
-LOG = Endpoint[bytes](
-    "GET", "/api/v1/automations/<automation_id>/log", query={"offset": int}, content_type="application/octet-stream"
+LOG = Endpoint(
+    "GET",
+    "/api/v1/automations/<automation_id>/log",
+    reply=bytes,
+    query={"offset": int},
+    content_type="application/octet-stream",
 )
-EVENTS = Endpoint[bytes](
-    "GET", "/api/v1/automations/<automation_id>/events", query={"offset": int}, content_type="text/event-stream"
+EVENTS = Endpoint(
+    "GET",
+    "/api/v1/automations/<automation_id>/events",
+    reply=bytes,
+    query={"offset": int},
+    content_type="text/event-stream",
 )
-ORG_EVENTS = Endpoint[bytes]("GET", "/api/v1/events", content_type="text/event-stream")
+ORG_EVENTS = Endpoint("GET", "/api/v1/events", reply=bytes, content_type="text/event-stream")

@@ -1,4 +1,4 @@
-"""The endpoints of channels."""
+"""Endpoints of channels, of deliveries, and of what people want to be told by which channel."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ LIST_DELIVERIES = Endpoint(
     "GET", "/api/v1/deliveries", reply=Page[Delivery], query=PAGE | {"channel": str, "state": str}
 )
 SHOW_DELIVERY = Endpoint("GET", "/api/v1/deliveries/<delivery_id>", reply=Delivery)
-RETRY = Endpoint("POST", "/api/v1/deliveries/<delivery_id>/retry", reply=Delivery)
+RETRY_DELIVERY = Endpoint("POST", "/api/v1/deliveries/<delivery_id>/retry", reply=Delivery)
 LIST_PREFERENCES = Endpoint("GET", "/api/v1/preferences", reply=Page[Preference])
 SET_PREFERENCE = Endpoint("PUT", "/api/v1/preferences", body=SetPreferenceRequest, reply=Preference)
-LIST_LINKS = Endpoint("GET", "/api/v1/chat-links", reply=Page[ChatLink])
-MAKE_LINK_CODE = Endpoint("POST", "/api/v1/chat-links", body=LinkRequest, reply=NewLinkCode, status=201)
-UNLINK = Endpoint[None]("DELETE", "/api/v1/chat-links/<channel>", status=204)
+LIST_CHAT_LINKS = Endpoint("GET", "/api/v1/chat-links", reply=Page[ChatLink])
+MAKE_LINK_CODE = Endpoint(
+    "POST", "/api/v1/chat-links", body=LinkRequest, reply=NewLinkCode, status=201
+)
+DELETE_CHAT_LINK = Endpoint[None]("DELETE", "/api/v1/chat-links/<channel>", status=204)

@@ -1,10 +1,24 @@
-"""The endpoints of enrol."""
+"""Endpoints of a worker's certificate: where to get one, the first one, and the next ones."""
 
 from __future__ import annotations
 
 from opsicle.wire.endpoint import MAX_ENROLMENT_BODY_BYTES, Endpoint
-from opsicle.wire.worker_api import EnrolPlace, EnrolReply, EnrolRequest, RenewReply, RenewRequest
+from opsicle.wire.worker_api import (
+    EnrolReply,
+    EnrolRequest,
+    RenewReply,
+    RenewRequest,
+    WorkerAddress,
+)
 
-PLACE = Endpoint("GET", "/api/v1/enrol", reply=EnrolPlace)
-ENROL = Endpoint("POST", "/api/v1/enrol", body=EnrolRequest, reply=EnrolReply, max_body=MAX_ENROLMENT_BODY_BYTES)
-RENEW = Endpoint("POST", "/worker/v1/renew", body=RenewRequest, reply=RenewReply, max_body=MAX_ENROLMENT_BODY_BYTES)
+SHOW_WORKER_ADDRESS = Endpoint("GET", "/api/v1/enrol", reply=WorkerAddress)
+ENROL = Endpoint(
+    "POST", "/api/v1/enrol", body=EnrolRequest, reply=EnrolReply, max_body=MAX_ENROLMENT_BODY_BYTES
+)
+RENEW_CERTIFICATE = Endpoint(
+    "POST",
+    "/worker/v1/renew",
+    body=RenewRequest,
+    reply=RenewReply,
+    max_body=MAX_ENROLMENT_BODY_BYTES,
+)

@@ -1,4 +1,4 @@
-"""The endpoints of groups."""
+"""Endpoints of groups of people."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ CREATE = Endpoint("POST", "/api/v1/groups", body=CreateGroupRequest, reply=Group
 SHOW = Endpoint("GET", "/api/v1/groups/<group>", reply=Group)
 UPDATE = Endpoint("PATCH", "/api/v1/groups/<group>", body=UpdateGroupRequest, reply=Group)
 DELETE = Endpoint[None]("DELETE", "/api/v1/groups/<group>", status=204)
-ADD = Endpoint("PUT", "/api/v1/groups/<group>/members/<user>", reply=Group)
-REMOVE = Endpoint("DELETE", "/api/v1/groups/<group>/members/<user>", reply=Group)
+ADD_MEMBER = Endpoint("PUT", "/api/v1/groups/<group>/members/<user>", reply=Group)
+REMOVE_MEMBER = Endpoint("DELETE", "/api/v1/groups/<group>/members/<user>", reply=Group)

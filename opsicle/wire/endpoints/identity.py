@@ -1,4 +1,4 @@
-"""The endpoints of identity."""
+"""Endpoints of proofs of identity: authenticator apps, sessions, passwords."""
 
 from __future__ import annotations
 
@@ -20,17 +20,27 @@ from opsicle.wire.pages import Page
 SHOW_TOTP = Endpoint("GET", "/api/v1/totp", reply=TotpStatus)
 ENROL_TOTP = Endpoint("POST", "/api/v1/totp", reply=NewTotp)
 CONFIRM_TOTP = Endpoint("POST", "/api/v1/totp/confirm", body=TotpRequest, reply=RecoveryCodes)
-RENEW_RECOVERY_CODES = Endpoint("POST", "/api/v1/totp/recovery-codes", body=TotpRequest, reply=RecoveryCodes)
+RENEW_RECOVERY_CODES = Endpoint(
+    "POST", "/api/v1/totp/recovery-codes", body=TotpRequest, reply=RecoveryCodes
+)
 DISABLE_TOTP = Endpoint[None]("POST", "/api/v1/totp/disable", body=TotpRequest, status=204)
 STEP_UP = Endpoint("POST", "/api/v1/step-up", body=TotpRequest, reply=StepUpValidity)
 LIST_SESSIONS = Endpoint("GET", "/api/v1/sessions", reply=Page[Session], query=PAGE)
 REVOKE_SESSION = Endpoint[None]("DELETE", "/api/v1/sessions/<session_id>", status=204)
 CHANGE_PASSWORD = Endpoint[None]("POST", "/api/v1/password", body=ChangePasswordRequest, status=204)
 RESET_PASSWORD = Endpoint[None](
-    "POST", "/api/v1/password/reset", body=ResetPasswordRequest, status=204, max_body=MAX_CREDENTIAL_BODY_BYTES
+    "POST",
+    "/api/v1/password/reset",
+    body=ResetPasswordRequest,
+    status=204,
+    max_body=MAX_CREDENTIAL_BODY_BYTES,
 )
 FORGOT_PASSWORD = Endpoint[None](
-    "POST", "/api/v1/password/forgotten", body=ForgottenPasswordRequest, status=202, max_body=MAX_CREDENTIAL_BODY_BYTES
+    "POST",
+    "/api/v1/password/forgotten",
+    body=ForgottenPasswordRequest,
+    status=202,
+    max_body=MAX_CREDENTIAL_BODY_BYTES,
 )
 MAKE_RESET_LINK = Endpoint("POST", "/api/v1/users/<user>/reset", reply=NewResetLink)
 RESET_TOTP = Endpoint[None]("DELETE", "/api/v1/users/<user>/totp", status=204)

@@ -1,4 +1,4 @@
-"""The endpoints of invitations."""
+"""Endpoints of invitations into an org."""
 
 from __future__ import annotations
 
@@ -14,11 +14,17 @@ from opsicle.wire.org_api import (
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import LoginReply
 
-LIST_OPEN = Endpoint("GET", "/api/v1/invitations", reply=Page[Invitation], query=PAGE)
-INVITE = Endpoint("POST", "/api/v1/invitations", body=InviteRequest, reply=NewInvitation, status=201)
+LIST_INVITATIONS = Endpoint("GET", "/api/v1/invitations", reply=Page[Invitation], query=PAGE)
+INVITE = Endpoint(
+    "POST", "/api/v1/invitations", body=InviteRequest, reply=NewInvitation, status=201
+)
 REVOKE = Endpoint[None]("DELETE", "/api/v1/invitations/<invitation>", status=204)
-LOOK = Endpoint(
-    "POST", "/api/v1/invitations/look", body=InvitationToken, reply=InvitationOffer, max_body=MAX_CREDENTIAL_BODY_BYTES
+SHOW_OFFER = Endpoint(
+    "POST",
+    "/api/v1/invitations/look",
+    body=InvitationToken,
+    reply=InvitationOffer,
+    max_body=MAX_CREDENTIAL_BODY_BYTES,
 )
 ACCEPT = Endpoint(
     "POST",

@@ -1,4 +1,4 @@
-"""The endpoints of jobs."""
+"""Endpoints by which a worker gets jobs and reports on them."""
 
 from __future__ import annotations
 

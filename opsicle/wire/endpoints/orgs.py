@@ -1,4 +1,4 @@
-"""The endpoints of orgs."""
+"""Endpoints of orgs, and of those who run the server (`/provider`)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,20 @@ CREATE = Endpoint("POST", "/api/v1/orgs", body=CreateOrgRequest, reply=CreatedOr
 SHOW = Endpoint("GET", "/api/v1/orgs/<org>", reply=Org)
 UPDATE = Endpoint("PATCH", "/api/v1/orgs/<org>", body=UpdateOrgRequest, reply=Org)
 SWITCH = Endpoint("POST", "/api/v1/orgs/<org>/switch", body=SwitchRequest, reply=LoginReply)
-LIST_ALL = Endpoint("GET", "/api/v1/provider/orgs", reply=Page[Org], query=PAGE)
-INVITE_ADMIN = Endpoint(
-    "POST", "/api/v1/provider/orgs/<org>/invitations", body=InviteAdminRequest, reply=NewInvitation, status=201
+LIST_ALL_ORGS = Endpoint("GET", "/api/v1/provider/orgs", reply=Page[Org], query=PAGE)
+INVITE_ORG_ADMIN = Endpoint(
+    "POST",
+    "/api/v1/provider/orgs/<org>/invitations",
+    body=InviteAdminRequest,
+    reply=NewInvitation,
+    status=201,
 )
-LIST_ADMINS = Endpoint("GET", "/api/v1/provider/admins", reply=Page[ProviderAdmin], query=PAGE)
-NAME_ADMIN = Endpoint("POST", "/api/v1/provider/admins", body=NameProviderAdminRequest, reply=ProviderAdmin)
-DROP_ADMIN = Endpoint[None]("DELETE", "/api/v1/provider/admins/<user>", status=204)
+LIST_PROVIDER_ADMINS = Endpoint(
+    "GET", "/api/v1/provider/admins", reply=Page[ProviderAdmin], query=PAGE
+)
+ADD_PROVIDER_ADMIN = Endpoint(
+    "POST", "/api/v1/provider/admins", body=NameProviderAdminRequest, reply=ProviderAdmin
+)
+REMOVE_PROVIDER_ADMIN = Endpoint[None]("DELETE", "/api/v1/provider/admins/<user>", status=204)
 SHOW_SERVER = Endpoint("GET", "/api/v1/provider/server", reply=ServerState)
-RELEASE = Endpoint("POST", "/api/v1/provider/server/release", reply=ServerState)
+RELEASE_QUEUE = Endpoint("POST", "/api/v1/provider/server/release", reply=ServerState)

@@ -1,4 +1,4 @@
-"""The endpoints of policies."""
+"""Endpoints of approval policies."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ from opsicle.wire.user_api import SourceRequest
 
 LIST_POLICIES = Endpoint("GET", "/api/v1/policies", reply=Page[PolicyVersionSummary], query=PAGE)
 PUSH = Endpoint(
-    "POST", "/api/v1/policies", body=SourceRequest, reply=PolicyPushed, status=201, max_body=MAX_DOCUMENT_BODY_BYTES
+    "POST",
+    "/api/v1/policies",
+    body=SourceRequest,
+    reply=PolicyPushed,
+    status=201,
+    max_body=MAX_DOCUMENT_BODY_BYTES,
 )
 SHOW = Endpoint("GET", "/api/v1/policies/<policy>", reply=PolicyVersion)
 DELETE = Endpoint[None]("DELETE", "/api/v1/policies/<policy>", status=204)
-LIST_VERSIONS = Endpoint("GET", "/api/v1/policies/<policy>/versions", reply=Page[PolicyVersionSummary], query=PAGE)
+LIST_VERSIONS = Endpoint(
+    "GET", "/api/v1/policies/<policy>/versions", reply=Page[PolicyVersionSummary], query=PAGE
+)
 SHOW_VERSION = Endpoint("GET", "/api/v1/policies/<policy>/versions/<version>", reply=PolicyVersion)

@@ -1,4 +1,4 @@
-"""The endpoints of roles."""
+"""Endpoints of roles, and of the question whether somebody may do something."""
 
 from __future__ import annotations
 
@@ -11,4 +11,9 @@ CREATE = Endpoint("POST", "/api/v1/roles", body=CreateRoleRequest, reply=Role, s
 SHOW = Endpoint("GET", "/api/v1/roles/<role>", reply=Role)
 UPDATE = Endpoint("PATCH", "/api/v1/roles/<role>", body=UpdateRoleRequest, reply=Role)
 DELETE = Endpoint[None]("DELETE", "/api/v1/roles/<role>", status=204)
-CAN = Endpoint("GET", "/api/v1/can", reply=PermissionAnswer, query={"user": str, "action": str, "resource": str})
+CHECK_PERMISSION = Endpoint(
+    "GET",
+    "/api/v1/can",
+    reply=PermissionAnswer,
+    query={"user": str, "action": str, "resource": str},
+)

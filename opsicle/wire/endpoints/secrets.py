@@ -1,4 +1,4 @@
-"""The endpoints of secrets."""
+"""Endpoints of secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The endpoints of service accounts."""
+"""Endpoints of service accounts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from opsicle.wire.endpoint import PAGE, Endpoint
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import User
 
-LIST_ACCOUNTS = Endpoint("GET", "/api/v1/service-accounts", reply=Page[User], query=PAGE)
-CREATE = Endpoint("POST", "/api/v1/service-accounts", body=CreateServiceAccountRequest, reply=User, status=201)
+LIST_SERVICE_ACCOUNTS = Endpoint("GET", "/api/v1/service-accounts", reply=Page[User], query=PAGE)
+CREATE = Endpoint(
+    "POST", "/api/v1/service-accounts", body=CreateServiceAccountRequest, reply=User, status=201
+)
 DELETE = Endpoint[None]("DELETE", "/api/v1/service-accounts/<user>", status=204)

@@ -1,4 +1,4 @@
-"""The endpoints of templates."""
+"""Endpoints of templates and their versions."""
 
 from __future__ import annotations
 
@@ -15,14 +15,27 @@ from opsicle.wire.user_api import (
 )
 
 VALIDATE = Endpoint(
-    "POST", "/api/v1/templates/validate", body=SourceRequest, reply=Validation, max_body=MAX_DOCUMENT_BODY_BYTES
+    "POST",
+    "/api/v1/templates/validate",
+    body=SourceRequest,
+    reply=Validation,
+    max_body=MAX_DOCUMENT_BODY_BYTES,
 )
 LIST_TEMPLATES = Endpoint("GET", "/api/v1/templates", reply=Page[TemplateSummary], query=PAGE)
 PUSH = Endpoint(
-    "POST", "/api/v1/templates", body=SourceRequest, reply=Pushed, status=201, max_body=MAX_DOCUMENT_BODY_BYTES
+    "POST",
+    "/api/v1/templates",
+    body=SourceRequest,
+    reply=Pushed,
+    status=201,
+    max_body=MAX_DOCUMENT_BODY_BYTES,
 )
 SHOW = Endpoint("GET", "/api/v1/templates/<name>", reply=TemplateVersion)
 DELETE = Endpoint[None]("DELETE", "/api/v1/templates/<name>", status=204)
-LIST_VERSIONS = Endpoint("GET", "/api/v1/templates/<name>/versions", reply=Page[TemplateVersionSummary], query=PAGE)
+LIST_VERSIONS = Endpoint(
+    "GET", "/api/v1/templates/<name>/versions", reply=Page[TemplateVersionSummary], query=PAGE
+)
 SHOW_VERSION = Endpoint("GET", "/api/v1/templates/<name>/versions/<version>", reply=TemplateVersion)
-DIFF = Endpoint("GET", "/api/v1/templates/<name>/diff", reply=TemplateDiff, query={"from": int, "to": int})
+DIFF = Endpoint(
+    "GET", "/api/v1/templates/<name>/diff", reply=TemplateDiff, query={"from": int, "to": int}
+)

@@ -1,4 +1,4 @@
-"""The endpoints of tokens."""
+"""Endpoints of API tokens."""
 
 from __future__ import annotations
 
@@ -7,5 +7,7 @@ from opsicle.wire.pages import Page
 from opsicle.wire.user_api import ApiToken, CreateApiTokenRequest, NewApiToken
 
 LIST_TOKENS = Endpoint("GET", "/api/v1/tokens", reply=Page[ApiToken], query=PAGE | {"account": str})
-CREATE = Endpoint("POST", "/api/v1/tokens", body=CreateApiTokenRequest, reply=NewApiToken, status=201)
+CREATE = Endpoint(
+    "POST", "/api/v1/tokens", body=CreateApiTokenRequest, reply=NewApiToken, status=201
+)
 DELETE = Endpoint[None]("DELETE", "/api/v1/tokens/<token_id>", status=204)

@@ -1,4 +1,4 @@
-"""The endpoints of users."""
+"""Endpoints of the people of an org."""
 
 from __future__ import annotations
 
@@ -10,4 +10,6 @@ LIST_USERS = Endpoint("GET", "/api/v1/users", reply=Page[User], query=PAGE)
 CREATE = Endpoint("POST", "/api/v1/users", body=CreateUserRequest, reply=User, status=201)
 SHOW = Endpoint("GET", "/api/v1/users/<user>", reply=User)
 UPDATE = Endpoint("PATCH", "/api/v1/users/<user>", body=UpdateUserRequest, reply=User)
-DELETE = Endpoint[None]("DELETE", "/api/v1/users/<user>", query={"new_owner": str, "confirmed": bool}, status=204)
+DELETE = Endpoint[None](
+    "DELETE", "/api/v1/users/<user>", query={"new_owner": str, "confirmed": bool}, status=204
+)

@@ -14,8 +14,6 @@ from opsicle.server.identity.sessions import LIFE
 from opsicle.wire.endpoints import accounts as endpoints
 from opsicle.wire.user_api import LoginReply, LoginRequest, SetupRequest
 
-"""Nobody has shown who they are yet when these bodies are read."""
-
 
 def routes(accounts: Accounts) -> list[Route]:
     """The routes of the way in."""

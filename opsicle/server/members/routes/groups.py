@@ -21,8 +21,8 @@ def routes(groups: Groups) -> list[Route]:
         Route(endpoints.SHOW, partial(show, groups), view),
         Route(endpoints.UPDATE, partial(update, groups), manage),
         Route(endpoints.DELETE, partial(delete, groups), manage),
-        Route(endpoints.ADD, partial(add, groups), manage),
-        Route(endpoints.REMOVE, partial(remove, groups), manage),
+        Route(endpoints.ADD_MEMBER, partial(add_member, groups), manage),
+        Route(endpoints.REMOVE_MEMBER, partial(remove_member, groups), manage),
     ]
 
 
@@ -52,11 +52,11 @@ def delete(groups: Groups, request: Request, group: str) -> Reply:
     return Reply(204)
 
 
-def add(groups: Groups, request: Request, group: str, user: str) -> Reply:
+def add_member(groups: Groups, request: Request, group: str, user: str) -> Reply:
     """Let a person join a group."""
     return Reply(200, groups.add(request.actor, group, user))
 
 
-def remove(groups: Groups, request: Request, group: str, user: str) -> Reply:
+def remove_member(groups: Groups, request: Request, group: str, user: str) -> Reply:
     """Take a person out of a group."""
     return Reply(200, groups.remove(request.actor, group, user))

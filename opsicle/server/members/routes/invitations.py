@@ -17,10 +17,10 @@ def routes(invitations: Invitations) -> list[Route]:
     """The routes of invitations. Who is invited has not proven anything yet but the link."""
     manage, public = Action.USERS_MANAGE, Access.PUBLIC
     return [
-        Route(endpoints.LIST_OPEN, partial(list_open, invitations), manage),
+        Route(endpoints.LIST_INVITATIONS, partial(list_open, invitations), manage),
         Route(endpoints.INVITE, partial(invite, invitations), manage),
         Route(endpoints.REVOKE, partial(revoke, invitations), manage),
-        Route(endpoints.LOOK, partial(look, invitations), public),
+        Route(endpoints.SHOW_OFFER, partial(show_offer, invitations), public),
         Route(endpoints.ACCEPT, partial(accept, invitations), public),
     ]
 
@@ -41,7 +41,7 @@ def revoke(invitations: Invitations, request: Request, invitation: str) -> Reply
     return Reply(204)
 
 
-def look(invitations: Invitations, request: Request) -> Reply:
+def show_offer(invitations: Invitations, request: Request) -> Reply:
     """Say what a link leads to; it stays good."""
     return Reply(200, invitations.look(request.body(wire.InvitationToken).token, request.address))
 

@@ -31,13 +31,13 @@ def routes(orgs: Orgs, accounts: Accounts, provider: ServerOperator) -> list[Rou
 def _provider_routes(provider: ServerOperator) -> list[Route]:
     may = Action.PROVIDER_MANAGE
     return [
-        Route(endpoints.LIST_ALL, partial(list_all, provider), may),
-        Route(endpoints.INVITE_ADMIN, partial(invite_admin, provider), may),
-        Route(endpoints.LIST_ADMINS, partial(list_admins, provider), may),
-        Route(endpoints.NAME_ADMIN, partial(name_admin, provider), may),
-        Route(endpoints.DROP_ADMIN, partial(drop_admin, provider), may),
+        Route(endpoints.LIST_ALL_ORGS, partial(list_all, provider), may),
+        Route(endpoints.INVITE_ORG_ADMIN, partial(invite_admin, provider), may),
+        Route(endpoints.LIST_PROVIDER_ADMINS, partial(list_provider_admins, provider), may),
+        Route(endpoints.ADD_PROVIDER_ADMIN, partial(add_provider_admin, provider), may),
+        Route(endpoints.REMOVE_PROVIDER_ADMIN, partial(remove_provider_admin, provider), may),
         Route(endpoints.SHOW_SERVER, partial(show_server, provider), may),
-        Route(endpoints.RELEASE, partial(release, provider), may),
+        Route(endpoints.RELEASE_QUEUE, partial(release_queue, provider), may),
     ]
 
 
@@ -77,12 +77,12 @@ def invite_admin(provider: ServerOperator, request: Request, org: str) -> Reply:
     return Reply(201, provider.invite_admin(request.actor, org, request.body(wire.InviteAdminRequest)))
 
 
-def list_admins(provider: ServerOperator, request: Request) -> Reply:
+def list_provider_admins(provider: ServerOperator, request: Request) -> Reply:
     """List who runs the server."""
     return list_reply(request, provider.list_admins)
 
 
-def name_admin(provider: ServerOperator, request: Request) -> Reply:
+def add_provider_admin(provider: ServerOperator, request: Request) -> Reply:
     """Let the owner of an account run the server too."""
     return Reply(200, provider.name_admin(request.actor, request.body(wire.NameProviderAdminRequest)))
 
@@ -92,12 +92,12 @@ def show_server(provider: ServerOperator, request: Request) -> Reply:
     return Reply(200, provider.server(request.actor))
 
 
-def release(provider: ServerOperator, request: Request) -> Reply:
+def release_queue(provider: ServerOperator, request: Request) -> Reply:
     """Release the queue, which is held after a restore: what waits is handed out from now on."""
     return Reply(200, provider.release(request.actor))
 
 
-def drop_admin(provider: ServerOperator, request: Request, user: str) -> Reply:
+def remove_provider_admin(provider: ServerOperator, request: Request, user: str) -> Reply:
     """Take running the server from somebody."""
     provider.drop_admin(request.actor, user)
     return Reply(204)

@@ -22,7 +22,7 @@ def routes(roles: Roles, questions: PermissionChecks) -> list[Route]:
         Route(endpoints.SHOW, partial(show, roles), view),
         Route(endpoints.UPDATE, partial(update, roles), manage),
         Route(endpoints.DELETE, partial(delete, roles), manage),
-        Route(endpoints.CAN, partial(can, questions), Action.ACCOUNT_VIEW),
+        Route(endpoints.CHECK_PERMISSION, partial(check_permission, questions), Action.ACCOUNT_VIEW),
     ]
 
 
@@ -52,7 +52,7 @@ def delete(roles: Roles, request: Request, role: str) -> Reply:
     return Reply(204)
 
 
-def can(questions: PermissionChecks, request: Request) -> Reply:
+def check_permission(questions: PermissionChecks, request: Request) -> Reply:
     """Say whether `user` may do `action` with `resource`, and which rule decides it.
 
     `user` is the caller unless told; `resource` is as in `templates/restart-web` or `secrets`.

@@ -11,8 +11,6 @@ from opsicle.server.members.users import Users
 from opsicle.wire.endpoints import users as endpoints
 from opsicle.wire.user_api import CreateUserRequest, UpdateUserRequest
 
-_LEAVING: dict[str, type] = {"new_owner": str, "confirmed": bool}
-
 
 def routes(users: Users) -> list[Route]:
     """The routes of people. `<user>` is an id or an e-mail address."""

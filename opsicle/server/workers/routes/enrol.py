@@ -9,25 +9,23 @@ from opsicle.server.workers.enrolment import Enrolments
 from opsicle.wire.endpoints import enrol as endpoints
 from opsicle.wire.worker_api import EnrolRequest, RenewRequest
 
-"""A certificate request and some labels; the sender has not proven anything yet when it is read."""
-
 
 def routes(enrolments: Enrolments) -> list[Route]:
     """What stands on the users' listener."""
     return [
-        Route(endpoints.PLACE, partial(place, enrolments), Access.PUBLIC),
+        Route(endpoints.SHOW_WORKER_ADDRESS, partial(show_worker_address, enrolments), Access.PUBLIC),
         Route(endpoints.ENROL, partial(enrol, enrolments), Access.PUBLIC),
     ]
 
 
 def worker_routes(enrolments: Enrolments) -> list[Route]:
     """What stands on the workers' listener."""
-    return [Route(endpoints.RENEW, partial(renew, enrolments), Access.WORKER)]
+    return [Route(endpoints.RENEW_CERTIFICATE, partial(renew_certificate, enrolments), Access.WORKER)]
 
 
-def place(enrolments: Enrolments, _request: Request) -> Reply:
+def show_worker_address(enrolments: Enrolments, _request: Request) -> Reply:
     """Say where workers connect, and by which CA they know this server."""
-    return Reply(200, enrolments.place())
+    return Reply(200, enrolments.worker_address())
 
 
 def enrol(enrolments: Enrolments, request: Request) -> Reply:
@@ -35,6 +33,6 @@ def enrol(enrolments: Enrolments, request: Request) -> Reply:
     return Reply(200, enrolments.enrol(request.body(EnrolRequest), request.address))
 
 
-def renew(enrolments: Enrolments, request: Request) -> Reply:
+def renew_certificate(enrolments: Enrolments, request: Request) -> Reply:
     """Give a worker a new certificate for the identity that it has."""
     return Reply(200, enrolments.renew(request.worker, request.body(RenewRequest)))

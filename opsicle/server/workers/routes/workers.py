@@ -17,7 +17,7 @@ def routes(workers: Workers, enrolments: Enrolments) -> list[Route]:
     """The routes of workers, for people. `<worker>` is an id or a name."""
     view, manage = Action.WORKERS_VIEW, Action.WORKERS_MANAGE
     return [
-        Route(endpoints.CREATE_TOKEN, partial(create_token, enrolments), manage),
+        Route(endpoints.CREATE_JOIN_TOKEN, partial(create_join_token, enrolments), manage),
         Route(endpoints.LIST_WORKERS, partial(list_workers, workers), view),
         Route(endpoints.SHOW, partial(show, workers), view),
         Route(endpoints.UPDATE, partial(update, workers), manage),
@@ -40,7 +40,7 @@ def provider_routes(workers: Workers) -> list[Route]:
     ]
 
 
-def create_token(enrolments: Enrolments, request: Request) -> Reply:
+def create_join_token(enrolments: Enrolments, request: Request) -> Reply:
     """Make a one-time join token; the answer is the only place where it is shown."""
     return Reply(201, enrolments.create_join_token(request.actor, request.body(CreateJoinTokenRequest)))
 
