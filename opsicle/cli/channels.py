@@ -17,8 +17,6 @@ from opsicle.cli.terminal import read_password, say
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
-    from opsicle.client.api import Api
-    from opsicle.client.channels import ChannelApi
     from opsicle.domain.channels import Config
     from opsicle.wire.channel_api import Channel, Delivery
 
@@ -77,14 +75,14 @@ def channels() -> None:
 @limit
 def list_(limit: int | None) -> None:
     """List the org's channels, without their credentials."""
-    emit_list(_api().channels(), _COLUMNS, limit=limit)
+    emit_list(connect().channels(), _COLUMNS, limit=limit)
 
 
 @channels.command()
 @click.argument("channel")
 def show(channel: str) -> None:
     """Show a channel, but not its credential."""
-    _emit(_api().channel(channel))
+    _emit(connect().channel(channel))
 
 
 @channels.command()
@@ -108,7 +106,7 @@ def create(
         credential=_credential(credential_file) if credential_file else "",
         is_enabled=not disabled,
     )
-    _emit(with_proof(totp, lambda api: _of(api).create_channel(request)))
+    _emit(with_proof(totp, lambda api: api.create_channel(request)))
 
 
 @channels.command()
@@ -130,11 +128,11 @@ def update(channel: str, credential_file: str | None, enable: bool | None, totp:
 
     has_changes = any(parts.values())
     request = UpdateChannelRequest(
-        config=_config(to_builtins(_api().channel(channel).config), **parts) if has_changes else UNSET,
+        config=_config(to_builtins(connect().channel(channel).config), **parts) if has_changes else UNSET,
         credential=_credential(credential_file) if credential_file else UNSET,
         is_enabled=UNSET if enable is None else enable,
     )
-    _emit(with_proof(totp, lambda api: _of(api).update_channel(channel, request)))
+    _emit(with_proof(totp, lambda api: api.update_channel(channel, request)))
 
 
 @channels.command()
@@ -142,7 +140,7 @@ def update(channel: str, credential_file: str | None, enable: bool | None, totp:
 @totp_option
 def delete(channel: str, totp: str | None) -> None:
     """Remove a channel, and what is still to go out through it."""
-    with_proof(totp, lambda api: _of(api).delete_channel(channel))
+    with_proof(totp, lambda api: api.delete_channel(channel))
     emit({"channel": channel, "is_deleted": True}, [("deleted", channel)])
 
 
@@ -152,7 +150,7 @@ def test(channel: str) -> None:
     """Send yourself a message through a channel, and wait until it is delivered or has failed."""
     from opsicle.domain.channels import DeliveryState
 
-    api = _api()
+    api = connect()
     delivery = api.test_channel(channel)
     give_up_at = time.monotonic() + _TEST_SECONDS
     while delivery.state in (DeliveryState.QUEUED, DeliveryState.SENDING) and time.monotonic() < give_up_at:
@@ -169,14 +167,14 @@ def test(channel: str) -> None:
 @limit
 def deliveries(channel: str, state: str, limit: int | None) -> None:
     """List what went out and what still has to, newest first."""
-    emit_list(_api().deliveries(channel=channel, state=state), _DELIVERY_COLUMNS, limit=limit)
+    emit_list(connect().deliveries(channel=channel, state=state), _DELIVERY_COLUMNS, limit=limit)
 
 
 @channels.command()
 @click.argument("delivery")
 def retry(delivery: str) -> None:
     """Try a delivery that failed, or was given up, again now."""
-    _emit_delivery(_api().retry_delivery(delivery))
+    _emit_delivery(connect().retry_delivery(delivery))
 
 
 @channels.command()
@@ -187,7 +185,7 @@ def preferences() -> None:
         Column("notice", lambda each: each.notice),
         Column("on", lambda each: each.is_on),
     ]
-    emit_list(_api().preferences(), columns, limit=None)
+    emit_list(connect().preferences(), columns, limit=None)
 
 
 @channels.command()
@@ -199,7 +197,7 @@ def prefer(channel: str, notice: str, on: bool) -> None:
     from opsicle.wire.channel_api import SetPreferenceRequest
 
     request = SetPreferenceRequest(channel=channel, notice=notice, is_on=on)  # type: ignore[arg-type]
-    chosen = _api().set_preference(request)
+    chosen = connect().set_preference(request)
     emit(chosen, [("channel", chosen.channel), ("notice", chosen.notice), ("on", chosen.is_on)])
 
 
@@ -208,7 +206,7 @@ def prefer(channel: str, notice: str, on: bool) -> None:
 @totp_option
 def link(channel: str, totp: str | None) -> None:
     """Get a one-time code with which you link yourself at a chat channel's bot."""
-    made = with_proof(totp, lambda api: _of(api).make_link_code(channel))
+    made = with_proof(totp, lambda api: api.make_link_code(channel))
     emit(made, [("channel", made.channel), ("code", made.code), ("good until", made.expires_at)])
     say(f"Send the channel's bot, in a private chat: link {made.code}")
 
@@ -222,25 +220,15 @@ def links() -> None:
         Column("you are", lambda each: each.chat_user),
         Column("linked", lambda each: each.linked_at),
     ]
-    emit_list(_api().chat_links(), columns, limit=None)
+    emit_list(connect().chat_links(), columns, limit=None)
 
 
 @channels.command()
 @click.argument("channel")
 def unlink(channel: str) -> None:
     """End your link on a chat channel."""
-    _api().unlink(channel)
+    connect().unlink(channel)
     emit({"channel": channel, "is_linked": False}, [("unlinked from", channel)])
-
-
-def _api() -> ChannelApi:
-    return _of(connect())
-
-
-def _of(api: Api) -> ChannelApi:
-    from opsicle.client.channels import ChannelApi
-
-    return ChannelApi(api.connection)
 
 
 def _config(

@@ -17,7 +17,7 @@ from opsicle.cli.trust import Trust, normal, trust_options, trusted_ca
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
-    from opsicle.client.orgs import OrgApi
+    from opsicle.client.api import Api
     from opsicle.wire.org_api import AcceptInvitationRequest, NewInvitation
     from opsicle.wire.user_api import LoginReply
 
@@ -47,20 +47,17 @@ _COLUMNS = [
 @totp_option
 def invite(email: str, role: str, manager: str | None, days: int, totp: str | None) -> None:
     """Make the one-time link by which a person comes into the org, with an account or without."""
-    from opsicle.client.orgs import OrgApi
     from opsicle.wire.org_api import InviteRequest
 
     request = InviteRequest(email=email, role=role, manager=manager, expires_in_days=days)
-    emit_link(with_proof(totp, lambda api: OrgApi(api.connection).invite(request)))
+    emit_link(with_proof(totp, lambda api: api.invite(request)))
 
 
 @click.command(cls=VerbCommand)
 @limit
 def invitations(limit: int | None) -> None:
     """List the invitations that may still be used."""
-    from opsicle.client.orgs import OrgApi
-
-    emit_list(OrgApi(connect().connection).invitations(), _COLUMNS, limit=limit)
+    emit_list(connect().invitations(), _COLUMNS, limit=limit)
 
 
 @click.command(cls=VerbCommand)
@@ -68,9 +65,7 @@ def invitations(limit: int | None) -> None:
 @totp_option
 def uninvite(invitation: str, totp: str | None) -> None:
     """End an invitation that was not used yet, by id."""
-    from opsicle.client.orgs import OrgApi
-
-    with_proof(totp, lambda api: OrgApi(api.connection).revoke_invitation(invitation))
+    with_proof(totp, lambda api: api.revoke_invitation(invitation))
     emit({"invitation": invitation, "is_revoked": True}, [("revoked", invitation)])
 
 
@@ -88,7 +83,6 @@ def accept(link: str, name: str, password_file: str | None, totp: str | None, tr
     """
     import msgspec
 
-    from opsicle.client.orgs import OrgApi
     from opsicle.client.saved_logins import SavedLogin
     from opsicle.domain.errors import InvalidInput
     from opsicle.wire.org_api import AcceptInvitationRequest
@@ -100,7 +94,7 @@ def accept(link: str, name: str, password_file: str | None, totp: str | None, tr
     known = kept_sessions().find(current().profile)
     trusted = known.ca_pem if known and known.server == url else ""
     session = SavedLogin(server=url, ca_pem=trusted_ca(url, trust, trusted))
-    api = OrgApi(connect(session).connection)
+    api = connect(session)
     offer = api.look_at_invitation(token)
     say(f"{offer.invited_by} invites {offer.email} to {offer.org.code} as {offer.role}.")
     password = read_password(password_file, is_new=not offer.has_account)
@@ -108,7 +102,7 @@ def accept(link: str, name: str, password_file: str | None, totp: str | None, tr
     enter(msgspec.structs.replace(session, token=reply.token), reply)
 
 
-def _accepted(api: OrgApi, request: AcceptInvitationRequest) -> LoginReply:
+def _accepted(api: Api, request: AcceptInvitationRequest) -> LoginReply:
     import msgspec
 
     from opsicle.domain.errors import TotpRequired

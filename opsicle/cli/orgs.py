@@ -15,8 +15,6 @@ from opsicle.cli.sessions import connect, current_session, kept_sessions
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
-    from opsicle.client.api import Api
-    from opsicle.client.orgs import OrgApi
     from opsicle.wire.org_api import Org
 
 _COLUMNS = [
@@ -45,7 +43,7 @@ def orgs() -> None:
 @limit
 def list_(all: bool, limit: int | None) -> None:
     """List the orgs that you belong to."""
-    api = _api()
+    api = connect()
     emit_list(api.all_orgs() if all else api.orgs(), _COLUMNS, limit=limit)
 
 
@@ -53,7 +51,7 @@ def list_(all: bool, limit: int | None) -> None:
 @click.argument("org", required=False)
 def show(org: str | None) -> None:
     """Show one of your orgs, the current one unless told."""
-    api = _api()
+    api = connect()
     _emit(api.org(org or api.whoami().org.code))
 
 
@@ -72,7 +70,7 @@ def create(org: str, name: str, admin: str, totp: str | None) -> None:
     from opsicle.wire.org_api import CreateOrgRequest
 
     request = CreateOrgRequest(code=org, name=name, admin=admin)
-    made = with_proof(totp, lambda api: _of(api).create_org(request))
+    made = with_proof(totp, lambda api: api.create_org(request))
     fields = [(column.heading, column.value(made)) for column in _COLUMNS]
     if made.invitation:
         fields += [("invited", made.invitation.invitation.email), ("link", made.invitation.url)]
@@ -85,7 +83,7 @@ def create(org: str, name: str, admin: str, totp: str | None) -> None:
 @totp_option
 def invite_admin(org: str, email: str, totp: str | None) -> None:
     """Make the one-time link for the admin of an org that has none, for provider admins."""
-    emit_link(with_proof(totp, lambda api: _of(api).invite_admin(org, email)))
+    emit_link(with_proof(totp, lambda api: api.invite_admin(org, email)))
 
 
 @orgs.command()
@@ -110,7 +108,7 @@ def update(name: str | None, allow_shared_workers: bool | None, totp: str | None
         raise UsageError("nothing to change is given", hint="`opsicle orgs update --help` shows what can be.")
     request = msgspec.convert(given, UpdateOrgRequest)
     code = connect().whoami().org.code
-    _emit(with_proof(totp, lambda api: _of(api).update_org(code, request)))
+    _emit(with_proof(totp, lambda api: api.update_org(code, request)))
 
 
 @orgs.command()
@@ -122,7 +120,7 @@ def switch(org: str, into: str | None) -> None:
 
     session = current_session()
     is_kept = into is not None and into != current().profile
-    reply = _of(connect(session)).switch(org, is_kept=is_kept)
+    reply = connect(session).switch(org, is_kept=is_kept)
     changed = msgspec.structs.replace(session, token=reply.token, org=reply.me.org.code, email=reply.me.user.email)
     kept_sessions().save(into or current().profile, changed)
     document = {"org": reply.me.org, "role": reply.me.role, "profile": into or current().profile}
@@ -137,28 +135,18 @@ def switch(org: str, into: str | None) -> None:
 def provider_admins(add: str | None, remove: str | None, limit: int | None, totp: str | None) -> None:
     """List who runs the server, after the change that is given, if one is."""
     if add:
-        with_proof(totp, lambda api: _of(api).name_provider_admin(add))
+        with_proof(totp, lambda api: api.name_provider_admin(add))
     if remove:
-        with_proof(totp, lambda api: _of(api).drop_provider_admin(remove))
-    emit_list(_api().provider_admins(), _ADMIN_COLUMNS, limit=limit)
+        with_proof(totp, lambda api: api.drop_provider_admin(remove))
+    emit_list(connect().provider_admins(), _ADMIN_COLUMNS, limit=limit)
 
 
 @orgs.command("release-queue")
 @totp_option
 def release_queue(totp: str | None) -> None:
     """Hand out what waits on a server whose queue is held after a restore, for provider admins."""
-    state = with_proof(totp, lambda api: _of(api).release_queue())
+    state = with_proof(totp, lambda api: api.release_queue())
     emit(state, [("epoch", state.epoch), ("held", state.held), ("remarks", "; ".join(state.remarks))])
-
-
-def _api() -> OrgApi:
-    return _of(connect())
-
-
-def _of(api: Api) -> OrgApi:
-    from opsicle.client.orgs import OrgApi
-
-    return OrgApi(api.connection)
 
 
 def _emit(org: Org) -> None:

@@ -18,8 +18,9 @@ _ENTRY = msgspec.json.Decoder(ExportedEntry)
 
 
 def verify_export(lines: Iterable[bytes], key: AuditPublicKey | None) -> AuditVerdict:
-    """Check the lines of an export, in one pass. Without `key` the one in the export itself is used.
+    """Check the lines of an export, in one pass.
 
+    Without `key` the one in the export itself is used.
     Raises InvalidInput for a file that is no export at all.
     """
     rest = iter(lines)
@@ -32,7 +33,9 @@ def verify_export(lines: Iterable[bytes], key: AuditPublicKey | None) -> AuditVe
             break
         checkpoints.append(checkpoint)
     public_key = key or AuditPublicKey.load(header.public_key)
-    return audit_record.verify(header.chain, public_key, checkpoints, _entries(rest), is_signed_to_end=True)
+    return audit_record.verify(
+        header.chain, public_key, checkpoints, _entries(rest), is_signed_to_end=True
+    )
 
 
 def _header(line: bytes) -> Header:
@@ -45,13 +48,14 @@ def _header(line: bytes) -> Header:
         raise InvalidInput("the export has lost its first line, the header", hint=hint)
     if header.format != FORMAT:
         raise InvalidInput(
-            f"the export has format {header.format}, this program knows {FORMAT}", hint="Use a newer one."
+            f"the export has format {header.format}, this program knows {FORMAT}",
+            hint="Use a newer one.",
         )
     return header
 
 
 def _checkpoint(line: bytes) -> Checkpoint | None:
-    """The checkpoint in a line, None if something else stands there, readable or not."""
+    """Return the checkpoint in a line, None if something else stands there, readable or not."""
     try:
         found = _LINE.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError):

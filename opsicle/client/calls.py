@@ -1,81 +1,96 @@
-"""The shapes of a call: ask, send, tell, and read a list page by page. Replies are checked by type."""
+"""How a call of an endpoint is made: whole, as a stream, or a list page by page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Generic, TypeVar
-from urllib.parse import quote, urlencode
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from types import NoneType
+from typing import Any, TypeVar, cast
+from urllib.parse import urlencode
 
 import msgspec
 
-from opsicle.client.connection import ApiConnection
+from opsicle.client.connection import ApiConnection, Stream
 from opsicle.domain.errors import Internal, NotFound, UsageError
+from opsicle.wire.endpoint import Endpoint
+from opsicle.wire.pages import Page
 
 T = TypeVar("T")
+Query = Mapping[str, str | int | None]
+"""What stands behind the `?`; what is empty or None is left out."""
 
-
-class _Page(msgspec.Struct, Generic[T]):
-    items: list[T]
-    next_cursor: str = ""
+_NOTHING: Query = {}
 
 
 class Calls:
-    """One server, as one caller sees it."""
+    """What the calls of every noun are made of. Each raises what `ApiConnection` says.
+
+    `path_parts` are the names and ids that vary in the endpoint's path, in its order.
+    """
 
     def __init__(self, connection: ApiConnection) -> None:
         self.connection = connection
 
-    def _get(self, path: str, of: type[T]) -> T:
-        return _decoded(self.connection.send("GET", path).body, of)
-
-    def _post(self, path: str, request: msgspec.Struct | None, of: type[T]) -> T:
-        return self._send("POST", path, request, of)
-
-    def _tell(self, method: str, path: str, request: msgspec.Struct | None = None) -> None:
-        """Ask for a change that is answered with nothing."""
-        self.connection.send(method, path, body=None if request is None else msgspec.json.encode(request))
-
-    def _send(
+    def _call(
         self,
-        method: str,
-        path: str,
-        request: msgspec.Struct | None,
-        of: type[T],
-        headers: dict[str, str] | None = None,
+        endpoint: Endpoint[T],
+        *path_parts: str,
+        body: msgspec.Struct | None = None,
+        query: Query = _NOTHING,
+        headers: Mapping[str, str] | None = None,
     ) -> T:
-        body = None if request is None else msgspec.json.encode(request)
-        return _decoded(self.connection.send(method, path, body=body, headers=headers).body, of)
+        """Ask once, and return the whole answer: bytes where the endpoint says so, else decoded."""
+        path = _path(endpoint, path_parts, query)
+        content = None if body is None else msgspec.json.encode(body)
+        reply = self.connection.send(endpoint.method, path, body=content, headers=headers)
+        return _decoded(reply.body, endpoint)
 
-    def _pages(self, path: str, of: type[T], query: str = "") -> Iterator[T]:
+    def _stream(
+        self,
+        endpoint: Endpoint[bytes],
+        *path_parts: str,
+        query: Query = _NOTHING,
+        headers: Mapping[str, str] | None = None,
+    ) -> AbstractContextManager[Stream]:
+        """Ask once, and hand over the answer's bytes as they come."""
+        return self.connection.stream(_path(endpoint, path_parts, query), headers=headers)
+
+    def _pages(
+        self, endpoint: Endpoint[Page[T]], *path_parts: str, query: Query = _NOTHING
+    ) -> Iterator[T]:
         """Yield the items of all pages, each page asked for only when it is needed."""
         cursor = ""
         while True:
-            parts = "&".join(part for part in (query, urlencode({"cursor": cursor}) if cursor else "") if part)
-            page = self._get(f"{path}?{parts}" if parts else path, _Page[of])  # type: ignore[valid-type]
+            page = self._call(endpoint, *path_parts, query={**query, "cursor": cursor})
             yield from page.items
-            if not page.next_cursor or page.next_cursor == cursor:
+            if page.next_cursor in {"", cursor}:
                 return
             cursor = page.next_cursor
 
 
-def _decoded(body: bytes, of: type[T]) -> T:
+def _path(endpoint: Endpoint[Any], path_parts: tuple[str, ...], query: Query) -> str:
+    """Return the path and query to ask for.
+
+    Raises UsageError for an empty name or id, and NotFound for what every program on the way takes
+    for a step in the path: with either the call would reach something else than was meant.
+    """
+    if "" in path_parts:
+        hint = "Is the variable set that it was to come from?"
+        raise UsageError("the name or id is empty", hint=hint)
+    if step := {".", ".."}.intersection(path_parts):
+        raise NotFound(f"there is nothing called {step.pop()}")
+    path = endpoint.path_of(*path_parts)
+    given = {name: value for name, value in query.items() if value not in {"", None}}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def _decoded(content: bytes, endpoint: Endpoint[T]) -> T:
+    if endpoint.reply in {bytes, NoneType}:
+        return cast("T", content if endpoint.reply is bytes else None)
     try:
-        return msgspec.json.decode(body, type=of)
+        return msgspec.json.decode(content, type=endpoint.reply)
     except msgspec.MsgspecError as error:
         raise Internal(
             f"the server's answer is not what was expected: {error}",
             hint="Is this an Opsicle server, and of a version near to this program's?",
         ) from error
-
-
-def part(name: str) -> str:
-    """Return a name or id as one segment of a path.
-
-    Raises UsageError for an empty one, and NotFound for what every program on the way takes for a step in the path:
-    with either the call would reach something else than was meant.
-    """
-    if not name:
-        raise UsageError("the name or id is empty", hint="Is the variable set that it was to come from?")
-    if name in {".", ".."}:
-        raise NotFound(f"there is nothing called {name}")
-    return quote(name, safe="")

@@ -1,78 +1,69 @@
-"""The server's routes of channels as functions; see `api.py`."""
+"""Calls about channels, deliveries, and what the caller is told by which channel."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlencode
 
-from opsicle.client.api import Api
-from opsicle.client.calls import part
+from opsicle.client.calls import Calls
 from opsicle.wire import channel_api as wire
-
-_LINKS = "/api/v1/chat-links"
-_CHANNELS, _DELIVERIES, _PREFERENCES = "/api/v1/channels", "/api/v1/deliveries", "/api/v1/preferences"
+from opsicle.wire.endpoints import channels as endpoints
 
 
-class ChannelApi(Api):
-    """One server, as one caller sees it who minds its channels."""
+class ChannelCalls(Calls):
+    """Channels, for those who mind them and those who are told something by them."""
 
     def channels(self) -> Iterator[wire.Channel]:
-        """The org's channels, without their credentials."""
-        return self._pages(_CHANNELS, wire.Channel)
+        """Yield the org's channels, without their credentials."""
+        return self._pages(endpoints.LIST_CHANNELS)
 
     def channel(self, name: str) -> wire.Channel:
-        """One channel, without its credential."""
-        return self._get(_channel(name), wire.Channel)
+        """Return one channel, without its credential."""
+        return self._call(endpoints.SHOW, name)
 
     def create_channel(self, request: wire.CreateChannelRequest) -> wire.Channel:
         """Make a channel."""
-        return self._post(_CHANNELS, request, wire.Channel)
+        return self._call(endpoints.CREATE, body=request)
 
     def update_channel(self, name: str, request: wire.UpdateChannelRequest) -> wire.Channel:
         """Change what is given of a channel."""
-        return self._send("PATCH", _channel(name), request, wire.Channel)
+        return self._call(endpoints.UPDATE, name, body=request)
 
     def delete_channel(self, name: str) -> None:
         """Remove a channel."""
-        self._tell("DELETE", _channel(name))
+        self._call(endpoints.DELETE, name)
 
     def test_channel(self, name: str) -> wire.Delivery:
         """Queue a message to the caller."""
-        return self._post(f"{_channel(name)}/test", None, wire.Delivery)
+        return self._call(endpoints.TEST, name)
 
     def deliveries(self, *, channel: str = "", state: str = "") -> Iterator[wire.Delivery]:
-        """What went out and what still has to, newest first."""
-        query = urlencode({key: value for key, value in (("channel", channel), ("state", state)) if value})
-        return self._pages(_DELIVERIES, wire.Delivery, query)
+        """Yield what went out and what still has to, newest first."""
+        return self._pages(endpoints.LIST_DELIVERIES, query={"channel": channel, "state": state})
 
     def delivery(self, delivery_id: str) -> wire.Delivery:
-        """One delivery."""
-        return self._get(f"{_DELIVERIES}/{part(delivery_id)}", wire.Delivery)
+        """Return one delivery."""
+        return self._call(endpoints.SHOW_DELIVERY, delivery_id)
 
     def retry_delivery(self, delivery_id: str) -> wire.Delivery:
         """Let a delivery that failed be tried again now."""
-        return self._post(f"{_DELIVERIES}/{part(delivery_id)}/retry", None, wire.Delivery)
+        return self._call(endpoints.RETRY_DELIVERY, delivery_id)
 
     def preferences(self) -> Iterator[wire.Preference]:
-        """What the caller is told of, and through which channels."""
-        return self._pages(_PREFERENCES, wire.Preference)
+        """Yield what the caller is told of, and through which channels."""
+        return self._pages(endpoints.LIST_PREFERENCES)
 
     def set_preference(self, request: wire.SetPreferenceRequest) -> wire.Preference:
         """Choose what the caller is told of."""
-        return self._send("PUT", _PREFERENCES, request, wire.Preference)
+        return self._call(endpoints.SET_PREFERENCE, body=request)
 
     def chat_links(self) -> Iterator[wire.ChatLink]:
-        """The org's chat channels, and whether the caller is linked there."""
-        return self._pages(_LINKS, wire.ChatLink)
+        """Yield the org's chat channels, and whether the caller is linked there."""
+        return self._pages(endpoints.LIST_CHAT_LINKS)
 
     def make_link_code(self, channel: str) -> wire.NewLinkCode:
-        """A one-time code for a channel's bot."""
-        return self._post(_LINKS, wire.LinkRequest(channel=channel), wire.NewLinkCode)
+        """Make a one-time code for a channel's bot."""
+        return self._call(endpoints.MAKE_LINK_CODE, body=wire.LinkRequest(channel=channel))
 
     def unlink(self, channel: str) -> None:
         """End the caller's link on a channel."""
-        self._tell("DELETE", f"{_LINKS}/{part(channel)}")
-
-
-def _channel(name: str) -> str:
-    return f"{_CHANNELS}/{part(name)}"
+        self._call(endpoints.DELETE_CHAT_LINK, channel)

@@ -1,4 +1,4 @@
-"""HTTP to one server: who it is, the caller's token, and every failure as an error that a person can read."""
+"""HTTP to one server, as one caller: every failure is an error that a person can read."""
 
 from __future__ import annotations
 
@@ -17,12 +17,19 @@ from urllib3.response import BaseHTTPResponse
 from opsicle.client.trust import refused_certificate, tls_context
 from opsicle.client.unix_sockets import UnixSocketPool
 from opsicle.domain import errors
-from opsicle.domain.errors import InvalidInput, OpsicleError, Problem, TooManyRequests, Unavailable, Unreachable
+from opsicle.domain.errors import (
+    InvalidInput,
+    OpsicleError,
+    Problem,
+    TooManyRequests,
+    Unavailable,
+    Unreachable,
+)
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
 STREAM_SILENCE_SECONDS = 40
-"""The server sends a comment every 15 s, so that after this long without a byte the connection is dead."""
+"""After this long without a byte a stream is dead: the server sends a comment every 15 s."""
 
 _PIECE_BYTES = 64 * 1024
 UNIX = "unix"
@@ -30,7 +37,7 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class Server(msgspec.Struct, frozen=True):
-    """Where a server listens: `host` and `port`, or for the scheme `unix` the socket's path in `host`."""
+    """Where a server listens. For the scheme `unix` the socket's path stands in `host`."""
 
     scheme: str
     host: str
@@ -42,7 +49,9 @@ class Server(msgspec.Struct, frozen=True):
         if self.scheme == UNIX:
             return f"{UNIX}:{self.host}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}" + ("" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}")
+        return f"{self.scheme}://{host}" + (
+            "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        )
 
 
 class ApiReply(msgspec.Struct, frozen=True):
@@ -70,8 +79,9 @@ class _ProblemDocument(msgspec.Struct):
 
 
 def parse_server(url: str) -> Server:
-    """Read a server's address; `https://` may be left out. Plain HTTP is for loopback and `unix:/path` alone.
+    """Read a server's address; `https://` may be left out.
 
+    Plain HTTP is for loopback and `unix:/path` alone.
     Raises InvalidInput.
     """
     if url.strip().startswith(f"{UNIX}:"):
@@ -83,12 +93,17 @@ def parse_server(url: str) -> Server:
     except ValueError as error:
         raise InvalidInput(f"`{url}` is not a server's address: {error}") from None
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise InvalidInput(f"`{url}` is not a server's address", hint="It looks like https://ops.example.com:8443")
+        raise InvalidInput(
+            f"`{url}` is not a server's address", hint="It looks like https://ops.example.com:8443"
+        )
     if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username:
-        raise InvalidInput(f"`{url}` has more than a host and a port", hint=f"Try https://{parts.netloc}")
+        raise InvalidInput(
+            f"`{url}` has more than a host and a port", hint=f"Try https://{parts.netloc}"
+        )
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise InvalidInput(
-            "plain http:// is spoken only to this machine itself", hint="Use https://, so that nobody reads along."
+            "plain http:// is spoken only to this machine itself",
+            hint="Use https://, so that nobody reads along.",
         )
     return Server(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme])
 
@@ -96,12 +111,14 @@ def parse_server(url: str) -> Server:
 def _parse_unix(url: str) -> Server:
     path = url.removeprefix(f"{UNIX}:")
     if not path.startswith("/") or path.startswith("//") or not path.isprintable():
-        raise InvalidInput(f"`{url}` is no Unix socket", hint="It looks like unix:/run/opsicle/http.sock")
+        raise InvalidInput(
+            f"`{url}` is no Unix socket", hint="It looks like unix:/run/opsicle/http.sock"
+        )
     return Server(UNIX, path, 0)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether this names the machine itself."""
+    """Return whether this names the machine itself."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -109,12 +126,15 @@ def is_loopback(host: str) -> bool:
 
 
 class ApiConnection:
-    """One server, spoken to over kept-alive connections. Redirects are never followed: a token stays where it is.
+    """One server, spoken to over kept-alive connections.
 
-    `while_waiting` surrounds every request that is answered at once; set it to show a person that we wait.
+    Redirects are never followed: a token stays where it is. `while_waiting` surrounds every request
+    that is answered at once; set it to show a person that we wait.
     """
 
-    def __init__(self, server: Server, *, token: str = "", context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, server: Server, *, token: str = "", context: ssl.SSLContext | None = None
+    ) -> None:
         self.server = server
         self.while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext
         self._headers = {"User-Agent": "opsicle"}
@@ -123,21 +143,40 @@ class ApiConnection:
         self._pool = _pool(server, context)
 
     def send(
-        self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> ApiReply:
-        """Ask once, and return the whole answer. Raises what the server's problem says, or Unreachable."""
-        with self.while_waiting(), self._open(method, path, body, headers or {}, READ_SECONDS) as response:
+        """Ask once, and return the whole answer.
+
+        Raises what the server's problem says, or Unreachable.
+        """
+        with (
+            self.while_waiting(),
+            self._open(method, path, body, headers or {}, READ_SECONDS) as response,
+        ):
             return ApiReply(response.data, response.headers)
 
     @contextmanager
     def stream(self, path: str, *, headers: Mapping[str, str] | None = None) -> Iterator[Stream]:
-        """Ask once, and hand over the answer's bytes as they come. Raises as `send` does, also in the midst."""
+        """Ask once, and hand over the answer's bytes as they come.
+
+        Raises as `send` does, also in the midst.
+        """
         with self._open("GET", path, None, headers or {}, STREAM_SILENCE_SECONDS) as response:
             yield Stream(response.headers, iter(lambda: response.read1(_PIECE_BYTES), b""))
 
     @contextmanager
     def _open(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], silence_seconds: int
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        silence_seconds: int,
     ) -> Iterator[BaseHTTPResponse]:
         all_headers = {**self._headers, **headers}
         if body is not None:
@@ -145,7 +184,14 @@ class ApiConnection:
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=silence_seconds)
         try:
             response = self._pool.urlopen(
-                method, path, body, all_headers, retries=False, redirect=False, timeout=timeout, preload_content=False
+                method,
+                path,
+                body,
+                all_headers,
+                retries=False,
+                redirect=False,
+                timeout=timeout,
+                preload_content=False,
             )
             try:
                 _raise_for_problem(response)
@@ -164,7 +210,9 @@ class ApiConnection:
                 f"{self.server.url} does not speak TLS as we do: {cause.reason or cause}",
                 hint="Is this the address of the users' listener?",
             ) from cause
-        raise Unreachable(f"{self.server.url} {_what_happened(error, cause)}", hint=_REACHABLE_HINT) from cause
+        raise Unreachable(
+            f"{self.server.url} {_what_happened(error, cause)}", hint=_REACHABLE_HINT
+        ) from cause
 
 
 _REACHABLE_HINT = "Is the server running, and is this its address?"
@@ -175,13 +223,17 @@ def _pool(server: Server, context: ssl.SSLContext | None) -> urllib3.HTTPConnect
         return UnixSocketPool(server.host)
     if server.scheme == "http":
         return urllib3.HTTPConnectionPool(server.host, server.port)
-    return urllib3.HTTPSConnectionPool(server.host, server.port, ssl_context=context or tls_context())
+    return urllib3.HTTPSConnectionPool(
+        server.host, server.port, ssl_context=context or tls_context()
+    )
 
 
 def _root_cause(error: BaseException) -> BaseException:
-    """The innermost exception: urllib3 wraps what really happened in up to three of its own."""
+    """Return the innermost exception: urllib3 wraps it in up to three of its own."""
     while True:
-        inner = error.__cause__ or (error.args[-1] if error.args and isinstance(error.args[-1], Exception) else None)
+        inner = error.__cause__ or (
+            error.args[-1] if error.args and isinstance(error.args[-1], Exception) else None
+        )
         if inner is None or inner is error:
             return error
         error = inner
@@ -218,14 +270,21 @@ def _raise_for_problem(response: BaseHTTPResponse) -> None:
         return
     if response.status < 400:
         where = response.headers.get("Location", "elsewhere")
-        raise InvalidInput(f"the server sends us to {where}, where we do not follow", hint="Use that address itself.")
+        raise InvalidInput(
+            f"the server sends us to {where}, where we do not follow",
+            hint="Use that address itself.",
+        )
     try:
         problem = msgspec.json.decode(response.data, type=_ProblemDocument)
     except msgspec.MsgspecError:
         problem = _ProblemDocument()
-    message = problem.detail or problem.title or f"the server answered with HTTP status {response.status}"
+    message = (
+        problem.detail or problem.title or f"the server answered with HTTP status {response.status}"
+    )
     if response.status == 429:
-        raise TooManyRequests(message, retry_after=_seconds(response.headers.get("Retry-After")), hint=problem.hint)
+        raise TooManyRequests(
+            message, retry_after=_seconds(response.headers.get("Retry-After")), hint=problem.hint
+        )
     kind = errors.BY_CODE.get(problem.code) or _BY_STATUS.get(response.status, errors.Internal)
     raise kind(message, hint=problem.hint, problems=problem.errors)
 

@@ -1,4 +1,7 @@
-"""Following one automation live: every byte of its log once, in order, however often the connection breaks."""
+"""Following one automation live, however often the connection breaks.
+
+Every byte of its log comes once and in order.
+"""
 
 from __future__ import annotations
 
@@ -47,9 +50,10 @@ class FollowedEvent(msgspec.Struct, frozen=True):
 
 
 def follow(api: Api, automation_id: str, start: int = 0) -> Iterator[Automation | LogPiece | Away]:
-    """Yield what happens to the automation, from byte `start` of its log, until it is over and all log was seen.
+    """Yield what happens to the automation, from byte `start` of its log on.
 
-    Raises Unreachable when the server stays away for PATIENCE_SECONDS, and at once where it was never reached.
+    Ends when the automation is over and all of its log was seen. Raises Unreachable when the server
+    stays away for PATIENCE_SECONDS, and at once where it was never reached.
     """
     position = _Position(start)
     lost_at: float | None = None
@@ -75,14 +79,20 @@ def follow(api: Api, automation_id: str, start: int = 0) -> Iterator[Automation 
 
 
 class _Position:
-    """Up to which byte of which job's log has been seen; of the first job's log `start` bytes are not wanted."""
+    """Up to which byte of which job's log has been seen.
+
+    Of the first job's log `start` bytes are not wanted.
+    """
 
     def __init__(self, start: int) -> None:
         self.job_id = ""
         self.offset = start
 
     def new_part(self, job_id: str, offset: int, data: bytes) -> bytes:
-        """The part of a chunk that was not seen yet; from now on it was. A new job's log begins anew."""
+        """Return the part of a chunk that was not seen yet; from now on it was.
+
+        A new job's log begins anew.
+        """
         if job_id != self.job_id:
             self.offset = 0 if self.job_id else self.offset
             self.job_id = job_id
@@ -94,10 +104,8 @@ class _Position:
 
 
 def _connect(api: Api, automation_id: str, position: _Position) -> Iterator[FollowedEvent]:
-    headers = {"Accept": "text/event-stream"}
-    if position.job_id:
-        headers["Last-Event-ID"] = f"{position.job_id}:{position.offset}"
-    with api.connection.stream(api.events_path(automation_id, position.offset), headers=headers) as stream:
+    last_seen = f"{position.job_id}:{position.offset}" if position.job_id else ""
+    with api.events(automation_id, position.offset, last_seen) as stream:
         yield from parse_events(stream.pieces)
 
 
@@ -108,7 +116,9 @@ def _taken(event: FollowedEvent, position: _Position) -> Iterator[Automation | L
         elif event.name == "log":
             log = msgspec.json.decode(event.data, type=LogEvent)
             for chunk in log.chunks:
-                data = position.new_part(log.job_id, chunk.offset, base64.b64decode(chunk.data, validate=True))
+                data = position.new_part(
+                    log.job_id, chunk.offset, base64.b64decode(chunk.data, validate=True)
+                )
                 if data:
                     yield LogPiece(chunk.phase, chunk.stream, data, chunk.at)
     except (msgspec.MsgspecError, ValueError) as error:
@@ -116,7 +126,10 @@ def _taken(event: FollowedEvent, position: _Position) -> Iterator[Automation | L
 
 
 def parse_events(pieces: Iterable[bytes]) -> Iterator[FollowedEvent]:
-    """Yield the events of a stream cut at any bytes (WHATWG HTML, 9.2.6). An unfinished last one is dropped."""
+    """Yield the events of a stream cut at any bytes (WHATWG HTML, 9.2.6).
+
+    An unfinished last one is dropped.
+    """
     name = "message"
     data: list[bytes] = []
     for line in _lines(pieces):

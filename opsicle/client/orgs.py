@@ -1,84 +1,60 @@
-"""The routes of orgs, invitations and of those who run the server, as functions; see `api.py`."""
+"""Calls about orgs, and by those who run the server."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from opsicle.client.api import Api
-from opsicle.client.calls import part
+from opsicle.client.calls import Calls
 from opsicle.wire import org_api as wire
+from opsicle.wire.endpoints import orgs as endpoints
 from opsicle.wire.user_api import LoginReply
 
 
-class OrgApi(Api):
-    """One server, as one caller sees it: orgs and how one comes into them. Made of another one's `connection`."""
+class OrgCalls(Calls):
+    """Orgs, each named by its code, and the server as a whole."""
 
     def orgs(self) -> Iterator[wire.Org]:
-        """The orgs that the caller belongs to."""
-        return self._pages("/api/v1/orgs", wire.Org)
+        """Yield the orgs that the caller belongs to."""
+        return self._pages(endpoints.LIST_ORGS)
 
     def all_orgs(self) -> Iterator[wire.Org]:
-        """All orgs of the server, for those who run it."""
-        return self._pages("/api/v1/provider/orgs", wire.Org)
+        """Yield all orgs of the server, for those who run it."""
+        return self._pages(endpoints.LIST_ALL_ORGS)
 
     def org(self, code: str) -> wire.Org:
-        """One of the caller's orgs."""
-        return self._get(_org(code), wire.Org)
+        """Return one of the caller's orgs."""
+        return self._call(endpoints.SHOW, code)
 
     def create_org(self, request: wire.CreateOrgRequest) -> wire.CreatedOrg:
         """Found an org."""
-        return self._post("/api/v1/orgs", request, wire.CreatedOrg)
+        return self._call(endpoints.CREATE, body=request)
 
     def update_org(self, code: str, request: wire.UpdateOrgRequest) -> wire.Org:
         """Change what is given of the org that the session is for."""
-        return self._send("PATCH", _org(code), request, wire.Org)
+        return self._call(endpoints.UPDATE, code, body=request)
 
     def switch(self, code: str, *, is_kept: bool) -> LoginReply:
         """Begin a session in another org; this one ends unless it `is_kept`."""
-        return self._post(f"{_org(code)}/switch", wire.SwitchRequest(is_kept=is_kept), LoginReply)
-
-    def invitations(self) -> Iterator[wire.Invitation]:
-        """The org's invitations that may still be used."""
-        return self._pages("/api/v1/invitations", wire.Invitation)
-
-    def invite(self, request: wire.InviteRequest) -> wire.NewInvitation:
-        """Make the one-time link for somebody."""
-        return self._post("/api/v1/invitations", request, wire.NewInvitation)
-
-    def revoke_invitation(self, invitation_id: str) -> None:
-        """End an invitation."""
-        self._tell("DELETE", f"/api/v1/invitations/{part(invitation_id)}")
-
-    def look_at_invitation(self, token: str) -> wire.InvitationOffer:
-        """What a link leads to."""
-        return self._post("/api/v1/invitations/look", wire.InvitationToken(token=token), wire.InvitationOffer)
-
-    def accept_invitation(self, request: wire.AcceptInvitationRequest) -> LoginReply:
-        """Accept an invitation and begin a session. Raises TotpRequired where a code is needed too."""
-        return self._post("/api/v1/invitations/accept", request, LoginReply)
+        return self._call(endpoints.SWITCH, code, body=wire.SwitchRequest(is_kept=is_kept))
 
     def invite_admin(self, code: str, email: str) -> wire.NewInvitation:
         """Make the link for the admin of an org that has none, as somebody who runs the server."""
-        path = f"/api/v1/provider/orgs/{part(code)}/invitations"
-        return self._post(path, wire.InviteAdminRequest(email=email), wire.NewInvitation)
+        request = wire.InviteAdminRequest(email=email)
+        return self._call(endpoints.INVITE_ORG_ADMIN, code, body=request)
 
     def provider_admins(self) -> Iterator[wire.ProviderAdmin]:
-        """Who runs the server."""
-        return self._pages("/api/v1/provider/admins", wire.ProviderAdmin)
+        """Yield those who run the server."""
+        return self._pages(endpoints.LIST_PROVIDER_ADMINS)
 
     def name_provider_admin(self, email: str) -> wire.ProviderAdmin:
         """Let the owner of an account run the server too."""
         request = wire.NameProviderAdminRequest(email=email)
-        return self._post("/api/v1/provider/admins", request, wire.ProviderAdmin)
-
-    def release_queue(self) -> wire.ServerState:
-        """Hand out what waits on a restored server."""
-        return self._post("/api/v1/provider/server/release", None, wire.ServerState)
+        return self._call(endpoints.ADD_PROVIDER_ADMIN, body=request)
 
     def drop_provider_admin(self, who: str) -> None:
         """Take running the server from somebody."""
-        self._tell("DELETE", f"/api/v1/provider/admins/{part(who)}")
+        self._call(endpoints.REMOVE_PROVIDER_ADMIN, who)
 
-
-def _org(code: str) -> str:
-    return f"/api/v1/orgs/{part(code)}"
+    def release_queue(self) -> wire.ServerState:
+        """Hand out what waits on a restored server."""
+        return self._call(endpoints.RELEASE_QUEUE)

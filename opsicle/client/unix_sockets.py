@@ -1,4 +1,4 @@
-"""HTTP over a Unix socket, as a server behind a proxy listens on one: for whoever works on the same machine."""
+"""HTTP over a Unix socket, as a server behind a proxy listens on one."""
 
 from __future__ import annotations
 

@@ -15,17 +15,10 @@ import msgspec
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import LeaseLost, LogIncomplete, NotAllowed, NotAuthenticated, OpsicleError
 from opsicle.domain.manifests import WorkOrder, digest
+from opsicle.wire.endpoint import Endpoint
+from opsicle.wire.endpoints import jobs as endpoints
 from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, Work
-from opsicle.wire.worker_api import (
-    Done,
-    FinishReply,
-    FinishRequest,
-    LogReply,
-    LogRequest,
-    RefuseRequest,
-    RunningJob,
-    StartRequest,
-)
+from opsicle.wire.worker_api import FinishReply, FinishRequest, LogRequest, RefuseRequest, RunningJob, StartRequest
 from opsicle.worker.after_crash import TOO_LATE, LostJob, plan_for
 from opsicle.worker.connection import AWAY, ServerConnection
 from opsicle.worker.held_jobs import HeldJobs
@@ -214,7 +207,7 @@ class JobSupervisor:
             return False
         try:
             start = StartRequest(job.fence)
-            return self._told(job, lambda: self._retry(job, "start", start, Done, besides=self._sync)) is not None
+            return self._told(job, lambda: self._retry(job, endpoints.START, start, besides=self._sync)) is not None
         except _JournalFailed as failure:  # the server may have heard of it, so it is to hear of the end as well
             log.error("the journal is not durable: job not begun", extra={"job_id": job.id, "reason": str(failure)})  # noqa: TRY400
             explanation = f"the worker's disk failed, and nothing was run: {failure}"
@@ -234,7 +227,7 @@ class JobSupervisor:
         request = RefuseRequest(job.fence, str(refused)[:MAX_EXPLANATION], isinstance(refused, Untimely), now_ms())
         request.newer_epoch = refused.proof
         try:
-            self._retry(job, "refuse", request, Done)
+            self._retry(job, endpoints.REFUSE, request)
         except (NotAuthenticated, NotAllowed) as error:
             self._on_rejected(error)
         except OpsicleError as error:
@@ -299,8 +292,8 @@ class JobSupervisor:
         self.was_answered.wait()
         try:
             account = self._account_for(lost.plan.org_id)
-            self._retry(job, "start", StartRequest(job.fence), Done)
-            durable_to = self._retry(job, "log", LogRequest(fence=job.fence), LogReply).durable_to
+            self._retry(job, endpoints.START, StartRequest(job.fence))
+            durable_to = self._retry(job, endpoints.LOG, LogRequest(fence=job.fence)).durable_to
         except Refused as refused:
             return lost.outcome(str(refused))
         except AWAY:
@@ -360,20 +353,21 @@ class JobSupervisor:
                     boot_id=self.boot_id,
                 )
                 try:
-                    return self._retry(job, "finish", finish, FinishReply, on_away=partial(self._keep_end, job))
+                    return self._retry(job, endpoints.FINISH, finish, on_away=partial(self._keep_end, job))
                 except LogIncomplete:  # all that is left of it was sent
                     job.log.lost(finish, job.spool.acknowledged)
                     continue
             request = LogRequest(fence=job.fence, chunks=chunks, is_after_loss=job.log.is_after_loss)
-            reply = self._retry(job, "log", request, LogReply, on_away=partial(self._keep_end, job))
+            reply = self._retry(job, endpoints.LOG, request, on_away=partial(self._keep_end, job))
             job.log.acknowledge(request, reply)
 
     def _retry(
-        self, job: HeldJob, call: str, message: msgspec.Struct, reply: type[Reply], **hooks: Callable[[], None]
+        self, job: HeldJob, endpoint: Endpoint[Reply], message: msgspec.Struct, **hooks: Callable[[], None]
     ) -> Reply:
         """Ask about a job until there is an answer, or it is no use any more; `hooks` are those of the connection."""
-        path = f"/worker/v1/jobs/{job.id}/{call}"
-        return self._connection.retry(path, message, reply, until=lambda: job.is_dropped or self._is_ending, **hooks)
+        return self._connection.retry(
+            endpoint.path_of(job.id), message, endpoint.reply, until=lambda: job.is_dropped or self._is_ending, **hooks
+        )
 
     def _told(self, job: HeldJob, tell: Callable[[], Reply]) -> Reply | None:
         """Tell the server something of a job; None if it has, or wants, nothing to do with it."""

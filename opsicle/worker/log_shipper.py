@@ -16,6 +16,7 @@ import msgspec
 
 from opsicle.domain.errors import LogIncomplete, OpsicleError
 from opsicle.kit.backoff import Backoff
+from opsicle.wire.endpoints import jobs as endpoints
 from opsicle.wire.jobs import PhaseReport
 from opsicle.wire.worker_api import MAX_LOG_REQUEST_BYTES, FinishRequest, LogReply, LogRequest
 from opsicle.worker.connection import AWAY, ServerConnection
@@ -186,7 +187,7 @@ class LogShipper:
             return True
         request = job_log.next_request()
         try:
-            reply = self._connection.call(f"/worker/v1/jobs/{job_log.spool.job_id}/log", request, LogReply)
+            reply = self._connection.call(endpoints.LOG.path_of(job_log.spool.job_id), request, LogReply)
             job_log.acknowledge(request, reply)
         except AWAY as error:
             log.debug("output waits for the server", extra={"job_id": job_log.spool.job_id, "reason": error.message})

@@ -15,6 +15,7 @@ from opsicle.domain.errors import ClockOff, NotAllowed, NotAuthenticated, Opsicl
 from opsicle.domain.manifest_formats import SPOKEN, common
 from opsicle.kit.backoff import Backoff
 from opsicle.version import __version__
+from opsicle.wire.endpoints import jobs as endpoints
 from opsicle.wire.jobs import MAX_EXPLANATION, Work
 from opsicle.wire.worker_api import MAX_LISTED_JOBS, POLL_SECONDS, PollReply, PollRequest, RanAutomation, RunningJob
 from opsicle.worker.audit_monitor import AuditMonitor
@@ -142,12 +143,12 @@ class Poller:
         """Let the server know that no poll follows, so that it does not lease a job to nobody."""
         self._is_draining, self._is_leaving, self._was_answered = True, True, False
         with suppress(OpsicleError):
-            self._connection.call("/worker/v1/poll", self._request(), PollReply)
+            self._connection.call(endpoints.POLL.path, self._request(), PollReply)
 
     def _turn(self) -> None:
         began_at = time.monotonic()
         try:
-            reply = self._connection.poll("/worker/v1/poll", self._request, PollReply, POLL_SECONDS)
+            reply = self._connection.poll(endpoints.POLL.path, self._request, PollReply, POLL_SECONDS)
         except OpsicleError as error:
             self._failed(error)
             return
@@ -236,7 +237,7 @@ class Poller:
         """
         request = msgspec.structs.replace(self._request(), free_slots=0, wait_seconds=0, history_rewritten="")
         try:
-            reply = self._connection.report_clock("/worker/v1/poll", request, PollReply)
+            reply = self._connection.report_clock(endpoints.POLL.path, request, PollReply)
         except OpsicleError as error:
             log.debug("the server could not be told of the clock", extra={"reason": error.message})
         else:

@@ -1,0 +1,74 @@
+"""`opsicle/wire/endpoints` is the whole table of what can be asked: by the server, by clients, by the browser."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+from typing import Any
+
+from opsicle.wire import endpoints
+from opsicle.wire.endpoint import PLACEHOLDER, Endpoint
+from tests.api.running_server import ApiServer
+
+ROOT = Path(__file__).parents[2]
+PATH_LITERAL = re.compile(r'"[^"]*/(?:api|worker)/v1[^"]*"')
+VARYING = re.compile(r"[$]{[^}]*}|{\w+}")
+ASKED_BY_A_PAGE = re.compile(r"""\b(get|getAll|post|patch|put|remove|open|follow)\(\s*["`](/[^"`?]*)""")
+VERBS = {"post": "POST", "patch": "PATCH", "put": "PUT", "remove": "DELETE"}
+
+
+def declared() -> list[Endpoint[Any]]:
+    modules = [
+        importlib.import_module(f"{endpoints.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(endpoints.__path__)
+    ]
+    return [each for module in modules for each in vars(module).values() if isinstance(each, Endpoint)]
+
+
+def key(endpoint: Endpoint[Any]) -> str:
+    return f"{endpoint.method} {PLACEHOLDER.sub('<>', endpoint.path)}"
+
+
+def test_no_endpoint_is_declared_twice() -> None:
+    keys = [key(endpoint) for endpoint in declared()]
+
+    assert sorted(keys) == sorted(set(keys))
+
+
+def test_every_route_answers_a_declared_endpoint_and_every_endpoint_has_a_route(api_server: ApiServer) -> None:
+    people, workers = api_server.application.routes, api_server.listeners._workers._application.routes
+
+    routed = [route.endpoint for route in (*people, *workers)]
+
+    assert sorted(map(key, routed)) == sorted(map(key, declared()))
+    assert all(any(endpoint is each for each in declared()) for endpoint in routed)
+
+
+def test_no_path_of_the_api_is_written_down_outside_the_table() -> None:
+    written = [
+        f"{path.relative_to(ROOT)}: {literal}"
+        for path in sorted((ROOT / "opsicle").rglob("*.py"))
+        if ROOT / "opsicle" / "wire" / "endpoints" not in path.parents
+        for literal in PATH_LITERAL.findall(re.sub(r'"""(?s:.*?)"""', "", path.read_text()))
+    ]
+
+    assert written == []
+
+
+def test_what_the_pages_ask_for_is_in_the_table() -> None:
+    known = {key(endpoint).replace("/api/v1", "") for endpoint in declared()}
+
+    asked = {
+        f"{VERBS.get(verb, 'GET')} {path}"
+        for script in sorted((ROOT / "assets").rglob("*.js"))
+        for verb, path in ASKED_BY_A_PAGE.findall(VARYING.sub("<>", script.read_text()))
+    }
+
+    assert len(asked) > 50
+    assert [each for each in sorted(asked) if not any(map(as_pattern(each).fullmatch, known))] == []
+
+
+def as_pattern(asked: str) -> re.Pattern[str]:
+    return re.compile(asked.replace("<>", "[^/]+"))
