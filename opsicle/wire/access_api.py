@@ -1,4 +1,7 @@
-"""What people and programs say to the server about who may do what. A rule is one line of text; see `docs/roles.md`."""
+"""Messages about who may do what.
+
+A rule is one line of text; see `docs/roles.md`.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +33,17 @@ class CreateRoleRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
 
 
 class UpdateRoleRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Only what is given changes; `rules` take the place of those before."""
+    """Changes a role. Only what is given changes; `rules` take the place of those before."""
 
     description: Description | msgspec.UnsetType = msgspec.UNSET
     rules: Rules | msgspec.UnsetType = msgspec.UNSET
 
 
 class PermissionAnswer(msgspec.Struct, kw_only=True):
-    """Whether somebody may do something. `rule` decided it, "" if there is none about it; `source` says whose it is."""
+    """Whether somebody may do something.
+
+    `rule` decided it, "" if there is none about it; `source` says whose it is.
+    """
 
     user: str
     action: str
@@ -58,9 +64,10 @@ class GroupMember(msgspec.Struct, kw_only=True):
 
 
 class Group(msgspec.Struct, kw_only=True):
-    """A group of people. Those who are disabled are not shown and count for nothing.
+    """A group of people.
 
-    `leaves_stuck`, in the answer to a change: the templates of approvals that nobody can give since.
+    Those who are disabled are not shown and count for nothing. `leaves_stuck`, in the answer to a
+    change: the templates of approvals that nobody can give since.
     """
 
     name: str
@@ -81,7 +88,7 @@ class CreateGroupRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tru
 
 
 class UpdateGroupRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Only what is given changes; `rules` take the place of those before."""
+    """Changes a group. Only what is given changes; `rules` take the place of those before."""
 
     description: Description | msgspec.UnsetType = msgspec.UNSET
     rules: Rules | msgspec.UnsetType = msgspec.UNSET

@@ -1,4 +1,4 @@
-"""What people and programs say to the server about approvals, and what an approver is shown."""
+"""Messages about approvals, and what an approver is shown."""
 
 from __future__ import annotations
 
@@ -51,9 +51,10 @@ class GateView(msgspec.Struct, kw_only=True):
 
 
 class ApprovalSummary(msgspec.Struct, kw_only=True):
-    """An approval in a list. `may_decide`: the caller may, now. `expires_at`: when the first open gate expires.
+    """An approval in a list.
 
-    `stuck`: why nobody can give it now, and who can mend that; empty while somebody can.
+    `may_decide`: the caller may, now. `expires_at`: when the first open gate expires. `stuck`: why
+    nobody can give it now, and who can mend that; empty while somebody can.
     """
 
     id: str
@@ -81,7 +82,10 @@ class ValueChange(msgspec.Struct, kw_only=True):
 
 
 class Comparison(msgspec.Struct, kw_only=True):
-    """How this differs from the last automation of the template that was approved and run. `diff` is unified."""
+    """How this differs from the last automation of the template that was approved and run.
+
+    `diff` is unified.
+    """
 
     automation_id: str
     version: int
@@ -92,8 +96,9 @@ class Comparison(msgspec.Struct, kw_only=True):
 class Approval(ApprovalSummary, kw_only=True):
     """All that an approver needs to see: who asks and why, what will run, and who else must agree.
 
-    `is_intact` is false if what is stored is no longer what was asked for: it cannot be approved any more.
-    `stricter_since`: what is asked today beyond what was asked then, so that it would not run; empty if nothing is.
+    `is_intact` is false if what is stored is no longer what was asked for: it cannot be approved
+    any more. `stricter_since`: what is asked today beyond what was asked then, so that it would not
+    run; empty if nothing is.
     """
 
     policy: str
@@ -117,7 +122,10 @@ class Approval(ApprovalSummary, kw_only=True):
 
 
 class GateNeed(msgspec.Struct, kw_only=True):
-    """A gate that running a template would meet. `is_conditional`: only for certain values or targets."""
+    """A gate that running a template would meet.
+
+    `is_conditional`: only for certain values or targets.
+    """
 
     name: str
     required: int
@@ -127,9 +135,10 @@ class GateNeed(msgspec.Struct, kw_only=True):
 
 
 class ApprovalNeed(msgspec.Struct, kw_only=True):
-    """What running a template would ask of others, said before it is run. `problem` is why it could not be given.
+    """What running a template would ask of others, said before it is run.
 
-    `is_default`: the template names no policy; one of the org applies by itself.
+    `problem` is why it could not be given. `is_default`: the template names no policy; one of the
+    org applies by itself.
     """
 
     is_needed: bool

@@ -1,6 +1,7 @@
 """The audit record as it leaves the server: the lines of an export, and what a verification found.
 
-An export is JSON Lines: one header, every checkpoint in order, every entry in order. `docs/audit.md` has the details.
+An export is JSON Lines: one header, every checkpoint in order, every entry in order.
+`docs/audit.md` has the details.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ FORMAT = 1
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="header"):
-    """Whose record follows. `public_key` is PEM, `fingerprint` that key's; `chain` stands in every hash."""
+    """The first line: whose record follows.
+
+    `public_key` is PEM, `fingerprint` that key's; `chain` stands in every hash.
+    """
 
     format: int
     chain: str
@@ -24,13 +28,18 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="h
 
 
 class Checkpoint(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="checkpoint"
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="type",
+    tag="checkpoint",
 ):
-    """A signed statement: when it was made, the chain ended with entry `seq`, whose hash was `hash`.
+    """A signed statement: then, the chain ended with entry `seq`, whose hash was `hash`.
 
-    Entries up to `removed_to` have been removed by retention, the last of them had `removed_hash` (0 and 64 zeros if
-    none were). `number` counts a chain's checkpoints from 1, `previous` is the hash of the one before. Hashes are hex,
-    `signature` is Ed25519 in hex.
+    Entries up to `removed_to` have been removed by retention, the last of them had `removed_hash`
+    (0 and 64 zeros if none were). `number` counts a chain's checkpoints from 1, `previous` is the
+    hash of the one before. Hashes are hex, `signature` is Ed25519 in hex.
     """
 
     number: int
@@ -44,13 +53,18 @@ class Checkpoint(
 
 
 class SeenCheckpoint(msgspec.Struct, frozen=True):
-    """A chain's newest checkpoint, for workers to keep: who rewrites the record cannot rewrite what they have seen."""
+    """A chain's newest checkpoint, for workers to keep.
+
+    Who rewrites the record cannot rewrite what they have seen.
+    """
 
     chain: str
     checkpoint: Checkpoint
 
 
-class ExportedEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="entry"):
+class ExportedEntry(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="entry"
+):
     """An entry exactly as it was hashed: `at` and `data` are texts, not parsed."""
 
     seq: int
@@ -70,8 +84,9 @@ Line = Header | Checkpoint | ExportedEntry
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """The first thing that is wrong: kind is altered, missing, reordered, cut_off, rewritten or checkpoint.
+    """The first thing that is wrong in a record.
 
+    `kind` is altered, missing, reordered, cut_off, rewritten or checkpoint.
     `seq` is the entry's number; of a `checkpoint`, that checkpoint's number.
     """
 
@@ -83,8 +98,9 @@ class Fault(msgspec.Struct, frozen=True):
 class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """What a verification found; `fault` is None if all is as it was written.
 
-    `entries` were read from `first_seq` to `last_seq`; those up to `removed_to` were removed by retention. Entries
-    after `signed_to` are not under a signed checkpoint yet: of them alone, one could be missing at the end.
+    `entries` were read from `first_seq` to `last_seq`; those up to `removed_to` were removed by
+    retention. Entries after `signed_to` are not under a signed checkpoint yet: of them alone, one
+    could be missing at the end.
     """
 
     chain: str

@@ -1,4 +1,4 @@
-"""What people and programs say to the server about channels. A credential only ever goes in."""
+"""Messages about channels. A credential only ever goes in."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CreateChannelRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=T
 
 
 class UpdateChannelRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What is to change. Where the credential goes can change only together with the credential."""
+    """Changes a channel. Where the credential goes can change only together with the credential."""
 
     config: Config | msgspec.UnsetType = msgspec.UNSET
     credential: Credential | msgspec.UnsetType = msgspec.UNSET

@@ -1,4 +1,4 @@
-"""What one endpoint is: declared once, and read by the route, by clients and by the OpenAPI document."""
+"""What one endpoint is: declared once, read by route, clients and the OpenAPI document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people and programs say to the server of workers, and what it answers."""
+"""Messages about workers, for people and programs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from opsicle.domain.bounds import Labels
 from opsicle.wire.jobs import Int32
 
 
-class CreateJoinTokenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """`ttl_seconds` from 60 to 86,400; 15 minutes unless told. `is_shared`: for a worker that serves many orgs.
+class CreateJoinTokenRequest(
+    msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Asks for the secret with which one worker can enrol.
 
-    `labels` are what the worker is granted, and nothing else is; None: whatever it says of itself when it enrols.
+    `ttl_seconds` from 60 to 86,400; 15 minutes unless told. `is_shared`: for a worker that serves
+    many orgs. `labels` are what the worker is granted, and nothing else is; None: whatever it says
+    of itself when it enrols.
     """
 
     ttl_seconds: Int32 = 900
@@ -31,18 +35,20 @@ class NewJoinToken(msgspec.Struct, kw_only=True):
 
 
 class UpdateWorkerRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`labels` take the place of all that the worker was granted before."""
+    """Grants labels, in the place of all that the worker was granted before."""
 
     labels: Labels
 
 
 class Worker(msgspec.Struct, kw_only=True):
-    """A worker as the server knows it. `busy` is the number of jobs that it holds, a shared one's of all orgs.
+    """A worker as the server knows it.
 
-    `labels` are what it says of itself, `granted_labels` those that decide what it is handed; what it only says counts
-    where a template accepts that. `withheld` says why it is given no work; `clock_offset_seconds` how far its clock is
-    ahead of the server's (behind: negative), None where that is not known. `unknown_jobs` are jobs that it holds and
-    that the server has never heard of, as after a restore.
+    `busy` is the number of jobs that it holds, a shared one's of all orgs. `labels` are what it
+    says of itself, `granted_labels` those that decide what it is handed; what it only says counts
+    where a template accepts that. `withheld` says why it is given no work; `clock_offset_seconds`
+    how far its clock is ahead of the server's (behind: negative), None where that is not known.
+    `unknown_jobs` are jobs that it holds and that the server has never heard of, as after a
+    restore.
     """
 
     id: str

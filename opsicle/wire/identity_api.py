@@ -1,4 +1,4 @@
-"""What browsers and the command line say and hear about proof of identity, as JSON; see `user_api.py`.
+"""Messages about proof of identity, for browsers and the command line; see `user_api.py`.
 
 `totp` is always six digits of the authenticator app, or a recovery code in their place.
 """
@@ -28,7 +28,10 @@ class TotpStatus(msgspec.Struct, kw_only=True):
 
 
 class NewTotp(msgspec.Struct, kw_only=True):
-    """An enrolment that has begun: `qr` holds the dark modules of `uri` as a QR code, row by row, without a margin."""
+    """An enrolment that has begun.
+
+    `qr` holds the dark modules of `uri` as a QR code, row by row, without a margin.
+    """
 
     secret: str
     uri: str
@@ -48,7 +51,10 @@ class StepUpValidity(msgspec.Struct):
 
 
 class Session(msgspec.Struct, kw_only=True):
-    """A login. It ends at `expires_at` at the latest, and at `idle_expires_at` if it is not used until then."""
+    """A login.
+
+    It ends at `expires_at` at the latest, and at `idle_expires_at` if it is not used until then.
+    """
 
     id: str
     kind: Literal["browser", "cli"]

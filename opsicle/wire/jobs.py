@@ -19,7 +19,7 @@ STDOUT = 1
 STDERR = 2
 
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)]
-"""Up to the end of the year 9999: what lies beyond is no date that could be shown."""
+"""A time, up to the end of the year 9999: what lies beyond is no date that could be shown."""
 
 Offset = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A place in a log; greater numbers are not whole any more in a browser."""
@@ -27,23 +27,25 @@ Offset = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 
 MAX_EXPLANATION = 2_000
-"""What a worker says of how something went has at most so many characters, and the server keeps no more."""
+"""The most characters that a worker says of how something went; the server keeps no more."""
 
 Explanation = Annotated[str, msgspec.Meta(max_length=4 * MAX_EXPLANATION)]
-"""With some room: a result must not be refused because an older worker explains it at length."""
+"""What a worker says of how something went.
+
+There is some room: a result must not be refused because an older worker explains it at length."""
 
 
 class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Everything a runner needs to carry out one automation, and nothing it has to look up.
 
-    `variables` are environment variables by their full name (`OPSICLE_VAR_SERVICE`), values already text.
-    `secret_variables` are the same of secret variables; `secrets` are the secrets by name, each for the phases that
-    name it. Neither is ever written down or shown. `withheld` says why something of this cannot be had: then nothing
-    is run.
-    `manifest` and `order` are canonical (see `domain/manifests.py`), `signature` proves the order, `secret_salt` is
-    that of the manifest's commitments; all are empty where nobody gave an order, as in `opsicle run FILE`.
-    `timeout` bounds the whole job in seconds; None leaves it to the phases' own. `max_log_bytes` is after how much
-    output the rest is counted only; None: never.
+    `variables` are environment variables by their full name (`OPSICLE_VAR_SERVICE`), values already
+    text. `secret_variables` are the same of secret variables; `secrets` are the secrets by name,
+    each for the phases that name it. Neither is ever written down or shown. `withheld` says why
+    something of this cannot be had: then nothing is run. `manifest` and `order` are canonical (see
+    `domain/manifests.py`), `signature` proves the order, `secret_salt` is that of the manifest's
+    commitments; all are empty where nobody gave an order, as in `opsicle run FILE`. `timeout`
+    bounds the whole job in seconds; None leaves it to the phases' own. `max_log_bytes` is after how
+    much output the rest is counted only; None: never.
     """
 
     automation_id: str
@@ -65,11 +67,15 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     max_log_bytes: int | None = None
 
     def __repr__(self) -> str:
-        return f"Work(automation_id={self.automation_id!r}, job_id={self.job_id!r}, fence={self.fence})"
+        facts = f"job_id={self.job_id!r}, fence={self.fence}"
+        return f"Work(automation_id={self.automation_id!r}, {facts})"
 
 
 class StepState(StrEnum):
-    """Where a phase or a command of it stands. `skipped`: its `when` did not hold, or an earlier one failed."""
+    """Where a phase or a command of it stands.
+
+    `skipped`: its `when` did not hold, or an earlier one failed.
+    """
 
     PENDING = "pending"
     RUNNING = "running"
@@ -96,10 +102,11 @@ CommandReports = Annotated[list[CommandReport], msgspec.Meta(max_length=1_000)]
 
 
 class PhaseReport(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """One phase of a job; `commands` stand in the template's order. `tries` counts its attempts.
+    """One phase of a job; `commands` stand in the template's order.
 
-    `explanation` says what happened where the state alone does not ("timed out after 60 s").
-    Where the commands' borders cannot be told apart (one `if` over several lines), `commands` is empty.
+    `tries` counts its attempts. `explanation` says what happened where the state alone does not
+    ("timed out after 60 s"). Where the commands' borders cannot be told apart (one `if` over
+    several lines), `commands` is empty.
     """
 
     name: Name

@@ -1,4 +1,4 @@
-"""What browsers and the command line say and hear about orgs and who runs the server, as JSON; see `user_api.py`."""
+"""Messages about orgs and who runs the server; see `user_api.py`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from opsicle.wire.user_api import OrgRef
 
 
 class Org(msgspec.Struct, kw_only=True):
-    """An org. `role` is the caller's there, None for one that they see only because they run the server.
+    """An org.
 
-    `id` is what `opsicle worker --run-as ORG=USER` takes.
-    `allows_shared_workers`: what it runs may go to the provider's workers. `is_current`: it is the one that the
-    caller's session or token is for.
+    `role` is the caller's there, None for one that they see only because they run the server. `id`
+    is what `opsicle worker --run-as ORG=USER` takes. `allows_shared_workers`: what it runs may go
+    to the provider's workers. `is_current`: it is the one that the caller's session or token is
+    for.
     """
 
     id: str
@@ -37,7 +38,7 @@ class CreateOrgRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
 
 
 class UpdateOrgRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Only what is given changes."""
+    """Changes an org. Only what is given changes."""
 
     name: Name | msgspec.UnsetType = msgspec.UNSET
     allows_shared_workers: bool | msgspec.UnsetType = msgspec.UNSET
@@ -72,7 +73,10 @@ class NameProviderAdminRequest(msgspec.Struct, kw_only=True, forbid_unknown_fiel
 
 
 class InviteRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Invites somebody into the org; `manager` is an e-mail address. The link is good for 1 to 30 days."""
+    """Invites somebody into the org; `manager` is an e-mail address.
+
+    The link is good for 1 to 30 days.
+    """
 
     email: Email
     role: Word
@@ -118,7 +122,10 @@ class InvitationToken(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class InvitationOffer(msgspec.Struct, kw_only=True):
-    """What an invitation leads to. `has_account`: its address has an account, whose password accepting asks for."""
+    """What an invitation leads to.
+
+    `has_account`: its address has an account, whose password accepting asks for.
+    """
 
     org: OrgRef
     email: str
@@ -129,7 +136,10 @@ class InvitationOffer(msgspec.Struct, kw_only=True):
 
 
 class AcceptInvitationRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Accepts an invitation, with the password (and code) of the account, or with name and password for a new one."""
+    """Accepts an invitation.
+
+    With the password (and code) of the account, or with name and password for a new one.
+    """
 
     token: Token
     password: Password

@@ -10,7 +10,10 @@ T = TypeVar("T")
 
 
 class Page(msgspec.Struct, Generic[T]):
-    """Part of a list. Ask again with `?cursor=next_cursor`; an empty cursor means that this was the end."""
+    """Part of a list.
+
+    Ask again with `?cursor=next_cursor`; an empty cursor means that this was the end.
+    """
 
     items: list[T]
     next_cursor: str = ""

@@ -1,4 +1,4 @@
-"""What people and programs say to the server about approval policies."""
+"""Messages about approval policies."""
 
 from __future__ import annotations
 

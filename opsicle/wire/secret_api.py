@@ -1,4 +1,4 @@
-"""What people and programs say to the server about secrets. A value only ever goes in."""
+"""Messages about secrets. A value only ever goes in."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class UpdateSecretRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Secret(msgspec.Struct, kw_only=True):
-    """A secret without its value. `version` counts its values; `environment` is how commands read it."""
+    """A secret without its value.
+
+    `version` counts its values; `environment` is how commands read it.
+    """
 
     name: str
     version: int

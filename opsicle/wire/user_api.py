@@ -1,7 +1,8 @@
-"""What browsers, the command line and other programs say to the server and hear from it, as JSON.
+"""Messages between browsers, the command line or other programs and the server, as JSON.
 
-Requests are named for what they ask (`RunRequest`), replies for what they show (`Automation`). Times are RFC 3339
-in UTC. Lists come in pages: `{"items": […], "next_cursor": "…"}`, where an empty cursor means the end.
+Requests are named for what they ask (`RunRequest`), replies for what they show (`Automation`).
+Times are RFC 3339 in UTC. Lists come in pages: `{"items": […], "next_cursor": "…"}`, where an empty
+cursor means the end.
 """
 
 from __future__ import annotations
@@ -12,14 +13,27 @@ from typing import Literal
 import msgspec
 
 from opsicle.domain.automations import AutomationState, JobState
-from opsicle.domain.bounds import Document, Email, GivenValues, Name, Password, Reason, Rules, Token, Word
+from opsicle.domain.bounds import (
+    Document,
+    Email,
+    GivenValues,
+    Name,
+    Password,
+    Reason,
+    Rules,
+    Token,
+    Word,
+)
 from opsicle.domain.errors import Problem
 from opsicle.domain.templates import Notify, Owner, Phase, Value, Variable
 from opsicle.wire.jobs import Int32, StepState
 
 
 class Health(msgspec.Struct, omit_defaults=True):
-    """Whether the server lives (`/healthz`) or takes requests (`/readyz`), and what is not as it should be."""
+    """Whether the server lives (`/healthz`) or takes requests (`/readyz`).
+
+    `remarks` is what is not as it should be.
+    """
 
     status: Literal["ok", "starting", "draining"]
     remarks: list[str] = []
@@ -29,7 +43,7 @@ class Health(msgspec.Struct, omit_defaults=True):
 
 
 class SetupRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The first org and its admin; `token` is the one-time setup token."""
+    """Creates the first org and its admin; `token` is the one-time setup token."""
 
     token: Token
     org: Word
@@ -38,7 +52,11 @@ class SetupRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class LoginRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """`kind`: whether a cookie or a token comes back; `totp`: a code of the authenticator app, if it is asked for."""
+    """Begins a session.
+
+    `kind`: whether a cookie or a token comes back; `totp`: a code of the authenticator app, if it
+    is asked for.
+    """
 
     email: Email
     password: Password
@@ -86,10 +104,11 @@ class LoginReply(msgspec.Struct, kw_only=True):
 
 
 class User(msgspec.Struct, kw_only=True):
-    """A person of the org, or a service account with its `owner`. `rules` are their own, beside those of the role.
+    """A person of the org, or a service account with its `owner`.
 
-    `is_manager_disabled`: their manager is shut out just now, and decides nothing. `leaves_stuck`, in the answer to a
-    change: the templates of approvals that nobody can give since.
+    `rules` are their own, beside those of the role. `is_manager_disabled`: their manager is shut
+    out just now, and decides nothing. `leaves_stuck`, in the answer to a change: the templates of
+    approvals that nobody can give since.
     """
 
     id: str
@@ -116,7 +135,7 @@ class CreateUserRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
 
 
 class UpdateUserRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Only what is given changes; `rules` take the place of those before."""
+    """Changes a person. Only what is given changes; `rules` take the place of those before."""
 
     name: Name | msgspec.UnsetType = msgspec.UNSET
     role: Word | msgspec.UnsetType = msgspec.UNSET
@@ -127,7 +146,10 @@ class UpdateUserRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
 
 
 class ApiToken(msgspec.Struct, kw_only=True):
-    """A token for programs, never with its secret part. `scopes` None: it may all that its holder may."""
+    """A token for programs, never with its secret part.
+
+    `scopes` None: it may all that its holder may.
+    """
 
     id: str
     name: str
@@ -139,9 +161,10 @@ class ApiToken(msgspec.Struct, kw_only=True):
 
 
 class CreateApiTokenRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`expires_in_days` None: never; `scopes`, as in `execute templates`, None: all that its holder may.
+    """Asks for a token for a program.
 
-    `account` is one of one's service accounts, if the token is to act for that.
+    `expires_in_days` None: never; `scopes`, as in `execute templates`, None: all that its holder
+    may. `account` is one of one's service accounts, if the token is to act for that.
     """
 
     name: Name
@@ -213,7 +236,8 @@ class TemplateVersionSummary(msgspec.Struct, kw_only=True):
 class TemplateVersion(msgspec.Struct, kw_only=True):
     """One version whole: `source` is the document as it was pushed.
 
-    `accepts_claimed`: a worker that only says of itself that it has the labels in `runs_on` will do.
+    `accepts_claimed`: a worker that only says of itself that it has the labels in `runs_on` will
+    do.
     """
 
     name: str
@@ -279,7 +303,10 @@ class Command(msgspec.Struct, kw_only=True):
 
 
 class PhaseRun(msgspec.Struct, kw_only=True):
-    """One phase and how it went. `has_command_times` is false where commands cannot be told apart."""
+    """One phase and how it went.
+
+    `has_command_times` is false where commands cannot be told apart.
+    """
 
     name: str
     state: StepState

@@ -1,16 +1,8 @@
-"""What worker and server say to each other, in the order of the calls.
+"""Messages between worker and server. `endpoints/enrol.py` and `endpoints/jobs.py` have the calls.
 
-    GET  /api/v1/enrol                            → WorkerAddress  where workers enrol; proves nothing
-    POST /api/v1/enrol              EnrolRequest  → EnrolReply    once, on the user listener, as JSON
-    POST /worker/v1/poll            PollRequest   → PollReply     held open while there is nothing to say
-    POST /worker/v1/jobs/ID/start   StartRequest  → Done          or `lease_lost`: drop the job
-    POST /worker/v1/jobs/ID/refuse  RefuseRequest → Done          instead: its order does not fit, nothing was run
-    POST /worker/v1/jobs/ID/log     LogRequest    → LogReply      acknowledged bytes may leave the spool
-    POST /worker/v1/jobs/ID/finish  FinishRequest → FinishReply   the same call again gives the same state
-    POST /worker/v1/renew           RenewRequest  → RenewReply    at about half the certificate's life
-
-All but the first two go over mutual TLS with MessagePack bodies (`application/msgpack`); errors are
-RFC 9457 problems as JSON everywhere. The certificate says who the worker is; no message does.
+Enrolment is JSON on the users' listener. All else goes over mutual TLS with MessagePack bodies
+(`application/msgpack`); errors are RFC 9457 problems as JSON everywhere. The certificate says who
+the worker is; no message does.
 """
 
 from __future__ import annotations
@@ -32,26 +24,36 @@ MAX_LOG_REQUEST_BYTES = 1024 * 1024
 """The most log bytes in one request: the worker splits, the server refuses more."""
 
 MAX_CHUNKS = 128 * 1024
-"""More than fit into a request when each of them has one byte."""
+"""More chunks than fit into a request when each of them has one byte."""
 
 MAX_LISTED_JOBS = 2_000
-"""Twice the most slots that a worker can have: the server looks each of them up while everybody's changes wait."""
+"""Twice the most slots that a worker can have.
+
+The server looks each of them up while everybody's changes wait.
+"""
 
 ChunkBytes = Annotated[bytes, msgspec.Meta(max_length=MAX_CHUNK_BYTES)]
 Chunk = tuple[Offset, Int32, Int32, Milliseconds, ChunkBytes]
-"""offset in the job's log, phase index, stream (1 stdout, 2 stderr), at_ms, bytes; chunks stand in offset order."""
+"""Offset in the job's log, index of the phase, stream (1 stdout, 2 stderr), time, bytes.
+
+Chunks stand in the order of their offsets.
+"""
 
 Chunks = Annotated[tuple[Chunk, ...], msgspec.Meta(max_length=MAX_CHUNKS)]
 
 Formats = Annotated[tuple[Int32, ...], msgspec.Meta(max_length=16)]
-"""See `domain/manifest_formats.py`. Who does not say speaks the first alone."""
+"""Formats of manifests and orders that one reads (see `domain/manifest_formats.py`).
+
+Who does not say speaks the first alone.
+"""
 
 
 class EnrolRequest(msgspec.Struct, kw_only=True):
-    """A worker's one-time introduction. `mac` is base64 (see `security/join_token.py` for what it covers).
+    """Asks, with a join token, for an identity; the token is good for one.
 
-    `sent_at_ms` is the worker's time, which `mac` does not cover: a clock that is off is refused before the token is
-    spent. None from a worker that does not say it.
+    `mac` is base64 (see `security/join_token.py` for what it covers). `sent_at_ms` is the worker's
+    time, which `mac` does not cover: a clock that is off is refused before the token is spent. None
+    from a worker that does not say it.
     """
 
     token_id: Word
@@ -64,9 +66,10 @@ class EnrolRequest(msgspec.Struct, kw_only=True):
 
 
 class WorkerAddress(msgspec.Struct, kw_only=True):
-    """Where this server takes workers, for whoever asks. `ca_fingerprint` tells a worker whether the server is its own.
+    """Where this server takes workers.
 
-    It proves nothing: that the server at `worker_url` is the right one is for TLS to show.
+    `ca_fingerprint` tells a worker whether the server is its own. It proves nothing: that the
+    server at `worker_url` is the right one is for TLS to show.
     """
 
     worker_url: str
@@ -74,7 +77,10 @@ class WorkerAddress(msgspec.Struct, kw_only=True):
 
 
 class EnrolReply(msgspec.Struct, kw_only=True):
-    """The identity that the server chose. `body` is the JSON of an `Enrolment`, `mac` its proof, base64."""
+    """The identity that the server chose.
+
+    `body` is the JSON of an `Enrolment`, `mac` its proof, base64.
+    """
 
     body: str
     mac: str
@@ -83,8 +89,9 @@ class EnrolReply(msgspec.Struct, kw_only=True):
 class Enrolment(msgspec.Struct, kw_only=True):
     """What `EnrolReply.body` holds: all the worker needs from now on.
 
-    `is_shared`: it works for every org that lets it, and `org` is no org's code but the provider's scope.
-    `order_key_pem` is the public key by which the worker knows an order of its server. It comes no other way.
+    `is_shared`: it works for every org that lets it, and `org` is no org's code but the provider's
+    scope. `order_key_pem` is the public key by which the worker knows an order of its server. It
+    comes no other way.
     """
 
     worker_id: str
@@ -121,13 +128,15 @@ class RanAutomation(msgspec.Struct, frozen=True):
 
 
 class PollRequest(msgspec.Struct, kw_only=True):
-    """What the worker is and has. This is also its heartbeat: it renews the lease of every job in `jobs`.
+    """Asks for work, saying what the worker is and has. Held open while there is nothing to say.
 
-    `boot_id` names this life of the worker's process, `sent_at_ms` is its time. `labels` are what it says of itself;
-    `granted` what the server has told it beyond them (see `PollReply`): it is given only what it knows itself to fit.
-    `history_rewritten` says how the org's audit record contradicts what the worker has seen of it; "" if it does not.
-    `formats` are those of manifests and orders that it reads. `newer_epoch` shows a server that there was a later state
-    than its own; `ran` is what this worker has begun lately, for a server that wants to know (see `PollReply`).
+    It is also the heartbeat: it renews the lease of every job in `jobs`. `boot_id` names this
+    life of the worker's process, `sent_at_ms` is its time. `labels` are what it says of itself;
+    `granted` what the server has told it beyond them (see `PollReply`): it is given only what it
+    knows itself to fit. `history_rewritten` says how the org's audit record contradicts what the
+    worker has seen of it; "" if it does not. `formats` are those of manifests and orders that it
+    reads. `newer_epoch` shows a server that there was a later state than its own; `ran` is what
+    this worker has begun lately, for a server that wants to know (see `PollReply`).
     """
 
     boot_id: Word
@@ -149,13 +158,15 @@ class PollRequest(msgspec.Struct, kw_only=True):
 
 
 class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """New work; jobs to cancel (a person asked); jobs to drop (their lease is gone); whether to take no more.
+    """New work, and what is to become of the jobs that the worker has.
 
-    An answer without work brings the newest `checkpoint` of the org's audit record. `withheld` says why this worker is
-    given no work at all ("its clock is 3 h ahead of the server's"). `granted` are the labels that it was granted beyond
-    what it says of itself, where that is not what its poll said. `formats` are those of
-    manifests and orders that the server writes. `epoch` and `epoch_id` are the server's; `wants_ran`: after a restore
-    it does not know what its workers have run.
+    `cancel`: a person asked for that; `drop`: their lease is gone; `drain`: take no more.
+    An answer without work brings the newest `checkpoint` of the org's audit record. `withheld` says
+    why this worker is given no work at all ("its clock is 3 h ahead of the server's"). `granted`
+    are the labels that it was granted beyond what it says of itself, where that is not what its
+    poll said. `formats` are those of manifests and orders that the server writes. `epoch` and
+    `epoch_id` are the server's; `wants_ran`: after a restore it does not know what its workers have
+    run.
     """
 
     work: tuple[Work, ...] = ()
@@ -173,16 +184,20 @@ class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class StartRequest(msgspec.Struct):
-    """May I begin? Only after the answer is anything executed."""
+    """Asks whether a leased job may begin. Only after the answer is anything executed.
+
+    `lease_lost` in answer means: drop the job.
+    """
 
     fence: int
 
 
 class RefuseRequest(msgspec.Struct):
-    """I will not carry this out, and why: the order with it does not fit.
+    """Says, instead of a start, that the order does not fit the job, so that nothing was run.
 
-    `is_untimely`: by the worker's clock it is not now that the order counts; another worker may well carry it out.
-    `sent_at_ms` is the worker's time. `newer_epoch`: the order comes from an older state of the server than this.
+    `is_untimely`: by the worker's clock it is not now that the order counts; another worker may
+    well carry it out. `sent_at_ms` is the worker's time. `newer_epoch`: the order comes from an
+    older state of the server than this.
     """
 
     fence: int
@@ -193,9 +208,10 @@ class RefuseRequest(msgspec.Struct):
 
 
 class LogRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Output, and how far the phases are where that changed.
+    """Brings output, and how far the phases are where that changed.
 
-    `is_after_loss`: what comes before the chunks was delivered, the server has lost it, and nobody has it any more.
+    `is_after_loss`: what comes before the chunks was delivered, the server has lost it, and nobody
+    has it any more.
     """
 
     fence: int
@@ -205,17 +221,19 @@ class LogRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class LogReply(msgspec.Struct):
-    """The offset up to which all is durable."""
+    """The offset up to which the log is durable, and may leave the worker's spool."""
 
     durable_to: int
 
 
 class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """How it ended. `log_bytes` is the whole log's length: the server refuses to finish with a part missing.
+    """Says how a job ended. The same request again gets the same answer.
 
-    The last chunks may ride along, so that a short job needs no log call of its own. `is_slot_free`: the worker would
-    take another job in its place. `is_after_loss` as in a `LogRequest`. `boot_id` as in a poll: `unknown` is taken
-    from a life that polls, once it is clear that it is the only one.
+    `log_bytes` is the whole log's length: the server refuses to finish with a part missing. The
+    last chunks may ride along, so that a short job needs no log call of its own. `is_slot_free`:
+    the worker would take another job in its place. `is_after_loss` as in a `LogRequest`. `boot_id`
+    as in a poll: `unknown` is taken from a life that polls, once it is clear that it is the only
+    one.
     """
 
     fence: int
@@ -228,20 +246,23 @@ class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class FinishReply(msgspec.Struct, omit_defaults=True):
-    """It is recorded. `state` is the job's state after the call; `work` is what to do next, as in a poll's answer."""
+    """The end is recorded.
+
+    `state` is the job's state after the call; `work` is what to do next, as in a poll's answer.
+    """
 
     state: JobState
     work: tuple[Work, ...] = ()
 
 
 class Done(msgspec.Struct):
-    """It is recorded. `state` is the job's state after the call."""
+    """What the worker said is recorded. `state` is the job's state after the call."""
 
     state: JobState
 
 
 class RenewRequest(msgspec.Struct):
-    """A request for a new certificate for the same identity, over the old one."""
+    """Asks for a new certificate for the same identity, at about half the old one's life."""
 
     csr_pem: Pem
 
