@@ -15,7 +15,7 @@ class InvitationCalls(Calls):
 
     def invitations(self) -> Iterator[wire.Invitation]:
         """Yield the org's invitations that may still be used."""
-        return self._pages(endpoints.LIST_INVITATIONS)
+        return self._pages(endpoints.LIST_OPEN)
 
     def invite(self, request: wire.InviteRequest) -> wire.NewInvitation:
         """Make the one-time link for somebody."""

@@ -19,7 +19,7 @@ class OrgCalls(Calls):
 
     def all_orgs(self) -> Iterator[wire.Org]:
         """Yield all orgs of the server, for those who run it."""
-        return self._pages(endpoints.LIST_ALL_ORGS)
+        return self._pages(endpoints.LIST_ALL)
 
     def org(self, code: str) -> wire.Org:
         """Return one of the caller's orgs."""
@@ -40,7 +40,7 @@ class OrgCalls(Calls):
     def invite_admin(self, code: str, email: str) -> wire.NewInvitation:
         """Make the link for the admin of an org that has none, as somebody who runs the server."""
         request = wire.InviteAdminRequest(email=email)
-        return self._call(endpoints.INVITE_ORG_ADMIN, code, body=request)
+        return self._call(endpoints.INVITE_ADMIN, code, body=request)
 
     def provider_admins(self) -> Iterator[wire.ProviderAdmin]:
         """Yield those who run the server."""

@@ -15,7 +15,7 @@ class ServiceAccountCalls(Calls):
 
     def service_accounts(self) -> Iterator[User]:
         """Yield the org's service accounts."""
-        return self._pages(endpoints.LIST_SERVICE_ACCOUNTS)
+        return self._pages(endpoints.LIST_ACCOUNTS)
 
     def create_service_account(self, request: CreateServiceAccountRequest) -> User:
         """Make a service account."""

@@ -19,12 +19,14 @@ ASKED_BY_A_PAGE = re.compile(r"""\b(get|getAll|post|patch|put|remove|open|follow
 VERBS = {"post": "POST", "patch": "PATCH", "put": "PUT", "remove": "DELETE"}
 
 
-def declared() -> list[Endpoint[Any]]:
-    modules = [
-        importlib.import_module(f"{endpoints.__name__}.{module.name}")
-        for module in pkgutil.iter_modules(endpoints.__path__)
-    ]
-    return [each for module in modules for each in vars(module).values() if isinstance(each, Endpoint)]
+def declared() -> dict[str, Endpoint[Any]]:
+    """The endpoints by the place of their declaration, as `roles.SHOW`."""
+    found = {}
+    for module in pkgutil.iter_modules(endpoints.__path__):
+        for name, each in vars(importlib.import_module(f"{endpoints.__name__}.{module.name}")).items():
+            if isinstance(each, Endpoint):
+                found[f"{module.name}.{name}"] = each
+    return found
 
 
 def key(endpoint: Endpoint[Any]) -> str:
@@ -32,7 +34,7 @@ def key(endpoint: Endpoint[Any]) -> str:
 
 
 def test_no_endpoint_is_declared_twice() -> None:
-    keys = [key(endpoint) for endpoint in declared()]
+    keys = [key(endpoint) for endpoint in declared().values()]
 
     assert sorted(keys) == sorted(set(keys))
 
@@ -42,8 +44,18 @@ def test_every_route_answers_a_declared_endpoint_and_every_endpoint_has_a_route(
 
     routed = [route.endpoint for route in (*people, *workers)]
 
-    assert sorted(map(key, routed)) == sorted(map(key, declared()))
-    assert all(any(endpoint is each for each in declared()) for endpoint in routed)
+    assert sorted(map(key, routed)) == sorted(map(key, declared().values()))
+    assert all(any(endpoint is each for each in declared().values()) for endpoint in routed)
+
+
+def test_an_endpoint_is_called_as_what_answers_it(api_server: ApiServer) -> None:
+    people, workers = api_server.application.routes, api_server.listeners._workers._application.routes
+
+    handlers = {id(route.endpoint): route.name.partition(".")[2] for route in (*people, *workers)}
+
+    assert {place: handlers[id(each)] for place, each in declared().items()} == {
+        place: place.partition(".")[2].lower() for place in declared()
+    }
 
 
 def test_no_path_of_the_api_is_written_down_outside_the_table() -> None:
@@ -58,7 +70,7 @@ def test_no_path_of_the_api_is_written_down_outside_the_table() -> None:
 
 
 def test_what_the_pages_ask_for_is_in_the_table() -> None:
-    known = {key(endpoint).replace("/api/v1", "") for endpoint in declared()}
+    known = {key(endpoint).replace("/api/v1", "") for endpoint in declared().values()}
 
     asked = {
         f"{VERBS.get(verb, 'GET')} {path}"

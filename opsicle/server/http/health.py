@@ -44,7 +44,7 @@ def _state_routes(readiness: Readiness) -> list[Route]:
 
 
 def _metrics_route(figures: Metrics, may: Action | Access) -> Route:
-    return Route(endpoints.METRICS, partial(show_metrics, figures), may)
+    return Route(endpoints.SHOW_METRICS, partial(show_metrics, figures), may)
 
 
 def healthz(readiness: Readiness, _request: Request) -> Reply:
@@ -62,7 +62,7 @@ def show_metrics(figures: Metrics, _request: Request) -> Reply:
 
     A listener of its own (`--metrics-listen`) shows them without a login, on this machine only.
     """
-    return Reply(200, raw=figures.render(), content_type=endpoints.METRICS.content_type)
+    return Reply(200, raw=figures.render(), content_type=endpoints.SHOW_METRICS.content_type)
 
 
 def ca(trusted_pem: Callable[[], str], _request: Request) -> Reply:

@@ -14,7 +14,7 @@ from opsicle.wire.org_api import (
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import LoginReply
 
-LIST_INVITATIONS = Endpoint("GET", "/api/v1/invitations", reply=Page[Invitation], query=PAGE)
+LIST_OPEN = Endpoint("GET", "/api/v1/invitations", reply=Page[Invitation], query=PAGE)
 INVITE = Endpoint(
     "POST", "/api/v1/invitations", body=InviteRequest, reply=NewInvitation, status=201
 )

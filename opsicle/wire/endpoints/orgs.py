@@ -23,8 +23,8 @@ CREATE = Endpoint("POST", "/api/v1/orgs", body=CreateOrgRequest, reply=CreatedOr
 SHOW = Endpoint("GET", "/api/v1/orgs/<org>", reply=Org)
 UPDATE = Endpoint("PATCH", "/api/v1/orgs/<org>", body=UpdateOrgRequest, reply=Org)
 SWITCH = Endpoint("POST", "/api/v1/orgs/<org>/switch", body=SwitchRequest, reply=LoginReply)
-LIST_ALL_ORGS = Endpoint("GET", "/api/v1/provider/orgs", reply=Page[Org], query=PAGE)
-INVITE_ORG_ADMIN = Endpoint(
+LIST_ALL = Endpoint("GET", "/api/v1/provider/orgs", reply=Page[Org], query=PAGE)
+INVITE_ADMIN = Endpoint(
     "POST",
     "/api/v1/provider/orgs/<org>/invitations",
     body=InviteAdminRequest,

@@ -9,7 +9,7 @@ from opsicle.wire.user_api import Health
 
 HEALTHZ = Endpoint("GET", "/healthz", reply=Health)
 READYZ = Endpoint("GET", "/readyz", reply=Health)
-METRICS = Endpoint(
+SHOW_METRICS = Endpoint(
     "GET", "/metrics", reply=bytes, content_type="text/plain; version=0.0.4; charset=utf-8"
 )
 OPENAPI = Endpoint("GET", "/api/openapi.json", reply=dict[str, Any])

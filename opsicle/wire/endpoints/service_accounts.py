@@ -7,7 +7,7 @@ from opsicle.wire.endpoint import PAGE, Endpoint
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import User
 
-LIST_SERVICE_ACCOUNTS = Endpoint("GET", "/api/v1/service-accounts", reply=Page[User], query=PAGE)
+LIST_ACCOUNTS = Endpoint("GET", "/api/v1/service-accounts", reply=Page[User], query=PAGE)
 CREATE = Endpoint(
     "POST", "/api/v1/service-accounts", body=CreateServiceAccountRequest, reply=User, status=201
 )

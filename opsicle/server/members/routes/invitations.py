@@ -17,7 +17,7 @@ def routes(invitations: Invitations) -> list[Route]:
     """The routes of invitations. Who is invited has not proven anything yet but the link."""
     manage, public = Action.USERS_MANAGE, Access.PUBLIC
     return [
-        Route(endpoints.LIST_INVITATIONS, partial(list_open, invitations), manage),
+        Route(endpoints.LIST_OPEN, partial(list_open, invitations), manage),
         Route(endpoints.INVITE, partial(invite, invitations), manage),
         Route(endpoints.REVOKE, partial(revoke, invitations), manage),
         Route(endpoints.SHOW_OFFER, partial(show_offer, invitations), public),

@@ -31,8 +31,8 @@ def routes(orgs: Orgs, accounts: Accounts, provider: ServerOperator) -> list[Rou
 def _provider_routes(provider: ServerOperator) -> list[Route]:
     may = Action.PROVIDER_MANAGE
     return [
-        Route(endpoints.LIST_ALL_ORGS, partial(list_all, provider), may),
-        Route(endpoints.INVITE_ORG_ADMIN, partial(invite_admin, provider), may),
+        Route(endpoints.LIST_ALL, partial(list_all, provider), may),
+        Route(endpoints.INVITE_ADMIN, partial(invite_admin, provider), may),
         Route(endpoints.LIST_PROVIDER_ADMINS, partial(list_provider_admins, provider), may),
         Route(endpoints.ADD_PROVIDER_ADMIN, partial(add_provider_admin, provider), may),
         Route(endpoints.REMOVE_PROVIDER_ADMIN, partial(remove_provider_admin, provider), may),

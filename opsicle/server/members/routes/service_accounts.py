@@ -16,7 +16,7 @@ def routes(accounts: ServiceAccounts) -> list[Route]:
     """The routes of service accounts. `<user>` is an id or an address; they are shown and changed as users are."""
     use = Action.ACCOUNT_USE
     return [
-        Route(endpoints.LIST_SERVICE_ACCOUNTS, partial(list_accounts, accounts), Action.USERS_VIEW),
+        Route(endpoints.LIST_ACCOUNTS, partial(list_accounts, accounts), Action.USERS_VIEW),
         Route(endpoints.CREATE, partial(create, accounts), use),
         Route(endpoints.DELETE, partial(delete, accounts), use),
     ]
