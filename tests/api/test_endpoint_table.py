@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from opsicle.wire import endpoints
 from opsicle.wire.endpoint import PLACEHOLDER, Endpoint
 from tests.api.running_server import ApiServer
@@ -84,3 +86,17 @@ def test_what_the_pages_ask_for_is_in_the_table() -> None:
 
 def as_pattern(asked: str) -> re.Pattern[str]:
     return re.compile(asked.replace("<>", "[^/]+"))
+
+
+def test_a_path_has_each_name_as_one_quoted_segment() -> None:
+    endpoint: Endpoint[None] = Endpoint("GET", "/api/v1/groups/<group>/members/<user>")
+
+    assert endpoint.path_of("a/b", "ü?") == "/api/v1/groups/a%2Fb/members/%C3%BC%3F"
+
+
+@pytest.mark.parametrize("names", [(), ("ops",), ("ops", "olga", "more")])
+def test_a_path_is_not_filled_with_fewer_or_more_names_than_it_has(names: tuple[str, ...]) -> None:
+    endpoint: Endpoint[None] = Endpoint("GET", "/api/v1/groups/<group>/members/<user>")
+
+    with pytest.raises(ValueError, match="zip"):
+        endpoint.path_of(*names)
