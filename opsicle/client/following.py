@@ -50,7 +50,7 @@ class FollowedEvent(msgspec.Struct, frozen=True):
 
 
 def follow(api: Api, automation_id: str, start: int = 0) -> Iterator[Automation | LogPiece | Away]:
-    """Yield what happens to the automation, from byte `start` of its log on.
+    """Yield what happens to the automation, from byte `start` of its log to the end.
 
     Ends when the automation is over and all of its log was seen. Raises Unreachable when the server
     stays away for PATIENCE_SECONDS, and at once where it was never reached.

@@ -28,9 +28,13 @@ class GroupCalls(Calls):
         """Change what is given of a group."""
         return self._call(endpoints.UPDATE, name, body=request)
 
-    def delete_group(self, name: str) -> None:
-        """Remove a group."""
-        self._call(endpoints.DELETE, name)
+    def delete_group(self, name: str, *, is_confirmed: bool = False) -> None:
+        """Remove a group.
+
+        Raises LeavesBehind where approvals could not be given then, unless `is_confirmed`.
+        """
+        query = {"confirmed": "true" if is_confirmed else ""}
+        self._call(endpoints.DELETE, name, query=query)
 
     def add_to_group(self, name: str, user: str) -> Group:
         """Let a person join a group."""

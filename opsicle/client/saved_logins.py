@@ -101,7 +101,7 @@ def open_api(session: SavedLogin) -> Api:
 
 
 def session_from_environment(environment: Mapping[str, str]) -> SavedLogin | None:
-    """Return the session that OPSICLE_SERVER and OPSICLE_TOKEN describe, None without a token.
+    """Return the session that OPSICLE_SERVER and OPSICLE_TOKEN describe, or None without a token.
 
     OPSICLE_TOKEN_FILE names a file with the token. White space around any of these means nothing.
     OPSICLE_CA_FILE (PEM) or OPSICLE_CA_FINGERPRINT say whom to trust; without them the system's CAs

@@ -26,7 +26,7 @@ class WorkerCalls(Calls):
     def workers(self, *, is_shared: bool = False, with_revoked: bool = False) -> Iterator[Worker]:
         """Yield the workers in the order in which they enrolled."""
         endpoint = endpoints.LIST_SHARED if is_shared else endpoints.LIST_WORKERS
-        return self._pages(endpoint, query={"all": 1 if with_revoked else None})
+        return self._pages(endpoint, query={"all": "true" if with_revoked else ""})
 
     def worker(self, who: str, *, is_shared: bool = False) -> Worker:
         """Return one worker."""

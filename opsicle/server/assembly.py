@@ -195,7 +195,7 @@ class Services:
         self.jobs = Jobs(state, self.job_logs, lease_service, self.pubsub, self.outbox, self.epoch_reports, clock)
         self.dispatch = Dispatch(state, self.jobs, lease_service, clock)
         progress = Progress(self.outbox, bindings)
-        self.approvals = Approvals(state, progress, self.apps, self.fleet, self.pubsub, clock, bindings)
+        self.approvals = Approvals(state, progress, self.outbox, self.apps, self.fleet, self.pubsub, clock, bindings)
         self.automations = Automations(
             state,
             self.job_logs,
@@ -205,6 +205,7 @@ class Services:
             clock,
             core.vault,
             progress,
+            self.outbox,
             self.step_up,
             bindings,
         )
@@ -305,6 +306,7 @@ class Services:
     def _prune_audit(self, keep: timedelta | None) -> None:
         if keep is not None:
             self.audit_checkpoints.prune(keep)
+        self.audit_checkpoints.thinning.thin()
 
     def _if_steady(self, turn: Callable[[], object]) -> Callable[[float], object]:
         """A turn that removes what is old: not on the word of a clock that was set within the last day."""

@@ -39,6 +39,7 @@ from opsicle.server.keys.vault import Vault
 from opsicle.server.listeners import Listeners
 from opsicle.server.loop import Loop
 from opsicle.server.opening import Opening, OpenState, begin_epoch, open_state, pin_keys
+from opsicle.server.preflight import check_machine
 from opsicle.server.reloading import merged
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints
@@ -84,6 +85,7 @@ class Lifecycle:
             gevent.signal_handler(number, self._stopping.set)
         gevent.signal_handler(signal.SIGHUP, self._hang_up)
         options = self._options
+        check_machine(options)
         opening = Opening(accept_restored=options.accept_restored, compact=options.compact)
         with (
             closing(DataFolder.open(options.data_dir)) as folder,

@@ -17,8 +17,7 @@ MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_DOCUMENT_BODY_BYTES = 4 * 1024 * 1024
 """The longest body with a document in it, which has 1 MiB at most.
 
-JSON makes up to three bytes of one of them: `é`, two bytes, may come as `\\u00e9`.
-"""
+JSON makes up to three bytes of one of them: `é`, two bytes, may come as `\\u00e9`."""
 
 MAX_CREDENTIAL_BODY_BYTES = 16 * 1024
 """The longest body of anybody who is not logged in."""

@@ -29,23 +29,20 @@ MAX_CHUNKS = 128 * 1024
 MAX_LISTED_JOBS = 2_000
 """Twice the most slots that a worker can have.
 
-The server looks each of them up while everybody's changes wait.
-"""
+The server looks each of them up while everybody's changes wait."""
 
 ChunkBytes = Annotated[bytes, msgspec.Meta(max_length=MAX_CHUNK_BYTES)]
 Chunk = tuple[Offset, Int32, Int32, Milliseconds, ChunkBytes]
 """Offset in the job's log, index of the phase, stream (1 stdout, 2 stderr), time, bytes.
 
-Chunks stand in the order of their offsets.
-"""
+Chunks stand in the order of their offsets."""
 
 Chunks = Annotated[tuple[Chunk, ...], msgspec.Meta(max_length=MAX_CHUNKS)]
 
 Formats = Annotated[tuple[Int32, ...], msgspec.Meta(max_length=16)]
 """Formats of manifests and orders that one reads (see `domain/manifest_formats.py`).
 
-Who does not say speaks the first alone.
-"""
+Who does not say speaks the first alone."""
 
 
 class EnrolRequest(msgspec.Struct, kw_only=True):

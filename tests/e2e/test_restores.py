@@ -83,6 +83,15 @@ class Site:
         self.server.start()
         return dict(self.server.facts)
 
+    def refused(self) -> str:
+        """What a server says that does not start."""
+        process = Process(self.server.process.arguments, self.server.folder, "refused")
+        try:
+            assert process.popen.wait(30) == 5, process.log()
+        finally:
+            process.kill()
+        return process.log()
+
     def keep_ports(self) -> None:
         """`server.json` is where the server is looked for, at its next start too; a copy has none."""
         (self.data / "server.json").write_text(json.dumps(self.addresses))
@@ -110,36 +119,62 @@ def test_what_a_restored_server_does_not_know_runs_once_and_is_reported(site: Si
     site.worker.start()
     site.wait_for(twice, "succeeded")
     lost = site.run(go=str(site.go))  # the copy knows nothing of this one
-    wait_until(lambda: site.ran(lost), 30, "the job to run")
+    wait_until(lambda: site.ran(lost), 60, "the job to run")
     site.server.process.kill()
     site.restore(old)
 
-    refused = Process(site.server.process.arguments, site.server.folder, "refused")
-    assert refused.popen.wait(30) == 5
-    assert "opsicle.db is a copy" in refused.log()
-    assert "--accept-restored" in refused.log()
+    refused = site.refused()
+    assert "opsicle.db is a copy" in refused
+    assert "--accept-restored" in refused
 
     facts = site.start("--accept-restored")
     assert (facts["held"], facts["epoch"]) == (True, 2)
     assert site.show(twice)["waiting_reason"].startswith("held after a restore")
-    wait_until(lambda: site.record("report_unknown_job"), 30, "the worker to be heard")
-    wait_until(lambda: site.record("report_ran"), 30, "the worker to tell what it ran")
+    wait_until(lambda: site.record("report_unknown_job"), 60, "the worker to be heard")
+    wait_until(lambda: site.record("report_ran"), 60, "the worker to tell what it ran")
     assert [each["resource"] for each in site.record("report_ran")] == [f"automations/{twice}"]
     assert [each["resource"] for each in site.record("report_unknown_automation")] == [f"automations/{lost}"]
     (entry,) = site.record("accept_restored")
     assert entry["data"]["epoch"] == 2
-    assert site.ran(lost) == 1, "its job was not stopped, and not begun again"
+    assert site.ran(lost) == 1, "its job was not begun again"
+    assert "job dropped" not in site.worker.process.log(), "nor stopped"
     worker = site.installation.admin.json("workers", "show", "w1")
     assert len(worker["unknown_jobs"]) == 1
 
     fresh = site.run()
     assert site.ran(fresh) == 0
     assert site.installation.admin.json("orgs", "release-queue")["held"] == ""
-    wait_until(lambda: not site.server.facts["held"], 10, "server.json to say so")
+    wait_until(lambda: not site.server.facts["held"], 60, "server.json to say so")
     assert site.wait_for(fresh, "succeeded")["jobs"][0]["fence"] > 2**32
     found = site.wait_for(twice, "cancelled")
     assert "ran on this worker already" in found["explanation"]
     assert (site.ran(twice), site.ran(lost), site.ran(first)) == (1, 1, 1)
+
+
+def test_what_a_job_says_to_a_server_that_does_not_know_it_is_kept_for_one_that_does(
+    site: Site, tmp_path: Path
+) -> None:
+    """A folder was replaced by an older copy by mistake. The job goes on, and ends, before the mistake is mended."""
+    old = site.copy(tmp_path / "old")
+    site.start()
+    going_on = site.run(go=str(site.go))
+    wait_until(lambda: site.ran(going_on), 60, "the job to run")
+    site.server.process.kill()
+    newest = tmp_path / "newest"
+    site.data.rename(newest)
+    shutil.copytree(old, site.data)
+    assert site.start("--accept-restored")["held"]
+    wait_until(lambda: site.record("report_unknown_job"), 60, "the job to be reported")
+    site.go.touch()
+    wait_until(lambda: "job ended" in site.worker.process.log(), 60, "the job to end")
+    assert site.server.process.stop() == 0
+
+    shutil.rmtree(site.data)
+    newest.rename(site.data)
+    assert site.start()["held"] is False
+
+    assert site.wait_for(going_on, "succeeded", "cancelled", "failed", "unknown")["state"] == "succeeded"
+    assert site.ran(going_on) == 1
 
 
 def test_a_server_on_an_older_copy_cannot_make_workers_run_anything(site: Site, tmp_path: Path) -> None:
@@ -160,12 +195,10 @@ def test_a_server_on_an_older_copy_cannot_make_workers_run_anything(site: Site, 
     again = site.run()
 
     wait_until(lambda: site.server.facts["held"], 60, "the server to learn that it runs on an older copy")
-    found = site.show(again)
-    assert found["state"] == "queued", found
-    assert found["waiting_reason"].startswith("held, because a worker has worked for a later state")
+    reason = "held, because a worker has worked for a later state"
+    wait_until(lambda: site.show(again)["waiting_reason"].startswith(reason), 60, "what was refused to wait again")
+    assert site.show(again)["state"] == "queued"
     assert site.record("report_newer_epoch")
     assert site.ran(again) == 0
     assert site.server.process.stop() == 0
-    refused = Process(site.server.process.arguments, site.server.folder, "refused")
-    assert refused.popen.wait(30) == 5
-    assert "epoch" in refused.log()
+    assert "epoch" in site.refused()

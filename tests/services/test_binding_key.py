@@ -13,6 +13,7 @@ from opsicle.domain.errors import Conflict
 from opsicle.domain.manifests import canonical, digest
 from opsicle.kit import files
 from opsicle.security.binding_key import BindingKey
+from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.binding_upgrade import binder
 from opsicle.server.approvals.manifests import rebuild
 from opsicle.server.data_folder import DataFolder
@@ -20,7 +21,6 @@ from opsicle.server.keys import binding_key_file
 from opsicle.server.keys.binding_key_file import open_binding_key
 from opsicle.server.store import approvals, audit, automations
 from opsicle.server.store.database import Database
-from opsicle.server.templates.versions import template_of
 from opsicle.wire.user_api import Automation
 from tests.services.approving import Office, template_source
 from tests.services.core import Core

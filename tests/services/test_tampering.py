@@ -9,9 +9,9 @@ import pytest
 
 from opsicle.domain.errors import OpsicleError
 from opsicle.domain.manifests import canonical, digest
+from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.manifests import rebuild
 from opsicle.server.store import approvals, automations
-from opsicle.server.templates.versions import template_of
 from opsicle.wire.user_api import Automation, RunRequest
 from opsicle.wire.worker_api import RefuseRequest
 from tests.services.approving import Office, template_source

@@ -17,7 +17,7 @@ from opsicle.worker.journal import Journal
 from opsicle.worker.spool import SpoolQuota
 from opsicle.worker.verification import Verifier
 from tests.support import wait_until
-from tests.worker.fake_server import FakeServer, work
+from tests.worker.fake_server import J1, FakeServer, work
 from tests.worker.ordering import ordered
 
 
@@ -59,8 +59,8 @@ def test_the_order_is_on_the_disk_before_anything_is_executed(
     seen: list[bool] = []
     disk(lambda _: seen.append(judge.exists()))
 
-    jobs.take(ordered(work("j1", f"touch {judge}"), fake_server.order_key))
-    wait_until(lambda: "j1" in fake_server.finished, 20, "the end")
+    jobs.take(ordered(work(J1, f"touch {judge}"), fake_server.order_key))
+    wait_until(lambda: J1 in fake_server.finished, 20, "the end")
 
     assert judge.exists()
     assert seen[:1] == [False]
@@ -75,12 +75,12 @@ def test_nothing_is_executed_when_the_disk_fails(
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     disk(fail)
-    jobs.take(ordered(work("j1", f"touch {judge}"), fake_server.order_key))
-    wait_until(lambda: "j1" in fake_server.finished, 20, "the end")
+    jobs.take(ordered(work(J1, f"touch {judge}"), fake_server.order_key))
+    wait_until(lambda: J1 in fake_server.finished, 20, "the end")
 
     assert not judge.exists()
-    assert fake_server.finished["j1"].state == JobState.FAILED
-    assert "disk failed" in fake_server.finished["j1"].explanation
+    assert fake_server.finished[J1].state == JobState.FAILED
+    assert "disk failed" in fake_server.finished[J1].explanation
 
 
 def test_an_end_that_cannot_be_told_at_once_is_made_durable(
@@ -93,7 +93,7 @@ def test_an_end_that_cannot_be_told_at_once_is_made_durable(
         ["before", "before", "before"]
     )  # the first is tried again on another connection
 
-    jobs.take(ordered(work("j1", f"touch {judge}"), fake_server.order_key))
-    wait_until(lambda: "j1" in fake_server.finished, 20, "the end")
+    jobs.take(ordered(work(J1, f"touch {judge}"), fake_server.order_key))
+    wait_until(lambda: J1 in fake_server.finished, 20, "the end")
 
     assert True in seen

@@ -22,7 +22,7 @@ from opsicle.server.store import secrets
 from opsicle.wire.jobs import Work
 from opsicle.worker.verification import Refused, Verifier
 from tests.services.core import Core
-from tests.worker.fake_server import FakeServer, work
+from tests.worker.fake_server import J1, FakeServer, work
 from tests.worker.hostile_jobs import BETWEEN, MINUTE, SERVERS, STRANGERS, Site
 from tests.worker.ordering import manifest_of, ordered
 from tests.worker.working import Working, lines
@@ -193,7 +193,7 @@ def test_clocks_may_differ_by_some_minutes(stage: Stage, fake_server: FakeServer
 
 
 def test_a_worker_takes_what_asks_for_its_labels_and_nothing_that_asks_for_others(fake_server: FakeServer) -> None:
-    plain = work("j1", "true")
+    plain = work(J1, "true")
     given = ordered(plain, fake_server.order_key, manifest_of(plain, runs_on={"zone": "vault"}))
     Verifier(fake_server.identity(), {"zone": "vault", "more": "x"}).check(given)
     for labels in ({}, {"zone": "dmz"}, {"Zone": "vault"}):
@@ -202,7 +202,7 @@ def test_a_worker_takes_what_asks_for_its_labels_and_nothing_that_asks_for_other
 
 
 def test_a_worker_takes_what_asks_for_labels_that_its_server_has_told_it(fake_server: FakeServer) -> None:
-    plain = work("j1", "true")
+    plain = work(J1, "true")
     given = ordered(plain, fake_server.order_key, manifest_of(plain, runs_on={"zone": "vault"}))
     verifier = Verifier(fake_server.identity(), {"zone": "dmz"})
     verifier.granted = {"zone": "vault"}

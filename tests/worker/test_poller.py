@@ -14,7 +14,7 @@ from opsicle.wire.worker_api import RunningJob
 from opsicle.worker.connection import ServerConnection
 from opsicle.worker.poller import Poller, WorkerDescription
 from tests.support import wait_until
-from tests.worker.fake_server import FakeServer, Refusal, work
+from tests.worker.fake_server import J1, J2, FakeServer, Refusal, work
 from tests.worker.working import let_pass
 
 
@@ -79,21 +79,21 @@ def test_the_first_poll_is_answered_at_once_and_later_ones_are_held(polling: Pol
 
 def test_work_is_held_from_the_very_next_poll_on(polling: Polling, fake_server: FakeServer) -> None:
     wait_until(lambda: len(fake_server.polls) == 2)
-    fake_server.give(work("j1", "true", fence=3))
+    fake_server.give(work(J1, "true", fence=3))
     wait_until(lambda: len(fake_server.polls) == 3)
-    assert fake_server.polls[2].jobs == (RunningJob("j1", 3),)
+    assert fake_server.polls[2].jobs == (RunningJob(J1, 3),)
     assert fake_server.polls[2].free_slots == 1
 
 
 def test_a_full_worker_goes_on_polling_and_hears_of_cancels_and_drops(
     polling: Polling, fake_server: FakeServer
 ) -> None:
-    fake_server.give(work("j1", "true"), work("j2", "true"))
+    fake_server.give(work(J1, "true"), work(J2, "true"))
     wait_until(lambda: fake_server.polls and len(fake_server.polls[-1].jobs) == 2)
     assert fake_server.polls[-1].free_slots == 0
-    fake_server.cancel("j1")
-    fake_server.drop("j2")
-    wait_until(lambda: polling.jobs.cancelled == ["j1"] and polling.jobs.dropped == ["j2"])
+    fake_server.cancel(J1)
+    fake_server.drop(J2)
+    wait_until(lambda: polling.jobs.cancelled == [J1] and polling.jobs.dropped == [J2])
 
 
 def test_draining_is_said_at_once_although_a_poll_is_open(polling: Polling, fake_server: FakeServer) -> None:

@@ -16,7 +16,7 @@ from opsicle.domain.automations import JobState
 from opsicle.security.authority import Authority
 from opsicle.wire.jobs import StepState
 from opsicle.worker.identity import Identity, WorkerDataFolder
-from tests.worker.fake_server import FakeServer, Refusal, work
+from tests.worker.fake_server import J1, J2, J9, FakeServer, Refusal, work
 from tests.worker.working import Working, is_alive, let_pass, lines, run_worker
 
 
@@ -32,9 +32,9 @@ def worker(tmp_path: Path, fake_server: FakeServer) -> Iterator[Working]:
 
 
 def test_a_short_job_costs_two_calls_and_leaves_nothing_behind(worker: Working, fake_server: FakeServer) -> None:
-    fake_server.give(work("j1", "echo hello; echo problem >&2"))
-    assert worker.wait_for_finish("j1") == JobState.SUCCEEDED
-    assert sorted(bytes(fake_server.logs["j1"]).splitlines()) == [b"hello", b"problem"]
+    fake_server.give(work(J1, "echo hello; echo problem >&2"))
+    assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
+    assert sorted(bytes(fake_server.logs[J1]).splitlines()) == [b"hello", b"problem"]
     assert (fake_server.calls["start"], fake_server.calls["finish"]) == (1, 1)
     worker.wait(lambda: not worker.files("spool"), "an empty spool")
     assert worker.files("workspaces") == []
@@ -42,37 +42,37 @@ def test_a_short_job_costs_two_calls_and_leaves_nothing_behind(worker: Working, 
 
 def test_output_arrives_while_the_job_runs(worker: Working, fake_server: FakeServer, tmp_path: Path) -> None:
     go_on = tmp_path / "go-on"
-    fake_server.give(work("j1", f"echo early; while ! test -e {go_on}; do sleep 0.01; done"))
-    worker.wait(lambda: bytes(fake_server.logs["j1"]) == b"early\n", "live output")
-    assert fake_server.phases["j1"][0].state == StepState.RUNNING
+    fake_server.give(work(J1, f"echo early; while ! test -e {go_on}; do sleep 0.01; done"))
+    worker.wait(lambda: bytes(fake_server.logs[J1]) == b"early\n", "live output")
+    assert fake_server.phases[J1][0].state == StepState.RUNNING
     go_on.touch()
-    assert worker.wait_for_finish("j1") == JobState.SUCCEEDED
+    assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
 
 
 def test_a_poll_tells_the_truth_about_slots_and_jobs(worker: Working, fake_server: FakeServer) -> None:
-    fake_server.give(work("j1", "sleep 30"))
+    fake_server.give(work(J1, "sleep 30"))
     worker.wait(lambda: fake_server.polls[-1].jobs, "a poll with the job")
     poll = fake_server.polls[-1]
-    assert [(job.job_id, job.fence) for job in poll.jobs] == [("j1", 1)]
+    assert [(job.job_id, job.fence) for job in poll.jobs] == [(J1, 1)]
     assert (poll.slots, poll.free_slots, poll.runtimes) == (4, 3, ("subprocess",))
-    fake_server.cancel("j1")
-    worker.wait_for_finish("j1")
+    fake_server.cancel(J1)
+    worker.wait_for_finish(J1)
 
 
 def test_a_worker_without_a_free_slot_hears_of_a_cancel_at_once(worker: Working, fake_server: FakeServer) -> None:
-    fake_server.give(*(work(f"j{number}", "sleep 30") for number in range(4)))
+    fake_server.give(*(work(job_id, "sleep 30") for job_id in (J1, J2, J9, f"{J1}-more")))
     worker.wait(lambda: fake_server.polls[-1].free_slots == 0, "a full worker")
-    fake_server.cancel("j2")
-    assert worker.wait_for_finish("j2", timeout=5) == JobState.CANCELLED
+    fake_server.cancel(J2)
+    assert worker.wait_for_finish(J2, timeout=5) == JobState.CANCELLED
     assert len(fake_server.finished) == 1
 
 
 def test_work_that_is_handed_out_twice_runs_once(worker: Working, fake_server: FakeServer, tmp_path: Path) -> None:
     judge = tmp_path / "judge"
-    fake_server.give(work("j1", f"echo ran >> {judge}; sleep 0.5"))
+    fake_server.give(work(J1, f"echo ran >> {judge}; sleep 0.5"))
     worker.wait(lambda: lines(judge), "the job")
-    fake_server.give(work("j1", f"echo ran >> {judge}; sleep 0.5"))
-    worker.wait_for_finish("j1")
+    fake_server.give(work(J1, f"echo ran >> {judge}; sleep 0.5"))
+    worker.wait_for_finish(J1)
     assert lines(judge) == ["ran"]
 
 
@@ -84,55 +84,55 @@ def test_nothing_is_executed_before_the_server_has_said_go(
 ) -> None:
     judge = tmp_path / "judge"
     fake_server.refusals["start"] = Refusal(503, "unavailable", "starting")
-    fake_server.give(work("j1", f"echo ran >> {judge}"))
+    fake_server.give(work(J1, f"echo ran >> {judge}"))
     worker.wait(lambda: fake_server.calls["start"] >= 3, "repeated requests to start")
     assert lines(judge) == []
     del fake_server.refusals["start"]
-    assert worker.wait_for_finish("j1") == JobState.SUCCEEDED
+    assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
     assert lines(judge) == ["ran"]
 
 
 def test_a_lost_answer_to_start_is_asked_for_again_and_the_job_runs_once(worker, fake_server, tmp_path: Path) -> None:
     judge = tmp_path / "judge"
     fake_server.faults["start"] += ["after", "before", "after"]
-    fake_server.give(work("j1", f"echo ran >> {judge}"))
-    assert worker.wait_for_finish("j1") == JobState.SUCCEEDED
+    fake_server.give(work(J1, f"echo ran >> {judge}"))
+    assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
     assert lines(judge) == ["ran"]
-    assert set(fake_server.starts) == {("j1", 1)}
+    assert set(fake_server.starts) == {(J1, 1)}
 
 
 def test_a_job_whose_lease_is_gone_is_never_begun(worker: Working, fake_server: FakeServer, tmp_path: Path) -> None:
     judge = tmp_path / "judge"
-    fake_server.lost.add("j1")
-    fake_server.give(work("j1", f"echo ran >> {judge}"))
+    fake_server.lost.add(J1)
+    fake_server.give(work(J1, f"echo ran >> {judge}"))
     worker.wait(lambda: fake_server.calls["start"], "the request to start")
     worker.wait(lambda: not fake_server.polls[-1].jobs, "a worker that holds nothing")
-    fake_server.give(work("j2", "true"))
-    worker.wait_for_finish("j2")
+    fake_server.give(work(J2, "true"))
+    worker.wait_for_finish(J2)
     assert lines(judge) == []
-    assert "j1" not in fake_server.finished
+    assert J1 not in fake_server.finished
 
 
 @pytest.mark.parametrize("how", ["drop", "log"])
 def test_a_job_that_lost_its_lease_is_stopped_and_not_reported(worker, fake_server, tmp_path: Path, how: str) -> None:
     pid_file = tmp_path / "pid"
-    fake_server.give(work("j1", f"echo $$ > {pid_file}; while :; do echo tick; sleep 0.05; done"))
-    worker.wait(lambda: len(fake_server.logs["j1"]) > 10, "output")
+    fake_server.give(work(J1, f"echo $$ > {pid_file}; while :; do echo tick; sleep 0.05; done"))
+    worker.wait(lambda: len(fake_server.logs[J1]) > 10, "output")
     pid = int(pid_file.read_text())
-    fake_server.lost.add("j1")
+    fake_server.lost.add(J1)
     if how == "drop":
-        fake_server.drop("j1")
+        fake_server.drop(J1)
     worker.wait(lambda: not is_alive(pid), "the job's end")
     worker.wait(lambda: not worker.files("spool"), "its spool's removal")
-    assert "j1" not in fake_server.finished
+    assert J1 not in fake_server.finished
 
 
 def test_the_end_is_told_until_the_server_has_heard_it(worker: Working, fake_server: FakeServer) -> None:
     fake_server.faults["finish"] += ["before", "after", "before", "after"]
-    fake_server.give(work("j1", "echo once"))
-    assert worker.wait_for_finish("j1") == JobState.SUCCEEDED
+    fake_server.give(work(J1, "echo once"))
+    assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
     worker.wait(lambda: not worker.files("spool"), "an acknowledged end")
-    assert bytes(fake_server.logs["j1"]) == b"once\n"
+    assert bytes(fake_server.logs[J1]) == b"once\n"
     assert fake_server.calls["finish"] >= 3
 
 
@@ -153,22 +153,22 @@ def test_a_server_that_was_away_is_found_within_five_seconds(worker: Working, fa
 
 def test_a_job_goes_on_without_its_server_and_all_of_it_arrives_later(worker, fake_server, tmp_path: Path) -> None:
     done = tmp_path / "done"
-    fake_server.give(work("j1", f"for i in $(seq 300); do echo line $i; sleep 0.005; done; touch {done}"))
-    worker.wait(lambda: len(fake_server.logs["j1"]) > 0, "the first output")
+    fake_server.give(work(J1, f"for i in $(seq 300); do echo line $i; sleep 0.005; done; touch {done}"))
+    worker.wait(lambda: len(fake_server.logs[J1]) > 0, "the first output")
     fake_server.stop()
     worker.wait(done.exists, "the job's end without a server")
     fake_server.start()
-    assert worker.wait_for_finish("j1") == JobState.SUCCEEDED
-    assert bytes(fake_server.logs["j1"]) == b"".join(b"line %d\n" % number for number in range(1, 301))
+    assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
+    assert bytes(fake_server.logs[J1]) == b"".join(b"line %d\n" % number for number in range(1, 301))
 
 
 def test_a_big_log_is_byte_equal_after_twenty_disconnects(worker: Working, fake_server: FakeServer) -> None:
     fake_server.faults["log"] += ["", "after", "before"] * 7
     fake_server.faults["finish"] += ["after", "before"]
-    fake_server.give(work("j1", "seq -f '%099.0f' 200000"))
-    assert worker.wait_for_finish("j1", timeout=60) == JobState.SUCCEEDED
+    fake_server.give(work(J1, "seq -f '%099.0f' 200000"))
+    assert worker.wait_for_finish(J1, timeout=60) == JobState.SUCCEEDED
     expected = "".join(f"{number:099d}\n" for number in range(1, 200_001)).encode()
-    assert hashlib.sha256(fake_server.logs["j1"]).digest() == hashlib.sha256(expected).digest()
+    assert hashlib.sha256(fake_server.logs[J1]).digest() == hashlib.sha256(expected).digest()
 
 
 # The worker goes away
@@ -178,15 +178,15 @@ def test_a_worker_that_was_killed_says_unknown_of_its_jobs_with_all_they_said(
     worker, fake_server, tmp_path: Path
 ) -> None:
     pid_file = tmp_path / "pid"
-    fake_server.give(work("j1", f"echo $$ > {pid_file}; echo first; echo second; sleep 60", fence=9))
-    worker.wait(lambda: fake_server.phases.get("j1") and bytes(fake_server.logs["j1"]), "output")
+    fake_server.give(work(J1, f"echo $$ > {pid_file}; echo first; echo second; sleep 60", fence=9))
+    worker.wait(lambda: fake_server.phases.get(J1) and bytes(fake_server.logs[J1]), "output")
     worker.kill()
     worker.start()
-    assert worker.wait_for_finish("j1", timeout=30) == JobState.UNKNOWN
-    outcome = fake_server.finished["j1"]
+    assert worker.wait_for_finish(J1, timeout=30) == JobState.UNKNOWN
+    outcome = fake_server.finished[J1]
     assert outcome.phases[0].state == StepState.UNKNOWN
     assert "worker ended" in outcome.explanation
-    assert bytes(fake_server.logs["j1"]) == b"first\nsecond\n"
+    assert bytes(fake_server.logs[J1]) == b"first\nsecond\n"
     assert not is_alive(int(pid_file.read_text()))
     worker.wait(lambda: not worker.files("spool") and not worker.files("workspaces"), "a tidy data folder")
 
@@ -196,42 +196,42 @@ def test_a_killed_worker_delivers_output_that_the_server_never_saw(
 ) -> None:
     said = tmp_path / "said"
     fake_server.refusals["log"] = Refusal(503, "unavailable", "disk full")
-    fake_server.give(work("j1", f"seq 20000; touch {said}; sleep 60"))
+    fake_server.give(work(J1, f"seq 20000; touch {said}; sleep 60"))
     worker.wait(said.exists, "output")
     size = len("".join(f"{number}\n" for number in range(1, 20_001)))
     worker.wait(lambda: _spooled(worker) > size, "output in the spool")
     worker.kill()
     del fake_server.refusals["log"]
     worker.start()
-    assert worker.wait_for_finish("j1", timeout=30) == JobState.UNKNOWN
-    assert bytes(fake_server.logs["j1"]) == "".join(f"{number}\n" for number in range(1, 20_001)).encode()
+    assert worker.wait_for_finish(J1, timeout=30) == JobState.UNKNOWN
+    assert bytes(fake_server.logs[J1]) == "".join(f"{number}\n" for number in range(1, 20_001)).encode()
 
 
 def test_a_worker_killed_before_it_could_tell_an_end_tells_it_in_its_next_life(worker, fake_server) -> None:
     fake_server.refusals["finish"] = Refusal(503, "unavailable", "away")
-    fake_server.give(work("j1", "echo done; exit 3"))
+    fake_server.give(work(J1, "echo done; exit 3"))
     worker.wait(lambda: fake_server.calls["finish"], "the first attempt to tell")
     worker.kill()
     del fake_server.refusals["finish"]
     worker.start()
-    assert worker.wait_for_finish("j1") == JobState.FAILED
-    assert fake_server.finished["j1"].exit_code == 3
-    assert bytes(fake_server.logs["j1"]) == b"done\n"
+    assert worker.wait_for_finish(J1) == JobState.FAILED
+    assert fake_server.finished[J1].exit_code == 3
+    assert bytes(fake_server.logs[J1]) == b"done\n"
 
 
 def test_a_job_of_an_earlier_life_keeps_its_lease_until_it_is_reported(
     worker: Working, fake_server: FakeServer
 ) -> None:
     fake_server.refusals["finish"] = Refusal(503, "unavailable", "away")
-    fake_server.give(work("j1", "sleep 60"))
+    fake_server.give(work(J1, "sleep 60"))
     worker.wait(lambda: fake_server.starts and fake_server.polls[-1].jobs, "the job")
     first_boot = fake_server.polls[-1].boot_id
     worker.kill()
     worker.start()
     assert fake_server.polls[-1].boot_id != first_boot
-    assert [job.job_id for job in fake_server.polls[-1].jobs] == ["j1"]
+    assert [job.job_id for job in fake_server.polls[-1].jobs] == [J1]
     del fake_server.refusals["finish"]
-    worker.wait_for_finish("j1", timeout=30)
+    worker.wait_for_finish(J1, timeout=30)
     worker.wait(lambda: not fake_server.polls[-1].jobs, "a poll without it")
 
 
@@ -266,25 +266,25 @@ def test_a_second_worker_on_the_same_folder_refuses(worker: Working) -> None:
 
 def test_a_draining_worker_ends_its_jobs_takes_no_more_and_exits_well(worker, fake_server, tmp_path: Path) -> None:
     go_on = tmp_path / "go-on"
-    fake_server.give(work("j1", f"while ! test -e {go_on}; do sleep 0.01; done; echo ended"))
+    fake_server.give(work(J1, f"while ! test -e {go_on}; do sleep 0.01; done; echo ended"))
     worker.wait(lambda: fake_server.starts and fake_server.polls[-1].jobs, "the job")
     worker.signal(signal.SIGTERM)
     worker.wait(lambda: fake_server.polls[-1].is_draining, "a draining poll")
     assert fake_server.polls[-1].free_slots == 0
     go_on.touch()
     assert worker.wait_for_end() == 0
-    assert fake_server.finished["j1"].state == JobState.SUCCEEDED
-    assert bytes(fake_server.logs["j1"]) == b"ended\n"
+    assert fake_server.finished[J1].state == JobState.SUCCEEDED
+    assert bytes(fake_server.logs[J1]) == b"ended\n"
 
 
 def test_a_second_signal_cancels_what_still_runs(worker: Working, fake_server: FakeServer) -> None:
-    fake_server.give(work("j1", "sleep 60"))
+    fake_server.give(work(J1, "sleep 60"))
     worker.wait(lambda: fake_server.starts and fake_server.polls[-1].jobs, "the job")
     worker.signal(signal.SIGTERM)
     worker.wait(lambda: fake_server.polls[-1].is_draining, "a draining poll")
     worker.signal(signal.SIGTERM)
     assert worker.wait_for_end() == 0
-    assert fake_server.finished["j1"].state == JobState.CANCELLED
+    assert fake_server.finished[J1].state == JobState.CANCELLED
 
 
 def test_an_idle_worker_ends_at_once_and_says_farewell(worker: Working, fake_server: FakeServer) -> None:
@@ -306,7 +306,7 @@ def test_a_worker_without_a_server_ends_when_told(worker: Working, fake_server: 
 
 def test_a_revoked_worker_ends_its_jobs_and_says_why(worker: Working, fake_server: FakeServer, tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
-    fake_server.give(work("j1", f"echo $$ > {pid_file}; sleep 60"))
+    fake_server.give(work(J1, f"echo $$ > {pid_file}; sleep 60"))
     worker.wait(lambda: lines(pid_file), "the job")
     fake_server.is_revoked = True
     fake_server.answer_polls()
@@ -353,8 +353,8 @@ def test_the_certificate_is_renewed_at_half_its_life_and_used_at_once(fake_serve
     try:
         working.wait(lambda: fake_server.calls["renew"] == 1, "the renewal")
         working.wait(lambda: len(set(fake_server.serials)) == 2, "calls with the new certificate")
-        fake_server.give(work("j1", "true"))
-        working.wait_for_finish("j1")
+        fake_server.give(work(J1, "true"))
+        working.wait_for_finish(J1)
     finally:
         working.close()
     new = WorkerDataFolder(working.folder).load_identity()

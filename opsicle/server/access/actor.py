@@ -15,7 +15,7 @@ from opsicle.server.store.audit import Author
 class Actor:
     """A user of an org, and how they came in. `channel` is browser, cli or token; `address` the peer's.
 
-    `rights` come from `services/rights.py: rights_of`; without them an actor may do nothing. `rotates` are the secrets
+    `rights` come from `access/rights.py: rights_of`; without them an actor may do nothing. `rotates` are the secrets
     whose update a token names among its scopes, if whoever made the token showed a fresh code for it.
     """
 

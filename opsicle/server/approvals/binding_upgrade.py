@@ -17,12 +17,12 @@ from opsicle.kit.clock import Clock
 from opsicle.security.binding_key import BindingKey
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.access.principals import account_of
+from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import Altered, Bindings
 from opsicle.server.store import approvals, audit, automations
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.templates.versions import template_of
 
 log = logging.getLogger(__name__)
 

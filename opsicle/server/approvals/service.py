@@ -16,6 +16,7 @@ from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.principals import answers_for
 from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.access.template_access import is_hidden
 from opsicle.server.approvals.approvers import ApproverDirectory
@@ -24,6 +25,7 @@ from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.preview import need_of
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.views import Viewer, summary, votable, whole
+from opsicle.server.channels.outbox import Outbox
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
@@ -62,6 +64,7 @@ class Approvals:
         self,
         database: Database,
         progress: Progress,
+        notices: Outbox,
         apps: Authenticators,
         fleet: Fleet,
         signals: PubSub,
@@ -70,6 +73,7 @@ class Approvals:
     ) -> None:
         self._database = database
         self._progress = progress
+        self._outbox = notices
         self._apps = apps
         self._fleet = fleet
         self._pubsub = signals
@@ -219,7 +223,9 @@ class Approvals:
         return me, [*now_open, *later]
 
     def withdraw(self, actor: Actor, approval_id: str) -> Approval:
-        """Take back what one has asked for; the automation is cancelled. Raises NotFound, NotAllowed, Conflict.
+        """Take back what one has asked for, or a service account of one's own; the automation is cancelled.
+
+        Raises NotFound, NotAllowed, Conflict.
 
         Whoever may not run templates may not take back either: a token that is for looking changes nothing.
         """
@@ -228,14 +234,18 @@ class Approvals:
 
         def work(db: Connection) -> None:
             row = self._get(db, actor, approval_id).row
-            if row.requester_id != actor.user_id:
-                raise NotAllowed("only who asked can withdraw it", hint="If you may decide, reject it.")
+            if not answers_for(db, row.org_id, actor.user_id, row.requester_id):
+                raise NotAllowed(
+                    "only who asked can withdraw it, or who owns the service account that did",
+                    hint="If you may decide, reject it.",
+                )
             actor.require(Action.AUTOMATIONS_CREATE)
-            told = self._progress.withdraw(db, row, "withdrawn by who asked", now)
+            by = "who asked" if row.requester_id == actor.user_id else f"{actor.email}, who answers for who asked"
+            told = self._progress.withdraw(db, row, f"withdrawn by {by}", now)
             if told is None:
                 raise Conflict(f"this approval is over: it is {row.state}")
             automations.cancel_waiting(db, row.automation_id, actor.user_id, now)
-            self._progress.tell_cancelled(db, row.org_id, row.automation_id, actor, told)
+            self._outbox.post_cancelled(db, row.org_id, row.automation_id, actor, told)
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, actor, "withdraw", f"approvals/{row.id}", data)
 
@@ -278,7 +288,7 @@ class Approvals:
     def _get(self, db: Connection, actor: Actor, approval_id: str) -> Case:
         """One approval. Raises NotFound, also for one whose template the actor may not see."""
         case = load(db, self._bindings, approvals.get(db, actor.org_id, approval_id))
-        if _is_hidden(db, actor, case):
+        if _is_hidden(db, actor, case) and not answers_for(db, actor.org_id, actor.user_id, case.row.requester_id):
             raise approvals.not_found(approval_id)
         return case
 

@@ -12,7 +12,9 @@ from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateStatus, 
 from opsicle.domain.approvers import ApproverPerson as Member
 from opsicle.domain.templates import Template
 from opsicle.domain.workers import Candidate, absence, fits_labels
+from opsicle.server.access.principals import answers_for
 from opsicle.server.access.stored_values import shown_values, stored_requirements
+from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.cases import Case
 from opsicle.server.approvals.stricter_since import stricter_since
 from opsicle.server.approvals.stuck import said_of, stuck_in
@@ -20,7 +22,6 @@ from opsicle.server.documents.diffs import unified_diff
 from opsicle.server.store import approvals, automations, templates
 from opsicle.server.store.approvals import DecisionRow
 from opsicle.server.store.database import Connection
-from opsicle.server.templates.versions import template_of
 from opsicle.wire.approval_api import (
     Approval,
     ApprovalSummary,
@@ -107,6 +108,8 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         compared=_compared(db, case),
         needs_totp=any(not meets(gate.gate, with_mfa=False, has_reason=True) for gate in mine),
         needs_reason=any(gate.gate.require_reason for gate in mine),
+        may_withdraw=row.state is ApprovalState.PENDING
+        and answers_for(db, row.org_id, viewer.user_id, row.requester_id),
     )
 
 

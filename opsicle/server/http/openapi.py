@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 
 from opsicle.domain.access import Action
-from opsicle.server.http import problems
 from opsicle.server.http.request import JSON
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.version import __version__
 from opsicle.wire.endpoint import PLACEHOLDER
 from opsicle.wire.endpoints import server as endpoints
+from opsicle.wire.problems import CONTENT_TYPE, ProblemDocument
 
 _NO_MESSAGE = (None, NoneType, bytes)
 _QUERY_TYPES = {int: "integer", str: "string", bool: "boolean"}
@@ -37,7 +37,7 @@ def openapi(encoded: Callable[[], bytes], _request: Request) -> Reply:
 
 def document(table: Sequence[Route]) -> dict[str, Any]:
     """Describe every route of the table."""
-    types = [problems.ProblemDocument]
+    types = [ProblemDocument]
     types += [
         kind for route in table for kind in (route.endpoint.body, route.endpoint.reply) if kind not in _NO_MESSAGE
     ]
@@ -96,7 +96,7 @@ def _response(route: Route, by_type: dict[Any, dict[str, Any]]) -> dict[str, Any
 
 
 def _problem_content(by_type: dict[Any, dict[str, Any]]) -> dict[str, Any]:
-    return {problems.CONTENT_TYPE: {"schema": by_type[problems.ProblemDocument]}}
+    return {CONTENT_TYPE: {"schema": by_type[ProblemDocument]}}
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ Every noun has a `routes.py` in its feature's folder, or a file in `routes/`, wh
 What is taken and answered says the endpoint, in `opsicle/wire/endpoints`, where clients read the same.
 
 The table is all that the server, the OpenAPI document and the permission test know about the routes. A handler
-decodes, makes one service call and encodes; the HTTP status of an error is decided here and nowhere else.
+decodes, makes one service call and encodes; the HTTP status of an error is decided in `wire/problems.py`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,14 @@ import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from opsicle.domain import errors
 from opsicle.domain.access import Action
-from opsicle.domain.errors import OpsicleError, Problem
 from opsicle.server.http.request import Request
 from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.pages import Page
 
-__all__ = ["Access", "Page", "Problem", "Reply", "Request", "Route", "status_of"]
+__all__ = ["Access", "Page", "Reply", "Request", "Route"]
 
 T = TypeVar("T")
 
@@ -54,7 +52,7 @@ class Route:
     handler: Callable[..., Reply]
     may: Action | Access
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """`automations.show`, after the handler: OpenAPI's operationId, and the label of the metrics."""
         return f"{_noun(self._function.__module__)}.{self._function.__name__}"
@@ -69,8 +67,7 @@ class Route:
         return self.handler.func if isinstance(self.handler, functools.partial) else self.handler
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What goes back: a message, or bytes as they are, or a stream of them.
 
     `body` becomes JSON, or MessagePack on the workers' listener. `stream` is closed when the peer is gone.
@@ -89,22 +86,3 @@ def _noun(module: str) -> str:
     """`automations` of `automations.routes`, `users` of `members.routes.users`."""
     *_, room, file = module.split(".")
     return room if file == "routes" else file
-
-
-_STATUS: dict[type[OpsicleError], int] = {
-    errors.InvalidInput: 400,
-    errors.NotAuthenticated: 401,
-    errors.NotAllowed: 403,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.TooLarge: 413,
-    errors.TooManyRequests: 429,
-    errors.Internal: 500,
-    errors.Unreachable: 502,
-    errors.Unavailable: 503,
-}
-
-
-def status_of(error: OpsicleError) -> int:
-    """The HTTP status that an error goes out with: its own class's, or else its nearest ancestor's."""
-    return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)

@@ -15,7 +15,7 @@ from opsicle.kit.ids import new_id
 from opsicle.security import api_tokens
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
-from opsicle.server.access.rights import read_rules, written_rules
+from opsicle.server.access.rights import shown_rules, written_rules
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
@@ -136,7 +136,7 @@ def _checked_scopes(scopes: list[str] | None) -> str | None:
 
 
 def _shown_scopes(scopes: str | None) -> list[str] | None:
-    return None if scopes is None else [str(rule).removeprefix("allow ") for rule in read_rules(scopes)]
+    return None if scopes is None else [text.removeprefix("allow ") for text in shown_rules(scopes)]
 
 
 def _checked_name(text: str) -> str:

@@ -7,7 +7,7 @@ from opsicle.wire.fleet_api import CreateJoinTokenRequest, NewJoinToken, UpdateW
 from opsicle.wire.pages import Page
 
 LIST_SHARED = Endpoint(
-    "GET", "/api/v1/provider/workers", reply=Page[Worker], query=PAGE | {"all": int}
+    "GET", "/api/v1/provider/workers", reply=Page[Worker], query=PAGE | {"all": bool}
 )
 SHOW_SHARED = Endpoint("GET", "/api/v1/provider/workers/<worker>", reply=Worker)
 UPDATE_SHARED = Endpoint(
@@ -19,7 +19,7 @@ REVOKE_SHARED = Endpoint("POST", "/api/v1/provider/workers/<worker>/revoke", rep
 CREATE_JOIN_TOKEN = Endpoint(
     "POST", "/api/v1/workers/tokens", body=CreateJoinTokenRequest, reply=NewJoinToken, status=201
 )
-LIST_WORKERS = Endpoint("GET", "/api/v1/workers", reply=Page[Worker], query=PAGE | {"all": int})
+LIST_WORKERS = Endpoint("GET", "/api/v1/workers", reply=Page[Worker], query=PAGE | {"all": bool})
 SHOW = Endpoint("GET", "/api/v1/workers/<worker>", reply=Worker)
 UPDATE = Endpoint("PATCH", "/api/v1/workers/<worker>", body=UpdateWorkerRequest, reply=Worker)
 DRAIN = Endpoint("POST", "/api/v1/workers/<worker>/drain", reply=Worker)

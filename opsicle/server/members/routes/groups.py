@@ -47,8 +47,12 @@ def update(groups: Groups, request: Request, group: str) -> Reply:
 
 
 def delete(groups: Groups, request: Request, group: str) -> Reply:
-    """Remove a group."""
-    groups.delete(request.actor, group)
+    """Remove a group.
+
+    Where approvals could not be given any more, it is refused with the code `leaves_behind` until `confirmed=true` says
+    that this is known.
+    """
+    groups.delete(request.actor, group, is_confirmed=request.query_bool("confirmed"))
     return Reply(204)
 
 

@@ -106,4 +106,4 @@ def revoke_shared(workers: Workers, request: Request, worker: str) -> Reply:
 
 
 def _wants_all(request: Request) -> bool:
-    return request.query_int("all", 0, high=1) == 1
+    return request.query_bool("all")
