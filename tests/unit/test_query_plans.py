@@ -190,9 +190,10 @@ STATES = {
 def test_every_combination_of_filters_has_its_index(databases: list[apsw.Connection], module) -> None:
     """Each wish narrows the search in the index itself: nothing is read to be thrown away."""
     db = databases[0]
-    names = [name for name in module.Filter.__dataclass_fields__ if name != "state"]
+    (kind,) = [each for name, each in vars(module).items() if name.endswith("Filter")]
+    names = [name for name in kind.__dataclass_fields__ if name != "state"]
     for state, before, *given in itertools.product(STATES[module], ["", "x"], *([["", "x"]] * len(names))):
-        wanted = module.Filter(state=state, **dict(zip(names, given, strict=True)))
+        wanted = kind(state=state, **dict(zip(names, given, strict=True)))
         ran: list[Statement] = []
         db.exec_trace = lambda _cursor, sql, bindings: ran.append(Statement("", sql, bindings)) is None  # noqa: B023
         module.list_newest(db, "x", wanted, before, 50)

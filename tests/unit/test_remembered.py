@@ -20,7 +20,7 @@ def test_what_was_not_found_is_looked_up_again() -> None:
 def test_after_a_change_everything_is_looked_up_again() -> None:
     remembered: Cache[str, int] = Cache()
     remembered.get("a", lambda: 1)
-    remembered.forget()
+    remembered.invalidate()
     assert remembered.get("a", lambda: 2) == 2
 
 
@@ -28,7 +28,7 @@ def test_what_was_read_before_a_change_is_not_remembered_after_it() -> None:
     remembered: Cache[str, int] = Cache()
 
     def read_while_somebody_writes() -> int:
-        remembered.forget()
+        remembered.invalidate()
         return 1
 
     remembered.get("a", read_while_somebody_writes)

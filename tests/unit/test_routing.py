@@ -6,6 +6,7 @@ import pytest
 
 from opsicle.server.http.route_table import Match, RouteTable, WrongMethod
 from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.wire.endpoint import Endpoint
 
 
 def nothing(_request: Request) -> Reply:
@@ -21,7 +22,7 @@ PATHS = [
     ("POST", "/api/v1/things/<name>/parts/<part>"),
     ("PUT", "/api/v1/things/newest/parts"),
 ]
-TABLE = RouteTable([Route(method, path, nothing, Access.PUBLIC) for method, path in PATHS])
+TABLE = RouteTable([Route(Endpoint[None](method, path), nothing, Access.PUBLIC) for method, path in PATHS])
 
 
 @pytest.mark.parametrize(
