@@ -30,8 +30,8 @@ from opsicle.server.channels.chats import Chats
 from opsicle.server.channels.deliveries import Deliveries
 from opsicle.server.channels.delivery_loop import DeliveryLoop
 from opsicle.server.channels.egress_bounds import EgressBounds
-from opsicle.server.channels.kinds.slack.inbox import SlackInbox
-from opsicle.server.channels.kinds.telegram.inbox import TelegramInbox
+from opsicle.server.channels.kind import InboxParts
+from opsicle.server.channels.kinds import KINDS
 from opsicle.server.channels.listeners import ChatListeners
 from opsicle.server.channels.messages import Fact
 from opsicle.server.channels.outbox import Outbox
@@ -234,9 +234,9 @@ class Services:
         self.sender = DeliverySender(state, vault, bounds, self.urls, clock)
         self.delivery = DeliveryLoop(self.sender)
         self.chats = Chats(state, self.step_up, self.throttle, clock, self.approvals.decide_in_chat)
-        self.telegram = TelegramInbox(state, vault, bounds, self.chats, clock)
-        self.slack = SlackInbox(state, vault, bounds, self.chats)
-        self.listeners = ChatListeners(self.telegram, self.slack)
+        parts = InboxParts(state, vault, bounds, self.chats, clock)
+        self.inboxes = {kind.name: kind.inbox(parts) for kind in KINDS if kind.inbox}
+        self.listeners = ChatListeners(*self.inboxes.values())
         self.channel_services = ChannelServices(
             Channels(state, vault, bounds, self.outbox, self.step_up, clock),
             Deliveries(state, clock),

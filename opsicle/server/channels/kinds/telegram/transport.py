@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import msgspec
 
-from opsicle.domain.channels import TelegramConfig
 from opsicle.domain.notices import ASKING
 from opsicle.server.channels.egress import EXCHANGE_SECONDS, EgressScope, post
+from opsicle.server.channels.kinds.telegram import TelegramConfig
 from opsicle.server.channels.messages import CUT, Message, Undelivered, lines_of, one_line
 
 T = TypeVar("T")
