@@ -3,7 +3,7 @@
 D/lock           held while a worker runs, so that a second one refuses
 D/identity.json  key, certificate, CA and address of the server: one file, so that it is whole or absent
 D/journal        see journal.py
-D/checkpoint.json  see witness.py
+D/checkpoint.json  see audit_monitor.py
 D/epoch.json       see known_epoch.py
 D/spool/         see spool.py
 D/workspaces/    the working folders of jobs

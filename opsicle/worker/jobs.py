@@ -271,7 +271,7 @@ class JobSupervisor:
         return Runner(work, job.log, host, job.cancellation)
 
     def _environment(self, account: OsAccount | None) -> Mapping[str, str]:
-        """What the account's commands get of the worker's surroundings, which do not change."""
+        """What the account's commands get of the worker's environment, which do not change."""
         if account not in self._environments:
             self._environments[account] = base_environment(account)
         return self._environments[account]
