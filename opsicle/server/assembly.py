@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 
 from opsicle.kit.clock import Clock
 from opsicle.security.audit_key import AuditKey
@@ -64,6 +65,7 @@ from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import Vault
 from opsicle.server.loop import Loop
+from opsicle.server.loop_lag import LoopLag
 from opsicle.server.members.api_tokens import ApiTokens
 from opsicle.server.members.groups import Groups
 from opsicle.server.members.invitation_links import InvitationLinks
@@ -101,7 +103,7 @@ _SHED_LOGS_EVERY_SECONDS = 10.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
 _LISTEN_EVERY_SECONDS = 2.0
-_DELIVER_EVERY_SECONDS = 0.5
+_DELIVER_EVERY_SECONDS = 1.0
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
 _REFRESH_QUEUE_EVERY_SECONDS = 60.0
 _PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
@@ -275,6 +277,11 @@ class Services:
             *audit.routes(self.audit),
             *enrol.routes(self.enrolments),
         ]
+
+    @cached_property
+    def loop_lag(self) -> LoopLag:
+        """How long the event loop was held up."""
+        return LoopLag()
 
     def worker_routes(self) -> list[Route]:
         """What the workers' listener offers."""

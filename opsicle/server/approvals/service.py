@@ -49,7 +49,7 @@ _MOST_LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True)
-class _Ballot:
+class _PendingDecision:
     """What somebody wants to say."""
 
     verdict: Verdict
@@ -158,7 +158,7 @@ class Approvals:
 
     def _decide(self, actor: Actor, approval_id: str, verdict: Verdict, request: DecisionRequest) -> Approval:
         actor.require(Action.APPROVALS_DECIDE)
-        decision = _Ballot(verdict, _checked_reason(request.reason), bool(request.totp))
+        decision = _PendingDecision(verdict, _checked_reason(request.reason), bool(request.totp))
 
         def work(db: Connection) -> ApprovalStatus | Conflict:
             return self._vote(db, actor, self._get(db, actor, approval_id), decision)
@@ -171,7 +171,7 @@ class Approvals:
             raise Conflict("this approval has expired", hint="Ask again by running the template anew.")
         return self.get(actor, approval_id)
 
-    def _vote(self, db: Connection, actor: Actor, case: Case, decision: _Ballot) -> ApprovalStatus | Conflict:
+    def _vote(self, db: Connection, actor: Actor, case: Case, decision: _PendingDecision) -> ApprovalStatus | Conflict:
         """Take down a decision. A Conflict is returned where what was found is to be kept, and so not raised yet."""
         now, row = self._clock.now(), case.row
         seen = case.status(now)
@@ -203,7 +203,7 @@ class Approvals:
         return self._progress.advance(db, row, now)
 
     def _voter(
-        self, db: Connection, case: Case, seen: ApprovalStatus, viewer: Viewer, decision: _Ballot
+        self, db: Connection, case: Case, seen: ApprovalStatus, viewer: Viewer, decision: _PendingDecision
     ) -> tuple[ApproverPerson, list[GateStatus]]:
         """Who decides, and on which gates: the open ones, and those that will open and name them too."""
         me = case.people.get(viewer.user_id)
@@ -316,12 +316,12 @@ def _refusal(case: Case, seen: ApprovalStatus, viewer: Viewer) -> NotAllowed | C
     return NotAllowed("you are not among those who decide on this", hint="`opsicle approvals show` says who is.")
 
 
-def _require_reason(gates: list[GateStatus], decision: _Ballot) -> None:
+def _require_reason(gates: list[GateStatus], decision: _PendingDecision) -> None:
     if not decision.reason and any(gate.gate.require_reason for gate in gates):
         raise validators.invalid("reason", "this approval asks for a reason", hint="Give it with --reason.")
 
 
-def _require_code(db: Connection, gates: list[GateStatus], user_id: str, decision: _Ballot) -> None:
+def _require_code(db: Connection, gates: list[GateStatus], user_id: str, decision: _PendingDecision) -> None:
     if decision.with_mfa or not any(gate.gate.require_mfa for gate in gates):
         return
     if not authenticators.is_confirmed(db, user_id):
@@ -344,7 +344,9 @@ def _checked_reason(text: str) -> str:
     return reason
 
 
-def _decision(row: ApprovalRow, me: ApproverPerson, gate: GateStatus, decision: _Ballot, now: datetime) -> DecisionRow:
+def _decision(
+    row: ApprovalRow, me: ApproverPerson, gate: GateStatus, decision: _PendingDecision, now: datetime
+) -> DecisionRow:
     return DecisionRow(
         approval_id=row.id,
         gate=gate.gate.name,
