@@ -27,9 +27,10 @@ def parse_config(settings: Settings) -> ChannelConfig:
         known = listed([each.name for each in kinds.KINDS])
         raise validators.invalid("config.kind", _unknown_kind(name, known))
     try:
-        return msgspec.convert(settings, kind.config)
+        config: ChannelConfig = msgspec.convert(settings, kind.config)
     except msgspec.ValidationError as error:
         raise does_not_fit(str(error), inside="config") from error
+    return config
 
 
 def kind_of(row: ChannelRow) -> ChannelKind[Any]:
@@ -42,7 +43,8 @@ def kind_of(row: ChannelRow) -> ChannelKind[Any]:
 
 def config_of(row: ChannelRow) -> ChannelConfig:
     """Return the settings. Raises Unreadable."""
-    return stored_json.read(row.config, kind_of(row).config, f"the channel {row.name}")
+    kind: type[ChannelConfig] = kind_of(row).config
+    return stored_json.read(row.config, kind, f"the channel {row.name}")
 
 
 def shown_config(row: ChannelRow) -> Settings:
