@@ -209,7 +209,7 @@ class Services:
             self.step_up,
             bindings,
         )
-        self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub)
+        self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.figures = Figures(state, self.fleet, self.outbox.ended)
 
     def _build_members(self, core: Core) -> None:
