@@ -92,6 +92,19 @@ def no_test_sleeps() -> Iterator[str]:
                     yield f"{_name(path)}:{node.lineno}: use wait_until instead of {ast.unparse(node)}"
 
 
+def no_class_name_stands_twice() -> Iterator[str]:
+    """Whoever reads a class's name knows which one is meant."""
+    first: dict[str, str] = {}
+    for path in source_files(ROOT / "opsicle"):
+        if path.suffix == ".py":
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ClassDef):
+                    place = f"{_name(path)}:{node.lineno}"
+                    other = first.setdefault(node.name, place)
+                    if other != place:
+                        yield f"{place}: there is a class {node.name} already, at {other}"
+
+
 def _cli_reference_is_current(python: Path) -> bool:
     """Whether docs/cli.md is what the command line says of itself: every command and option documented."""
     if not (ROOT / "opsicle" / "cli" / "reference.py").exists():
@@ -138,6 +151,7 @@ CONSISTENCY: tuple[Callable[[], Iterator[str]], ...] = (
     only_the_worker_starts_processes,
     nothing_is_left_unfinished,
     no_test_sleeps,
+    no_class_name_stands_twice,
     asset_checks.references_resolve,
     asset_checks.layers_point_down,
     asset_checks.requests_stand_in_the_table,

@@ -66,7 +66,7 @@ def run(  # noqa: PLR0913 - each is an option
 
     NAME is a template on the server. FILE, a path such as `./restart.yaml`, is run right here without any server.
     """
-    values = _Given(var, var_file)
+    values = _GivenValues(var, var_file)
     if is_file(what):
         if version is not None:
             raise click.UsageError("--version is for templates on the server; a file has none.")
@@ -87,7 +87,7 @@ def is_file(what: str) -> bool:
     return not TEMPLATE_NAME.fullmatch(what) and Path(what).is_file()
 
 
-class _Given:
+class _GivenValues:
     """The values that came with the command, to be read against a template's variables."""
 
     def __init__(self, texts: Sequence[str], file: Path | None) -> None:
@@ -111,7 +111,7 @@ class _Given:
         return values
 
 
-def _run_here(path: Path, given: _Given, secret_files: Sequence[str]) -> JobState:
+def _run_here(path: Path, given: _GivenValues, secret_files: Sequence[str]) -> JobState:
     from opsicle.cli.local_run import prepare, run_here
     from opsicle.cli.output import print_json
 
@@ -144,7 +144,7 @@ def _given_secrets(names: Sequence[str], given: Sequence[str]) -> dict[str, str]
 
 
 def _run_there(
-    name: str, version: int | None, given: _Given, reason: str, *, follow: bool, totp: str | None
+    name: str, version: int | None, given: _GivenValues, reason: str, *, follow: bool, totp: str | None
 ) -> AutomationState | None:
     from opsicle.cli.automations import emit_automation
     from opsicle.wire.user_api import RunRequest

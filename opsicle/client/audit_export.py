@@ -10,7 +10,7 @@ import msgspec
 from opsicle.domain.errors import InvalidInput
 from opsicle.security import audit_record
 from opsicle.security.audit_key import AuditPublicKey
-from opsicle.security.audit_record import Entry, Unreadable
+from opsicle.security.audit_record import Entry, UnreadableRecord
 from opsicle.wire.audit import (
     FORMAT,
     FORMAT_WITH_GAPS,
@@ -79,4 +79,4 @@ def _entries(lines: Iterator[bytes]) -> Iterator[Entry]:
         try:
             yield msgspec.structs.astuple(_ENTRY.decode(line))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise Unreadable(str(error)) from error
+            raise UnreadableRecord(str(error)) from error

@@ -16,7 +16,7 @@ Entry = tuple[Any, ...]
 """seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource, data, hash (hex)."""
 
 
-class Unreadable(Exception):
+class UnreadableRecord(Exception):
     """Raised by whatever iterates the entries, for one that cannot be read."""
 
 
@@ -117,7 +117,7 @@ class _Walk:
                 self._check_entry(entry, entries)
                 if self.seq in stated:
                     self._check_against(stated[self.seq])
-        except Unreadable as error:
+        except UnreadableRecord as error:
             raise Broken("altered", self.seq + 1, f"entry {self.seq + 1} cannot be read: {error}") from error
         if self.seq < self.signed_to:
             raise Broken(
@@ -176,7 +176,7 @@ def _misplaced(expected: int, found: int, rest: Iterator[Entry]) -> Broken:
     """Tell an entry that is gone from one that stands elsewhere."""
     try:
         is_later = any(entry[0] == expected for entry in rest)
-    except Unreadable:
+    except UnreadableRecord:
         is_later = False
     if is_later or found < expected:
         return Broken("reordered", expected, f"entries are out of order: {found} stands where {expected} belongs")

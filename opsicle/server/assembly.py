@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 
 from opsicle.kit.clock import Clock
 from opsicle.security.audit_key import AuditKey
@@ -29,8 +30,8 @@ from opsicle.server.channels.chats import Chats
 from opsicle.server.channels.deliveries import Deliveries
 from opsicle.server.channels.delivery_loop import DeliveryLoop
 from opsicle.server.channels.egress_bounds import EgressBounds
-from opsicle.server.channels.kinds.slack.inbox import SlackInbox
-from opsicle.server.channels.kinds.telegram.inbox import TelegramInbox
+from opsicle.server.channels.kind import InboxParts
+from opsicle.server.channels.kinds import KINDS
 from opsicle.server.channels.listeners import ChatListeners
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.channels.preferences import Preferences
@@ -62,6 +63,7 @@ from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import Vault
 from opsicle.server.loop import Loop
+from opsicle.server.loop_lag import LoopLag
 from opsicle.server.members.api_tokens import ApiTokens
 from opsicle.server.members.groups import Groups
 from opsicle.server.members.invitation_links import InvitationLinks
@@ -99,7 +101,7 @@ _SHED_LOGS_EVERY_SECONDS = 10.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
 _LISTEN_EVERY_SECONDS = 2.0
-_DELIVER_EVERY_SECONDS = 0.5
+_DELIVER_EVERY_SECONDS = 1.0
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
 _REFRESH_QUEUE_EVERY_SECONDS = 60.0
 _PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
@@ -229,9 +231,9 @@ class Services:
         self.sender = DeliverySender(state, vault, bounds, self.urls, clock)
         self.delivery = DeliveryLoop(self.sender)
         self.chats = Chats(state, self.step_up, self.throttle, clock, self.approvals.decide)
-        self.telegram = TelegramInbox(state, vault, bounds, self.chats, clock)
-        self.slack = SlackInbox(state, vault, bounds, self.chats)
-        self.listeners = ChatListeners(self.telegram, self.slack)
+        parts = InboxParts(state, vault, bounds, self.chats, clock)
+        self.inboxes = {kind.name: kind.inbox(parts) for kind in KINDS if kind.inbox}
+        self.listeners = ChatListeners(*self.inboxes.values())
         self.channel_services = ChannelServices(
             Channels(state, vault, bounds, self.outbox, self.step_up, clock),
             Deliveries(state, clock),
@@ -270,6 +272,11 @@ class Services:
             *audit.routes(self.audit),
             *enrol.routes(self.enrolments),
         ]
+
+    @cached_property
+    def loop_lag(self) -> LoopLag:
+        """How long the event loop was held up."""
+        return LoopLag()
 
     def worker_routes(self) -> list[Route]:
         """What the workers' listener offers."""

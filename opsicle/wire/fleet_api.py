@@ -48,7 +48,7 @@ class Worker(msgspec.Struct, kw_only=True):
     where a template accepts that. `withheld` says why it is given no work; `clock_offset_seconds`
     how far its clock is ahead of the server's (behind: negative), None where that is not known.
     `unknown_jobs` are jobs that it holds and that the server has never heard of, as after a
-    restore.
+    restore. `formats` are those of manifests that it speaks, empty until it has polled.
     """
 
     id: str
@@ -60,6 +60,7 @@ class Worker(msgspec.Struct, kw_only=True):
     withheld: str
     clock_offset_seconds: int | None
     unknown_jobs: list[str] = []
+    formats: list[int] = []
     runtimes: list[str]
     slots: int
     busy: int

@@ -1,4 +1,4 @@
-"""The worker as a witness: it keeps the newest checkpoint of its org's audit record that it was ever shown.
+"""The audit monitor: a worker keeps the newest checkpoint of its org's audit record that it was shown.
 
 A server whose record was rewritten, or set back, must show a checkpoint that contradicts it. The worker then keeps
 the older one as the proof, logs an error, and tells the server once.
@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from opsicle.kit import files
-from opsicle.security.audit_key import hash_of
+from opsicle.security.checkpoints import hash_of
 from opsicle.wire.audit import SeenCheckpoint
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,6 @@ What is here runs in a process of its own (see signing.py).
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import ssl
 import time
@@ -24,7 +23,7 @@ from opsicle.wire.endpoints import enrol as endpoints
 from opsicle.wire.problems import error_of
 from opsicle.wire.worker_api import Enrolment, EnrolReply, EnrolRequest, RenewReply, RenewRequest, WorkerAddress
 from opsicle.worker.connection import ServerConnection, reason_of
-from opsicle.worker.identity import Identity
+from opsicle.worker.identity import Identity, token_digest
 
 if TYPE_CHECKING:
     from opsicle.security.join_token import JoinToken
@@ -104,11 +103,6 @@ def locate(token_text: str, url: str, joined_url: str, ca_pem: str) -> list[str]
             hint="Use another data folder, or start it without that token or address.",
         )
     return [place.worker_url] if place else []
-
-
-def token_digest(token_text: str) -> str:
-    """By which a token is recognised that has been used already."""
-    return hashlib.sha256(token_text.strip().encode()).hexdigest()
 
 
 def _identity(enrolment: Enrolment, token_text: str, joined_url: str, server_name: str) -> Identity:

@@ -30,7 +30,7 @@ RUNTIMES = ("subprocess",)
 LONGEST_DELAY_SECONDS = 4.0
 """Between two tries to reach a server that is away: with the connecting, it is found within 5 s of its return, and
 2,000 workers, each at a moment of its own, come back over 4 s. All else that waits for the server goes on when the
-poll has reached it, and may so be far lazier (see `ServerConnection.insist`)."""
+poll has reached it, and may so be far lazier (see `ServerConnection.retry`)."""
 
 _AT_ONCE_SECONDS = 0.05
 """An empty answer that is quicker than this was not held: the server is on its way out, and left in peace a little."""

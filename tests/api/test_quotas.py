@@ -10,6 +10,7 @@ from gevent.event import Event
 
 from opsicle.server.access import open_offers
 from opsicle.server.channels import sender
+from opsicle.server.channels import service as channels
 from opsicle.server.channels.delivery_loop import MOST_AT_ONCE as MOST_DELIVERIES
 from opsicle.server.documents import reading
 from opsicle.server.http import open_streams
@@ -49,6 +50,22 @@ def test_twelve_hanging_webhooks_of_one_org_leave_room_for_another(
 
         assert [each["state"] for each in deliveries(gina)] == ["delivered"]
     assert not api_server.services.sender.claim(MOST_DELIVERIES), "what acme has under way is its share"
+
+
+def test_a_channel_for_which_much_waits_is_not_tried_again_and_again(
+    alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "_MOST_OPEN", 3)
+    for client in (alice, gina):
+        dead_webhook(client)
+    for _ in range(3):
+        assert alice.post("/api/v1/channels/dead/test").status < 300
+
+    refused = alice.post("/api/v1/channels/dead/test")
+
+    assert (refused.status, refused.code) == (429, "too_many_requests")
+    assert len(deliveries(alice)) == 3
+    assert gina.post("/api/v1/channels/dead/test").status < 300
 
 
 def test_the_orgs_of_a_long_queue_take_turns(api_server: ApiServer, alice: Client, gina: Client) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ from tests.api.channel_setup import ask, deliver, deliveries, entries, make_emai
 from tests.api.receivers import LOOPBACK, certified, mail_server
 from tests.api.running_server import ApiServer, Client
 from tests.api.telegram_api import TOKEN, TelegramApi, TelegramUser, telegram_api
+from tests.api.telegram_chat import buttons, link, listen, press, state, told, write
 
 ALICE, BOB, MIA = "alice@example.com", "bob@example.com", "mia@example.com"
 
@@ -58,48 +58,6 @@ def mia(api_server: ApiServer, alice: Client, bob: Client) -> Client:
     mia = api_server.person("acme", "mia", BuiltInRole.MEMBER)
     assert alice.patch(f"/api/v1/users/{MIA}", {"manager": BOB}).status == 200
     return mia
-
-
-def listen(api_server: ApiServer) -> None:
-    for channel in api_server.services.telegram.channels():
-        api_server.services.telegram.poll(channel, 0)
-
-
-def link(api_server: ApiServer, person: Client, phone: TelegramUser) -> list[str]:
-    code = person.post("/api/v1/chat-links", {"channel": "bot"}).json["code"]
-    phone.write(f"/link {code}")
-    listen(api_server)
-    return phone.texts()
-
-
-def press(api_server: ApiServer, phone: TelegramUser, data: str) -> list[str]:
-    phone.press(data)
-    listen(api_server)
-    return phone.texts()
-
-
-def write(api_server: ApiServer, phone: TelegramUser, text: str) -> list[str]:
-    phone.write(text)
-    listen(api_server)
-    return phone.texts()
-
-
-def told(api_server: ApiServer, chat: TelegramUser) -> list[dict[str, Any]]:
-    """What is delivered to a chat now."""
-    deliver(api_server)
-    return chat.read()
-
-
-def buttons(message: dict[str, Any]) -> list[str]:
-    """What pressing each of a message's buttons sends."""
-    rows = message.get("reply_markup", {}).get("inline_keyboard", [])
-    return [button["callback_data"] for row in rows for button in row]
-
-
-def state(admin: Client, automation: Any = None) -> str:
-    """How far an automation is, or the newest one."""
-    rows = admin.get("/api/v1/automations").json["items"]
-    return next(str(row["state"]) for row in rows if automation is None or row["id"] == automation["id"])
 
 
 def test_a_code_links_a_chat_user_to_an_account_once(

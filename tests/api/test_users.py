@@ -117,7 +117,7 @@ def test_of_managers_who_would_make_a_circle_together_at_once_one_is_refused(
 
 def test_a_manager_of_one_org_is_none_in_another(api_server: ApiServer, alice: Client) -> None:
     """The same two people may stand above each other the other way round elsewhere."""
-    api_server.services.accounts.create_org("initech", "alice@example.com", PASSWORD)
+    api_server.found("initech", "alice@example.com")
     there = api_server.session("alice@example.com", "initech")
     alice = api_server.session("alice@example.com", "acme")
     add(alice, "bob", manager="alice@example.com")
@@ -202,14 +202,14 @@ def test_another_password_ends_every_session(api_server: ApiServer, alice: Clien
 def test_an_admin_cannot_take_over_an_account_that_belongs_to_another_org_too(
     api_server: ApiServer, alice: Client
 ) -> None:
-    api_server.services.accounts.create_org("initech", "alice@example.com", PASSWORD)
+    api_server.found("initech", "alice@example.com")
     for change in ({"password": "quite another one"}, {"name": "Mallory"}):
         assert alice.patch("/api/v1/users/alice@example.com", change).status == 409
 
 
 def test_being_disabled_in_one_org_leaves_the_other_alone(api_server: ApiServer, alice: Client) -> None:
     add(alice, "bob")
-    api_server.services.accounts.create_org("initech", "bob@example.com", PASSWORD)
+    api_server.found("initech", "bob@example.com")
     bob = api_server.login("bob@example.com", org="initech")
     assert alice.patch("/api/v1/users/bob@example.com", {"is_disabled": True}).status == 200
     assert bob.get("/api/v1/whoami").status == 200

@@ -60,7 +60,7 @@ def test_the_order_is_on_the_disk_before_anything_is_executed(
     disk(lambda _: seen.append(judge.exists()))
 
     jobs.take(ordered(work(J1, f"touch {judge}"), fake_server.order_key))
-    wait_until(lambda: J1 in fake_server.finished, 20, "the end")
+    wait_until(lambda: J1 in fake_server.finished, 60, "the end")
 
     assert judge.exists()
     assert seen[:1] == [False]
@@ -76,7 +76,7 @@ def test_nothing_is_executed_when_the_disk_fails(
 
     disk(fail)
     jobs.take(ordered(work(J1, f"touch {judge}"), fake_server.order_key))
-    wait_until(lambda: J1 in fake_server.finished, 20, "the end")
+    wait_until(lambda: J1 in fake_server.finished, 60, "the end")
 
     assert not judge.exists()
     assert fake_server.finished[J1].state == JobState.FAILED
@@ -94,6 +94,6 @@ def test_an_end_that_cannot_be_told_at_once_is_made_durable(
     )  # the first is tried again on another connection
 
     jobs.take(ordered(work(J1, f"touch {judge}"), fake_server.order_key))
-    wait_until(lambda: J1 in fake_server.finished, 20, "the end")
+    wait_until(lambda: J1 in fake_server.finished, 60, "the end")
 
     assert True in seen

@@ -194,8 +194,13 @@ def test_a_token_for_another_server_is_not_quietly_ignored(
     fake_server: EnrolmentPeer, folder: WorkerDataFolder
 ) -> None:
     obtain(folder, fake_server.token.text)
-    with pytest.raises(Conflict, match="belongs to a worker of"):
-        obtain(folder, join_token.new("https://other.example").text)
+    other = EnrolmentPeer()
+
+    try:
+        with pytest.raises(Conflict, match="belongs to a worker of"):
+            obtain(folder, other.token.text)
+    finally:
+        other.stop()
 
 
 def test_an_enrolled_worker_ignores_the_token_it_is_started_with_again(

@@ -99,7 +99,7 @@ def test_a_full_worker_goes_on_polling_and_hears_of_cancels_and_drops(
 def test_draining_is_said_at_once_although_a_poll_is_open(polling: Polling, fake_server: FakeServer) -> None:
     wait_until(lambda: len(fake_server.polls) == 2)
     polling.poller.drain()
-    wait_until(lambda: fake_server.polls[-1].is_draining, 2)
+    wait_until(lambda: fake_server.polls[-1].is_draining)
     assert fake_server.polls[-1].free_slots == 0
 
 
@@ -113,7 +113,7 @@ def test_stopping_does_not_wait_for_an_open_poll_and_says_farewell(polling: Poll
 
 def test_a_broken_connection_is_no_reason_to_give_up(polling: Polling, fake_server: FakeServer) -> None:
     fake_server.faults["poll"] += ["before", "after", "before"]
-    wait_until(lambda: len(polling.answers) >= 1, 20)
+    wait_until(lambda: len(polling.answers) >= 1)
     assert not polling.rejections
 
 
@@ -143,7 +143,7 @@ def test_a_foreign_certificate_in_the_servers_place_ends_no_worker_that_once_wor
     fake_server.authority = own
     polls = len(fake_server.polls)
     fake_server.start()
-    wait_until(lambda: len(fake_server.polls) > polls, 10)
+    wait_until(lambda: len(fake_server.polls) > polls)
 
 
 def test_a_server_that_answers_nothing_at_once_is_not_hammered(polling: Polling, fake_server: FakeServer) -> None:
@@ -164,5 +164,5 @@ def test_an_unreadable_answer_is_survived(polling: Polling, fake_server: FakeSer
     del fake_server.refusals["poll"]
     fake_server.is_closing = False
     polls = len(fake_server.polls)
-    wait_until(lambda: len(fake_server.polls) > polls, 10)
+    wait_until(lambda: len(fake_server.polls) > polls)
     assert not polling.rejections

@@ -98,5 +98,5 @@ class AnonymousActor:
 
     @property
     def author(self) -> Author:
-        """How this stranger stands in the audit record."""
+        """How this anonymous caller stands in the audit record."""
         return Author("anonymous", "", self.claim, "anonymous", self.address)

@@ -21,7 +21,7 @@ from opsicle.server.store.memberships import Named
 
 
 class _Names(msgspec.Struct, frozen=True):
-    """Whom a policy names, save for managers: they are one for each asker."""
+    """Whom a policy names, save for managers: they differ from requester to requester."""
 
     users: frozenset[str]
     groups: frozenset[str]

@@ -84,7 +84,7 @@ class Case:
 
 
 def load(db: Connection, bindings: Bindings, row: ApprovalRow, *, directory: ApproverDirectory | None = None) -> Case:
-    """Read everything about an approval. Whoever reads several in one transaction hands in one roster for all."""
+    """Read everything about an approval. Whoever reads several in one transaction hands in one directory for all."""
     case = load_unchecked(db, row, directory=directory)
     if case.problem:
         return case

@@ -60,7 +60,7 @@ _MOST_LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True)
-class _Ballot:
+class _PendingDecision:
     """What somebody wants to say."""
 
     verdict: Verdict
@@ -159,7 +159,7 @@ class Approvals:
         app where a gate wants a code; InvalidInput without the reason or the code that a gate wants.
         """
         actor.require(Action.APPROVALS_DECIDE)
-        decision = _Ballot(verdict, _checked_reason(request.reason), bool(request.totp))
+        decision = _PendingDecision(verdict, _checked_reason(request.reason), bool(request.totp))
 
         def work(db: Connection) -> tuple[AutomationRow, ApprovalOutcome | Conflict]:
             case = self._get(db, actor, approval_id)
@@ -176,7 +176,7 @@ class Approvals:
             raise Conflict("this approval has expired", hint="Ask again by running the template anew.")
         return outcome
 
-    def _vote(self, db: Connection, actor: Actor, case: Case, decision: _Ballot) -> ApprovalOutcome | Conflict:
+    def _vote(self, db: Connection, actor: Actor, case: Case, decision: _PendingDecision) -> ApprovalOutcome | Conflict:
         """Take down a decision. A Conflict is returned where what was found is to be kept, and so not raised yet."""
         now, row = self._clock.now(), case.row
         seen = case.status(now)
@@ -208,7 +208,7 @@ class Approvals:
         return self._progress.advance(db, case.with_new_decisions(db), now)
 
     def _voter(
-        self, db: Connection, case: Case, seen: ApprovalStatus, viewer: Viewer, decision: _Ballot
+        self, db: Connection, case: Case, seen: ApprovalStatus, viewer: Viewer, decision: _PendingDecision
     ) -> tuple[ApproverPerson, list[GateStatus]]:
         """Who decides, and on which gates: the open ones, and those that will open and name them too."""
         me = case.people.get(viewer.user_id)
@@ -317,12 +317,12 @@ def _refusal(case: Case, seen: ApprovalStatus, viewer: Viewer) -> NotAllowed | C
     return NotAllowed("you are not among those who decide on this", hint="`opsicle approvals show` says who is.")
 
 
-def _require_reason(gates: list[GateStatus], decision: _Ballot) -> None:
+def _require_reason(gates: list[GateStatus], decision: _PendingDecision) -> None:
     if not decision.reason and any(gate.gate.require_reason for gate in gates):
         raise validators.invalid("reason", "this approval asks for a reason", hint="Give it with --reason.")
 
 
-def _require_code(db: Connection, gates: list[GateStatus], user_id: str, decision: _Ballot) -> None:
+def _require_code(db: Connection, gates: list[GateStatus], user_id: str, decision: _PendingDecision) -> None:
     if decision.with_mfa or not any(gate.gate.require_mfa for gate in gates):
         return
     if not authenticators.is_confirmed(db, user_id):
@@ -345,7 +345,9 @@ def _checked_reason(text: str) -> str:
     return reason
 
 
-def _decision(row: ApprovalRow, me: ApproverPerson, gate: GateStatus, decision: _Ballot, now: datetime) -> DecisionRow:
+def _decision(
+    row: ApprovalRow, me: ApproverPerson, gate: GateStatus, decision: _PendingDecision, now: datetime
+) -> DecisionRow:
     return DecisionRow(
         approval_id=row.id,
         gate=gate.gate.name,

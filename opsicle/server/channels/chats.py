@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from opsicle.domain.access import Action
 from opsicle.domain.approvals import ApprovalOutcome, ApprovalState, Verdict
-from opsicle.domain.channels import CHATS
 from opsicle.domain.errors import (
     InvalidInput,
     NotAllowed,
@@ -26,6 +25,8 @@ from opsicle.kit.clock import Clock
 from opsicle.security.api_tokens import token_hash
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.rights import rights_of
+from opsicle.server.channels import kinds
+from opsicle.server.channels.kind import Reach
 from opsicle.server.identity.login_throttle import LoginThrottle
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.store import audit, channels, chat_links, memberships, orgs
@@ -127,7 +128,7 @@ class Chats:
                     linked_at=links[row.id].linked_at if row.id in links else None,
                 )
                 for row in channels.list_enabled(db, actor.org_id)
-                if row.kind in CHATS
+                if kinds.reach_of(row.kind) is Reach.CHAT
             ]
 
         return self._database.read(query)
@@ -230,6 +231,6 @@ def _actor(db: Connection, person: ChatPerson, user_id: str) -> Actor | None:
 
 def _get_chat(db: Connection, org_id: str, name: str) -> ChannelRow:
     row = channels.find(db, org_id, name)
-    if row is None or row.kind not in CHATS or not row.is_enabled:
+    if row is None or kinds.reach_of(row.kind) is not Reach.CHAT or not row.is_enabled:
         raise NotFound(f"there is no chat channel {name}", hint="`opsicle channels links` shows them.")
     return row

@@ -44,7 +44,7 @@ def poll(dispatch: Dispatch, record: AuditCheckpoints, epochs: EpochReports, req
         said.wait_seconds = 0
     reply = dispatch.poll(request.worker, said, request.when_gone)
     reply.wants_ran = epochs.wants_ran(request.worker)
-    # Work is not kept waiting for it; a shared worker is no one org's witness.
+    # Work is not kept waiting for it; a shared worker monitors no one org's record.
     if not reply.work and not request.worker.is_shared:
         reply.checkpoint = record.newest(request.worker.org_id)
     return Reply(200, reply)

@@ -1,7 +1,7 @@
 """How often a password may be tried.
 
 At most `MAX_PER_ACCOUNT` wrong passwords of one account are checked in any `WINDOW`, wherever they come from. That
-alone would let a stranger lock a person out for as long as they care to go on, so strangers share a part of it; the
+alone would let anybody lock a person out for as long as they care to go on, so unknown clients share a part of it; the
 rest is kept for addresses from which this person has logged in before. Attempts are noted before the password is
 checked, so that many at once cannot slip through, and forgotten if it was right.
 """

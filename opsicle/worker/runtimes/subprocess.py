@@ -31,7 +31,7 @@ class CannotStart(Exception):
 
 
 def base_environment(account: process.OsAccount | None = None) -> dict[str, str]:
-    """What commands get of the worker's own surroundings, and nothing else does: PATH, HOME, LANG, TZ.
+    """What commands get of the worker's own environment, and nothing else does: PATH, HOME, LANG, TZ.
 
     `HOME` is that of the account, whatever the worker was started with; `TZ` is absent where the worker has none.
     """

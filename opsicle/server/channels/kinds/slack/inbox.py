@@ -9,10 +9,10 @@ from contextlib import closing, contextmanager
 import msgspec
 
 from opsicle.domain.approvals import Verdict
-from opsicle.domain.channels import SLACK, SlackConfig
 from opsicle.server.channels.chat_channels import ChatChannels
 from opsicle.server.channels.chats import ChatDecision, ChatPerson, Chats, link_code_in
 from opsicle.server.channels.egress_bounds import EgressBounds
+from opsicle.server.channels.kinds.slack import SlackConfig
 from opsicle.server.channels.kinds.slack.blocks import DECISION, REASON, TOTP, dialog
 from opsicle.server.channels.kinds.slack.transport import (
     Envelope,
@@ -37,7 +37,7 @@ class SlackInbox:
     """Hears what happens at every app. An envelope that comes twice does no harm: codes and votes count once."""
 
     def __init__(self, database: Database, vault: Vault, bounds: EgressBounds, chats: Chats) -> None:
-        self._apps = ChatChannels(database, vault, bounds, SLACK)
+        self._apps = ChatChannels(database, vault, bounds, "slack")
         self._chats = chats
 
     def channels(self) -> dict[str, int]:

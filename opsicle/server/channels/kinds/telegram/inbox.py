@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from functools import partial
 
 from opsicle.domain.approvals import Verdict
-from opsicle.domain.channels import TELEGRAM, TelegramConfig
 from opsicle.kit.clock import Clock
 from opsicle.server.channels.chat_channels import ChatChannels
 from opsicle.server.channels.chat_questions import ChatQuestions
 from opsicle.server.channels.chats import ChatPerson, Chats, link_code_in
 from opsicle.server.channels.egress_bounds import EgressBounds
+from opsicle.server.channels.kinds.telegram import TelegramConfig
 from opsicle.server.channels.kinds.telegram.transport import Press, Telegram, Text, Update
 from opsicle.server.channels.messages import Undelivered
 from opsicle.server.keys.vault import Vault
@@ -29,7 +29,7 @@ class TelegramInbox:
     """Reads what happened at every bot. An update that is read twice does no harm: codes and votes count once."""
 
     def __init__(self, database: Database, vault: Vault, bounds: EgressBounds, chats: Chats, clock: Clock) -> None:
-        self._bots = ChatChannels(database, vault, bounds, TELEGRAM)
+        self._bots = ChatChannels(database, vault, bounds, "telegram")
         self._chats = chats
         self._questions = ChatQuestions(chats, clock)
         self._offsets: dict[str, int] = {}

@@ -8,9 +8,9 @@ from typing import TypeVar
 import msgspec
 
 from opsicle.domain.approvals import Verdict
-from opsicle.domain.channels import TelegramConfig
 from opsicle.domain.notices import ASKING
 from opsicle.server.channels.egress import EXCHANGE_SECONDS, EgressScope, post
+from opsicle.server.channels.kinds.telegram import TelegramConfig
 from opsicle.server.channels.messages import CUT, Message, Undelivered, lines_of, one_line
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class Update(msgspec.Struct):
     callback_query: Press | None = None
 
 
-class _Reply(msgspec.Struct):
+class _TelegramReply(msgspec.Struct):
     ok: bool
     result: msgspec.Raw = msgspec.Raw(b"null")
     error_code: int = 0
@@ -102,7 +102,7 @@ class Telegram:
             EXCHANGE_SECONDS + wait_seconds,
         )
         try:
-            reply = msgspec.json.decode(answer.body, type=_Reply)
+            reply = msgspec.json.decode(answer.body, type=_TelegramReply)
             if reply.ok:
                 return msgspec.json.decode(reply.result, type=of)
         except msgspec.MsgspecError as error:
