@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -41,9 +41,6 @@ MAX_FACT_CHARACTERS = 900
 
 MAX_VALUES = 20
 
-Describe = Callable[[Connection, str, str], tuple[Fact, ...]]
-"""What is to be said of one approval (org id, approval id): why, until when, who else."""
-
 
 class Addressee(NamedTuple):
     """Where one copy goes: `target` is an e-mail address, a chat, or "" for a webhook or a room."""
@@ -53,26 +50,32 @@ class Addressee(NamedTuple):
 
 
 class Outbox:
-    """Posts notices. What an approval is about, `describe_approval` says."""
+    """Posts notices."""
 
-    def __init__(self, clock: Clock, describe_approval: Describe) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.ended: Counter[str] = Counter()
         """How many automations of all orgs have ended in which state since the server started."""
 
         self._clock = clock
-        self._describe_approval = describe_approval
 
-    def post(self, db: Connection, notice: Notice, besides: Notice | None = None) -> None:
+    def post(self, db: Connection, notice: Notice, about: Iterable[Fact] = ()) -> None:
         """Inside a transaction: queue a delivery of a notice for each recipient on each channel to them.
 
-        Whoever is no member of the org, or has turned this kind off, gets none; nor does who is reached by `besides`,
-        which is posted at the same moment and says the same. A webhook gets one, whoever is told; a room
-        too, unless `besides` reaches it.
+        Whoever is no member of the org, or has turned this kind off, gets none. A webhook gets one, whoever is told; a
+        room too. `about` is what there is to say beside what every notice says of its automation.
         """
-        self._post_to(db, channels.list_enabled(db, notice.org_id), notice, besides)
+        self._post_to(db, channels.list_enabled(db, notice.org_id), notice, about=about)
 
-    def _post_to(self, db: Connection, enabled: list[ChannelRow], notice: Notice, besides: Notice | None) -> None:
-        facts = self._facts(db, notice) if enabled else ()
+    def _post_to(
+        self,
+        db: Connection,
+        enabled: list[ChannelRow],
+        notice: Notice,
+        besides: Notice | None = None,
+        about: Iterable[Fact] = (),
+    ) -> None:
+        """Who is reached by `besides`, which is posted at the same moment and says the same, gets no copy of this."""
+        facts = self._facts(db, notice, about) if enabled else ()
         for channel in enabled:
             is_program = kinds.reach_of(channel.kind) is Reach.RECEIVER
             told = set() if besides is None or is_program else set(self._addressees(db, besides, channel))
@@ -193,12 +196,10 @@ class Outbox:
             if addressee and notice_preferences.wants(db, addressee.user_id or user_id, channel.id, kind):
                 yield addressee
 
-    def _facts(self, db: Connection, notice: Notice) -> tuple[Fact, ...]:
+    def _facts(self, db: Connection, notice: Notice, about: Iterable[Fact]) -> tuple[Fact, ...]:
         row = automations.find(db, notice.org_id, notice.automation_id) if notice.automation_id else None
         facts = _facts_of(row, is_over=notice.kind == NoticeKind.AUTOMATION_FINISHED) if row else ()
-        if notice.approval_id:
-            facts = (*facts, *self._describe_approval(db, notice.org_id, notice.approval_id))
-        return tuple(Fact(fact.label, _short(fact.text)) for fact in facts if fact.text)
+        return tuple(Fact(fact.label, _short(fact.text)) for fact in (*facts, *about) if fact.text)
 
 
 def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
