@@ -176,7 +176,7 @@ class TreeStop:
 def kill_leftovers(job_id: str, pid: int | None = None, life: str = "", *, grace_seconds: float) -> int:
     """End what is left of a job that a former life of this worker ran, and wait until it is gone.
 
-    `pid` and `life` are what the runner's `on_child` told of its last child; a process that has merely got the same
+    `pid` and `life` are those of its last child, as the journal tells them; a process that has merely got the same
     id since is left alone. Blocks up to `grace_seconds` + 5 s. Returns how many processes could not be ended.
     """
     tree = JobTree(job_id)

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from opsicle.domain.workers import CONTAINER
+from opsicle.kit import logging
 from opsicle.wire.jobs import Work
 from opsicle.worker import process
 from opsicle.worker.journal import ChildProcess
@@ -121,5 +122,6 @@ def is_group_alive(group: int) -> bool:
 
 
 if __name__ == "__main__":
+    logging.configure()
     data_folder, records = map(Path, sys.argv[1:3])
     run(WorkerOptions(data_folder=data_folder), (*known_runtimes(), FolderRuntime(records)))
