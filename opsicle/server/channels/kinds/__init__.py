@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from opsicle.server.channels.kind import ChannelKind, Reach
-from opsicle.server.channels.kinds import email, slack, telegram, webhook
+from opsicle.server.channels.kinds import email, mattermost, slack, teams, telegram, webhook
 
 KINDS: tuple[ChannelKind[Any], ...] = (
     email.KIND,
     webhook.KIND,
     telegram.KIND,
     slack.KIND,
+    mattermost.KIND,
+    teams.KIND,
 )
 """In the order in which forms and documentation name them."""
 
