@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,3 +147,25 @@ def test_a_channel_of_a_kind_that_this_version_does_not_know_hides_no_other(
     assert "cannot be read" in shown["pigeons"]["config"]["ca_pem"]
     assert alice.patch("/api/v1/channels/pigeons", {"is_enabled": False}).json["code"] == "unreadable"
     assert alice.delete("/api/v1/channels/pigeons").status == 204
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        '{"kind":"email","allow_networks":["10.0.0.0/8"],"ca_pem":"","host":"mail.example.com",'
+        '"sender":"ops@example.com","port":465,"security":"tls","username":"opsicle"}',
+        '{"kind":"webhook","allow_networks":[],"ca_pem":"","url":"https://hooks.example.com/"}',
+        '{"kind":"telegram","allow_networks":[],"ca_pem":"","base_url":"https://api.telegram.org"}',
+        '{"kind":"slack","allow_networks":[],"ca_pem":"","base_url":"https://slack.com/api"}',
+    ],
+)
+def test_settings_that_were_stored_before_there_were_descriptors_are_read_and_shown_as_they_are(
+    api_server: ApiServer, alice: Client, stored: str
+) -> None:
+    make_webhook(alice, "https://hooks.example.com/")
+    settings = json.loads(stored)
+    row = {"kind": settings["kind"], "config": stored}
+    api_server.state.write(lambda db: db.execute("UPDATE channels SET kind = :kind, config = :config", row))
+
+    assert alice.get("/api/v1/channels/hooks").json["config"] == settings
+    assert alice.patch("/api/v1/channels/hooks", {"is_enabled": False}).json["config"] == settings
