@@ -175,7 +175,7 @@ IMPASSABLE = {
 }
 
 
-@pytest.mark.parametrize(("gates", "asker", "why"), IMPASSABLE.values(), ids=IMPASSABLE)
+@pytest.mark.parametrize(("gates", "requester", "why"), IMPASSABLE.values(), ids=IMPASSABLE)
 def test_a_gate_that_nobody_could_pass_is_named(gates: list[Gate], requester: ApprovalRequester, why: str) -> None:
     assert impassable(gates, [person("alice"), person("a"), person("bob")], requester).startswith(why)
 
