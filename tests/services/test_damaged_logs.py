@@ -89,8 +89,8 @@ class DamagingClock:
 
 def test_a_new_file_that_is_damaged_at_once_is_replaced_as_well(tmp_path: Path) -> None:
     path = tmp_path / "logs.db"
-    clock = DamagingClock(path, 2)  # the second time it hits what is set aside anyway
     lost: list[str] = []
+    clock = DamagingClock(path, 2)  # the second time it hits what is set aside anyway
     database = LogDatabase.open(path, _raise, clock.now, lost.append, is_expected=True)
     try:
         assert database.read(lambda db: db.execute("SELECT count(*) FROM losses").fetchone()) == (1,)
