@@ -20,9 +20,13 @@ def asset(name: str) -> bytes:
 
 
 def asset_names() -> list[str]:
-    """Every file of the browser's application, as relative paths with slashes, sorted."""
+    """Every file of the browser's application, as relative paths with slashes, sorted.
+
+    Hidden files are none of it: in a checkout they are the settings of tools.
+    """
     folder = _folder("assets")
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
 
 
 def examples() -> Path:
