@@ -1,63 +1,30 @@
-// The form for a new channel: what it asks for depends on the kind.
+// The form for a new channel: what it asks for is what the server says of each kind.
 
-import { post } from "../lib/api.js";
+import { getAll, post } from "../lib/api.js";
 import { askForm } from "./dialogs.js";
 import { field, input, select } from "./fields.js";
 
-const text = (path, label, more = {}, help = "") => ({ path, label, more, help });
-
-const KINDS = {
-  email: {
-    label: "E-mail",
-    credential: "Password",
-    settings: [
-      text("host", "Mail server"),
-      text(
-        "port",
-        "Port",
-        { inputmode: "numeric", value: "587" },
-        "587 speaks STARTTLS; for 465 use the command line.",
-      ),
-      text("sender", "Sender", { type: "email" }),
-      text("username", "Username"),
-    ],
-  },
-  webhook: {
-    label: "Webhook",
-    credential: "Key that signs",
-    settings: [text("url", "URL", { placeholder: "https://…" })],
-  },
-  telegram: {
-    label: "Telegram",
-    credential: "Bot token",
-    settings: [text("base_url", "Address of the API", {}, "Telegram's own unless told.")],
-  },
-  slack: {
-    label: "Slack",
-    credential: "App token and bot token (xapp-… xoxb-…)",
-    settings: [text("base_url", "Address of the API", {}, "Slack's own unless told.")],
-  },
-};
-
 /** Ask for a channel's settings and make it; `reload` is called afterwards. */
-export function openChannelForm(reload) {
+export async function openChannelForm(reload) {
+  const known = new Map((await getAll("/channel-kinds")).map((each) => [each.name, each]));
   const name = field({
     label: "Name",
     path: "name",
     help: "a to z, 0 to 9 and -.",
     control: input({ maxlength: 63 }),
   });
-  const kinds = Object.entries(KINDS).map(([kind, { label }]) => [kind, label]);
-  const kind = field({ label: "Kind", path: "config.kind", control: select(kinds, "email") });
+  const kinds = [...known].map(([key, { label }]) => [key, label]);
+  const first = kinds[0][0];
+  const kind = field({ label: "Kind", path: "config.kind", control: select(kinds, first) });
   const networks = field({
     label: "Private networks that it may reach",
     path: "config.allow_networks",
     help: "Where it is not on the internet, as in 10.0.0.0/8, as far as whoever runs the server has opened it; several with spaces.",
     control: input(),
   });
-  const fields = [name, kind, ...fieldsOf(KINDS.email), networks];
+  const fields = [name, kind, ...fieldsOf(known.get(first)), networks];
   kind.control.addEventListener("change", () => {
-    const next = fieldsOf(KINDS[kind.control.value]);
+    const next = fieldsOf(known.get(kind.control.value));
     const before = fields.splice(2, fields.length - 3, ...next);
     for (const each of before) each.element.remove();
     kind.element.after(...next.map((each) => each.element));
@@ -65,29 +32,44 @@ export function openChannelForm(reload) {
   askForm({
     title: "New channel",
     fields,
-    send: () => post("/channels", { body: bodyOf(fields) }),
+    send: () => {
+      const { settings } = known.get(kind.control.value);
+      return post("/channels", { body: bodyOf(fields, settings) });
+    },
     action: "Make the channel",
     done: reload,
   });
 }
 
 function fieldsOf({ settings, credential }) {
-  const fields = settings.map(({ path, label, more, help }) =>
-    field({ label, path: `config.${path}`, help, control: input(more) }),
+  const fields = settings.map((setting) =>
+    field({
+      label: setting.label,
+      path: `config.${setting.name}`,
+      help: setting.hint,
+      control: controlOf(setting),
+    }),
   );
   const secret = input({ type: "password", autocomplete: "new-password" });
   return [...fields, field({ label: credential, path: "credential", control: secret })];
 }
 
-function bodyOf([name, kind, ...others]) {
+function controlOf({ type, choices, default: value }) {
+  if (choices.length)
+    return select(
+      choices.map((choice) => [choice, choice]),
+      value,
+    );
+  return input({ value: value ?? "", ...(type === "integer" ? { inputmode: "numeric" } : {}) });
+}
+
+function bodyOf([name, kind, ...others], settings) {
   const networks = others.pop().control.value.split(/\s+/);
+  const credential = others.pop().control.value;
   const config = { kind: kind.control.value, allow_networks: networks.filter(Boolean) };
-  let credential = "";
-  for (const { path, control } of others) {
-    const value = control.value.trim();
-    const setting = path.replace("config.", "");
-    if (path === "credential") credential = control.value;
-    else if (value) config[setting] = setting === "port" ? Number(value) : value;
-  }
+  settings.forEach((setting, i) => {
+    const value = others[i].control.value.trim();
+    if (value) config[setting.name] = setting.type === "integer" ? Number(value) : value;
+  });
   return { name: name.control.value.trim(), config, credential };
 }

@@ -99,6 +99,7 @@ export const ENDPOINTS = new Set([
   "DELETE /groups/{group}",
   "PUT /groups/{group}/members/{user}",
   "DELETE /groups/{group}/members/{user}",
+  "GET /channel-kinds",
   "GET /channels",
   "POST /channels",
   "PATCH /channels/{channel}",

@@ -167,12 +167,14 @@ def _phase(phase: Phase) -> Iterator[str]:
 
 
 def _gate(gate: GateView) -> Iterator[str]:
+    from opsicle.domain.approvals import Verdict
+
     demands = [f"{gate.required} must agree"]
     demands += ["with a reason"] if gate.require_reason else []
     demands += ["with a fresh code"] if gate.require_mfa else []
     yield f"  {gate.name}: {gate.state} ({', '.join(demands)})"
     for each in gate.decisions:
-        said = "agreed" if each.verdict == "approve" else "refused"
+        said = "agreed" if each.verdict is Verdict.APPROVE else "refused"
         yield f"    {each.person.email} {said}" + (f": {each.reason}" if each.reason else "")
     if gate.waits_for:
         yield f"    may decide: {', '.join(person.email for person in gate.waits_for)}"

@@ -17,10 +17,10 @@ from opsicle.cli.terminal import read_password, say
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
-    from opsicle.domain.channels import Config
-    from opsicle.wire.channel_api import Channel, Delivery
+    from opsicle.client.api import Api
+    from opsicle.domain.bounds import Settings
+    from opsicle.wire.channel_api import Channel, ChannelSetting, Delivery
 
-KINDS = ("email", "webhook", "telegram", "slack")
 _TEST_SECONDS = 30.0
 _TEST_POLL_SECONDS = 0.3
 
@@ -32,6 +32,14 @@ _COLUMNS = [
     Column("open deliveries", lambda channel: channel.open_deliveries),
     Column("updated", lambda channel: channel.updated_at),
     Column("updated by", lambda channel: channel.updated_by.email),
+]
+
+_KIND_COLUMNS = [
+    Column("kind", lambda kind: kind.name),
+    Column("called", lambda kind: kind.label),
+    Column("settings", lambda kind: ", ".join(_described(setting) for setting in kind.settings)),
+    Column("credential", lambda kind: kind.credential),
+    Column("decisions", lambda kind: kind.takes_decisions),
 ]
 
 _DELIVERY_COLUMNS = [
@@ -48,7 +56,7 @@ _DELIVERY_COLUMNS = [
 ]
 
 settings_option = click.option(
-    "--set", metavar="KEY=VALUE", multiple=True, help="One of the kind's settings; see docs/channels.md."
+    "--set", metavar="KEY=VALUE", multiple=True, help="One of the kind's settings, as `channels kinds` lists them."
 )
 networks_option = click.option(
     "--allow-network",
@@ -68,7 +76,7 @@ credential_option = click.option(
 
 @click.group(cls=NounGroup)
 def channels() -> None:
-    """Ways in which people are told of what needs them: e-mail, webhooks, Telegram, Slack."""
+    """Ways in which people are told of what needs them, as by e-mail or in a chat."""
 
 
 @channels.command("list")
@@ -76,6 +84,12 @@ def channels() -> None:
 def list_(limit: int | None) -> None:
     """List the org's channels, without their credentials."""
     emit_list(connect().channels(), _COLUMNS, limit=limit)
+
+
+@channels.command()
+def kinds() -> None:
+    """List the kinds of channel, with the settings and the credential of each."""
+    emit_list(connect().channel_kinds(), _KIND_COLUMNS, limit=None)
 
 
 @channels.command()
@@ -87,7 +101,7 @@ def show(channel: str) -> None:
 
 @channels.command()
 @click.argument("channel")
-@click.option("--kind", type=click.Choice(KINDS), required=True, help="What kind of channel it is.")
+@click.option("--kind", metavar="KIND", required=True, help="What kind of channel it is; `channels kinds` lists them.")
 @settings_option
 @networks_option
 @ca_option
@@ -102,7 +116,7 @@ def create(
 
     request = CreateChannelRequest(
         name=channel,
-        config=_config({"kind": kind}, **parts),
+        config=_config(connect(), {"kind": kind}, **parts),
         credential=_credential(credential_file) if credential_file else "",
         is_enabled=not disabled,
     )
@@ -122,13 +136,13 @@ def update(channel: str, credential_file: str | None, enable: bool | None, totp:
 
     Where the credential goes (host, URL, CA) changes only together with the credential.
     """
-    from msgspec import UNSET, to_builtins
+    from msgspec import UNSET
 
     from opsicle.wire.channel_api import UpdateChannelRequest
 
-    has_changes = any(parts.values())
+    api, has_changes = connect(), any(parts.values())
     request = UpdateChannelRequest(
-        config=_config(to_builtins(connect().channel(channel).config), **parts) if has_changes else UNSET,
+        config=_config(api, dict(api.channel(channel).config), **parts) if has_changes else UNSET,
         credential=_credential(credential_file) if credential_file else UNSET,
         is_enabled=UNSET if enable is None else enable,
     )
@@ -232,19 +246,27 @@ def unlink(channel: str) -> None:
 
 
 def _config(
-    start: dict[str, Any], *, set: tuple[str, ...], allow_network: tuple[str, ...], ca_file: Path | None
-) -> Config:
-    """Settings as typed on the command line, over those there are. Raises UsageError or InvalidInput."""
-    import msgspec
+    api: Api,
+    start: dict[str, Any],
+    *,
+    set: tuple[str, ...],
+    allow_network: tuple[str, ...],
+    ca_file: Path | None,
+) -> Settings:
+    """Return settings as typed on the command line, over those there are; the server judges them.
 
-    from opsicle.domain.channels import MAX_CA_BYTES, Config
+    Raises UsageError or InvalidInput.
+    """
+    from opsicle.domain.channels import MAX_CA_BYTES
     from opsicle.domain.errors import InvalidInput, UsageError
 
+    numbers = _integers(api, start["kind"]) if set else frozenset()
     for setting in set:
         name, equals, value = setting.partition("=")
         if not equals:
             raise UsageError(f"--set {setting} is not KEY=VALUE")
-        start[name] = value
+        start[name] = int(value) if name in numbers and value.isdecimal() else value
+
     if allow_network:
         start["allow_networks"] = list(allow_network)
     if ca_file:
@@ -252,11 +274,20 @@ def _config(
             start["ca_pem"] = read_start(ca_file, MAX_CA_BYTES + 1).decode("ascii")
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidInput(f"the CA file cannot be read: {ca_file}") from error
-    try:
-        config: Config = msgspec.convert(start, type=Config, strict=False)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(f"the settings do not fit: {error}", hint="docs/channels.md lists them.") from error
-    return config
+    return start
+
+
+def _integers(api: Api, kind: str) -> frozenset[str]:
+    """Return the settings of a kind that are whole numbers; none if there is no such kind."""
+    settings = [each for known in api.channel_kinds() if known.name == kind for each in known.settings]
+    return frozenset(each.name for each in settings if each.type == "integer")
+
+
+def _described(setting: ChannelSetting) -> str:
+    """Return a setting as a list shows it: its name, and what holds unless told, or that it must be given."""
+    if setting.is_required:
+        return f"{setting.name} (required)"
+    return f"{setting.name} ({setting.default})" if setting.default else setting.name
 
 
 def _credential(path: str) -> str:
@@ -264,9 +295,7 @@ def _credential(path: str) -> str:
 
 
 def _emit(channel: Channel) -> None:
-    import msgspec
-
-    settings = [(name, value) for name, value in msgspec.to_builtins(channel.config).items() if name != "kind"]
+    settings = [(name, value) for name, value in channel.config.items() if name != "kind"]
     emit(channel, [*((column.heading, column.value(channel)) for column in _COLUMNS), *settings])
 
 

@@ -95,6 +95,7 @@ EXAMPLES = {
     "policies show": "opsicle policies show production --source",
     "policies versions": "opsicle policies versions production",
     "policies delete": "opsicle policies delete production",
+    "channels kinds": "opsicle channels kinds",
     "channels list": "opsicle channels list",
     "channels show": "opsicle channels show mail",
     "channels create": "opsicle channels create mail --kind email",

@@ -16,6 +16,10 @@ class ChannelCalls(Calls):
         """Yield the org's channels, without their credentials."""
         return self._pages(endpoints.LIST_CHANNELS)
 
+    def channel_kinds(self) -> Iterator[wire.ChannelKindSummary]:
+        """Yield the kinds of channel that the server knows."""
+        return self._pages(endpoints.LIST_KINDS)
+
     def channel(self, name: str) -> wire.Channel:
         """Return one channel, without its credential."""
         return self._call(endpoints.SHOW, name)

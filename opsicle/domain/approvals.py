@@ -44,6 +44,17 @@ class Verdict(StrEnum):
     REJECT = "reject"
 
 
+class ApprovalOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How an approval stands after a decision, or after its time has gone on.
+
+    `waiting_for` says in one line who has to agree before it goes on, and is empty once it is over.
+    """
+
+    state: ApprovalState
+    template: str
+    waiting_for: str = ""
+
+
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
     """One person's word on one gate.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from opsicle.domain.access import BuiltInRole
+from opsicle.domain.chat_services import CHAT_SERVICES
 from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.names import ID, ID_RULE, LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_VALUE_RULE
 from opsicle.domain.policies import DEFAULT_EXPIRES_AFTER_SECONDS, Approvers, Chat, Condition, Escalation, Gate
@@ -19,8 +20,6 @@ MAX_CONDITIONS = 20
 MAX_OPTIONS = 200
 MAX_SECONDS = 90 * 86_400
 """Longer than anybody remembers why something was asked."""
-
-CHANNELS = ("telegram", "slack")
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
 _EMAIL_RULE = "an e-mail address, as in ada@example.com"
@@ -57,8 +56,8 @@ def parse_chats(fields: Fields, key: str) -> tuple[Chat, ...]:
         channel = inner.find("channel", is_required=True)
         name = inner.find("id", is_required=True)
         word = channel.text() if channel else None
-        if channel and word is not None and word not in CHANNELS:
-            channel.add(f"{quoted(word)} is not allowed; it must be {listed(CHANNELS)}")
+        if channel and word is not None and word not in CHAT_SERVICES:
+            channel.add(f"{quoted(word)} is not allowed; it must be {listed(CHAT_SERVICES)}")
         inner.end()
         chats.append(Chat(word or "", chat_id(name) if name else ""))
     return tuple(chats)

@@ -14,9 +14,10 @@ import re
 
 import msgspec
 
+from opsicle.domain.chat_services import CHAT_SERVICES
 from opsicle.domain.documents import DocumentNode, Fields
 from opsicle.domain.errors import Problem
-from opsicle.domain.gate_parser import CHANNELS, MAX_APPROVERS, chat_id, parse_gates
+from opsicle.domain.gate_parser import MAX_APPROVERS, chat_id, parse_gates
 from opsicle.domain.names import ID, ID_RULE
 from opsicle.domain.policies import Approvers, Chat, Gate, GateOrder, Policy, PolicyUse
 from opsicle.domain.problems import Problems, listed, quoted
@@ -35,6 +36,7 @@ REMOVED_SEED = "removed"
 _SEED = re.compile(r"[A-Za-z2-7]{16,128}=*")
 _SEED_KEY = "mfaSeed"
 _ROOMS = {"telegram": "chatIds", "slack": "channelNames"}
+"""The chat services that the older form knows, and what it calls their rooms. It gets no new ones."""
 
 SEED_WARNING = (
     "the seed of an authenticator app is a secret and is not kept: everybody named here enrols an app of their own "
@@ -101,8 +103,8 @@ def read_request(name: str, _labels: dict[str, str], spec: Fields) -> RequestDoc
     """Return the older request in a document's `spec`."""
     channel = spec.find("type", is_required=True)
     word = channel.text() if channel else None
-    if channel and word is not None and word not in CHANNELS:
-        channel.add(f"{quoted(word)} is not allowed; it must be {listed(CHANNELS)}")
+    if channel and word is not None and word not in CHAT_SERVICES:
+        channel.add(f"{quoted(word)} is not allowed; it must be {listed(CHAT_SERVICES)}")
     request = RequestDocument(
         name=name,
         id=spec.line("id", 200),
@@ -172,7 +174,7 @@ def _seeds(root: Node) -> list[tuple[int, str]]:
 
 
 def _policy(name: str, spec: Fields) -> Policy:
-    older = [channel for channel in CHANNELS if spec.has(channel)]
+    older = [channel for channel in _ROOMS if spec.has(channel)]
     applies_to = parse_scopes(spec) if name else ()
     if not older:
         order = spec.choice("order", GateOrder.SEQUENTIAL)
@@ -189,9 +191,9 @@ def _policy(name: str, spec: Fields) -> Policy:
 
 def _older_gates(spec: Fields) -> tuple[Gate, ...]:
     """One gate for each chat service that is named; all of them must agree."""
-    gates = [_older_gate(channel, place) for channel in CHANNELS if (place := spec.find(channel))]
+    gates = [_older_gate(channel, place) for channel in _ROOMS if (place := spec.find(channel))]
     if not gates and spec.place.node.kind is Kind.MAPPING:
-        spec.place.add(f"names nobody who could agree: it needs {listed(CHANNELS)}")
+        spec.place.add(f"names nobody who could agree: it needs {listed(_ROOMS)}")
     return tuple(gates)
 
 

@@ -15,7 +15,6 @@ from opsicle.security.order_key import OrderKey
 from opsicle.security.sealing import Seal
 from opsicle.server.approvals import routes as approvals
 from opsicle.server.approvals.bindings import Bindings
-from opsicle.server.approvals.facts import approval_facts
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.service import Approvals
 from opsicle.server.audit import routes as audit
@@ -31,10 +30,9 @@ from opsicle.server.channels.chats import Chats
 from opsicle.server.channels.deliveries import Deliveries
 from opsicle.server.channels.delivery_loop import DeliveryLoop
 from opsicle.server.channels.egress_bounds import EgressBounds
-from opsicle.server.channels.kinds.slack.inbox import SlackInbox
-from opsicle.server.channels.kinds.telegram.inbox import TelegramInbox
+from opsicle.server.channels.kind import InboxParts
+from opsicle.server.channels.kinds import KINDS
 from opsicle.server.channels.listeners import ChatListeners
-from opsicle.server.channels.messages import Fact
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.channels.preferences import Preferences
 from opsicle.server.channels.routes import ChannelServices
@@ -85,7 +83,7 @@ from opsicle.server.policies.service import Policies
 from opsicle.server.public_urls import Urls
 from opsicle.server.secrets import routes as secrets
 from opsicle.server.secrets.service import Secrets
-from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.database import Database
 from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.orgs import list_allowing_shared
@@ -141,15 +139,12 @@ class Services:
         self.fleet = Fleet(core.clock, core.state.read(list_allowing_shared))
         self.lease_store = LeaseStore(core.clock)
         self.urls = Urls()
-        self.outbox = Outbox(core.clock, self._describe_approval)
+        self.outbox = Outbox(core.clock)
         self._build_identity(core)
         self._build_documents(core)
         self._build_work(core)
         self._build_members(core)
         self._build_channels(core)
-
-    def _describe_approval(self, db: Connection, org_id: str, approval_id: str) -> tuple[Fact, ...]:
-        return approval_facts(db, self.bindings, org_id, approval_id, self.core.clock.now())
 
     def _build_identity(self, core: Core) -> None:
         """Who somebody is, and the record of what they do."""
@@ -211,7 +206,7 @@ class Services:
             self.step_up,
             bindings,
         )
-        self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub)
+        self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.figures = Figures(state, self.fleet, self.outbox.ended)
 
     def _build_members(self, core: Core) -> None:
@@ -235,10 +230,10 @@ class Services:
         clock, state, vault, bounds = core.clock, core.state, core.vault, core.egress_bounds
         self.sender = DeliverySender(state, vault, bounds, self.urls, clock)
         self.delivery = DeliveryLoop(self.sender)
-        self.chats = Chats(state, self.step_up, self.throttle, clock, self.approvals.decide_in_chat)
-        self.telegram = TelegramInbox(state, vault, bounds, self.chats, clock)
-        self.slack = SlackInbox(state, vault, bounds, self.chats)
-        self.listeners = ChatListeners(self.telegram, self.slack)
+        self.chats = Chats(state, self.step_up, self.throttle, clock, self.approvals.decide)
+        parts = InboxParts(state, vault, bounds, self.chats, clock)
+        self.inboxes = {kind.name: kind.inbox(parts) for kind in KINDS if kind.inbox}
+        self.listeners = ChatListeners(*self.inboxes.values())
         self.channel_services = ChannelServices(
             Channels(state, vault, bounds, self.outbox, self.step_up, clock),
             Deliveries(state, clock),

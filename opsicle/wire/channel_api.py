@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from opsicle.domain.bounds import Credential, Word
-from opsicle.domain.channels import Config, DeliveryState
+from opsicle.domain.bounds import Credential, Settings, Word
+from opsicle.domain.channels import DeliveryState
 from opsicle.domain.notices import NoticeKind
 from opsicle.wire.user_api import Person
 
@@ -17,7 +17,7 @@ class CreateChannelRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=T
     """A new channel: its settings, which say its kind, and the credential that this kind needs."""
 
     name: Word
-    config: Config
+    config: Settings
     credential: Credential = ""
     is_enabled: bool = True
 
@@ -28,7 +28,7 @@ class CreateChannelRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=T
 class UpdateChannelRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Changes a channel. Where the credential goes can change only together with the credential."""
 
-    config: Config | msgspec.UnsetType = msgspec.UNSET
+    config: Settings | msgspec.UnsetType = msgspec.UNSET
     credential: Credential | msgspec.UnsetType = msgspec.UNSET
     is_enabled: bool | msgspec.UnsetType = msgspec.UNSET
 
@@ -42,7 +42,7 @@ class Channel(msgspec.Struct, kw_only=True):
     id: str
     name: str
     kind: str
-    config: Config
+    config: Settings
     has_credential: bool
     is_enabled: bool
     version: int
@@ -50,6 +50,31 @@ class Channel(msgspec.Struct, kw_only=True):
     created_at: datetime
     updated_at: datetime
     updated_by: Person
+
+
+class ChannelSetting(msgspec.Struct, kw_only=True):
+    """One setting of a kind of channel. `choices`, if there are any, are the values it may have."""
+
+    name: str
+    label: str
+    hint: str
+    type: Literal["string", "integer"]
+    choices: list[str]
+    default: str | int | None
+    is_required: bool
+
+
+class ChannelKindSummary(msgspec.Struct, kw_only=True):
+    """A kind of channel: its own settings beside `allow_networks` and `ca_pem`, which all have.
+
+    `credential` is what its credential is called. `takes_decisions`: people can decide there.
+    """
+
+    name: str
+    label: str
+    settings: list[ChannelSetting]
+    credential: str
+    takes_decisions: bool
 
 
 class Delivery(msgspec.Struct, kw_only=True):

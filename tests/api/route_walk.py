@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from opsicle.domain.access import Action, BuiltInRole
-from opsicle.domain.channels import WebhookConfig
 from opsicle.server.http.routing import Access, Route
 from opsicle.wire.access_api import CreateGroupRequest, CreateRoleRequest
 from opsicle.wire.channel_api import CreateChannelRequest
@@ -131,6 +130,7 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/approvals/<approval_id>/approve": A.APPROVALS_DECIDE,
     "POST /api/v1/approvals/<approval_id>/reject": A.APPROVALS_DECIDE,
     "POST /api/v1/approvals/<approval_id>/withdraw": A.APPROVALS_VIEW,
+    "GET /api/v1/channel-kinds": A.CHANNELS_VIEW,
     "GET /api/v1/channels": A.CHANNELS_VIEW,
     "POST /api/v1/channels": A.CHANNELS_MANAGE,
     "GET /api/v1/channels/<channel>": A.CHANNELS_VIEW,
@@ -231,7 +231,7 @@ def furnish(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
     invited = api_server.services.invitations.invite(
         actor, InviteRequest(email=f"{org}-guest@example.com", role=BuiltInRole.MEMBER)
     )
-    config = WebhookConfig(url="https://hooks.example.com/")
+    config = {"kind": "webhook", "url": "https://hooks.example.com/"}
     channel = CreateChannelRequest(name=f"{org}-hooks", config=config, credential="0123456789abcdef")
     api_server.services.channel_services.channels.create(actor, channel)
     delivery = api_server.services.channel_services.channels.test(actor, channel.name)

@@ -10,8 +10,9 @@ from tests.api.telegram_api import TelegramUser
 
 
 def listen(api_server: ApiServer) -> None:
-    for channel in api_server.services.telegram.channels():
-        api_server.services.telegram.poll(channel, 0)
+    for channel in api_server.services.inboxes["telegram"].channels():
+        with api_server.services.inboxes["telegram"].open(channel) as turn:
+            turn(0)
 
 
 def link(api_server: ApiServer, person: Client, phone: TelegramUser) -> list[str]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
 from msgspec import inspect
 
 import opsicle.server
-from opsicle.domain.channels import Config
+from opsicle.server.channels.kind import ChannelKind
+from opsicle.server.channels.kinds import KINDS
 from opsicle.server.channels.kinds.slack.transport import SlackEvent, SlackUser
 from opsicle.server.http.paging import MAX_PAGE_BYTES
 from opsicle.server.http.routing import Route
@@ -33,6 +34,7 @@ class Outer(msgspec.Struct):
     """Something that holds it, deep down."""
 
     inner: tuple[int, Inner] | None
+    titled: Annotated[str, msgspec.Meta(title="Has a title")]
     anything: msgspec.Raw
 
 
@@ -45,6 +47,8 @@ def unbounded(kind: Any, path: str, seen: tuple[Any, ...] = ()) -> Iterator[str]
     if isinstance(kind, inspect.StructType) and kind.cls not in seen:
         for field in kind.fields:
             yield from unbounded(field.type, f"{path}.{field.name}", (*seen, kind.cls))
+    if isinstance(kind, inspect.Metadata):
+        yield from unbounded(kind.type, path, seen)
     for inner in inner_types(kind):
         yield from unbounded(inner, f"{path}[]", seen)
 
@@ -75,7 +79,7 @@ def test_the_walk_finds_what_has_no_maximum_wherever_it_hides() -> None:
     found = set(unbounded(inspect.type_info(Outer), "Outer"))
 
     at = "Outer.inner[][].texts"
-    assert found == {at, f"{at}[]", f"{at}[][]", "Outer.anything (anything)"}
+    assert found == {at, f"{at}[]", f"{at}[][]", "Outer.titled", "Outer.anything (anything)"}
 
 
 def test_what_a_handler_decodes_is_what_its_route_names(api_server: ApiServer) -> None:
@@ -89,8 +93,9 @@ def test_what_a_handler_decodes_is_what_its_route_names(api_server: ApiServer) -
     }
 
 
-def test_the_settings_of_a_channel_are_bounded_too() -> None:
-    assert not set(unbounded(inspect.type_info(Config), "config"))
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_the_settings_of_a_channel_are_bounded_too(kind: ChannelKind[Any]) -> None:
+    assert not set(unbounded(inspect.type_info(kind.config), kind.name))
 
 
 def test_who_a_chat_service_says_that_somebody_is_has_a_maximum() -> None:

@@ -56,8 +56,8 @@ def alice(api_server: ApiServer, api: SlackApi) -> Client:
 @pytest.fixture
 def hear(api_server: ApiServer, api: SlackApi, alice: Client) -> Iterator[Hear]:
     """The server's connection to Slack."""
-    (channel_id,) = api_server.services.slack.channels()
-    with api_server.services.slack.open(channel_id) as turn:
+    (channel_id,) = api_server.services.inboxes["slack"].channels()
+    with api_server.services.inboxes["slack"].open(channel_id) as turn:
         assert turn(5) == 1, "Slack says hello"
         wait_until(lambda: bool(api.sockets))
 
@@ -315,30 +315,30 @@ def test_the_library_is_not_let_out_by_itself(
     post_notice(api_server, chats=(Chat("slack", "C1"),))  # the move has ended all links
     deliver(api_server)
     assert "not public" in deliveries(alice)[0]["last_error"]
-    (channel_id,) = api_server.services.slack.channels()
-    with pytest.raises(Undelivered, match="not public"), api_server.services.slack.open(channel_id):
+    (channel_id,) = api_server.services.inboxes["slack"].channels()
+    with pytest.raises(Undelivered, match="not public"), api_server.services.inboxes["slack"].open(channel_id):
         pass
     assert len(api.calls) == count
 
 
 def test_the_websocket_may_lead_nowhere_else(api_server: ApiServer, api: SlackApi, alice: Client) -> None:
     """Slack names its address: it is judged like every other."""
-    (channel_id,) = api_server.services.slack.channels()
+    (channel_id,) = api_server.services.inboxes["slack"].channels()
     for url, why in {
         "wss://10.1.2.3": "not public",
         "ws://192.0.2.1": "not public",
         "http://127.0.0.1": "cannot be read",
     }.items():
         api.socket_url = url
-        with pytest.raises(Undelivered, match=why), api_server.services.slack.open(channel_id):
+        with pytest.raises(Undelivered, match=why), api_server.services.inboxes["slack"].open(channel_id):
             pass
 
 
 def test_the_connection_is_renewed_when_slack_says_so_and_nothing_is_missed(
     api_server: ApiServer, api: SlackApi, alice: Client
 ) -> None:
-    (channel_id,) = api_server.services.slack.channels()
-    with api_server.services.slack.open(channel_id) as turn:
+    (channel_id,) = api_server.services.inboxes["slack"].channels()
+    with api_server.services.inboxes["slack"].open(channel_id) as turn:
         assert turn(5) == 1
         wait_until(lambda: len(api.sockets) == 1)
         api.disconnect("refresh_requested")

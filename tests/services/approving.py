@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from opsicle.domain.access import BuiltInRole
+from opsicle.domain.approvals import Verdict
 from opsicle.server.access.actor import Actor, SystemActor
 from opsicle.server.store import audit, channels, memberships
 from opsicle.server.store.channels import ChannelRow
@@ -86,10 +87,16 @@ class Office:
         return self.core.run(self.people[by], template, **values)
 
     def approve(self, who: str, automation: Automation, **more: str) -> Approval:
-        return self.core.approvals.approve(self.people[who], automation.approval_id or "", DecisionRequest(**more))
+        return self._decide(who, automation, Verdict.APPROVE, DecisionRequest(**more))
 
     def reject(self, who: str, automation: Automation, **more: str) -> Approval:
-        return self.core.approvals.reject(self.people[who], automation.approval_id or "", DecisionRequest(**more))
+        return self._decide(who, automation, Verdict.REJECT, DecisionRequest(**more))
+
+    def _decide(self, who: str, automation: Automation, verdict: Verdict, request: DecisionRequest) -> Approval:
+        """Decide, and look at what came of it, as the route does."""
+        approval_id = automation.approval_id or ""
+        self.core.approvals.decide(self.people[who], approval_id, verdict, request)
+        return self.core.approvals.get(self.people[who], approval_id)
 
     def show(self, who: str, automation: Automation) -> Approval:
         return self.core.approvals.get(self.people[who], automation.approval_id or "")

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from opsicle.domain.channels import WebhookConfig
 from opsicle.domain.notices import NoticeKind
 from opsicle.server.channels.egress import MAX_ANSWER_BYTES, EgressScope, post
-from opsicle.server.channels.kinds.webhook import Webhook
+from opsicle.server.channels.kinds.webhook import WebhookConfig
+from opsicle.server.channels.kinds.webhook.transport import Webhook
 from opsicle.server.channels.messages import Message, Undelivered
 from tests.api.receivers import LOOPBACK, WebhookReceiver, certified, webhook_receiver
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+import msgspec
+
 from opsicle.domain import approvals as engine
 from opsicle.domain import stored_json
-from opsicle.domain.approvals import ApprovalStatus, GateStatus, Vote
+from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateStatus, Vote
 from opsicle.domain.approvers import ApprovalRequester, ApproverPerson, deciders, may_decide
 from opsicle.domain.conditions import Facts, asked_gates
 from opsicle.domain.errors import NotFound
@@ -67,6 +69,14 @@ class Case:
         heard = {decision.principal for decision in self.decisions if decision.gate == seen.gate.name}
         able = deciders(seen.gate, self.people.values(), self.requester, seen.elapsed(now))
         return [person for person in able if person.principal not in heard]
+
+    def with_new_decisions(self, db: Connection) -> Case:
+        """Return this case with the decisions that stand now, after this transaction has taken down some."""
+        return replace(self, decisions=approvals.list_decisions(db, self.row.id))
+
+    def ended(self, state: ApprovalState, explanation: str) -> Case:
+        """Return this case as its row says after it has ended in this transaction."""
+        return replace(self, row=msgspec.structs.replace(self.row, state=state, explanation=explanation))
 
     def has_decided(self, person: ApproverPerson, gate: str) -> bool:
         """Whether a person, or another account of theirs, has decided on a gate."""

@@ -6,21 +6,15 @@ from datetime import datetime
 
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.templates import Phase
-from opsicle.server.approvals.bindings import Bindings
-from opsicle.server.approvals.cases import Case, load
-from opsicle.server.approvals.progress import waiting_for
+from opsicle.server.approvals.cases import Case
+from opsicle.server.approvals.waiting import waiting_for
 from opsicle.server.channels.messages import Fact
-from opsicle.server.store import approvals
-from opsicle.server.store.database import Connection
 
 _MOST_COMMANDS = 12
 
 
-def approval_facts(
-    db: Connection, bindings: Bindings, org_id: str, approval_id: str, now: datetime
-) -> tuple[Fact, ...]:
+def approval_facts(case: Case, now: datetime) -> tuple[Fact, ...]:
     """What runs, who has to agree, and until when; of one that is over, who decided what and why it ended."""
-    case = load(db, bindings, approvals.get(db, org_id, approval_id))
     decided = Fact("Decided", "; ".join(_decisions(case)))
     if case.row.state is not ApprovalState.PENDING:
         return decided, Fact("Explanation", case.row.explanation)

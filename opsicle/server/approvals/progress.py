@@ -10,23 +10,31 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain import stored_json
-from opsicle.domain.approvals import ApprovalState, ApprovalStatus, Due, GateStatus, Verdict, due, next_moment
-from opsicle.domain.approvers import ApproverPerson, is_named
+from opsicle.domain.approvals import (
+    ApprovalOutcome,
+    ApprovalState,
+    ApprovalStatus,
+    Due,
+    GateStatus,
+    Verdict,
+    due,
+    next_moment,
+)
+from opsicle.domain.approvers import is_named
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.domain.policies import Chat
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.cases import Case, load
-from opsicle.server.approvals.stuck import newly_stuck, noted, said_of, stuck_in
+from opsicle.server.approvals.facts import approval_facts
+from opsicle.server.approvals.stuck import newly_stuck, noted, stuck_in
+from opsicle.server.approvals.waiting import outcome_of
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.store import approvals, audit, automations
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import Ending
 from opsicle.server.store.database import Connection
-
-_MOST_NAMES = 5
-"""More than that nobody reads in one line."""
 
 
 class Progress:
@@ -36,28 +44,34 @@ class Progress:
         self._outbox = notices
         self._bindings = bindings
 
-    def advance(self, db: Connection, row: ApprovalRow, now: datetime) -> ApprovalStatus:
+    def load(self, db: Connection, row: ApprovalRow) -> Case:
+        """Read everything about an approval; see `cases.load`."""
+        return load(db, self._bindings, row)
+
+    def advance(self, db: Connection, case: Case, now: datetime) -> ApprovalOutcome:
         """End an approval that is over, with its automation; of one that goes on, tell whom it is time to tell.
 
         One that is not what was asked ends too: nothing that anybody decides on it could count.
         """
-        case = load(db, self._bindings, row)
-        seen = case.status(now)
+        row, seen = case.row, case.status(now)
+        outcome = outcome_of(case, seen, now)
+
         if row.state is not ApprovalState.PENDING:
-            return seen
+            return outcome
         if case.problem:
             self._end_altered(db, case, now)
-            return seen
+            return outcome
         if seen.state is ApprovalState.PENDING:
-            told = self._tell_stuck(db, case, seen, stored_json.read_or(row.told, list[str], []))
+            told = self._tell_stuck(db, case, seen, now)
             told += self._tell(db, case, seen, told, now)
             written = msgspec.json.encode(told).decode()
-            approvals.schedule(db, row.id, next_moment(seen, told), written, waiting_for(case, seen, now))
-            return seen
+            approvals.schedule(db, row.id, next_moment(seen, told), written, outcome.waiting_for)
+            return outcome
+
         explanation = _explanation(case, seen)
         if approvals.end(db, row.id, seen.state, now, explanation):
             self._end(db, case, seen.state, explanation, now)
-        return seen
+        return outcome
 
     def _end_altered(self, db: Connection, case: Case, now: datetime) -> None:
         row, explanation = case.row, f"it was not run: {case.problem}"
@@ -68,15 +82,17 @@ class Progress:
         data = {"reason": case.problem}
         audit.append(db, now, row.org_id, SystemActor(), "refuse", f"automations/{row.automation_id}", data)
 
-    def withdraw(self, db: Connection, row: ApprovalRow, explanation: str, now: datetime) -> Notice | None:
+    def withdraw(self, db: Connection, case: Case, explanation: str, now: datetime) -> Notice | None:
         """End a pending approval because nobody wants it any more: what has been told of it. None if it was over."""
-        if not approvals.end(db, row.id, ApprovalState.WITHDRAWN, now, explanation):
+        if not approvals.end(db, case.row.id, ApprovalState.WITHDRAWN, now, explanation):
             return None
-        case = load(db, self._bindings, row)
         recipients = {person.user_id for seen in case.status(now).open_gates for person in case.waited_for(seen, now)}
         recipients |= {decision.user_id for decision in case.decisions}
         subject = f"no longer asks to run {_what(case)}"
-        return self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
+        ended = case.ended(ApprovalState.WITHDRAWN, explanation)
+        return self._post(
+            db, ended, now, _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
+        )
 
     def _tell(self, db: Connection, case: Case, seen: ApprovalStatus, told: list[str], now: datetime) -> list[str]:
         """Tell of what is new, each thing once; what that was."""
@@ -86,7 +102,9 @@ class Progress:
             if key not in told:
                 recipients = {person.user_id for person in case.waited_for(gate, now)}
                 subject = f"asks to run {_what(case)}"
-                self._post(db, case, NoticeKind.APPROVAL_REQUESTED, recipients, subject, gate.gate.chats)
+                self._post(
+                    db, case, now, _notice(case, NoticeKind.APPROVAL_REQUESTED, recipients, subject, gate.gate.chats)
+                )
                 news.append(key)
         by_name = {gate.gate.name: gate for gate in seen.open_gates}
         for item in due(seen):
@@ -95,12 +113,13 @@ class Progress:
                 news.append(item.key)
         return news
 
-    def _tell_stuck(self, db: Connection, case: Case, seen: ApprovalStatus, told: list[str]) -> list[str]:
+    def _tell_stuck(self, db: Connection, case: Case, seen: ApprovalStatus, now: datetime) -> list[str]:
         """Tell who asked, once, that nobody can pass a gate any more; what has been told, less what is so no more."""
+        told = stored_json.read_or(case.row.told, list[str], [])
         stuck = stuck_in(case, seen)
         if newly_stuck(told, stuck):
             subject = f"asked to run {_what(case)}, which nobody can approve now"
-            self._post(db, case, NoticeKind.APPROVAL_STUCK, {case.row.requester_id}, subject)
+            self._post(db, case, now, _notice(case, NoticeKind.APPROVAL_STUCK, {case.row.requester_id}, subject))
         return noted(told, stuck)
 
     def _tell_due(self, db: Connection, case: Case, gate: GateStatus, item: Due, now: datetime) -> None:
@@ -108,12 +127,12 @@ class Progress:
         if item.step is None:
             recipients = {person.user_id for person in waited}
             subject = f"still waits for your decision to run {_what(case)}"
-            self._post(db, case, NoticeKind.APPROVAL_REMINDER, recipients, subject, gate.gate.chats)
+            self._post(db, case, now, _notice(case, NoticeKind.APPROVAL_REMINDER, recipients, subject, gate.gate.chats))
             return
         to = gate.gate.escalate[item.step].to
         recipients = {person.user_id for person in waited if is_named(to, person, case.requester)}
         subject = f"asks to run {_what(case)}, and nobody has decided yet"
-        self._post(db, case, NoticeKind.APPROVAL_ESCALATED, recipients, subject)
+        self._post(db, case, now, _notice(case, NoticeKind.APPROVAL_ESCALATED, recipients, subject))
         data = {"gate": gate.gate.name, "after": gate.gate.escalate[item.step].after}
         audit.append(db, now, case.row.org_id, SystemActor(), "escalate", f"approvals/{case.row.id}", data)
 
@@ -128,30 +147,28 @@ class Progress:
             audit.append(db, now, row.org_id, SystemActor(), "expire", f"approvals/{row.id}", data)
         recipients = {row.requester_id, *(decision.user_id for decision in case.decisions)}
         subject = f"asked to run {_what(case)}: {state}"
-        told = self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
+        ended = case.ended(state, explanation)
+        told = self._post(
+            db, ended, now, _notice(ended, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
+        )
         if state is not ApprovalState.APPROVED:
             self._outbox.post_unapproved(db, row.org_id, row.automation_id, told)
 
-    def _post(
-        self,
-        db: Connection,
-        case: Case,
-        kind: NoticeKind,
-        recipients: set[str],
-        subject: str,
-        chats: tuple[Chat, ...] = (),
-    ) -> Notice:
-        notice = Notice(
-            kind=kind,
-            org_id=case.row.org_id,
-            recipients=tuple(sorted(recipients)),
-            chats=chats,
-            subject=f"{case.automation.requester_email} {subject}",
-            approval_id=case.row.id,
-            automation_id=case.row.automation_id,
-        )
-        self._outbox.post(db, notice)
+    def _post(self, db: Connection, case: Case, now: datetime, notice: Notice) -> Notice:
+        self._outbox.post(db, notice, approval_facts(case, now))
         return notice
+
+
+def _notice(case: Case, kind: NoticeKind, recipients: set[str], subject: str, chats: tuple[Chat, ...] = ()) -> Notice:
+    return Notice(
+        kind=kind,
+        org_id=case.row.org_id,
+        recipients=tuple(sorted(recipients)),
+        chats=chats,
+        subject=f"{case.automation.requester_email} {subject}",
+        approval_id=case.row.id,
+        automation_id=case.row.automation_id,
+    )
 
 
 _ENDS = {
@@ -159,23 +176,6 @@ _ENDS = {
     ApprovalState.EXPIRED: AutomationState.EXPIRED,
     ApprovalState.WITHDRAWN: AutomationState.CANCELLED,
 }
-
-
-def waiting_for(case: Case, seen: ApprovalStatus, now: datetime) -> str:
-    """Who has to agree before it goes on, in one line."""
-    stuck = said_of(case, stuck_in(case, seen))
-    return stuck or "; ".join(_line(case, gate, now) for gate in seen.open_gates)
-
-
-def _line(case: Case, gate: GateStatus, now: datetime) -> str:
-    votes = [each for each in case.decisions if each.gate == gate.gate.name and each.verdict is Verdict.APPROVE]
-    missing = gate.gate.required - len(votes)
-    return f"{gate.gate.name}: {missing} of {_names(case.waited_for(gate, now)) or 'nobody'}"
-
-
-def _names(people: list[ApproverPerson]) -> str:
-    names = [person.email for person in people[:_MOST_NAMES]]
-    return ", ".join(names) + (f" and {len(people) - len(names)} more" if len(people) > len(names) else "")
 
 
 def _what(case: Case) -> str:

@@ -87,4 +87,4 @@ class ApprovalRequests:
         """Record the request for an automation that has just been inserted, and tell those who are asked."""
         approval = msgspec.structs.replace(draft, manifest_digest=row.manifest_digest)
         approvals.insert(db, approval)
-        self._progress.advance(db, approval, row.created_at)
+        self._progress.advance(db, self._progress.load(db, approval), row.created_at)

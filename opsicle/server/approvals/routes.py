@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from opsicle.domain.access import Action
-from opsicle.domain.approvals import ApprovalState
+from opsicle.domain.approvals import ApprovalState, Verdict
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.server.approvals.service import Approvals
 from opsicle.server.http.lists import list_reply
@@ -56,12 +56,17 @@ def show(approvals: Approvals, request: Request, approval_id: str) -> Reply:
 
 def approve(approvals: Approvals, request: Request, approval_id: str) -> Reply:
     """Agree to one waiting automation, exactly as it is shown."""
-    return Reply(200, approvals.approve(request.actor, approval_id, request.body(DecisionRequest)))
+    return _decide(approvals, request, approval_id, Verdict.APPROVE)
 
 
 def reject(approvals: Approvals, request: Request, approval_id: str) -> Reply:
     """Refuse one waiting automation."""
-    return Reply(200, approvals.reject(request.actor, approval_id, request.body(DecisionRequest)))
+    return _decide(approvals, request, approval_id, Verdict.REJECT)
+
+
+def _decide(approvals: Approvals, request: Request, approval_id: str, verdict: Verdict) -> Reply:
+    approvals.decide(request.actor, approval_id, verdict, request.body(DecisionRequest))
+    return Reply(200, approvals.get(request.actor, approval_id))
 
 
 def withdraw(approvals: Approvals, request: Request, approval_id: str) -> Reply:

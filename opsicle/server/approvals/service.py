@@ -1,6 +1,7 @@
 """Approvals: the inbox, deciding, withdrawing, and what happens by time alone.
 
-A decision is one guarded transaction: of two at once, or the same one twice, each person counts once.
+A decision is one guarded transaction: of two at once, or the same one twice, each person counts once. It reads the
+approval once, and answers how that stands; who wants to see it whole asks for it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from opsicle.domain.access import Action
-from opsicle.domain.approvals import ApprovalState, ApprovalStatus, GateState, GateStatus, Verdict, meets
+from opsicle.domain.approvals import (
+    ApprovalOutcome,
+    ApprovalState,
+    ApprovalStatus,
+    GateState,
+    GateStatus,
+    Verdict,
+    meets,
+)
 from opsicle.domain.approvers import ApproverPerson
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
 from opsicle.kit.clock import Clock
@@ -25,6 +34,7 @@ from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.preview import need_of
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.views import Viewer, summary, votable, whole
+from opsicle.server.approvals.waiting import outcome_of
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
@@ -32,6 +42,7 @@ from opsicle.server.http.paging import page_of_shown
 from opsicle.server.identity.authenticators import Authenticators
 from opsicle.server.store import approvals, audit, authenticators, automations, templates
 from opsicle.server.store.approvals import ApprovalFilter, ApprovalRow, DecisionRow
+from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.wire.approval_api import Approval, ApprovalNeed, ApprovalSummary, DecisionRequest
 from opsicle.wire.pages import Page
@@ -139,49 +150,43 @@ class Approvals:
             lambda db: need_of(db, actor, templates.get_version(db, actor.org_id, template, version))
         )
 
-    def approve(self, actor: Actor, approval_id: str, request: DecisionRequest) -> Approval:
-        """Agree; when the last gate is passed, the automation is queued. Saying it again is harmless.
+    def decide(self, actor: Actor, approval_id: str, verdict: Verdict, request: DecisionRequest) -> ApprovalOutcome:
+        """Agree or refuse, and return how the approval stands then. Saying it again is harmless.
 
-        Raises NotFound; NotAllowed unless the caller may decide now; Conflict if it is over, they have said otherwise,
-        what is stored is not what was asked for, or they have no authenticator app where a gate wants a code;
-        InvalidInput without the reason or the code that a gate wants.
+        When the last gate is passed, the automation is queued; enough refusals end it.
+        Raises NotFound; NotAllowed unless the caller may decide now; Conflict if it is over, they
+        have said otherwise, what is stored is not what was asked for, or they have no authenticator
+        app where a gate wants a code; InvalidInput without the reason or the code that a gate wants.
         """
-        return self._decide(actor, approval_id, Verdict.APPROVE, request)
-
-    def reject(self, actor: Actor, approval_id: str, request: DecisionRequest) -> Approval:
-        """Refuse; enough of it ends the automation. Raises as `approve`."""
-        return self._decide(actor, approval_id, Verdict.REJECT, request)
-
-    def decide_in_chat(self, actor: Actor, approval_id: str, verdict: str, reason: str, totp: str) -> Approval:
-        """What `approve` and `reject` do, for the button that somebody pressed in a chat. Raises as they do."""
-        return self._decide(actor, approval_id, Verdict(verdict), DecisionRequest(reason=reason, totp=totp))
-
-    def _decide(self, actor: Actor, approval_id: str, verdict: Verdict, request: DecisionRequest) -> Approval:
         actor.require(Action.APPROVALS_DECIDE)
         decision = _PendingDecision(verdict, _checked_reason(request.reason), bool(request.totp))
 
-        def work(db: Connection) -> ApprovalStatus | Conflict:
-            return self._vote(db, actor, self._get(db, actor, approval_id), decision)
+        def work(db: Connection) -> tuple[AutomationRow, ApprovalOutcome | Conflict]:
+            case = self._get(db, actor, approval_id)
+            return case.automation, self._vote(db, actor, case, decision)
 
-        seen = self._apps.prove(actor, request.totp, work) if request.totp else self._database.write(work)
-        self._announce(actor.org_id, approval_id)
-        if isinstance(seen, Conflict):
-            raise seen
-        if seen.state is ApprovalState.EXPIRED:
+        is_proven = bool(request.totp)
+        done = self._apps.prove(actor, request.totp, work) if is_proven else self._database.write(work)
+        automation, outcome = done
+        self._announce(automation)
+
+        if isinstance(outcome, Conflict):
+            raise outcome
+        if outcome.state is ApprovalState.EXPIRED:
             raise Conflict("this approval has expired", hint="Ask again by running the template anew.")
-        return self.get(actor, approval_id)
+        return outcome
 
-    def _vote(self, db: Connection, actor: Actor, case: Case, decision: _PendingDecision) -> ApprovalStatus | Conflict:
+    def _vote(self, db: Connection, actor: Actor, case: Case, decision: _PendingDecision) -> ApprovalOutcome | Conflict:
         """Take down a decision. A Conflict is returned where what was found is to be kept, and so not raised yet."""
         now, row = self._clock.now(), case.row
         seen = case.status(now)
         if row.state is ApprovalState.PENDING and case.problem:
-            self._progress.advance(db, row, now)
+            self._progress.advance(db, case, now)
             return Conflict(f"nobody can decide on this: {case.problem}", hint="Run the template anew.")
         if row.state is ApprovalState.PENDING and seen.state is not ApprovalState.PENDING:
-            return self._progress.advance(db, row, now)
+            return self._progress.advance(db, case, now)
         if _has_said(case, actor, decision.verdict) and not votable(case, seen, Viewer(actor.user_id, now)):
-            return seen
+            return outcome_of(case, seen, now)
         if row.state is not ApprovalState.PENDING:
             raise Conflict(f"this approval is over: it is {row.state}")
         me, gates = self._voter(db, case, seen, Viewer(actor.user_id, now), decision)
@@ -200,7 +205,7 @@ class Approvals:
             "codes": codes,
         }
         audit.append(db, now, row.org_id, actor, decision.verdict, f"approvals/{row.id}", data)
-        return self._progress.advance(db, row, now)
+        return self._progress.advance(db, case.with_new_decisions(db), now)
 
     def _voter(
         self, db: Connection, case: Case, seen: ApprovalStatus, viewer: Viewer, decision: _PendingDecision
@@ -232,8 +237,9 @@ class Approvals:
         actor.require(Action.APPROVALS_VIEW)
         now = self._clock.now()
 
-        def work(db: Connection) -> None:
-            row = self._get(db, actor, approval_id).row
+        def work(db: Connection) -> AutomationRow:
+            case = self._get(db, actor, approval_id)
+            row = case.row
             if not answers_for(db, row.org_id, actor.user_id, row.requester_id):
                 raise NotAllowed(
                     "only who asked can withdraw it, or who owns the service account that did",
@@ -241,16 +247,16 @@ class Approvals:
                 )
             actor.require(Action.AUTOMATIONS_CREATE)
             by = "who asked" if row.requester_id == actor.user_id else f"{actor.email}, who answers for who asked"
-            told = self._progress.withdraw(db, row, f"withdrawn by {by}", now)
+            told = self._progress.withdraw(db, case, f"withdrawn by {by}", now)
             if told is None:
                 raise Conflict(f"this approval is over: it is {row.state}")
             automations.cancel_waiting(db, row.automation_id, actor.user_id, now)
             self._outbox.post_cancelled(db, row.org_id, row.automation_id, actor, told)
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, actor, "withdraw", f"approvals/{row.id}", data)
+            return case.automation
 
-        self._database.write(work)
-        self._announce(actor.org_id, approval_id)
+        self._announce(self._database.write(work))
         return self.get(actor, approval_id)
 
     def keep_time(self) -> int:
@@ -259,35 +265,30 @@ class Approvals:
         rows = self._database.read(lambda db: approvals.list_due(db, now, _DUE_AT_ONCE))
         for row in rows:
             try:
-                self._settle(row, now)
-                self._announce(row.org_id, row.id)
+                self._announce(self._bring_up_to_date(row, now))
             except Exception:  # one that cannot be read must not keep all others from their time
                 log.exception("an approval could not be brought up to date", extra={"approval": row.id})
         return len(rows)
 
-    def _settle(self, row: ApprovalRow, now: datetime) -> None:
-        def work(db: Connection) -> None:
-            self._progress.advance(db, approvals.get(db, row.org_id, row.id), now)
+    def _bring_up_to_date(self, row: ApprovalRow, now: datetime) -> AutomationRow:
+        def work(db: Connection) -> AutomationRow:
+            case = self._progress.load(db, approvals.get(db, row.org_id, row.id))
+            self._progress.advance(db, case, now)
+            return case.automation
 
-        self._database.write(work)
+        return self._database.write(work)
 
-    def _announce(self, org_id: str, approval_id: str) -> None:
+    def _announce(self, row: AutomationRow) -> None:
         """After a change is durable: let followers look, and a worker if there is something to run."""
-
-        def query(db: Connection) -> tuple[str, str]:
-            row = approvals.get(db, org_id, approval_id)
-            return row.automation_id, automations.get(db, org_id, row.automation_id).requirements
-
-        automation_id, requirements = self._database.read(query)
-        self._fleet.wake_one(org_id, stored_requirements(requirements))
-        self._pubsub.changed(automation_topic(automation_id), org_topic(org_id))
+        self._fleet.wake_one(row.org_id, stored_requirements(row.requirements))
+        self._pubsub.changed(automation_topic(row.id), org_topic(row.org_id))
 
     def _viewer(self, actor: Actor) -> Viewer:
         return Viewer(actor.user_id, self._clock.now())
 
     def _get(self, db: Connection, actor: Actor, approval_id: str) -> Case:
         """One approval. Raises NotFound, also for one whose template the actor may not see."""
-        case = load(db, self._bindings, approvals.get(db, actor.org_id, approval_id))
+        case = self._progress.load(db, approvals.get(db, actor.org_id, approval_id))
         if _is_hidden(db, actor, case) and not answers_for(db, actor.org_id, actor.user_id, case.row.requester_id):
             raise approvals.not_found(approval_id)
         return case

@@ -1,7 +1,8 @@
 """Live views: what changes about an automation or in an org, as it happens.
 
 A follower is woken by a signal and reads the truth from the store, so that nothing can be missed between two looks
-and a slow follower sees fewer, newer states instead of a backlog.
+and a slow follower sees fewer, newer states instead of a backlog. The log has a signal of its own: a job that talks
+makes its followers read the new piece of the log, and not the whole automation each time.
 """
 
 from __future__ import annotations
@@ -14,15 +15,22 @@ import gevent
 
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState, is_final
+from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.service import Automations
 from opsicle.server.dispatch.job_logs import JobLogs
-from opsicle.server.fleet.pubsub import PubSub, Subscription, automation_topic, org_topic
+from opsicle.server.fleet.pubsub import PubSub, Subscription, automation_topic, log_topic, org_topic
 from opsicle.wire.user_api import Automation
 from opsicle.wire.worker_api import Chunk
 
 HEARTBEAT_SECONDS = 15.0
 QUEUED_LOOK_SECONDS = 5.0
+LONGEST_UNSEEN_SECONDS = 15.0
+"""While only its log grows, an automation is read again this often.
+
+So that a follower who may no longer see it, or a part of the log that is lost, shows all the same.
+"""
+
 CALM_SECONDS = 0.5
 """An org's lists change at most this often for one follower."""
 
@@ -79,10 +87,11 @@ class Position:
 class LiveStreams:
     """Makes the streams of events that browsers and the command line show live."""
 
-    def __init__(self, automations: Automations, job_logs: JobLogs, signals: PubSub) -> None:
+    def __init__(self, automations: Automations, job_logs: JobLogs, signals: PubSub, clock: Clock) -> None:
         self._automations = automations
         self._job_logs = job_logs
         self._pubsub = signals
+        self._clock = clock
 
     def automation(self, actor: Actor, automation_id: str, position: Position) -> Iterator[Event]:
         """The automation whenever it changes, its log from `position` on, and `Ended` when no more can come.
@@ -94,7 +103,7 @@ class LiveStreams:
 
     def _automation(self, actor: Actor, first: Automation, position: Position) -> Iterator[Event]:
         shown: Automation | None = None
-        with self._pubsub.watch(automation_topic(first.id)) as watch:
+        with self._pubsub.watch(automation_topic(first.id), log_topic(first.id)) as watch:
             while True:
                 now = self._automations.get(actor, first.id)
                 if shown is None or _differs(now, shown):
@@ -104,7 +113,28 @@ class LiveStreams:
                 if is_final(now.state):
                     yield Ended()
                     return
-                yield from _patience(watch, now.state)
+                yield from self._until_it_changes(watch, now, position)
+
+    def _until_it_changes(self, watch: Subscription, automation: Automation, position: Position) -> Iterator[Event]:
+        """Tell of the log alone until there is reason to look at the automation again.
+
+        What is queued is looked at again after a while anyway: why it waits changes with workers
+        that fall silent, and nobody says so.
+        """
+        is_queued = automation.state is AutomationState.QUEUED
+        seconds = QUEUED_LOOK_SECONDS if is_queued else HEARTBEAT_SECONDS
+        seen_at = self._clock.monotonic()
+        only_log = {log_topic(automation.id)}
+
+        while (changed := watch.wait(seconds)) <= only_log:
+            if not changed:
+                yield Heartbeat()
+                if is_queued:
+                    return
+            elif self._clock.monotonic() - seen_at >= LONGEST_UNSEEN_SECONDS:
+                return
+            else:
+                yield from self._output(automation, position)
 
     def _output(self, automation: Automation, position: Position) -> Iterator[Event]:
         if not automation.jobs:
@@ -142,18 +172,6 @@ def pace(followers: int) -> tuple[float, float]:
     """
     calm = min(max(CALM_SECONDS, followers / READS_PER_SECOND), _LONGEST_CALM_SECONDS)
     return calm, 0.0 if followers <= _FEW else calm
-
-
-def _patience(watch: Subscription, state: AutomationState) -> Iterator[Event]:
-    """Wait until there is reason to look again.
-
-    What is queued is looked at again after a while anyway: why it waits changes with workers that fall silent, and
-    nobody says so.
-    """
-    while not watch.wait(QUEUED_LOOK_SECONDS if state is AutomationState.QUEUED else HEARTBEAT_SECONDS):
-        yield Heartbeat()
-        if state is AutomationState.QUEUED:
-            return
 
 
 def _differs(now: Automation, before: Automation) -> bool:

@@ -308,7 +308,8 @@ class Automations:
             jobs.give_back(db, job.id, now)
         told = None
         if approval := approvals.find_of_automation(db, row.id):
-            told = self._progress.withdraw(db, approval, f"{actor.email} cancelled the automation", now)
+            case = self._progress.load(db, approval)
+            told = self._progress.withdraw(db, case, f"{actor.email} cancelled the automation", now)
         self._outbox.post_cancelled(db, row.org_id, row.id, actor, told)
 
     def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opsicle.domain.channels import Config
+from opsicle.domain.channels import ChannelConfig
 from opsicle.domain.errors import Unreadable
 from opsicle.security.master_key import CannotOpen
 from opsicle.server.channels.configs import config_of
@@ -33,7 +33,7 @@ class ChatChannels:
         """One of them, or None."""
         return next((row for row in self._rows() if row.id == channel_id), None)
 
-    def open(self, channel: ChannelRow) -> tuple[Config, str]:
+    def open(self, channel: ChannelRow) -> tuple[ChannelConfig, str]:
         """A channel's settings and its credential. Raises Undelivered."""
         try:
             config = self.bounds.narrowed(config_of(channel))

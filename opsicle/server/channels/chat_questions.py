@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from opsicle.domain.approvals import Verdict
 from opsicle.kit.clock import Clock
 from opsicle.server.channels.chats import ChatDecision, ChatPerson, Chats, Wanted
 
@@ -27,7 +28,7 @@ class ChatQuestions:
         self._clock = clock
         self._open: dict[tuple[str, str], _Question] = {}
 
-    def press(self, person: ChatPerson, verdict: str, approval_id: str) -> str:
+    def press(self, person: ChatPerson, verdict: Verdict, approval_id: str) -> str:
         """Decide, as far as a press of a button can. What was asked before is forgotten."""
         self._open.pop(_key(person), None)
         return self._try(person, ChatDecision(approval_id, verdict))

@@ -14,8 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from opsicle.domain.access import Action
-from opsicle.domain.approvals import ApprovalState
-from opsicle.domain.channels import CHATS
+from opsicle.domain.approvals import ApprovalOutcome, ApprovalState, Verdict
 from opsicle.domain.errors import (
     InvalidInput,
     NotAllowed,
@@ -26,17 +25,19 @@ from opsicle.kit.clock import Clock
 from opsicle.security.api_tokens import token_hash
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.rights import rights_of
+from opsicle.server.channels import kinds
+from opsicle.server.channels.kind import Reach
 from opsicle.server.identity.login_throttle import LoginThrottle
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.store import audit, channels, chat_links, memberships, orgs
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.chat_links import LinkRow
 from opsicle.server.store.database import Connection, Database
-from opsicle.wire.approval_api import Approval
+from opsicle.wire.approval_api import DecisionRequest
 from opsicle.wire.channel_api import ChatLink, NewLinkCode
 
-Decide = Callable[[Actor, str, str, str, str], Approval]
-"""decide(actor, approval id, "approve" or "reject", reason, code of the authenticator app); raises OpsicleError."""
+Decide = Callable[[Actor, str, Verdict, DecisionRequest], ApprovalOutcome]
+"""decide(actor, approval id, verdict, reason and code) answers how the approval stands; raises OpsicleError."""
 
 CODE_LIFE = timedelta(minutes=10)
 _CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -64,7 +65,7 @@ class ChatDecision(NamedTuple):
     """What somebody wants to say, as far as they have said it."""
 
     approval_id: str
-    verdict: str
+    verdict: Verdict
     reason: str = ""
     totp: str = ""
 
@@ -127,7 +128,7 @@ class Chats:
                     linked_at=links[row.id].linked_at if row.id in links else None,
                 )
                 for row in channels.list_enabled(db, actor.org_id)
-                if row.kind in CHATS
+                if kinds.reach_of(row.kind) is Reach.CHAT
             ]
 
         return self._database.read(query)
@@ -181,12 +182,13 @@ class Chats:
         if actor is None:
             return ChatOutcome("You are not linked to an account here. Ask Opsicle for a code, then send me: link CODE")
         try:
-            shown = self._decide(actor, decision.approval_id, decision.verdict, decision.reason, decision.totp)
+            request = DecisionRequest(reason=decision.reason, totp=decision.totp)
+            outcome = self._decide(actor, decision.approval_id, decision.verdict, request)
         except InvalidInput as error:
             return _lacking(decision, error)
         except OpsicleError as error:
             return ChatOutcome(f"{error.message}. {error.hint}" if error.hint else f"{error.message}.")
-        return ChatOutcome(_said(decision.verdict, shown))
+        return ChatOutcome(_said(decision.verdict, outcome))
 
 
 def _lacking(decision: ChatDecision, error: InvalidInput) -> ChatOutcome:
@@ -200,12 +202,12 @@ def _lacking(decision: ChatDecision, error: InvalidInput) -> ChatOutcome:
     return ChatOutcome(f"{error.message}.")
 
 
-def _said(verdict: str, shown: Approval) -> str:
+def _said(verdict: Verdict, outcome: ApprovalOutcome) -> str:
     """What came of a decision, for whoever made it: theirs may not be the last one."""
-    own = "Approved." if verdict == "approve" else "Rejected."
-    if shown.state is not ApprovalState.PENDING:
-        return f"{own} {shown.template} is {shown.state}."
-    return f"{own} It still waits for {shown.waiting_for}."
+    own = "Approved." if verdict is Verdict.APPROVE else "Rejected."
+    if outcome.state is not ApprovalState.PENDING:
+        return f"{own} {outcome.template} is {outcome.state}."
+    return f"{own} It still waits for {outcome.waiting_for}."
 
 
 def _actor(db: Connection, person: ChatPerson, user_id: str) -> Actor | None:
@@ -229,6 +231,6 @@ def _actor(db: Connection, person: ChatPerson, user_id: str) -> Actor | None:
 
 def _get_chat(db: Connection, org_id: str, name: str) -> ChannelRow:
     row = channels.find(db, org_id, name)
-    if row is None or row.kind not in CHATS or not row.is_enabled:
+    if row is None or kinds.reach_of(row.kind) is not Reach.CHAT or not row.is_enabled:
         raise NotFound(f"there is no chat channel {name}", hint="`opsicle channels links` shows them.")
     return row

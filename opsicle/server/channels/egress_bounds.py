@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from opsicle.domain.channels import Config
+from opsicle.domain.channels import ChannelConfig
 from opsicle.domain.errors import Problem
 from opsicle.domain.networks import is_allowed, parse_network
 
@@ -17,7 +17,7 @@ class EgressBounds:
     def __init__(self, networks: Iterable[str] = ()) -> None:
         self.networks = tuple(networks)
 
-    def problems_of(self, config: Config) -> Iterator[Problem]:
+    def problems_of(self, config: ChannelConfig) -> Iterator[Problem]:
         """The networks of a channel's settings that its org may not allow."""
         for i, network in enumerate(config.allow_networks):
             if not self._allows(network):
@@ -26,7 +26,7 @@ class EgressBounds:
                     "whoever runs this server has not opened this network to channels (opsicle server --allow-egress)",
                 )
 
-    def narrowed(self, config: Config) -> Config:
+    def narrowed(self, config: ChannelConfig) -> ChannelConfig:
         """The settings with those networks alone that are allowed now."""
         networks = tuple(network for network in config.allow_networks if self._allows(network))
         return msgspec.structs.replace(config, allow_networks=networks)

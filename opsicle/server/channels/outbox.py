@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
 import msgspec
 
 from opsicle.domain.automations import AutomationState
-from opsicle.domain.channels import CHATS, WEBHOOK, DeliveryState
+from opsicle.domain.channels import DeliveryState
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.domain.templates import Value
 from opsicle.kit.clock import Clock
@@ -23,6 +23,8 @@ from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.principals import account_of
 from opsicle.server.access.stored_values import shown_values
+from opsicle.server.channels import kinds
+from opsicle.server.channels.kind import Reach
 from opsicle.server.channels.messages import CUT, Fact
 from opsicle.server.channels.recipients import named_by_template
 from opsicle.server.store import automations, channels, chat_links, deliveries, memberships, notice_preferences
@@ -39,39 +41,44 @@ MAX_FACT_CHARACTERS = 900
 
 MAX_VALUES = 20
 
-Describe = Callable[[Connection, str, str], tuple[Fact, ...]]
-"""What is to be said of one approval (org id, approval id): why, until when, who else."""
-
 
 class Addressee(NamedTuple):
-    """Where one copy goes: `target` is an e-mail address, a chat, or "" for a webhook."""
+    """Where one copy goes: `target` is an e-mail address, a chat, or "" for a webhook or a room."""
 
     user_id: str | None
     target: str
 
 
 class Outbox:
-    """Posts notices. What an approval is about, `describe_approval` says."""
+    """Posts notices."""
 
-    def __init__(self, clock: Clock, describe_approval: Describe) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.ended: Counter[str] = Counter()
         """How many automations of all orgs have ended in which state since the server started."""
 
         self._clock = clock
-        self._describe_approval = describe_approval
 
-    def post(self, db: Connection, notice: Notice, besides: Notice | None = None) -> None:
+    def post(self, db: Connection, notice: Notice, about: Iterable[Fact] = ()) -> None:
         """Inside a transaction: queue a delivery of a notice for each recipient on each channel to them.
 
-        Whoever is no member of the org, or has turned this kind off, gets none; nor does who is reached by `besides`,
-        which is posted at the same moment and says the same. A webhook gets one, whoever is told.
+        Whoever is no member of the org, or has turned this kind off, gets none. A webhook gets one, whoever is told; a
+        room too. `about` is what there is to say beside what every notice says of its automation.
         """
-        self._post_to(db, channels.list_enabled(db, notice.org_id), notice, besides)
+        self._post_to(db, channels.list_enabled(db, notice.org_id), notice, about=about)
 
-    def _post_to(self, db: Connection, enabled: list[ChannelRow], notice: Notice, besides: Notice | None) -> None:
-        facts = self._facts(db, notice) if enabled else ()
+    def _post_to(
+        self,
+        db: Connection,
+        enabled: list[ChannelRow],
+        notice: Notice,
+        besides: Notice | None = None,
+        about: Iterable[Fact] = (),
+    ) -> None:
+        """Who is reached by `besides`, which is posted at the same moment and says the same, gets no copy of this."""
+        facts = self._facts(db, notice, about) if enabled else ()
         for channel in enabled:
-            told = set(self._addressees(db, besides, channel)) if besides and channel.kind != WEBHOOK else set()
+            is_program = kinds.reach_of(channel.kind) is Reach.RECEIVER
+            told = set() if besides is None or is_program else set(self._addressees(db, besides, channel))
             for addressee in dict.fromkeys(self._addressees(db, notice, channel)):
                 if addressee not in told:
                     self.queue(db, channel, notice, addressee, facts)
@@ -160,20 +167,26 @@ class Outbox:
 
         Of a service account, whose address is no mailbox, whoever answers for it.
         """
-        if channel.kind == WEBHOOK:
+        reach = kinds.reach_of(channel.kind)
+        if reach is None:
+            return None
+        if not reach.is_personal:
             return Addressee(None, "")
         member = memberships.find(db, channel.org_id, user_id)
         if member and member.owner_id:
             member = memberships.find(db, channel.org_id, member.owner_id)
         if member is None or member.is_disabled:
             return None
-        if channel.kind not in CHATS:
+        if reach is Reach.ADDRESS:
             return Addressee(member.user_id, member.email)
         link = chat_links.find(db, channel.id, member.user_id)
         return Addressee(member.user_id, link.chat_id) if link else None
 
     def _addressees(self, db: Connection, notice: Notice, channel: ChannelRow) -> Iterator[Addressee]:
-        if channel.kind == WEBHOOK:
+        reach = kinds.reach_of(channel.kind)
+        if reach is None:
+            return
+        if not reach.is_personal:
             yield Addressee(None, "")
             return
         yield from (Addressee(None, chat.id) for chat in notice.chats if chat.channel == channel.kind)
@@ -183,12 +196,10 @@ class Outbox:
             if addressee and notice_preferences.wants(db, addressee.user_id or user_id, channel.id, kind):
                 yield addressee
 
-    def _facts(self, db: Connection, notice: Notice) -> tuple[Fact, ...]:
+    def _facts(self, db: Connection, notice: Notice, about: Iterable[Fact]) -> tuple[Fact, ...]:
         row = automations.find(db, notice.org_id, notice.automation_id) if notice.automation_id else None
         facts = _facts_of(row, is_over=notice.kind == NoticeKind.AUTOMATION_FINISHED) if row else ()
-        if notice.approval_id:
-            facts = (*facts, *self._describe_approval(db, notice.org_id, notice.approval_id))
-        return tuple(Fact(fact.label, _short(fact.text)) for fact in facts if fact.text)
+        return tuple(Fact(fact.label, _short(fact.text)) for fact in (*facts, *about) if fact.text)
 
 
 def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:

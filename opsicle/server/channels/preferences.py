@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from opsicle.domain.access import Action
-from opsicle.domain.channels import WEBHOOK
 from opsicle.domain.errors import NotFound
 from opsicle.domain.notices import CHOOSABLE, CHOSEN_ONLY
 from opsicle.server.access.actor import Actor
+from opsicle.server.channels import kinds
 from opsicle.server.store import channels, notice_preferences
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.database import Connection, Database
@@ -15,7 +15,7 @@ from opsicle.wire.channel_api import Preference, SetPreferenceRequest
 
 
 class Preferences:
-    """The choices of the caller. A webhook is nobody's own, so there is nothing to choose about one."""
+    """The choices of the caller. A webhook or a room is nobody's own, so there is nothing to choose about one."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -59,4 +59,5 @@ class Preferences:
 
 
 def _personal(db: Connection, org_id: str) -> list[ChannelRow]:
-    return [row for row in channels.list_enabled(db, org_id) if row.kind != WEBHOOK]
+    enabled = channels.list_enabled(db, org_id)
+    return [row for row in enabled if (reach := kinds.reach_of(row.kind)) and reach.is_personal]

@@ -38,6 +38,7 @@ def routes(channel_services: ChannelServices) -> list[Route]:
     own = channel_services.preferences
     chats = channel_services.chats
     return [
+        Route(endpoints.LIST_KINDS, partial(list_kinds, channels), view),
         Route(endpoints.LIST_CHANNELS, partial(list_channels, channels), view),
         Route(endpoints.CREATE, partial(create, channels), manage),
         Route(endpoints.SHOW, partial(show, channels), view),
@@ -53,6 +54,11 @@ def routes(channel_services: ChannelServices) -> list[Route]:
         Route(endpoints.MAKE_LINK_CODE, partial(make_link_code, chats), use),
         Route(endpoints.DELETE_CHAT_LINK, partial(delete_chat_link, chats), use),
     ]
+
+
+def list_kinds(channels: Channels, request: Request) -> Reply:
+    """List the kinds of channel, with what each needs to be told."""
+    return Reply(200, Page(channels.list_kinds(request.actor)))
 
 
 def list_channels(channels: Channels, request: Request) -> Reply:

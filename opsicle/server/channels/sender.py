@@ -19,10 +19,9 @@ from opsicle.kit.clock import Clock
 from opsicle.security import api_tokens
 from opsicle.security.master_key import CannotOpen
 from opsicle.server.access.actor import SystemActor
-from opsicle.server.channels.configs import config_of
+from opsicle.server.channels.configs import config_of, kind_of
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.channels.messages import Fact, Message, Undelivered, one_line
-from opsicle.server.channels.transports import open_transport
 from opsicle.server.keys.vault import Vault
 from opsicle.server.public_urls import Urls
 from opsicle.server.store import audit, channels, deliveries, memberships, orgs, password_resets
@@ -114,7 +113,7 @@ class DeliverySender:
             config = self._bounds.narrowed(config_of(channel))
         except Unreadable as error:
             raise Undelivered(error.message) from error
-        transport = open_transport(config, credential)
+        transport = kind_of(channel).open(config, credential)
         message = self._message(row)
         try:
             with gevent.Timeout(ATTEMPT_SECONDS, Undelivered("the other side took too long")):

@@ -10,10 +10,7 @@ from opsicle.domain.access import Action
 from opsicle.domain.channels import (
     CHANNEL_NAME,
     CHANNEL_NAME_RULE,
-    Config,
-    destination,
-    problems_of,
-    wrong_credential,
+    ChannelConfig,
 )
 from opsicle.domain.errors import Conflict, InvalidInput, TooManyRequests
 from opsicle.domain.notices import Notice, NoticeKind
@@ -21,9 +18,11 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
-from opsicle.server.channels.configs import config_of, shown_config
+from opsicle.server.channels import kinds
+from opsicle.server.channels.configs import config_of, parse_config, settings_of, shown_config
 from opsicle.server.channels.deliveries import shown_delivery
 from opsicle.server.channels.egress_bounds import EgressBounds
+from opsicle.server.channels.kind_summaries import summary_of
 from opsicle.server.channels.messages import Fact
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.http.paging import page_of
@@ -33,7 +32,7 @@ from opsicle.server.store import audit, channels, chat_links, deliveries, notice
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.secrets import SealedRow
-from opsicle.wire.channel_api import Channel, CreateChannelRequest, Delivery, UpdateChannelRequest
+from opsicle.wire.channel_api import Channel, ChannelKindSummary, CreateChannelRequest, Delivery, UpdateChannelRequest
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Person
 
@@ -59,15 +58,16 @@ class Channels:
         self._check(actor)
         if not CHANNEL_NAME.fullmatch(request.name):
             raise validators.invalid("name", f"the name must be {CHANNEL_NAME_RULE}")
-        self._check_config(request.config)
-        _check_credential(request.config, request.credential)
+        config = parse_config(request.config)
+        self._check_config(config)
+        _check_credential(config, request.credential)
         now = self.clock.now()
         row = ChannelRow(
             id=new_id(now),
             org_id=actor.org_id,
             name=request.name,
-            kind=request.config.kind,
-            config=msgspec.json.encode(request.config).decode(),
+            kind=config.kind,
+            config=msgspec.json.encode(config).decode(),
             version=1,
             credential_version=1 if request.credential else 0,
             is_enabled=request.is_enabled,
@@ -82,7 +82,7 @@ class Channels:
         def work(db: Connection) -> Channel:
             if not channels.insert(db, row, sealed):
                 raise Conflict(f"there is a channel {row.name} already", hint="Change it, or choose another name.")
-            data = {"kind": row.kind, "config": msgspec.to_builtins(request.config), "is_enabled": row.is_enabled}
+            data = {"kind": row.kind, "config": settings_of(config), "is_enabled": row.is_enabled}
             audit.append(db, now, actor.org_id, actor, "create", _resource(row), data)
             return _shown(db, row)
 
@@ -97,7 +97,7 @@ class Channels:
         """
         self._check(actor)
         old = self.database.read(lambda db: channels.get(db, actor.org_id, id_or_name))
-        config = config_of(old) if request.config is UNSET else request.config
+        config = config_of(old) if request.config is UNSET else parse_config(request.config)
         if request.config is not UNSET:
             self._check_config(config)
         _check_change(old, config, request)
@@ -117,7 +117,7 @@ class Channels:
         def work(db: Connection) -> Channel:
             if not channels.replace(db, new) or (sealed and not channels.replace_credential(db, new, sealed)):
                 raise Conflict(f"the channel {old.name} changed meanwhile", hint="Look at it, and try again.")
-            if destination(config) != destination(config_of(old)):
+            if config.destination() != config_of(old).destination():
                 chat_links.delete_of_channel(db, new.id)
             deliveries.hasten(db, new.id, new.updated_at)
             data = {"version": new.version, **_difference(old, new), "has_new_credential": sealed is not None}
@@ -174,6 +174,12 @@ class Channels:
 
         return self.database.write(work)
 
+    @staticmethod
+    def list_kinds(actor: Actor) -> list[ChannelKindSummary]:
+        """Return the kinds of channel that there are, in the order of forms."""
+        actor.require(Action.CHANNELS_VIEW)
+        return [summary_of(kind) for kind in kinds.KINDS]
+
     def list_channels(self, actor: Actor, cursor: str, limit: int) -> Page[Channel]:
         """The org's channels by name."""
         actor.require(Action.CHANNELS_VIEW)
@@ -193,34 +199,35 @@ class Channels:
         actor.require(Action.CHANNELS_MANAGE)
         self.step_up.require(actor)
 
-    def _check_config(self, config: Config) -> None:
-        if problems := problems_of(config) or tuple(self.bounds.problems_of(config)):
+    def _check_config(self, config: ChannelConfig) -> None:
+        if problems := tuple(config.problems()) or tuple(self.bounds.problems_of(config)):
             raise InvalidInput("the channel's settings cannot be used: " + problems[0].message, problems=problems)
 
     def _sealed(self, row: ChannelRow, credential: str) -> SealedRow:
         return self.vault.seal_credential(row.org_id, row.id, row.credential_version, credential)
 
 
-def _check_credential(config: Config, credential: str) -> None:
-    if wrong := wrong_credential(config, credential):
+def _check_credential(config: ChannelConfig, credential: str) -> None:
+    kind = kinds.find(config.kind)
+    if kind and (wrong := kind.why_wrong(config, credential)):
         raise validators.invalid("credential", wrong)
 
 
-def _check_change(old: ChannelRow, config: Config, request: UpdateChannelRequest) -> None:
+def _check_change(old: ChannelRow, config: ChannelConfig, request: UpdateChannelRequest) -> None:
     """Raise InvalidInput for another kind, a credential that cannot be, or an old one that would go elsewhere."""
     before = config_of(old)
     if config.kind != before.kind:
         raise validators.invalid("config.kind", f"the channel is a {before.kind} and stays one")
     if request.credential is not UNSET:
         _check_credential(config, request.credential)
-    elif destination(config) != destination(before):
+    elif config.destination() != before.destination():
         if old.credential_version:
             raise validators.invalid("credential", "give the credential anew: the place that it goes to changes")
         _check_credential(config, "")
 
 
 def _difference(old: ChannelRow, new: ChannelRow) -> dict[str, object]:
-    before, after = msgspec.to_builtins(config_of(old)), msgspec.to_builtins(config_of(new))
+    before, after = settings_of(config_of(old)), settings_of(config_of(new))
     changed = {key: value for key, value in after.items() if before.get(key) != value}
     return {"config": changed, "is_enabled": new.is_enabled}
 

@@ -22,7 +22,7 @@ from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, may_
 from opsicle.server.dispatch.lease_store import Lease
 from opsicle.server.dispatch.unknown_jobs import NeverHeardOf, UnknownJobs
 from opsicle.server.fleet.presence import Presence
-from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
+from opsicle.server.fleet.pubsub import PubSub, automation_topic, log_topic, org_topic
 from opsicle.server.store import audit, automations, jobs
 from opsicle.server.store.automations import Ending
 from opsicle.server.store.database import Connection, Database
@@ -144,7 +144,8 @@ class Jobs:
         if request.phases is not None:
             phases = msgspec.json.encode(request.phases).decode()
             self._database.write(lambda db: jobs.record_phases(db, job_id, phases))
-        self._pubsub.changed(automation_topic(job.automation_id))
+        topic = log_topic if request.phases is None else automation_topic
+        self._pubsub.changed(topic(job.automation_id))
         return LogReply(durable_to)
 
     def finish(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> FinishReply:

@@ -10,22 +10,30 @@ from gevent.event import Event
 
 
 class Subscription:
-    """One waiter's view of a topic: remembers a change that came while it was busy."""
+    """One waiter's view of its topics: remembers a change that came while it was busy."""
 
     def __init__(self) -> None:
         self._event = Event()
+        self._changed: set[str] = set()
         self.is_waiting = False
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for a change since the last call; False if none came in `seconds`."""
+    def wait(self, seconds: float) -> frozenset[str]:
+        """Wait for a change since the last call.
+
+        Return the topics that changed ("" for whoever is woken without one); none if none did in
+        `seconds`.
+        """
         self.is_waiting = True
-        has_changed = bool(self._event.wait(seconds))
+        self._event.wait(seconds)
         self.is_waiting = False
-        self._event.clear()
-        return has_changed
 
-    def wake(self) -> None:
+        self._event.clear()
+        changed, self._changed = frozenset(self._changed), set()
+        return changed
+
+    def wake(self, topic: str = "") -> None:
         """Let the waiter go on."""
+        self._changed.add(topic)
         self._event.set()
 
 
@@ -36,16 +44,18 @@ class PubSub:
         self._watches: defaultdict[str, set[Subscription]] = defaultdict(set)
 
     @contextmanager
-    def watch(self, topic: str) -> Iterator[Subscription]:
-        """Be told of every change of `topic` from now on. Read the state only after this has begun."""
+    def watch(self, *topics: str) -> Iterator[Subscription]:
+        """Be told of every change of `topics` from now on. Read the state only after this has begun."""
         watch = Subscription()
-        self._watches[topic].add(watch)
+        for topic in topics:
+            self._watches[topic].add(watch)
         try:
             yield watch
         finally:
-            self._watches[topic].discard(watch)
-            if not self._watches[topic]:
-                del self._watches[topic]
+            for topic in topics:
+                self._watches[topic].discard(watch)
+                if not self._watches[topic]:
+                    del self._watches[topic]
 
     def count(self, topic: str) -> int:
         """How many watch a topic."""
@@ -55,12 +65,17 @@ class PubSub:
         """Wake all who watch one of these."""
         for topic in topics:
             for watch in self._watches.get(topic, ()):
-                watch.wake()
+                watch.wake(topic)
 
 
 def automation_topic(automation_id: str) -> str:
-    """The topic of one automation: its state, its phases, its log."""
+    """The topic of one automation: its state and its phases."""
     return f"automation/{automation_id}"
+
+
+def log_topic(automation_id: str) -> str:
+    """Return the topic of one automation's log: it has grown, and nothing else has changed."""
+    return f"log/{automation_id}"
 
 
 def org_topic(org_id: str) -> str:

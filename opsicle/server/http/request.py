@@ -224,7 +224,7 @@ class Request:
         try:
             return cast("T", _decoder(cast("Any", kind), media_type).decode(content))
         except msgspec.ValidationError as error:
-            raise _does_not_fit(str(error)) from error
+            raise does_not_fit(str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidInput("the body cannot be read", hint=f"It must be {media_type}.") from error
 
@@ -237,15 +237,18 @@ def _decoder(kind: Any, media_type: str) -> msgspec.json.Decoder[Any] | msgspec.
     return msgspec.json.Decoder(kind) if media_type == JSON else msgspec.msgpack.Decoder(kind)
 
 
-def _does_not_fit(message: str) -> InvalidInput:
-    """Turn msgspec's "Expected `int`, got `str` - at `$.values[0]`" into a place and what is wrong there."""
+def does_not_fit(message: str, inside: str = "") -> InvalidInput:
+    """Turn msgspec's "Expected `int`, got `str` - at `$.values[0]`" into a place and what is wrong there.
+
+    `inside` is the place of the whole, if it is a part of the body.
+    """
     place = _PLACE.search(message)
     what = message[: place.start()] if place else message
     maximum = _MAXIMUM.fullmatch(what)
     if maximum:
         what = f"may have at most {int(maximum[2]):,} {_COUNTED[maximum[1]]}"
     what = what[0].lower() + what[1:]
-    path = place[1] if place else ""
+    path = ".".join(part for part in (inside, place[1] if place else "") if part)
     return InvalidInput(f"{path}: {what}" if path else what, problems=(Problem(path, what),))
 
 

@@ -7,11 +7,12 @@ must not get into another org by that.
 
 from __future__ import annotations
 
-from opsicle.domain.channels import EMAIL
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
 from opsicle.server.access.actor import AnonymousActor
+from opsicle.server.channels import kinds
+from opsicle.server.channels.kind import Reach
 from opsicle.server.channels.outbox import Addressee, Outbox
 from opsicle.server.identity.login_throttle import WINDOW, check_times, network
 from opsicle.server.store import audit, channels, login_attempts, memberships, users
@@ -72,4 +73,4 @@ class ForgottenPasswords:
 
 
 def _email_channel(db: Connection, org_id: str) -> ChannelRow | None:
-    return next((row for row in channels.list_enabled(db, org_id) if row.kind == EMAIL), None)
+    return next((row for row in channels.list_enabled(db, org_id) if kinds.reach_of(row.kind) is Reach.ADDRESS), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opsicle.wire.channel_api import (
     Channel,
+    ChannelKindSummary,
     ChatLink,
     CreateChannelRequest,
     Delivery,
@@ -16,6 +17,7 @@ from opsicle.wire.channel_api import (
 from opsicle.wire.endpoint import PAGE, Endpoint
 from opsicle.wire.pages import Page
 
+LIST_KINDS = Endpoint("GET", "/api/v1/channel-kinds", reply=Page[ChannelKindSummary])
 LIST_CHANNELS = Endpoint("GET", "/api/v1/channels", reply=Page[Channel], query=PAGE)
 CREATE = Endpoint("POST", "/api/v1/channels", body=CreateChannelRequest, reply=Channel, status=201)
 SHOW = Endpoint("GET", "/api/v1/channels/<channel>", reply=Channel)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from opsicle.domain.approvals import Verdict
 from opsicle.domain.notices import ASKING
 from opsicle.server.channels.messages import CUT, Message, lines_of, one_line
 
-APPROVE, REJECT, OPEN = "approve", "reject", "open"
+OPEN = "open"
 DECISION, REASON, TOTP = "decision", "reason", "totp"
 
 _MAX_SECTION_CHARACTERS = 2900
@@ -32,8 +33,8 @@ def blocks_of(message: Message) -> list[Block]:
     blocks = sections("\n".join([one_line(message.subject), *facts]))
     buttons = []
     if message.kind in ASKING and message.approval_id:
-        buttons += [_button("Approve", APPROVE, "primary", message.approval_id)]
-        buttons += [_button("Reject", REJECT, "danger", message.approval_id)]
+        buttons += [_button("Approve", Verdict.APPROVE, "primary", message.approval_id)]
+        buttons += [_button("Reject", Verdict.REJECT, "danger", message.approval_id)]
     if message.url:
         buttons.append({"type": "button", "action_id": OPEN, "text": plain("Open the page"), "url": message.url})
         blocks.append({"type": "section", "text": plain(message.url)})
@@ -54,7 +55,7 @@ def fallback(text: str) -> str:
     return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def dialog(approval_id: str, verdict: str, question: str, wanted: str) -> Block:
+def dialog(approval_id: str, verdict: Verdict, question: str, wanted: str) -> Block:
     """What asks for a reason and a code; `wanted`, one of them, must be given."""
     labels = {
         REASON: ("Reason", _MAX_REASON_CHARACTERS),
@@ -75,7 +76,7 @@ def dialog(approval_id: str, verdict: str, question: str, wanted: str) -> Block:
         }
         for name, (label, most) in labels.items()
     ]
-    word = "Approve" if verdict == APPROVE else "Reject"
+    word = "Approve" if verdict is Verdict.APPROVE else "Reject"
     return {
         "type": "modal",
         "callback_id": DECISION,

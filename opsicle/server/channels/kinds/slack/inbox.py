@@ -8,11 +8,12 @@ from contextlib import closing, contextmanager
 
 import msgspec
 
-from opsicle.domain.channels import SLACK, SlackConfig
+from opsicle.domain.approvals import Verdict
 from opsicle.server.channels.chat_channels import ChatChannels
 from opsicle.server.channels.chats import ChatDecision, ChatPerson, Chats, link_code_in
 from opsicle.server.channels.egress_bounds import EgressBounds
-from opsicle.server.channels.kinds.slack.blocks import APPROVE, DECISION, REASON, REJECT, TOTP, dialog
+from opsicle.server.channels.kinds.slack import SlackConfig
+from opsicle.server.channels.kinds.slack.blocks import DECISION, REASON, TOTP, dialog
 from opsicle.server.channels.kinds.slack.transport import (
     Envelope,
     Pressed,
@@ -36,7 +37,7 @@ class SlackInbox:
     """Hears what happens at every app. An envelope that comes twice does no harm: codes and votes count once."""
 
     def __init__(self, database: Database, vault: Vault, bounds: EgressBounds, chats: Chats) -> None:
-        self._apps = ChatChannels(database, vault, bounds, SLACK)
+        self._apps = ChatChannels(database, vault, bounds, "slack")
         self._chats = chats
 
     def channels(self) -> dict[str, int]:
@@ -106,9 +107,9 @@ class _Listener:
 
     def _pressed(self, user_id: str, button: Pressed, trigger_id: str) -> None:
         """What comes of a press is told to the one who pressed, where only they read."""
-        if button.action_id not in (APPROVE, REJECT) or not button.value:
+        if button.action_id not in tuple(Verdict) or not button.value:
             return
-        decision = ChatDecision(button.value, button.action_id)
+        decision = ChatDecision(button.value, Verdict(button.action_id))
         outcome = self._chats.decide_as(self._person(user_id), decision)
         if outcome.wanted:
             question = "This approval asks for more before it takes your decision."
@@ -150,7 +151,7 @@ class _About(msgspec.Struct):
     """What a dialog carries with it."""
 
     approval_id: str
-    verdict: str
+    verdict: Verdict
 
 
 def _ballot_in(view: View) -> ChatDecision | None:
@@ -159,7 +160,7 @@ def _ballot_in(view: View) -> ChatDecision | None:
         about = msgspec.json.decode(view.private_metadata, type=_About)
     except msgspec.MsgspecError:
         return None
-    if view.callback_id != DECISION or about.verdict not in (APPROVE, REJECT):
+    if view.callback_id != DECISION:
         return None
     given = {name: _given(view, name) for name in (REASON, TOTP)}
     return ChatDecision(about.approval_id, about.verdict, given[REASON], given[TOTP])

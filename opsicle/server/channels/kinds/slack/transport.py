@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from opsicle.domain.bounds import Word
-from opsicle.domain.channels import SlackConfig
 from opsicle.server.channels.egress import EgressScope, post
+from opsicle.server.channels.kinds.slack import SlackConfig
 from opsicle.server.channels.kinds.slack.blocks import Block, blocks_of, fallback, sections
 from opsicle.server.channels.messages import Message, Undelivered
 from opsicle.version import __version__

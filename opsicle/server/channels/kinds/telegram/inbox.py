@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from opsicle.domain.channels import TELEGRAM, TelegramConfig
+from opsicle.domain.approvals import Verdict
 from opsicle.kit.clock import Clock
 from opsicle.server.channels.chat_channels import ChatChannels
 from opsicle.server.channels.chat_questions import ChatQuestions
 from opsicle.server.channels.chats import ChatPerson, Chats, link_code_in
 from opsicle.server.channels.egress_bounds import EgressBounds
-from opsicle.server.channels.kinds.telegram.transport import APPROVE, REJECT, Press, Telegram, Text, Update
+from opsicle.server.channels.kinds.telegram import TelegramConfig
+from opsicle.server.channels.kinds.telegram.transport import Press, Telegram, Text, Update
 from opsicle.server.channels.messages import Undelivered
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store.channels import ChannelRow
@@ -28,7 +29,7 @@ class TelegramInbox:
     """Reads what happened at every bot. An update that is read twice does no harm: codes and votes count once."""
 
     def __init__(self, database: Database, vault: Vault, bounds: EgressBounds, chats: Chats, clock: Clock) -> None:
-        self._bots = ChatChannels(database, vault, bounds, TELEGRAM)
+        self._bots = ChatChannels(database, vault, bounds, "telegram")
         self._chats = chats
         self._questions = ChatQuestions(chats, clock)
         self._offsets: dict[str, int] = {}
@@ -71,11 +72,11 @@ class TelegramInbox:
 
     def _pressed(self, bot: Telegram, channel: ChannelRow, press: Press) -> None:
         """What comes of a press is told to the one who pressed, in the room that is theirs alone."""
-        verdict, _, approval_id = press.data.partition(":")
-        if verdict not in (APPROVE, REJECT) or not approval_id:
+        word, _, approval_id = press.data.partition(":")
+        if word not in tuple(Verdict) or not approval_id:
             return
         own_room = str(press.from_.id)  # a user's id is also their private room with the bot
-        answer = self._questions.press(ChatPerson(channel, own_room, own_room), verdict, approval_id)
+        answer = self._questions.press(ChatPerson(channel, own_room, own_room), Verdict(word), approval_id)
         bot.answer(press, answer)
         bot.say(own_room, answer)
 

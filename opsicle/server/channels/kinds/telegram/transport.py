@@ -7,9 +7,10 @@ from typing import TypeVar
 
 import msgspec
 
-from opsicle.domain.channels import TelegramConfig
+from opsicle.domain.approvals import Verdict
 from opsicle.domain.notices import ASKING
 from opsicle.server.channels.egress import EXCHANGE_SECONDS, EgressScope, post
+from opsicle.server.channels.kinds.telegram import TelegramConfig
 from opsicle.server.channels.messages import CUT, Message, Undelivered, lines_of, one_line
 
 T = TypeVar("T")
@@ -17,7 +18,6 @@ T = TypeVar("T")
 MAX_TEXT_UNITS = 4000
 """Of UTF-16, as Telegram counts; it takes 4096."""
 
-APPROVE, REJECT = "approve", "reject"
 _FINAL = frozenset({http.HTTPStatus.BAD_REQUEST, http.HTTPStatus.FORBIDDEN})
 """No such chat; the person has blocked the bot."""
 
@@ -130,4 +130,4 @@ def buttons_of(message: Message) -> list[tuple[str, str]]:
     """The two buttons of a message that asks for a decision."""
     if message.kind not in ASKING or not message.approval_id:
         return []
-    return [(label, f"{verb}:{message.approval_id}") for label, verb in (("Approve", APPROVE), ("Reject", REJECT))]
+    return [(verdict.capitalize(), f"{verdict}:{message.approval_id}") for verdict in Verdict]

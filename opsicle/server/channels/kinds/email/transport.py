@@ -12,8 +12,8 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from html import escape
 
-from opsicle.domain.channels import EmailConfig
 from opsicle.server.channels.egress import EgressScope, connect
+from opsicle.server.channels.kinds.email import EmailConfig
 from opsicle.server.channels.messages import Fact, Message, Undelivered, clean, lines_of, one_line
 
 MAX_SUBJECT_CHARACTERS = 200

@@ -13,8 +13,8 @@ import time
 
 import msgspec
 
-from opsicle.domain.channels import WebhookConfig
 from opsicle.server.channels.egress import EgressScope, post
+from opsicle.server.channels.kinds.webhook import WebhookConfig
 from opsicle.server.channels.messages import Message, Undelivered
 from opsicle.version import __version__
 

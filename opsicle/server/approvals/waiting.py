@@ -1,0 +1,43 @@
+"""How an approval stands in one line: what has come of it, and who has to agree before it goes on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from opsicle.domain.approvals import (
+    ApprovalOutcome,
+    ApprovalState,
+    ApprovalStatus,
+    GateStatus,
+    Verdict,
+)
+from opsicle.domain.approvers import ApproverPerson
+from opsicle.server.approvals.cases import Case
+from opsicle.server.approvals.stuck import said_of, stuck_in
+
+_MOST_NAMES = 5
+"""More than that nobody reads in one line."""
+
+
+def outcome_of(case: Case, seen: ApprovalStatus, now: datetime) -> ApprovalOutcome:
+    """Return how an approval stands: what its row says once it is over, else what follows from its gates."""
+    state = seen.state if case.row.state is ApprovalState.PENDING else case.row.state
+    waiting = waiting_for(case, seen, now) if state is ApprovalState.PENDING else ""
+    return ApprovalOutcome(state=state, template=case.automation.template, waiting_for=waiting)
+
+
+def waiting_for(case: Case, seen: ApprovalStatus, now: datetime) -> str:
+    """Who has to agree before it goes on, in one line."""
+    stuck = said_of(case, stuck_in(case, seen))
+    return stuck or "; ".join(_line(case, gate, now) for gate in seen.open_gates)
+
+
+def _line(case: Case, gate: GateStatus, now: datetime) -> str:
+    votes = [each for each in case.decisions if each.gate == gate.gate.name and each.verdict is Verdict.APPROVE]
+    missing = gate.gate.required - len(votes)
+    return f"{gate.gate.name}: {missing} of {_names(case.waited_for(gate, now)) or 'nobody'}"
+
+
+def _names(people: list[ApproverPerson]) -> str:
+    names = [person.email for person in people[:_MOST_NAMES]]
+    return ", ".join(names) + (f" and {len(people) - len(names)} more" if len(people) > len(names) else "")

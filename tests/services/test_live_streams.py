@@ -1,0 +1,162 @@
+"""What followers of an automation read as it goes on: counted in statements, on real databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gevent
+import pytest
+
+from opsicle.server.access.actor import Actor
+from opsicle.server.automations.live_streams import (
+    LONGEST_UNSEEN_SECONDS,
+    Ended,
+    Event,
+    NewOutput,
+    Position,
+    Shown,
+)
+from opsicle.server.fleet.pubsub import automation_topic
+from opsicle.wire.jobs import PhaseReport, StepState, Work
+from opsicle.wire.worker_api import LogRequest
+from tests.services.core import Core, TestWorker
+from tests.support import wait_until
+
+FOLLOWERS = 3
+
+
+@pytest.fixture
+def worker(core: Core, alice: Actor) -> TestWorker:
+    return core.worker(alice.org_id, "w1")
+
+
+@pytest.fixture
+def work(core: Core, alice: Actor, worker: TestWorker) -> Work:
+    """A job that runs."""
+    core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    return work
+
+
+def say(worker: TestWorker, work: Work, offset: int, text: bytes, **more: object) -> None:
+    """Send a piece of the job's log."""
+    request = LogRequest(fence=work.fence, chunks=((offset, 0, 1, 0, text),), **more)
+    worker.core.jobs.log(worker.actor, work.job_id, request)
+
+
+class Follower:
+    """Somebody who follows an automation, and has seen how things are."""
+
+    def __init__(self, core: Core, actor: Actor, work: Work) -> None:
+        self._core = core
+        self._topic = automation_topic(work.automation_id)
+        self._events: list[Event] = []
+        stream = core.live_streams.automation(actor, work.automation_id, Position())
+        self.greenlet = gevent.spawn(self._events.extend, stream)
+        assert isinstance(self.take()[0], Shown)
+
+    def take(self) -> list[Event]:
+        """What it was told since it was last asked, once it has nothing more to read."""
+        wait_until(self._has_read_all, what="the followers to have read all", pause=gevent.sleep)
+        told = list(self._events)
+        self._events.clear()
+        return told
+
+    def _has_read_all(self) -> bool:
+        watches = self._core.pubsub._watches.get(self._topic, ())
+        is_quiet = all(watch.is_waiting and not watch._event.is_set() for watch in watches)
+        return bool(self._events) and (self.greenlet.ready() or is_quiet)
+
+
+def text_of(events: list[Event]) -> bytes:
+    """The pieces of log among events, of which there are no others."""
+    assert all(isinstance(event, NewOutput) for event in events)
+    return b"".join(chunk[4] for event in events for chunk in event.chunks)
+
+
+@contextmanager
+def reads(core: Core) -> Iterator[list[str]]:
+    """The queries that are run on the state's reading connection meanwhile."""
+    found: list[str] = []
+
+    def note(event: dict[str, str]) -> None:
+        if event["sql"].split(None, 1)[0] not in {"BEGIN", "ROLLBACK", "COMMIT"}:
+            found.append(event["sql"])
+
+    core.database.read(lambda db: db.trace_v2(1, note))  # SQLITE_TRACE_STMT
+    yield found
+    core.database.read(lambda db: db.trace_v2(0, None))
+
+
+def test_a_piece_of_log_makes_no_follower_read_the_automation(
+    core: Core, alice: Actor, worker: TestWorker, work: Work
+) -> None:
+    say(worker, work, 0, b"one\n")
+    with reads(core) as said:
+        say(worker, work, 4, b"two\n")
+    followers = [Follower(core, alice, work) for _ in range(FOLLOWERS)]
+
+    with reads(core) as read:
+        say(worker, work, 8, b"more")
+        texts = [text_of(each.take()) for each in followers]
+
+    assert texts == [b"more"] * FOLLOWERS
+    assert read == said, "what the worker's request takes, and nothing for those who follow"
+
+
+def test_a_phase_that_ends_is_shown_with_the_log_that_came_with_it(
+    core: Core, alice: Actor, worker: TestWorker, work: Work
+) -> None:
+    follower = Follower(core, alice, work)
+    phases = (PhaseReport(name="greet", state=StepState.RUNNING),)
+
+    say(worker, work, 0, b"one\n", phases=phases)
+
+    shown, *output = follower.take()
+    assert shown.automation.phases[0].state == StepState.RUNNING
+    assert text_of(output) == b"one\n"
+
+
+def test_an_end_that_comes_with_the_last_of_the_log_is_seen(
+    core: Core, alice: Actor, worker: TestWorker, work: Work
+) -> None:
+    follower = Follower(core, alice, work)
+    say(worker, work, 0, b"one\n")
+    assert text_of(follower.take()) == b"one\n"
+
+    say(worker, work, 4, b"two\n")
+    worker.finish(work)
+
+    follower.greenlet.join(timeout=5)
+    *events, ended = follower.take()
+    [shown] = [event for event in events if isinstance(event, Shown)]
+    assert shown.automation.state == "succeeded"
+    assert text_of([event for event in events if event is not shown]) == b"two\n"
+    assert ended == Ended()
+
+
+def test_who_follows_a_log_that_never_rests_sees_the_automation_from_time_to_time(
+    core: Core, alice: Actor, worker: TestWorker, work: Work
+) -> None:
+    follower = Follower(core, alice, work)
+    core.database.write(lambda db: db.execute("UPDATE automations SET reason = 'altered'"))
+    say(worker, work, 0, b"one\n")
+    assert text_of(follower.take()) == b"one\n"
+
+    core.clock.advance(LONGEST_UNSEEN_SECONDS)
+    say(worker, work, 4, b"two\n")
+
+    shown, *output = follower.take()
+    assert shown.automation.reason == "altered"
+    assert text_of(output) == b"two\n"
+
+
+def test_who_stops_following_leaves_nothing_behind(core: Core, alice: Actor, worker: TestWorker, work: Work) -> None:
+    follower = Follower(core, alice, work)
+    assert len(core.pubsub._watches) == 2
+
+    follower.greenlet.kill()
+
+    assert core.pubsub._watches == {}

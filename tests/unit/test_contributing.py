@@ -1,0 +1,58 @@
+"""The lists of CONTRIBUTING.md are those of the code: whoever follows one has touched every file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.product import CHECKOUT
+
+SECTION = re.compile(r"^### … (.+?)$(.*?)(?=^##)", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
+
+
+def listed(title: str) -> list[str]:
+    """The files that a section's table names."""
+    text = (CHECKOUT / "CONTRIBUTING.md").read_text()
+    (body,) = [body for name, body in SECTION.findall(text) if name.startswith(title)]
+    return FILE.findall(body)
+
+
+def sources(*folders: str) -> Iterator[Path]:
+    for folder in folders:
+        for path in (CHECKOUT / folder).rglob("*"):
+            if path.suffix in {".py", ".js", ".sql"} and "migrations" not in path.parts:
+                yield path
+
+
+def naming(word: str) -> set[str]:
+    """The sources of the product that name something."""
+    pattern = re.compile(rf"\b{word}\b")
+    return {
+        str(path.relative_to(CHECKOUT)) for path in sources("opsicle", "assets") if pattern.search(path.read_text())
+    }
+
+
+@pytest.mark.parametrize("title", ["a noun", "a field of a phase"])
+def test_every_file_that_is_listed_is_there(title: str) -> None:
+    assert [path for path in listed(title) if not (CHECKOUT / path).exists()] == []
+
+
+def test_a_noun_costs_no_more_files_than_are_listed() -> None:
+    files = listed("a noun")
+    own = re.compile(r"(^|/)secrets?(_api)?(/|\.(py|js|sql)$)")
+    there = {str(path.relative_to(CHECKOUT)) for path in sources("opsicle", "assets")}
+
+    assert len(files) <= 19
+    assert {path for path in there if own.search(path)} - set(files) == set()
+    assert [path for path in files if "secret" not in (CHECKOUT / path).read_text().lower()] == []
+
+
+def test_a_field_of_a_phase_costs_the_files_that_are_listed() -> None:
+    files = listed("a field of a phase")
+
+    assert len(files) <= 8
+    assert naming("working_directory") == set(files)
