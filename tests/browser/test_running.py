@@ -136,7 +136,7 @@ def test_a_rerun_can_be_changed_before_it_starts(open_page: OpenPage) -> None:
     page.get_by_label("How often").fill("1")
     run_now(page)
     wait_for_state(page, "succeeded")
-    wait_until(lambda: log_text(page).count("polite, Grace") == 1, 30, "the one greeting")
+    wait_until(lambda: log_text(page).count("polite, Grace") == 1, 60, "the one greeting")
 
 
 def test_the_list_of_automations_shows_a_change_without_reloading(

@@ -92,22 +92,23 @@ def test_stdout_and_stderr_stay_apart(machine: Machine) -> None:
 
 def test_a_phase_sees_exactly_the_promised_environment(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the worker's own")
+    job_id = f"job-{os.getpid()}"
     program = "import json, os; print(json.dumps(dict(os.environ)))"
     machine.run(
         phase(program, shell=sys.executable, env={"MODE": "fast", "OPSICLE_JOB_ID": "forged"}),
         variables={"OPSICLE_VAR_SERVICE": "nginx; rm -rf /"},
-        job_id="job-7",
+        job_id=job_id,
     )
     seen = json.loads(machine.log.stdout)
     seen.pop("LC_CTYPE", None)  # python's own
-    assert seen.pop("OPSICLE_WORKSPACE") == str(machine.root / "job-7")
-    assert seen.pop("OPSICLE_OUTPUT").startswith(str(machine.root / "job-7"))
-    assert seen.pop("OPSICLE_MASK").endswith("/job-7.mask")
+    assert seen.pop("OPSICLE_WORKSPACE") == str(machine.root / job_id)
+    assert seen.pop("OPSICLE_OUTPUT").startswith(str(machine.root / job_id))
+    assert seen.pop("OPSICLE_MASK").endswith(f"/{job_id}.mask")
     assert seen == machine.environment | {
         "OPSICLE_VAR_SERVICE": "nginx; rm -rf /",
         "MODE": "fast",
-        "OPSICLE_AUTOMATION_ID": "automation-job-7",
-        "OPSICLE_JOB_ID": "job-7",
+        "OPSICLE_AUTOMATION_ID": f"automation-{job_id}",
+        "OPSICLE_JOB_ID": job_id,
         "OPSICLE_TEMPLATE": "t",
         "OPSICLE_PHASE": "work",
         "OPSICLE_REQUESTER": "alice",
