@@ -20,13 +20,13 @@ def asset(name: str) -> bytes:
 
 
 def asset_names() -> list[str]:
-    """Every file of the browser's application, as relative paths with slashes, sorted.
+    """Every file of the browser's application, as relative paths with slashes, sorted; none that is hidden.
 
-    Hidden files are none of it: in a checkout they are the settings of tools.
+    In a checkout those are the settings of tools, which the built file does not have either.
     """
     folder = _folder("assets")
-    names = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(path.as_posix() for path in files if not any(part.startswith(".") for part in path.parts))
 
 
 def examples() -> Path:

@@ -14,6 +14,8 @@ from opsicle.worker.identity import WorkerDataFolder
 from opsicle.worker.job_threads import JobThreads
 from opsicle.worker.jobs import JobSupervisor
 from opsicle.worker.journal import Journal
+from opsicle.worker.runtimes.known import known_runtimes
+from opsicle.worker.runtimes.table import Runtimes
 from opsicle.worker.spool import SpoolQuota
 from opsicle.worker.verification import Verifier
 from tests.support import wait_until
@@ -28,7 +30,14 @@ def jobs(tmp_path: Path, fake_server: FakeServer) -> Iterator[JobSupervisor]:
     journal = Journal(folder.journal)
     room = SpoolQuota(1 << 20, 1 << 20)
     jobs = JobSupervisor(
-        folder, ServerConnection(identity), journal, Verifier(identity, {}), room, lambda _: None, lambda: None
+        folder,
+        ServerConnection(identity),
+        journal,
+        Verifier(identity, {}),
+        room,
+        Runtimes(known_runtimes()),
+        lambda _: None,
+        lambda: None,
     )
     jobs.shipper.start()
     yield jobs

@@ -51,7 +51,7 @@ class Polling:
         self.answers: list[float] = []
         self.rejections: list[OpsicleError] = []
         self.poller = Poller(
-            WorkerDescription("boot-1", {"zone": "north"}, 2),
+            WorkerDescription("boot-1", {"zone": "north"}, 2, ("subprocess",)),
             connection,
             self.jobs,
             self.answers.append,

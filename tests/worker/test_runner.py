@@ -15,7 +15,10 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Retries, When
 from opsicle.wire.jobs import STDERR, STDOUT, StepState
 from opsicle.worker import attempt
-from opsicle.worker.runner import Runner, RunnerHost, base_environment
+from opsicle.worker.runner import Runner, RunnerHost
+from opsicle.worker.runtimes.known import known_runtimes
+from opsicle.worker.runtimes.subprocess import base_environment
+from opsicle.worker.runtimes.table import Runtimes
 from tests.worker.carrying_out import Machine, phase
 
 
@@ -294,7 +297,8 @@ def test_a_cancel_before_the_start_runs_nothing_at_all(machine: Machine) -> None
 
 def test_a_runner_needs_nothing_but_a_folder(machine: Machine) -> None:
     work = machine.work(phase('test -n "$PATH" && test -n "$HOME" && test -n "$LANG"'))
-    assert Runner(work, machine.log, RunnerHost(workspace_root=machine.root), machine.cancellation).run().exit_code == 0
+    host = RunnerHost(workspace_root=machine.root, runtimes=Runtimes(known_runtimes()))
+    assert Runner(work, machine.log, host, machine.cancellation).run().exit_code == 0
 
 
 # A workspace that its own job removes

@@ -13,8 +13,10 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Retries, When
 from opsicle.wire.jobs import Outcome
 from opsicle.worker import process
-from opsicle.worker.process_tree import GRACE_SECONDS
 from opsicle.worker.runner import Cancellation, Runner, RunnerHost
+from opsicle.worker.runtimes.known import known_runtimes
+from opsicle.worker.runtimes.protocol import GRACE_SECONDS
+from opsicle.worker.runtimes.table import Runtimes
 from tests.support import wait_until
 from tests.worker.carrying_out import Log, Machine, is_alive, phase
 
@@ -230,11 +232,12 @@ def test_two_jobs_at_once_do_not_end_each_others_processes(machine: Machine, tmp
 
 
 def test_a_cancel_racing_the_end_has_one_truthful_outcome(tmp_path: Path) -> None:
+    host = RunnerHost(workspace_root=tmp_path, runtimes=Runtimes(known_runtimes()))
     for number in range(60):
         log, cancellation = Log(), Cancellation()
         work = Machine(tmp_path).work(phase("sleep 0.003", "echo done", name="a"), job_id=f"race-{number}")
         threading.Timer(0.001 * (number % 15), cancellation.cancel).start()
-        outcome = Runner(work, log, RunnerHost(workspace_root=tmp_path), cancellation).run()
+        outcome = Runner(work, log, host, cancellation).run()
         assert outcome.state in {JobState.SUCCEEDED, JobState.CANCELLED}
         if outcome.state is JobState.SUCCEEDED:
             assert log.stdout == b"done\n"

@@ -385,4 +385,4 @@ def test_a_report_that_the_server_cannot_take_is_not_repeated_at_every_poll(
 
     assert fake_server.calls["finish"] < 30
     del fake_server.refusals["finish"]
-    assert worker.wait_for_finish("j1", 60) == JobState.SUCCEEDED
+    assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
