@@ -22,7 +22,7 @@ from opsicle.kit.ids import new_id
 from opsicle.worker import cleanup
 from opsicle.worker.audit_monitor import AuditMonitor
 from opsicle.worker.connection import ServerConnection
-from opsicle.worker.credentials import EnrolmentInfo, Renewal, keep_address, obtain_identity
+from opsicle.worker.credentials import EnrolmentInfo, Renewal, keep_address, obtain_identity, require_way_in
 from opsicle.worker.events import IDLE, Events, signals_to
 from opsicle.worker.identity import Identity, WorkerDataFolder, storage_errors
 from opsicle.worker.jobs import JobSupervisor
@@ -87,6 +87,7 @@ def run(options: WorkerOptions, known: Sequence[Runtime] | None = None) -> None:
     signals.restore_defaults()
     sys.setswitchinterval(_SWITCH_SECONDS)
     accounts = find_accounts(options.run_as)
+    require_way_in(WorkerDataFolder(options.data_folder), options.join)
     folder = WorkerDataFolder.open(options.data_folder, lets_through=accounts.is_walled)
     try:
         accounts.check_reach(folder.workspaces)
