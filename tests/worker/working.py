@@ -52,7 +52,11 @@ class Working:
                 stderr=log,
                 start_new_session=True,
             )
-        self.wait(lambda: len(self.fake_server.polls) > polls + 1, "the worker's first polls")
+        try:
+            self.wait(lambda: len(self.fake_server.polls) > polls + 1, "the worker's first polls")
+        except BaseException:
+            self.close()  # nobody has it yet who would
+            raise
 
     def wait(self, condition, what: str, timeout: float = 60) -> None:
         """Wait for something; show the worker's log if it does not come."""
