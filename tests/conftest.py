@@ -9,7 +9,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from opsicle.kit import signals
+from opsicle.kit import ids, signals
 
 if TYPE_CHECKING:
     from playwright.sync_api import Playwright
@@ -54,6 +54,16 @@ def pytest_configure() -> None:
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Name a long text by its parameter: keys and hashes differ at each start, and parallel runs compare names."""
     return argname if isinstance(val, str) and len(val) > MOST_CHARACTERS else None
+
+
+@pytest.fixture(autouse=True)
+def ids_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ids follow the clock of their own test.
+
+    They only grow within a process, so a test whose clock has been ten years ahead would give all
+    that follow it ids from then: nothing that they make would be older than anything else.
+    """
+    monkeypatch.setattr(ids, "_sequence", ids._IdSequence())
 
 
 @pytest.fixture(scope="session")

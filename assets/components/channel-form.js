@@ -47,6 +47,7 @@ function fieldsOf({ settings, credential }) {
       label: setting.label,
       path: `config.${setting.name}`,
       help: setting.hint,
+      isRequired: setting.is_required,
       control: controlOf(setting),
     }),
   );

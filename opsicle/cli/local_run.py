@@ -22,14 +22,17 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.secrets import masked, named_secrets, only_secret
 from opsicle.domain.template_parser import AutomationDocument
-from opsicle.domain.templates import Template, Value, Variable, VariableType
+from opsicle.domain.templates import Phase, Template, Value, Variable, VariableType
 from opsicle.domain.unsupported import unsupported
 from opsicle.domain.variables import check_values, environment
+from opsicle.domain.workers import runtime_of
 from opsicle.kit import signals
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.runner import Cancellation, Runner, RunnerHost
+from opsicle.worker.runtimes.known import known_runtimes
+from opsicle.worker.runtimes.table import Runtimes
 from opsicle.worker.workspace import remove_folder
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -107,7 +110,7 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
         stack.callback(remove_folder, folder)
         private = private_folder(folder)
         stack.callback(remove_folder, private)
-        host = RunnerHost(workspace_root=folder, private_folder=private)
+        host = RunnerHost(workspace_root=folder, runtimes=_runtimes_for(work.phases), private_folder=private)
         runner = Runner(work, _ShownOutcome(progress), host, cancellation)
         _cancel_on_signals(stack, cancellation, progress)
         begun = time.monotonic()
@@ -140,11 +143,18 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
     problems = unsupported(document) if isinstance(document, Template) else []
     if isinstance(document, Template) and document.approval_policy is not None:
         problems.append(Problem("spec.approvalPolicy", "`run FILE` asks nobody; push it, and run it on the server"))
+    kinds = _runtimes_for(document.phases).kinds
     for i, phase in enumerate(document.phases):
-        if phase.image is not None:
+        if phase.image is not None and runtime_of(phase) not in kinds:
             problems.append(Problem(f"{root}.phases[{i}].image", "`run FILE` runs no containers; leave `image` out"))
     if problems:
         raise InvalidInput(f"{path} cannot run here; nothing was started", problems=tuple(problems))
+
+
+def _runtimes_for(phases: Sequence[Phase]) -> Runtimes:
+    """Return the runtimes that these phases need, as far as they are available; no other one is asked."""
+    needed = {runtime_of(phase) for phase in phases}
+    return Runtimes(runtime for runtime in known_runtimes() if runtime.kind in needed)
 
 
 def _in_thread(runner: Runner) -> Outcome:

@@ -6,20 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from opsicle.cli.input_files import FileName
-from opsicle.cli.invocation import current
-from opsicle.cli.mfa import totp_option, with_proof
-from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli import versioned
+from opsicle.cli.mfa import totp_option
+from opsicle.cli.output import Column, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
-from opsicle.cli.terminal import echo_document
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
-    from opsicle.client.api import Api
-    from opsicle.domain.errors import Problem
     from opsicle.domain.policies import Approvers, Condition, Gate, Scope
-    from opsicle.wire.policy_api import PolicyPushed, PolicyVersion
+    from opsicle.wire.policy_api import PolicyVersion
 
 _COLUMNS = [
     Column("name", lambda policy: policy.name),
@@ -37,20 +33,14 @@ def policies() -> None:
 
 
 @policies.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FileName())
+@versioned.files_argument
 @totp_option
 def push(files: tuple[str, ...], totp: str | None) -> None:
     """Make files the newest versions of their policies. One file makes one JSON object, several an array.
 
     `opsicle templates validate` checks them without any server.
     """
-    from opsicle.cli.pushes import push_files
-
-    def push_one(api: Api, source: str) -> tuple[PolicyPushed, list[Problem]]:
-        pushed = api.push_policy(source)
-        return pushed, pushed.warnings
-
-    push_files(files, totp, push_one)
+    versioned.push_files(files, totp, lambda api, source: api.push_policy(source), lambda done: done.warnings)
 
 
 @policies.command("list")
@@ -62,15 +52,12 @@ def list_(limit: int | None) -> None:
 
 @policies.command()
 @click.argument("name")
-@click.option("--version", type=click.IntRange(min=1), metavar="N", help="Which version; the newest unless told.")
-@click.option("--source", is_flag=True, help="Print the document as it was pushed, and nothing else.")
+@versioned.version_option
+@versioned.source_option
 def show(name: str, version: int | None, *, source: bool) -> None:
     """Show one policy."""
     policy = connect().policy(name, version)
-    if source and not current().wants_json:
-        echo_document(policy.source)
-        return
-    emit(policy, _fields(policy))
+    versioned.show_version(policy, _fields(policy), source=source)
 
 
 @policies.command()
@@ -86,8 +73,7 @@ def versions(name: str, limit: int | None) -> None:
 @totp_option
 def delete(name: str, totp: str | None) -> None:
     """Take a policy out of use. What it has let pass and does not run yet will not run."""
-    with_proof(totp, lambda api: api.delete_policy(name))
-    emit({"name": name, "is_deleted": True}, [("deleted", name)])
+    versioned.delete_document(name, totp, lambda api: api.delete_policy(name))
 
 
 def _fields(policy: PolicyVersion) -> list[tuple[str, object]]:

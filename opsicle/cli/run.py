@@ -13,6 +13,7 @@ from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, say
+from opsicle.cli.versioned import version_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ class _Lines(click.types.StringParamType):
 )
 @click.option("--var-file", metavar="FILE", type=Path, help="YAML or JSON file with values by id; `--var` wins.")
 @click.option("--follow", is_flag=True, help="Show the log live, and end with the automation's exit code.")
-@click.option("--version", type=click.IntRange(min=1), metavar="N", help="Which version; the newest unless told.")
+@version_option
 @click.option(
     "--secret-file",
     metavar="NAME=FILE",

@@ -6,21 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opsicle.cli import versioned
 from opsicle.cli.errors import located_in, warn
-from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
-from opsicle.cli.mfa import totp_option, with_proof
-from opsicle.cli.output import Column, emit, emit_list, print_json
+from opsicle.cli.mfa import totp_option
+from opsicle.cli.output import Column, emit_list, print_json
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import echo_document, printable, say
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
-    from opsicle.client.api import Api
-    from opsicle.domain.errors import InvalidInput, Problem
+    from opsicle.domain.errors import InvalidInput
     from opsicle.domain.templates import Notify
-    from opsicle.wire.user_api import Pushed, TemplateVersion
+    from opsicle.wire.user_api import TemplateVersion
 
 _COLUMNS = [
     Column("name", lambda template: template.name),
@@ -43,7 +42,7 @@ def templates() -> None:
 
 
 @templates.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FileName())
+@versioned.files_argument
 def validate(files: tuple[str, ...]) -> InvalidInput | None:
     """Check files without any server. One file makes one JSON object, several make an array."""
     from opsicle.cli.documents import check_file
@@ -66,20 +65,16 @@ def validate(files: tuple[str, ...]) -> InvalidInput | None:
 
 
 @templates.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FileName())
+@versioned.files_argument
 @totp_option
 def push(files: tuple[str, ...], totp: str | None) -> None:
     """Make files the newest versions of their templates. One file makes one JSON object, several an array.
 
     Several are checked before the first is sent. Changing who must approve one takes the right to manage policies.
     """
-    from opsicle.cli.pushes import push_files
-
-    def push_one(api: Api, source: str) -> tuple[Pushed, list[Problem]]:
-        pushed = api.push(source)
-        return pushed, [*pushed.warnings, *pushed.unsupported]
-
-    push_files(files, totp, push_one)
+    versioned.push_files(
+        files, totp, lambda api, source: api.push(source), lambda done: [*done.warnings, *done.unsupported]
+    )
 
 
 @templates.command("list")
@@ -91,19 +86,12 @@ def list_(limit: int | None) -> None:
 
 @templates.command()
 @click.argument("name")
-@click.option("--version", type=click.IntRange(min=1), metavar="N", help="Which version; the newest unless told.")
-@click.option(
-    "--source",
-    is_flag=True,
-    help="Print the document as it was pushed, and nothing else.",
-)
+@versioned.version_option
+@versioned.source_option
 def show(name: str, version: int | None, *, source: bool) -> None:
     """Show one template."""
     template = connect().template(name, version)
-    if source and not current().wants_json:
-        echo_document(template.source)
-        return
-    emit(template, _fields(template))
+    versioned.show_version(template, _fields(template), source=source)
 
 
 @templates.command()
@@ -132,8 +120,7 @@ def diff(name: str, old: int, new: int) -> None:
 @totp_option
 def delete(name: str, totp: str | None) -> None:
     """Take a template out of use. Its automations stay."""
-    with_proof(totp, lambda api: api.delete_template(name))
-    emit({"name": name, "is_deleted": True}, [("deleted", name)])
+    versioned.delete_document(name, totp, lambda api: api.delete_template(name))
 
 
 def _fields(template: TemplateVersion) -> list[tuple[str, object]]:

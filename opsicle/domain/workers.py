@@ -57,6 +57,11 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     is_shared: bool = False
 
 
+def runtime_of(phase: Phase) -> str:
+    """Return which kind of runtime a phase needs: `container` if it has an image, else `subprocess`."""
+    return CONTAINER if phase.image is not None else SUBPROCESS
+
+
 def requirements(template: Template) -> Requirements:
     """Return what a template's automations ask of a worker."""
     return phases_require(template.phases, template.runs_on, accepts_claimed=template.accepts_claimed)
@@ -66,10 +71,9 @@ def phases_require(phases: Iterable[Phase], labels: dict[str, str], *, accepts_c
     """Return what these phases ask of a worker, together with the labels it must have."""
     phases = tuple(phases)
     with_image = [phase.name for phase in phases if phase.image is not None]
-    runtimes = {CONTAINER if phase.image is not None else SUBPROCESS for phase in phases}
     return Requirements(
         labels=labels,
-        runtimes=frozenset(runtimes),
+        runtimes=frozenset(map(runtime_of, phases)),
         image_phase=with_image[0] if with_image else "",
         accepts_claimed=accepts_claimed or msgspec.UNSET,
     )

@@ -21,8 +21,6 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import msgspec
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from opsicle.domain.errors import InvalidInput, NotAuthenticated
 from opsicle.security import armour
@@ -165,6 +163,10 @@ def _is_same(expected: str, given: str) -> bool:
 
 
 def _derive(secret: bytes, purpose: bytes) -> bytes:
+    # Loaded here: a worker that only reads a token at its start does not keep 11 MiB for it.
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose).derive(secret)
 
 

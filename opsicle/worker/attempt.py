@@ -12,7 +12,7 @@ from typing import NamedTuple
 from opsicle.wire.jobs import STDERR, STDOUT, CommandReport, PhaseReport, StepState
 from opsicle.worker.output import JobOutput, now_ms
 from opsicle.worker.process import Child
-from opsicle.worker.process_tree import JobTree, TreeStop, end_tree
+from opsicle.worker.runtimes.table import JobRuntimes
 from opsicle.worker.script import read_borders
 from opsicle.worker.waiting import Cancellation, Waiter
 
@@ -67,7 +67,7 @@ class RunContext(NamedTuple):
     waiter: Waiter
     output: JobOutput
     marker_pipe: MarkerPipe
-    tree: JobTree
+    runtimes: JobRuntimes
     cancellation: Cancellation
     grace_seconds: float
     on_child: Callable[[int, str], None]
@@ -119,7 +119,6 @@ class Attempt:
         Whatever is raised by those we tell of it, nothing of the job is alive when this is left.
         """
         around = self._around
-        around.tree.sessions.add(child.pid)
         # If both have spoken before they are watched, stderr has most likely spoken first: it holds the shell's traces.
         for fd, stream in ((child.stderr, STDERR), (child.stdout, STDOUT)):
             around.output.add(fd, phase_index, stream)
@@ -129,7 +128,7 @@ class Attempt:
             around.tell()
             self._follow(child, limits)
         except BaseException:
-            if end_tree(around.tree, grace_seconds=0) == 0:
+            if around.runtimes.kill() == 0:
                 self._collect(child)
             raise
 
@@ -148,7 +147,7 @@ class Attempt:
         self._close(StepState.SUCCEEDED if self._exit_code == 0 else StepState.FAILED, _why(self._exit_code))
 
     def _stop(self, child: Child, state: StepState, explanation: str) -> None:
-        survivors = stop_tree(self._around)
+        survivors = stop_job(self._around)
         if survivors:
             explanation += f"; {survivors} of its processes could not be ended"
         else:
@@ -201,12 +200,12 @@ class Attempt:
         report.explanation = explanation
 
 
-def stop_tree(around: RunContext, *, in_sessions: bool = False) -> int:
-    """End the job's processes (TERM, grace, KILL) and take their last words. Returns how many could not be ended.
+def stop_job(around: RunContext, *, spares_daemons: bool = False) -> int:
+    """End what runs of the job (TERM, grace, KILL) and take its last words. Return how many could not be ended.
 
-    `in_sessions` spares those that made a session of their own, as daemons do.
+    `spares_daemons` leaves alone what made itself independent of its phase.
     """
-    stop = TreeStop(around.tree, around.grace_seconds, in_sessions=in_sessions)
+    stop = around.runtimes.stop(around.grace_seconds, spares_daemons=spares_daemons)
     while (look_at := stop.turn(time.monotonic())) is not None:
         around.waiter.turn(min(look_at, around.output.turn(time.monotonic())))
     around.output.drain()

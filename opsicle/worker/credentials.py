@@ -13,6 +13,7 @@ import msgspec
 
 from opsicle.domain.errors import ClockOff, Conflict, NotAuthenticated, OpsicleError, Unreachable
 from opsicle.kit.backoff import Backoff
+from opsicle.security import join_token
 from opsicle.worker import signing
 from opsicle.worker.connection import ServerConnection
 from opsicle.worker.identity import Identity, WorkerDataFolder, has_expired, token_digest
@@ -41,6 +42,17 @@ class EnrolmentInfo:
     server_urls: tuple[str, ...] = ()
 
 
+def require_way_in(folder: WorkerDataFolder, join: str) -> None:
+    """Look, before anything is made in the folder, for a join token that is whole or an identity.
+
+    Raises InvalidInput for a damaged token, NotAuthenticated with neither.
+    """
+    if join:
+        join_token.parse(join)
+    elif folder.load_identity() is None:
+        raise _no_worker_yet(folder)
+
+
 def obtain_identity(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Identity:
     """The identity in the data folder, or a new one for the join token if there is none or it is of no use any more.
 
@@ -64,9 +76,7 @@ def obtain_identity(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Id
 def _enrolled(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Identity:
     """A new identity for the join token."""
     if not introduction.join:
-        raise NotAuthenticated(
-            f"{folder.path} holds no worker yet", hint="Enrol with `--join`, and a token of `opsicle workers token`."
-        )
+        raise _no_worker_yet(folder)
     folder.check_room()
     question = EnrolQuestion(
         token=introduction.join, name=introduction.name, labels=introduction.labels, slots=introduction.slots
@@ -75,6 +85,12 @@ def _enrolled(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Identity
     folder.save_identity(identity)
     log.info("enrolled", extra={"worker": identity.name, "org": identity.org, "worker_id": identity.worker_id})
     return identity
+
+
+def _no_worker_yet(folder: WorkerDataFolder) -> NotAuthenticated:
+    return NotAuthenticated(
+        f"{folder.path} holds no worker yet", hint="Enrol with `--join`, and a token of `opsicle workers token`."
+    )
 
 
 def _enrolled_anew(folder: WorkerDataFolder, introduction: EnrolmentInfo, old: Identity) -> Identity:

@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -30,8 +30,8 @@ from opsicle.worker.output import now_ms
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.process import OsAccount
 from opsicle.worker.run_as import JobAccounts
-from opsicle.worker.runner import Runner, RunnerHost, kill_leftovers
-from opsicle.worker.runtimes.subprocess import base_environment
+from opsicle.worker.runner import Runner, RunnerHost
+from opsicle.worker.runtimes.table import Runtimes
 from opsicle.worker.spool import Spool, SpoolQuota
 from opsicle.worker.verification import Refused, Untimely, Verifier
 from opsicle.worker.workspace import remove_folder
@@ -56,7 +56,7 @@ class _JournalFailed(Exception):
 class JobSupervisor:
     """The table of held jobs, and what is done with each. Safe to use from any thread.
 
-    `verifier` says what of the work that comes was ordered; nothing else is begun.
+    `verifier` says what of the work that comes was ordered; nothing else is begun. `runtimes` run its phases.
     `was_answered` is set once a poll was: then the leases of what an earlier life has left are renewed.
     `accounts` says as whom each org's jobs run, `boot_id` which life of the process this is; set both before any comes.
     `draining_since` is when the worker was told to end (monotonic seconds).
@@ -70,6 +70,7 @@ class JobSupervisor:
         journal: Journal,
         verifier: Verifier,
         room: SpoolQuota,
+        runtimes: Runtimes,
         on_rejected: Callable[[OpsicleError], None],
         on_idle: Callable[[], None],
     ) -> None:
@@ -79,6 +80,7 @@ class JobSupervisor:
         self._journal = journal
         self._verifier = verifier
         self._room = room
+        self._runtimes = runtimes
         self._on_rejected = on_rejected
         self._on_idle = on_idle
         self.accounts, self.boot_id = JobAccounts(), ""
@@ -90,7 +92,6 @@ class JobSupervisor:
         self._held = HeldJobs()
         self._is_ending = False
         self._threads = JobThreads()
-        self._environments: dict[OsAccount | None, Mapping[str, str]] = {}
 
     @property
     def can_begin(self) -> bool:
@@ -157,7 +158,7 @@ class JobSupervisor:
         self.was_answered.set()
         self._connection.wake()
         for job in self._held.all():
-            kill_leftovers(job.id, grace_seconds=0)
+            self._runtimes.sweep(job.id, grace_seconds=0)
 
     def _begin(self, task: Task, job: HeldJob, run: Callable[[Task], None]) -> None:
         def carry_out() -> None:
@@ -255,14 +256,14 @@ class JobSupervisor:
             return self._runner(job, work, account).run()
         except Exception:
             log.exception("the runner failed at a job", extra={"job_id": job.id})
-            kill_leftovers(job.id)
+            self._runtimes.sweep(job.id)
             return Outcome(state=JobState.UNKNOWN, phases=(), explanation="the worker failed while it ran the job")
 
     def _runner(self, job: HeldJob, work: Work, account: OsAccount | None) -> Runner:
         host = RunnerHost(
             workspace_root=self._folder.workspaces,
+            runtimes=self._runtimes,
             account=account,
-            environment=self._environment(account),
             private_folder=self.private_folder,
             on_clean_up=lambda phase: job.note(lambda: self._journal.begun(job.id, phase)),
             on_mask=lambda: job.note(lambda: self._journal.masked(job.id)),
@@ -270,16 +271,9 @@ class JobSupervisor:
         )
         return Runner(work, job.log, host, job.cancellation)
 
-    def _environment(self, account: OsAccount | None) -> Mapping[str, str]:
-        """What the account's commands get of the worker's environment, which do not change."""
-        if account not in self._environments:
-            self._environments[account] = base_environment(account)
-        return self._environments[account]
-
     def _settle(self, job: HeldJob, entry: JobEntry) -> None:
         """An earlier life of the worker ended in the midst of this job: report what can be said of it."""
-        child = entry.children[-1] if entry.children else None
-        survivors = kill_leftovers(job.id, *((child.pid, child.life) if child else ()))
+        survivors = self._runtimes.sweep(job.id, entry.children[-1] if entry.children else None)
         if survivors:
             log.error("processes of a lost job cannot be ended", extra={"job_id": job.id, "count": survivors})
         outcome, log_bytes = entry.outcome, entry.log_bytes

@@ -11,7 +11,7 @@ import logging
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from opsicle.kit.ids import new_id
 from opsicle.worker import cleanup
 from opsicle.worker.audit_monitor import AuditMonitor
 from opsicle.worker.connection import ServerConnection
-from opsicle.worker.credentials import EnrolmentInfo, Renewal, keep_address, obtain_identity
+from opsicle.worker.credentials import EnrolmentInfo, Renewal, keep_address, obtain_identity, require_way_in
 from opsicle.worker.events import IDLE, Events, signals_to
 from opsicle.worker.identity import Identity, WorkerDataFolder, storage_errors
 from opsicle.worker.jobs import JobSupervisor
@@ -31,6 +31,9 @@ from opsicle.worker.known_epoch import KnownEpoch
 from opsicle.worker.poller import Poller, WorkerDescription
 from opsicle.worker.private_files import remove_private_folder
 from opsicle.worker.run_as import JobAccounts, find_accounts
+from opsicle.worker.runtimes.known import known_runtimes
+from opsicle.worker.runtimes.protocol import Runtime
+from opsicle.worker.runtimes.table import Runtimes
 from opsicle.worker.spool import SpoolQuota
 from opsicle.worker.verification import Verifier
 
@@ -71,9 +74,10 @@ class WorkerOptions:
     run_as: tuple[str, ...] = ()
 
 
-def run(options: WorkerOptions) -> None:
+def run(options: WorkerOptions, known: Sequence[Runtime] | None = None) -> None:
     """Enrol if need be, then work until SIGTERM or SIGINT; the first drains, a second one cancels what runs.
 
+    Phases are run by those of the `known` runtimes (all, unless told otherwise) that are available.
     Prints `READY` on standard output when the server has answered the first poll. Raises an OpsicleError that tells
     what to do if the folder cannot be used, enrolment fails, or the server accepts this worker no more.
     """
@@ -83,6 +87,7 @@ def run(options: WorkerOptions) -> None:
     signals.restore_defaults()
     sys.setswitchinterval(_SWITCH_SECONDS)
     accounts = find_accounts(options.run_as)
+    require_way_in(WorkerDataFolder(options.data_folder), options.join)
     folder = WorkerDataFolder.open(options.data_folder, lets_through=accounts.is_walled)
     try:
         accounts.check_reach(folder.workspaces)
@@ -95,16 +100,30 @@ def run(options: WorkerOptions) -> None:
             server_urls=options.server_urls,
         )
         identity = obtain_identity(folder, introduction)
-        WorkerProcess(options, folder, identity, accounts).run()
+        runtimes = Runtimes(known_runtimes() if known is None else known)
+        _log_runtimes(runtimes)
+        WorkerProcess(options, folder, identity, accounts, runtimes).run()
     finally:
         folder.close()
+
+
+def _log_runtimes(runtimes: Runtimes) -> None:
+    """Say which phases this worker can run, and why not others."""
+    log.info("phases are run by", extra={"runtimes": list(runtimes.names)})
+    for name, reason in runtimes.unavailable.items():
+        log.warning("a runtime is not available", extra={"runtime": name, "reason": reason})
 
 
 class WorkerProcess:
     """All parts of one worker, from start to end."""
 
     def __init__(
-        self, options: WorkerOptions, folder: WorkerDataFolder, identity: Identity, accounts: JobAccounts
+        self,
+        options: WorkerOptions,
+        folder: WorkerDataFolder,
+        identity: Identity,
+        accounts: JobAccounts,
+        runtimes: Runtimes,
     ) -> None:
         self._events = Events()
         self._is_ready = False
@@ -116,12 +135,12 @@ class WorkerProcess:
         room = SpoolQuota(_SPOOL_BYTES_PER_JOB, _SPOOL_BYTES)
         verifier = self._verifier = Verifier(identity, options.labels)
         self._jobs = JobSupervisor(
-            folder, self._connection, self._journal, verifier, room, self._events.put, self._wake
+            folder, self._connection, self._journal, verifier, room, runtimes, self._events.put, self._wake
         )
         boot_id = new_id(datetime.now(UTC))
         self._jobs.accounts, self._jobs.boot_id = accounts, boot_id
         self._poller = Poller(
-            WorkerDescription(boot_id, options.labels, options.slots),
+            WorkerDescription(boot_id, options.labels, options.slots, runtimes.kinds),
             self._connection,
             self._jobs,
             on_answered=self._answered,

@@ -26,7 +26,6 @@ from opsicle.worker.ran_automations import Ran
 
 log = logging.getLogger(__name__)
 
-RUNTIMES = ("subprocess",)
 LONGEST_DELAY_SECONDS = 4.0
 """Between two tries to reach a server that is away: with the connecting, it is found within 5 s of its return, and
 2,000 workers, each at a moment of its own, come back over 4 s. All else that waits for the server goes on when the
@@ -64,11 +63,15 @@ class Holder(Protocol):
 
 
 class WorkerDescription(msgspec.Struct, frozen=True):
-    """What the worker says of itself in every poll. `boot_id` names this life of its process."""
+    """What the worker says of itself in every poll. `boot_id` names this life of its process.
+
+    `runtimes` are the kinds of phases that it can run.
+    """
 
     boot_id: str
     labels: dict[str, str]
     slots: int
+    runtimes: tuple[str, ...]
 
 
 class Poller:
@@ -171,7 +174,7 @@ class Poller:
             labels=self._presence.labels,
             slots=self._presence.slots,
             free_slots=free,
-            runtimes=RUNTIMES,
+            runtimes=self._presence.runtimes,
             jobs=jobs,
             is_draining=self._is_draining,
             is_leaving=self._is_leaving,

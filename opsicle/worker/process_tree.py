@@ -17,9 +17,6 @@ from typing import NamedTuple
 
 from opsicle.worker import process
 
-GRACE_SECONDS = 10.0
-"""How long a tree that was told to end (TERM) may take before it is killed."""
-
 _KILL_SECONDS = 5.0  # what is not dead so long after KILL hangs in the kernel; waiting longer would not help
 _FIRST_LOOK_SECONDS, _LONGEST_LOOK_SECONDS = 0.005, 0.2
 _TAG_BITS = 60
@@ -176,10 +173,10 @@ class TreeStop:
         return self._tree.count(in_sessions=self._in_sessions)
 
 
-def kill_leftovers(job_id: str, pid: int | None = None, life: str = "", grace_seconds: float = GRACE_SECONDS) -> int:
+def kill_leftovers(job_id: str, pid: int | None = None, life: str = "", *, grace_seconds: float) -> int:
     """End what is left of a job that a former life of this worker ran, and wait until it is gone.
 
-    `pid` and `life` are what the runner's `on_child` told of its last child; a process that has merely got the same
+    `pid` and `life` are those of its last child, as the journal tells them; a process that has merely got the same
     id since is left alone. Blocks up to `grace_seconds` + 5 s. Returns how many processes could not be ended.
     """
     tree = JobTree(job_id)

@@ -9,13 +9,15 @@ tried again, not one that timed out: it was cut off in the middle of something.
 What is left behind. A background process may live on while later phases run, and what it prints is logged. At the
 job's end what still runs in a phase's session is ended (TERM, grace, KILL). What made a session of its own, as a
 daemon does, is left alone, so that a runbook can start a service; it dies too if the job is cancelled or times out.
+
+How a phase is started and ended is its runtime's (see runtimes/protocol.py); nothing here knows which there are.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -24,19 +26,20 @@ import msgspec
 from opsicle.domain.automations import JobState
 from opsicle.domain.secrets import secret_file_environment_name
 from opsicle.domain.templates import Phase, When, default_limit
+from opsicle.domain.workers import runtime_of
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
-from opsicle.worker.attempt import Attempt, Limits, MarkerPipe, RunContext, stop_tree
+from opsicle.worker.attempt import Attempt, Limits, MarkerPipe, RunContext, stop_job
 from opsicle.worker.masking import Masking
 from opsicle.worker.output import JobOutput, Sink, now_ms
 from opsicle.worker.private_files import MaskRequests, PrivateFiles
 from opsicle.worker.process import OsAccount
-from opsicle.worker.process_tree import GRACE_SECONDS, JobTree, end_tree, kill_leftovers
-from opsicle.worker.runtimes.subprocess import CannotStart, base_environment, phase_environment, start
+from opsicle.worker.runtimes.protocol import GRACE_SECONDS, CannotStart
+from opsicle.worker.runtimes.table import JobRuntimes, Runtimes
 from opsicle.worker.script import Script, make_script, plain_script
 from opsicle.worker.waiting import Cancellation, Waiter
 from opsicle.worker.workspace import Workspace
 
-__all__ = ["Cancellation", "Runner", "RunnerHost", "Sink", "kill_leftovers"]
+__all__ = ["Cancellation", "Runner", "RunnerHost", "Sink"]
 
 _LAST_WORDS_SECONDS = 0.5  # for `> >(tee …)` and the like, which end a little after their shell
 
@@ -51,16 +54,16 @@ class RunnerHost(msgspec.Struct, frozen=True, kw_only=True):
     """What a runner needs to know of its machine. `workspace_root` holds a private folder per running job.
 
     `private_folder` is for what must not reach the disk (see private_files.py); None: `workspace_root`.
-    `account` is the user as whom the job runs, whose `environment` it has; None is the worker's own.
+    `runtimes` are the ways to run phases. `account` is the user as whom the job runs; None is the worker's own.
     `on_clean_up` is called with a clean-up phase's number before anything of it runs, `on_mask` when the commands have
-    named the first value to mask. `on_child` is called with process id and life (`kill_leftovers` takes both) right
-    after a shell has been started.
+    named the first value to mask. `on_child` is called with process id and life right after a phase has been
+    started, so that a next life can give them to `Runtimes.sweep`.
     """
 
     workspace_root: Path
+    runtimes: Runtimes
     account: OsAccount | None = None
     private_folder: Path | None = None
-    environment: Mapping[str, str] = msgspec.field(default_factory=base_environment)
     grace_seconds: float = GRACE_SECONDS
     on_child: Callable[[int, str], None] = lambda _pid, _life: None
     on_clean_up: Callable[[int], None] = lambda _phase: None
@@ -89,7 +92,7 @@ class Runner:
             waiter=waiter,
             output=JobOutput(sink, waiter, _masking_for(work), work.max_log_bytes),
             marker_pipe=MarkerPipe(self._workspace.beside("marks"), self._workspace.hand_over),
-            tree=JobTree(work.job_id),
+            runtimes=JobRuntimes(host.runtimes, work, self._workspace, host.account),
             cancellation=cancellation,
             grace_seconds=host.grace_seconds,
             on_child=host.on_child,
@@ -135,9 +138,9 @@ class Runner:
                 self._end_leftovers()
             except OSError as failure:  # a full disk, mostly: the spool, the journal or the workspace
                 self._decide(JobState.FAILED, f"the worker could not go on: {failure.strerror or failure}")
-                end_tree(self._around.tree, grace_seconds=0)
+                self._around.runtimes.kill()
             except BaseException:
-                end_tree(self._around.tree, grace_seconds=0)
+                self._around.runtimes.kill()
                 raise
             self._settle_rest()
         return self._outcome()
@@ -150,8 +153,8 @@ class Runner:
             missing = [name for name in phase.secrets if name not in self._work.secrets]
             if missing:
                 return f"phase {phase.name} needs the secret {missing[0]}, which was not handed out"
-            if phase.image is not None:
-                return f"phase {phase.name} needs a container ({phase.image}), and this worker runs no containers"
+            if runtime_of(phase) not in self._host.runtimes.kinds:
+                return _no_runtime(phase)
         try:
             self._workspace.make()
         except (OSError, ValueError) as problem:
@@ -224,8 +227,8 @@ class Runner:
         limits = self._limits(phase)
         try:
             private = self._private_variables(phase)
-            environment = phase_environment(self._work, index, self._host.environment, self._workspace, private)
-            child = start(phase, script, environment, self._workspace, self._around.tree.tag, self._host.account)
+            environment = self._around.runtimes.environment(index, private)
+            child = self._around.runtimes.start(index, script, environment)
         except CannotStart as problem:
             attempt.refuse(str(problem), problem.exit_code)
         else:
@@ -276,8 +279,8 @@ class Runner:
     def _is_retried(self, phase: Phase, delay: float) -> bool:
         around = self._around
         around.tell()
-        if around.tree.left_something():
-            stop_tree(around, in_sessions=True)
+        if around.runtimes.left_something():
+            stop_job(around, spares_daemons=True)
         give_up_at = self._deadline if phase.when is When.SUCCESS else float("inf")
         retry_at = time.monotonic() + delay
         while True:
@@ -290,8 +293,8 @@ class Runner:
 
     def _end_leftovers(self) -> None:
         self._hear_out(_LAST_WORDS_SECONDS)
-        if self._around.tree.left_something():
-            stop_tree(self._around, in_sessions=True)
+        if self._around.runtimes.left_something():
+            stop_job(self._around, spares_daemons=True)
         self._around.output.drain()
         if self._around.output.is_held_up:  # perhaps by a disk that is full of what this very job has written
             self._remove_workspace()
@@ -355,6 +358,12 @@ class Runner:
 def _masking_for(work: Work) -> Masking | None:
     values = [value for value in (*work.secret_variables.values(), *work.secrets.values()) if value]
     return Masking(values) if values else None
+
+
+def _no_runtime(phase: Phase) -> str:
+    if phase.image is not None:
+        return f"phase {phase.name} needs a container ({phase.image}), and this worker runs no containers"
+    return f"phase {phase.name} has no image, and this worker runs nothing but containers"
 
 
 def _sentence(report: PhaseReport) -> str:

@@ -163,12 +163,20 @@ def at_a_terminal(user: User, *arguments: str, answers: Sequence[tuple[str, Answ
             shown += os.read(ours, 65536)
         return shown
 
+    def place_of(question: str, after: int) -> int:
+        """Where the question stands, 0 if it does not yet; fails if it never will."""
+        has_ended = process.poll() is not None
+        found = read().find(question.encode(), after) + 1
+        assert found or not has_ended, f"ended with {process.returncode} without {question!r}: {shown!r}"
+        return found
+
     try:
         asked = 0
         for question, answer in answers:
-            asked = wait_until(
-                lambda q=question, at=asked: read().find(q.encode(), at) + 1, 30, f"{question} in {shown!r}"
-            )
+            try:
+                asked = wait_until(lambda q=question, at=asked: place_of(q, at), what=repr(question))
+            except AssertionError as error:
+                raise AssertionError(f"{error}; shown so far: {shown!r}") from None
             typed = answer(shown.decode()) if callable(answer) else answer
             os.write(ours, typed.encode() + b"\n")
         wait_until(lambda: read() is not None and process.poll() is not None, 60)

@@ -51,8 +51,12 @@ def message(subject: str = "restart-web waits", **facts: str) -> Message:
 
 
 def parts_of(text: str) -> tuple[str, str]:
-    """Return what stands in the code block, and what below it, as a reader of Markdown finds it."""
-    found = re.fullmatch(r"(?P<fence>`{3,})text\n(?P<inside>.*?)\n(?P=fence)\n(?P<below>.*)", text, re.DOTALL)
+    """Return what stands in the code block, and what below it.
+
+    Read as loosely as the laxest of Mattermost's clients: the first fence ends the block, however
+    far it is indented.
+    """
+    found = re.fullmatch(r"(?P<fence>`{3,})text\n(?P<inside>.*?)\s*(?P=fence) *\n(?P<below>.*)", text, re.DOTALL)
     assert found, text
     return found["inside"], found["below"]
 

@@ -6,6 +6,8 @@ import socket
 
 from playwright.sync_api import expect
 
+from opsicle.server.channels.kind_summaries import settings_of_kind
+from opsicle.server.channels.kinds import KINDS
 from tests.browser.conftest import OpenPage
 from tests.support import wait_until
 
@@ -66,6 +68,36 @@ def test_the_form_knows_slack(open_page: OpenPage) -> None:
     expect(dialog).to_have_count(0)
     expect(page.get_by_role("cell", name="slack", exact=True).first).to_be_visible()
     page.get_by_role("button", name="Delete slack").click()
+    page.get_by_role("button", name="Delete the channel").click()
+    expect(page.get_by_text("No channels")).to_be_visible()
+
+
+def test_the_form_asks_for_what_the_server_says_of_each_kind(open_page: OpenPage) -> None:
+    page = open_page("/channels")
+    page.get_by_role("button", name="New channel…").click()
+    dialog = page.get_by_role("dialog")
+    offered = dialog.get_by_label("Kind").locator("option").all_text_contents()
+    assert offered == [kind.label for kind in KINDS]
+
+    for kind in KINDS:
+        dialog.get_by_label("Kind").select_option(kind.name)
+        for setting in settings_of_kind(kind):
+            expect(dialog.get_by_label(setting.label)).to_have_value(str(setting.default or ""))
+        expect(dialog.get_by_label(kind.credential)).to_have_value("")
+
+    dialog.get_by_label("Name", exact=True).fill("mail")
+    dialog.get_by_label("Kind").select_option("email")
+    dialog.get_by_label("Mail server").fill("mail.example.com")
+    dialog.get_by_label("Sender").fill("ops@example.com")
+    dialog.get_by_label("Port").fill("465")
+    dialog.get_by_label("Security").select_option("tls")
+    with page.expect_response("**/api/v1/channels") as made:
+        dialog.get_by_role("button", name="Make the channel").click()
+    assert made.value.json()["config"] == {
+        "kind": "email", "host": "mail.example.com", "port": 465, "security": "tls", "sender": "ops@example.com",
+        "username": "", "allow_networks": [], "ca_pem": "",
+    }  # fmt: skip
+    page.get_by_role("button", name="Delete mail").click()
     page.get_by_role("button", name="Delete the channel").click()
     expect(page.get_by_text("No channels")).to_be_visible()
 

@@ -13,7 +13,7 @@ from tests.browser.reading import log_text, run_now, wait_for_log, wait_for_stat
 from tests.product import Installation
 from tests.support import wait_until
 
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 30.0
 """A hang guard: what a person does answers in well under a second."""
 
 MOST_ROWS = 200
@@ -84,7 +84,7 @@ def test_a_command_leads_to_its_place_in_the_log_and_the_address_to_a_line(open_
     wait_for_log(page, "the end", timeout=90)
     page.get_by_title("head -c 10485760").click()
     wait_until(lambda: "x" * 20 in log_text(page), ANSWER_SECONDS, "the command's output")
-    assert urlsplit(page.url).fragment == "L200001"
+    wait_until(lambda: urlsplit(page.url).fragment == "L200001", what="the line in the address")
     page = open_page(f"{long_log}#L4711-L4713")
     wait_until(lambda: page.locator(".log-row.is-selected").count() == 3, 90, "the lines of the address")
     assert page.locator(".log-row.is-selected").first.inner_text().startswith("4711\nline 004711")

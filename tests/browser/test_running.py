@@ -47,7 +47,7 @@ def test_the_log_of_a_running_automation_arrives_live_and_cancelling_asks_first(
     run_now(page)
     wait_for_log(page, "number 1")
     wait_for_log(page, "number 3")
-    assert page.locator(".page-title .state").inner_text() == "running"
+    expect(page.locator(".page-title .state")).to_have_text("running")
     page.get_by_role("button", name="Cancel…").click()
     page.get_by_role("dialog").get_by_role("button", name="Let it run").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
@@ -63,6 +63,7 @@ def test_mistakes_are_shown_at_their_fields_and_the_first_gets_the_focus(open_pa
     page.get_by_label("How often").fill("ten")
     page.get_by_role("button", name="Run now").click()
     complaints = page.locator(".field.is-wrong")
+    expect(complaints).to_have_count(3)
     assert [text.split("\n")[-1] for text in complaints.all_inner_texts()] == [
         "is required", "“ten” is not a whole number", "is required",
     ]  # fmt: skip
@@ -136,7 +137,7 @@ def test_a_rerun_can_be_changed_before_it_starts(open_page: OpenPage) -> None:
     page.get_by_label("How often").fill("1")
     run_now(page)
     wait_for_state(page, "succeeded")
-    wait_until(lambda: log_text(page).count("polite, Grace") == 1, 30, "the one greeting")
+    wait_until(lambda: log_text(page).count("polite, Grace") == 1, 60, "the one greeting")
 
 
 def test_the_list_of_automations_shows_a_change_without_reloading(

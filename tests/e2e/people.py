@@ -58,7 +58,7 @@ class Phone:
         def find() -> dict[str, Any] | None:
             return next((message for message in self.read() if text in message["text"]), None)
 
-        return wait_until(find, 30, f"{text!r} in Telegram")  # type: ignore[return-value]
+        return wait_until(find, 60, f"{text!r} in Telegram")  # type: ignore[return-value]
 
 
 class Colleague(User):

@@ -114,7 +114,7 @@ class Postgres:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        wait_until(lambda: self.sql("postgres", "SELECT 1", check=False) == "1", 30, "PostgreSQL to answer")
+        wait_until(lambda: self.sql("postgres", "SELECT 1", check=False) == "1", 60, "PostgreSQL to answer")
         return self
 
     @property

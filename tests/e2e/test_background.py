@@ -59,7 +59,7 @@ def test_a_file_that_is_run_in_the_background_is_cancelled_by_ctrl_c_but_not_by_
     begun = tmp_path / "begun"
     path = template(tmp_path, f"touch {begun}; sleep 60")
     running = Process([*IGNORING, *program(), "run", path], tmp_path, "run")
-    wait_until(begun.exists, 30, "the command")
+    wait_until(begun.exists, 60, "the command")
     running.popen.send_signal(signal.SIGHUP)
     with pytest.raises(subprocess.TimeoutExpired):
         running.popen.wait(1)

@@ -72,6 +72,10 @@ def test_channels_are_made_tried_and_mended_from_the_command_line(tmp_path: Path
             "automation_finished",
             "automation_succeeded",
         ]
+        unknown = admin.attempt("channels", "create", "birds", "--kind", "pigeon", "--set", "wings=2")
+        assert unknown.returncode == 2
+        assert "`pigeon` is no kind of channel" in unknown.stderr
+        assert {"email", "teams"} <= {each["name"] for each in admin.json("channels", "kinds")}
         admin.cli("channels", "update", "hooks", "--disable")
         assert admin.attempt("channels", "test", "hooks").returncode == 5
         admin.cli("channels", "delete", "hooks")

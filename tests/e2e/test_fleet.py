@@ -99,13 +99,13 @@ def test_a_copy_on_the_same_machine_leaves_the_jobs_of_the_original_alone(
         f"commands: ['while ! test -e {go_on}; do sleep 0.05; done']}}]}}}}\n"
     )
     waits = installation.admin.json("run", "waits")["id"]
-    wait_until(lambda: automation(installation, waits)["state"] == "running", 30, "the job")
+    wait_until(lambda: automation(installation, waits)["state"] == "running", 60, "the job")
     shutil.copytree(original.folder / "data", tmp_path / "copy/data")
     copy = Worker(tmp_path / "copy")
     installation.processes.append(copy)
 
     copy.start()
-    wait_until(lambda: "its jobs are left to that one" in copy.process.log(), 30, "a word of the copy")
+    wait_until(lambda: "its jobs are left to that one" in copy.process.log(), 60, "a word of the copy")
     wait_until(lambda: "two processes use" in shown(installation, "w")["withheld"], 90, "a word of the server")
     go_on.touch()
 
@@ -178,7 +178,7 @@ def test_it_waits_for_a_token_s_server_that_is_away(installation: Installation) 
     server.process.stop()
 
     worker.process = start_as_it_is(worker, "--join", token)
-    wait_until(lambda: "asking again where the server is" in worker.process.log(), 30, "a word of the worker")
+    wait_until(lambda: "asking again where the server is" in worker.process.log(), 60, "a word of the worker")
     server.start()
 
     installation.admin.login(server)

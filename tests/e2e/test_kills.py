@@ -200,7 +200,7 @@ def test_a_log_is_byte_equal_however_often_the_server_is_killed_meanwhile(
     with killing(lambda: kill_and_restart(installation.server), int(6 * SCALE), seed, longest=0.8):
         pass
     assert wait_for_ends(api, [automation]) == {"succeeded": 1}
-    wait_until(api.reconnects, 30, "the server")
+    wait_until(api.reconnects, 60, "the server")
     expected = b"".join(b"%d %s\n" % (n, b"x" * 92) for n in range(LINES))
     assert api.request("GET", f"/api/v1/automations/{automation}/log") == expected
     assert_sound(installation)

@@ -38,7 +38,7 @@ def test_a_server_that_was_stopped_for_longer_than_a_lease_loses_no_job(tmp_path
         installation.worker("w1")
         request = {"template": "long", "values": {"judge": str(judge), "go": str(go)}}
         automation = api.retry("POST", "/api/v1/automations", request)["id"]
-        wait_until(judge.exists, 30, "the job to run")
+        wait_until(judge.exists, 60, "the job to run")
 
         server = installation.server.process
         server.popen.send_signal(signal.SIGSTOP)

@@ -82,7 +82,7 @@ def copies_a_database_and_leaves_the_target_alone_on_failure(user: User, postgre
 def the_log_arrives_while_the_job_runs(user: User) -> None:
     following = user.start("follow", "run", "long-task", "--follow")
     try:
-        wait_until(lambda: len(following.output().splitlines()) >= 3, 30, "three lines of the log")
+        wait_until(lambda: len(following.output().splitlines()) >= 3, 60, "three lines of the log")
         [running] = user.json("automations", "list", "--state", "running")
         cancelled = user.json("automations", "cancel", running["id"])
         assert cancelled["is_cancel_requested"]

@@ -77,7 +77,7 @@ def test_a_secret_is_nowhere_but_in_the_environment_of_its_job(installation: Ins
     installation.push(TEMPLATE.format(folder=tmp_path))
     worker = installation.worker("w")
     run = admin.start("run", "run", "secretive", "--var-file", str(values_file), "--follow")
-    wait_until((tmp_path / "running").exists, 30, "the job's last command")
+    wait_until((tmp_path / "running").exists, 60, "the job's last command")
 
     job = processes_that_know()
     assert job, "the job itself has them"

@@ -74,7 +74,7 @@ def test_a_worker_enrols_with_a_token_from_standard_input_and_from_the_environme
 
 
 def wait_for_text(path: Path, text: str, process: subprocess.Popen[bytes]) -> None:
-    wait_until(lambda: text in path.read_text() or process.poll() is not None, 30, what=text)
+    wait_until(lambda: text in path.read_text() or process.poll() is not None, 60, what=text)
     assert process.poll() is None, path.read_text()
 
 

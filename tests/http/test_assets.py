@@ -27,7 +27,17 @@ def test_every_address_of_the_application_gets_its_page(anonymous: Client, path:
 
 
 @pytest.mark.parametrize(
-    "path", ["/missing.js", "/lib/missing.css", "/../opsicle.py", "/%2e%2e/build.py", "/api/", "/api/x"]
+    "path",
+    [
+        "/missing.js",
+        "/lib/missing.css",
+        "/../opsicle.py",
+        "/%2e%2e/build.py",
+        "/api/",
+        "/api/x",
+        "/.oxfmtrc.json",
+        "/.oxlintrc.json",
+    ],
 )
 def test_what_is_no_asset_is_not_found(anonymous: Client, path: str) -> None:
     answer = anonymous.get(path)

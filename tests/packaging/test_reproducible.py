@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from building.project import CACHE
+from opsicle.kit import resources
 
 pytestmark = pytest.mark.packaging
 
@@ -37,6 +39,12 @@ def test_without_git_the_build_works_and_the_version_names_no_commit(
     built: Path, checkout: Path, tmp_path: Path
 ) -> None:
     assert "+" not in version(build(checkout), tmp_path)
+
+
+def test_the_built_file_carries_every_asset_and_no_tools_settings(built: Path) -> None:
+    with ZipFile(built) as archive:
+        names = {name.partition("/opsicle/assets/")[2] for name in archive.namelist()} - {""}
+    assert names == set(resources.asset_names())
 
 
 def build(folder: Path, umask: int = 0o022, **environment: str) -> Path:

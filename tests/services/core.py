@@ -26,7 +26,7 @@ from opsicle.server import assembly
 from opsicle.server.access.actor import Actor, WorkerActor
 from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.keys.vault import Vault
-from opsicle.server.store import memberships, orgs, templates, users, workers
+from opsicle.server.store import documents, memberships, orgs, users, workers
 from opsicle.server.store.database import Database
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.migrations import migrate
@@ -133,15 +133,13 @@ class Core:
     def push(self, actor: Actor, source: str = HELLO) -> Template:
         template = parse_template(source.encode())
         now, template_id = self.clock.now(), new_id(self.clock.now())
-        document = msgspec.json.encode(template).decode()
-        version = templates.VersionRow(
-            template_id, template.name, 1, 1, "-", source, document, actor.user_id, "", "", now
-        )
+        document, kind = msgspec.json.encode(template).decode(), documents.DocumentKind.TEMPLATE
+        version = documents.NewVersionRow(template_id, 1, "-", source, document, actor.user_id, now)
 
         def work(db):
-            templates.insert(db, actor.org_id, template_id, template.name, now)
-            templates.insert_version(db, actor.org_id, version)
-            templates.advance(db, template_id, 1, now)
+            documents.insert(db, kind, actor.org_id, template_id, template.name, now)
+            documents.insert_version(db, kind, actor.org_id, version)
+            documents.advance(db, kind, template_id, 1, now)
 
         self.database.write(work)
         return template

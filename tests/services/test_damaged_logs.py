@@ -89,12 +89,13 @@ class DamagingClock:
 
 def test_a_new_file_that_is_damaged_at_once_is_replaced_as_well(tmp_path: Path) -> None:
     path = tmp_path / "logs.db"
+    lost: list[str] = []
     clock = DamagingClock(path, 2)  # the second time it hits what is set aside anyway
-    database = LogDatabase.open(path, _raise, clock.now, is_expected=True)
+    database = LogDatabase.open(path, _raise, clock.now, lost.append, is_expected=True)
     try:
         assert database.read(lambda db: db.execute("SELECT count(*) FROM losses").fetchone()) == (1,)
-        assert len(database.lost) == 1
-        assert "damaged" in database.lost[0]
+        assert len(lost) == 1
+        assert "damaged" in lost[0]
         assert len(list(tmp_path.glob("logs.db.damaged-*[0-9]"))) == 1
     finally:
         database.close()
@@ -103,7 +104,7 @@ def test_a_new_file_that_is_damaged_at_once_is_replaced_as_well(tmp_path: Path) 
 def test_files_that_are_always_damaged_at_once_are_told_in_plain_words(tmp_path: Path) -> None:
     clock = DamagingClock(tmp_path / "logs.db", 100)
     with pytest.raises(Unavailable, match="damaged as soon as it is written"):
-        LogDatabase.open(tmp_path / "logs.db", _raise, clock.now, is_expected=True)
+        LogDatabase.open(tmp_path / "logs.db", _raise, clock.now, [].append, is_expected=True)
 
 
 @pytest.mark.parametrize("what", ["missing", "empty", "noise", "cut", "folder", "other"])

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.automations import TRANSITIONS, AutomationState, is_final
-from opsicle.domain.errors import Conflict, LeaseLost
+from opsicle.domain.errors import Conflict, LeaseLost, Unavailable
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import LEASE_SECONDS
 from tests.services.core import HELLO, Core, TestWorker
@@ -101,6 +101,9 @@ class Walk(RuleBasedStateMachine):
         before = self.core.state(self.alice, self.core.automations.get(self.alice, work.automation_id))
         try:
             worker.finish(work, state)
+        except Unavailable:  # it has not polled since the server came back: it says so again later
+            assert state == "unknown"
+            self.started.append((worker, work))
         except (LeaseLost, Conflict):
             worker.held.pop(work.job_id, None)
             assert self.core.automations.get(self.alice, work.automation_id).state == before

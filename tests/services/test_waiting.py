@@ -90,7 +90,7 @@ def test_whoever_waits_hears_of_what_was_approved(core: Core) -> None:
     asked = office.ask(password="hunter22")
     office.approve("bob", asked)
 
-    assert [work.automation_id for work in poll.get(timeout=30).work] == [asked.id]
+    assert [work.automation_id for work in poll.get(timeout=60).work] == [asked.id]
 
 
 def presence(name: str, home: str, **labels: str) -> Presence:

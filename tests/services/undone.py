@@ -84,4 +84,4 @@ def undone_together(
         return None
 
     calls = [gevent.spawn(attempt, each) for each in (lambda: database.write(spoil), *others)]
-    return [call.get(timeout=30) for call in calls]
+    return [call.get(timeout=60) for call in calls]

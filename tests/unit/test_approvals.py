@@ -22,7 +22,7 @@ from opsicle.domain.approvers import ApprovalRequester, ApproverPerson, impassab
 from opsicle.domain.policies import Approvers, Chat, Escalation, Gate, GateOrder
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-ASKER = ApprovalRequester(user_id="alice", manager_id="bob", asked_seq=100)
+REQUESTER = ApprovalRequester(user_id="alice", manager_id="bob", asked_seq=100)
 S, P = GateOrder.SEQUENTIAL, GateOrder.PARALLEL
 NOT_OPEN_YET = -1
 """The seconds for which a vote's gate had been open, if it had not."""
@@ -143,7 +143,7 @@ BY_WHO = {
 
 @pytest.mark.parametrize(("asked", "who", "wanted"), BY_WHO.values(), ids=BY_WHO)
 def test_who_may_decide(asked: Gate, who: ApproverPerson, wanted: bool) -> None:
-    assert may_decide(asked, who, ASKER, 10) is wanted
+    assert may_decide(asked, who, REQUESTER, 10) is wanted
 
 
 def test_the_owner_of_the_service_account_that_asked_is_its_requester() -> None:
@@ -170,19 +170,19 @@ IMPASSABLE = {
         ApprovalRequester(user_id="a", manager_id="a", asked_seq=100),
         "gate g: there is nobody",
     ),
-    "an empty group": ([gate("x", approvers=Approvers(groups=("sre",)))], ASKER, "gate x: there is nobody"),
-    "too many required": ([gate(required=2)], ASKER, "gate g: 2 must agree, and there is only 1"),
+    "an empty group": ([gate("x", approvers=Approvers(groups=("sre",)))], REQUESTER, "gate x: there is nobody"),
+    "too many required": ([gate(required=2)], REQUESTER, "gate g: 2 must agree, and there is only 1"),
 }
 
 
-@pytest.mark.parametrize(("gates", "asker", "why"), IMPASSABLE.values(), ids=IMPASSABLE)
+@pytest.mark.parametrize(("gates", "requester", "why"), IMPASSABLE.values(), ids=IMPASSABLE)
 def test_a_gate_that_nobody_could_pass_is_named(gates: list[Gate], requester: ApprovalRequester, why: str) -> None:
     assert impassable(gates, [person("alice"), person("a"), person("bob")], requester).startswith(why)
 
 
 def test_a_gate_that_an_escalation_opens_can_be_passed() -> None:
     helped = gate(approvers=Approvers(groups=("sre",)), escalate=(Escalation(5, Approvers(manager=True)),))
-    assert impassable([helped], [person("bob")], ASKER) == ""
+    assert impassable([helped], [person("bob")], REQUESTER) == ""
 
 
 EVERYBODY = {name: person(name) for name in ("alice", "bob", "carol")}
@@ -190,18 +190,18 @@ EVERYBODY = {name: person(name) for name in ("alice", "bob", "carol")}
 
 def test_decisions_satisfy_gates_only_while_their_authors_may_decide() -> None:
     agreed = [vote("bob", 1)]
-    assert unmet([gate()], agreed, EVERYBODY, ASKER) == ""
-    assert "needs 1" in unmet([gate()], agreed, {}, ASKER)
+    assert unmet([gate()], agreed, EVERYBODY, REQUESTER) == ""
+    assert "needs 1" in unmet([gate()], agreed, {}, REQUESTER)
     assert "needs 1" in unmet(
         [gate()], agreed, EVERYBODY, ApprovalRequester(user_id="alice", manager_id="carol", asked_seq=100)
     )
-    assert "needs 1" in unmet([gate(require_mfa=True)], agreed, EVERYBODY, ASKER)
-    assert "needs 1" in unmet([gate(require_reason=True)], agreed, EVERYBODY, ASKER)
-    assert unmet([gate(require_mfa=True)], [vote("bob", 1, with_mfa=True)], EVERYBODY, ASKER) == ""
-    assert "needs 2" in unmet([gate(required=2)], agreed, EVERYBODY, ASKER)
-    assert "gate h" in unmet([gate(), gate("h", approvers=Approvers(roles=("admin",)))], agreed, EVERYBODY, ASKER)
+    assert "needs 1" in unmet([gate(require_mfa=True)], agreed, EVERYBODY, REQUESTER)
+    assert "needs 1" in unmet([gate(require_reason=True)], agreed, EVERYBODY, REQUESTER)
+    assert unmet([gate(require_mfa=True)], [vote("bob", 1, with_mfa=True)], EVERYBODY, REQUESTER) == ""
+    assert "needs 2" in unmet([gate(required=2)], agreed, EVERYBODY, REQUESTER)
+    assert "gate h" in unmet([gate(), gate("h", approvers=Approvers(roles=("admin",)))], agreed, EVERYBODY, REQUESTER)
     assert "1 rejections" in unmet(
-        [gate(approvers=Approvers(roles=("member",)))], [*agreed, vote("carol", 1, "reject")], EVERYBODY, ASKER
+        [gate(approvers=Approvers(roles=("member",)))], [*agreed, vote("carol", 1, "reject")], EVERYBODY, REQUESTER
     )
 
 

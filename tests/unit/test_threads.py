@@ -29,10 +29,10 @@ def test_loop_goes_on_while_the_thread_waits():
     lock = _thread.allocate_lock()
     lock.acquire()
     waiting = gevent.spawn(thread.run, lock.acquire)
-    assert gevent.spawn(str).get(timeout=10) == ""
+    assert gevent.spawn(str).get(timeout=60) == ""
     assert not waiting.ready()
     lock.release()
-    assert waiting.get(timeout=10) is True
+    assert waiting.get(timeout=60) is True
     thread.close()
 
 
@@ -41,7 +41,7 @@ def test_caller_who_gave_up_disturbs_nobody():
     lock = _thread.allocate_lock()
     lock.acquire()
     gone = gevent.spawn(thread.run, lock.acquire)
-    assert gevent.spawn(str).get(timeout=10) == ""  # by then it waits, too
+    assert gevent.spawn(str).get(timeout=60) == ""  # by then it waits, too
     gone.kill()
     lock.release()
     assert thread.run(time.monotonic) > 0

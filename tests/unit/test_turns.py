@@ -28,7 +28,7 @@ class Desk:
 
     def open(self) -> None:
         self.door.set()
-        gevent.joinall(self.greenlets, timeout=10, raise_error=True)
+        gevent.joinall(self.greenlets, timeout=60, raise_error=True)
 
     def _be_served(self, org: str) -> None:
         try:

@@ -13,6 +13,8 @@ from opsicle.kit.clock import SystemClock
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import STDERR, STDOUT, Outcome, PhaseReport, Work
 from opsicle.worker.runner import Cancellation, Runner, RunnerHost
+from opsicle.worker.runtimes.subprocess import SubprocessRuntime
+from opsicle.worker.runtimes.table import Runtimes
 
 
 class Log:
@@ -62,6 +64,7 @@ class Machine:
         self.cancellation = Cancellation()
         self.children: list[tuple[int, str]] = []
         self.seconds = 0.0
+        self.runtimes: Runtimes | None = None
         self.environment = {"PATH": os.environ["PATH"], "HOME": "/home/of-worker", "LANG": "C.UTF-8"}
         self.on_child: Callable[[int, str], None] = lambda pid, life: self.children.append((pid, life))
 
@@ -82,7 +85,7 @@ class Machine:
         host = RunnerHost(
             workspace_root=self.root,
             private_folder=self.private_folder,
-            environment=self.environment,
+            runtimes=self.runtimes or Runtimes((SubprocessRuntime(self.environment),)),
             grace_seconds=grace_seconds,
             on_child=self.on_child,
         )

@@ -175,8 +175,8 @@ class FakeServer:
 
     def _poll(self, _: str, body: bytes) -> PollReply:
         request = msgspec.msgpack.decode(body, type=PollRequest)
-        self.polls.append(request)
         with self._changed:
+            self.polls.append(request)
             self._changed.notify_all()
             self._changed.wait_for(
                 lambda: any(self._news.values()) or self.is_closing or self.is_revoked or self.polls[-1] is not request,
@@ -184,6 +184,8 @@ class FakeServer:
             )
             if self.is_revoked:
                 raise Refusal(401, "not_authenticated", "this worker was revoked")
+            if self.polls[-1] is not request:
+                return PollReply()  # nobody waits for this answer any more: what it brought would be lost
             news = {kind: tuple(items) for kind, items in self._news.items()}
             for items in self._news.values():
                 items.clear()

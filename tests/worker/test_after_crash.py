@@ -54,7 +54,7 @@ def run_until_killed(worker: Working, fake_server: FakeServer, judge: Path, give
 def ended(worker: Working, fake_server: FakeServer) -> Outcome:
     """What the next life of the worker reports."""
     worker.start()
-    assert worker.wait_for_finish(JOB, timeout=40) == JobState.UNKNOWN
+    assert worker.wait_for_finish(JOB, timeout=60) == JobState.UNKNOWN
     return fake_server.finished[JOB]
 
 
@@ -89,7 +89,7 @@ def test_a_clean_up_phase_that_had_begun_is_not_begun_again(
     fake_server.give(given)
     worker.wait(lambda: bytes(fake_server.logs[JOB]) == b"begun\n", "the job's output")
     fake_server.cancel(JOB)
-    worker.wait(lambda: lines(judge) == ["failure", "first"], "the clean-up", timeout=40)
+    worker.wait(lambda: lines(judge) == ["failure", "first"], "the clean-up", timeout=60)
     worker.kill()
     outcome = ended(worker, fake_server)
     assert lines(judge) == ["failure", "first", "second"]

@@ -14,6 +14,8 @@ from opsicle.worker.connection import ServerConnection
 from opsicle.worker.identity import WorkerDataFolder
 from opsicle.worker.jobs import JobSupervisor
 from opsicle.worker.journal import Journal
+from opsicle.worker.runtimes.known import known_runtimes
+from opsicle.worker.runtimes.table import Runtimes
 from opsicle.worker.spool import SpoolQuota
 from opsicle.worker.verification import Verifier
 from tests.support import wait_until
@@ -27,7 +29,14 @@ def jobs(tmp_path: Path, fake_server: FakeServer) -> Iterator[JobSupervisor]:
     identity = fake_server.identity()
     connection, journal = ServerConnection(identity), Journal(folder.journal)
     jobs = JobSupervisor(
-        folder, connection, journal, Verifier(identity, {}), SpoolQuota(1 << 20, 1 << 20), lambda _: None, lambda: None
+        folder,
+        connection,
+        journal,
+        Verifier(identity, {}),
+        SpoolQuota(1 << 20, 1 << 20),
+        Runtimes(known_runtimes()),
+        lambda _: None,
+        lambda: None,
     )
     yield jobs
     jobs.end()

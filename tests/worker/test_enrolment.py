@@ -43,6 +43,9 @@ def folder(tmp_path: Path) -> Iterator[WorkerDataFolder]:
     folder.close()
 
 
+DAMAGED = join_token.new("http://127.0.0.1:9").text[:-1]
+
+
 def obtain(folder: WorkerDataFolder, token: str) -> Identity:
     return obtain_identity(folder, EnrolmentInfo(join=token, name="worker-1", labels={"zone": "north"}))
 
@@ -306,6 +309,15 @@ def test_half_an_identity_on_the_way_is_no_identity(folder: WorkerDataFolder) ->
 def test_two_workers_cannot_share_a_data_folder(folder: WorkerDataFolder) -> None:
     with pytest.raises(Conflict, match="another worker is running"):
         WorkerDataFolder.open(folder.path)
+
+
+@pytest.mark.parametrize("arguments", [["--join", "garbage"], ["--join", DAMAGED], []], ids=["garbage", "cut", "none"])
+def test_without_a_token_that_is_whole_nothing_is_made(tmp_path: Path, arguments: list[str]) -> None:
+    ended = run_worker(tmp_path / "data", *arguments)
+    assert ended.returncode in {2, 3}
+    assert "opsicle workers token" in ended.stderr or "join token" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_data_folder_that_is_a_file_is_told_without_a_traceback(tmp_path: Path) -> None:

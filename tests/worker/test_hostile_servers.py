@@ -28,7 +28,7 @@ from tests.worker.ordering import manifest_of, ordered
 from tests.worker.working import Working, lines
 
 SCALE = float(os.environ.get("OPSICLE_TEST_SCALE", "1"))
-COUNT = int(500 * SCALE)
+COUNT = max(150, int(500 * SCALE))  # each kind at least once
 SECRET_VALUES = ("sesame-open", "swordfish", "hunter22")
 REAL_JOBS = 40
 
@@ -77,6 +77,7 @@ class Stage:
         self.fake_server.give_as_it_is(*(self.works[name] for name in names))
         for name in names:
             assert self.worker.wait_for_finish(self.works[name].job_id) == "succeeded"
+        self.settle()
 
     def expect_refusals(self, *works: Work) -> list[str]:
         """Hand these to the worker; the reasons for which it refuses each."""
@@ -84,13 +85,22 @@ class Stage:
         self.fake_server.give_as_it_is(*works)
         ids = {work.job_id for work in works}
         self.worker.wait(lambda: ids <= set(self.fake_server.refused), f"{len(ids)} refusals")
-        self.worker.wait(self._holds_nothing, "a worker that holds nothing")
+        self.settle()
         return [self.fake_server.refused[work.job_id] for work in works]
 
-    def _holds_nothing(self) -> bool:
-        """Have the open poll answered, so that the worker says again what it holds."""
-        self.fake_server.drop("nothing")
-        return not self.fake_server.polls[-1].jobs
+    def settle(self) -> None:
+        """Wait until the worker says that it holds nothing, in a poll that begins after this call.
+
+        A worker takes no second notice of a job that it holds, and it holds one until it has read
+        the answer to its last report of it: a little longer than this server has had that report.
+        """
+        before = len(self.fake_server.polls)
+
+        def holds_nothing() -> bool:
+            self.fake_server.drop("nothing")  # has the open poll answered, and so another one sent
+            return len(self.fake_server.polls) > before and not self.fake_server.polls[-1].jobs
+
+        self.worker.wait(holds_nothing, "a worker that holds nothing")
 
 
 def _keep_secret(core: Core, actor: Any, name: str, value: str) -> None:
@@ -117,16 +127,17 @@ def test_of_500_jobs_that_nobody_ordered_so_none_is_executed(stage: Stage) -> No
     mischief: list[tuple[str, Callable[[Site], Work]]] = [*BETWEEN.items(), *STRANGERS.items(), *SERVERS.items()]
     chance.shuffle(mischief)
     reasons: dict[str, str] = {}
-    count = 0
+    count = turn = 0
     while count < COUNT:
         chance.shuffle(open_)
         batch: dict[str, tuple[str, Work]] = {}
         for name in open_:
-            what, spoil = mischief[(count + len(batch)) % len(mischief)]
+            what, spoil = mischief[(turn + len(batch)) % len(mischief)]
             other = chance.choice([each for each in names if each != name])
             site = Site(stage.works[name], stage.works[other], stage.key, chance, str(stage.judge))
             spoilt = spoil(site)
             batch.setdefault(spoilt.job_id, (what, spoilt))
+        turn += len(batch)  # so that each kind has its turn, whatever else is handed out
         for name in chance.sample(done, 4):
             again = stage.works[name]
             batch.setdefault(again.job_id, ("again", again))
@@ -151,6 +162,7 @@ def test_what_was_carried_out_stays_so_after_the_workers_death(stage: Stage) -> 
     stage.run("real-1", "real-2")
     stage.worker.kill()
     stage.worker.start()
+    stage.settle()
     again = stage.expect_refusals(stage.works["real-1"], stage.works["real-2"])
     assert set(again) == {"its order was carried out before"}
     assert sorted(lines(stage.judge)) == ["real-1", "real-2"]

@@ -14,10 +14,12 @@ from opsicle.worker.identity import WorkerDataFolder
 from opsicle.worker.job_threads import JobThreads
 from opsicle.worker.jobs import JobSupervisor
 from opsicle.worker.journal import Journal
+from opsicle.worker.runtimes.known import known_runtimes
+from opsicle.worker.runtimes.table import Runtimes
 from opsicle.worker.spool import SpoolQuota
 from opsicle.worker.verification import Verifier
 from tests.support import wait_until
-from tests.worker.fake_server import FakeServer, Refusal, work
+from tests.worker.fake_server import J1, FakeServer, Refusal, work
 from tests.worker.ordering import ordered
 
 
@@ -28,12 +30,19 @@ def jobs(tmp_path: Path, fake_server: FakeServer) -> Iterator[JobSupervisor]:
     journal = Journal(folder.journal)
     room = SpoolQuota(1 << 20, 1 << 20)
     jobs = JobSupervisor(
-        folder, ServerConnection(identity), journal, Verifier(identity, {}), room, lambda _: None, lambda: None
+        folder,
+        ServerConnection(identity),
+        journal,
+        Verifier(identity, {}),
+        room,
+        Runtimes(known_runtimes()),
+        lambda _: None,
+        lambda: None,
     )
     jobs.shipper.start()
     yield jobs
     jobs.end()
-    assert jobs.wait_until_idle(20)
+    assert jobs.wait_until_idle(60)
     jobs.shipper.stop(5)
     journal.close()
     folder.close()
@@ -44,13 +53,13 @@ def test_a_worker_that_is_to_end_does_not_report_for_ever_to_a_server_that_canno
 ) -> None:
     monkeypatch.setattr(jobs_module, "REPORT_SECONDS", 0.5)
     fake_server.refusals["finish"] = Refusal(503, "unavailable", "this is a copy")
-    jobs.take(ordered(work("j1", ":"), fake_server.order_key))
-    wait_until(lambda: fake_server.calls["finish"], 20, "the first report")
+    jobs.take(ordered(work(J1, ":"), fake_server.order_key))
+    wait_until(lambda: fake_server.calls["finish"], 60, "the first report")
     assert jobs.held()
 
     jobs.draining_since = time.monotonic()
 
-    assert jobs.wait_until_idle(20)
+    assert jobs.wait_until_idle(60)
     (left,) = Journal(tmp_path / "worker/journal").open_jobs()
     assert left.outcome is not None, "the next life has nothing to report"
 
@@ -60,15 +69,15 @@ def test_a_job_that_runs_may_take_its_time_while_its_worker_is_to_end(
 ) -> None:
     monkeypatch.setattr(jobs_module, "REPORT_SECONDS", 0.0)
     go_on = tmp_path / "go-on"
-    jobs.take(ordered(work("j1", f"until test -e {go_on}; do sleep 0.01; done"), fake_server.order_key))
-    wait_until(lambda: fake_server.starts, 20, "the start")
+    jobs.take(ordered(work(J1, f"until test -e {go_on}; do sleep 0.01; done"), fake_server.order_key))
+    wait_until(lambda: fake_server.starts, 60, "the start")
 
     jobs.draining_since = time.monotonic()
 
     assert not jobs.wait_until_idle(0.3)
     go_on.touch()
-    assert jobs.wait_until_idle(20)
-    assert fake_server.finished["j1"].state == "succeeded"
+    assert jobs.wait_until_idle(60)
+    assert fake_server.finished[J1].state == "succeeded"
 
 
 def test_the_job_that_an_end_brings_is_begun_by_the_same_thread_and_a_second_one_at_once() -> None:
@@ -78,8 +87,8 @@ def test_the_job_that_an_end_brings_is_begun_by_the_same_thread_and_a_second_one
     def first() -> None:
         threads.run_next(lambda: begun.append("next"))
         threads.run_next(lambda: begun.append("at once"))
-        wait_until(lambda: begun == ["at once"], 20, "the second task beside the first")
+        wait_until(lambda: begun == ["at once"], 60, "the second task beside the first")
 
     threads.run(first)
 
-    wait_until(lambda: begun == ["at once", "next"], 20, "both")
+    wait_until(lambda: begun == ["at once", "next"], 60, "both")

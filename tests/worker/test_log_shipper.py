@@ -183,4 +183,4 @@ def test_a_server_that_is_away_is_not_hammered(logs: Logs, fake_server: FakeServ
     let_pass(1.5)
     assert 1 <= fake_server.calls["log"] < 15
     del fake_server.refusals["log"]
-    wait_until(lambda: bytes(fake_server.logs["job"]) == b"hello", 30)
+    wait_until(lambda: bytes(fake_server.logs["job"]) == b"hello", 60)

@@ -161,10 +161,10 @@ def test_many_secrets_are_found_as_one_is() -> None:
 
 def test_a_secret_of_the_largest_size_is_masked_in_little_time() -> None:
     value = base64.b64encode(os.urandom(48 * 1024)).decode()
-    began = time.monotonic()
+    began = time.process_time()
     output = masked(Mask(Masking([value])), *(f"a{value}b".encode()[i : i + 1000] for i in range(0, 65538, 1000)))
     assert output == b"a" + MARK + b"b"
-    assert time.monotonic() - began < 5  # it takes some 50 ms
+    assert time.process_time() - began < 5  # it takes some 50 ms
 
 
 def test_every_form_begins_with_a_whole_key() -> None:

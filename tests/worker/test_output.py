@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -128,16 +129,72 @@ def test_each_stream_is_byte_equal_whatever_the_sink_takes_when(writes: list[tup
 # The order of the two streams
 
 
-def test_a_trace_an_error_and_plain_output_stand_in_the_order_in_which_they_were_printed(machine: Machine) -> None:
-    slow = "sleep 0.002"  # longer than the reader takes to wake up, shorter than it gathers
-    machine.run(phase(f"echo one; {slow}; echo two >&2; {slow}; echo three; {slow}; echo four >&2; {slow}; echo five"))
-    assert machine.log.everything.split() == [b"one", b"two", b"three", b"four", b"five"]
+class TwoPipes:
+    """Both streams of a job, and a reader that has woken up after whatever was `said`."""
+
+    def __init__(self) -> None:
+        self.log, self.waiter = Log(), Waiter()
+        self.output = JobOutput(self.log, self.waiter)
+        self.write_ends = {stream: _add_pipe(self.output, stream) for stream in (STDOUT, STDERR)}
+
+    def write(self, stream: int, *lines: str) -> None:
+        for line in lines:
+            os.write(self.write_ends[stream], f"{line}\n".encode())
+
+    def say(self, stream: int, *lines: str) -> None:
+        """Print, and let the reader wake up before anything else is printed."""
+        self.write(stream, *lines)
+        self.waiter.turn(min(time.monotonic() + 60, self.output.turn(time.monotonic())))
+
+    def lines(self) -> list[str]:
+        """Close both ends; all that has arrived, in its order."""
+        for fd in self.write_ends.values():
+            os.close(fd)
+        self.output.drain()
+        self.waiter.close()
+        return self.log.everything.decode().splitlines()
 
 
-def test_an_error_stands_where_it_happened_and_each_trace_before_its_output(machine: Machine) -> None:
-    slow = "sleep 0.3"  # far longer than a reader is held up on a machine that is overloaded
-    machine.run(phase(f"set -x; echo one; {slow}; echo two; {slow}; ls /nonexistent || true; {slow}; echo three"))
-    lines = machine.log.everything.decode().splitlines()
+def test_a_trace_an_error_and_plain_output_stand_in_the_order_in_which_they_were_printed() -> None:
+    pipes = TwoPipes()
+    for stream, line in ((STDERR, "+ echo one"), (STDOUT, "one"), (STDERR, "+ ls /x"), (STDOUT, "two")):
+        pipes.say(stream, line)
+    assert pipes.lines() == ["+ echo one", "one", "+ ls /x", "two"]
+
+
+@pytest.mark.parametrize(("one", "other"), [(STDOUT, STDERR), (STDERR, STDOUT)])
+def test_what_is_gathered_from_one_stream_stands_before_what_the_other_says_next(one: int, other: int) -> None:
+    pipes = TwoPipes()
+    pipes.say(one, "first")
+    pipes.write(one, "second")  # while this stream is left alone, to gather more
+    pipes.say(other, "third")
+    pipes.say(one, "fourth")
+    assert pipes.lines() == ["first", "second", "third", "fourth"]
+
+
+class Answering(Log):
+    """A log that writes a line into a named pipe for each piece of plain output that it has taken."""
+
+    def __init__(self, pipe: Path) -> None:
+        super().__init__()
+        os.mkfifo(pipe)
+        self.fd = os.open(pipe, os.O_RDWR)
+
+    def write(self, phase: int, stream: int, at_ms: int, data: bytes) -> int | None:
+        length = super().write(phase, stream, at_ms, data)
+        if stream == STDOUT:
+            os.write(self.fd, b"\n")
+        return length
+
+
+def test_a_shells_error_stands_between_what_it_printed_before_and_after(machine: Machine, tmp_path: Path) -> None:
+    """However late the worker wakes up: the commands wait until the log has what they have printed."""
+    log = machine.log = Answering(tmp_path / "seen")
+    seen = f"read -r seen <{tmp_path / 'seen'}"
+    outcome = machine.run(phase(f"set -x; echo one; {seen}; echo two; {seen}; ls /nonexistent || true; echo three"))
+    os.close(log.fd)
+    assert outcome.state is JobState.SUCCEEDED
+    lines = log.everything.decode().splitlines()
     error = next(number for number, line in enumerate(lines) if "nonexistent" in line and not line.startswith("+"))
     assert lines.index("one") < lines.index("+ echo two")
     assert lines.index("two") < error < lines.index("+ echo three")

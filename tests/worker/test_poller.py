@@ -10,10 +10,11 @@ import pytest
 from opsicle.domain.errors import NotAuthenticated, OpsicleError
 from opsicle.security.authority import Authority
 from opsicle.wire.jobs import Work
-from opsicle.wire.worker_api import RunningJob
+from opsicle.wire.worker_api import POLL_SECONDS, RunningJob
 from opsicle.worker.connection import ServerConnection
 from opsicle.worker.poller import Poller, WorkerDescription
 from tests.support import wait_until
+from tests.worker import fake_server as fake_server_module
 from tests.worker.fake_server import J1, J2, FakeServer, Refusal, work
 from tests.worker.working import let_pass
 
@@ -50,7 +51,7 @@ class Polling:
         self.answers: list[float] = []
         self.rejections: list[OpsicleError] = []
         self.poller = Poller(
-            WorkerDescription("boot-1", {"zone": "north"}, 2),
+            WorkerDescription("boot-1", {"zone": "north"}, 2, ("subprocess",)),
             connection,
             self.jobs,
             self.answers.append,
@@ -103,11 +104,16 @@ def test_draining_is_said_at_once_although_a_poll_is_open(polling: Polling, fake
     assert fake_server.polls[-1].free_slots == 0
 
 
-def test_stopping_does_not_wait_for_an_open_poll_and_says_farewell(polling: Polling, fake_server: FakeServer) -> None:
+def test_stopping_does_not_wait_for_an_open_poll_and_says_farewell(
+    polling: Polling, fake_server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fake_server_module, "HOLD_SECONDS", POLL_SECONDS)
     wait_until(lambda: len(fake_server.polls) == 2)
+    fake_server.drop("nothing")  # the poll that follows is held for so long
+    wait_until(lambda: len(fake_server.polls) == 3)
     began_at = time.monotonic()
-    polling.poller.stop(5)
-    assert time.monotonic() - began_at < 1
+    polling.poller.stop(60)
+    assert time.monotonic() - began_at < POLL_SECONDS / 2
     assert (fake_server.polls[-1].is_draining, fake_server.polls[-1].wait_seconds) == (True, 0)
 
 

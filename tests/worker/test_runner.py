@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import sys
@@ -13,7 +14,11 @@ import pytest
 from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Retries, When
 from opsicle.wire.jobs import STDERR, STDOUT, StepState
-from opsicle.worker.runner import Runner, RunnerHost, base_environment
+from opsicle.worker import attempt
+from opsicle.worker.runner import Runner, RunnerHost
+from opsicle.worker.runtimes.known import known_runtimes
+from opsicle.worker.runtimes.subprocess import base_environment
+from opsicle.worker.runtimes.table import Runtimes
 from tests.worker.carrying_out import Machine, phase
 
 
@@ -47,8 +52,12 @@ def test_the_first_command_that_fails_ends_the_phase_and_the_job(machine: Machin
     assert machine.log.stdout == b"one\n"
 
 
-def test_each_command_has_its_times_exit_code_and_place_in_the_log(machine: Machine) -> None:
-    outcome = machine.run(phase("echo first", "sleep 0.1; [ -f absent ] && rm absent", "sleep 0.1; exit 4", "echo no"))
+def test_each_command_has_its_times_exit_code_and_place_in_the_log(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count(100, 10)  # a clock that goes on at each look, and at nothing else
+    monkeypatch.setattr(attempt, "now_ms", lambda: next(ticks))
+    outcome = machine.run(phase("echo first", "[ -f absent ] && rm absent", "exit 4", "echo no"))
     first, second, third, fourth = outcome.phases[0].commands
     assert [command.exit_code for command in (first, second, third, fourth)] == [0, 1, 4, None]
     assert [str(command.state) for command in (first, second, third, fourth)] == [
@@ -59,8 +68,10 @@ def test_each_command_has_its_times_exit_code_and_place_in_the_log(machine: Mach
     ]
     assert first.log_offset == 0
     assert second.log_offset == third.log_offset == len("first\n")
-    assert 90 <= second.finished_at_ms - second.started_at_ms < 1000
-    assert second.finished_at_ms <= third.started_at_ms
+    times = [(command.started_at_ms, command.finished_at_ms) for command in (first, second, third)]
+    assert times == [(100, 110), (120, 130), (140, 150)]
+    assert not fourth.started_at_ms
+    assert not fourth.finished_at_ms
 
 
 def test_progress_is_told_when_a_command_ends_not_only_at_the_end(machine: Machine) -> None:
@@ -84,22 +95,23 @@ def test_stdout_and_stderr_stay_apart(machine: Machine) -> None:
 
 def test_a_phase_sees_exactly_the_promised_environment(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the worker's own")
+    job_id = f"job-{os.getpid()}"
     program = "import json, os; print(json.dumps(dict(os.environ)))"
     machine.run(
         phase(program, shell=sys.executable, env={"MODE": "fast", "OPSICLE_JOB_ID": "forged"}),
         variables={"OPSICLE_VAR_SERVICE": "nginx; rm -rf /"},
-        job_id="job-7",
+        job_id=job_id,
     )
     seen = json.loads(machine.log.stdout)
     seen.pop("LC_CTYPE", None)  # python's own
-    assert seen.pop("OPSICLE_WORKSPACE") == str(machine.root / "job-7")
-    assert seen.pop("OPSICLE_OUTPUT").startswith(str(machine.root / "job-7"))
-    assert seen.pop("OPSICLE_MASK").endswith("/job-7.mask")
+    assert seen.pop("OPSICLE_WORKSPACE") == str(machine.root / job_id)
+    assert seen.pop("OPSICLE_OUTPUT").startswith(str(machine.root / job_id))
+    assert seen.pop("OPSICLE_MASK").endswith(f"/{job_id}.mask")
     assert seen == machine.environment | {
         "OPSICLE_VAR_SERVICE": "nginx; rm -rf /",
         "MODE": "fast",
-        "OPSICLE_AUTOMATION_ID": "automation-job-7",
-        "OPSICLE_JOB_ID": "job-7",
+        "OPSICLE_AUTOMATION_ID": f"automation-{job_id}",
+        "OPSICLE_JOB_ID": job_id,
         "OPSICLE_TEMPLATE": "t",
         "OPSICLE_PHASE": "work",
         "OPSICLE_REQUESTER": "alice",
@@ -285,7 +297,8 @@ def test_a_cancel_before_the_start_runs_nothing_at_all(machine: Machine) -> None
 
 def test_a_runner_needs_nothing_but_a_folder(machine: Machine) -> None:
     work = machine.work(phase('test -n "$PATH" && test -n "$HOME" && test -n "$LANG"'))
-    assert Runner(work, machine.log, RunnerHost(workspace_root=machine.root), machine.cancellation).run().exit_code == 0
+    host = RunnerHost(workspace_root=machine.root, runtimes=Runtimes(known_runtimes()))
+    assert Runner(work, machine.log, host, machine.cancellation).run().exit_code == 0
 
 
 # A workspace that its own job removes

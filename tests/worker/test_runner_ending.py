@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,10 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Retries, When
 from opsicle.wire.jobs import Outcome
 from opsicle.worker import process
-from opsicle.worker.process_tree import GRACE_SECONDS
 from opsicle.worker.runner import Cancellation, Runner, RunnerHost
+from opsicle.worker.runtimes.known import known_runtimes
+from opsicle.worker.runtimes.protocol import GRACE_SECONDS
+from opsicle.worker.runtimes.table import Runtimes
 from tests.support import wait_until
 from tests.worker.carrying_out import Log, Machine, is_alive, phase
 
@@ -32,7 +33,7 @@ class Background:
         self.thread = threading.Thread(target=run)
         self.thread.start()
 
-    def end(self, timeout: float = 20) -> Outcome:
+    def end(self, timeout: float = 60) -> Outcome:
         self.thread.join(timeout)
         assert self.outcome is not None, f"the job still ran after {timeout} s"
         return self.outcome
@@ -76,31 +77,27 @@ stay("parent", report)
 """
 
 
-def test_nothing_of_a_nasty_tree_is_alive_eleven_seconds_after_a_cancel(machine: Machine, tmp_path: Path) -> None:
+def test_nothing_of_a_nasty_tree_outlives_the_grace_after_a_cancel(machine: Machine, tmp_path: Path) -> None:
     script, report = tmp_path / "nasty.py", tmp_path / "report"
     script.write_text(NASTY)
     command = f"trap '' TERM; {sys.executable} {script} {report}"
-    job = Background(machine, phase(command, timeout=60), grace_seconds=GRACE_SECONDS)
+    job = Background(machine, phase(command, timeout=600), grace_seconds=GRACE_SECONDS)
     try:
         wait_until(lambda: report.exists() and len(report.read_text().split()) == 5, what="the whole tree")
         pids = pids_in(report.read_bytes())
         assert all(is_alive(pid) for pid in pids)
-        began = time.monotonic()
         machine.cancellation.cancel()
-        wait_until(lambda: not any(is_alive(pid) for pid in pids), 11 - (time.monotonic() - began), "the tree's end")
+        wait_until(lambda: not any(is_alive(pid) for pid in pids), GRACE_SECONDS + 60, "the tree's end")
     finally:
         outcome = job.end()
-    assert time.monotonic() - began < 11.5
     assert outcome.state is JobState.CANCELLED
 
 
 def test_a_well_behaved_tree_is_told_first_and_ends_at_once(machine: Machine) -> None:
-    job = Background(
-        machine, phase("trap 'echo farewell; exit 0' TERM; echo up; sleep 100 & wait"), grace_seconds=GRACE_SECONDS
-    )
+    job = Background(machine, phase("trap 'echo farewell; exit 0' TERM; echo up; sleep 1000 & wait"), grace_seconds=600)
     wait_until(lambda: machine.log.stdout, what="the first line")
     machine.cancellation.cancel()
-    outcome = job.end(timeout=5)
+    outcome = job.end()
     assert outcome.state is JobState.CANCELLED
     assert outcome.phases[0].state == "cancelled"  # whatever its exit code
     assert machine.log.stdout == b"up\nfarewell\n"
@@ -162,7 +159,7 @@ def test_a_cancel_while_waiting_for_the_next_try_ends_the_waiting(machine: Machi
     job = Background(machine, phase("echo try; exit 1", retries=Retries(limit=5, delay=1000)), phase("true", name="b"))
     wait_until(lambda: machine.log.stdout, what="the first try")
     machine.cancellation.cancel()
-    outcome = job.end(timeout=5)
+    outcome = job.end()
     assert outcome.phases[0].state == "failed"
     assert outcome.state is JobState.FAILED
 
@@ -235,11 +232,12 @@ def test_two_jobs_at_once_do_not_end_each_others_processes(machine: Machine, tmp
 
 
 def test_a_cancel_racing_the_end_has_one_truthful_outcome(tmp_path: Path) -> None:
+    host = RunnerHost(workspace_root=tmp_path, runtimes=Runtimes(known_runtimes()))
     for number in range(60):
         log, cancellation = Log(), Cancellation()
         work = Machine(tmp_path).work(phase("sleep 0.003", "echo done", name="a"), job_id=f"race-{number}")
         threading.Timer(0.001 * (number % 15), cancellation.cancel).start()
-        outcome = Runner(work, log, RunnerHost(workspace_root=tmp_path), cancellation).run()
+        outcome = Runner(work, log, host, cancellation).run()
         assert outcome.state in {JobState.SUCCEEDED, JobState.CANCELLED}
         if outcome.state is JobState.SUCCEEDED:
             assert log.stdout == b"done\n"

@@ -239,9 +239,9 @@ def test_a_write_that_the_disk_refuses_half_way_leaves_no_trace(tmp_path: Path) 
 def test_a_killed_process_loses_nothing_that_was_spooled(tmp_path: Path) -> None:
     code = """
 import os, pathlib, sys
-from opsicle.worker.spool import MEMORY_BYTES, Room, Spool
+from opsicle.worker.spool import MEMORY_BYTES, Spool, SpoolQuota
 from tests.support import require, wait_until
-spool = Spool(pathlib.Path(sys.argv[1]), "job", Room(1 << 30, 1 << 30))
+spool = Spool(pathlib.Path(sys.argv[1]), "job", SpoolQuota(1 << 30, 1 << 30))
 for number in range(1000):
     spool.write(0, 1, 0, b"line %d\\n" % number)
 os.kill(os.getpid(), 9)

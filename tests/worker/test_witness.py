@@ -73,7 +73,12 @@ def test_the_server_is_told_with_the_next_poll(tmp_path: Path) -> None:
     fake_server.start()
     connection = ServerConnection(fake_server.identity())
     poller = Poller(
-        WorkerDescription("boot-1", {}, 1), connection, Table(), lambda _: None, lambda _: None, lambda: None
+        WorkerDescription("boot-1", {}, 1, ("subprocess",)),
+        connection,
+        Table(),
+        lambda _: None,
+        lambda _: None,
+        lambda: None,
     )
     poller.audit_monitor = AuditMonitor(tmp_path / "checkpoint.json")
     poller.audit_monitor.see(seen(ORIGINAL[2]))

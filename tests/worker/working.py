@@ -38,6 +38,7 @@ class Working:
         self.slots = slots
         self.options = options
         self.prefix: tuple[str, ...] = ()
+        self.command = tuple(_command(self.folder, "--slots", str(slots), *options))
         self.process: subprocess.Popen[bytes] | None = None
         data = WorkerDataFolder.open(self.folder)
         data.save_identity(fake_server.identity())
@@ -47,7 +48,8 @@ class Working:
         polls = len(self.fake_server.polls)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, *_command(self.folder, "--slots", str(self.slots), *self.options)],
+                [*self.prefix, *self.command],
+                cwd=ROOT,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

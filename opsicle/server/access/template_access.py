@@ -18,9 +18,10 @@ from opsicle.domain.rights import Rights
 from opsicle.domain.rules import Target
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.template_versions import template_of
-from opsicle.server.store import templates
+from opsicle.server.store import documents, templates
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
+from opsicle.server.store.documents import DocumentKind
 
 Labels = Mapping[str, str] | None
 
@@ -56,7 +57,7 @@ def require_on(db: Connection, actor: Actor, action: Action, name: str, labels: 
     if may_on(db, actor, action, name, labels):
         return
     if not may_on(db, actor, Action.TEMPLATES_VIEW, name, labels):
-        raise templates.not_found(name)
+        raise documents.not_found(DocumentKind.TEMPLATE, name)
     for target in targets_of(db, actor.org_id, name, labels):
         actor.require(action, target)
 

@@ -6,10 +6,10 @@ from opsicle.domain.errors import Unreadable
 from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.templates import Template
-from opsicle.server.store import templates
+from opsicle.server.store import documents, templates
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
-from opsicle.server.store.templates import VersionRow
+from opsicle.server.store.documents import DocumentKind, VersionRow
 
 
 def template_of(db: Connection, template_id: str, version: int) -> Template:
@@ -32,4 +32,4 @@ def asks_for_code(db: Connection, org_id: str, row: VersionRow, template: Templa
     """
     if template.require_mfa or row.version == row.latest_version:
         return template.require_mfa
-    return decode_template(templates.get_version(db, org_id, row.name).document).require_mfa
+    return decode_template(documents.get(db, DocumentKind.TEMPLATE, org_id, row.name).document).require_mfa

@@ -40,10 +40,11 @@ from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
 from opsicle.server.identity.authenticators import Authenticators
-from opsicle.server.store import approvals, audit, authenticators, automations, templates
+from opsicle.server.store import approvals, audit, authenticators, automations, documents
 from opsicle.server.store.approvals import ApprovalFilter, ApprovalRow, DecisionRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.documents import DocumentKind
 from opsicle.wire.approval_api import Approval, ApprovalNeed, ApprovalSummary, DecisionRequest
 from opsicle.wire.pages import Page
 
@@ -147,7 +148,7 @@ class Approvals:
         """What it would ask of others if the caller ran this template now. Raises NotFound."""
         actor.require(Action.TEMPLATES_VIEW)
         return self._database.read(
-            lambda db: need_of(db, actor, templates.get_version(db, actor.org_id, template, version))
+            lambda db: need_of(db, actor, documents.get(db, DocumentKind.TEMPLATE, actor.org_id, template, version))
         )
 
     def decide(self, actor: Actor, approval_id: str, verdict: Verdict, request: DecisionRequest) -> ApprovalOutcome:

@@ -36,7 +36,7 @@ from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.service import Dispatch, Offer
 from opsicle.server.dispatch.work_builder import Checked
-from opsicle.server.documents.record_of_pushes import require_template_as_pushed
+from opsicle.server.documents.record_of_pushes import require_as_pushed
 from opsicle.server.fleet.presence import Fleet, absent
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
@@ -47,6 +47,7 @@ from opsicle.server.store import (
     approvals,
     audit,
     automations,
+    documents,
     idempotency,
     jobs,
     orgs,
@@ -56,10 +57,10 @@ from opsicle.server.store import (
 )
 from opsicle.server.store.automations import AutomationFilter, AutomationRow
 from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.documents import DocumentKind, VersionRow
 from opsicle.server.store.idempotency import IdempotencyRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.server.store.secrets import SealedRow
-from opsicle.server.store.templates import VersionRow
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
 
@@ -136,7 +137,7 @@ class Automations:
         row = AutomationRow(
             id=new_id(now),
             org_id=actor.org_id,
-            template_id=version.template_id,
+            template_id=version.document_id,
             template=template.name,
             version=version.version,
             values_json=msgspec.json.encode(masked(template.variables, values)).decode(),
@@ -346,12 +347,13 @@ def _runnable_version(db: Connection, actor: Actor, request: RunRequest) -> tupl
 
     Also raises Conflict if it, or the newest one, under whose approval it falls, is not what was pushed.
     """
-    version = templates.get_version(db, actor.org_id, request.template, request.version)
-    require_template_as_pushed(db, actor.org_id, version)
+    kind, org_id, name = DocumentKind.TEMPLATE, actor.org_id, request.template
+    version = documents.get(db, kind, org_id, name, request.version)
+    require_as_pushed(db, kind, org_id, version)
     template = decode_template(version.document)
     require_on(db, actor, Action.AUTOMATIONS_CREATE, template.name, template.labels)
     if version.version != version.latest_version:
-        require_template_as_pushed(db, actor.org_id, templates.get_version(db, actor.org_id, request.template))
+        require_as_pushed(db, kind, org_id, documents.get(db, kind, org_id, name))
     return version, template, asks_for_code(db, actor.org_id, version, template)
 
 

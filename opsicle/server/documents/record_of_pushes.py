@@ -15,8 +15,7 @@ from opsicle.domain import stored_json
 from opsicle.domain.errors import Conflict
 from opsicle.server.store import audit
 from opsicle.server.store.database import Connection
-from opsicle.server.store.policies import PolicyRow
-from opsicle.server.store.templates import VersionRow
+from opsicle.server.store.documents import DocumentKind, VersionRow
 
 
 class _Pushed(msgspec.Struct):
@@ -28,16 +27,27 @@ _UNREADABLE = _Pushed(digest="an entry that cannot be read")
 """Is no version's and no document's."""
 
 
-def require_template_as_pushed(db: Connection, org_id: str, row: VersionRow) -> None:
-    """Raise Conflict unless this version is what was pushed, and the newest is the one that was pushed last."""
-    resource = f"templates/{row.name}"
-    _require(db, org_id, resource, (row.version, row.latest_version), row.document)
+def require_as_pushed(db: Connection, kind: DocumentKind, org_id: str, row: VersionRow) -> None:
+    """Raise Conflict unless this version is what was pushed, and the newest is the one that was pushed last.
 
+    What the record does not know any more, or never did, is believed.
+    """
+    resource = f"{kind.plural}/{row.name}"
+    newest = audit.find_push(db, org_id, resource)
+    if newest is None:
+        return
 
-def require_policy_as_pushed(db: Connection, org_id: str, row: PolicyRow) -> None:
-    """Raise Conflict unless this version is what was pushed, and the newest is the one that was pushed last."""
-    resource = f"policies/{row.name}"
-    _require(db, org_id, resource, (row.version, row.latest_version), row.document)
+    last = stored_json.read_or(newest.data, _Pushed, _UNREADABLE)
+    is_newest_there = newest.verb == "push" and last.version == row.latest_version
+    is_newest = row.version == row.latest_version
+    entry = newest if is_newest else audit.find_push(db, org_id, resource, row.version)
+    said = stored_json.read_or(entry.data, _Pushed, _UNREADABLE) if entry else None
+
+    if not is_newest_there or (said and said.digest != stored_digest(row.document)):
+        raise Conflict(
+            f"what is stored of the {kind} {row.name} is not what was pushed",
+            hint="Somebody has written to the database: look into `opsicle audit list`, then push a new version.",
+        )
 
 
 def stored_digest(document: str) -> str:
@@ -50,22 +60,3 @@ def stored_digest(document: str) -> str:
     except (ValueError, msgspec.MsgspecError):
         return ""
     return "sha256:" + hashlib.sha256(content).hexdigest()
-
-
-def _require(db: Connection, org_id: str, resource: str, numbers: tuple[int, int], document: str) -> None:
-    """What the record does not know any more, or never did, is believed."""
-    version, latest = numbers
-    newest = audit.find_push(db, org_id, resource)
-    if newest is None:
-        return
-    last = stored_json.read_or(newest.data, _Pushed, _UNREADABLE)
-    is_newest_there = newest.verb == "push" and last.version == latest
-    entry = newest if version == latest else audit.find_push(db, org_id, resource, version)
-    said = stored_json.read_or(entry.data, _Pushed, _UNREADABLE) if entry else None
-    if not is_newest_there or (said and said.digest != stored_digest(document)):
-        kind, _, name = resource.partition("/")
-        what = {"templates": "template", "policies": "policy"}[kind]
-        raise Conflict(
-            f"what is stored of the {what} {name} is not what was pushed",
-            hint="Somebody has written to the database: look into `opsicle audit list`, then push a new version.",
-        )

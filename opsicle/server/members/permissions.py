@@ -10,8 +10,9 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.access.rights import rights_of
 from opsicle.server.access.template_access import targets_of
 from opsicle.server.members.guards import get_member
-from opsicle.server.store import templates
+from opsicle.server.store import documents, templates
 from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.documents import DocumentKind
 from opsicle.wire.access_api import PermissionAnswer
 
 
@@ -62,5 +63,5 @@ class PermissionChecks:
         targets = targets_of(db, actor.org_id, name)
         is_seen = all(actor.may(Action.TEMPLATES_VIEW, target) for target in targets)
         if verb is not Verb.CREATE and not (is_seen and templates.find(db, actor.org_id, name)):
-            raise templates.not_found(name)
+            raise documents.not_found(DocumentKind.TEMPLATE, name)
         return list(targets)

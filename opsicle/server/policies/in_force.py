@@ -14,10 +14,10 @@ from opsicle.domain.policies import Policy, PolicyUse, Scope
 from opsicle.domain.scopes import PolicyRequester, TemplateScope, applies, combined
 from opsicle.domain.stored_templates import decode_approval
 from opsicle.domain.templates import Template
-from opsicle.server.documents.record_of_pushes import require_policy_as_pushed
-from opsicle.server.store import groups, memberships, policies, templates
+from opsicle.server.documents.record_of_pushes import require_as_pushed
+from opsicle.server.store import documents, groups, memberships, policies, templates
 from opsicle.server.store.database import Connection
-from opsicle.server.store.policies import PolicyRow
+from opsicle.server.store.documents import DocumentKind, VersionRow
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,17 @@ def named_policy(db: Connection, org_id: str, use: PolicyUse) -> InForce:
     if not use.policy_ref:
         raise Conflict("this template's approval policy cannot be read", hint="Push the template again.")
     try:
-        row = policies.get(db, org_id, use.policy_ref)
+        row = documents.get(db, DocumentKind.POLICY, org_id, use.policy_ref)
     except NotFound as error:
         raise Conflict(
             f"this template needs the policy {use.policy_ref}, which the org does not have",
             hint="An admin makes it with `opsicle policies push FILE`.",
         ) from error
-    require_policy_as_pushed(db, org_id, row)
-    return InForce(policy_of(row), row.policy_id, row.version)
+    require_as_pushed(db, DocumentKind.POLICY, org_id, row)
+    return InForce(policy_of(row), row.document_id, row.version)
 
 
-def policy_of(row: PolicyRow) -> Policy:
+def policy_of(row: VersionRow) -> Policy:
     """What a version says. Raises Unreadable."""
     return stored_json.read(row.document, Policy, f"the policy {row.name}")
 
@@ -104,7 +104,7 @@ def _applying(db: Connection, org_id: str, template: Template, requester_id: str
     for row in rows:
         each = _default(row)
         if applies(each.policy, place, requester):
-            require_policy_as_pushed(db, org_id, row)
+            require_as_pushed(db, DocumentKind.POLICY, org_id, row)
             found.append(each)
     return found
 
@@ -115,8 +115,8 @@ def _together(found: list[InForce]) -> InForce | None:
     return InForce(combined([each.policy for each in found]), is_default=all(each.is_default for each in found))
 
 
-def _default(row: PolicyRow) -> InForce:
-    return InForce(policy_of(row), row.policy_id, row.version, is_default=True)
+def _default(row: VersionRow) -> InForce:
+    return InForce(policy_of(row), row.document_id, row.version, is_default=True)
 
 
 def _requester(db: Connection, org_id: str, user_id: str) -> PolicyRequester:

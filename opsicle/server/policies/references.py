@@ -15,8 +15,9 @@ from opsicle.domain.scopes import TemplateScope, applies
 from opsicle.domain.stored_templates import decode_approval, decode_template
 from opsicle.domain.templates import Template
 from opsicle.server.policies.in_force import policy_of
-from opsicle.server.store import policies, templates
+from opsicle.server.store import documents, policies, templates
 from opsicle.server.store.database import Connection
+from opsicle.server.store.documents import DocumentKind
 
 _REF = "spec.approvalPolicy.policyRef"
 
@@ -43,7 +44,7 @@ def check_reference(db: Connection, org_id: str, template: Template) -> list[Pro
     use = template.approval_policy
     if use is None or not use.policy_ref:
         return []
-    row = policies.find(db, org_id, use.policy_ref)
+    row = documents.find(db, DocumentKind.POLICY, org_id, use.policy_ref)
     if row is None:
         known = [each.name for each in policies.list_by_name(db, org_id, "", _MOST_SUGGESTED_FROM)]
         message = f"the org has no policy {quoted(use.policy_ref)}{nearest(use.policy_ref, known)}"

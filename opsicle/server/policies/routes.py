@@ -5,14 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from opsicle.domain.access import Action
-from opsicle.domain.errors import NotFound
+from opsicle.server.documents.versions import number_in
 from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.policies.service import Policies
+from opsicle.server.store.documents import DocumentKind
 from opsicle.wire.endpoints import policies as endpoints
 from opsicle.wire.user_api import SourceRequest
-
-_MAX_DIGITS = 9
 
 
 def routes(policies: Policies) -> list[Route]:
@@ -57,6 +56,4 @@ def list_versions(policies: Policies, request: Request, policy: str) -> Reply:
 
 def show_version(policies: Policies, request: Request, policy: str, version: str) -> Reply:
     """Show one version of an approval policy."""
-    if not (version.isascii() and version.isdigit() and len(version) <= _MAX_DIGITS):
-        raise NotFound(f"there is no version {version} of a policy {policy}", hint="A version is a number.")
-    return Reply(200, policies.get(request.actor, policy, int(version)))
+    return Reply(200, policies.get(request.actor, policy, number_in(DocumentKind.POLICY, policy, version)))

@@ -6,25 +6,26 @@ import msgspec
 
 from opsicle.domain import stored_json
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, Problem
+from opsicle.domain.errors import Problem
 from opsicle.domain.policies import Approvers, Gate, Policy
 from opsicle.domain.policy_parser import PolicyDocument, digest, without_seeds
 from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.domain.template_parser import parse_policy
 from opsicle.kit.clock import Clock
-from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import Actor
 from opsicle.server.documents.reading import DocumentReading
+from opsicle.server.documents.versions import Draft, add_version, delete, pusher_of
 from opsicle.server.http.paging import page_of, position
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.policies.in_force import policy_of
 from opsicle.server.policies.references import policy_warnings
-from opsicle.server.store import audit, policies
+from opsicle.server.store import documents, policies
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.store.policies import PolicyRow
+from opsicle.server.store.documents import DocumentKind, VersionRow
 from opsicle.wire.pages import Page
 from opsicle.wire.policy_api import PolicyPushed, PolicyVersion, PolicyVersionSummary
-from opsicle.wire.user_api import Person
+
+_POLICY = DocumentKind.POLICY
 
 
 class Policies:
@@ -46,48 +47,24 @@ class Policies:
         self._step_up.require(actor)
         document, kept = self._reading.read(actor.org_id, _read, source)
         policy, now = document.policy, self._clock.now()
+        draft = Draft(_POLICY, policy.name, digest(policy), kept, msgspec.json.encode(policy).decode())
+        applying = {"applies_to": msgspec.to_builtins(policy.applies_to)} if policy.applies_to else {}
 
         def work(db: Connection) -> tuple[int, bool, list[Problem]]:
             warnings = policy_warnings(db, actor.org_id, policy)
-            newest = policies.find(db, actor.org_id, policy.name)
-            if newest and newest.digest == digest(policy):
+            newest = documents.find_newest(db, _POLICY, actor.org_id, policy.name)
+            if newest and draft.is_said_by(newest):
                 return newest.version, False, warnings
-            row = PolicyRow(
-                policy_id=newest.policy_id if newest else new_id(now),
-                name=policy.name,
-                latest_version=0,
-                is_deleted=False,
-                version=newest.version + 1 if newest else 1,
-                digest=digest(policy),
-                source=kept,
-                document=msgspec.json.encode(policy).decode(),
-                pusher_id=actor.user_id,
-                pusher_email=actor.email,
-                pusher_name=actor.name,
-                pushed_at=now,
-            )
-            self._add(db, actor, row, policy)
-            return row.version, True, warnings
+            return add_version(db, actor, draft, newest, now, applying), True, warnings
 
         version, is_new, warnings = self._database.write(work)
         return PolicyPushed(
             name=policy.name,
             version=version,
-            digest=digest(policy),
+            digest=draft.digest,
             is_new=is_new,
             warnings=[*document.warnings, *warnings],
         )
-
-    def _add(self, db: Connection, actor: Actor, row: PolicyRow, policy: Policy) -> None:
-        if row.version == 1:
-            policies.insert(db, actor.org_id, row.policy_id, row.name, row.pushed_at)
-        policies.insert_version(db, actor.org_id, row)
-        if not policies.advance(db, row.policy_id, row.version, row.pushed_at):
-            raise Conflict(f"the policy {row.name} changed meanwhile", hint="Push again.")
-        data: dict[str, object] = {"version": row.version, "digest": row.digest}
-        if policy.applies_to:
-            data["applies_to"] = msgspec.to_builtins(policy.applies_to)
-        audit.append(db, row.pushed_at, actor.org_id, actor, "push", f"policies/{row.name}", data)
 
     def list_policies(self, actor: Actor, cursor: str, limit: int) -> Page[PolicyVersionSummary]:
         """The org's policies by name, each in its newest version."""
@@ -98,15 +75,15 @@ class Policies:
     def get(self, actor: Actor, name: str, version: int | None = None) -> PolicyVersion:
         """One version of a policy whole, the newest unless told. Raises NotFound."""
         actor.require(Action.POLICIES_VIEW)
-        return _whole(self._database.read(lambda db: policies.get(db, actor.org_id, name, version)))
+        return _whole(self._database.read(lambda db: documents.get(db, _POLICY, actor.org_id, name, version)))
 
     def list_versions(self, actor: Actor, name: str, cursor: str, limit: int) -> Page[PolicyVersionSummary]:
         """A policy's versions, newest first. Raises NotFound if there is no such policy."""
         actor.require(Action.POLICIES_VIEW)
         before = position(cursor)
 
-        def query(db: Connection) -> list[PolicyRow]:
-            policies.get(db, actor.org_id, name)
+        def query(db: Connection) -> list[VersionRow]:
+            documents.get(db, _POLICY, actor.org_id, name)
             return policies.list_versions(db, actor.org_id, name, before, limit + 1)
 
         return page_of(self._database.read(query), limit, _summary, lambda row: str(row.version))
@@ -120,12 +97,7 @@ class Policies:
         self._step_up.require(actor)
         now = self._clock.now()
 
-        def work(db: Connection) -> None:
-            if not policies.delete(db, actor.org_id, name, now):
-                raise policies.not_found(name)
-            audit.append(db, now, actor.org_id, actor, "delete", f"policies/{name}")
-
-        self._database.write(work)
+        self._database.write(lambda db: delete(db, actor, _POLICY, name, now))
 
 
 def _read(source: str) -> tuple[PolicyDocument, str]:
@@ -135,7 +107,7 @@ def _read(source: str) -> tuple[PolicyDocument, str]:
 _CANNOT_BE_SHOWN = Policy(gates=(Gate(name=CANNOT_BE_READ, approvers=Approvers()),))
 
 
-def _summary(row: PolicyRow) -> PolicyVersionSummary:
+def _summary(row: VersionRow) -> PolicyVersionSummary:
     policy = stored_json.read_or(row.document, Policy, _CANNOT_BE_SHOWN)
     return PolicyVersionSummary(
         name=row.name,
@@ -143,12 +115,12 @@ def _summary(row: PolicyRow) -> PolicyVersionSummary:
         digest=row.digest,
         gates=[gate.name for gate in policy.gates],
         is_default=bool(policy.applies_to),
-        pushed_by=Person(row.pusher_id, row.pusher_email, row.pusher_name),
+        pushed_by=pusher_of(row),
         pushed_at=row.pushed_at,
     )
 
 
-def _whole(row: PolicyRow) -> PolicyVersion:
+def _whole(row: VersionRow) -> PolicyVersion:
     policy = policy_of(row)
     return PolicyVersion(
         name=row.name,
@@ -159,6 +131,6 @@ def _whole(row: PolicyRow) -> PolicyVersion:
         gates=list(policy.gates),
         applies_to=list(policy.applies_to),
         source=row.source,
-        pushed_by=Person(row.pusher_id, row.pusher_email, row.pusher_name),
+        pushed_by=pusher_of(row),
         pushed_at=row.pushed_at,
     )

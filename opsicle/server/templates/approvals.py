@@ -24,8 +24,9 @@ from opsicle.domain.templates import Template, Variable
 from opsicle.server.access.actor import Actor
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.policies.in_force import defaults, named_policy, place_of
-from opsicle.server.store import templates
+from opsicle.server.store import documents
 from opsicle.server.store.database import Connection
+from opsicle.server.store.documents import DocumentKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Change:
 
 def change_of(db: Connection, org_id: str, name: str, after: Template | None) -> Change:
     """What becomes of the template's approval if `after` is its next version, or (None) if it is deleted."""
-    row = templates.find_version(db, org_id, name)
+    row = documents.find(db, DocumentKind.TEMPLATE, org_id, name)
     before = decode_template(row.document) if row else None
     old, new = _use_of(before), _use_of(after)
     return Change(old, new, next(_reasons(db, org_id, before, after), ""))

@@ -5,16 +5,15 @@ from __future__ import annotations
 from functools import partial
 
 from opsicle.domain.access import Action
-from opsicle.domain.errors import NotFound
+from opsicle.server.documents.versions import number_in
 from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Reply, Request, Route
+from opsicle.server.store.documents import DocumentKind
 from opsicle.server.templates.service import Templates
 from opsicle.wire.endpoints import templates as endpoints
 from opsicle.wire.user_api import (
     SourceRequest,
 )
-
-_MAX_DIGITS = 9
 
 
 def routes(templates: Templates) -> list[Route]:
@@ -66,9 +65,7 @@ def list_versions(templates: Templates, request: Request, name: str) -> Reply:
 
 def show_version(templates: Templates, request: Request, name: str, version: str) -> Reply:
     """Show one version of a template."""
-    if not (version.isascii() and version.isdigit() and len(version) <= _MAX_DIGITS):
-        raise NotFound(f"there is no version {version} of a template {name}", hint="A version is a number.")
-    return Reply(200, templates.get(request.actor, name, int(version)))
+    return Reply(200, templates.get(request.actor, name, number_in(DocumentKind.TEMPLATE, name, version)))
 
 
 def diff(templates: Templates, request: Request, name: str) -> Reply:

@@ -22,25 +22,25 @@ from opsicle.domain.template_warnings import OWN_POLICY, warnings
 from opsicle.domain.templates import Owner, Template
 from opsicle.domain.unsupported import unsupported
 from opsicle.kit.clock import Clock
-from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.template_access import is_hidden, require_on, targets_of
 from opsicle.server.access.template_versions import asks_for_code
 from opsicle.server.channels.recipients import unknown_names
 from opsicle.server.documents.diffs import unified_diff
 from opsicle.server.documents.reading import DocumentReading
+from opsicle.server.documents.versions import Draft, add_version, delete, pusher_of
 from opsicle.server.http.paging import page_of, position
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.policies.in_force import readable_defaults
 from opsicle.server.policies.references import check_reference
-from opsicle.server.store import audit, templates
+from opsicle.server.store import documents, templates
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.store.templates import TemplateRow, VersionRow, VersionSummaryRow
+from opsicle.server.store.documents import DocumentKind, VersionRow
+from opsicle.server.store.templates import TemplateRow, VersionSummaryRow
 from opsicle.server.templates.approvals import Change, change_of
 from opsicle.server.threads import run_in
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import (
-    Person,
     Pushed,
     TemplateDiff,
     TemplateSummary,
@@ -51,6 +51,8 @@ from opsicle.wire.user_api import (
 
 T = TypeVar("T")
 
+_TEMPLATE = DocumentKind.TEMPLATE
+
 MAX_DIFF_LINES = 10_000
 """Of both documents together: comparing so many takes up to a second, and the time grows with their square."""
 
@@ -59,9 +61,8 @@ MAX_DIFF_LINES = 10_000
 class _Document:
     """A document that has been read and found fine."""
 
-    source: str
     template: Template
-    digest: str
+    draft: Draft
     warnings: list[Problem]
     unsupported: list[Problem]
 
@@ -101,7 +102,7 @@ class Templates:
         return Validation(
             name=document.template.name,
             type=TEMPLATE_TYPE,
-            digest=document.digest,
+            digest=document.draft.digest,
             warnings=document.warnings,
             unsupported=document.unsupported,
         )
@@ -123,18 +124,19 @@ class Templates:
                 actor.require(Action.TEMPLATES_PUSH, target)
             unknown = check_reference(db, actor.org_id, document.template)
             unknown += unknown_names(db, actor.org_id, document.template.notify)
-            newest = templates.find(db, actor.org_id, name)
-            if newest and newest.digest == document.digest:
-                return newest.latest_version, False, unknown
+            newest = documents.find_newest(db, _TEMPLATE, actor.org_id, name)
+            if newest and document.draft.is_said_by(newest):
+                return newest.version, False, unknown
             if change_of(db, actor.org_id, name, document.template) != change:
-                raise Conflict(f"the template {name} changed meanwhile", hint="Push again.")
-            return self._add_version(db, actor, newest, document, change), True, unknown
+                raise document.draft.conflict()
+            now = self._clock.now()
+            return add_version(db, actor, document.draft, newest, now, change.recorded), True, unknown
 
         version, is_new, unknown = self._database.write(work)
         return Pushed(
             name=name,
             version=version,
-            digest=document.digest,
+            digest=document.draft.digest,
             is_new=is_new,
             warnings=[*document.warnings, *unknown],
             unsupported=document.unsupported,
@@ -147,43 +149,14 @@ class Templates:
         """
 
         def query(db: Connection) -> Change:
-            newest = templates.find(db, actor.org_id, name)
-            if after and newest and newest.digest == after.digest:
+            newest = documents.find_newest(db, _TEMPLATE, actor.org_id, name)
+            if after and after.draft.is_said_by(newest):
                 return Change(after.template.approval_policy, after.template.approval_policy)
             return change_of(db, actor.org_id, name, after.template if after else None)
 
         change = self._database.read(query)
         change.require(actor, self._step_up, name)
         return change
-
-    def _add_version(
-        self, db: Connection, actor: Actor, newest: TemplateRow | None, document: _Document, change: Change
-    ) -> int:
-        now = self._clock.now()
-        name = document.template.name
-        template_id = newest.id if newest else new_id(now)
-        version = newest.latest_version + 1 if newest else 1
-        if newest is None:
-            templates.insert(db, actor.org_id, template_id, name, now)
-        row = VersionRow(
-            template_id=template_id,
-            name=name,
-            latest_version=version,
-            version=version,
-            digest=document.digest,
-            source=document.source,
-            document=msgspec.json.encode(document.template).decode(),
-            pusher_id=actor.user_id,
-            pusher_email=actor.email,
-            pusher_name=actor.name,
-            pushed_at=now,
-        )
-        templates.insert_version(db, actor.org_id, row)
-        if not templates.advance(db, template_id, version, now):
-            raise Conflict(f"the template {name} changed meanwhile", hint="Push again.")
-        data = {"version": version, "digest": document.digest, **change.recorded}
-        audit.append(db, now, actor.org_id, actor, "push", f"templates/{name}", data)
-        return version
 
     def list_templates(self, actor: Actor, cursor: str, limit: int) -> Page[TemplateSummary]:
         """The org's templates by name, each in its newest version; without those that the caller may not see.
@@ -222,8 +195,9 @@ class Templates:
         before = position(cursor)
 
         def query(db: Connection) -> list[VersionSummaryRow]:
-            if templates.find(db, actor.org_id, name) is None or is_hidden(db, actor, name):
-                raise templates.not_found(name)
+            newest = documents.find_newest(db, _TEMPLATE, actor.org_id, name)
+            if newest is None or is_hidden(db, actor, name):
+                raise documents.not_found(_TEMPLATE, name)
             return templates.list_versions(db, actor.org_id, name, before, limit + 1)
 
         return page_of(self._database.read(query), limit, _version_summary, lambda row: str(row.version))
@@ -256,20 +230,18 @@ class Templates:
             require_on(db, actor, Action.TEMPLATES_DELETE, name)
             if change_of(db, actor.org_id, name, None) != change:
                 raise Conflict(f"the template {name} changed meanwhile", hint="Look at it, and try again.")
-            if not templates.delete(db, actor.org_id, name, now):
-                raise templates.not_found(name)
-            audit.append(db, now, actor.org_id, actor, "delete", f"templates/{name}", change.recorded)
+            delete(db, actor, _TEMPLATE, name, now, change.recorded)
 
         self._database.write(work)
 
 
 def _get(db: Connection, actor: Actor, name: str, version: int | None) -> VersionRow:
     """One version. Raises NotFound, also for one that the actor may not see."""
-    row = templates.get_version(db, actor.org_id, name, version)
+    row = documents.get(db, _TEMPLATE, actor.org_id, name, version)
     if actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
         labels = stored_json.read(row.document, _Shown, f"the template {name}").labels
         if is_hidden(db, actor, name, labels):
-            raise templates.not_found(name, version)
+            raise documents.not_found(_TEMPLATE, name, version)
     return row
 
 
@@ -285,7 +257,9 @@ def _read(source: str) -> _Document:
         kept = without_seeds(source)
         found += [Problem(OWN_POLICY, SEED_WARNING)] if kept != source else []
         source = kept
-    return _Document(source, template, digest(template), found, unsupported(template))
+    content = msgspec.json.encode(template).decode()
+    draft = Draft(_TEMPLATE, template.name, digest(template), source, content)
+    return _Document(template, draft, found, unsupported(template))
 
 
 def _diff(old: VersionRow, new: VersionRow) -> str:
@@ -323,7 +297,7 @@ def _version_summary(row: VersionSummaryRow) -> TemplateVersionSummary:
     return TemplateVersionSummary(
         version=row.version,
         digest=row.digest,
-        pushed_by=Person(row.pusher_id, row.pusher_email, row.pusher_name),
+        pushed_by=pusher_of(row),
         pushed_at=row.pushed_at,
     )
 
@@ -349,6 +323,6 @@ def _whole(row: VersionRow, template: Template, known: Sequence[Policy], *, need
         warnings=warnings(template),
         unsupported=unsupported(template),
         source=row.source,
-        pushed_by=Person(row.pusher_id, row.pusher_email, row.pusher_name),
+        pushed_by=pusher_of(row),
         pushed_at=row.pushed_at,
     )

@@ -11,23 +11,96 @@ from pathlib import Path
 
 from opsicle.domain.secrets import secret_environment_name
 from opsicle.domain.templates import Phase
+from opsicle.domain.workers import SUBPROCESS
 from opsicle.wire.jobs import Work
 from opsicle.worker import process
+from opsicle.worker.journal import ChildProcess
+from opsicle.worker.process_tree import JobTree, TreeStop, kill_leftovers
+from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script, is_posix_shell
 from opsicle.worker.workspace import Workspace
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _LONGEST_ARGUMENT = 100_000  # bytes; the kernel takes 128 KiB (MAX_ARG_STRLEN)
-_NOT_FOUND, _NOT_EXECUTABLE = 127, 126  # the exit codes that shells use
+_NOT_FOUND = 127  # the exit code that shells use
 
 
-class CannotStart(Exception):
-    """A phase's shell could not be started; the text says why, `exit_code` is what a shell would have said."""
+class SubprocessRuntime:
+    """Runs each phase's shell as a child of the worker; see `Runtime` for the contract.
 
-    def __init__(self, reason: str, exit_code: int = _NOT_EXECUTABLE) -> None:
-        super().__init__(reason)
-        self.exit_code = exit_code
+    `base` is what commands get of the worker's environment, if it is not what `base_environment`
+    says; that is found once for each account.
+    """
+
+    name = "subprocess"
+    kind = SUBPROCESS
+
+    def __init__(self, base: Mapping[str, str] | None = None) -> None:
+        self._base = base
+        self._base_by_account: dict[process.OsAccount | None, Mapping[str, str]] = {}
+
+    def unavailable_reason(self) -> str:
+        """Return "": a worker can always start processes."""
+        return ""
+
+    def open_job(self, work: Work, workspace: Workspace, account: process.OsAccount | None) -> SubprocessJob:
+        """Return what runs this job's phases."""
+        return SubprocessJob(work, workspace, account, self._base_for(account))
+
+    def sweep(self, job_id: str, last_child: ChildProcess | None, grace_seconds: float) -> int:
+        """End what is left of a job, found by its marks and by its last child."""
+        child = (last_child.pid, last_child.life) if last_child else (None, "")
+        return kill_leftovers(job_id, *child, grace_seconds=grace_seconds)
+
+    def _base_for(self, account: process.OsAccount | None) -> Mapping[str, str]:
+        if self._base is not None:
+            return self._base
+        if account not in self._base_by_account:
+            self._base_by_account[account] = base_environment(account)
+        return self._base_by_account[account]
+
+
+class SubprocessJob:
+    """One job's processes; see `JobRuntime` for the contract. A daemon is what made a session of its own."""
+
+    def __init__(
+        self,
+        work: Work,
+        workspace: Workspace,
+        account: process.OsAccount | None,
+        base: Mapping[str, str],
+    ) -> None:
+        self._work = work
+        self._workspace = workspace
+        self._account = account
+        self._base = base
+        self._tree = JobTree(work.job_id)
+
+    def environment(self, phase: int, private: Mapping[str, str]) -> dict[str, str]:
+        """Return a phase's environment: what is handed on of the worker's, and all that tells of the job."""
+        return phase_environment(self._work, phase, self._base, self._workspace, private)
+
+    def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> process.Child:
+        """Start a phase's shell with its script. Raises CannotStart."""
+        child = _start(
+            self._work.phases[phase],
+            script,
+            environment,
+            self._workspace,
+            self._tree.tag,
+            self._account,
+        )
+        self._tree.sessions.add(child.pid)
+        return child
+
+    def left_something(self) -> bool:
+        """Return whether a process still runs in a phase's session after its parent."""
+        return self._tree.left_something()
+
+    def stop(self, grace_seconds: float, *, spares_daemons: bool = False) -> TreeStop:
+        """Begin to end the job's processes."""
+        return TreeStop(self._tree, grace_seconds, in_sessions=spares_daemons)
 
 
 def base_environment(account: process.OsAccount | None = None) -> dict[str, str]:
@@ -79,13 +152,13 @@ def phase_environment(
     }
 
 
-def start(
+def _start(
     phase: Phase,
     script: Script,
     environment: Mapping[str, str],
     workspace: Workspace,
     tag: int,
-    account: process.OsAccount | None = None,
+    account: process.OsAccount | None,
 ) -> process.Child:
     """Start a phase's shell with its script, as another user if an account is given. Raises CannotStart."""
     try:

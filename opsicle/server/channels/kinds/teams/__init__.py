@@ -5,6 +5,8 @@ https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from opsicle.domain.channels import ChannelConfig
@@ -15,7 +17,8 @@ MAX_BODY_BYTES = 24_000
 """Of the card's text, as JSON. Teams takes about 28 KB for the whole message."""
 
 _NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
-_UNEVALUATED = "{\N{WORD JOINER}{"
+_BRACES = re.compile(r"\{(?=\{)")
+_APART = "{\N{WORD JOINER}"
 """A card's `{{DATE(…)}}` would be shown as a date; with this between the braces it is text."""
 
 
@@ -60,7 +63,7 @@ def _line(text: str, **look: str) -> dict[str, object]:
     Spaces at its beginning are made such that stay, for they tell a line of a value from a fact.
     """
     bare = text.lstrip(" ")
-    shown = _NO_BREAK_SPACE * (len(text) - len(bare)) + bare.replace("{{", _UNEVALUATED)
+    shown = _NO_BREAK_SPACE * (len(text) - len(bare)) + _BRACES.sub(_APART, bare)
     run = {"type": "TextRun", "text": shown, **look}
     return {"type": "RichTextBlock", "spacing": "Small", "inlines": [run]}
 

@@ -1,22 +1,34 @@
-"""Pushing several files: all are checked before the first is sent, and what was done when one fails is said."""
+"""What the commands of templates and of policies share: pushing files, and showing and deleting what was pushed.
+
+All files of a push are checked before the first is sent, and what was done when one fails is said.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import click
 
-from opsicle.cli.documents import read_source, refuse_wrong
 from opsicle.cli.errors import located_in, warn
+from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
 from opsicle.cli.mfa import with_proof
-from opsicle.cli.output import print_json
+from opsicle.cli.output import emit, print_json
+from opsicle.cli.terminal import echo_document
 
 if TYPE_CHECKING:
     from opsicle.client.api import Api
     from opsicle.domain.errors import Problem
+    from opsicle.wire.policy_api import PolicyVersion
+    from opsicle.wire.user_api import TemplateVersion
+
+files_argument = click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FileName())
+version_option = click.option(
+    "--version", type=click.IntRange(min=1), metavar="N", help="Which version; the newest unless told."
+)
+source_option = click.option("--source", is_flag=True, help="Print the document as it was pushed, and nothing else.")
 
 
 class Result(Protocol):
@@ -38,25 +50,31 @@ class Result(Protocol):
         ...
 
 
+R = TypeVar("R", bound=Result)
+
+
 def push_files(
     files: Sequence[str],
     totp: str | None,
-    push: Callable[[Api, str], tuple[Result, Sequence[Problem]]],
+    push: Callable[[Api, str], R],
+    remarks: Callable[[R], Sequence[Problem]],
 ) -> None:
     """Push every file, in order, and print what became of each: one makes one JSON object, several an array.
 
-    `push` sends one document, and answers with what deserves attention beside what was done.
+    `push` sends one document, `remarks` are what deserves attention in the answer.
     Raises InvalidInput before anything is sent if one of several files is wrong; else what the server says of the
     first that it refuses, after what was pushed until then has been printed.
     """
+    from opsicle.cli.documents import read_source, refuse_wrong
+
     sources = [(file, read_source(Path(file))) for file in files]
     if len(files) > 1:
         refuse_wrong(sources)
-    pushed: list[Result] = []
+    pushed: list[R] = []
     try:
         for file, source in sources:
-            done, warnings = with_proof(totp, lambda api, source=source: push(api, source))  # type: ignore[misc]
-            warn(located_in(file, problem) for problem in warnings)
+            done = with_proof(totp, lambda api, source=source: push(api, source))  # type: ignore[misc]
+            warn(located_in(file, problem) for problem in remarks(done))
             pushed.append(done)
             _say(done)
     except BaseException as error:
@@ -96,3 +114,17 @@ def _add_what_was_done(error: BaseException, files: Sequence[str], count: int) -
     if len(files) > 1 and files[count:]:
         said.append(f"Not pushed: {', '.join(files[count:])}.")
     error.hint = " ".join(filter(None, said))
+
+
+def show_version(found: TemplateVersion | PolicyVersion, fields: Sequence[tuple[str, object]], *, source: bool) -> None:
+    """Print a version's fields, or with `source` the document alone."""
+    if source and not current().wants_json:
+        echo_document(found.source)
+    else:
+        emit(found, fields)
+
+
+def delete_document(name: str, totp: str | None, call: Callable[[Api], None]) -> None:
+    """Take a document out of use, with a code where one is asked for, and say so."""
+    with_proof(totp, call)
+    emit({"name": name, "is_deleted": True}, [("deleted", name)])

@@ -1,0 +1,91 @@
+"""Pushing and deleting a document: each push that says something new makes the next version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from opsicle.domain.errors import Conflict, NotFound
+from opsicle.kit.ids import new_id
+from opsicle.server.access.actor import Actor
+from opsicle.server.store import audit, documents
+from opsicle.server.store.database import Connection
+from opsicle.server.store.documents import DocumentKind, NewestRow, NewVersionRow, VersionRow
+from opsicle.server.store.templates import VersionSummaryRow
+from opsicle.wire.user_api import Person
+
+_MAX_DIGITS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to become a version: `source` as it was pushed, `document` what was read of it, as JSON."""
+
+    kind: DocumentKind
+    name: str
+    digest: str
+    source: str
+    document: str
+
+    def is_said_by(self, newest: NewestRow | None) -> bool:
+        """Return whether the newest version says the same already."""
+        return newest is not None and newest.digest == self.digest
+
+    def conflict(self, hint: str = "Push again.") -> Conflict:
+        """Return the error for a document that somebody else has changed meanwhile."""
+        return Conflict(f"the {self.kind} {self.name} changed meanwhile", hint=hint)
+
+
+def add_version(
+    db: Connection,
+    actor: Actor,
+    draft: Draft,
+    newest: NewestRow | None,
+    now: datetime,
+    recorded: Mapping[str, object],
+) -> int:
+    """Make a draft the version after the newest, or the first, and return its number.
+
+    `recorded` stands in the record beside number and digest. Raises Conflict if someone was first.
+    """
+    kind, org_id = draft.kind, actor.org_id
+    document_id = newest.document_id if newest else new_id(now)
+    version = newest.version + 1 if newest else 1
+    row = NewVersionRow(document_id, version, draft.digest, draft.source, draft.document, actor.user_id, now)
+
+    if newest is None:
+        documents.insert(db, kind, org_id, document_id, draft.name, now)
+    documents.insert_version(db, kind, org_id, row)
+    if not documents.advance(db, kind, document_id, version, now):
+        raise draft.conflict()
+
+    data = {"version": version, "digest": draft.digest, **recorded}
+    audit.append(db, now, org_id, actor, "push", f"{kind.plural}/{draft.name}", data)
+    return version
+
+
+def delete(
+    db: Connection,
+    actor: Actor,
+    kind: DocumentKind,
+    name: str,
+    now: datetime,
+    recorded: Mapping[str, object] | None = None,
+) -> None:
+    """Take a document out of use and free its name. Raises NotFound."""
+    if not documents.delete(db, kind, actor.org_id, name, now):
+        raise documents.not_found(kind, name)
+    audit.append(db, now, actor.org_id, actor, "delete", f"{kind.plural}/{name}", recorded)
+
+
+def pusher_of(row: VersionRow | VersionSummaryRow) -> Person:
+    """Return who has pushed a version."""
+    return Person(row.pusher_id, row.pusher_email, row.pusher_name)
+
+
+def number_in(kind: DocumentKind, name: str, text: str) -> int:
+    """Read a version's number in a path. Raises NotFound for what is none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+        raise NotFound(f"there is no version {text} of a {kind} {name}", hint="A version is a number.")
+    return int(text)

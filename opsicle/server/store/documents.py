@@ -1,0 +1,168 @@
+"""SQL of what templates and policies share: documents with numbered versions.
+
+A version never changes; deleting a document only frees its name. What only one of the two has stands
+in `templates.py` and `policies.py`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import apsw
+
+from opsicle.domain.errors import NotFound
+from opsicle.kit.clock import to_text
+from opsicle.server.store.rows import Row, fetch_one
+
+
+class DocumentKind(StrEnum):
+    """What people push. Each kind has a table of its own, and one of its versions."""
+
+    TEMPLATE = "template"
+    POLICY = "policy"
+
+    @property
+    def plural(self) -> str:
+        """Its table, the first part of its name in the record, and its command."""
+        return {DocumentKind.TEMPLATE: "templates", DocumentKind.POLICY: "policies"}[self]
+
+
+class NewestRow(Row, frozen=True):
+    """The newest version of a document without its content."""
+
+    document_id: str
+    version: int
+    digest: str
+
+
+class NewVersionRow(Row, frozen=True):
+    """A version to be recorded: `source` as it was pushed, `document` what was read of it, as JSON."""
+
+    document_id: str
+    version: int
+    digest: str
+    source: str
+    document: str
+    pusher_id: str
+    pushed_at: datetime
+
+
+class VersionRow(Row, frozen=True):
+    """One version whole; `is_deleted` is of the document."""
+
+    document_id: str
+    name: str
+    latest_version: int
+    is_deleted: bool
+    version: int
+    digest: str
+    source: str
+    document: str
+    pusher_id: str
+    pusher_email: str
+    pusher_name: str
+    pushed_at: datetime
+
+
+def with_tables(kind: DocumentKind, sql: str) -> str:
+    """Return a statement of the store with the names of this kind's tables in it."""
+    return sql.format(documents=kind.plural, versions=f"{kind}_versions", document_id=f"{kind}_id")
+
+
+SELECT_VERSION = """
+    SELECT d.id, d.name, d.latest_version, d.deleted_at IS NOT NULL, v.version, v.digest, v.source, v.document,
+           u.id, u.email, u.name, v.pushed_at
+      FROM {documents} d
+      JOIN {versions} v ON v.{document_id} = d.id
+      JOIN users u ON u.id = v.pushed_by
+"""
+"""The columns of a `VersionRow`, for `with_tables`."""
+
+
+def insert(db: apsw.Connection, kind: DocumentKind, org_id: str, document_id: str, name: str, at: datetime) -> None:
+    """Record a new document, to be given its first version in the same transaction."""
+    sql = """
+        INSERT INTO {documents} (id, org_id, name, latest_version, created_at, updated_at)
+        VALUES (:id, :org_id, :name, 0, :at, :at)
+    """
+    given = {"id": document_id, "org_id": org_id, "name": name, "at": to_text(at)}
+    db.execute(with_tables(kind, sql), given)
+
+
+def insert_version(db: apsw.Connection, kind: DocumentKind, org_id: str, row: NewVersionRow) -> None:
+    """Record a version."""
+    sql = """
+        INSERT INTO {versions} (org_id, {document_id}, version, digest, source, document, pushed_by, pushed_at)
+        VALUES (:org_id, :document_id, :version, :digest, :source, :document, :pushed_by, :pushed_at)
+    """
+    given = {
+        "org_id": org_id,
+        "document_id": row.document_id,
+        "version": row.version,
+        "digest": row.digest,
+        "source": row.source,
+        "document": row.document,
+        "pushed_by": row.pusher_id,
+        "pushed_at": to_text(row.pushed_at),
+    }
+    db.execute(with_tables(kind, sql), given)
+
+
+def advance(db: apsw.Connection, kind: DocumentKind, document_id: str, version: int, at: datetime) -> bool:
+    """Make `version` the newest. Return False if it does not follow the newest one: someone was first."""
+    sql = """
+        UPDATE {documents} SET latest_version = :version, updated_at = :at
+         WHERE id = :id AND latest_version = :version - 1 AND deleted_at IS NULL
+    """
+    db.execute(with_tables(kind, sql), {"id": document_id, "version": version, "at": to_text(at)})
+    return db.changes() == 1
+
+
+def delete(db: apsw.Connection, kind: DocumentKind, org_id: str, name: str, at: datetime) -> bool:
+    """Take a document out of use. Return False if there is none.
+
+    Its versions stay, for the automations that ran them and the approvals that followed them.
+    """
+    sql = """
+        UPDATE {documents} SET deleted_at = :at
+         WHERE org_id = :org_id AND name = :name AND deleted_at IS NULL
+    """
+    db.execute(with_tables(kind, sql), {"org_id": org_id, "name": name, "at": to_text(at)})
+    return db.changes() == 1
+
+
+def find_newest(db: apsw.Connection, kind: DocumentKind, org_id: str, name: str) -> NewestRow | None:
+    """Return the newest version of a document of this org that is not deleted, or None."""
+    sql = """
+        SELECT d.id, v.version, v.digest
+          FROM {documents} d JOIN {versions} v ON v.{document_id} = d.id AND v.version = d.latest_version
+         WHERE d.org_id = :org_id AND d.name = :name AND d.deleted_at IS NULL
+    """
+    return fetch_one(db, with_tables(kind, sql), {"org_id": org_id, "name": name}, NewestRow)
+
+
+def find(
+    db: apsw.Connection, kind: DocumentKind, org_id: str, name: str, version: int | None = None
+) -> VersionRow | None:
+    """Return one version (None: the newest) of a document of this org that is not deleted, or None."""
+    where = """
+         WHERE d.org_id = :org_id AND d.name = :name AND d.deleted_at IS NULL
+           AND v.version = coalesce(:version, d.latest_version)
+    """
+    given = {"org_id": org_id, "name": name, "version": version}
+    return fetch_one(db, with_tables(kind, SELECT_VERSION + where), given, VersionRow)
+
+
+def get(db: apsw.Connection, kind: DocumentKind, org_id: str, name: str, version: int | None = None) -> VersionRow:
+    """Do as `find`. Raises NotFound for an absent and for another org's one alike."""
+    row = find(db, kind, org_id, name, version)
+    if row is None:
+        raise not_found(kind, name, version)
+    return row
+
+
+def not_found(kind: DocumentKind, name: str, version: int | None = None) -> NotFound:
+    """Return the error for a document, or a version of one, that this org does not have."""
+    what = f"{kind} {name}" if version is None else f"version {version} of a {kind} {name}"
+    return NotFound(f"there is no {what}", hint=f"`opsicle {kind.plural} list` shows them.")

@@ -1,0 +1,140 @@
+"""What a way to run phases offers to the runner and the worker, which know no more of it than this.
+
+A `Runtime` is one for the whole worker; a `JobRuntime` is what it makes for one job that uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from opsicle.wire.jobs import Work
+from opsicle.worker.journal import ChildProcess
+from opsicle.worker.process import Child, OsAccount
+from opsicle.worker.script import Script
+from opsicle.worker.workspace import Workspace
+
+GRACE_SECONDS = 10.0
+"""How long processes that were told to end (TERM) may take before they are killed."""
+
+_CANNOT_EXECUTE = 126  # the exit code that shells use
+
+
+class CannotStart(Exception):
+    """A phase could not be started; the text says why, `exit_code` is what a shell would have said."""
+
+    def __init__(self, reason: str, exit_code: int = _CANNOT_EXECUTE) -> None:
+        super().__init__(reason)
+        self.exit_code = exit_code
+
+
+class Stop(Protocol):
+    """The ending of what runs of a job, over time: told to end (TERM), a grace, then killed.
+
+    It has begun when it exists. Belongs to the job's thread.
+    """
+
+    @property
+    def survivors(self) -> int:
+        """How many processes (or containers) could not be ended; final once `turn` has said None."""
+        ...
+
+    def turn(self, now: float) -> float | None:
+        """Do what is due at `now`, and return when to call again, or None once all is over.
+
+        Both are monotonic seconds. Never blocks for long: the job's output is read between two
+        calls. It is over in bounded time, whatever does not die.
+        """
+        ...
+
+
+class JobRuntime(Protocol):
+    """One job's use of a runtime. All its methods are called by the thread that carries out the job.
+
+    Phases are named by their number in the job's work. Nothing has to be closed: what was started
+    is ended through `stop`, and its workspace is removed by whoever has made it.
+    """
+
+    def environment(self, phase: int, private: Mapping[str, str]) -> dict[str, str]:
+        """Return the whole environment of a phase, as the template format promises it.
+
+        `private` are the variables that name its private files; they, and what tells of the job,
+        win over what the template says. Called once for every try of a phase; starts nothing.
+        """
+        ...
+
+    def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
+        """Start a phase, and return the process whose output and exit code are the phase's.
+
+        The caller reads both pipes and closes them, and calls `wait` once the process has ended;
+        `process.spawn` makes such a process. Values never go into its arguments. A runtime with a
+        file system of its own shows the phase, at the same paths, the workspace and what the
+        script and the environment name: marker pipe, output file, private files.
+
+        Raises CannotStart, and then nothing runs that was not running before. An earlier phase's
+        background processes may be alive.
+        """
+        ...
+
+    def left_something(self) -> bool:
+        """Return whether anything still runs that the phases have started, daemons aside.
+
+        Asked at each job's end and before each retry, when no phase runs: to be cheap.
+        """
+        ...
+
+    def stop(self, grace_seconds: float, *, spares_daemons: bool = False) -> Stop:
+        """Begin to end all that runs of this job, in every phase.
+
+        `spares_daemons` leaves alone what made itself independent of its phase, where the runtime
+        allows that. With a grace of 0 it is killed at once. May be called again, also before an
+        earlier stop is over, and when nothing runs.
+        """
+        ...
+
+
+class Runtime(Protocol):
+    """A way to run phases. Its methods may be called from any thread, and several at once.
+
+    `name` is its own (`subprocess`, `podman`), for logs. `kind` is what phases ask for and the
+    worker announces to its server (see `domain/workers.py: runtime_of`); of several runtimes of a
+    kind the first that is available is used.
+    """
+
+    @property
+    def name(self) -> str:
+        """What logs call it."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What phases it is for."""
+        ...
+
+    def unavailable_reason(self) -> str:
+        """Return why it cannot run phases on this machine, for people; "" if it can.
+
+        Asked once, when the worker starts, before any other method. May take seconds; leaves
+        nothing behind.
+        """
+        ...
+
+    def open_job(self, work: Work, workspace: Workspace, account: OsAccount | None) -> JobRuntime:
+        """Return what runs this job's phases, as `account`'s user if one is given.
+
+        Called once for a job, and only if it has a phase for this runtime. The workspace exists.
+        Starts nothing and makes nothing: there is no counterpart that would undo it.
+        """
+        ...
+
+    def sweep(self, job_id: str, last_child: ChildProcess | None, grace_seconds: float) -> int:
+        """End and remove what is left of a job, and return how many could not be ended.
+
+        For a job that an earlier life of the worker has run, of which only its id is known and
+        `last_child`, the process that `start` has returned last, if that was noted; any runtime
+        may have started it. Also to kill what a job of this life runs while the worker ends: so
+        the job's own thread may be in any other method.
+
+        Blocks for the grace and some seconds. Safe to call twice, and for jobs that it never saw.
+        """
+        ...

@@ -1,0 +1,111 @@
+"""The runtimes that a worker has, and one job's use of them: the phases of a job may need several."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+
+from opsicle.domain.workers import runtime_of
+from opsicle.wire.jobs import Work
+from opsicle.worker.journal import ChildProcess
+from opsicle.worker.process import Child, OsAccount
+from opsicle.worker.runtimes.protocol import GRACE_SECONDS, JobRuntime, Runtime, Stop
+from opsicle.worker.script import Script
+from opsicle.worker.workspace import Workspace
+
+
+class Runtimes:
+    """The runtimes that are available here, by the kind of phase that each is for. Never changes.
+
+    `unavailable` says why the others are not, by their names.
+    """
+
+    def __init__(self, known: Iterable[Runtime]) -> None:
+        """Ask each of the known runtimes whether it is available, which may take seconds."""
+        self._by_kind: dict[str, Runtime] = {}
+        self.unavailable: dict[str, str] = {}
+        for runtime in known:
+            if reason := runtime.unavailable_reason():
+                self.unavailable[runtime.name] = reason
+            else:
+                self._by_kind.setdefault(runtime.kind, runtime)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that are used, for logs."""
+        return tuple(runtime.name for runtime in self._by_kind.values())
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What the worker announces to its server."""
+        return tuple(self._by_kind)
+
+    def get(self, kind: str) -> Runtime:
+        """Return the runtime for phases of a kind. Raises KeyError if there is none."""
+        return self._by_kind[kind]
+
+    def sweep(self, job_id: str, last_child: ChildProcess | None = None, grace_seconds: float = GRACE_SECONDS) -> int:
+        """End and remove what any runtime has left of a job; see `Runtime.sweep`."""
+        return sum(runtime.sweep(job_id, last_child, grace_seconds) for runtime in self._by_kind.values())
+
+
+class JobRuntimes:
+    """One job's use of the runtimes that its phases need, each opened at its first phase.
+
+    Belongs to the job's thread, as a `JobRuntime` does, whose contract its methods share.
+    """
+
+    def __init__(self, runtimes: Runtimes, work: Work, workspace: Workspace, account: OsAccount | None) -> None:
+        self._runtimes = runtimes
+        self._work = work
+        self._workspace = workspace
+        self._account = account
+        self._opened: dict[str, JobRuntime] = {}
+
+    def environment(self, phase: int, private: Mapping[str, str]) -> dict[str, str]:
+        """Return the whole environment of a phase."""
+        return self._for(phase).environment(phase, private)
+
+    def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
+        """Start a phase. Raises CannotStart."""
+        return self._for(phase).start(phase, script, environment)
+
+    def left_something(self) -> bool:
+        """Return whether anything still runs that the phases have started, daemons aside."""
+        return any(runtime.left_something() for runtime in self._opened.values())
+
+    def stop(self, grace_seconds: float, *, spares_daemons: bool = False) -> Stop:
+        """Begin to end all that runs of this job, in every runtime at once."""
+        opened = self._opened.values()
+        return _StopAll([runtime.stop(grace_seconds, spares_daemons=spares_daemons) for runtime in opened])
+
+    def kill(self) -> int:
+        """Kill all that runs of this job, and block until it is gone; return how many could not be."""
+        stop = self.stop(grace_seconds=0)
+        while (look_at := stop.turn(time.monotonic())) is not None:
+            time.sleep(max(0.0, look_at - time.monotonic()))
+        return stop.survivors
+
+    def _for(self, phase: int) -> JobRuntime:
+        kind = runtime_of(self._work.phases[phase])
+        if kind not in self._opened:
+            runtime = self._runtimes.get(kind)
+            self._opened[kind] = runtime.open_job(self._work, self._workspace, self._account)
+        return self._opened[kind]
+
+
+class _StopAll:
+    """Several stops that go on beside each other."""
+
+    def __init__(self, stops: list[Stop]) -> None:
+        self._stops = stops
+        self._pending = stops
+
+    @property
+    def survivors(self) -> int:
+        return sum(stop.survivors for stop in self._stops)
+
+    def turn(self, now: float) -> float | None:
+        due = [(stop.turn(now), stop) for stop in self._pending]
+        self._pending = [stop for at, stop in due if at is not None]
+        return min((at for at, _ in due if at is not None), default=None)
