@@ -52,6 +52,9 @@ _FRESH_SECONDS = 0.5
 _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 30_000}
 """So that a held poll whose server or network went away without a word ends within 30 s (the last is in ms)."""
 
+_LONGEST_WAIT_SECONDS = 1.0
+"""Between two tries to tell the server something while its answers to polls show that it is there."""
+
 AWAY = (Unreachable, errors.Unavailable, TooManyRequests, Internal, ClockOff)
 """The server cannot answer now, or this machine's clock is wrong: the same call may go well later."""
 
@@ -66,6 +69,7 @@ class ServerConnection:
         self._reached = threading.Condition()
         self.times_reached = 0
         self._is_away = False
+        self._do_polls_fail = False
         self._is_closed = False
         self._urls = deque((identity.worker_url, *identity.more_urls))
         self._failed_in_a_row = 0
@@ -107,14 +111,18 @@ class ServerConnection:
                 self._polling = channel
             try:
                 message = msgspec.msgpack.encode(ask())
-                return self._ask(channel, path, message, reply, hold_seconds + CALL_SECONDS)
+                answer = self._ask(channel, path, message, reply, hold_seconds + CALL_SECONDS)
             except OpsicleError:
                 if channel.is_aborted:
                     return None
+                self._do_polls_fail = True
                 raise
             finally:
                 with self._lock:
                     self._polling = None
+            if self._do_polls_fail:
+                self._note_reached(by_poll=True)
+            return answer
 
     def report_clock(self, path: str, message: msgspec.Struct, reply: type[Reply]) -> Reply:
         """Make a call whatever the time is, because by this machine's clock the server's certificate is not valid.
@@ -160,15 +168,21 @@ class ServerConnection:
                 self.wait_for_return(backoff, failure, seen, until=until)
 
     def wait_for_return(self, backoff: Backoff, failure: OpsicleError, seen: int, *, until: Callable[[], bool]) -> None:
-        """Wait for as long as `backoff` says (up to 30 s), but no longer than until anybody reaches the server again.
+        """Wait for as long as `backoff` says, but no longer than until polls are answered again.
 
-        `seen` is what `times_reached` was before the call that failed. Where the server itself has said that it cannot,
-        it was reached, and others reaching it too is no reason to hurry. Ends early, too, when `until()` holds.
+        `backoff` is followed (up to 30 s) only while polls fail as well: their success wakes all who wait here, and
+        2,000 workers leave a server that is away in peace. While polls are answered, nobody would: so the server is
+        asked again within a second. `seen` is what `times_reached` was before the call that failed. Where the server
+        itself has said that it cannot, it was reached, and others reaching it too is no reason to hurry. Ends early,
+        too, when `until()` holds.
         """
         with self._reached:
             if failure.__cause__ is None:
                 seen = self.times_reached
-            if self._reached.wait_for(lambda: until() or self.times_reached != seen, backoff.next_delay()):
+            delay = backoff.next_delay()
+            if not self._do_polls_fail:
+                delay = min(delay, _LONGEST_WAIT_SECONDS)
+            if self._reached.wait_for(lambda: until() or self.times_reached != seen, delay):
                 backoff.reset()
 
     def wake(self) -> None:
@@ -185,9 +199,11 @@ class ServerConnection:
                 channel.close()
             self._idle.clear()
 
-    def _note_reached(self) -> None:
+    def _note_reached(self, *, by_poll: bool = False) -> None:
         with self._reached:
             self._is_away = False
+            if by_poll:
+                self._do_polls_fail = False
             self._failed_in_a_row = 0
             self.times_reached += 1
             self._reached.notify_all()
@@ -252,6 +268,8 @@ class ServerConnection:
                 channel.close()
                 status, content = channel.exchange(path, body, seconds, besides)
         except (BadAnswer, OSError) as error:
+            if channel.is_aborted:  # by this worker itself: that tells nothing of the server
+                raise Unreachable("the call was interrupted") from error
             self._is_away = True
             raise self._explained(channel.url, error) from error
         if status != HTTPStatus.OK:

@@ -22,7 +22,8 @@ class HeldJobs:
     def remove(self, job: HeldJob) -> bool:
         """Hold it no more; harmless to call again. Returns whether none is held now."""
         with self._changed:
-            self._jobs.pop(job.id, None)
+            if self._jobs.get(job.id) is job:  # else one that came since has its id
+                del self._jobs[job.id]
             self._changed.notify_all()
             return not self._jobs
 

@@ -36,7 +36,7 @@ def naming(word: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("title", ["a noun", "a kind of channel", "a field of a phase"])
+@pytest.mark.parametrize("title", ["a noun", "a kind of channel", "a field of a phase", "a runtime"])
 def test_every_file_that_is_listed_is_there(title: str) -> None:
     assert [path for path in listed(title) if not (CHECKOUT / path).exists()] == []
 
@@ -65,3 +65,7 @@ def test_a_field_of_a_phase_costs_the_files_that_are_listed() -> None:
 
     assert len(files) <= 8
     assert naming("working_directory") == set(files)
+
+
+def test_a_runtime_costs_the_files_that_are_listed() -> None:
+    assert naming("SubprocessRuntime") | {"pyproject.toml"} == set(listed("a runtime"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,14 @@ import pytest
 
 from tests.worker.carrying_out import Machine
 from tests.worker.fake_server import FakeServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def end_all_when_terminated() -> Iterator[None]:
+    """Let SIGTERM end the tests as Ctrl-C does: with the fixtures' ends, so that no worker and no job is left."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import signal
 import time
@@ -242,7 +243,7 @@ def test_random_kills_run_nothing_twice_and_end_everything(
     print("seed", seed)
     source = random.Random(seed)
     judge = tmp_path / "judge"
-    jobs = [f"r{number}" for number in range(12)]
+    jobs = [f"r{number}-{os.getpid()}" for number in range(12)]
     for round_number in range(4):
         fake_server.give(*(work(job, f"echo {job} >> {judge}; sleep 0.2") for job in jobs[round_number * 3 :][:3]))
         let_pass(source.uniform(0, 0.4))
@@ -377,12 +378,13 @@ def test_a_report_that_the_server_cannot_take_is_not_repeated_at_every_poll(
     fake_server.refusals["finish"] = Refusal(503, "unavailable", "this is a copy")
     fake_server.give(work(J1, ":"))
     worker.wait(lambda: fake_server.calls["finish"], "the first report")
+    began_at = time.monotonic()
 
     for _ in range(60):
         polls = len(fake_server.polls)
         fake_server.cancel("nobody")
         worker.wait(lambda polls=polls: len(fake_server.polls) > polls, "an answered poll")
 
-    assert fake_server.calls["finish"] < 30
+    assert fake_server.calls["finish"] < 20 + 2 * (time.monotonic() - began_at)
     del fake_server.refusals["finish"]
     assert worker.wait_for_finish(J1) == JobState.SUCCEEDED

@@ -15,6 +15,9 @@ from tests.worker.fake_server import FakeServer
 
 ROOT = Path(__file__).parents[2]
 
+_ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
+"""So that no worker is left behind when the process of the tests is killed; it gets a session of its own."""
+
 
 def run_worker(folder: Path, *arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
     """Run a worker that is expected to end by itself."""
@@ -22,7 +25,7 @@ def run_worker(folder: Path, *arguments: str, timeout: float = 30) -> subprocess
 
 
 def _command(folder: Path, *arguments: str) -> list[str]:
-    return [sys.executable, str(ROOT / "opsicle.py"), "worker", "--data-dir", str(folder), *arguments]
+    return [*_ENDS_WITH_US, sys.executable, str(ROOT / "opsicle.py"), "worker", "--data-dir", str(folder), *arguments]
 
 
 class Working:
@@ -51,14 +54,30 @@ class Working:
                 stderr=log,
                 start_new_session=True,
             )
-        self.wait(lambda: len(self.fake_server.polls) > polls + 1, "the worker's first polls")
+        try:
+            self.wait(lambda: len(self.fake_server.polls) > polls + 1, "the worker's first polls")
+        except BaseException:
+            self.close()  # nobody has it yet who would
+            raise
 
     def wait(self, condition, what: str, timeout: float = 60) -> None:
         """Wait for something; show the worker's log if it does not come."""
         try:
             wait_until(condition, timeout, what)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n--- the worker's log:\n{self.log.read_text()}") from None
+            raise AssertionError(f"{error}\n{self._condition()}") from None
+
+    def _condition(self) -> str:
+        """Tell what can be known of the worker: if it lives, what it asked for, what it says."""
+        fake_server = self.fake_server
+        facts = {
+            "exit code": self.process and self.process.poll(),
+            "calls": dict(fake_server.calls),
+            "last polls": fake_server.polls[-2:],
+            "finished": sorted(fake_server.finished),
+        }
+        told = "\n".join(f"{name}: {value}" for name, value in facts.items())
+        return f"{told}\n--- the worker's log:\n{self.log.read_text()}"
 
     def wait_for_finish(self, job_id: str, timeout: float = 60) -> str:
         self.wait(lambda: job_id in self.fake_server.finished, f"the end of {job_id}", timeout)

@@ -1,0 +1,37 @@
+"""The tests themselves leave no worker behind, however they end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support import wait_until
+from tests.worker.working import ROOT, is_alive
+
+_LEFT_ALONE = """
+import pathlib, sys, time
+from tests.worker.fake_server import FakeServer
+from tests.worker.working import Working
+folder = pathlib.Path(sys.argv[1])
+fake_server = FakeServer(folder)
+fake_server.start()
+working = Working(folder, fake_server)
+working.start()
+print(working.process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_no_worker_outlives_the_tests_that_started_it(tmp_path: Path) -> None:
+    tests = subprocess.Popen(
+        [sys.executable, "-c", _LEFT_ALONE, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert tests.stdout
+    worker_pid = int(tests.stdout.readline())
+    assert is_alive(worker_pid)
+
+    tests.kill()
+    tests.communicate()
+
+    wait_until(lambda: not is_alive(worker_pid), what="the worker's end")
