@@ -7,16 +7,23 @@ from typing import Any
 
 import pytest
 
-from opsicle.domain.notices import Notice, NoticeKind
+from opsicle.domain.access import BuiltInRole
 from opsicle.server.channels.kind import ChannelKind, Reach
 from opsicle.server.channels.kinds import KINDS
-from opsicle.server.store.database import Connection
-from tests.api.channel_setup import deliver, deliveries, entries, finish_one, make_webhook, post_notice
+from tests.api.channel_setup import ask, deliver, deliveries, entries, finish_one, make_webhook, post_notice
 from tests.api.receivers import LOOPBACK, WebhookReceiver, webhook_receiver
 from tests.api.running_server import Answer, ApiServer, Client
 
 ROOMS = [kind for kind in KINDS if kind.reaches is Reach.ROOM]
 SECRET_PATH = "/hook"
+TOLD = """apiVersion: v1
+type: AutomationTemplate
+metadata: {name: told}
+spec:
+  approvalPolicy: {policyRef: p}
+  notify: [{users: [alice@example.com]}]
+  template: {phases: [{name: act, commands: ["true"]}]}
+"""
 
 every_room = pytest.mark.parametrize("kind", ROOMS, ids=lambda kind: kind.name)
 
@@ -118,20 +125,17 @@ def test_the_address_does_not_move_to_another_ca(
 def test_of_two_notices_that_say_the_same_a_room_hears_one_and_a_program_both(
     api_server: ApiServer, alice: Client, receiver: WebhookReceiver, kind: ChannelKind[Any]
 ) -> None:
-    person = api_server.actor("alice@example.com")
-    first, second = (
-        Notice(kind=of, org_id=person.org_id, recipients=(person.user_id,), subject="restart-web rejected")
-        for of in (NoticeKind.APPROVAL_ENDED, NoticeKind.AUTOMATION_FINISHED)
-    )
+    mia = api_server.person("acme", "mia", BuiltInRole.MEMBER)
+    alice.patch("/api/v1/users/mia@example.com", {"manager": "alice@example.com"})
+    ask(alice, mia)  # makes the policy
+    assert alice.post("/api/v1/templates", {"source": TOLD}).status == 201
+    asked = mia.post("/api/v1/automations", {"template": "told"}).json
     make_room(alice, kind, receiver.url)
-
-    def post(db: Connection) -> None:
-        api_server.services.outbox.post(db, first)
-        api_server.services.outbox.post(db, second, besides=first)
 
     with webhook_receiver() as program:
         make_webhook(alice, program.url)
-        api_server.state.write(post)
+        rejected = alice.post(f"/api/v1/approvals/{asked['approval_id']}/reject", {"reason": "no"})
+        assert rejected.status == 200, rejected.content
         deliver(api_server)
 
     assert (len(receiver.received), len(program.received)) == (1, 2)
