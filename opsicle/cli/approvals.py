@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.invocation import current
+from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask, has_person, printable
-from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.input_files import STDIN, FileName, read_start
+from opsicle.cli.listing import limit
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import say
-from opsicle.cli.workers import limit
 
 _MAX_KEY_BYTES = 64 * 1024
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.invocation import current
+from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list, print_table, seconds_between
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable
 from opsicle.cli.times import point_in_time
-from opsicle.cli.workers import limit
 from opsicle.domain.automations import AutomationState
 
 if TYPE_CHECKING:

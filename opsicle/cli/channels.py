@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opsicle.cli.input_files import read_start
+from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import read_password, say
-from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
     from opsicle.client.api import Api

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.errors import warn_of_stuck
+from opsicle.cli.listing import limit
 from opsicle.cli.mfa import removed, totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.rules import given_rules, rule_options
 from opsicle.cli.sessions import connect
-from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
     from opsicle.wire.access_api import Group

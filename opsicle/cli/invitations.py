@@ -8,13 +8,13 @@ import click
 
 from opsicle.cli.accounts import enter, password_file
 from opsicle.cli.invocation import current
+from opsicle.cli.listing import limit
 from opsicle.cli.mfa import asked_code, totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect, kept_sessions
 from opsicle.cli.terminal import given_link, read_password, say
 from opsicle.cli.trust import Trust, normal, trust_options, trusted_ca
-from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
     from opsicle.client.api import Api

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from opsicle.cli.listing import limit
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
-from opsicle.cli.workers import limit
 
 _COLUMNS = [
     Column("id", lambda session: session.id),

@@ -8,11 +8,11 @@ import click
 
 from opsicle.cli.invitations import emit_link
 from opsicle.cli.invocation import current
+from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect, current_session, kept_sessions
-from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
     from opsicle.wire.org_api import Org

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli import versioned
+from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option
 from opsicle.cli.output import Column, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
-from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
     from opsicle.domain.policies import Approvers, Condition, Gate, Scope

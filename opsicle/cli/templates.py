@@ -9,12 +9,12 @@ import click
 from opsicle.cli import versioned
 from opsicle.cli.errors import located_in, warn
 from opsicle.cli.invocation import current
+from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option
 from opsicle.cli.output import Column, emit_list, print_json
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import echo_document, printable, say
-from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
     from opsicle.domain.errors import InvalidInput

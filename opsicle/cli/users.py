@@ -9,13 +9,13 @@ import click
 from opsicle.cli.accounts import password_file
 from opsicle.cli.errors import warn_of_stuck
 from opsicle.cli.invitations import invitations, invite, uninvite
+from opsicle.cli.listing import limit
 from opsicle.cli.mfa import removed, totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.rules import given_rules, rule_options
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import read_password
-from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
     from opsicle.wire.user_api import UpdateUserRequest, User

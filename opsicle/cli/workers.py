@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
@@ -32,8 +33,6 @@ _COLUMNS = [
 shared_option = click.option("--shared", is_flag=True, help="Of the workers that serve many orgs, for provider admins.")
 
 labels_option = click.option("--label", metavar="K=V", multiple=True, help="A label to grant. May be repeated.")
-
-limit = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Show at most N.")
 
 
 @click.group(cls=NounGroup)
