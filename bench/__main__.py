@@ -1,8 +1,9 @@
 """`python3 build.py bench`: every figure beside a floor that was measured in the same run.
 
-What is measured is the shipped file, started as a user starts it, with TLS, mutual TLS, audit and `synchronous=FULL`;
-nothing is switched off. Beside it stands a bare prototype of the same shape (`bench/prototype`), or what the machine
-itself takes. Each group makes and ends what it needs, so `--only` measures the same as the whole.
+What is measured is the shipped file, started as a user starts it, with TLS, mutual TLS, audit and
+`synchronous=FULL`; nothing is switched off. Beside it stands a bare prototype of the same shape
+(`bench/prototype`), or what the machine itself takes. Each group makes and ends what it needs, so
+`--only` measures the same as the whole.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""How many automations a second are approved and finished: one person decides, one worker carries out."""
+"""How many automations a second are approved and finished.
+
+One person decides, one worker carries out.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,12 @@ POLICY = f"approvalPolicy: {{spec: {{gates: [{{name: boss, approvers: {{users: [
 APPROVED = template("approved", NOTHING, POLICY)
 
 LEAST = 3
-"""Round trips and commits of one automation: the approval, the worker's "may I start" and "this is how it ended"."""
+"""Round trips and commits of one automation: the approval, the worker's "may I start" and "this is
+how it ended"."""
 
 AIM = 0.1
-"""Of the rate at which somebody would do nothing but these, one after the other, and start one shell."""
+"""Of the rate at which somebody would do nothing but these, one after the other, and start one
+shell."""
 
 
 @dataclass(frozen=True)

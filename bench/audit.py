@@ -38,7 +38,10 @@ def verifying(folder: Path) -> list[Figure]:
 
 
 def _write(export: Path, key: AuditKey) -> None:
-    """An export such as a server writes: the checkpoints first, so the entries wait in a file of their own."""
+    """An export such as a server writes.
+
+    The checkpoints first, so the entries wait in a file of their own.
+    """
     signed: list[Checkpoint] = []
     waiting = export.with_suffix(".entries")
     with waiting.open("wb") as body:

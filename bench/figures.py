@@ -37,17 +37,20 @@ def _cpu_ticks(pid: int) -> int:
 
 
 def resident_mib(pid: int) -> float:
-    """A process's resident memory now."""
+    """Return a process's resident memory now."""
     return _status_mib(pid, "VmRSS")
 
 
 def peak_mib(pid: int) -> float:
-    """The most resident memory that a process has had since `reset_peak`."""
+    """Return the most resident memory that a process has had since `reset_peak`."""
     return _status_mib(pid, "VmHWM")
 
 
 def reset_peak(pid: int) -> float:
-    """Forget what a process once had (hashing a password takes 46 MiB for a moment); answers what it has now."""
+    """Forget what a process once had (hashing a password takes 46 MiB for a moment).
+
+    Answers what it has now.
+    """
     Path(f"/proc/{pid}/clear_refs").write_text("5")
     return resident_mib(pid)
 

@@ -1,8 +1,11 @@
-"""The simulating process of `fleet.py`: every worker with a certificate and a connection of its own.
+"""The simulating process of `fleet.py`.
 
-`python -m bench.fleet_client FACTS URL SEEN`. It counts the workers whose first poll on their nth connection was
-answered: when that holds of all, a line `n COUNT` is written to SEEN. Like the real worker, each asks to be answered
-at once on a new connection, holds its poll for as long as the server lets it, and comes back with the same backoff.
+Every worker with a certificate and a connection of its own.
+
+`python -m bench.fleet_client FACTS URL SEEN`. It counts the workers whose first poll on their nth
+connection was answered: when that holds of all, a line `n COUNT` is written to SEEN. Like the real
+worker, each asks to be answered at once on a new connection, holds its poll for as long as the
+server lets it, and comes back with the same backoff.
 """
 
 from __future__ import annotations

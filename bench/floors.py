@@ -24,12 +24,12 @@ REQUEST_BYTES, ANSWER_BYTES = 300, 3_000
 
 
 def median_ms(durations: list[float]) -> float:
-    """The median of durations in seconds, in milliseconds."""
+    """Return the median of durations in seconds, in milliseconds."""
     return statistics.median(durations) * 1000
 
 
 def p99_ms(durations: list[float]) -> float:
-    """The 99th percentile of durations in seconds, in milliseconds."""
+    """Return the 99th percentile of durations in seconds, in milliseconds."""
     return statistics.quantiles(durations, n=100)[-1] * 1000
 
 
@@ -97,7 +97,7 @@ def tls_round_trip_ms(folder: Path, count: int = 500) -> float:
 
 
 def client_identity(authority: Authority, now: datetime) -> str:
-    """A client's certificate and key, in one PEM file."""
+    """Return a client's certificate and key, in one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
     return authority.issue_worker(key.public_key(), "bare", "prototype", now).pem + private_key_pem(key)
 

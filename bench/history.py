@@ -33,14 +33,17 @@ PATHS = {
 
 @dataclass(frozen=True)
 class _Measured:
-    """What one history has cost: milliseconds at the 99th percentile by what was asked; seconds to ready."""
+    """What one history has cost: milliseconds at the 99th percentile by what was asked.
+
+    Seconds to ready.
+    """
 
     p99_ms: dict[str, float]
     ready_seconds: float
 
 
 def histories(folder: Path) -> list[Figure]:
-    """A thousand, then a million."""
+    """Return a thousand, then a million."""
     few, many = _measure(folder / "few", FEW), _measure(folder / "many", MANY)
     figures = [
         Figure(f"{name}, p99, {MANY:,} behind", many.p99_ms[name], MOST * before, "ms", f"{MOST} × that with {FEW:,}")

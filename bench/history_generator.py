@@ -1,9 +1,12 @@
-"""A long history in no time: automations with jobs, approvals, notices and a chained record, by plain SQL.
+"""A long history in no time.
+
+Automations with jobs, approvals, notices and a chained record, by plain SQL.
 
     .venv/bin/python -m bench.history_generator DATA_FOLDER COUNT
 
-The server must be set up and stopped. All of it is older than whatever the server makes, and ended: a list that is
-narrowed to what is rare finds it at the far end, which is where a scan takes longest.
+The server must be set up and stopped. All of it is older than whatever the server makes, and ended:
+a list that is narrowed to what is rare finds it at the far end, which is where a scan takes
+longest.
 """
 
 from __future__ import annotations

@@ -62,6 +62,6 @@ def times_of_one(api: Api, template: str) -> Times:
 
 
 def start_percentile_ms(api: Api, runs: int, percent: int) -> float:
-    """How long an automation takes from its trigger to its first command, at a percentile of so many runs."""
+    """Return how long an automation takes from its trigger to its first command, at a percentile of so many runs."""
     taken = [times_of_one(api, "stamp").started for _ in range(WARM_UP + runs)][WARM_UP:]
     return statistics.quantiles(taken, n=100)[percent - 1] * 1000

@@ -19,7 +19,8 @@ RUNS = 60
 LOGINS_PER_SECOND = 20
 LEAST_SERVED = 19.0
 THREADS = 8
-"""Connections that log in, in one process of their own: enough that a slow answer delays no other login."""
+"""Connections that log in, in one process of their own: enough that a slow answer delays no other
+login."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Person:
 def dispatch_under_logins(access: Access, person: Person) -> list[Figure]:
     """Trigger to the first command at the 95th percentile, with twenty right passwords a second beside it.
 
-    Logins are open: they are sent at their pace whether or not the ones before have been answered. That as many are
-    *served* is a figure of its own, so that a server cannot win by serving fewer.
+    Logins are open: they are sent at their pace whether or not the ones before have been answered.
+    That as many are *served* is a figure of its own, so that a server cannot win by serving fewer.
     """
     api = Api(access)
     idle = start_percentile_ms(api, RUNS, 95)
@@ -82,7 +83,7 @@ def _log_in(person: Person, end: Connection) -> None:
 
 
 def _keep_pace(api: Api, body: dict[str, str], number: int, began: float, stopping: threading.Event) -> int:
-    """One connection's share of the logins; answers how many were served."""
+    """Return one connection's share of the logins; answers how many were served."""
     served = 0
     every = THREADS / LOGINS_PER_SECOND
     while not stopping.wait(max(0.0, began + (served + number / THREADS) * every - time.monotonic())):

@@ -1,4 +1,7 @@
-"""A job that prints as fast as a pipe takes it, until all of its log can be read back; and what memory that takes."""
+"""A job that prints as fast as a pipe takes it, until all of its log can be read back.
+
+And what memory that takes.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,10 @@ def idle(system: System) -> list[Figure]:
 
 
 def _ready_seconds(server: Server) -> float:
-    """From the start of a server to its ready line; all but the first on a data folder that it knows."""
+    """From the start of a server to its ready line.
+
+    All but the first on a data folder that it knows.
+    """
     began = time.perf_counter()
     server.start()
     seconds = time.perf_counter() - began

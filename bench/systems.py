@@ -49,7 +49,10 @@ class System:
 
 
 def template(name: str, command: str, spec: str = "") -> str:
-    """A template of one command; `spec` is YAML that goes into its spec in flow style, with a comma at its end."""
+    """Return a template of one command.
+
+    `spec` is YAML that goes into its spec in flow style, with a comma at its end.
+    """
     return f"""
 apiVersion: v1
 type: AutomationTemplate

@@ -85,7 +85,10 @@ def _wait_all(system: System, template: str) -> None:
 
 
 def wait_ended(api: Api, template: str) -> None:
-    """Wait until none of this template waits or runs; asks seldom, because asking costs the server time."""
+    """Wait until none of this template waits or runs.
+
+    Asks seldom, because asking costs the server time.
+    """
     for state in ("queued", "running"):
         wait_until(partial(_is_over, api, template, state), 600, f"no {state} automation", lambda _: time.sleep(0.05))
 

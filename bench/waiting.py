@@ -43,7 +43,10 @@ def _rate(folder: Path, count: int, expressions: int) -> float:
 
 
 def _let_wait(installation: Installation, count: int, expressions: int) -> None:
-    """Copy the one automation that there is, as one that waits for labels which no worker has; the server restarts."""
+    """Copy the one automation that there is, as one that waits for labels which no worker has.
+
+    The server restarts.
+    """
     installation.server.process.stop()
     db = apsw.Connection(str(installation.server.folder / "data/opsicle.db"))
     columns = [str(row[1]) for row in db.execute("PRAGMA table_info(automations)")]
@@ -57,7 +60,8 @@ def _let_wait(installation: Installation, count: int, expressions: int) -> None:
         "exit_code": "NULL",
         "requirements": "json_set(requirements, '$.labels', json_object('site', 'nowhere-' || (i % :expressions)))",
     }
-    # The copies are of another template than what is then measured, which waits until none of its own is queued.
+    # The copies are of another template than what is then measured, which waits until none of its
+    # own is queued.
     selected = ", ".join(changed.get(column, column) for column in columns)
     with db:
         db.execute(

@@ -18,7 +18,8 @@ REFERENCES = {
 }
 
 LAYERS = ("", "pages", "components", "lib")
-"""The folders of `assets/`, top down; the first is `assets/` itself, where the application is put together."""
+"""The folders of `assets/`, top down; the first is `assets/` itself, where the application is put
+together."""
 
 STANDS_ALONE = frozenset({"pages"})
 """Layers whose modules know nothing of each other."""
@@ -68,7 +69,10 @@ def references_resolve() -> Iterator[str]:
 
 
 def _unresolved(path: Path, reference: str) -> str | None:
-    """What is wrong with a reference, if anything. `/assets/…` is how the server serves the folder."""
+    """Return what is wrong with a reference, if anything.
+
+    `/assets/…` is how the server serves the folder.
+    """
     name = re.split(r"[?#]", reference)[0]
     if not name or name.startswith("data:"):
         return None
@@ -78,12 +82,15 @@ def _unresolved(path: Path, reference: str) -> str | None:
 
 
 def _target(path: Path, name: str) -> Path:
-    """The file that a reference names, whether it is there or not."""
+    """Return the file that a reference names, whether it is there or not."""
     return ASSETS / name.lstrip("/").removeprefix("assets/") if name.startswith("/") else path.parent / name
 
 
 def layers_point_down() -> Iterator[str]:
-    """A script imports from the layers below its own, or from its neighbours; a page from no other page."""
+    """A script imports from the layers below its own, or from its neighbours.
+
+    A page from no other page.
+    """
     for path in source_files(ASSETS):
         for number, line in _lines(path) if path.suffix == ".js" else ():
             for reference in REFERENCES[".js"].findall(line):
@@ -93,7 +100,10 @@ def layers_point_down() -> Iterator[str]:
 
 
 def _breaks_layers(path: Path, reference: str) -> str | None:
-    """What is wrong with where an import leads, if anything. One that leads nowhere is for `references_resolve`."""
+    """Return what is wrong with where an import leads, if anything.
+
+    One that leads nowhere is for `references_resolve`.
+    """
     target = _target(path, reference)
     if not target.is_file():
         return None
@@ -109,7 +119,7 @@ def _breaks_layers(path: Path, reference: str) -> str | None:
 
 
 def _layer(path: Path) -> str:
-    """The folder of `assets/` in which a file is; empty for the top."""
+    """Return the folder of `assets/` in which a file is; empty for the top."""
     *folders, _file = path.resolve().relative_to(ASSETS.resolve()).parts
     return folders[0] if folders else ""
 
@@ -152,7 +162,7 @@ def styles_keep_to_layers_and_tokens() -> Iterator[str]:
 
 
 def _top_level(css: str) -> Iterator[str]:
-    """What stands in no braces."""
+    """Return what stands in no braces."""
     count = 1
     while count:
         css, count = re.subn(r"\{[^{}]*\}", ";", css)
@@ -160,7 +170,7 @@ def _top_level(css: str) -> Iterator[str]:
 
 
 def _without_comments(path: Path) -> str:
-    """The style sheet with only the line ends of its comments."""
+    """Return the style sheet with only the line ends of its comments."""
     return re.sub(r"/\*.*?\*/", lambda found: "\n" * found[0].count("\n"), path.read_text(), flags=re.DOTALL)
 
 

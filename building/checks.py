@@ -106,7 +106,10 @@ def no_class_name_stands_twice() -> Iterator[str]:
 
 
 def _cli_reference_is_current(python: Path) -> bool:
-    """Whether docs/cli.md is what the command line says of itself: every command and option documented."""
+    """Return whether docs/cli.md is what the command line says of itself.
+
+    Every command and option documented.
+    """
     if not (ROOT / "opsicle" / "cli" / "reference.py").exists():
         return True
     program = "import sys; from opsicle.cli.reference import render; sys.stdout.write(render())"
@@ -119,7 +122,7 @@ def _cli_reference_is_current(python: Path) -> bool:
 
 
 def _roles_are_current(python: Path) -> bool:
-    """Whether the table in docs/roles.md is the program's permission table."""
+    """Return whether the table in docs/roles.md is the program's permission table."""
     program = (
         "import sys; from pathlib import Path; from opsicle.cli.roles_reference import current; "
         "page = Path('docs/roles.md').read_text('utf-8'); sys.exit(page != current(page))"

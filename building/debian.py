@@ -34,10 +34,12 @@ PACKAGES = {
 
 
 def install_missing() -> None:
-    """Install what is missing if we are root on Debian; elsewhere say what the tests will do without.
+    """Install what is missing if we are root on Debian.
 
-    Either way it is said first what that is and what for. With CI=true a test that lacks something fails, so there a
-    missing package is an error at once.
+    Elsewhere say what the tests will do without.
+
+    Either way it is said first what that is and what for. With CI=true a test that lacks something
+    fails, so there a missing package is an error at once.
     """
     missing = [name for name, package in PACKAGES.items() if not _is_there(package.path)]
     if not missing:

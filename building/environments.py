@@ -13,12 +13,12 @@ PIP_QUIETLY = ("--quiet", "--quiet", "--disable-pip-version-check", "--no-input"
 
 
 def development_environment() -> Path:
-    """The Python of `.venv`, which has everything that tests and checks need."""
+    """Return the Python of `.venv`, which has everything that tests and checks need."""
     return _environment(VENV, REQUIREMENTS / "dev.txt")
 
 
 def build_environment() -> Path:
-    """The Python of a private environment with shiv and pip-tools."""
+    """Return the Python of a private environment with shiv and pip-tools."""
     return _environment(CACHE / "build-env", REQUIREMENTS / "build.txt")
 
 
@@ -40,7 +40,10 @@ def _environment(folder: Path, lock: Path) -> Path:
 
 
 def _works(python: Path) -> bool:
-    """Whether this interpreter can still start: the one it was made from may have been removed or replaced."""
+    """Return whether this interpreter can still start.
+
+    The one it was made from may have been removed or replaced.
+    """
     try:
         return subprocess.run([python, "-c", "import pip"], check=False, capture_output=True).returncode == 0
     except OSError:

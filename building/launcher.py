@@ -1,10 +1,11 @@
 """Starts the one-file program: this is the `__main__.py` of dist/opsicle.
 
-Python cannot load compiled modules out of a zip file, so at its first start the program unpacks itself
-into a folder that only this user can write; later starts find it there. shiv's own start-up does much
-the same, but only ever under HOME, trusting whatever it finds there, and it takes twice as long.
-Every start pays for what is imported here: keep it to modules that Python has loaded anyway. And keep
-to syntax that Python 3.6 reads, which some servers still have as `python3`, so that it is told what is wrong.
+Python cannot load compiled modules out of a zip file, so at its first start the program unpacks
+itself into a folder that only this user can write; later starts find it there. shiv's own start-up
+does much the same, but only ever under HOME, trusting whatever it finds there, and it takes twice
+as long. Every start pays for what is imported here: keep it to modules that Python has loaded
+anyway. And keep to syntax that Python 3.6 reads, which some servers still have as `python3`, so
+that it is told what is wrong.
 """
 
 import fcntl
@@ -22,8 +23,9 @@ KEPT_OLDER_BUILDS = 2
 """So that a person who goes to and fro between versions does not unpack at every turn."""
 
 SEAL = "unpacked"
-"""Made before all other files and never read. What removes files by age, as systemd does in /tmp, takes it
-first: a folder that has lost files has lost its seal, and the next start unpacks it anew."""
+"""Made before all other files and never read. What removes files by age, as systemd does in /tmp,
+takes it first: a folder that has lost files has lost its seal, and the next start unpacks it
+anew."""
 
 
 def start() -> None:
@@ -52,12 +54,12 @@ def refuse_unsupported() -> None:
 
 
 def refusal(problem: str) -> SystemExit:
-    """The exception that ends the program with one line on stderr and exit code 1."""
+    """Return the exception that ends the program with one line on stderr and exit code 1."""
     return SystemExit(f"opsicle: {problem}")
 
 
 def cache_folder() -> str:
-    """The first folder that is this user's alone and from which compiled modules can be loaded."""
+    """Return the first folder that is this user's alone and from which compiled modules can be loaded."""
     for folder in candidates():
         if is_safe(folder):
             return folder
@@ -80,7 +82,7 @@ def candidates() -> "Iterator[str]":
 
 
 def is_safe(folder: str) -> bool:
-    """Whether the folder, made if need be, is ours, closed to others, writable, and not mounted noexec."""
+    """Return whether the folder, made if need be, is ours, closed to others, writable, and not mounted noexec."""
     try:
         os.makedirs(folder, 0o700, exist_ok=True)
         found = os.lstat(folder)
@@ -93,7 +95,9 @@ def is_safe(folder: str) -> bool:
 
 
 def claim(target: str) -> "int | None":
-    """Mark the unpacked folder as in use until this process ends; None if it is not there, or not whole.
+    """Mark the unpacked folder as in use until this process ends.
+
+    None if it is not there, or not whole.
 
     The mark is a shared lock on the folder, which keeps a newer build, and systemd's cleaning of
     /tmp, from removing modules that a running server has yet to import.

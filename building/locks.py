@@ -1,4 +1,7 @@
-"""Writes `requirements/*.txt` from the names in pyproject.toml. The only way in which a pin changes."""
+"""Writes `requirements/*.txt` from the names in pyproject.toml.
+
+The only way in which a pin changes.
+"""
 
 import os
 import sys
@@ -31,7 +34,7 @@ def lock(*, upgrade: bool) -> None:
 
 
 def _wanted(project: dict[str, Any]) -> dict[str, list[str]]:
-    """The names that go into each lock."""
+    """Return the names that go into each lock."""
     runtime: list[str] = project["project"]["dependencies"]
     groups: dict[str, list[str]] = project["dependency-groups"]
     return {"runtime": runtime, "dev": [*runtime, *groups["dev"]], "build": groups["build"]}

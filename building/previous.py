@@ -10,7 +10,9 @@ from building.project import CACHE, ROOT, BuildError, git, only_one, run, say
 
 
 def built_at(commit: str) -> Path:
-    """The file built from a commit, kept from then on. Raises BuildError where the history does not reach back so far.
+    """Return the file built from a commit, kept from then on.
+
+    Raises BuildError where the history does not reach back so far.
 
     It is built by the commit's own build, with the wheels that are here already.
     """

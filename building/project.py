@@ -48,7 +48,7 @@ def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, 
 
 
 def git(*arguments: str) -> str | None:
-    """What git answers about this checkout, or None without git or outside a work tree of its own."""
+    """Return what git answers about this checkout, or None without git or outside a work tree of its own."""
     command = ["git", "-c", "safe.directory=*", "-C", str(ROOT), *arguments]
     try:
         result = subprocess.run(command, check=False, capture_output=True, text=True)

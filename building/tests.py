@@ -12,13 +12,17 @@ MOST_PROCESSES = 16
 """Each has a few hundred megabytes, with the servers and browsers that it starts."""
 
 SHARED_OUT = ("--dist", "loadfile", "--no-loadscope-reorder")
-"""How processes share the tests: `tests/conftest.py` says in which order they begin, and what stays together."""
+"""How processes share the tests: `tests/conftest.py` says in which order they begin, and what stays
+together."""
 
 
 def run_all(arguments: Sequence[str]) -> int:
-    """Run the tests and return pytest's exit code; the arguments go to pytest, and win over what is set here.
+    """Run the tests and return pytest's exit code.
 
-    Several processes share the tests, each taking a file (or a folder that shares a server) at a time.
+    The arguments go to pytest, and win over what is set here.
+
+    Several processes share the tests, each taking a file (or a folder that shares a server) at a
+    time.
     """
     python = str(development_environment())
     debian.install_missing()
@@ -28,13 +32,16 @@ def run_all(arguments: Sequence[str]) -> int:
 
 
 def processes() -> int:
-    """How many processes run tests: more than there are cores, for most tests wait most of the time."""
+    """Return how many processes run tests.
+
+    More than there are cores, for most tests wait most of the time.
+    """
     cores = len(os.sched_getaffinity(0))
     return min(2 * cores + 1, MOST_PROCESSES)
 
 
 def environment() -> dict[str, str]:
-    """What the tests find around them: all of ours, but compiled modules are kept.
+    """Return what the tests find around them: all of ours, but compiled modules are kept.
 
     Every process of the tests and many that they start would otherwise compile the same sources.
     """

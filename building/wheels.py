@@ -1,7 +1,8 @@
 """The dependencies' wheels for every supported Python, fetched once, checked, and unpacked side by side.
 
 Compiled modules of several Pythons share one folder because their file names carry the Python's tag
-(`….cpython-312-x86_64-linux-gnu.so`). Two wheels that disagree about a file of one name are an error.
+(`….cpython-312-x86_64-linux-gnu.so`). Two wheels that disagree about a file of one name are an
+error.
 """
 
 import hashlib
@@ -20,7 +21,8 @@ from building.project import CACHE, PYTHONS, REQUIREMENTS, BuildError, digest, r
 LOCK = REQUIREMENTS / "runtime.txt"
 
 GLIBC_TAGS = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
-"""The file runs wherever glibc is 2.28 or later: Debian 10, RHEL 8, Ubuntu 18.10 and everything since."""
+"""The file runs wherever glibc is 2.28 or later: Debian 10, RHEL 8, Ubuntu 18.10 and everything
+since."""
 
 LEFT_OUT = (
     "*.dist-info/RECORD",  # lists files as pip would lay them out; what follows is missing here
@@ -58,7 +60,7 @@ def place(path: Path, content: bytes, wheel: str) -> None:
 
 
 def _wheels(platform: str) -> list[Path]:
-    """The wheels from the cache, fetched if need be, each one's hash compared with the lock every time."""
+    """Return the wheels from the cache, fetched if need be, each one's hash compared with the lock every time."""
     folder = CACHE / "wheels" / f"{platform}-{digest([LOCK], *PYTHONS, *GLIBC_TAGS)[:16]}"
     if not folder.exists():
         _fetch(platform, folder)

@@ -1,7 +1,8 @@
 """dist/opsicle: the package, its assets and examples, and all dependencies, in one executable file.
 
 The same commit gives the same bytes, wherever and whenever it is built (with the same zlib): every
-time stamp is the commit's, entries are sorted, modes fixed, and no path of the building machine gets in.
+time stamp is the commit's, entries are sorted, modes fixed, and no path of the building machine
+gets in.
 """
 
 import json
@@ -28,17 +29,20 @@ FIRST_ZIP_TIME = 315532800
 
 
 def host_platform() -> str:
-    """The platform of this machine if we build for it, else the usual one."""
+    """Return the platform of this machine if we build for it, else the usual one."""
     return machine.machine() if machine.machine() in PLATFORMS else PLATFORMS[0]
 
 
 def target_file(platform: str) -> Path:
-    """Where the built file for a platform goes; only a foreign platform shows in the name."""
+    """Return where the built file for a platform goes; only a foreign platform shows in the name."""
     return DIST / ("opsicle" if platform == host_platform() else f"opsicle-{platform}")
 
 
 def build(platform: str, *, anew: bool = True) -> Path:
-    """Build the one file, atomically; without `anew` only if something that goes into it has changed."""
+    """Build the one file, atomically.
+
+    Without `anew` only if something that goes into it has changed.
+    """
     target = target_file(platform)
     with only_one("build"):
         commit, epoch = _commit(), _epoch()
@@ -58,7 +62,10 @@ def _single_inputs() -> list[Path]:
 
 
 def _commit() -> str:
-    """The commit for the version, marked if the work tree differs from it; empty without git."""
+    """Return the commit for the version, marked if the work tree differs from it.
+
+    Empty without git.
+    """
     head = git("rev-parse", "--short=10", "HEAD")
     if head is None:
         return ""
@@ -66,7 +73,10 @@ def _commit() -> str:
 
 
 def _epoch() -> int:
-    """The time that every entry gets, in Unix seconds: the commit's, unless SOURCE_DATE_EPOCH says otherwise."""
+    """Return the time that every entry gets, in Unix seconds.
+
+    The commit's, unless SOURCE_DATE_EPOCH says otherwise.
+    """
     given = os.environ.get("SOURCE_DATE_EPOCH") or git("log", "-1", "--format=%ct") or str(FIRST_ZIP_TIME)
     if not given.isdecimal():
         raise BuildError("SOURCE_DATE_EPOCH must be a number of seconds")

@@ -30,7 +30,7 @@ def entries(count: int) -> Iterator[ExportedEntry]:
 
 
 def checkpoint(key: AuditKey, before: Checkpoint | None, seq: int, digest: str, **changes: Any) -> Checkpoint:
-    """The checkpoint that follows `before`, signed at an entry."""
+    """Return the checkpoint that follows `before`, signed at an entry."""
     unsigned = Checkpoint(
         number=before.number + 1 if before else 1,
         seq=seq,
@@ -46,7 +46,7 @@ def checkpoint(key: AuditKey, before: Checkpoint | None, seq: int, digest: str, 
 
 
 def checkpoints(key: AuditKey, every: int, written: Sequence[ExportedEntry]) -> list[Checkpoint]:
-    """One checkpoint for every so many entries, and one at the end."""
+    """Return one checkpoint for every so many entries, and one at the end."""
     made: list[Checkpoint] = []
     for entry in written:
         if entry.seq % every == 0 or entry.seq == written[-1].seq:
@@ -66,5 +66,5 @@ def header(key: AuditKey) -> Header:
 
 
 def lines(things: Iterable[object]) -> list[bytes]:
-    """One line for each thing."""
+    """Return one line for each thing."""
     return [msgspec.json.encode(thing) + b"\n" for thing in things]

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 MOST_CHARACTERS = 40
 LONGEST_FIRST = ("browser", "http", "e2e", "api", "worker", "packaging", "services", "unit")
-"""The folders in the order in which they begin: what is left for the end is short, so all processes end together."""
+"""The folders in the order in which they begin: what is left for the end is short, so all processes
+end together."""
 SHARES_A_SERVER = ("browser", "http")
 """Folders whose tests share one server, and one Chromium: one process runs them all."""
 
@@ -42,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _folder(nodeid: str) -> str:
-    """The folder under `tests` in which a test is."""
+    """Return the folder under `tests` in which a test is."""
     return nodeid.split("/")[1]
 
 
@@ -52,7 +53,10 @@ def pytest_configure() -> None:
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
-    """Name a long text by its parameter: keys and hashes differ at each start, and parallel runs compare names."""
+    """Name a long text by its parameter.
+
+    Keys and hashes differ at each start, and parallel runs compare names.
+    """
     return argname if isinstance(val, str) and len(val) > MOST_CHARACTERS else None
 
 
@@ -68,7 +72,10 @@ def ids_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
-    """What drives browsers: one for all tests of a process, because a second one cannot be started in it."""
+    """What drives browsers.
+
+    One for all tests of a process, because a second one cannot be started in it.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as started:

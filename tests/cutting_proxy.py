@@ -12,9 +12,12 @@ Rule = Callable[[int], int | None]
 
 
 class CuttingProxy:
-    """Listens on loopback and passes each connection on to `target`. A context; ends with all its connections.
+    """Listens on loopback and passes each connection on to `target`.
 
-    `cut` counts the connections that were cut, `passed` the bytes of the server's that went through.
+    A context; ends with all its connections.
+
+    `cut` counts the connections that were cut, `passed` the bytes of the server's that went
+    through.
     """
 
     def __init__(self, target: tuple[str, int], rule: Rule) -> None:

@@ -1,7 +1,8 @@
 """A man in the middle of a real server and its real workers, who alters what the server sends.
 
-It has what a front of the server would have that was taken over: a certificate that the workers take for the server's,
-and, for its own side, ones that the server takes for the workers'. It has not the key that signs orders.
+It has what a front of the server would have that was taken over: a certificate that the workers
+take for the server's, and, for its own side, ones that the server takes for the workers'. It has
+not the key that signs orders.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ Alter = Callable[[tuple[Work, ...]], tuple[Work, ...]]
 
 
 class Middleman:
-    """Listens from the beginning, so that a server can name it to its workers; serves from `stand_before` on.
+    """Listens from the beginning, so that a server can name it to its workers.
 
-    `alter` says what workers get instead of the work that was sent; `refused` are the reasons that they gave. Whoever
-    asks whether they may begin is told that they may, whatever the server says.
+    Serves from `stand_before` on.
+
+    `alter` says what workers get instead of the work that was sent; `refused` are the reasons that
+    they gave. Whoever asks whether they may begin is told that they may, whatever the server says.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -64,7 +67,7 @@ class Middleman:
         self._http.server_close()
 
     def upstream(self, who: WorkerIdentity) -> http.client.HTTPSConnection:
-        """A connection to the real server, as this worker."""
+        """Return a connection to the real server, as this worker."""
         key_pem, csr_pem = certificates.make_key_and_csr()
         issued = self._authority.issue_worker(certificates.load_csr(csr_pem), who.org, who.worker_id, datetime.now(UTC))
         pair = self._folder / f"as-{who.worker_id}-{issued.serial}.pem"
@@ -75,7 +78,7 @@ class Middleman:
         return http.client.HTTPSConnection(str(self._target.hostname), self._target.port, context=context, timeout=120)
 
     def altered(self, path: str, content: bytes) -> bytes:
-        """The answer that a worker gets in the place of a good one."""
+        """Return the answer that a worker gets in the place of a good one."""
         kind = {"poll": PollReply, "finish": FinishReply}.get(path.rpartition("/")[2])
         if kind is None:
             return content

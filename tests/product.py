@@ -1,4 +1,7 @@
-"""The product as its users have it: processes started by command line, in a place (a network namespace) or not."""
+"""The product as its users have it.
+
+Processes started by command line, in a place (a network namespace) or not.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ START_SECONDS = 60.0
 
 
 def program() -> list[str]:
-    """What is tested: the file that `OPSICLE_UNDER_TEST` names, or else the checkout; by which Python, alike."""
+    """Return what is tested: the file that `OPSICLE_UNDER_TEST` names, or else the checkout.
+
+    By which Python, alike.
+    """
     python = os.environ.get("OPSICLE_TEST_PYTHON", sys.executable)
     return [python, os.environ.get("OPSICLE_UNDER_TEST", str(CHECKOUT / "opsicle.py"))]
 
@@ -62,7 +68,10 @@ class Process:
         )
 
     def wait_for(self, text: str, count: int = 1) -> None:
-        """Wait until `text` stands in the standard output `count` times; fail at once if the process ends first."""
+        """Wait until `text` stands in the standard output `count` times.
+
+        Fail at once if the process ends first.
+        """
 
         def is_there() -> bool:
             if self.output().count(text) >= count:
@@ -92,7 +101,7 @@ class Process:
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a user who has set nothing of ours."""
+    """Return the environment of a user who has set nothing of ours."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OPSICLE_")}
     return {**kept, **extra}
 
@@ -279,7 +288,7 @@ class Installation:
         return user
 
     def access(self, user: User | None = None) -> Access:
-        """What a program needs to call the API as somebody; as the admin unless told."""
+        """Return what a program needs to call the API as somebody; as the admin unless told."""
         token = (user or self.admin).json("tokens", "create", "--name", "test")["token"]
         return Access(self.server.url, (self.server.folder / "data/ca.pem").read_text(), token)
 

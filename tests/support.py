@@ -20,9 +20,9 @@ def wait_until(
 ) -> T:
     """Ask `condition` again and again until its answer is true, and return that answer.
 
-    `timeout` only guards against hanging, on a machine that does much else: never less than a process takes to start.
-    Fails the test after so many seconds, naming `what` was waited for. `pause` is gevent's sleep where the condition
-    comes true in another greenlet.
+    `timeout` only guards against hanging, on a machine that does much else: never less than a
+    process takes to start. Fails the test after so many seconds, naming `what` was waited for.
+    `pause` is gevent's sleep where the condition comes true in another greenlet.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -37,8 +37,8 @@ def wait_until(
 def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that nobody has, and that stays free until somebody asks for just this one.
 
-    The system hands out ports from 32768 on, to whoever listens on port 0 and to each connection that goes out: those
-    are gone again before a process has started, or started anew.
+    The system hands out ports from 32768 on, to whoever listens on port 0 and to each connection
+    that goes out: those are gone again before a process has started, or started anew.
     """
     for port in random.SystemRandom().sample(range(10_000, 32_000), 100):
         with socket.socket() as probe, suppress(OSError):

@@ -1,4 +1,7 @@
-"""A thin client of the HTTP API, for measuring and for judging: one kept-alive TLS connection, nothing in between."""
+"""A thin client of the HTTP API, for measuring and for judging.
+
+One kept-alive TLS connection, nothing in between.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +85,7 @@ class Api:
             wait_until(self.reconnects, patience, "the server to be back")
 
     def reconnects(self) -> bool:
-        """Whether the server takes a new connection, which is then used."""
+        """Return whether the server takes a new connection, which is then used."""
         self._connection.close()
         try:
             self._connection = self._connect()

@@ -1,6 +1,7 @@
 """The bare server: `python -m gevent.monkey --module bench.prototype.server FOLDER`.
 
-It writes `FOLDER/server.json` once it serves. Patched, since bottle keeps its request in a thread's local storage.
+It writes `FOLDER/server.json` once it serves. Patched, since bottle keeps its request in a thread's
+local storage.
 """
 
 from __future__ import annotations
@@ -83,7 +84,10 @@ class Server:
         self._changed: dict[int, Event] = {}
 
     def for_users(self) -> bottle.Bottle:
-        """Trigger, list, follow, read the log: the paths and the JSON that the product has for them."""
+        """Trigger, list, follow, read the log.
+
+        The paths and the JSON that the product has for them.
+        """
         app = bottle.Bottle()
         app.post("/api/v1/automations", callback=lambda: self._trigger(bottle.request.json["template"]))
         app.get("/api/v1/automations", callback=self._list)

@@ -1,4 +1,7 @@
-"""The bare worker: `python -m bench.prototype.worker FOLDER SLOTS`; a thread and a connection for each slot."""
+"""The bare worker: `python -m bench.prototype.worker FOLDER SLOTS`.
+
+A thread and a connection for each slot.
+"""
 
 from __future__ import annotations
 

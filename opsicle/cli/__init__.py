@@ -4,7 +4,8 @@
     6 server unreachable · 10 rejected or expired · 11 cancelled · 12 timed out · 13 unknown
     130 interrupted · 141 the reader of our output went away
 
-Start time counts: what is not needed by every command is imported inside the functions that need it.
+Start time counts: what is not needed by every command is imported inside the functions that need
+it.
 """
 
 from __future__ import annotations
@@ -73,14 +74,17 @@ def execute(arguments: list[str]) -> int:
 
 
 def code_of_result(result: object) -> int:
-    """The exit code for what a command returned: the state in which something ended, an error it has shown, nothing."""
+    """Return the exit code for what a command returned.
+
+    The state in which something ended, an error it has shown, nothing.
+    """
     if isinstance(result, Exception):
         return code_of_error(result)
     return _OF_STATES.get(str(result), 0)
 
 
 def code_of_error(error: BaseException) -> int:
-    """The exit code for an error."""
+    """Return the exit code for an error."""
     codes = (_OF_ERRORS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _OF_ERRORS)
     return next(codes, 1)
 
@@ -110,7 +114,7 @@ def _report(error: Exception, invocation: Invocation) -> int:
 
 
 def _explained(error: Exception) -> OpsicleError:
-    """The error as one of ours. A defect's details go to a file."""
+    """Return the error as one of ours. A defect's details go to a file."""
     from opsicle.cli.errors import keep_details
     from opsicle.domain.errors import Internal, OpsicleError, UsageError
 
@@ -129,7 +133,10 @@ def _explained(error: Exception) -> OpsicleError:
 
 
 def _not_text(arguments: list[str]) -> str:
-    """The first argument whose bytes are no UTF-8 (PEP 383 has them as lone surrogates), with signs for those."""
+    """Return the first argument that is no UTF-8, with signs for its odd bytes.
+
+    PEP 383 has them as lone surrogates.
+    """
     from opsicle.domain.visible_text import visible
 
     odd = (argument for argument in arguments if not argument.isascii() and _has_surrogate(argument))

@@ -109,10 +109,13 @@ def _logged_in(api: Api, request: LoginRequest) -> LoginReply:
 @password_file
 @trust_options
 def reset(link: str | None, email: str | None, server: str | None, password_file: str | None, trust: Trust) -> None:
-    """Set a new password with a one-time LINK; with --email instead, ask the server to send you one.
+    """Set a new password with a one-time LINK.
 
-    A link is sent if your org has an e-mail channel; the server tells nobody whether one was. An admin can make one
-    too. With `-` as LINK it is read from standard input, where no other user of the machine sees it.
+    With --email instead, ask the server to send you one.
+
+    A link is sent if your org has an e-mail channel; the server tells nobody whether one was. An
+    admin can make one too. With `-` as LINK it is read from standard input, where no other user of
+    the machine sees it.
     """
     from opsicle.domain.errors import UsageError
 
@@ -140,7 +143,7 @@ def _reset(link: str, password_file: str | None, trust: Trust) -> None:
 
 
 def _stranger(url: str, trust: Trust) -> Api:
-    """The server, for somebody who is not logged in."""
+    """Return the server, for somebody who is not logged in."""
     from opsicle.client.saved_logins import SavedLogin
 
     known = kept_sessions().find(current().profile)

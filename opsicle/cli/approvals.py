@@ -90,7 +90,7 @@ def withdraw(approval_id: str) -> None:
 
 
 def _decision(approval: Approval, reason: str, totp: str | None) -> DecisionRequest:
-    """The decision with what its gates ask for; on a terminal, what was not given is asked."""
+    """Return the decision with what its gates ask for; on a terminal, what was not given is asked."""
     from opsicle.wire.approval_api import DecisionRequest
 
     if approval.needs_reason and not reason and has_person():

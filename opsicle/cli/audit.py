@@ -56,7 +56,8 @@ def list_(limit: int | None, **filters: str | None) -> None:
 def export(file: str) -> None:
     """Write the org's whole record to FILE, or - for standard output.
 
-    JSON Lines: a header, the signed checkpoints, the entries. `opsicle audit verify FILE` checks it without a server.
+    JSON Lines: a header, the signed checkpoints, the entries. `opsicle audit verify FILE` checks it
+    without a server.
     """
     pieces = connect().audit_export()
     if file == STDIN:
@@ -78,7 +79,8 @@ def export(file: str) -> None:
 def verify(file: Path | None, public_key: Path | None) -> str | None:
     """Check that the record is as it was written, and name the first entry that is not.
 
-    With FILE, an export (- for standard input), no server is asked; without it the server checks the org's record.
+    With FILE, an export (- for standard input), no server is asked; without it the server checks
+    the org's record.
     """
     if str(file) == str(public_key) == "-":
         raise click.UsageError("only one file can be `-`: standard input is read once")

@@ -1,4 +1,4 @@
-"""`opsicle channels`: the ways in which people are told of what needs them, and what went out through them."""
+"""`opsicle channels`: how people are told of what needs them, and what went out."""
 
 from __future__ import annotations
 
@@ -284,7 +284,10 @@ def _integers(api: Api, kind: str) -> frozenset[str]:
 
 
 def _described(setting: ChannelSetting) -> str:
-    """Return a setting as a list shows it: its name, and what holds unless told, or that it must be given."""
+    """Return a setting as a list shows it.
+
+    Its name, and what holds unless told, or that it must be given.
+    """
     if setting.is_required:
         return f"{setting.name} (required)"
     return f"{setting.name} ({setting.default})" if setting.default else setting.name

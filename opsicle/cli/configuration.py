@@ -6,8 +6,9 @@
     [workers.token]
     ttl = 600
 
-The one in the config folder is read first, then the one in the working folder, which wins. A file that merely lies
-where one happens to be must not decide whom a password is sent to, so the latter may not set those options.
+The one in the config folder is read first, then the one in the working folder, which wins. A file
+that merely lies where one happens to be must not decide whom a password is sent to, so the latter
+may not set those options.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ _TRUSTED_ONLY = ("profile", "login", "setup")
 
 
 def config_folder(environment: Mapping[str, str]) -> Path:
-    """Where the user's own settings are. Raises UsageError where there is no home folder to have them in."""
+    """Return where the user's own settings are.
+
+    Raises UsageError where there is no home folder to have them in.
+    """
     folder = _find_config_folder(environment)
     if folder is None:
         from opsicle.domain.errors import UsageError
@@ -36,7 +40,10 @@ def config_folder(environment: Mapping[str, str]) -> Path:
 
 
 def _find_config_folder(environment: Mapping[str, str]) -> Path | None:
-    """The same; None for an account that has no home, which is only a number, as in containers."""
+    """Return the same, or None for an account without a home.
+
+    Such an account is only a number, as in containers.
+    """
     if named := environment.get("OPSICLE_CONFIG_DIR"):
         return Path(named)
     if xdg := environment.get("XDG_CONFIG_HOME"):
@@ -48,7 +55,10 @@ def _find_config_folder(environment: Mapping[str, str]) -> Path | None:
 
 
 def read_defaults(root: click.Group) -> dict[str, Any]:
-    """The options' defaults from the files, as click takes them. Raises UsageError that names the file and the key."""
+    """Return the options' defaults from the files, as click takes them.
+
+    Raises UsageError that names the file and the key.
+    """
     here = Path(FILE_NAME)
     folder = _find_config_folder(os.environ)
     own = folder / FILE_NAME if folder else None

@@ -74,7 +74,10 @@ def _processes(stack: ExitStack) -> DemoProcesses:
 
 
 def _set_up(processes: DemoProcesses, port: int) -> tuple[SavedLogin, str]:
-    """Start the server and a worker; return the admin's session, kept for the command line too, and password."""
+    """Start the server and a worker.
+
+    Return the admin's session, kept for the command line too, and password.
+    """
     from opsicle.cli.sessions import connect
     from opsicle.client.saved_logins import SavedLogin, SavedLogins
     from opsicle.wire.user_api import LoginRequest, SetupRequest
@@ -126,7 +129,10 @@ def _push_samples(api: Api) -> list[str]:
 
 
 def _wait_for_ctrl_c(processes: DemoProcesses) -> None:
-    """Wait until somebody ends the demo. Raises Internal if the server or the worker ends before."""
+    """Wait until somebody ends the demo.
+
+    Raises Internal if the server or the worker ends before.
+    """
     say(f"\nThe command line, in another terminal:  export OPSICLE_CONFIG_DIR={processes.config_folder}")
     say(f"and then, for example:  {shlex.join(program())} automations list")
     say("Ctrl-C removes everything.")
@@ -137,7 +143,10 @@ def _wait_for_ctrl_c(processes: DemoProcesses) -> None:
 
 
 def _end_like_ctrl_c(stack: ExitStack) -> None:
-    """Have TERM and a closed terminal do what Ctrl-C does, so that nothing is left behind then either."""
+    """Have TERM and a closed terminal do what Ctrl-C does.
+
+    So nothing is left behind then either.
+    """
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt

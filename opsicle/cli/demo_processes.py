@@ -1,4 +1,7 @@
-"""The demo's server and worker: real processes of this program in a folder of their own, none of which outlives it."""
+"""The demo's server and worker.
+
+Real processes of this program in a folder of their own, none of which outlives it.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ class _ServerFile(msgspec.Struct):
 
 
 class DemoProcesses:
-    """A context: at its end every process that was started is gone, with all that those started, and the folder."""
+    """Run processes, and end them with all that they started, and their folder, on leaving."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="opsicle-demo-"))
@@ -66,7 +69,10 @@ class DemoProcesses:
                 signal.signal(number, handler)
 
     def start_server(self, port: int) -> DemoServer:
-        """Start the server and wait until it serves. Raises Internal, its last words included, if it does not."""
+        """Start the server and wait until it serves.
+
+        Raises Internal, its last words included, if it does not.
+        """
         data = self.folder / "server"
         arguments = ["--data-dir", str(data), "--listen", f"127.0.0.1:{port}", "--worker-listen", "127.0.0.1:0"]
         self._start("server", [*arguments, "--plain-http"])
@@ -102,7 +108,7 @@ class DemoProcesses:
             threading.Thread(target=_keep, args=(pipe, self._log(name)), daemon=True, name=f"{name} output").start()
 
     def _environment(self) -> dict[bytes, bytes]:
-        """Ours without the settings of Opsicle, which are for another server than this one."""
+        """Return our environment without the settings of Opsicle, which are for another server."""
         return {key: value for key, value in os.environb.items() if not key.startswith(b"OPSICLE_")}
 
     def _log(self, name: str) -> Path:

@@ -1,4 +1,7 @@
-"""Template and automation files on this machine: reading, checking, and their values from options and files."""
+"""Template and automation files on this machine.
+
+Reading, checking, and their values from options and files.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ class Check(msgspec.Struct, kw_only=True):
         return self.error.problems if self.error else ()
 
     def document(self) -> dict[str, object]:
-        """What `-o json` prints of it."""
+        """Return what `-o json` prints of it."""
         return {
             "file": self.file,
             "is_valid": self.error is None,
@@ -85,14 +88,14 @@ def _checked_template(file: str, document: Template) -> Check:
 
 
 def _limits(phases: Iterable[Phase]) -> list[str]:
-    """Which phases are ended by a time limit that nobody has written."""
+    """Return which phases are ended by a time limit that nobody has written."""
     return [
         f"phase {phase.name}: at most {phase.timeout} s, {said}" for phase in phases if (said := default_limit(phase))
     ]
 
 
 def read_source(path: Path) -> str:
-    """A document's text, to be sent as it is. Raises InvalidInput."""
+    """Return a document's text, to be sent as it is. Raises InvalidInput."""
     try:
         return _read(path, MAX_BYTES).decode()
     except UnicodeDecodeError as error:
@@ -100,7 +103,10 @@ def read_source(path: Path) -> str:
 
 
 def refuse_wrong(sources: Iterable[tuple[str, str]]) -> None:
-    """Raise InvalidInput with every mistake of every document, each with its file; nothing if all are right."""
+    """Raise InvalidInput with every mistake of every document, each with its file.
+
+    Nothing if all are right.
+    """
     problems: list[Problem] = []
     wrong: list[str] = []
     for file, source in sources:
@@ -115,7 +121,7 @@ def refuse_wrong(sources: Iterable[tuple[str, str]]) -> None:
 
 
 def read_document(path: Path) -> Document:
-    """What a file holds. Raises InvalidInput with every mistake."""
+    """Return what a file holds. Raises InvalidInput with every mistake."""
     source = _read(path, MAX_BYTES)
     try:
         return parse_document(source)
@@ -124,9 +130,12 @@ def read_document(path: Path) -> Document:
 
 
 def given_values(variables: Iterable[Variable], texts: Iterable[str], file: Path | None) -> dict[str, Value]:
-    """The values from `--var id=text` and a `--var-file`; `--var` wins. Raises InvalidInput with every mistake.
+    """Return the values from `--var id=text` and a `--var-file`; `--var` wins.
 
-    A secret one is refused as `--var`. Whether they fit the variables' rules is for `check_values` or the server.
+    Raises InvalidInput with every mistake.
+
+    A secret one is refused as `--var`. Whether they fit the variables' rules is for `check_values`
+    or the server.
     """
     values = read_values_file(file) if file else {}
     known = {variable.id: variable for variable in variables}
@@ -147,7 +156,10 @@ def given_values(variables: Iterable[Variable], texts: Iterable[str], file: Path
 
 
 def read_values_file(path: Path) -> dict[str, Value]:
-    """The mapping in a YAML or JSON file; an empty value counts as not given. Raises InvalidInput."""
+    """Return the mapping in a YAML or JSON file; an empty value counts as not given.
+
+    Raises InvalidInput.
+    """
     problems = Problems()
     node = load(_read(path, MAX_VALUES_FILE_BYTES), problems)
     if node.kind is not Kind.MAPPING:
@@ -182,7 +194,7 @@ def _by_id(texts: Iterable[str]) -> Mapping[str, list[str]]:
 
 
 def _read(path: Path, limit: int) -> bytes:
-    """The file's bytes; one more than `limit` of them suffices to be refused."""
+    """Return the file's bytes; one more than `limit` of them suffices to be refused."""
     try:
         return read_start(path, limit + 1)
     except (OSError, ValueError) as error:

@@ -15,7 +15,10 @@ from opsicle.domain.errors import OpsicleError, Problem
 
 
 def show(error: OpsicleError, *, as_json: bool = False) -> None:
-    """Say what happened, where, and what to do; as JSON on one line, in the server's own form, if asked."""
+    """Say what happened, where, and what to do.
+
+    As JSON on one line, in the server's own form, if asked.
+    """
     if as_json:
         say(msgspec.json.encode(_document(error)).decode())
         return
@@ -27,7 +30,7 @@ def show(error: OpsicleError, *, as_json: bool = False) -> None:
 
 
 def located(problem: Problem) -> str:
-    """A mistake with its place, as `path (line N): message`."""
+    """Return a mistake with its place, as `path (line N): message`."""
     place = printable(problem.path)
     if problem.line:
         place = f"{place} (line {problem.line})" if place else f"line {problem.line}"
@@ -35,7 +38,7 @@ def located(problem: Problem) -> str:
 
 
 def located_in(file: str, problem: Problem) -> str:
-    """A mistake with its place, as editors understand it: `FILE:line: path: message`."""
+    """Return a mistake with its place, as editors understand it: `FILE:line: path: message`."""
     parts = [f"{printable(file)}:{problem.line}" if problem.line else printable(file)]
     return ": ".join([*parts, *filter(None, (printable(problem.path), printable(problem.message)))])
 
@@ -55,7 +58,10 @@ def warn_of_stuck(templates: Iterable[str]) -> None:
 
 
 def keep_details(error: Exception) -> str:
-    """Write a defect's traceback where its finder can send it from, and say where. OPSICLE_DEBUG=1 shows it instead."""
+    """Write a defect's traceback where its finder can send it from, and say where.
+
+    OPSICLE_DEBUG=1 shows it instead.
+    """
     text = "".join(traceback.format_exception(error))
     if os.environ.get("OPSICLE_DEBUG") == "1":
         sys.stderr.write(text)
@@ -72,7 +78,7 @@ def keep_details(error: Exception) -> str:
 
 
 def _document(error: OpsicleError) -> dict[str, object]:
-    """The error in the form of the server's problem documents."""
+    """Return the error in the form of the server's problem documents."""
     document: dict[str, object] = {"code": error.code, "title": error.title, "detail": error.message}
     if error.hint:
         document["hint"] = error.hint

@@ -1,4 +1,7 @@
-"""One example for each command, shown at the end of its help. A test has click read every one of them."""
+"""One example for each command, shown at the end of its help.
+
+A test has click read every one of them.
+"""
 
 from __future__ import annotations
 

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 def show_live(api: Api, automation: Automation, *, outlives_us: bool = True) -> Automation:
-    """Show the automation's log and phases from the beginning until it is over, and return it as it then is.
+    """Show the automation's log and phases until it is over, and return it as it then is.
 
-    Ctrl-C ends only the watching: the automation goes on, and it is said how to cancel it, if it `outlives_us`.
+    Ctrl-C ends only the watching: the automation goes on, and it is said how to cancel it, if it
+    `outlives_us`.
     """
     progress = ProgressDisplay([phase.name for phase in automation.phases], is_stdout_taken=current().wants_json)
     told = _Told(progress)
@@ -54,7 +55,10 @@ class _Told:
         self._said = ""
 
     def tell(self, now: Automation) -> None:
-        """Say why it waits, or that it runs and where; below that, on a terminal, how it stands just now."""
+        """Say why it waits, or that it runs and where.
+
+        Below that, on a terminal, how it stands just now.
+        """
         self._progress.note_phases(phase.state for phase in now.phases)
         running = [phase.name for phase in now.phases if phase.state == "running"]
         if now.state is AutomationState.AWAITING_APPROVAL:

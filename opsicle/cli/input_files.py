@@ -18,7 +18,7 @@ class FileName(click.ParamType[str]):
     name = "file"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name itself."""
+        """Return the name itself."""
         if not value:
             self.fail("a file's name is empty; is the variable set that it was to come from?", param, ctx)
         return value
@@ -30,17 +30,17 @@ class FolderName(click.ParamType[Path]):
     name = "folder"
 
     def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """The path."""
+        """Return the path."""
         if not str(value).strip():
             self.fail("a folder's name is empty; is the variable set that it was to come from?", param, ctx)
         return Path(value)
 
 
 def read_start(path: str | Path, limit: int) -> bytes:
-    """The first `limit` bytes of a file, or of standard input for `-`.
+    """Return the first `limit` bytes of a file, or of standard input for `-`.
 
-    Raises OSError, ValueError for what is no file name, and UsageError for standard input that was read already: what
-    comes second would find nothing and take it for an empty file.
+    Raises OSError, ValueError for what is no file name, and UsageError for standard input that was
+    read already: what comes second would find nothing and take it for an empty file.
     """
     if str(path) != STDIN:
         with Path(path).open("rb") as file:

@@ -1,4 +1,4 @@
-"""`opsicle accept`, and the verbs of `opsicle users` that bring people into the org by a one-time link."""
+"""`opsicle accept`, and the verbs of `opsicle users` about invitations."""
 
 from __future__ import annotations
 
@@ -78,8 +78,9 @@ def uninvite(invitation: str, totp: str | None) -> None:
 def accept(link: str, name: str, password_file: str | None, totp: str | None, trust: Trust) -> None:
     """Accept an invitation into an org by its link, and log in there.
 
-    Where the address has an account, its password is asked for; else a new account is made with one. With `-` as LINK
-    it is read from standard input, where no other user of the machine sees it.
+    Where the address has an account, its password is asked for; else a new account is made with
+    one. With `-` as LINK it is read from standard input, where no other user of the machine sees
+    it.
     """
     import msgspec
 

@@ -9,7 +9,7 @@ import click
 
 @dataclass
 class Invocation:
-    """The options that stand before the command, and whether standard input has been read as a file."""
+    """The options before the command, and whether standard input has been read as a file."""
 
     profile: str = "default"
     output: str = "table"
@@ -22,7 +22,7 @@ class Invocation:
 
 
 def current() -> Invocation:
-    """The invocation that the running command belongs to."""
+    """Return the invocation that the running command belongs to."""
     invocation = click.get_current_context().find_root().obj
     assert isinstance(invocation, Invocation)
     return invocation

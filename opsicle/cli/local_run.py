@@ -70,7 +70,7 @@ def prepare(
     read_values: Callable[[Sequence[Variable]], dict[str, Value]],
     read_secrets: Callable[[Sequence[str]], dict[str, str]],
 ) -> tuple[Work, dict[str, Value]]:
-    """The file as work for the runner, and the values that it runs with, secret ones masked.
+    """Return the file as work for the runner, and the values that it runs with, secret ones masked.
 
     Raises InvalidInput for mistakes in the file or the values, and for what cannot run here.
     """
@@ -100,7 +100,10 @@ def prepare(
 
 
 def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> LocalRun:
-    """Run it to its end. Ctrl-C, TERM and a closed terminal cancel it; its clean-up phases still run."""
+    """Run it to its end.
+
+    Ctrl-C, TERM and a closed terminal cancel it; its clean-up phases still run.
+    """
     created_at = datetime.now(UTC)
     progress = ProgressDisplay([phase.name for phase in work.phases], is_stdout_taken=is_stdout_taken)
     cancellation = Cancellation()
@@ -131,7 +134,7 @@ def run_here(work: Work, values: dict[str, Value], *, is_stdout_taken: bool) -> 
 
 
 def _user_name() -> str:
-    """Who runs this; in a container that may be only a number."""
+    """Return who runs this; in a container that may be only a number."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # OSError from Python 3.13 on
@@ -152,7 +155,10 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
 
 
 def _runtimes_for(phases: Sequence[Phase]) -> Runtimes:
-    """Return the runtimes that these phases need, as far as they are available; no other one is asked."""
+    """Return the runtimes that these phases need, as far as they are available.
+
+    No other one is asked.
+    """
     needed = {runtime_of(phase) for phase in phases}
     return Runtimes(runtime for runtime in known_runtimes() if runtime.kind in needed)
 

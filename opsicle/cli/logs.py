@@ -45,7 +45,7 @@ def logs(automation_id: str, *, follow: bool, tail: int | None, timestamps: bool
 
 
 def _pieces(api: Api, automation_id: str, start: int, *, follow: bool) -> Iterator[LogPiece]:
-    """The log from `start` on: up to its end for ever, or as it is now."""
+    """Yield the log from `start` on: up to its end for ever, or as it is now."""
     from opsicle.client.following import LogPiece
     from opsicle.client.following import follow as follow_live
     from opsicle.wire.user_api import Automation
@@ -62,7 +62,7 @@ def _pieces(api: Api, automation_id: str, start: int, *, follow: bool) -> Iterat
 
 
 def _with_times(pieces: Iterable[LogPiece]) -> Iterator[bytes]:
-    """Each line behind the time of its first byte."""
+    """Yield each line behind the time of its first byte."""
     is_at_start = True
     for piece in pieces:
         for line in piece.data.splitlines(keepends=True):
@@ -73,7 +73,10 @@ def _with_times(pieces: Iterable[LogPiece]) -> Iterator[bytes]:
 
 
 def _start_of_last(api: Api, automation_id: str, lines: int) -> int:
-    """The offset at which the last so many lines of the log begin, without reading more of it than need be."""
+    """Return the offset at which the last `count` lines of the log begin.
+
+    No more of it is read than need be.
+    """
     size = api.automation(automation_id).log_bytes
     window = _FIRST_LOOK_BYTES
     while lines:
@@ -89,7 +92,7 @@ def _start_of_last(api: Api, automation_id: str, lines: int) -> int:
 
 
 def _print_as_json(automation_id: str, log: bytes) -> None:
-    """A log is bytes, and JSON has none: they stand in base64."""
+    """Print the log as base64 in JSON, which has no bytes."""
     import base64
 
     print_json({"id": automation_id, "log_bytes": len(log), "data": base64.b64encode(log).decode()})

@@ -22,7 +22,7 @@ totp_option = click.option(
 
 
 def with_proof(totp: str | None, call: Callable[[Api], T]) -> T:
-    """Call the server; where it asks for a fresh code, show the given one (or ask for one) and call again.
+    """Call the server; if it asks for a fresh code, get one and call again.
 
     The code is kept back until it is asked for, because it works only once.
     """
@@ -37,7 +37,9 @@ def with_proof(totp: str | None, call: Callable[[Api], T]) -> T:
 
 
 def removed(totp: str | None, remove: Callable[[Api, bool], None], *, yes: bool) -> None:
-    """Remove what may take more with it: then it says so, and asks on a terminal. `yes`: it is meant in any case.
+    """Remove what may take more with it: then it says so, and asks on a terminal.
+
+    `yes`: it is meant in any case.
 
     `remove` takes the API, and whether that is meant. Raises LeavesBehind where nobody says so.
     """
@@ -52,12 +54,18 @@ def removed(totp: str | None, remove: Callable[[Api, bool], None], *, yes: bool)
 
 
 def asked_code(refusal: OpsicleError) -> str:
-    """The code that a person types. Raises the refusal that asks for it where nobody is there."""
+    """Return the code that a person types.
+
+    Raises the refusal that asks for it where nobody is there.
+    """
     if not has_person():
         raise type(refusal)(refusal.message, hint="Give it with --totp.") from refusal
     return ask("Code of your authenticator app", "--totp")
 
 
 def given_or_asked(totp: str | None) -> str:
-    """The code that was given, or that a person types. Raises UsageError where nobody is there."""
+    """Return the code that was given, or that a person types.
+
+    Raises UsageError where nobody is there.
+    """
     return totp or ask("Code of your authenticator app", "--totp")

@@ -115,7 +115,10 @@ def update(name: str | None, allow_shared_workers: bool | None, totp: str | None
 @click.argument("org")
 @click.option("--into", metavar="P", help="Profile to keep the new login in; the current one stays as it is then.")
 def switch(org: str, into: str | None) -> None:
-    """Go to another of your orgs: a new session there, in the place of the current one unless `--into` is given."""
+    """Go to another of your orgs.
+
+    A new session there, in the place of the current one unless `--into` is given.
+    """
     import msgspec
 
     session = current_session()

@@ -1,4 +1,4 @@
-"""Results on stdout: for people as aligned text that greps well, for programs as exactly one JSON value."""
+"""Results on stdout: aligned text for people, exactly one JSON value for programs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ class Column(NamedTuple):
 
 
 _MOST_ITEMS = 2**31
-"""More than any org has; a larger number is this one, as `islice` knows no greater ones than a machine's word."""
+"""More than any org has; a larger number is this one, as `islice` knows no greater ones than a
+machine's word."""
 
 
 def emit(value: object, fields: Fields) -> None:
@@ -63,7 +64,7 @@ def emit(value: object, fields: Fields) -> None:
 
 
 def emit_list(items: Iterable[T], columns: Sequence[Column], *, limit: int | None, table_limit: int = 1000) -> None:
-    """Print items: all of them (or the first `limit`) as a JSON array, or as a table of at most `table_limit`."""
+    """Print items: a JSON array of all (or the first `limit`), or a table of at most `table_limit`."""
     limit = None if limit is None else min(limit, _MOST_ITEMS)
     if current().wants_json:
         print_json(list(itertools.islice(items, limit)))
@@ -86,7 +87,8 @@ def print_json(value: object) -> None:
 def print_table(headings: list[str], rows: list[list[str]]) -> None:
     """Print columns as wide as their widest cell; nothing is wrapped, so a line is an item.
 
-    On a terminal a table is no wider than the window: what is too long is cut, and ends in `…`. Elsewhere it is whole.
+    On a terminal a table is no wider than the window: what is too long is cut, and ends in `…`.
+    Elsewhere it is whole.
     """
     widths = [max(map(_width, column)) for column in zip(headings, *rows, strict=True)]
     if sys.stdout.isatty():
@@ -97,7 +99,10 @@ def print_table(headings: list[str], rows: list[list[str]]) -> None:
 
 
 def _fitted(widths: list[int], window: int) -> list[int]:
-    """The widest columns made narrower until all fit; not the first, by which an item is called."""
+    """Return the widest columns made narrower until all fit.
+
+    Not the first, by which an item is called.
+    """
     fitted = list(widths)
     while sum(fitted) + len(_GAP) * (len(fitted) - 1) > window:
         widest = max(range(1, len(fitted)), key=fitted.__getitem__, default=0)
@@ -114,14 +119,14 @@ def _padded(cell: str, width: int) -> str:
 
 
 def shown_time(at: datetime) -> str:
-    """A time for people: their own and how long ago on a terminal, else RFC 3339 in UTC."""
+    """Return a time for people: their own and how long ago on a terminal, else RFC 3339 in UTC."""
     if not sys.stdout.isatty():
         return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S} ({_relative(at)})"
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> str:
-    """A duration such as `1.25 s`; nothing where one end is missing."""
+    """Return a duration such as `1.25 s`; nothing where one end is missing."""
     return f"{(end - start).total_seconds():.2f} s" if start and end else ""
 
 
@@ -156,7 +161,10 @@ def _cell(content: object, heading: str) -> str:
 
 
 def assigned(name: str, value: object) -> str:
-    """A named value on one line, such as `who=world`; in quotes where a blank would make it look like two."""
+    """Return a named value on one line, such as `who=world`.
+
+    In quotes where a blank would make it look like two.
+    """
     from opsicle.domain.visible_text import visible_value
 
     shown = visible_value(value)

@@ -36,7 +36,9 @@ def policies() -> None:
 @versioned.files_argument
 @totp_option
 def push(files: tuple[str, ...], totp: str | None) -> None:
-    """Make files the newest versions of their policies. One file makes one JSON object, several an array.
+    """Make files the newest versions of their policies.
+
+    One file makes one JSON object, several an array.
 
     `opsicle templates validate` checks them without any server.
     """
@@ -90,7 +92,7 @@ def _fields(policy: PolicyVersion) -> list[tuple[str, object]]:
 
 
 def _reach(scope: Scope) -> str:
-    """What a policy applies to by itself, in one line."""
+    """Return what a policy applies to by itself, in one line."""
     parts = ["everything that names no policy"] if scope.everything else []
     parts += [f"templates labelled {key}={' or '.join(values)}" for key, values in scope.labels.items()]
     parts += [f"work for workers with {key}={' or '.join(values)}" for key, values in scope.runs_on.items()]
@@ -104,7 +106,7 @@ def _reach(scope: Scope) -> str:
 
 
 def _said(gate: Gate) -> str:
-    """A gate in one line."""
+    """Return a gate in one line."""
     parts = [f"{gate.required} of {_people(gate.approvers)}"]
     parts += ["with a fresh code"] if gate.require_mfa else []
     parts += ["with a reason"] if gate.require_reason else []
@@ -114,14 +116,17 @@ def _said(gate: Gate) -> str:
 
 
 def _condition(line: Condition) -> str:
-    """For what a gate is asked: also for whatever is not known, which goes without saying."""
+    """Describe for what a gate is asked.
+
+    What is not known is asked as well, which goes without saying.
+    """
     what = line.variable or f"the label {line.label}"
     values = " or ".join(str(value).lower() if isinstance(value, bool) else str(value) for value in line.any_of)
     return f"{what} is {values}" if line.any_of else f"{what} is not {' or '.join(map(str, line.none_of))}"
 
 
 def _people(approvers: Approvers) -> str:
-    """Who is named, in words."""
+    """Return who is named, in words."""
     named = ["the manager"] if approvers.manager else []
     named += approvers.users
     named += [f"group {name}" for name in approvers.groups]

@@ -1,4 +1,7 @@
-"""What a person sees of an automation while it runs: its output, and on stderr which phase it is in."""
+"""What a person sees of an automation while it runs.
+
+Its output, and on stderr which phase it is in.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ _NOT_RUN = frozenset({"pending", "skipped"})
 class ProgressDisplay:
     """Passes a job's bytes on as they are, and puts a heading on stderr where a phase begins.
 
-    What the job prints to stdout goes to stdout, unless `is_stdout_taken` (by a JSON value): then all goes to stderr.
+    What the job prints to stdout goes to stdout, unless `is_stdout_taken` (by a JSON value): then
+    all goes to stderr.
     """
 
     def __init__(self, phases: list[str], *, is_stdout_taken: bool) -> None:
@@ -41,7 +45,10 @@ class ProgressDisplay:
                 self.say(styled(f"── {printable(self._phases[self._begun])}", "cyan"))
 
     def write(self, phase: int, stream: int, data: bytes) -> None:
-        """Pass on what the job printed. A reader that has gone away costs its output, not the job."""
+        """Pass on what the job printed.
+
+        A reader that has gone away costs its output, not the job.
+        """
         self.begin_phase(phase)
         self._status.clear()
         target = sys.stderr.buffer if stream == _STDERR else self._stdout

@@ -17,10 +17,11 @@ from opsicle.cli.terminal import read_password
 @click.option("--email", metavar="E", required=True, help="Whose account it is.")
 @click.option("--password-file", metavar="FILE", help="File that holds a new password; `-` is stdin.")
 def recover(data_dir: Path, email: str, password_file: str | None) -> None:
-    """Let somebody in again who has lost their app and recovery codes, on the stopped server's machine.
+    """Let in somebody who has lost their app and recovery codes, while the server is stopped.
 
-    Takes away the authenticator app, sets the password if one is given, and ends their sessions; API tokens stay. It
-    stands in the record of each of their orgs. Run it as the user that the server runs as, or as root.
+    Takes away the authenticator app, sets the password if one is given, and ends their sessions;
+    API tokens stay. It stands in the record of each of their orgs. Run it as the user that the
+    server runs as, or as root.
     """
     from opsicle.server.account_recovery import recover_account
 

@@ -59,7 +59,7 @@ CA.
 
 
 def render() -> str:
-    """The reference as Markdown."""
+    """Return the reference as Markdown."""
     with click.Context(root, info_name="opsicle", auto_envvar_prefix="OPSICLE") as context:
         parts = [_INTRODUCTION, "## Options before the command\n", _options(root, context), *_commands(root, context)]
     return "\n".join(part for part in parts if part)

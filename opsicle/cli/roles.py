@@ -67,7 +67,8 @@ def create(role: str, description: str, allow: tuple[str, ...], deny: tuple[str,
 def update(role: str, description: str | None, allow: tuple[str, ...], deny: tuple[str, ...], totp: str | None) -> None:
     """Change what is given of a role.
 
-    The rules that are given take the place of all those that your org has set before; `--allow ""` sets none.
+    The rules that are given take the place of all those that your org has set before; `--allow ""`
+    sets none.
     """
     import msgspec
 
@@ -101,7 +102,8 @@ def delete(role: str, totp: str | None) -> None:
 def can(user: str, action: str, resource: str, why: bool) -> NotAllowed | None:
     """Say whether USER may do ACTION with RESOURCE: exit code 0 if so, 3 if not.
 
-    ACTION is view, create, update, delete, execute or manage; RESOURCE as in `templates/restart-web` or `secrets`.
+    ACTION is view, create, update, delete, execute or manage; RESOURCE as in
+    `templates/restart-web` or `secrets`.
     """
     from opsicle.domain.errors import NotAllowed
 

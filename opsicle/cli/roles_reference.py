@@ -1,4 +1,6 @@
-"""The tables of `docs/roles.md`, made from the permission table. `python -m opsicle.cli.roles_reference` writes them.
+"""The tables of `docs/roles.md`, made from the permission table.
+
+`python -m opsicle.cli.roles_reference` writes them.
 
 The page's own words stand around the two marks between which the tables are.
 """
@@ -15,7 +17,7 @@ END = "<!-- end of what is generated -->"
 
 
 def render() -> str:
-    """The table as Markdown: an action a line, a role a column."""
+    """Return the table as Markdown: an action a line, a role a column."""
     roles = list(BuiltInRole)
     lines = [
         f"| rule | what it lets one do | {' | '.join(roles)} |",
@@ -28,7 +30,7 @@ def render() -> str:
 
 
 def current(page: str) -> str:
-    """The page with the tables of today. Raises ValueError if it lacks the marks."""
+    """Return the page with the tables of today. Raises ValueError if it lacks the marks."""
     before, _, rest = page.partition(BEGIN)
     _, mark, after = rest.partition(END)
     if not mark:

@@ -1,4 +1,7 @@
-"""The tree of commands. A command's module is imported when that command is used, or when help lists it."""
+"""The tree of commands.
+
+A command's module is imported when that command is used, or when help lists it.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,8 @@ GROUPS = {
         "audit": "audit",
     },
 }
-"""In groups, each command and the module of `opsicle.cli` that has it, in the order in which help lists them."""
+"""In groups, each command and the module of `opsicle.cli` that has it, in the order in which help
+lists them."""
 
 COMMANDS = {name: module for group in GROUPS.values() for name, module in group.items()}
 
@@ -64,11 +68,11 @@ class Root(click.Group):
     """The program itself: finds its commands by name without importing the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order in which one meets them."""
+        """Return the commands in the order in which one meets them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, its module imported now."""
+        """Return the command of that name, its module imported now."""
         if cmd_name not in COMMANDS:
             return None
         command = getattr(import_module(f"opsicle.cli.{COMMANDS[cmd_name]}"), cmd_name.replace("-", "_"))
@@ -86,26 +90,26 @@ class Root(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands in their groups, each with its whole first sentence."""
+        """Write the commands in their groups, each with its whole first sentence."""
         for title, names in GROUPS.items():
             with formatter.section(title):
                 _write_summaries(self, ctx, formatter, list(names))
 
 
 class VerbCommand(click.Command):
-    """A command that takes `--profile` and `-o` behind its name too, where people tend to type them."""
+    """A command that takes `--profile` and `-o` behind its name too."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += _everywhere()
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The command's own options, then those that every command has."""
+        """Write the command's own options, then those that every command has."""
         super().format_options(ctx, formatter)
         _write_everywhere(ctx, formatter)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """An example."""
+        """Write an example."""
         from opsicle.cli.examples import EXAMPLES
 
         if example := EXAMPLES.get(ctx.command_path.partition(" ")[2]):
@@ -123,7 +127,7 @@ class NounGroup(click.Group):
         self.params += _everywhere()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs in the order of the source."""
+        """Return the verbs in the order of the source."""
         return list(self.commands)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -133,7 +137,7 @@ class NounGroup(click.Group):
         self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The verbs, each with its whole first sentence."""
+        """Write the verbs, each with its whole first sentence."""
         with formatter.section("Commands"):
             _write_summaries(self, ctx, formatter, self.list_commands(ctx))
 
@@ -144,12 +148,15 @@ def _write_summaries(group: click.Group, ctx: click.Context, formatter: click.He
 
 
 def _summary(command: click.Command) -> str:
-    """The first paragraph of its help, not cut off."""
+    """Return the first paragraph of its help, not cut off."""
     return " ".join((command.help or "").partition("\n\n")[0].split())
 
 
 def _everywhere() -> list[click.Parameter]:
-    """The options that stand before the command, for behind it. Hidden from what lists a command's own options."""
+    """Return the options that stand before the command, for behind it.
+
+    Hidden from what lists a command's own options.
+    """
     common: dict[str, Any] = {"expose_value": False, "hidden": True, "allow_from_autoenv": False}
     return [
         click.Option(["--profile"], metavar="P", help=PROFILE_HELP, callback=_set_profile, **common),
@@ -193,7 +200,8 @@ def _show_version(ctx: click.Context, _option: click.Parameter, value: bool) -> 
     "--output",
     type=click.Choice(OUTPUTS),
     default="table",
-    # Not OPSICLE_OUTPUT: in a phase of a job that is the file for its outputs, and a phase may call this program.
+    # Not OPSICLE_OUTPUT: in a phase of a job that is the file for its outputs, and a phase may call
+    # this program.
     envvar="OPSICLE_FORMAT",
     allow_from_autoenv=False,
     help=OUTPUT_HELP,
@@ -211,7 +219,8 @@ def _show_version(ctx: click.Context, _option: click.Parameter, value: bool) -> 
 def root(invocation: Invocation, profile: str, output: str) -> None:
     """Runbook automation in one file.
 
-    Templates say what is done; automations are runs of them; workers carry them out where the target lives.
+    Templates say what is done; automations are runs of them; workers carry them out where the
+    target lives.
     """
     invocation.profile = profile
     invocation.output = output

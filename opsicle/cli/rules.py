@@ -11,7 +11,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def rule_options(what: str) -> Callable[[F], F]:
-    """The options of a command that sets rules; `what` completes their help."""
+    """Return the options of a command that sets rules; `what` completes their help."""
     allow = click.option(
         "--allow", metavar="RULE", multiple=True, help=f"{what}, as in `execute templates/restart-web`. Repeatable."
     )
@@ -25,6 +25,9 @@ def rule_options(what: str) -> Callable[[F], F]:
 
 
 def given_rules(allow: Sequence[str], deny: Sequence[str]) -> list[str] | None:
-    """The rules as the server takes them; None if none were given, and none at all for a single empty text."""
+    """Return the rules as the server takes them.
+
+    Return None if none were given, and none at all for a single empty text.
+    """
     rules = [*(f"allow {rule}" for rule in allow if rule), *(f"deny {rule}" for rule in deny if rule)]
     return rules if rules or allow or deny else None

@@ -65,7 +65,8 @@ def run(  # noqa: PLR0913 - each is an option
 ) -> AutomationState | JobState | None:
     """Run a template.
 
-    NAME is a template on the server. FILE, a path such as `./restart.yaml`, is run right here without any server.
+    NAME is a template on the server. FILE, a path such as `./restart.yaml`, is run right here
+    without any server.
     """
     values = _GivenValues(var, var_file)
     if is_file(what):
@@ -80,7 +81,10 @@ def run(  # noqa: PLR0913 - each is an option
 
 
 def is_file(what: str) -> bool:
-    """Whether the argument means a file: it looks like one, or it is one and could be no template's name."""
+    """Return whether the argument means a file.
+
+    It looks like one, or it is one and could be no template's name.
+    """
     from opsicle.domain.names import TEMPLATE_NAME
 
     if what == "-" or "/" in what or what.lower().endswith(_FILE_ENDINGS):
@@ -99,7 +103,10 @@ class _GivenValues:
         return bool(self._texts or self._file)
 
     def read(self, variables: Sequence[Variable]) -> dict[str, Value]:
-        """The given values; on a terminal, required ones that are missing are asked for. Raises InvalidInput."""
+        """Return the given values; on a terminal, required ones that are missing are asked for.
+
+        Raises InvalidInput.
+        """
         from opsicle.cli.documents import given_values
         from opsicle.domain.variables import parse_text
 
@@ -124,7 +131,10 @@ def _run_here(path: Path, given: _GivenValues, secret_files: Sequence[str]) -> J
 
 
 def _given_secrets(names: Sequence[str], given: Sequence[str]) -> dict[str, str]:
-    """The secrets that a file's phases name, from `--secret-file name=file`. Raises InvalidInput, UsageError."""
+    """Return the secrets that a file's phases name, from `--secret-file name=file`.
+
+    Raises InvalidInput, UsageError.
+    """
     from opsicle.cli.secrets import read_value_file
     from opsicle.domain.errors import InvalidInput
     from opsicle.domain.problems import quoted
@@ -167,5 +177,8 @@ def _run_there(
 
 
 def _variables(api: Api, name: str, version: int | None) -> Sequence[Variable]:
-    """What the template asks for; the server checks the values against it once more when it makes the automation."""
+    """Return what the template asks for.
+
+    The server checks the values against it once more when it makes the automation.
+    """
     return api.template(name, version).variables

@@ -105,7 +105,7 @@ def delete(secret: str, totp: str | None) -> None:
     help="Where the key is, if not in the data folder; the new one takes its place.",
 )
 def rotate_master_key(data_dir: Path, master_key_file: Path | None) -> None:
-    """Put a new master key in the old one's place, on the server's machine and while the server is stopped."""
+    """Replace the master key, on the server's machine and while the server is stopped."""
     from opsicle.server.rotation import rotate_master_key
 
     count = rotate_master_key(data_dir, master_key_file)
@@ -113,14 +113,17 @@ def rotate_master_key(data_dir: Path, master_key_file: Path | None) -> None:
 
 
 def read_value(path: str | None) -> str:
-    """A secret's value from a file (`-`: stdin), or asked for twice without being shown. Raises InvalidInput."""
+    """Return a secret's value from a file (`-`: stdin), or asked for twice without being shown.
+
+    Raises InvalidInput.
+    """
     if path is None:
         return ask("Value", "--value-file", is_hidden=True, is_new=True)
     return read_value_file(path)
 
 
 def read_value_file(path: str) -> str:
-    """The value in a file (`-`: stdin). Raises InvalidInput, which never quotes it."""
+    """Return the value in a file (`-`: stdin). Raises InvalidInput, which never quotes it."""
     from opsicle.domain.errors import InvalidInput
     from opsicle.domain.secrets import MAX_BYTES, wrong_value
 

@@ -25,7 +25,9 @@ class ServerCommand(VerbCommand):
         return super().parse_args(ctx, args)
 
     def reread(self, ctx: click.Context) -> dict[str, Any]:
-        """The options as they stand now: the arguments are as they were, the files may have changed.
+        """Return the options as they stand now.
+
+        The arguments are as they were, the files may have changed.
 
         Raises click.UsageError, or a UsageError of ours for a file that cannot be used.
         """
@@ -122,8 +124,8 @@ class ServerCommand(VerbCommand):
 def server(ctx: click.Context, /, **given: Any) -> None:
     """Run the application server.
 
-    The first start makes keys, a CA and the one-time token for `opsicle setup`. SIGTERM stops it, SIGHUP makes it read
-    certificates and settings anew.
+    The first start makes keys, a CA and the one-time token for `opsicle setup`. SIGTERM stops it,
+    SIGHUP makes it read certificates and settings anew.
     """
     # Importing it makes gevent replace what blocks, which must come before anything imports ssl.
     from opsicle.domain.errors import UsageError
@@ -141,5 +143,5 @@ def server(ctx: click.Context, /, **given: Any) -> None:
 
 
 def _fields(given: dict[str, Any]) -> dict[str, Any]:
-    """What was given, by the fields of `ServerOptions`."""
+    """Return what was given, by the fields of `ServerOptions`."""
     return {_FIELDS.get(option, option): value for option, value in given.items() if value is not None}

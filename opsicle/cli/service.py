@@ -89,16 +89,17 @@ StateDirectoryMode=0700
 CacheDirectory=opsicle-worker
 CacheDirectoryMode=0700
 UMask=0077
-# TERM goes to the worker alone, which takes no more jobs and lets those that run end, for an hour at most. Sent to all
-# of its processes, as systemd does unless told, it would end the jobs. `systemctl kill -s TERM` once more cancels them.
+# TERM goes to the worker alone, which takes no more jobs and lets those that run end, for an hour
+# at most. Sent to all of its processes, as systemd does unless told, it would end the jobs.
+# `systemctl kill -s TERM` once more cancels them.
 KillMode=mixed
 TimeoutStopSec=65min
 Restart=on-failure
 RestartSec=5
 LimitCORE=0
 
-# Jobs do what their templates say, with the rights of this user: add what yours can do without. `sudo` in a command
-# needs NoNewPrivileges=no.
+# Jobs do what their templates say, with the rights of this user: add what yours can do without.
+# `sudo` in a command needs NoNewPrivileges=no.
 NoNewPrivileges=yes
 ProtectClock=yes
 ProtectHostname=yes
@@ -128,7 +129,7 @@ def service() -> None:
 @click.option("--group", metavar="GROUP", multiple=True, help="A further group, such as the proxy's. May be repeated.")
 @click.option("--program", metavar="PATH", help="Where the program is; this very file unless told.")
 def print_(kind: str, user: str | None, group: tuple[str, ...], program: str | None) -> None:
-    r"""Print a unit for a server or a worker, hardened, with a stop that does not break off what runs.
+    r"""Print a hardened systemd unit for a server or a worker, with a graceful stop.
 
     \b
     opsicle service print server > /etc/systemd/system/opsicle-server.service
@@ -151,5 +152,5 @@ def _this_program() -> str:
 
 
 def _escaped(path: str) -> str:
-    """The path as a unit has it, where `%` and `$` mean something."""
+    """Return the path as a unit has it, where `%` and `$` mean something."""
     return path.replace("%", "%%").replace("$", "$$")

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 
 def kept_sessions() -> SavedLogins:
-    """The logins that this user has."""
+    """Return the logins that this user has."""
     from opsicle.client.saved_logins import SavedLogins
 
     return SavedLogins(config_folder(os.environ))
 
 
 def current_session() -> SavedLogin:
-    """The login that the command uses: OPSICLE_SERVER and OPSICLE_TOKEN, or else the profile's.
+    """Return the login that the command uses.
+
+    OPSICLE_SERVER and OPSICLE_TOKEN, or else the profile's.
 
     Raises NotAuthenticated where there is none.
     """
@@ -32,7 +34,7 @@ def current_session() -> SavedLogin:
 
 
 def connect(session: SavedLogin | None = None) -> Api:
-    """The server of a session (the current one unless told), and a sign of life while it lets us wait."""
+    """Return the server of a session (the current one unless told), with a sign of life on waits."""
     from opsicle.client.saved_logins import open_api
 
     api = open_api(session or current_session())

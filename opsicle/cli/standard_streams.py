@@ -1,6 +1,9 @@
-"""Standard input, output and error where the process was started without one: schedulers and daemons do that.
+"""Standard input, output and error where the process was started without one.
 
-Then the descriptor is free, and the next file or socket that is opened would get it: what is printed would land there.
+Schedulers and daemons do that.
+
+Then the descriptor is free, and the next file or socket that is opened would get it: what is
+printed would land there.
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ NO_OUTPUT = "standard output is closed"
 def ensure() -> None:
     """Put something harmless in the place of what is missing.
 
-    Reading finds nothing. What goes to standard error goes nowhere. What goes to standard output fails with an OSError
-    whose text is NO_OUTPUT, since a command must not seem to have said what nobody could read.
+    Reading finds nothing. What goes to standard error goes nowhere. What goes to standard output
+    fails with an OSError whose text is NO_OUTPUT, since a command must not seem to have said what
+    nobody could read.
     """
     for descriptor in (0, 1, 2):
         if not _is_open(descriptor):
@@ -58,7 +62,7 @@ class _Closed(io.TextIOBase):
         return cast("BinaryIO", self)
 
     def fileno(self) -> int:
-        """The descriptor that something harmless occupies."""
+        """Return the descriptor that something harmless occupies."""
         return 1
 
     def write(self, content: str, /) -> int:

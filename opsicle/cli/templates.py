@@ -68,9 +68,12 @@ def validate(files: tuple[str, ...]) -> InvalidInput | None:
 @versioned.files_argument
 @totp_option
 def push(files: tuple[str, ...], totp: str | None) -> None:
-    """Make files the newest versions of their templates. One file makes one JSON object, several an array.
+    """Make files the newest versions of their templates.
 
-    Several are checked before the first is sent. Changing who must approve one takes the right to manage policies.
+    One file makes one JSON object, several an array.
+
+    Several are checked before the first is sent. Changing who must approve one takes the right to
+    manage policies.
     """
     versioned.push_files(
         files, totp, lambda api, source: api.push(source), lambda done: [*done.warnings, *done.unsupported]

@@ -25,14 +25,17 @@ def say(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """The text on one line, with signs for all by which it could move the cursor or lie about itself."""
+    """Return the text on one line, with signs for whatever could move the cursor or mislead."""
     from opsicle.domain.visible_text import visible
 
     return visible(text)
 
 
 def echo_document(text: str) -> None:
-    """Print a document: as it is into a file or pipe; on a terminal with signs for what would not be seen."""
+    """Print a document: as it is into a file or pipe.
+
+    On a terminal with signs for what would not be seen.
+    """
     from opsicle.domain.visible_text import visible
 
     shown = visible(text, keep="\n\t") if sys.stdout.isatty() else text
@@ -40,22 +43,25 @@ def echo_document(text: str) -> None:
 
 
 def has_person() -> bool:
-    """Whether somebody is there to answer a question."""
+    """Return whether somebody is there to answer a question."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def shows_colours(stream: TextIO) -> bool:
-    """Whether colours belong on this stream (https://no-color.org)."""
+    """Return whether colours belong on this stream (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def styled(text: str, colour: str, stream: TextIO | None = None) -> str:
-    """The text in a colour, where the stream (stderr unless told) shows any."""
+    """Return the text in a colour, where the stream (stderr unless told) shows any."""
     return click.style(text, fg=colour) if shows_colours(stream or sys.stderr) else text
 
 
 def ask(question: str, option: str, *, is_hidden: bool = False, is_new: bool = False) -> str:
-    """Ask for one line; what is new and hidden is asked for twice. Raises UsageError where nobody can answer."""
+    """Ask for one line; what is new and hidden is asked for twice.
+
+    Raises UsageError where nobody can answer.
+    """
     require_person(option)
     answer: str = click.prompt(question, hide_input=is_hidden, confirmation_prompt=is_hidden and is_new, err=True)
     return answer
@@ -78,7 +84,7 @@ def require_person(option: str) -> None:
 def read_password(
     path: str | None, *, is_new: bool = False, name: str = "Password", option: str = "--password-file"
 ) -> str:
-    """The password in a file (`-`: stdin), or asked for. Raises InvalidInput or UsageError.
+    """Return the password in a file (`-`: stdin), or asked for. Raises InvalidInput or UsageError.
 
     One line break at the end is not part of it.
     """
@@ -99,7 +105,9 @@ def read_password(
 
 
 def read_token(text: str | None, file: str | None, option: str, file_option: str) -> str:
-    """A token from the option itself or from a file (`-`: stdin). Raises UsageError unless one of them is given.
+    """Return a token from the option itself or from a file (`-`: stdin).
+
+    Raises UsageError unless one of them is given.
 
     White space around it is not part of it. Raises InvalidInput for a file that cannot be one.
     """
@@ -124,12 +132,18 @@ def read_token(text: str | None, file: str | None, option: str, file_option: str
 
 
 def given_link(link: str) -> str:
-    """A one-time link as it was given; `-` reads it from standard input, where no other user of the machine sees it."""
+    """Return a one-time link as it was given.
+
+    `-` reads it from standard input, where no other user of the machine sees it.
+    """
     return read_token(None, STDIN, "LINK", "LINK") if link == STDIN else link.strip()
 
 
 class StatusLine:
-    """One line at the bottom of the terminal that says how things stand; nothing where stderr is no terminal."""
+    """One line at the bottom of the terminal that says how things stand.
+
+    Nothing where stderr is no terminal.
+    """
 
     def __init__(self) -> None:
         self._is_on = sys.stderr.isatty()
@@ -153,7 +167,10 @@ class StatusLine:
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """While inside: after a second show that we wait for the server, and for how long. On a terminal only."""
+    """While inside: after a second show that we wait for the server, and for how long.
+
+    On a terminal only.
+    """
     if not sys.stderr.isatty():
         yield
         return

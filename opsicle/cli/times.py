@@ -10,7 +10,9 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 def point_in_time(text: str | None) -> str | None:
-    """Return a time as the server takes it: what is said as an age (`90m`, `7d`) counted back from now.
+    """Return a time as the server takes it.
+
+    What is said as an age (`90m`, `7d`) counted back from now.
 
     Anything else goes to the server as it is, which says what is wrong with it.
     """

@@ -1,4 +1,7 @@
-"""Whom a command believes to be its server: `--ca-file`, `--ca-fingerprint`, what is remembered, or a person's word."""
+"""Whom a command believes to be its server.
+
+`--ca-file`, `--ca-fingerprint`, what is remembered, or a person's word.
+"""
 
 from __future__ import annotations
 
@@ -50,17 +53,19 @@ _ca_fingerprint = click.option(
 
 
 def normal(url: str) -> str:
-    """A server's URL in the form in which it is kept."""
+    """Return a server's URL in the form in which it is kept."""
     from opsicle.client.connection import parse_server
 
     return parse_server(url).url
 
 
 def ca_for_setup(url: str, trust: Trust, fingerprint: str) -> str:
-    """The CA to verify a new server with, empty for the system's. `fingerprint` is that of the setup token.
+    """Return the CA to verify a new server with, empty for the system's.
 
-    The token names the server's own CA. Where a proxy ends TLS before the server, its certificate comes from another
-    one: then the system's CAs must know it, as they must for any browser.
+    `fingerprint` is that of the setup token.
+
+    The token names the server's own CA. Where a proxy ends TLS before the server, its certificate
+    comes from another one: then the system's CAs must know it, as they must for any browser.
     """
     from opsicle.client.trust import is_certificate_refused
     from opsicle.domain.errors import Unreachable
@@ -82,7 +87,10 @@ def ca_for_setup(url: str, trust: Trust, fingerprint: str) -> str:
 
 
 def _own_ca(url: str, fingerprint: str) -> tuple[str, ...]:
-    """The server's own CA, if it hands that one out: with a certificate of somebody else's (--tls-cert) it does not."""
+    """Return the server's own CA, if it hands that one out.
+
+    With a certificate of somebody else's (--tls-cert) it does not.
+    """
     from opsicle.client.saved_logins import fetch_ca
     from opsicle.domain.errors import Unreachable
 
@@ -95,10 +103,11 @@ def _own_ca(url: str, fingerprint: str) -> tuple[str, ...]:
 
 
 def trusted_ca(url: str, trust: Trust, remembered: str) -> str:
-    """The CA to verify the server with, empty for the system's.
+    """Return the CA to verify the server with, empty for the system's.
 
-    A file or a fingerprint that is given decides; else what was remembered of this server; else the system. Where that
-    does not know the server's CA, a person is shown its fingerprint and asked; without one nothing is trusted.
+    A file or a fingerprint that is given decides; else what was remembered of this server; else the
+    system. Where that does not know the server's CA, a person is shown its fingerprint and asked;
+    without one nothing is trusted.
     """
     from opsicle.client.saved_logins import fetch_ca
     from opsicle.client.trust import is_unknown_issuer

@@ -100,8 +100,9 @@ def update(
 def delete(user: str, new_owner: str, *, yes: bool, totp: str | None) -> None:
     """Remove a person from the org, by id or e-mail address.
 
-    Their service accounts go with them, unless somebody else answers for them from now on. Where that takes something
-    away, or leaves approvals that too few can give, it says so first, and asks on a terminal.
+    Their service accounts go with them, unless somebody else answers for them from now on. Where
+    that takes something away, or leaves approvals that too few can give, it says so first, and asks
+    on a terminal.
     """
     removed(totp, lambda api, is_meant: api.delete_user(user, new_owner=new_owner, is_confirmed=is_meant), yes=yes)
     emit({"user": user, "is_deleted": True}, [("deleted", user)])

@@ -1,4 +1,6 @@
-"""What the commands of templates and of policies share: pushing files, and showing and deleting what was pushed.
+"""What the commands of templates and of policies share.
+
+Pushing files, and showing and deleting what was pushed.
 
 All files of a push are checked before the first is sent, and what was done when one fails is said.
 """
@@ -59,11 +61,13 @@ def push_files(
     push: Callable[[Api, str], R],
     remarks: Callable[[R], Sequence[Problem]],
 ) -> None:
-    """Push every file, in order, and print what became of each: one makes one JSON object, several an array.
+    """Push every file, in order, and print what became of each.
 
-    `push` sends one document, `remarks` are what deserves attention in the answer.
-    Raises InvalidInput before anything is sent if one of several files is wrong; else what the server says of the
-    first that it refuses, after what was pushed until then has been printed.
+    One makes one JSON object, several an array.
+
+    `push` sends one document, `remarks` are what deserves attention in the answer. Raises
+    InvalidInput before anything is sent if one of several files is wrong; else what the server says
+    of the first that it refuses, after what was pushed until then has been printed.
     """
     from opsicle.cli.documents import read_source, refuse_wrong
 

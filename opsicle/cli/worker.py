@@ -56,7 +56,8 @@ def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
 ) -> None:
     """Take jobs from a server and carry them out, until stopped.
 
-    TERM (or Ctrl-C) lets running jobs finish, for an hour at most; a second one cancels them and ends within seconds.
+    TERM (or Ctrl-C) lets running jobs finish, for an hour at most; a second one cancels them and
+    ends within seconds.
     """
     from opsicle.kit import logging
     from opsicle.worker.main import WorkerOptions, run
@@ -78,7 +79,10 @@ def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
 
 
 def _url(text: str) -> str:
-    """The address without a slash at its end. Raises click.UsageError unless it is an https:// URL."""
+    """Return the address without a slash at its end.
+
+    Raises click.UsageError unless it is an https:// URL.
+    """
     from urllib.parse import urlsplit
 
     try:
@@ -92,7 +96,7 @@ def _url(text: str) -> str:
 
 
 def labels_of(texts: tuple[str, ...]) -> dict[str, str]:
-    """The labels by key. Raises click.UsageError."""
+    """Return the labels by key. Raises click.UsageError."""
     from opsicle.domain.names import LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_VALUE_RULE
 
     labels: dict[str, str] = {}

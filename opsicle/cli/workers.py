@@ -55,8 +55,8 @@ def workers() -> None:
 def token(ttl: int, shared: bool, label: tuple[str, ...], no_labels: bool, totp: str | None) -> None:
     """Make a join token, with which one worker can enrol once.
 
-    With --label (or --no-labels) the worker is granted just these labels. Without, it is granted those with which it
-    enrols: then whoever has the token decides which templates it gets.
+    With --label (or --no-labels) the worker is granted just these labels. Without, it is granted
+    those with which it enrols: then whoever has the token decides which templates it gets.
     """
     labels = _granted(label, no_labels) if label or no_labels else None
     new = with_proof(totp, lambda api: api.create_join_token(ttl, is_shared=shared, labels=labels))
@@ -151,7 +151,7 @@ def _clock(worker: Worker) -> str:
 
 
 def _granted(labels: tuple[str, ...], no_labels: bool) -> dict[str, str]:
-    """The labels by key. Raises click.UsageError."""
+    """Return the labels by key. Raises click.UsageError."""
     if labels and no_labels:
         raise click.UsageError("--label and --no-labels exclude each other")
     return labels_of(labels)

@@ -53,7 +53,10 @@ class Action(StrEnum):
 
 
 class Verb(StrEnum):
-    """What a rule lets people do with a resource. `manage` stands for all that can be done with it."""
+    """What a rule lets people do with a resource.
+
+    `manage` stands for all that can be done with it.
+    """
 
     VIEW = "view"
     CREATE = "create"
@@ -82,7 +85,10 @@ class Resource(StrEnum):
 
 
 class Permission(NamedTuple):
-    """One line of the table: how rules spell an action, which built-in roles have it, and what it is, in words."""
+    """One line of the table.
+
+    How rules spell an action, which built-in roles have it, and what it is, in words.
+    """
 
     verb: Verb
     resource: Resource
@@ -147,7 +153,7 @@ BEYOND_ROLES = frozenset({Action.PROVIDER_MANAGE, Action.ORGS_CREATE})
 
 
 def beyond_role(*, is_provider_admin: bool, has_open_orgs: bool) -> frozenset[Action]:
-    """What somebody may do that no role of an org gives: run the server, found orgs."""
+    """Return what somebody may do that no role of an org gives: run the server, found orgs."""
     allowed: set[Action] = set()
     if is_provider_admin:
         allowed |= {Action.PROVIDER_MANAGE, Action.ORGS_CREATE}
@@ -157,11 +163,14 @@ def beyond_role(*, is_provider_admin: bool, has_open_orgs: bool) -> frozenset[Ac
 
 
 def verbs_of(resource: Resource) -> list[Verb]:
-    """What can be done with a resource, in the table's order."""
+    """Return what can be done with a resource, in the table's order."""
     return [permission.verb for permission in TABLE.values() if permission.resource is resource]
 
 
 def action_for(verb: Verb, resource: Resource) -> Action | None:
-    """The action that lets one do this; where the table tells no finer, the one that manages the resource."""
+    """Return the action that lets one do this.
+
+    Where the table tells no finer, the one that manages the resource.
+    """
     of_resource = {permission.verb: action for action, permission in TABLE.items() if permission.resource is resource}
     return of_resource.get(verb) or of_resource.get(Verb.MANAGE)

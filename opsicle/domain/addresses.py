@@ -1,8 +1,9 @@
 """E-mail addresses of people: what may be one, so that no two look alike and none is more than one.
 
-The rule follows Unicode TS 39, "highly restrictive", for the address as a whole: its letters are of one script, or of
-Latin beside Chinese, Japanese or Korean, which nobody takes for Latin. Latin letters are those with an ASCII letter in
-them, accents aside, and a few of Europe's. So four letters of Cyrillic cannot stand for coco@example.com.
+The rule follows Unicode TS 39, "highly restrictive", for the address as a whole: its letters are of
+one script, or of Latin beside Chinese, Japanese or Korean, which nobody takes for Latin. Latin
+letters are those with an ASCII letter in them, accents aside, and a few of Europe's. So four
+letters of Cyrillic cannot stand for coco@example.com.
 """
 
 from __future__ import annotations
@@ -47,10 +48,12 @@ def unfit(address: str) -> str:
 
 
 def unfit_name(name: str) -> str:
-    """Return what is wrong with a person's display name, "" if nothing is: what makes it look like another one.
+    """Return what is wrong with a person's display name, "" if nothing is.
 
-    The rule about scripts is that of addresses. A name may hold more signs and letters than an address, though none
-    that only look like plain ones.
+    What makes it look like another one.
+
+    The rule about scripts is that of addresses. A name may hold more signs and letters than an
+    address, though none that only look like plain ones.
     """
     for char in name:
         is_written = unicodedata.category(char)[0] in "LMN"
@@ -68,7 +71,7 @@ def _mixed(scripts: set[str]) -> str:
 
 
 def _is_word(char: str) -> bool:
-    """Whether it is a letter, an ASCII digit, or a mark on a letter of a script that needs marks."""
+    """Return whether it is a letter, an ASCII digit, or a mark that its script needs."""
     if char.isascii():
         return char.isalnum()
     category = unicodedata.category(char)
@@ -76,7 +79,10 @@ def _is_word(char: str) -> bool:
 
 
 def _script(char: str) -> str:
-    """The script of a letter or mark, "" for what has none. Latin letters that are none of the usual have none."""
+    """Return the script of a letter or mark, "" for what has none.
+
+    Latin letters that are none of the usual have none.
+    """
     if char.isascii():
         return "LATIN" if char.isalpha() else ""
     name = unicodedata.name(char, "").split(" ")
@@ -94,7 +100,7 @@ def _go_together(scripts: set[str]) -> bool:
 
 
 def _named(char: str) -> str:
-    """A character in words: as it is, if it can be seen."""
+    """Return a character in words: as it is, if it can be seen."""
     number = f"U+{ord(char):04X}"
     return f"`{char}`" if char.isascii() and char.isprintable() and char != " " else f"{number} ({_words(char)})"
 

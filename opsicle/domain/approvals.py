@@ -1,8 +1,11 @@
-"""How an approval stands: a function of its policy's gates, the decisions, when it was asked, and the time.
+"""How an approval stands.
+
+A function of its policy's gates, the decisions, when it was asked, and the time.
 
 pending → approved | rejected | expired | withdrawn
 
-Nothing here reads a clock. What ends first counts: a decision after a gate has expired changes nothing.
+Nothing here reads a clock. What ends first counts: a decision after a gate has expired changes
+nothing.
 """
 
 from __future__ import annotations
@@ -58,8 +61,8 @@ class ApprovalOutcome(msgspec.Struct, frozen=True, kw_only=True):
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
     """One person's word on one gate.
 
-    `elapsed` is for how many seconds the gate had been open, -1 if it had not opened: who decides on one
-    gate has thereby decided on those that come later and name them too.
+    `elapsed` is for how many seconds the gate had been open, -1 if it had not opened: who decides
+    on one gate has thereby decided on those that come later and name them too.
     """
 
     gate: str
@@ -86,7 +89,7 @@ class GateStatus(msgspec.Struct, frozen=True, kw_only=True):
         return self.opened_at + timedelta(seconds=self.gate.expires_after) if self.opened_at else None
 
     def elapsed(self, now: datetime) -> int:
-        """For how many seconds it has been open; -1 before that."""
+        """Return for how many seconds it has been open; -1 before that."""
         return int((now - self.opened_at).total_seconds()) if self.opened_at and now >= self.opened_at else -1
 
 
@@ -106,7 +109,10 @@ class ApprovalStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Due(msgspec.Struct, frozen=True):
-    """Something that happens to a gate by time alone. `key` tells it apart from all others of the approval."""
+    """Something that happens to a gate by time alone.
+
+    `key` tells it apart from all others of the approval.
+    """
 
     key: str
     at: datetime
@@ -118,7 +124,10 @@ class Due(msgspec.Struct, frozen=True):
 def status(
     gates: Sequence[Gate], order: GateOrder, votes: Iterable[Vote], asked_at: datetime, now: datetime
 ) -> ApprovalStatus:
-    """How the approval stands at `now`. Without any gate it is approved from the beginning."""
+    """Return how the approval stands at `now`.
+
+    Without any gate it is approved from the beginning.
+    """
     cast = list(votes)
     found: list[GateStatus] = []
     opens_at: datetime | None = asked_at
@@ -139,7 +148,7 @@ _ENDS = {GateState.REJECTED: ApprovalState.REJECTED, GateState.EXPIRED: Approval
 
 
 def due(now_standing: ApprovalStatus) -> list[Due]:
-    """The reminders and escalations of the open gates, past and to come, in the order of their times."""
+    """Return the open gates' reminders and escalations, past and to come, by time."""
     found: list[Due] = []
     for seen in now_standing.open_gates:
         opened_at, gate = seen.opened_at, seen.gate
@@ -152,7 +161,7 @@ def due(now_standing: ApprovalStatus) -> list[Due]:
 
 
 def next_moment(now_standing: ApprovalStatus, told: Iterable[str]) -> datetime | None:
-    """When something happens next by time alone; None if nothing will."""
+    """Return when something happens next by time alone; None if nothing will."""
     known = set(told)
     moments = [item.at for item in due(now_standing) if item.key not in known]
     moments += [seen.expires_at for seen in now_standing.open_gates if seen.expires_at]
@@ -162,9 +171,12 @@ def next_moment(now_standing: ApprovalStatus, told: Iterable[str]) -> datetime |
 def unmet(
     gates: Iterable[Gate], votes: Iterable[Vote], people: Mapping[str, ApproverPerson], requester: ApprovalRequester
 ) -> str:
-    """Why these decisions would not satisfy these gates with people as they are now; "" if they would.
+    """Return why these decisions would not satisfy these gates with people as they are now.
 
-    A decision counts for every gate on which its author may still decide and whose demands it meets.
+    Return "" if they would.
+
+    A decision counts for every gate on which its author may still decide and whose demands it
+    meets.
     """
     cast = list(votes)
     for gate in gates:
@@ -181,10 +193,10 @@ def unmet(
 def stuck_gates(
     seen: ApprovalStatus, votes: Iterable[Vote], people: Mapping[str, ApproverPerson], requester: ApprovalRequester
 ) -> dict[str, str]:
-    """The gates of a pending approval that can no longer lead to its end, as people are now: why, by name.
+    """Return why which gates of a pending approval can no longer be passed, by name.
 
-    One that is still to be passed, because too few are left who may decide; escalations to come count. And one that was
-    passed by somebody who may no longer: what they let pass would not run.
+    One that is still to be passed, because too few are left who may decide; escalations to come
+    count. And one that was passed by somebody who may no longer: what they let pass would not run.
     """
     cast = list(votes)
     found: dict[str, str] = {}
@@ -216,7 +228,7 @@ def _counter(gate: Gate, people: Mapping[str, ApproverPerson], requester: Approv
 
 
 def meets(gate: Gate, *, with_mfa: bool, has_reason: bool) -> bool:
-    """Whether a decision brings what the gate asks for."""
+    """Return whether a decision brings what the gate asks for."""
     return (with_mfa or not gate.require_mfa) and (has_reason or not gate.require_reason)
 
 

@@ -1,8 +1,9 @@
 """Who may decide on a gate. Which gates are asked at all says `conditions.py`.
 
-Nobody decides on what they asked for themselves unless the gate says so: not through a service account of theirs
-either, nor as somebody who answers or ever answered for the one that asked. Groups, roles and the right to decide count
-only for those who had them when it was asked, by the order of the record's entries and not by any clock.
+Nobody decides on what they asked for themselves unless the gate says so: not through a service
+account of theirs either, nor as somebody who answers or ever answered for the one that asked.
+Groups, roles and the right to decide count only for those who had them when it was asked, by the
+order of the record's entries and not by any clock.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from opsicle.domain.policies import Approvers, Chat, Gate
 class ApproverPerson(Account, frozen=True, kw_only=True):
     """A member of the org as they are now.
 
-    `chats` are accounts of chat services that are linked to them; `may_decide` is whether their rights let them decide
-    on anything. Numbers are those of entries of the record: since which one they have their role, belong to each group,
-    and may decide.
+    `chats` are accounts of chat services that are linked to them; `may_decide` is whether their
+    rights let them decide on anything. Numbers are those of entries of the record: since which one
+    they have their role, belong to each group, and may decide.
     """
 
     email: str
@@ -43,12 +44,12 @@ class ApprovalRequester(Account, frozen=True, kw_only=True):
     asked_seq: int
 
     def with_principal(self, principal_id: str) -> ApprovalRequester:
-        """The same, knowing also who answered for the account by what the automation is bound to; "" if it is not."""
+        """Return the same, knowing also who answered for the account when it was bound."""
         return msgspec.structs.replace(self, past_owner_ids=self.past_owner_ids | ({principal_id} - {""}))
 
 
 def may_decide(gate: Gate, person: ApproverPerson, requester: ApprovalRequester, elapsed: int) -> bool:
-    """Whether this person may decide on a gate that has been open for `elapsed` seconds."""
+    """Return whether this person may decide on a gate that has been open for `elapsed` seconds."""
     if not person.may_decide or person.deciding_seq > requester.asked_seq:
         return False
     if person.is_same_person(requester) and not gate.allow_requester:
@@ -57,7 +58,7 @@ def may_decide(gate: Gate, person: ApproverPerson, requester: ApprovalRequester,
 
 
 def is_named(approvers: Approvers, person: ApproverPerson, requester: ApprovalRequester) -> bool:
-    """Whether this person is among those who are named."""
+    """Return whether this person is among those who are named."""
     return (
         (approvers.manager and bool(requester.manager_id) and person.user_id == requester.manager_id)
         or person.email.lower() in approvers.users
@@ -70,12 +71,15 @@ def is_named(approvers: Approvers, person: ApproverPerson, requester: ApprovalRe
 def deciders(
     gate: Gate, people: Iterable[ApproverPerson], requester: ApprovalRequester, elapsed: int
 ) -> list[ApproverPerson]:
-    """Everybody who may decide on the gate."""
+    """Return everybody who may decide on the gate."""
     return [person for person in people if may_decide(gate, person, requester, elapsed)]
 
 
 def impassable(gates: Iterable[Gate], people: Iterable[ApproverPerson], requester: ApprovalRequester) -> str:
-    """Why a gate could never be passed, with its name; "" if all could. Escalations that are to come count."""
+    """Return why a gate could never be passed, with its name; "" if all could.
+
+    Escalations that are to come count.
+    """
     everyone = list(people)
     for gate in gates:
         able = {person.principal for person in deciders(gate, everyone, requester, gate.expires_after)}
@@ -85,7 +89,7 @@ def impassable(gates: Iterable[Gate], people: Iterable[ApproverPerson], requeste
 
 
 def why_impassable(gate: Gate, able: int, requester: ApprovalRequester) -> str:
-    """Why a gate cannot be passed on which only so many may decide."""
+    """Return why a gate cannot be passed on which only so many may decide."""
     named = gate.approvers
     if able:
         return f"{gate.required} must agree, and there {'is' if able == 1 else 'are'} only {able} who may"

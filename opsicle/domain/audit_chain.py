@@ -1,7 +1,10 @@
-"""What is hashed and signed of the audit record. `docs/audit.md` describes the same for others to build; it is fixed.
+"""What is hashed and signed of the audit record.
 
-Every org has a chain of its own, and the server one more for what belongs to no org. An entry's hash covers the
-entry, its place and the hash before it; a checkpoint states how far a chain had got, and is signed.
+`docs/audit.md` describes the same for others to build; it is fixed.
+
+Every org has a chain of its own, and the server one more for what belongs to no org. An entry's
+hash covers the entry, its place and the hash before it; a checkpoint states how far a chain had
+got, and is signed.
 """
 
 from __future__ import annotations
@@ -23,14 +26,15 @@ _GAP = "opsicle audit checkpoint gap 1"
 
 
 def chain_of(org_id: str | None) -> str:
-    """The name of an org's chain; None or "" is the server's own."""
+    """Return the name of an org's chain; None or "" is the server's own."""
     return org_id or SERVER_CHAIN
 
 
 def entry_hash(chain: str, previous: str, entry: Iterable[object]) -> str:
-    """An entry's SHA-256 in hex; `previous` is that of the entry before it.
+    """Return an entry's SHA-256 in hex; `previous` is that of the entry before it.
 
-    `entry` is seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource and data, in this order.
+    `entry` is seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource and data,
+    in this order.
     """
     fields = tuple(map(str, entry))
     if len(fields) == _ENTRY_FIELDS and (text := _plain(chain, previous, fields)).isascii():
@@ -39,9 +43,12 @@ def entry_hash(chain: str, previous: str, entry: Iterable[object]) -> str:
 
 
 def _plain(chain: str, previous: str, fields: tuple[str, ...]) -> str:
-    """The netstrings of an entry with lengths in letters: right if all of it is ASCII, as nearly always.
+    """Return the netstrings of an entry with lengths in letters.
 
-    Written out, because a loop over the fields takes a third longer, which a million entries make seconds of.
+    Right if all of it is ASCII, as nearly always.
+
+    Written out, because a loop over the fields takes a third longer, which a million entries make
+    seconds of.
     """
     seq, at, kind, actor_id, name, channel, address, verb, resource, data = fields
     return (
@@ -52,20 +59,26 @@ def _plain(chain: str, previous: str, fields: tuple[str, ...]) -> str:
 
 
 def checkpoint_content(chain: str, checkpoint: Iterable[object]) -> bytes:
-    """The bytes that are signed. `checkpoint` is number, seq, hash, at, removed_to, removed_hash, previous."""
+    """Return the bytes that are signed.
+
+    `checkpoint` is number, seq, hash, at, removed_to, removed_hash, previous.
+    """
     return _netstrings((_CHECKPOINT, chain, *checkpoint))
 
 
 def gap_content(chain: str, gap: Iterable[object]) -> bytes:
-    """The bytes that are signed of thinned checkpoints. `gap` is first, last, previous, hash."""
+    """Return the bytes that are signed of thinned checkpoints.
+
+    `gap` is first, last, previous, hash.
+    """
     return _netstrings((_GAP, chain, *gap))
 
 
 def checkpoint_hash(content: bytes) -> str:
-    """What the next checkpoint names as its `previous`, in hex."""
+    """Return what the next checkpoint names as its `previous`, in hex."""
     return sha256(content).hexdigest()
 
 
 def _netstrings(fields: Iterable[object]) -> bytes:
-    """Each field as `LENGTH:BYTES,`, so that no two lists of fields give the same bytes."""
+    """Return each field as `LENGTH:BYTES,`, so that no two lists of fields give the same bytes."""
     return b"".join([b"%d:%b," % (len(part), part) for part in [str(field).encode() for field in fields]])

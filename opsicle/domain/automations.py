@@ -1,10 +1,10 @@
 """The state machine of automations and of the jobs that carry them out.
 
 awaiting_approval → queued → running → succeeded | failed | cancelled | timed_out | unknown
-awaiting_approval → rejected | expired | cancelled
-queued            → cancelled    (by a person, or because it is not what was triggered)
-unknown           → succeeded | failed | cancelled | timed_out   (only the worker that held the newest fence)
-running           → queued    (only `onWorkerLost: requeue`, when the worker is lost)
+awaiting_approval → rejected | expired | cancelled queued            → cancelled    (by a person, or
+because it is not what was triggered) unknown           → succeeded | failed | cancelled | timed_out
+(only the worker that held the newest fence) running           → queued    (only `onWorkerLost:
+requeue`, when the worker is lost)
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ class AutomationState(StrEnum):
 
 
 class JobState(StrEnum):
-    """Where one attempt stands. `returned`: its lease lapsed or was refused before it started, so it never ran."""
+    """Where one attempt stands.
+
+    `returned`: its lease lapsed or was refused before it started, so it never ran.
+    """
 
     LEASED = "leased"
     RUNNING = "running"
@@ -73,9 +76,10 @@ TRANSITIONS: dict[AutomationState, frozenset[AutomationState]] = {
     _S.REJECTED: frozenset(),
     _S.EXPIRED: frozenset(),
 }
-"""Every step there is. The UPDATEs of `server/store/automations.py` carry them out; a test compares the two."""
+"""Every step there is. The UPDATEs of `server/store/automations.py` carry them out; a test compares
+the two."""
 
 
 def is_final(state: AutomationState) -> bool:
-    """Whether an automation in this state is over."""
+    """Return whether an automation in this state is over."""
     return state in FINAL

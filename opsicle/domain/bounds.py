@@ -1,7 +1,10 @@
-"""How long what others send may be, by what it is. The message's types say it, so that nothing longer is ever decoded.
+"""How long what others send may be, by what it is.
 
-Whatever is kept is read again by everybody who looks at a list, so every text and every list of a request has a
-maximum. Lengths are in characters; where a service knows a narrower rule, it says that with more words.
+The message's types say it, so that nothing longer is ever decoded.
+
+Whatever is kept is read again by everybody who looks at a list, so every text and every list of a
+request has a maximum. Lengths are in characters; where a service knows a narrower rule, it says
+that with more words.
 """
 
 from __future__ import annotations

@@ -24,7 +24,10 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,252})")
 
 
 class DeliveryState(StrEnum):
-    """How far a delivery is. `failed` waits for its next attempt; nothing but a person leads on from `gave_up`."""
+    """How far a delivery is.
+
+    `failed` waits for its next attempt; nothing but a person leads on from `gave_up`.
+    """
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -34,7 +37,9 @@ class DeliveryState(StrEnum):
 
 
 class ChannelConfig(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True):
-    """The settings that every kind has; a kind's own struct adds its fields, with title and description.
+    """The settings that every kind has.
+
+    A kind's own struct adds its fields, with title and description.
 
     `allow_networks` are networks that are not public and yet may be reached, `ca_pem` a CA to trust
     instead of the system's.

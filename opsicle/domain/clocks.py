@@ -5,20 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 MAX_CLOCK_OFFSET_SECONDS = 240.0
-"""A worker whose clock is off by more is given no work. It refuses orders at 5 minutes (`spent_orders.CLOCK_SKEW`);
-the minute between is for what a poll and an answer may take on their way."""
+"""A worker whose clock is off by more is given no work. It refuses orders at 5 minutes
+(`spent_orders.CLOCK_SKEW`); the minute between is for what a poll and an answer may take on
+their way."""
 
 _UNITS = (("day", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def is_off(offset_seconds: float) -> bool:
-    """Whether clocks so far apart would have a worker refuse its orders."""
+    """Return whether clocks so far apart would have a worker refuse its orders."""
     return abs(offset_seconds) > MAX_CLOCK_OFFSET_SECONDS
 
 
 def offset_text(offset_seconds: float) -> str:
     """Say where a clock is that is so many seconds ahead (negative: behind): `3 h 5 min ahead of`."""
-    # In whole minutes where that is exact enough: the same difference, measured twice, reads the same.
+    # In whole minutes where that is exact enough: the same difference, measured twice, reads the
+    # same.
     distance = abs(offset_seconds)
     distance = round(distance / 60) * 60 if distance > MAX_CLOCK_OFFSET_SECONDS / 2 else distance
     return f"{duration_text(distance)} {'ahead of' if offset_seconds >= 0 else 'behind'}"
@@ -37,7 +39,10 @@ def duration_text(seconds: float) -> str:
 
 
 def offset_of(sent_at_ms: int, now: datetime) -> float:
-    """How many seconds ahead of `now` a clock was that said `sent_at_ms` (Unix milliseconds)."""
+    """Return how many seconds ahead of `now` the clock was that said `sent_at_ms`.
+
+    That is in Unix milliseconds.
+    """
     return sent_at_ms / 1000 - now.timestamp()
 
 

@@ -1,9 +1,9 @@
 """Which gates of a policy are asked: those whose conditions all hold.
 
-A condition holds unless it is certain that it does not, so that nothing gets around a gate by being left out or by
-being spelled otherwise. How certain one can be depends on the variable's type: a number, a date, an option of an enum
-is one value or another; free text is taken for the value that is looked for as long as somebody, or some program,
-could take it for that.
+A condition holds unless it is certain that it does not, so that nothing gets around a gate by being
+left out or by being spelled otherwise. How certain one can be depends on the variable's type: a
+number, a date, an option of an enum is one value or another; free text is taken for the value that
+is looked for as long as somebody, or some program, could take it for that.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ _ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What conditions are held against: a template's variables with their values, and the labels that it runs on."""
+    """What conditions are held against.
+
+    A template's variables with their values, and the labels that it runs on.
+    """
 
     variables: Sequence[Variable]
     values: Mapping[str, Value]
@@ -44,8 +47,8 @@ class Facts(msgspec.Struct, frozen=True):
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be said of a condition where a template has certain variables.
 
-    `steps` lead to it from a policy's `spec`: keys and positions. `is_certain`: it can never mean what it says.
-    `is_total`: nor can anything else that the same line lists under `in`.
+    `steps` lead to it from a policy's `spec`: keys and positions. `is_certain`: it can never mean
+    what it says. `is_total`: nor can anything else that the same line lists under `in`.
     """
 
     steps: tuple[str | int, ...]
@@ -65,10 +68,11 @@ def asked_gates(policy: Policy, facts: Facts) -> tuple[Gate, ...]:
 
 
 def holds(line: Condition, facts: Facts) -> bool:
-    """Whether a condition holds, or could.
+    """Return whether a condition holds, or could.
 
-    What is not known holds: a variable that the template does not have, one without a value, an empty value, a secret,
-    a label that the template does not ask of its worker, and a comparison with values that the variable never has.
+    What is not known holds: a variable that the template does not have, one without a value, an
+    empty value, a secret, a label that the template does not ask of its worker, and a comparison
+    with values that the variable never has.
     """
     if line.label:
         return _label_holds(line, facts.labels.get(line.label))
@@ -84,7 +88,7 @@ def holds(line: Condition, facts: Facts) -> bool:
 
 
 def findings(policy: Policy, variables: Sequence[Variable]) -> Iterator[Finding]:
-    """Yield what is to be said of a policy's conditions for a template with these variables, in their order."""
+    """Yield findings on a policy's conditions for a template with these variables, in order."""
     known = {variable.id: variable for variable in variables}
     for i, gate in enumerate(policy.gates):
         for j, line in enumerate(gate.when):
@@ -103,12 +107,14 @@ def names_read(policy: Policy) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def could_be(value: str, wanted: str) -> bool:
-    """Whether free text could be taken for `wanted`: it is not certainly another word, or list of words.
+    """Return whether free text could be taken for `wanted`.
 
-    Case, spaces, punctuation, accents, full-width and invisible characters make no difference, nor do zeros before a
-    number; and text that holds `wanted` among its words, or in pieces next to each other, could mean it. What is empty,
-    or long, or holds letters that are not of the Latin alphabet, or characters with which patterns and escapes are
-    written, could be anything.
+    It is not certainly another word, or list of words.
+
+    Case, spaces, punctuation, accents, full-width and invisible characters make no difference, nor
+    do zeros before a number; and text that holds `wanted` among its words, or in pieces next to
+    each other, could mean it. What is empty, or long, or holds letters that are not of the Latin
+    alphabet, or characters with which patterns and escapes are written, could be anything.
     """
     if len(value) > _LONGEST_COMPARED:
         return True
@@ -151,7 +157,10 @@ def _typed_holds(line: Condition, variable: Variable, item: Scalar) -> bool:
 
 
 def _typed(variable: Variable, value: Scalar) -> Scalar:
-    """Return a value so that equal ones compare as equal: an option of an enum as text. Raises WrongValue."""
+    """Return a value so that equal ones compare as equal: an option of an enum as text.
+
+    Raises WrongValue.
+    """
     one = msgspec.structs.replace(variable, multiple=False)
     if variable.type is VariableType.ENUM:
         return as_text(check_value(one, as_text(value)))
@@ -203,7 +212,7 @@ def _folded(text: str) -> str:
 
 
 def _is_spelled_by(words: Sequence[str], sought: str) -> bool:
-    """Whether words that stand next to each other, put together, are what is sought."""
+    """Return whether words that stand next to each other, put together, are what is sought."""
     for first in range(len(words)):
         joined = ""
         for word in words[first:]:
@@ -216,5 +225,5 @@ def _is_spelled_by(words: Sequence[str], sought: str) -> bool:
 
 
 def _plain(words: Sequence[str]) -> list[str]:
-    """The words with no zeros in front of the numbers in them."""
+    """Return the words with no zeros in front of the numbers in them."""
     return [_ZEROS.sub("", word) for word in words]

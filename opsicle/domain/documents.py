@@ -1,4 +1,7 @@
-"""Reading the fields of a document: each is asked for with its shape and bounds, what nobody asked for is unknown."""
+"""Reading the fields of a document.
+
+Each is asked for with its shape and bounds, what nobody asked for is unknown.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,10 @@ class DocumentNode(msgspec.Struct, frozen=True):
         return None
 
     def line_of_text(self, limit: int) -> str | None:
-        """Return text of one line and at most `limit` characters; None, and a mistake noted, otherwise."""
+        """Return text of one line and at most `limit` characters.
+
+        None, and a mistake noted, otherwise.
+        """
         text = self.text()
         if text is None:
             return None
@@ -75,7 +81,10 @@ class Fields:
         self._asked: dict[str, None] = {}
 
     def find(self, key: str, *, is_required: bool = False) -> DocumentNode | None:
-        """Return the place of a field that has a value, else None; notes a required one that is missing."""
+        """Return the place of a field that has a value, else None.
+
+        Notes a required one that is missing.
+        """
         self._asked[key] = None
         node = self.place.node.fields.get(key)
         path = join(self.place.path, key)
@@ -87,7 +96,7 @@ class Fields:
         return None
 
     def has(self, key: str) -> bool:
-        """Whether the field stands there at all, be it empty."""
+        """Return whether the field stands there at all, be it empty."""
         return key in self.place.node.fields
 
     def text(self, key: str, limit: int) -> str:
@@ -105,7 +114,10 @@ class Fields:
         return (place.line_of_text(limit) if place else None) or ""
 
     def name(self, key: str, pattern: re.Pattern[str], rule: str, *, is_required: bool = True) -> str:
-        """Return text that matches `pattern` as a whole; "" if absent or wrong. `rule` says it in words."""
+        """Return text that matches `pattern` as a whole; "" if absent or wrong.
+
+        `rule` says it in words.
+        """
         place = self.find(key, is_required=is_required)
         return checked_name(place, pattern, rule) if place else ""
 
@@ -194,7 +206,10 @@ class Fields:
 
 
 def checked_name(place: DocumentNode, pattern: re.Pattern[str], rule: str) -> str:
-    """Return the text at `place` if it matches `pattern` as a whole; "", and a mistake noted, otherwise."""
+    """Return the text at `place` if it matches `pattern` as a whole.
+
+    "", and a mistake noted, otherwise.
+    """
     text = place.text()
     if text is None:
         return ""

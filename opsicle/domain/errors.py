@@ -32,7 +32,8 @@ import msgspec
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     """One mistake in what was given: where it is and what is wrong with it.
 
-    `path` names the place as `spec.template.phases[0].timeout`; `line` is 1-based, 0 where there is none.
+    `path` names the place as `spec.template.phases[0].timeout`; `line` is 1-based, 0 where there is
+    none.
     """
 
     path: str
@@ -136,7 +137,10 @@ class LogIncomplete(Conflict):
 
 
 class Unreadable(Conflict, ValueError):
-    """What is stored was altered, or is damaged. A ValueError too, as is whatever cannot be parsed."""
+    """What is stored was altered, or is damaged.
+
+    A ValueError too, as is whatever cannot be parsed.
+    """
 
     code = "unreadable"
     title = "Cannot be read"
@@ -152,7 +156,10 @@ class Unreadable(Conflict, ValueError):
 
 
 class ClockOff(Conflict):
-    """This machine's clock and the server's are too far apart to go on; once both are right, the same will do."""
+    """This machine's clock and the server's are too far apart to go on.
+
+    Once both are right, the same will do.
+    """
 
     code = "clock_off"
     title = "The clock is off"
@@ -202,4 +209,5 @@ BY_CODE: dict[str, type[OpsicleError]] = {
     for kind in tuple(globals().values())
     if isinstance(kind, type) and issubclass(kind, OpsicleError) and kind not in (OpsicleError, TooManyRequests)
 }
-"""What a code that came over the wire stands for. Not TooManyRequests, which is nothing without its `retry_after`."""
+"""What a code that came over the wire stands for. Not TooManyRequests, which is nothing without its
+`retry_after`."""

@@ -37,7 +37,10 @@ def parse_gates(spec: Fields) -> tuple[Gate, ...]:
 
 
 def chat_id(place: DocumentNode) -> str:
-    """Return the id of somebody or some room of a chat service, a number or text; "", and a mistake noted, else."""
+    """Return the id of somebody or some room of a chat service, a number or text.
+
+    "", and a mistake noted, else.
+    """
     if place.node.kind is Kind.INTEGER and place.node.text.lstrip("-").isdigit():
         return place.node.text
     return place.line_of_text(200) or ""
@@ -109,7 +112,12 @@ def _approvers(fields: Fields) -> Approvers:
 
 
 def check_roles(fields: Fields, roles: tuple[str, ...]) -> None:
-    """An org may have roles of its own, so that only the case of a built-in one can be told to be wrong."""
+    """Note a built-in role that is written in another case.
+
+    An org may have roles of its own, so no other can be told to be wrong.
+
+    So only the case of a built-in one can be told to be wrong.
+    """
     place = fields.find("roles")
     for role in roles:
         if place and role not in list(BuiltInRole) and role.lower() in list(BuiltInRole):
@@ -149,7 +157,10 @@ def _conditions(fields: Fields) -> tuple[Condition, ...]:
 
 
 def _options(fields: Fields, key: str, *, is_label: bool) -> tuple[Scalar, ...]:
-    """Return the values of a condition; an empty one is a mistake, because what is empty is asked in any case."""
+    """Return the values of a condition.
+
+    An empty one is a mistake, because what is empty is asked in any case.
+    """
     options: list[Scalar] = []
     for place in fields.items(key, MAX_OPTIONS, is_required=fields.has(key)):
         content = place.node.content

@@ -1,8 +1,9 @@
 """Which fields manifests and orders have in each format, and how a message is spelled in one.
 
-A digest or a signature covers bytes, so the bytes of a format never change once it has been released. Server and
-worker keep the last two formats and say in every poll which they speak; what one hands to the other is in the newest
-that both do. An automation keeps the format in which it was triggered.
+A digest or a signature covers bytes, so the bytes of a format never change once it has been
+released. Server and worker keep the last two formats and say in every poll which they speak; what
+one hands to the other is in the newest that both do. An automation keeps the format in which it was
+triggered.
 
 To add a field to one of the structs in the table (with a default, always):
 
@@ -12,7 +13,8 @@ To add a field to one of the structs in the table (with a default, always):
 - or, if older programs must not go on without it, begin the next format: copy the newest one's table with the field
   added, and drop the oldest format.
 
-A field that stands in no format's list is an error as soon as it has a value: nothing unsaid is ever signed.
+A field that stands in no format's list is an error as soon as it has a value: nothing unsaid is
+ever signed.
 """
 
 from __future__ import annotations
@@ -120,7 +122,7 @@ class CannotSay(Exception):
 
 
 def common(spoken: Iterable[int]) -> int | None:
-    """The newest format that this program and another one speak, or None."""
+    """Return the newest format that this program and another one speak, or None."""
     return max(FORMATS.keys() & set(spoken), default=None)
 
 
@@ -134,12 +136,14 @@ def listed(numbers: Iterable[int]) -> str:
 
 
 def formats_text(who: str, numbers: Collection[int]) -> str:
-    """Which formats of manifests a worker speaks, as the beginning of a sentence."""
+    """Return which formats of manifests a worker speaks, as the beginning of a sentence."""
     return f"{who} speaks manifest format{'' if len(numbers) == 1 else 's'} {listed(numbers)}"
 
 
 def spelled(message: msgspec.Struct, number: int) -> bytes:
-    """The one spelling of a message in a format: JSON in UTF-8 with sorted keys and no spaces.
+    """Return the one spelling of a message in a format.
+
+    JSON in UTF-8 with sorted keys and no spaces.
 
     Raises CannotSay if it holds what the format has no field for.
     """
@@ -149,7 +153,7 @@ def spelled(message: msgspec.Struct, number: int) -> bytes:
 
 @cache
 def _is_whole(kind: type[msgspec.Struct], number: int) -> bool:
-    """Whether a format writes just the fields that a struct has, and so with all structs inside it.
+    """Return whether a format writes just the fields that a struct has, and so with all structs inside it.
 
     Then msgspec spells it as `_written` would have it, at a tenth of the cost.
     """
@@ -194,11 +198,15 @@ _MOST_REMEMBERED, _LONGEST_REMEMBERED = 32, 16 * 1024
 """Spellings, and bytes of each."""
 
 _cache: dict[tuple[int, int], tuple[tuple[object, ...], msgspec.Raw]] = {}
-"""Spellings of what does not change by the identity of it, which is held, so that nothing else gets the same one."""
+"""Spellings of what does not change by the identity of it, which is held, so that nothing else gets
+the same one."""
 
 
 def _spelled_again(parts: tuple[object, ...], number: int) -> msgspec.Raw:
-    """Return the spelling of a tuple of structs: the phases of a template, of which each of its runs says the same."""
+    """Return the spelling of a tuple of structs.
+
+    The phases of a template, of which each of its runs says the same.
+    """
     known = _cache.get((id(parts), number))
     if known is not None:
         return known[1]
@@ -211,7 +219,10 @@ def _spelled_again(parts: tuple[object, ...], number: int) -> msgspec.Raw:
 
 
 def _struct(value: msgspec.Struct, number: int) -> dict[str, object]:
-    """A struct's fields with their defaults too, so that a default changed later changes no digest silently."""
+    """Return a struct's fields with their defaults too.
+
+    So a default changed later changes no digest silently.
+    """
     plan = _plan(type(value), number)
     written = {
         name: item if type(item := getattr(value, name)) in _PLAIN else _written(item, number) for name in plan.always
@@ -247,7 +258,7 @@ def _plan(kind: type[msgspec.Struct], number: int) -> _Plan:
 
 
 def _default(field: msgspec.structs.FieldInfo) -> object:
-    """A field's default; one that has none differs from every value."""
+    """Return a field's default; one that has none differs from every value."""
     if field.default_factory is not msgspec.NODEFAULT:
         return field.default_factory()
     return field.default

@@ -1,8 +1,11 @@
-"""What is approved and what is run, in one canonical form, so that the two can be compared byte for byte.
+"""What is approved and what is run, in one canonical form.
 
-A `Manifest` says all that an automation will do. People approve its digest; the server compares it before every
-lease; a `WorkOrder` tells one worker to carry it out once, and is what the server signs. Which fields are written
-is the format's to say: see `manifest_formats.py`, also for how to add one.
+So the two can be compared byte for byte.
+
+A `Manifest` says all that an automation will do. People approve its digest; the server compares it
+before every lease; a `WorkOrder` tells one worker to carry it out once, and is what the server
+signs. Which fields are written is the format's to say: see `manifest_formats.py`, also for how to
+add one.
 """
 
 from __future__ import annotations
@@ -20,16 +23,18 @@ NO_POLICY = "none"
 """What a manifest says of its policy if nobody has to be asked."""
 
 ORDER_PURPOSE = b"opsicle order 1\n"
-"""Stands before an order that is signed, so that no signature for another purpose is ever taken for an order's."""
+"""Stands before an order that is signed, so that no signature for another purpose is ever taken for
+an order's."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """All that an automation will do, and for whom. Nothing in it is secret.
 
-    `secret_variables` has a commitment for each secret variable that was given: SHA-256 in hex over the automation's
-    salt and the value. `secrets` are names; their values may be rotated between approval and run.
-    From format 2 on, `principal_id` is the person behind the requester when it was asked: the owner of a service
-    account, else the requester; `policy` is the digest of a `PolicyAsked`, or `NO_POLICY`.
+    `secret_variables` has a commitment for each secret variable that was given: SHA-256 in hex over
+    the automation's salt and the value. `secrets` are names; their values may be rotated between
+    approval and run. From format 2 on, `principal_id` is the person behind the requester when it
+    was asked: the owner of a service account, else the requester; `policy` is the digest of a
+    `PolicyAsked`, or `NO_POLICY`.
     """
 
     format: int = NEWEST
@@ -53,14 +58,20 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     policy: str = ""
 
     def in_format(self, number: int) -> Manifest:
-        """The same in another format. What format 1 has no field for is the server's to check, and no worker's."""
+        """Return the same in another format.
+
+        What format 1 has no field for is the server's to check, and no worker's.
+        """
         if number >= 2:
             return msgspec.structs.replace(self, format=number)
         return msgspec.structs.replace(self, format=number, principal_id="", policy="")
 
 
 class PolicyAsked(msgspec.Struct, frozen=True, kw_only=True):
-    """What an approval asks of whom, as it was when it was asked. `policy` is the JSON of it, as it is stored."""
+    """What an approval asks of whom, as it was when it was asked.
+
+    `policy` is the JSON of it, as it is stored.
+    """
 
     org_id: str
     approval_id: str
@@ -74,12 +85,18 @@ class PolicyAsked(msgspec.Struct, frozen=True, kw_only=True):
     asked_seq: int
 
     def digest_in(self, number: int) -> str:
-        """SHA-256 in hex of its one spelling in a format: what a manifest of that format says of its policy."""
+        """SHA-256 in hex of its one spelling in a format.
+
+        What a manifest of that format says of its policy.
+        """
         return digest(spelled(self, number))
 
 
 class BoundDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """One person's word on a gate, as a worker is shown it. `principal_id` (from format 2 on) is who stands behind."""
+    """One person's word on a gate, as a worker is shown it.
+
+    `principal_id` (from format 2 on) is who stands behind.
+    """
 
     gate: str
     decision: str
@@ -91,9 +108,12 @@ class BoundDecision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker's permission to carry out one manifest once, until `expires_at`. `policy_digest` is "" without one.
+    """One worker's permission to carry out one manifest once, until `expires_at`.
 
-    From format 2 on, `epoch` and `epoch_id` are the server's: a worker that has had a newer one carries nothing out.
+    `policy_digest` is "" without one.
+
+    From format 2 on, `epoch` and `epoch_id` are the server's: a worker that has had a newer one
+    carries nothing out.
     """
 
     format: int = NEWEST
@@ -112,7 +132,10 @@ class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
     epoch_id: str = ""
 
     def in_format(self, number: int) -> WorkOrder:
-        """The same in another format. What that has no field for is nothing by which a worker goes."""
+        """Return the same in another format.
+
+        What that has no field for is nothing by which a worker goes.
+        """
         if number >= 2:
             return msgspec.structs.replace(self, format=number)
         decisions = tuple(msgspec.structs.replace(each, principal_id="") for each in self.decisions)
@@ -120,9 +143,12 @@ class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def canonical(message: Manifest | WorkOrder) -> bytes:
-    """The one spelling of a message in its own format: JSON in UTF-8 with sorted keys and no spaces.
+    """Return the one spelling of a message in its own format.
 
-    Raises CannotSay if it holds what the format has no field for, KeyError for a format that is not spoken.
+    JSON in UTF-8 with sorted keys and no spaces.
+
+    Raises CannotSay if it holds what the format has no field for, KeyError for a format that is not
+    spoken.
     """
     return spelled(message, message.format)
 
@@ -133,5 +159,8 @@ def digest(content: bytes) -> str:
 
 
 def commitment(salt: bytes, text: str) -> str:
-    """What a manifest says of a secret variable: with the salt the value can be checked, without it not guessed."""
+    """Return what a manifest says of a secret variable.
+
+    With the salt the value can be checked, without it not guessed.
+    """
     return digest(salt + text.encode())

@@ -30,12 +30,12 @@ _VARIABLE_PREFIX = "OPSICLE_VAR_"
 
 
 def has_control_characters(text: str) -> bool:
-    """Whether the text holds line breaks or other control characters."""
+    """Return whether the text holds line breaks or other control characters."""
     return _CONTROL.search(text) is not None
 
 
 def is_reserved(environment_name: str) -> bool:
-    """Whether only the product itself sets this environment variable."""
+    """Return whether only the product itself sets this environment variable."""
     return environment_name.upper().startswith(_RESERVED)
 
 

@@ -1,7 +1,8 @@
 """Which addresses the server may connect to on behalf of an org.
 
-Two have a say: an admin of the org names the networks that a channel may reach though they are not public, and whoever
-runs the server sets the bounds within which they may. What belongs to the machine itself is in no org's gift at all.
+Two have a say: an admin of the org names the networks that a channel may reach though they are not
+public, and whoever runs the server sets the bounds within which they may. What belongs to the
+machine itself is in no org's gift at all.
 """
 
 from __future__ import annotations
@@ -28,16 +29,17 @@ _GUARDED = tuple(
         "192.0.0.192/32",  # Oracle's, likewise
     )
 )
-"""Where a cloud hands credentials to whoever asks from the machine, and what is next to it on the wire."""
+"""Where a cloud hands credentials to whoever asks from the machine, and what is next to it on the
+wire."""
 
 
 def parse_network(text: str) -> Network:
-    """A network such as 10.0.0.0/8, or one address. Raises ValueError."""
+    """Return a network such as 10.0.0.0/8, or one address. Raises ValueError."""
     return ipaddress.ip_network(text.strip())
 
 
 def may_reach(address: str, allowed: Iterable[str]) -> bool:
-    """Whether an address is on the public internet, or in one of the networks that have been allowed.
+    """Return whether an address is public, or in one of the networks that have been allowed.
 
     An IPv4 address inside an IPv6 one (mapped, 6to4, NAT64) counts as what it is.
     """
@@ -45,7 +47,10 @@ def may_reach(address: str, allowed: Iterable[str]) -> bool:
 
 
 def is_in(address: str, networks: Iterable[str]) -> bool:
-    """Whether an address belongs to one of these networks. A guarded one does so only if they name it narrowly."""
+    """Return whether an address belongs to one of these networks.
+
+    A guarded one does so only if they name it narrowly.
+    """
     ip = _unwrapped(address)
     guard = _guard_of(ip)
     return any(
@@ -54,7 +59,7 @@ def is_in(address: str, networks: Iterable[str]) -> bool:
 
 
 def is_allowed(network: Network, bounds: Iterable[Network]) -> bool:
-    """Whether an org may allow this network: one of the bounds holds all of it.
+    """Return whether an org may allow this network: one of the bounds holds all of it.
 
     A guarded network must stand in the bounds itself: 0.0.0.0/0 does not mean it.
     """

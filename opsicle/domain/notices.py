@@ -1,4 +1,7 @@
-"""What people are told without having asked: an entry of their inbox, and what channels carry further."""
+"""What people are told without having asked.
+
+An entry of their inbox, and what channels carry further.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from opsicle.domain.policies import Chat
 class NoticeKind(StrEnum):
     """What has happened.
 
-    `AUTOMATION_SUCCEEDED` is no notice of its own: whoever chooses it is told of `AUTOMATION_FINISHED` also where what
-    they asked for went well.
+    `AUTOMATION_SUCCEEDED` is no notice of its own: whoever chooses it is told of
+    `AUTOMATION_FINISHED` also where what they asked for went well.
     """
 
     APPROVAL_REQUESTED = "approval_requested"
@@ -39,7 +42,9 @@ CHOSEN_ONLY = frozenset({NoticeKind.AUTOMATION_SUCCEEDED})
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to tell: to users of the org (by id) and to rooms of chat services. `subject` is one line.
+    """One thing to tell: to users of the org (by id) and to rooms of chat services.
+
+    `subject` is one line.
 
     Those recipients who are among `of_success` are told only if they want to hear of successes.
     """

@@ -35,13 +35,19 @@ def _entry(fields: Fields) -> Notify:
 
 
 def _is_something(fields: Fields, key: str) -> bool:
-    """Whether a field stands there that is no empty list; what is wrong about it has been noted."""
+    """Return whether a field stands there that is no empty list.
+
+    What is wrong about it has been noted.
+    """
     place = fields.find(key)
     return place is not None and not (place.node.kind is Kind.LIST and not place.node.items)
 
 
 def _states(fields: Fields) -> tuple[AutomationState, ...]:
-    """Return the ends that are told. An empty list is a mistake, since nothing at all means all of them."""
+    """Return the ends that are told.
+
+    An empty list is a mistake, since nothing at all means all of them.
+    """
     states: list[AutomationState] = []
     for place in fields.items("states", len(AutomationState), is_required=fields.has("states")):
         word = place.text()

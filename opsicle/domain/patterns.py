@@ -1,14 +1,15 @@
 r"""Regular expressions that match in linear time, whatever the pattern and the text.
 
-A template's author writes the pattern and its user the text, so Python's `re`, which can take years over thirty
-characters, is out: RE2 matches. Its own dialect is wider than what the template reference documents, and means
-other things here and there (`\s` leaves out the vertical tab), so a pattern is read token by token, refused with
-a reason where it is not ours, and handed to RE2 in an unmistakable spelling: each character as `\x{…}`.
+A template's author writes the pattern and its user the text, so Python's `re`, which can take years
+over thirty characters, is out: RE2 matches. Its own dialect is wider than what the template
+reference documents, and means other things here and there (`\s` leaves out the vertical tab), so a
+pattern is read token by token, refused with a reason where it is not ours, and handed to RE2 in an
+unmistakable spelling: each character as `\x{…}`.
 
-Taken are: literals, `.`, classes (`[a-z0-9_-]`, `[^…]`), `\d \w \s` and their opposites (ASCII), `\t \n \r`,
-escaped punctuation, groups `(…)` and `(?:…)`, `|`, and `* + ? {n} {n,} {n,m}`. A pattern always stands for the whole
-text; `^` at its beginning and `$` at its end are taken and change nothing. Not taken: look-around, back-references,
-flags.
+Taken are: literals, `.`, classes (`[a-z0-9_-]`, `[^…]`), `\d \w \s` and their opposites (ASCII),
+`\t \n \r`, escaped punctuation, groups `(…)` and `(?:…)`, `|`, and `* + ? {n} {n,} {n,m}`. A
+pattern always stands for the whole text; `^` at its beginning and `$` at its end are taken and
+change nothing. Not taken: look-around, back-references, flags.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ MAX_PLACES = 500
 _MAX_DEPTH = 30
 
 _MAX_BYTES = 512 * 1024
-"""Of one compiled pattern, with the states that matching adds. `.{500}` takes a quarter of it; a class of hundreds of
-ranges that is repeated hundreds of times is refused, as it would take RE2 a second to compile."""
+"""Of one compiled pattern, with the states that matching adds. `.{500}` takes a quarter of it; a
+class of hundreds of ranges that is repeated hundreds of times is refused, as it would take RE2 a
+second to compile."""
 
 _MAX_KEPT = 32
 """Compiled patterns that are kept for the next text."""
@@ -86,7 +88,10 @@ def _compiled(text: str) -> tuple[Any, int]:
 
 
 class _Level(msgspec.Struct):
-    """An open group, or the whole pattern: its size so far, and that of the part that a repetition would repeat."""
+    """An open group, or the whole pattern.
+
+    Its size so far, and that of the part that a repetition would repeat.
+    """
 
     size: int = 0
     last: int | None = None
@@ -98,7 +103,10 @@ class _Level(msgspec.Struct):
 
 
 class _Translation:
-    """A pattern in RE2's language: `text`, and `size` in characters with its repetitions written out."""
+    """A pattern in RE2's language.
+
+    `text`, and `size` in characters with its repetitions written out.
+    """
 
     def __init__(self, pattern: str) -> None:
         self._levels = [_Level()]
@@ -207,7 +215,10 @@ def _class_items(items: str) -> str:
 
 
 def _class_item(low: str, high: str | None) -> str:
-    """Return one range of a class; without `high` one character, or all that a letter like `d` stands for."""
+    """Return one range of a class.
+
+    Without `high` one character, or all that a letter like `d` stands for.
+    """
     kinds = {end[1] for end in (low, high) if end and end[0] == "\\"}
     if kinds & {"D", "W", "S"}:
         raise BadPattern("`\\D`, `\\W` and `\\S` are not taken inside `[…]`")

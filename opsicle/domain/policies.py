@@ -1,4 +1,7 @@
-"""Approval policies: who must agree, how many of them, how long they have. Reading documents is in `policy_parser`."""
+"""Approval policies: who must agree, how many of them, how long they have.
+
+Reading documents is in `policy_parser`.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,20 @@ class GateOrder(StrEnum):
 
 
 class Chat(msgspec.Struct, frozen=True):
-    """Somebody, or some room, of a chat service: `channel` is telegram or slack, `id` its name there."""
+    """Somebody, or some room, of a chat service.
+
+    `channel` is telegram or slack, `id` its name there.
+    """
 
     channel: str
     id: str
 
 
 class Approvers(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Who may decide: everybody named in any of these. `users` are e-mail addresses; `chat_users` linked accounts."""
+    """Who may decide: everybody named in any of these.
+
+    `users` are e-mail addresses; `chat_users` linked accounts.
+    """
 
     manager: bool = False
     users: tuple[str, ...] = ()
@@ -43,7 +52,7 @@ class Escalation(msgspec.Struct, frozen=True):
 
 
 class Condition(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The variable, or the label that the template runs on, has one of these values, or (`none_of`) another than these.
+    """The variable or label has one of these values, or (`none_of`) another than these.
 
     One of the two names is set, and one of the two lists of values.
     """
@@ -55,10 +64,12 @@ class Condition(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Gate(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One group of people of whom `required` must agree. Times are in seconds from when the gate opens.
+    """One group of people of whom `required` must agree.
 
-    Without `when`, or if every line of it holds, the gate is asked; else it is skipped. `chats` are rooms that are
-    told as well, whoever may decide.
+    Times are in seconds from when the gate opens.
+
+    Without `when`, or if every line of it holds, the gate is asked; else it is skipped. `chats` are
+    rooms that are told as well, whoever may decide.
     """
 
     name: str
@@ -87,7 +98,8 @@ class Requesters(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 class Scope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What a policy applies to by itself: all that is set must fit. `everything` stands alone.
 
-    `labels` are those of the template, `runs_on` those that it asks of its worker, each with the values that fit.
+    `labels` are those of the template, `runs_on` those that it asks of its worker, each with the
+    values that fit.
     """
 
     everything: bool = False
@@ -97,9 +109,12 @@ class Scope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Who must agree before an automation may be queued. `name` is empty for one that stands in a template.
+    """Who must agree before an automation may be queued.
 
-    It applies by itself to what fits any of `applies_to` and names no policy; without any, only to what names it.
+    `name` is empty for one that stands in a template.
+
+    It applies by itself to what fits any of `applies_to` and names no policy; without any, only to
+    what names it.
     """
 
     gates: tuple[Gate, ...]
@@ -109,7 +124,9 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class PolicyUse(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True):
-    """What a template says of approvals: the name of a policy of its org, one of its own, or that none is to apply.
+    """What a template says of approvals.
+
+    The name of a policy of its org, one of its own, or that none is to apply.
 
     Nothing of it means that what it said cannot be read any more: nobody can satisfy that.
     """

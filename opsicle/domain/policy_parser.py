@@ -3,8 +3,9 @@
     type: ApprovalPolicy     a policy of the org, named by templates
     type: ApprovalRequest    an older form, which asked by file; read so that people learn what takes its place
 
-An older document may hold the seeds of people's authenticator apps. They are secrets: no seed is kept, logged or
-repeated in a message, and `without_seeds` takes them out of a document that is kept as it was written.
+An older document may hold the seeds of people's authenticator apps. They are secrets: no seed is
+kept, logged or repeated in a message, and `without_seeds` takes them out of a document that is kept
+as it was written.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ POLICY_TYPE = "ApprovalPolicy"
 REQUEST_TYPE = "ApprovalRequest"
 
 WAIVED = "none"
-"""What a template writes as its `approvalPolicy` so that not even a policy that applies by itself is asked."""
+"""What a template writes as its `approvalPolicy` so that not even a policy that applies by itself
+is asked."""
 
 REMOVED_SEED = "removed"
 """What stands in the place of a seed in a document that is kept; read as "there was one"."""
@@ -119,7 +121,10 @@ def read_request(name: str, _labels: dict[str, str], spec: Fields) -> RequestDoc
 
 
 def policy_use(spec: Fields) -> PolicyUse | None:
-    """Return what a template's `approvalPolicy` says. An empty one is a mistake, never "no approval asked"."""
+    """Return what a template's `approvalPolicy` says.
+
+    An empty one is a mistake, never "no approval asked".
+    """
     place = spec.find("approvalPolicy", is_required=spec.has("approvalPolicy"))
     if place is None:
         return None
@@ -140,7 +145,7 @@ def policy_use(spec: Fields) -> PolicyUse | None:
 
 
 def without_seeds(source: str) -> str:
-    """Return a document that has been read and found fine with `removed` in the place of every seed.
+    """Return a checked document with `removed` in the place of every seed.
 
     Raises InvalidInput for a seed that is written so that it cannot be found again.
     """
@@ -190,7 +195,7 @@ def _policy(name: str, spec: Fields) -> Policy:
 
 
 def _older_gates(spec: Fields) -> tuple[Gate, ...]:
-    """One gate for each chat service that is named; all of them must agree."""
+    """Return one gate for each chat service that is named; all of them must agree."""
     gates = [_older_gate(channel, place) for channel in _ROOMS if (place := spec.find(channel))]
     if not gates and spec.place.node.kind is Kind.MAPPING:
         spec.place.add(f"names nobody who could agree: it needs {listed(_ROOMS)}")

@@ -8,7 +8,8 @@ from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.visible_text import visible
 
 MAX_PROBLEMS = 50
-"""More than this many at once help nobody, and an alias could repeat one mistake thousands of times."""
+"""More than this many at once help nobody, and an alias could repeat one mistake thousands of
+times."""
 
 _SHOWN_CHARACTERS = 60
 
@@ -29,14 +30,20 @@ class Problems:
             self._unshown += 1
 
     def suggest(self, word: str, known: Iterable[str]) -> str:
-        """Return what `nearest` does while a further problem would be shown: a thousand look-ups take seconds."""
+        """Return what `nearest` does while a further problem would be shown.
+
+        A thousand look-ups take seconds.
+        """
         return nearest(word, known) if len(self._found) < MAX_PROBLEMS else ""
 
     def __len__(self) -> int:
         return len(self._found) + self._unshown
 
     def listed(self) -> tuple[Problem, ...]:
-        """All mistakes by line; when there were too many, a last one says how many were left out."""
+        """Return all mistakes by line.
+
+        When there were too many, a last one says how many were left out.
+        """
         found = sorted(self._found, key=lambda problem: problem.line)
         if self._unshown:
             found.append(Problem("", f"and {self._unshown} more mistakes"))

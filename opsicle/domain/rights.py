@@ -1,9 +1,11 @@
-"""What somebody may do, from every rule that is about them; and that nobody hands out more than they have.
+"""What somebody may do, from every rule that is about them.
 
-Rights are layers. In each layer a rule that denies wins over one that allows, and nothing is allowed without a rule.
-Something is allowed if every layer allows it: a person's rights are one layer, a service account's have its owner's
-below its own, and an API token's scopes are one more on top. Admins may everything, and no rule takes that away, so
-that an org cannot shut itself out.
+And that nobody hands out more than they have.
+
+Rights are layers. In each layer a rule that denies wins over one that allows, and nothing is
+allowed without a rule. Something is allowed if every layer allows it: a person's rights are one
+layer, a service account's have its owner's below its own, and an API token's scopes are one more on
+top. Admins may everything, and no rule takes that away, so that an org cannot shut itself out.
 """
 
 from __future__ import annotations
@@ -42,19 +44,22 @@ Layer = tuple[Grant, ...]
 
 
 class Rights(msgspec.Struct, frozen=True, dict=True):
-    """What somebody may do. `beyond` is what no rule gives or takes: running the server, founding orgs."""
+    """What somebody may do.
+
+    `beyond` is what no rule gives or takes: running the server, founding orgs.
+    """
 
     layers: tuple[Layer, ...] = ((),)
     is_admin: bool = False
     beyond: frozenset[Action] = frozenset()
 
     def decide(self, action: Action, target: Target | None = None) -> AccessDecision:
-        """Whether they may, with this template; without a target: with anything at all."""
+        """Return whether they may, with this template; without a target: with anything at all."""
         decisions = [_decide(layer, action, target) for layer in self.layers]
         return next((decision for decision in decisions if not decision.is_allowed), decisions[0])
 
     def may(self, action: Action, target: Target | None = None) -> bool:
-        """Whether they may, with this template; without a target: with anything at all."""
+        """Return whether they may, with this template; without a target: with anything at all."""
         return self.decide(action, target).is_allowed if target else action in self.actions
 
     @cached_property
@@ -63,15 +68,18 @@ class Rights(msgspec.Struct, frozen=True, dict=True):
         return self.beyond | {action for action in Action if self.decide(action).is_allowed}
 
     def depends_on_template(self, action: Action) -> bool:
-        """Whether the answer differs from template to template."""
+        """Return whether the answer differs from template to template."""
         return any(grant.rule.is_scoped and grant.rule.covers(action) for layer in self.layers for grant in layer)
 
     def below(self, *more: Layer) -> Rights:
-        """The same, restricted by further layers; nothing is left then of what goes beyond the org."""
+        """Return the same, restricted by further layers.
+
+        Nothing is left then of what goes beyond the org.
+        """
         return Rights((*self.layers, *more)) if more else self
 
     def also(self, beyond: frozenset[Action]) -> Rights:
-        """The same, and what goes beyond the org."""
+        """Return the same, and what goes beyond the org."""
         return Rights(self.layers, self.is_admin, beyond)
 
 
@@ -84,12 +92,15 @@ def grants_of(rules: Iterable[Rule], source: str) -> Layer:
 
 
 def rights_of_role(role: BuiltInRole) -> Rights:
-    """What the table gives a built-in role."""
+    """Return what the table gives a built-in role."""
     return Rights((grants_of(built_in_rules(role), f"role {role}"),), is_admin=role is BuiltInRole.ADMIN)
 
 
 def change(old: Iterable[Rule], new: Iterable[Rule]) -> Rights:
-    """What somebody gains where the old rules give way to the new: what is newly allowed or no longer denied."""
+    """Return what somebody gains where the old rules give way to the new.
+
+    What is newly allowed or no longer denied.
+    """
     before, after = set(old), tuple(new)
     denied = [rule for rule in after if rule.effect == "deny"]
     gained = [rule for rule in after if rule.effect == "allow" and rule not in before]
@@ -98,7 +109,9 @@ def change(old: Iterable[Rule], new: Iterable[Rule]) -> Rights:
 
 
 def excess(granter: Rights, granted: Rights) -> str:
-    """What `granted` holds beyond `granter`, in words; "" if nothing: only then may the one hand out the other.
+    """Return what `granted` holds beyond `granter`, in words.
+
+    Return "" if nothing: only then may the one hand out the other.
 
     It errs on the side of refusing: two scopes count as the same only if they are spelled alike.
     """
@@ -138,7 +151,7 @@ def _layer_excess(mine: Layer, theirs: Layer) -> str:
 
 
 def _is_within(allowed: Rule, own: list[Rule], given: list[Rule]) -> bool:
-    """Whether somebody with `own` rules has all that `allowed` gives, less what `given` denies as well."""
+    """Return whether `own` rules give all that `allowed` gives, less what `given` denies."""
     kept_out = {rule.scope for rule in given if rule.effect == "deny"}
     for rule in own:
         is_apart = bool(rule.name and allowed.name and rule.name != allowed.name)

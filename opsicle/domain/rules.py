@@ -5,8 +5,8 @@
     allow update secrets/db-password        one secret
     allow view audit
 
-The grammar is `(allow|deny) VERB RESOURCE[/SCOPE]`; only templates have scopes, and the updating of secrets. A name
-holds no `=`, so that a scope with one is a label.
+The grammar is `(allow|deny) VERB RESOURCE[/SCOPE]`; only templates have scopes, and the updating of
+secrets. A name holds no `=`, so that a scope with one is a label.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """One rule. A `name`, or a `label` as `key=value`, narrow it down; with neither it holds for all there is."""
+    """One rule.
+
+    A `name`, or a `label` as `key=value`, narrow it down; with neither it holds for all there is.
+    """
 
     effect: Literal["allow", "deny"]
     verb: Verb
@@ -57,14 +60,14 @@ class Rule(msgspec.Struct, frozen=True):
         return bool(self.scope)
 
     def covers(self, action: Action) -> bool:
-        """Whether it is about this action at all."""
+        """Return whether it is about this action at all."""
         permission = TABLE.get(action)
         if permission is None:
             return False
         return self.resource is permission.resource and self.verb in (permission.verb, Verb.MANAGE)
 
     def matches(self, target: Target) -> bool:
-        """Whether this is one that the rule is about."""
+        """Return whether this is one that the rule is about."""
         if self.name:
             return self.name == target.name
         key, _, value = self.label.partition("=")
@@ -88,7 +91,10 @@ def parse_rule(text: str, path: str = "rules") -> Rule:
 
 
 def parse_rules(texts: Iterable[str], path: str = "rules") -> tuple[Rule, ...]:
-    """Read rules; what stands there twice counts once. Raises InvalidInput for the first that is wrong."""
+    """Read rules; what stands there twice counts once.
+
+    Raises InvalidInput for the first that is wrong.
+    """
     rules = tuple(dict.fromkeys(parse_rule(text, f"{path}[{i}]") for i, text in enumerate(texts)))
     if len(rules) > MAX_RULES:
         raise _wrong(path, f"there are more than {MAX_RULES} rules")
@@ -106,7 +112,7 @@ def parse_question(verb: str, resource: str) -> tuple[Verb, Resource, str]:
 
 
 def built_in_rules(role: BuiltInRole) -> tuple[Rule, ...]:
-    """What the table gives a built-in role."""
+    """Return what the table gives a built-in role."""
     return tuple(
         Rule("allow", permission.verb, permission.resource) for permission in TABLE.values() if role in permission.roles
     )
@@ -126,7 +132,7 @@ def _place(text: str, path: str) -> tuple[Resource, str | None]:
 
 
 def _scope(resource: Resource, scope: str | None, path: str) -> tuple[str, str]:
-    """The name or the label of a scope."""
+    """Return the name or the label of a scope."""
     if scope is None:
         return "", ""
     if resource is Resource.SECRETS:

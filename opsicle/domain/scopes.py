@@ -1,4 +1,4 @@
-"""Which policies of an org apply by themselves to what names none, and what several of them ask together.
+"""Which policies of an org apply to what names none, and what several ask together.
 
 As with conditions, what is not known fits, so that nothing escapes a policy by leaving out a label.
 """
@@ -14,7 +14,10 @@ from opsicle.domain.policies import Gate, GateOrder, Policy, Requesters, Scope
 
 
 class PolicyRequester(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks, with who answers for them: a service account is no way around what its owner falls under."""
+    """Who asks, with who answers for them.
+
+    A service account is no way around what its owner falls under.
+    """
 
     is_service_account: bool
     emails: frozenset[str]
@@ -30,17 +33,22 @@ class TemplateScope(msgspec.Struct, frozen=True):
 
 
 def applies(policy: Policy, place: TemplateScope, requester: PolicyRequester | None) -> bool:
-    """Whether a policy applies by itself. Without a requester: whether it could, whoever asks."""
+    """Return whether a policy applies by itself.
+
+    Without a requester: whether it could, whoever asks.
+    """
     return any(_fits(scope, place, requester) for scope in policy.applies_to)
 
 
 def asks_whoever(policy: Policy, place: TemplateScope) -> bool:
-    """Whether a policy applies by itself to all who ask."""
+    """Return whether a policy applies by itself to all who ask."""
     return any(scope.requesters is None and _fits(scope, place, None) for scope in policy.applies_to)
 
 
 def combined(policies: Sequence[Policy]) -> Policy:
-    """Return one policy that asks for all that several ask. Gates of the same name get their policies' before it.
+    """Return one policy that asks for all that several ask.
+
+    Gates of the same name get their policies' before it.
 
     They are asked one after another unless all of the policies ask at once.
     """
@@ -70,7 +78,10 @@ def _fits(scope: Scope, place: TemplateScope, requester: PolicyRequester | None)
 
 
 def _labels_fit(wanted: Mapping[str, Sequence[str]], labels: Mapping[str, str], *, is_exact: bool) -> bool:
-    """Whether every label has one of its values, or none at all. A template's own labels are free text."""
+    """Return whether every label has one of its values, or none at all.
+
+    A template's own labels are free text.
+    """
     for key, values in wanted.items():
         known = labels.get(key)
         if known is None or known in values:

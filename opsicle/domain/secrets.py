@@ -22,7 +22,7 @@ MASK = "••••"
 
 
 def wrong_value(value: str) -> str:
-    """Why this can be no secret's value, "" if it can. The answer never quotes it."""
+    """Return why this can be no secret's value, "" if it can. The answer never quotes it."""
     try:
         length = len(value.encode())
     except UnicodeEncodeError:
@@ -55,17 +55,17 @@ def secret_file_environment_name(name: str) -> str:
 
 
 def named_secrets(phases: Iterable[Phase]) -> list[str]:
-    """The secrets that phases name, each once, by name."""
+    """Return the secrets that phases name, each once, by name."""
     return sorted({name for phase in phases for name in phase.secrets})
 
 
 def masked(variables: Iterable[Variable], values: Mapping[str, Value]) -> dict[str, Value]:
-    """The values as people may see them: a mask in the place of every secret variable's."""
+    """Return the values as people may see them: a mask in the place of every secret variable's."""
     hidden = {variable.id for variable in variables if variable.type is VariableType.SECRET}
     return {name: MASK if name in hidden else value for name, value in values.items()}
 
 
 def only_secret(variables: Iterable[Variable], values: Mapping[str, Value]) -> dict[str, Value]:
-    """The values of secret variables alone."""
+    """Return the values of secret variables alone."""
     hidden = {variable.id for variable in variables if variable.type is VariableType.SECRET}
     return {name: value for name, value in values.items() if name in hidden}

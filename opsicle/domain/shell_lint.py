@@ -1,7 +1,8 @@
-"""Warnings about commands that use the template's variables in a way that their authors will regret.
+"""Warnings about commands that use the template's variables in a dangerous way.
 
-The shell splits an unquoted value into words and expands its wildcards, and evaluates one inside `$((…))`. This is
-no shell parser: it knows quotes, comments, substitutions and here-documents, and where it is unsure it says nothing.
+The shell splits an unquoted value into words and expands its wildcards, and evaluates one inside
+`$((…))`. This is no shell parser: it knows quotes, comments, substitutions and here-documents, and
+where it is unsure it says nothing.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def _use_warnings(command: str, names: dict[str, str]) -> Iterator[str]:
 
 
 def _placeholder_warnings(command: str, names: dict[str, str]) -> Iterator[str]:
-    """Spot `{{ name }}`; tools that have such templates themselves (`docker inspect -f`) go unmentioned."""
+    """Find `{{ name }}` of our variables; those of other tools (`docker inspect -f`) go unmentioned."""
     ids = {variable_id: name for name, variable_id in names.items()}
     for match in _PLACEHOLDER.finditer(command):
         words = _WORD.findall(match[1])
@@ -92,7 +93,10 @@ class Use(msgspec.Struct, frozen=True):
 
 
 class _Context(msgspec.Struct, frozen=True):
-    """Something open in the script: what closes it, and whether quotes and comments count inside (`has_words`)."""
+    """Something open in the script.
+
+    What closes it, and whether quotes and comments count inside (`has_words`).
+    """
 
     closer: str
     place: VariableUse
@@ -177,7 +181,10 @@ class _Scanner:
 
 
 class _HereDocument(msgspec.Struct, frozen=True):
-    """Lines of input written out in the script. A delimiter with a quote or backslash keeps them as they are."""
+    """Lines of input written out in the script.
+
+    A delimiter with a quote or backslash keeps them as they are.
+    """
 
     delimiter: str
     is_indented: bool

@@ -1,7 +1,7 @@
 """JSON as it stands in a row, which somebody may have altered behind the server's back.
 
-Whatever shows many rows takes `read_or`, so that one of them hides no other; whatever decides takes `read`, so that
-nothing is decided by what cannot be read, and whoever asked hears what is wrong.
+Whatever shows many rows takes `read_or`, so that one of them hides no other; whatever decides takes
+`read`, so that nothing is decided by what cannot be read, and whoever asked hears what is wrong.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ _MOST_REMEMBERED, _LONGEST_REMEMBERED = 200, 64 * 1024
 def decode_template(document: str | bytes) -> Template:
     """Return the template that a stored document holds.
 
-    A policy of an older document that cannot be read becomes one that nobody can satisfy, never none.
-    Raises Unreadable.
+    A policy of an older document that cannot be read becomes one that nobody can satisfy, never
+    none. Raises Unreadable.
     """
     return _cache(document) if len(document) <= _LONGEST_REMEMBERED else _decode(document)
 
@@ -52,7 +52,10 @@ _cache = lru_cache(_MOST_REMEMBERED)(_decode)
 
 
 def decode_approval(document: str | bytes) -> PolicyUse | None:
-    """Return what a stored document, or its header alone, says of approvals; as careful as `decode_template`."""
+    """Return what a stored document, or its header alone, says of approvals.
+
+    As careful as `decode_template`.
+    """
     try:
         return msgspec.json.decode(document, type=_Asked).approval_policy
     except (ValueError, RecursionError):

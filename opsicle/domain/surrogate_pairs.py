@@ -1,7 +1,10 @@
-r"""Characters beyond U+FFFF as most JSON generators write them: two escapes, `"\ud83c\udf89"` (RFC 8259, section 7).
+r"""Characters beyond U+FFFF as most JSON generators write them.
 
-YAML is said to hold all of JSON, but its parsers refuse those. So a pair is put out of the parser's way as a mark and
-its digits, and put back when it is known where it stood: in double quotes as the one character, elsewhere as it was.
+Two escapes, `"\ud83c\udf89"` (RFC 8259, section 7).
+
+YAML is said to hold all of JSON, but its parsers refuse those. So a pair is put out of the parser's
+way as a mark and its digits, and put back when it is known where it stood: in double quotes as the
+one character, elsewhere as it was.
 """
 
 from __future__ import annotations
@@ -36,7 +39,10 @@ class SurrogatePairs:
 
 
 def _unused(source: str) -> str:
-    """A character that the text does not have; "" if there is none, which takes a text made for that."""
+    """Return a character that the text does not have.
+
+    Return "" if there is none, which takes a text made for that.
+    """
     present = set(source)
     return next((chr(code) for code in _PRIVATE_USE if chr(code) not in present), "")
 

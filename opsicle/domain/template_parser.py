@@ -1,7 +1,7 @@
 """Documents → checked structs: the one way by which a template enters the system.
 
-Every mistake of a document is found in one go. What parses here may still be more than this version can run:
-see `unsupported`.
+Every mistake of a document is found in one go. What parses here may still be more than this version
+can run: see `unsupported`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ MAX_OWNERS = 50
 
 
 class AutomationDocument(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A file of `type: Automation`: phases to run as they stand, without variables. Its `status` is not read."""
+    """A file of `type: Automation`: phases to run as they stand, without variables.
+
+    Its `status` is not read.
+    """
 
     name: str
     phases: tuple[Phase, ...]
@@ -81,7 +84,10 @@ def parse_template(source: bytes) -> Template:
 
 
 def digest(template: Template) -> str:
-    """Return `sha256:…` over what the template says, so that comments and layout make no new version."""
+    """Return `sha256:…` over what the template says.
+
+    So comments and layout make no new version.
+    """
     return "sha256:" + hashlib.sha256(msgspec.json.encode(template, order="sorted")).hexdigest()
 
 

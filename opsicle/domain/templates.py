@@ -1,7 +1,8 @@
 """What a template is once it has been read: plain values, checked, without a trace of YAML.
 
-`domain/template_parser.py` makes these from a document; the store keeps them as JSON; the worker gets `Phase`s.
-Field names are the document's in snake_case. See the template reference for what each one means.
+`domain/template_parser.py` makes these from a document; the store keeps them as JSON; the worker
+gets `Phase`s. Field names are the document's in snake_case. See the template reference for what
+each one means.
 """
 
 from __future__ import annotations
@@ -91,7 +92,10 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 def default_limit(phase: Phase) -> str:
-    """What to say of a phase's time limit where that is the default: that it is, and what allows more; else ""."""
+    """Return what to say of a phase's time limit where that is the default.
+
+    That it is, and what allows more; else "".
+    """
     if phase.timeout != DEFAULT_PHASE_TIMEOUT_SECONDS:
         return ""
     return f"the default; `timeout: {5 * DEFAULT_PHASE_TIMEOUT_SECONDS}` in the phase allows more"
@@ -113,7 +117,9 @@ class Concurrency(msgspec.Struct, frozen=True):
 
 
 class Notify(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Who is told, beside the requester, when an automation ends in one of `states`; without any, however it ends.
+    """Who is told, beside the requester, when an automation ends in one of `states`.
+
+    Without any, however it ends.
 
     `users` are e-mail addresses; `chats` are rooms.
     """
@@ -134,10 +140,10 @@ class Owner(msgspec.Struct, frozen=True, omit_defaults=True):
 class Template(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A runbook. `timeout` is in seconds for the whole automation, None: only the phases' own.
 
-    Without an `approval_policy` approval is asked where a policy of the org applies by itself. One that names nothing
-    can never be satisfied. `runs_on` are labels that its worker must have been granted; with `accepts_claimed` it is
-    enough that a worker says them of itself.
-    `require_mfa`: whoever runs it shows a fresh code of their authenticator app.
+    Without an `approval_policy` approval is asked where a policy of the org applies by itself. One
+    that names nothing can never be satisfied. `runs_on` are labels that its worker must have been
+    granted; with `accepts_claimed` it is enough that a worker says them of itself. `require_mfa`:
+    whoever runs it shows a fresh code of their authenticator app.
     """
 
     name: str

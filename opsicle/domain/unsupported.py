@@ -1,4 +1,7 @@
-"""What a template may say but this version cannot carry out: such a template can be pushed, but not run."""
+"""What a template may say but this version cannot carry out.
+
+Such a template can be pushed, but not run.
+"""
 
 from __future__ import annotations
 

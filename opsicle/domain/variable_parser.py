@@ -36,7 +36,7 @@ def parse_variables(spec: Fields) -> tuple[Variable, ...]:
 
 
 def _check_pattern_sizes(spec: Fields, variables: list[Variable]) -> None:
-    """All patterns of a template are matched in one request, so they are bounded together."""
+    """Bound all patterns of a template together, as they are matched in one request."""
     place = spec.find("variables")
     if place and sum(Pattern(variable.pattern).size for variable in variables) > MAX_PATTERN_PLACES:
         place.add(f"all patterns together stand for more than {MAX_PATTERN_PLACES:,} characters; use `max` instead")

@@ -1,4 +1,6 @@
-"""The values of a template's variables: checked against their types, and on their way into the environment.
+"""The values of a template's variables.
+
+Checked against their types, and on their way into the environment.
 
 A value is data. Nothing here, or anywhere else, puts one into the text of a command.
 """
@@ -17,7 +19,8 @@ from opsicle.domain.secrets import MASK, wrong_value
 from opsicle.domain.templates import Scalar, Value, Variable, VariableType
 
 MAX_VALUE_BYTES = 64 * 1024
-"""Of one value in UTF-8. Linux takes at most 128 KiB for one environment variable, its name included."""
+"""Of one value in UTF-8. Linux takes at most 128 KiB for one environment variable, its name
+included."""
 
 MAX_VALUES_BYTES = 512 * 1024
 """Of all values of an automation. Linux takes at most 2 MiB for the whole environment by default."""
@@ -41,11 +44,13 @@ class WrongValue(Exception):
 
 
 def check_values(variables: Iterable[Variable], given: Mapping[str, object]) -> dict[str, Value]:
-    """Return the values an automation runs with: what was given, checked, and defaults for what was not.
+    """Return the values an automation runs with.
 
-    A value of None, and an empty text or list for a required variable, count as not given. An optional variable
-    without a value and default is absent from the result. Raises InvalidInput with every problem, each with
-    the path `values.<id>`.
+    What was given, checked, and defaults for what was not.
+
+    A value of None, and an empty text or list for a required variable, count as not given. An
+    optional variable without a value and default is absent from the result. Raises InvalidInput
+    with every problem, each with the path `values.<id>`.
     """
     problems = Problems()
     known = {variable.id: variable for variable in variables}
@@ -70,8 +75,8 @@ def check_values(variables: Iterable[Variable], given: Mapping[str, object]) -> 
 def parse_text(variable: Variable, text: str) -> Value:
     """Return the value that a person typed as text: `--var id=text`, or a field of a form.
 
-    Booleans are true/false, yes/no, on/off or 1/0; a variable with `multiple` takes one item per line.
-    Raises InvalidInput with the path `values.<id>`.
+    Booleans are true/false, yes/no, on/off or 1/0; a variable with `multiple` takes one item per
+    line. Raises InvalidInput with the path `values.<id>`.
     """
     try:
         if variable.multiple:
@@ -84,8 +89,9 @@ def parse_text(variable: Variable, text: str) -> Value:
 def environment(variables: Iterable[Variable], values: Mapping[str, Value]) -> dict[str, str]:
     """Return the environment variables that carry checked values to the commands.
 
-    `true`/`false` for booleans, the shortest decimals that read back alike for floats, one item per line for
-    `multiple`. A variable without a value is not set at all, so that `${NAME-default}` works.
+    `true`/`false` for booleans, the shortest decimals that read back alike for floats, one item per
+    line for `multiple`. A variable without a value is not set at all, so that `${NAME-default}`
+    works.
     """
     return {
         environment_name(variable.id): as_text(values[variable.id]) for variable in variables if variable.id in values
@@ -212,7 +218,7 @@ _CHECKS: dict[VariableType, Callable[[Variable, object], Scalar]] = {
 
 
 def _check_bounds(variable: Variable, value: Scalar) -> None:
-    """`min` and `max` bound a number's value and a text's length."""
+    """Check a number's value, or a text's length, against `min` and `max`."""
     is_text = isinstance(value, str)
     measured = len(value) if isinstance(value, str) else value
     unit = " characters long" if is_text else ""
@@ -248,7 +254,7 @@ def _size(value: Value) -> int:
 
 
 def _typed(variable: Variable, text: str) -> object:
-    """Return the text as the variable's type, or the text itself where that says better what is wrong."""
+    """Return the text as the variable's type, or itself where that gives the better error."""
     word = text.strip()
     if variable.type is VariableType.BOOL:
         return _typed_bool(word)

@@ -1,7 +1,7 @@
 """Text as people see it: what would hide, move or turn round what they read is replaced by signs.
 
-The pages do the same (`assets/lib/visible.js`). Doing it twice changes nothing more, so that text that
-has been through a message can be shown like any other.
+The pages do the same (`assets/lib/visible.js`). Doing it twice changes nothing more, so that text
+that has been through a message can be shown like any other.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0d\uffa0\U000e0100-\U000e01ef"
     "]|(?<=[\\w\x20-\x7e])[\ufe0e\ufe0f]"
 )
-"""What `str.isprintable` lets pass and nobody sees: fillers, joiners, blank patterns, selectors that select nothing."""
+"""What `str.isprintable` lets pass and nobody sees: fillers, joiners, blank patterns, selectors
+that select nothing."""
 
 
 def visible(text: str, *, keep: str = "") -> str:
-    r"""Return the text with a sign for each character that cannot be seen as what it is, save for those in `keep`.
+    r"""Return the text with a sign for each character that cannot be seen, save those in `keep`.
 
-    Line breaks and tabs become `⏎` and `⇥`, other control characters `^G` as `cat -v` shows them, all else `⟨U+202E⟩`.
+    Line breaks and tabs become `⏎` and `⇥`, other control characters `^G` as `cat -v` shows them,
+    all else `⟨U+202E⟩`.
 
-    >>> visible("production\n")
-    'production⏎'
+    >>> visible("production\n") 'production⏎'
     """
     if text.isprintable() and not _UNSEEN.search(text):
         return text
@@ -32,7 +33,9 @@ def visible(text: str, *, keep: str = "") -> str:
 
 
 def visible_value(value: object) -> str:
-    """Return a variable's value on one line: blanks at either end are seen, and how many items a list has.
+    """Return a variable's value on one line.
+
+    Blanks at either end are seen, and how many items a list has.
 
     >>> visible_value(["a", "b c "])
     '["a", "b c␣"]'
@@ -49,7 +52,7 @@ def visible_value(value: object) -> str:
 
 
 def _quoted(item: object) -> str:
-    """An item of a list, so that none looks like two."""
+    """Return an item of a list, so that none looks like two."""
     if not isinstance(item, str) or not item:
         return visible_value(item)
     return '"' + visible_value(item.replace("\\", "\\\\").replace('"', '\\"')) + '"'

@@ -21,10 +21,12 @@ _MOST_NAMED = 3
 
 
 class Requirements(msgspec.Struct, frozen=True, kw_only=True):
-    """What an automation asks of the worker that takes it. `image_phase` names the first phase that has an image.
+    """What an automation asks of the worker that takes it.
 
-    `accepts_claimed`: a label that the worker only says of itself will do. It is left out where that is not so: what
-    was stored before there was such a choice still reads the same.
+    `image_phase` names the first phase that has an image.
+
+    `accepts_claimed`: a label that the worker only says of itself will do. It is left out where
+    that is not so: what was stored before there was such a choice still reads the same.
     """
 
     labels: dict[str, str] = {}
@@ -36,10 +38,11 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """What the server knows of a worker at this moment. `busy` of its `slots` are taken.
 
-    How many those of a shared one are is never said: they may be another org's. `labels` are granted, `claimed` are
-    those that it only says of itself. `withheld` says why it is given nothing, `untold` by automation why it
-    cannot be told all that one does. Of one that is not connected, `seen_at`
-    is when it was last heard of, if it ever was; `was_stopped`: it said that it would leave.
+    How many those of a shared one are is never said: they may be another org's. `labels` are
+    granted, `claimed` are those that it only says of itself. `withheld` says why it is given
+    nothing, `untold` by automation why it cannot be told all that one does. Of one that is not
+    connected, `seen_at` is when it was last heard of, if it ever was; `was_stopped`: it said that
+    it would leave.
     """
 
     name: str
@@ -58,7 +61,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def runtime_of(phase: Phase) -> str:
-    """Return which kind of runtime a phase needs: `container` if it has an image, else `subprocess`."""
+    """Return which kind of runtime a phase needs.
+
+    `container` if it has an image, else `subprocess`.
+    """
     return CONTAINER if phase.image is not None else SUBPROCESS
 
 
@@ -80,12 +86,12 @@ def phases_require(phases: Iterable[Phase], labels: dict[str, str], *, accepts_c
 
 
 def can_take(asked: Requirements, candidate: Candidate) -> bool:
-    """Whether the worker could be handed such an automation right now."""
+    """Return whether the worker could be handed such an automation right now."""
     return is_able(candidate) and fits(asked, candidate)
 
 
 def is_able(candidate: Candidate) -> bool:
-    """Whether the worker could be handed anything right now."""
+    """Return whether the worker could be handed anything right now."""
     return (
         candidate.is_connected
         and not candidate.is_draining
@@ -95,12 +101,15 @@ def is_able(candidate: Candidate) -> bool:
 
 
 def fits(asked: Requirements, candidate: Candidate) -> bool:
-    """Whether the worker has the labels and the runtimes, whatever else it does just now."""
+    """Return whether the worker has the labels and the runtimes, whatever else it does just now."""
     return asked.runtimes <= candidate.runtimes and fits_labels(asked, candidate)
 
 
 def fits_labels(asked: Requirements, candidate: Candidate) -> bool:
-    """Whether the worker has all the labels asked for with these very values; granted, unless its word is enough."""
+    """Return whether the worker has all the labels asked for with these very values.
+
+    Granted, unless its word is enough.
+    """
     labels = candidate.labels
     if asked.accepts_claimed is True:
         labels = candidate.claimed | labels
@@ -108,14 +117,15 @@ def fits_labels(asked: Requirements, candidate: Candidate) -> bool:
 
 
 def has_labels(wanted: dict[str, str], labels: dict[str, str]) -> bool:
-    """Whether all that is wanted is there with these very values."""
+    """Return whether all that is wanted is there with these very values."""
     return all(labels.get(key) == value for key, value in wanted.items())
 
 
 def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     """Say why no worker has taken an automation yet; "" if one could right now.
 
-    The fleet is narrowed down one requirement at a time; the first that leaves nobody is the reason.
+    The fleet is narrowed down one requirement at a time; the first that leaves nobody is the
+    reason.
     """
     if not candidates:
         return "no worker has enrolled yet"
@@ -128,7 +138,7 @@ def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
 
 
 def absence(candidate: Candidate) -> str:
-    """Why a worker that is not connected takes nothing, as in "w1 has not been heard of since …"."""
+    """Return why an unconnected worker takes nothing, as in "w1 has not been heard of since …"."""
     if candidate.was_stopped:
         return "was stopped"
     if candidate.seen_at is None:
@@ -149,7 +159,8 @@ def _silent_besides(asked: Requirements, candidates: Sequence[Candidate]) -> str
 def waiting_kind(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     """Say in one word what keeps an automation waiting, as `waiting_reason` does in a sentence.
 
-    One of `no_worker`, `label`, `not_connected`, `runtime`, `draining`, `withheld`, `busy`, or `ready` if nothing does.
+    One of `no_worker`, `label`, `not_connected`, `runtime`, `draining`, `withheld`, `busy`, or
+    `ready` if nothing does.
     """
     if not candidates:
         return "no_worker"

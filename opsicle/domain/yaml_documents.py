@@ -1,7 +1,8 @@
 """YAML bytes → a tree that knows its line numbers, within fixed bounds of size, depth and time.
 
-Only the plain part of YAML is taken: one document, text keys, no tags, no merge keys. Aliases are followed, and what
-they repeat counts as if it were written out. How it is read is in `yaml_reader.py`.
+Only the plain part of YAML is taken: one document, text keys, no tags, no merge keys. Aliases are
+followed, and what they repeat counts as if it were written out. How it is read is in
+`yaml_reader.py`.
 """
 
 from __future__ import annotations
@@ -42,9 +43,12 @@ Content = str | bool | int | float | None | dict[str, "Node"] | list["Node"]
 
 
 class Node(msgspec.Struct, gc=True):
-    """One place in a document. `text` is a scalar as it was written; `nodes` and `characters` count the whole branch.
+    """One place in a document.
 
-    `content` of a date is its text; of a number that is not plainly written (octal, sexagesimal, too large) it is None.
+    `text` is a scalar as it was written; `nodes` and `characters` count the whole branch.
+
+    `content` of a date is its text; of a number that is not plainly written (octal, sexagesimal,
+    too large) it is None.
     """
 
     kind: Kind
@@ -78,7 +82,10 @@ def load(source: bytes, problems: Problems) -> Node:
 
 
 def plain(node: Node) -> object:
-    """Return what the branch holds as plain dicts, lists and scalars; odd numbers and dates as their text."""
+    """Return what the branch holds as plain dicts, lists and scalars.
+
+    Odd numbers and dates as their text.
+    """
     if node.kind is Kind.MAPPING:
         return {key: plain(value) for key, value in node.fields.items()}
     if node.kind is Kind.LIST:
@@ -89,7 +96,10 @@ def plain(node: Node) -> object:
 
 
 def join(path: str, key: str) -> str:
-    """Return the path of a field of the mapping at `path`; a key that is no simple word stands in brackets."""
+    """Return the path of a field of the mapping at `path`.
+
+    A key that is no simple word stands in brackets.
+    """
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key):
         return f"{path}[{quoted(key)}]"
     return f"{path}.{key}" if path else key

@@ -115,7 +115,10 @@ class _Frame(msgspec.Struct):
 
 
 class _Composer:
-    """Turns events into nodes. The open collections are a stack, so that depth costs no recursion."""
+    """Turns events into nodes.
+
+    The open collections are a stack, so that depth costs no recursion.
+    """
 
     def __init__(self, problems: Problems, pairs: SurrogatePairs) -> None:
         self.documents: list[Node] = []

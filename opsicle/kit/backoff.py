@@ -1,4 +1,7 @@
-"""How long to wait before the next try, so that many who lost the same server do not all come back at once."""
+"""How long to wait before the next try.
+
+So many who lost the same server do not all come back at once.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import random
 
 
 class Backoff:
-    """Full jitter: each delay is drawn from the whole range up to a ceiling that doubles with every try.
+    """Full jitter: each delay is drawn from the whole range up to a ceiling that doubles.
 
     `shortest` and `longest` are in seconds; no delay is outside them. After
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
@@ -19,16 +22,16 @@ class Backoff:
         self._ceiling = shortest
 
     def next_delay(self) -> float:
-        """The seconds to wait now; the ceiling of the next one is twice as high."""
+        """Return the seconds to wait now; the ceiling of the next one is twice as high."""
         self._ceiling = min(self._longest, self._ceiling * 2)
         return self._source.uniform(self._shortest, self._ceiling)
 
     def reset(self) -> None:
-        """A try went well: begin again with short delays."""
+        """Begin again with short delays, as a try went well."""
         self._ceiling = self._shortest
 
 
 def delay_after(tries: int, shortest: float, longest: float) -> float:
-    """The seconds to wait after so many tries in vain, for whoever keeps the count and not the `Backoff`."""
+    """Return the seconds to wait after `tries` in vain, for a caller who keeps the count."""
     ceiling = min(longest, shortest * 2 ** min(tries, 32))
     return random.SystemRandom().uniform(shortest, ceiling)

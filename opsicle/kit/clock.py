@@ -10,21 +10,28 @@ from typing import Protocol
 log = logging.getLogger(__name__)
 
 STEP = timedelta(seconds=60)
-"""A clock that moves against the count of elapsed seconds by more than this has been set; less is followed at once."""
+"""A clock that moves against the count of elapsed seconds by more than this has been set; less is
+followed at once."""
 
 SETTLING_SECONDS = 600.0
 """How long a clock that was set must stay so before it is believed."""
 
 
 class Clock(Protocol):
-    """Tells the time. `now` may jump when the machine's clock is set; `monotonic` (seconds) never goes back."""
+    """Tells the time.
+
+    `now` may jump when the machine's clock is set; `monotonic` (seconds) never goes back.
+    """
 
     def now(self) -> datetime:
-        """The time of day in UTC."""
+        """Return the time of day in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds since some moment; only differences mean anything. Stands still while the machine is suspended."""
+        """Seconds since some moment; only differences mean anything.
+
+        Stands still while the machine is suspended.
+        """
         ...
 
     def elapsed(self) -> float:
@@ -32,7 +39,10 @@ class Clock(Protocol):
         ...
 
     def is_steady_since(self, seconds: float) -> bool:
-        """Whether the time of day has not jumped within the last so many seconds, as far as this process saw it."""
+        """Return whether the time of day has not jumped within the last `seconds`.
+
+        Only what this process saw counts.
+        """
         ...
 
 
@@ -40,7 +50,7 @@ class SystemClock:
     """The machine's own clock."""
 
     def now(self) -> datetime:
-        """The time of day in UTC."""
+        """Return the time of day in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
@@ -59,9 +69,10 @@ class SystemClock:
 class SteadyClock:
     """A clock that does not follow a jump of the machine's clock at once.
 
-    Somebody who sets a clock wrong by hours would otherwise end whatever waits, at once and for good. So this one goes
-    on by the count of elapsed seconds, says so in the log, and takes the new time once that has stood for
-    `SETTLING_SECONDS`. A jump that is taken back before has never been. A new process believes the clock that it finds.
+    Somebody who sets a clock wrong by hours would otherwise end whatever waits, at once and for
+    good. So this one goes on by the count of elapsed seconds, says so in the log, and takes the new
+    time once that has stood for `SETTLING_SECONDS`. A jump that is taken back before has never
+    been. A new process believes the clock that it finds.
     """
 
     def __init__(self, source: Clock) -> None:
@@ -72,7 +83,7 @@ class SteadyClock:
         self._has_stepped = False
 
     def now(self) -> datetime:
-        """The time of day in UTC, as far as it is believed."""
+        """Return the time of day in UTC, as far as it is believed."""
         zero, elapsed = self._zero(), self._source.elapsed()
         if abs(zero - self._trusted_zero) <= STEP:
             self._trusted_zero = zero
@@ -86,25 +97,31 @@ class SteadyClock:
         return self._trusted_zero + timedelta(seconds=elapsed)
 
     def monotonic(self) -> float:
-        """As `SystemClock.monotonic`."""
+        """Return what `SystemClock.monotonic` does."""
         return self._source.monotonic()
 
     def elapsed(self) -> float:
-        """As `SystemClock.elapsed`."""
+        """Return what `SystemClock.elapsed` does."""
         return self._source.elapsed()
 
     @property
     def step(self) -> timedelta:
-        """How far the machine's clock is from the time that is believed; nothing unless it was set lately."""
+        """How far the machine's clock is from the time that is believed.
+
+        Nothing unless it was set lately.
+        """
         return timedelta() if self._new_zero is None else self._new_zero - self._trusted_zero
 
     def is_steady_since(self, seconds: float) -> bool:
-        """Whether the machine's clock was not set within the last so many seconds, as far as this process saw it."""
+        """Return whether the machine's clock was not set within the last `seconds`.
+
+        Only what this process saw counts.
+        """
         self.now()
         return not self._has_stepped or self._source.elapsed() - self._stepped_at >= seconds
 
     def _zero(self) -> datetime:
-        """The time of day at which the count of elapsed seconds began, by the machine's clock."""
+        """Return the machine's time of day at which the count of elapsed seconds began."""
         return self._source.now() - timedelta(seconds=self._source.elapsed())
 
     def _offset(self, zero: datetime) -> int:
@@ -129,5 +146,5 @@ def to_text(at: datetime) -> str:
 
 
 def from_text(text: str) -> datetime:
-    """The inverse of `to_text`."""
+    """Return the inverse of `to_text`."""
     return datetime.fromisoformat(text)

@@ -12,11 +12,13 @@ _AT_FDCWD, _STATX_BTIME, _STATX_BYTES, _BTIME_OFFSET = -100, 0x800, 256, 80
 
 
 def replace(path: Path, content: bytes, *, mode: int = 0o600, like: Path | None = None) -> None:
-    """Put `content` in the place of a file, durably: after a crash there is the old file or the new one, never a mix.
+    """Put `content` in the place of a file, durably.
 
-    The old file's owner is kept, and so is its mode if that allows less. A new one is its folder's owner's, or that of
-    `like`: so what root does by hand leaves nothing that the server's own user cannot read. Raises OSError; the old
-    file is then untouched.
+    After a crash there is the old file or the new one, never a mix.
+
+    The old file's owner is kept, and so is its mode if that allows less. A new one is its folder's
+    owner's, or that of `like`: so what root does by hand leaves nothing that the server's own user
+    cannot read. Raises OSError; the old file is then untouched.
     """
     model = _stat(path) or (_stat(like) if like else None)
     mode = (mode & model.st_mode or mode) if model else mode
@@ -38,7 +40,10 @@ def replace(path: Path, content: bytes, *, mode: int = 0o600, like: Path | None 
 
 
 def give_away(fd: int, model: os.stat_result) -> None:
-    """Where root made a file, let it belong to the owner of something that was there before. Raises OSError."""
+    """Give a file that root made to the owner of something that was there before.
+
+    Raises OSError.
+    """
     if os.geteuid() == 0:
         os.fchown(fd, model.st_uid, model.st_gid)
 
@@ -67,10 +72,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def born_at_ns(path: Path) -> int:
-    """When a file was made, in nanoseconds since 1970; 0 where the system or the file system does not say.
+    """Return when a file was made, in nanoseconds since 1970.
 
-    No copy has it, whatever tool has made it, also where it was given the number of a file that is gone. Python's own
-    `stat` does not have it on Linux. Raises OSError.
+    Return 0 where the system or the file system does not say.
+
+    No copy has it, whatever tool has made it, also where it was given the number of a file that is
+    gone. Python's own `stat` does not have it on Linux. Raises OSError.
     """
     import ctypes
 

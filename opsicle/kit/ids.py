@@ -17,7 +17,10 @@ class _IdSequence:
         self._last = 0
 
     def next(self, milliseconds: int) -> int:
-        """Milliseconds, then random bits; within one millisecond, or if the clock went back, a step beyond the last."""
+        """Milliseconds, then random bits.
+
+        Within one millisecond, or if the clock went back, a step beyond the last.
+        """
         fresh = (milliseconds << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
         is_later = milliseconds > self._last >> _RANDOM_BITS
         self._last = fresh if is_later else self._last + 1 + secrets.randbits(_STEP_BITS)
@@ -28,12 +31,12 @@ _sequence = _IdSequence()
 
 
 def new_id(now: datetime) -> str:
-    """26 characters, in the manner of a monotonic ULID (https://github.com/ulid/spec)."""
+    """Return 26 characters, in the manner of a monotonic ULID (https://github.com/ulid/spec)."""
     return _text(_sequence.next(int(now.timestamp() * 1000)))
 
 
 def lowest_id(at: datetime) -> str:
-    """What no id that was made at that time or later is below; earlier ones are."""
+    """Return what no id that was made at that time or later is below; earlier ones are."""
     return _text(max(0, int(at.timestamp() * 1000)) << _RANDOM_BITS)
 
 

@@ -1,6 +1,9 @@
-"""Structured logs on the standard library: readable lines on a terminal, one JSON object a line anywhere else.
+"""Structured logs on the standard library.
 
-A message is a fixed sentence, what varies is in `extra`: `log.info("job finished", extra={"job_id": job.id})`.
+Readable lines on a terminal, one JSON object a line anywhere else.
+
+A message is a fixed sentence, what varies is in `extra`: `log.info("job finished", extra={"job_id":
+job.id})`.
 """
 
 from __future__ import annotations
@@ -18,7 +21,10 @@ _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 
 def configure(*, is_verbose: bool = False, stream: TextIO | None = None) -> None:
-    """Send everything that the product logs to `stream` (standard error). Calling again replaces what was set."""
+    """Send everything that the product logs to `stream` (standard error).
+
+    Calling again replaces what was set.
+    """
     target = stream or sys.stderr
     handler = logging.StreamHandler(target)
     handler.setFormatter(TextFormatter() if target.isatty() else JsonFormatter())
@@ -27,7 +33,8 @@ def configure(*, is_verbose: bool = False, stream: TextIO | None = None) -> None
     root.setLevel(logging.WARNING)
     logging.getLogger("opsicle").setLevel(logging.DEBUG if is_verbose else logging.INFO)
     logging.captureWarnings(True)
-    # Nothing of ours shows where in the source a line was logged, or in which thread: looking that up costs most.
+    # Nothing of ours shows where in the source a line was logged, or in which thread: looking that
+    # up costs most.
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
@@ -36,7 +43,7 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line: `at`, `level`, `logger`, `message`, then the record's own fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its end."""
+        """Return the line, without its end."""
         line = {
             "at": _time(record).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -50,10 +57,16 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """`12:00:01 job finished  job_id=… state=succeeded`, with an exception as one line: a terminal has a person."""
+    """`12:00:01 job finished job_id=… state=succeeded`, with an exception as one line.
+
+    A terminal has a person.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its end. Control characters are shown escaped, so that no field can play terminal."""
+        """Return the line, without its end.
+
+        Control characters are shown escaped, so that no field can play terminal.
+        """
         colour = _LEVEL_COLOURS.get(record.levelno, "")
         words = [f"{_DIM}{_time(record).astimezone():%H:%M:%S}{_PLAIN} {colour}{_shown(record.getMessage())}{_PLAIN}"]
         words += [f"{_DIM}{name}={_PLAIN}{_shown(str(value), quoted=True)}" for name, value in _fields(record).items()]

@@ -1,7 +1,7 @@
 """The files that come with the program, and the program itself as a command.
 
-In a checkout `assets/` and `examples/` lie beside the package; the build puts them inside it. Either
-way they are ordinary files: the built program unpacks itself before it starts.
+In a checkout `assets/` and `examples/` lie beside the package; the build puts them inside it.
+Either way they are ordinary files: the built program unpacks itself before it starts.
 """
 
 import sys
@@ -13,14 +13,19 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def asset(name: str) -> bytes:
-    """One file of the browser's application, such as `css/tokens.css`; raises NotFound for any other name."""
+    """Return one file of the browser's application, such as `css/tokens.css`.
+
+    Raises NotFound for any other name.
+    """
     if name not in asset_names():
         raise NotFound(f"there is no asset {name}")
     return (_folder("assets") / name).read_bytes()
 
 
 def asset_names() -> list[str]:
-    """Every file of the browser's application, as relative paths with slashes, sorted; none that is hidden.
+    """Return every file of the browser's application, as relative paths with slashes, sorted.
+
+    None that is hidden.
 
     In a checkout those are the settings of tools, which the built file does not have either.
     """
@@ -30,12 +35,12 @@ def asset_names() -> list[str]:
 
 
 def examples() -> Path:
-    """The folder of sample templates."""
+    """Return the folder of sample templates."""
     return _folder("examples")
 
 
 def program() -> list[str]:
-    """The command that starts this same program once more; append a subcommand to it."""
+    """Return the command that starts this same program once more; append a subcommand to it."""
     return [sys.executable, str(Path(sys.argv[0]).absolute())]
 
 

@@ -1,4 +1,7 @@
-"""Telling a service manager how far we are (sd_notify(3)), without its library; nothing where there is none."""
+"""Telling a service manager how far we are (sd_notify(3)), without its library.
+
+Nothing where there is none.
+"""
 
 from __future__ import annotations
 

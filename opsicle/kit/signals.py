@@ -1,4 +1,4 @@
-"""Signals that whoever started this process has let it ignore, as shells do with what they start in the background."""
+"""Signals that whoever started this process lets it ignore, as shells do in the background."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ _Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 
 
 def restore_defaults() -> None:
-    """Heed Ctrl-C, and hand no ignored or blocked signal on to the processes that are started from here.
+    """Heed Ctrl-C, and pass no ignored or blocked signal on to child processes.
 
-    What else was ignored stays without effect on this process (`nohup` means that), but by a handler that does
-    nothing: unlike "ignored", that does not outlive an exec, so that a job's `trap` and `kill` work as in a terminal.
-    Only the main thread can do this; called in another one it does nothing. Harmless to call again.
+    What else was ignored stays without effect on this process (`nohup` means that), but by a
+    handler that does nothing: unlike "ignored", that does not outlive an exec, so that a job's
+    `trap` and `kill` work as in a terminal. Only the main thread can do this; called in another one
+    it does nothing. Harmless to call again.
     """
     if threading.current_thread() is not threading.main_thread():
         return
@@ -26,7 +27,10 @@ def restore_defaults() -> None:
 
 
 def is_ignored(number: signal.Signals) -> bool:
-    """Whether this process was started with this signal ignored, also after `restore_defaults`."""
+    """Return whether this process was started with this signal ignored.
+
+    That holds after `restore_defaults`, too.
+    """
     return signal.getsignal(number) in {signal.SIG_IGN, _do_nothing}
 
 

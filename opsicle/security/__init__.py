@@ -1,1 +1,4 @@
-"""Keys, certificates, tokens and passwords: everything cryptographic, for server, worker and client alike."""
+"""Keys, certificates, tokens and passwords.
+
+Everything cryptographic, for server, worker and client alike.
+"""

@@ -1,9 +1,12 @@
-"""The bearer tokens of people: `opsu_…` API tokens, `opss_…` sessions, `opsr_…` new passwords, `opsi_…` invitations.
+"""The bearer tokens of people.
+
+`opsu_…` API tokens, `opss_…` sessions, `opsr_…` new passwords, `opsi_…` invitations.
 
     opsu_<40 random characters><6 characters of checksum>     all of 0-9 A-Z a-z
 
-The prefix lets secret scanners find a token that leaked; the checksum (CRC-32 of all before it) tells a typo without
-a network or a database. The server stores a hash alone: 238 random bits cannot be guessed, so SHA-256 is enough.
+The prefix lets secret scanners find a token that leaked; the checksum (CRC-32 of all before it)
+tells a typo without a network or a database. The server stores a hash alone: 238 random bits cannot
+be guessed, so SHA-256 is enough.
 """
 
 from __future__ import annotations
@@ -27,22 +30,31 @@ _LENGTH = len(API_PREFIX) + _RANDOM_LENGTH + _CHECKSUM_LENGTH
 
 
 def new_api_token() -> tuple[str, str]:
-    """A fresh API token: its text, shown once, and the hash to store."""
+    """Return a fresh API token: its text, shown once, and the hash to store."""
     return _new(API_PREFIX)
 
 
 def new_session_token() -> tuple[str, str]:
-    """A fresh session token: its text, for the cookie or the CLI's session file, and the hash to store."""
+    """Return a fresh session token.
+
+    Its text, for the cookie or the CLI's session file, and the hash to store.
+    """
     return _new(SESSION_PREFIX)
 
 
 def new_reset_token() -> tuple[str, str]:
-    """A fresh one-time token with which a new password is set: its text, shown once, and the hash to store."""
+    """Return a fresh one-time token with which a new password is set.
+
+    Its text, shown once, and the hash to store.
+    """
     return _new(RESET_PREFIX)
 
 
 def new_invitation_token() -> tuple[str, str]:
-    """A fresh one-time token by which somebody comes into an org: its text, shown once, and the hash to store."""
+    """Return a fresh one-time token by which somebody comes into an org.
+
+    Its text, shown once, and the hash to store.
+    """
     return _new(INVITATION_PREFIX)
 
 
@@ -52,7 +64,10 @@ def token_hash(text: str) -> str:
 
 
 def check_format(text: str) -> None:
-    """Raise NotAuthenticated unless this can be a token: known prefix, right length, matching checksum."""
+    """Raise NotAuthenticated unless this can be a token.
+
+    Known prefix, right length, matching checksum.
+    """
     body, checksum = text[:-_CHECKSUM_LENGTH], text[-_CHECKSUM_LENGTH:]
     if not text.startswith((API_PREFIX, SESSION_PREFIX)):
         raise NotAuthenticated("this is not an Opsicle token", hint=f"An API token begins with {API_PREFIX}")

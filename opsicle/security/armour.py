@@ -1,9 +1,11 @@
-"""Secrets as one line of text that people copy: a prefix that names the kind, the payload, and a checksum.
+"""Secrets as one line of text that people copy.
+
+A prefix that names the kind, the payload, and a checksum.
 
     opsj1.<base64url of payload and the first 4 bytes of SHA-256 over prefix and payload>
 
-The checksum is no protection against anyone: it tells a token that was mistyped or cut off from one that
-the server refuses, before the network is asked.
+The checksum is no protection against anyone: it tells a token that was mistyped or cut off from one
+that the server refuses, before the network is asked.
 """
 
 from __future__ import annotations
@@ -21,30 +23,31 @@ _CHECKSUM_BYTES = 4
 
 
 def encode(prefix: str, payload: bytes) -> str:
-    """The text that `decode` turns back into `payload`."""
+    """Return the text that `decode` turns back into `payload`."""
     sealed = payload + _checksum(prefix, payload)
     return f"{prefix}.{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode()}"
 
 
 def decode(prefix: str, text: str, what: str) -> bytes:
-    """The payload of a text made by `encode`; surrounding white space is ignored.
+    """Return the payload of a text made by `encode`; surrounding white space is ignored.
 
-    `what` names the token in messages ("join token"). Raises InvalidInput for another kind of text, and for
-    one in which a character was changed, added or lost. The message never shows the text.
+    `what` names the token in messages ("join token"). Raises InvalidInput for another kind of text,
+    and for one in which a character was changed, added or lost. The message never shows the text.
     """
     text = text.strip()
     if not text.startswith(f"{prefix}."):
         raise InvalidInput(f"this is not a {what}", hint=f"A {what} begins with {prefix} and a dot. Copy it whole.")
     sealed = _decode_base64(text) if len(text) <= MAX_TEXT else b""
     payload = sealed[:-_CHECKSUM_BYTES]
-    # Made anew and compared as text: base64 has several spellings of the same bytes, and only one is ours.
+    # Made anew and compared as text: base64 has several spellings of the same bytes, and only one
+    # is ours.
     if encode(prefix, payload) != text:
         raise damaged(what)
     return payload
 
 
 def damaged(what: str) -> InvalidInput:
-    """The error for a token of the right kind whose content cannot be right."""
+    """Return the error for a token of the right kind whose content cannot be right."""
     return InvalidInput(f"the {what} is damaged: a character is wrong or missing", hint="Copy it whole, or make anew.")
 
 

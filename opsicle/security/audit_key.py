@@ -1,4 +1,4 @@
-"""The key that signs the audit record's checkpoints, and its public half, which is all that checking them takes."""
+"""The key that signs the audit record's checkpoints, and its public half."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class AuditPublicKey(PublicKey):
     hint = "`opsicle audit key` prints the right one."
 
     def has_signed(self, chain: str, part: Signed) -> bool:
-        """Whether the key's owner has signed this checkpoint or gap of this chain."""
+        """Return whether the key's owner has signed this checkpoint or gap of this chain."""
         try:
             signature = bytes.fromhex(part.signature)
         except ValueError:
@@ -37,5 +37,5 @@ class AuditKey(PrivateKey):
         self.public = AuditPublicKey(key.public_key())
 
     def sign(self, chain: str, part: Signed) -> str:
-        """The signature for a checkpoint or a gap, whatever signature it carries now."""
+        """Return the signature for a checkpoint or a gap, whatever signature it carries now."""
         return self.signature_of(content_of(chain, part)).hex()

@@ -1,4 +1,6 @@
-"""Checking an audit record against its signed checkpoints: nothing is needed but the record and the public key.
+"""Checking an audit record against its signed checkpoints.
+
+Nothing is needed but the record and the public key.
 
 One pass, and no more in memory than the checkpoints, so that a record may be as long as it likes.
 """
@@ -65,7 +67,10 @@ def verify(
 
 
 def check_signed(chain: str, key: AuditPublicKey, signed: Sequence[Signed]) -> Fault | None:
-    """What is wrong first with the checkpoints and gaps of a chain alone: signatures, and that each goes on."""
+    """Return what is wrong first with the checkpoints and gaps of a chain alone.
+
+    Signatures, and that each goes on.
+    """
     try:
         _check_signed(chain, key, signed)
     except Broken as broken:
@@ -110,7 +115,7 @@ class _Walk:
         self._confirmed_to = self.removed_to
 
     def check_entries(self, entries: Iterator[Entry]) -> None:
-        """Every entry in its place, with its hash, and as far as the newest checkpoint says."""
+        """Check that every entry is in its place, with its hash, up to the newest checkpoint."""
         stated = {each.seq: each.hash for each in self.checkpoints if each.seq > self.removed_to}
         try:
             for entry in entries:
@@ -128,7 +133,7 @@ class _Walk:
             )
 
     def check_signed_to_end(self) -> None:
-        """That no entry stands behind what was signed, and that something was."""
+        """Check that no entry stands behind what was signed, and that something was."""
         if not self.checkpoints or self.seq > self.signed_to:
             number = self.checkpoints[-1].number + 1 if self.checkpoints else 1
             raise Broken(

@@ -1,7 +1,10 @@
-"""The server's own certificate authority: one self-signed key that signs its listeners' and its workers' certificates.
+"""The server's own certificate authority.
 
-It signs nothing else, so a certificate for servers under this CA *is* this server. Every one of them has the name
-`SERVER_NAME` beside its addresses: a worker checks that name, whatever address it reached the server by.
+One self-signed key that signs its listeners' and its workers' certificates.
+
+It signs nothing else, so a certificate for servers under this CA *is* this server. Every one of
+them has the name `SERVER_NAME` beside its addresses: a worker checks that name, whatever address it
+reached the server by.
 """
 
 from __future__ import annotations
@@ -46,7 +49,10 @@ class IssuedCertificate:
 
 
 class Authority:
-    """The CA. `key_pem` is the most secret thing that the server has: it lives in a file of mode 0600."""
+    """The CA.
+
+    `key_pem` is the most secret thing that the server has: it lives in a file of mode 0600.
+    """
 
     def __init__(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
         self._certificate = certificate
@@ -57,7 +63,7 @@ class Authority:
 
     @classmethod
     def create(cls, now: datetime) -> Self:
-        """A new CA with a new P-256 key, valid for ten years."""
+        """Return a new CA with a new P-256 key, valid for ten years."""
         key = ec.generate_private_key(ec.SECP256R1())
         # A name of its own keeps two servers' CAs apart where a person has imported both.
         name = _name(f"Opsicle CA {secrets.token_hex(4)}")
@@ -70,7 +76,10 @@ class Authority:
 
     @classmethod
     def load(cls, cert_pem: str, key_pem: str) -> Self:
-        """The CA that an earlier one's `cert_pem` and `key_pem` hold. Raises InvalidInput if they are no pair."""
+        """Return the CA that an earlier one's `cert_pem` and `key_pem` hold.
+
+        Raises InvalidInput if they are no pair.
+        """
         key = certificates.load_private_key(key_pem)
         certificate = certificates.load_certificate(cert_pem)
         if not _may_sign(certificate):
@@ -85,10 +94,10 @@ class Authority:
         return certificates.private_key_pem(self._key)
 
     def issue_server(self, names: Sequence[str], now: datetime) -> tuple[str, str]:
-        """A certificate and a new key, both PEM, for a listener that is reached by these DNS names and addresses.
+        """Return a certificate and a new key, both PEM, for a listener with these names.
 
-        Loopback and `SERVER_NAME` are always among them. Valid for 90 days: issue anew at start and in good time.
-        Raises InvalidInput for a name that cannot stand in a certificate.
+        Loopback and `SERVER_NAME` are always among them. Valid for 90 days: issue anew at start and
+        in good time. Raises InvalidInput for a name that cannot stand in a certificate.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         every_name = dict.fromkeys((SERVER_NAME, *_LOOPBACK_NAMES, *names))
@@ -107,7 +116,9 @@ class Authority:
         now: datetime,
         days: int = WORKER_DAYS,
     ) -> IssuedCertificate:
-        """A certificate with which the holder of `public_key` (from `load_csr`) is this worker of this org.
+        """Return a certificate that makes the holder of `public_key` this worker of this org.
+
+        The key comes from `load_csr`.
 
         Raises InvalidInput for an org code or worker id that cannot stand in a SPIFFE URI.
         """

@@ -1,7 +1,7 @@
-"""The key by which the server knows again what it has bound or written down itself, whatever the database says.
+"""The key by which the server recognises what it has bound, whatever the database says.
 
-HMAC-SHA256: who makes a code and who checks it is the same server, so a public half would be of no use to anybody. What
-others can check is the audit record, in which each code stands.
+HMAC-SHA256: who makes a code and who checks it is the same server, so a public half would be of no
+use to anybody. What others can check is the audit record, in which each code stands.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ _FINGERPRINT = b"opsicle binding key 1\n"
 
 
 class BindingKey:
-    """Makes and checks message authentication codes, in hex. The key is 32 random bytes in a file of mode 0600."""
+    """Makes and checks message authentication codes, in hex.
+
+    The key is 32 random bytes in a file of mode 0600.
+    """
 
     def __init__(self, key: bytes) -> None:
         """Raises Conflict for a key of another length: the file was damaged."""
@@ -31,7 +34,7 @@ class BindingKey:
 
     @classmethod
     def create(cls) -> BindingKey:
-        """A new key."""
+        """Return a new key."""
         return cls(os.urandom(KEY_BYTES))
 
     @property
@@ -40,11 +43,11 @@ class BindingKey:
         return self._key
 
     def of_automation(self, content: bytes) -> str:
-        """The code of what an automation is bound to."""
+        """Return the code of what an automation is bound to."""
         return self._code(_AUTOMATION + content)
 
     def of_decision(self, content: bytes) -> str:
-        """The code of one person's decision on one gate."""
+        """Return the code of one person's decision on one gate."""
         return self._code(_DECISION + content)
 
     def _code(self, content: bytes) -> str:

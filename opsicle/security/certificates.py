@@ -1,4 +1,7 @@
-"""Reading what others present: certificate requests, workers' certificates, a given TLS certificate and key."""
+"""Reading what others present.
+
+Certificate requests, workers' certificates, a given TLS certificate and key.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ class WorkerIdentity:
 
 
 def make_key_and_csr() -> tuple[str, str]:
-    """A fresh P-256 private key and a request for a certificate over it, both PEM.
+    """Return a fresh P-256 private key and a request for a certificate over it, both PEM.
 
     The request names nobody: who the worker is, the server says.
     """
@@ -48,16 +51,20 @@ def make_key_and_csr() -> tuple[str, str]:
 
 
 def private_key_pem(key: ec.EllipticCurvePrivateKey) -> str:
-    """The key as unencrypted PKCS #8 PEM; whoever writes it to disk gives the file mode 0600."""
+    """Return the key as unencrypted PKCS #8 PEM.
+
+    Whoever writes it to disk gives the file mode 0600.
+    """
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return pem.decode()
 
 
 def load_csr(pem: str) -> WorkerPublicKey:
-    """The public key of a certificate request whose sender holds the private key.
+    """Return the public key of a certificate request whose sender holds the private key.
 
-    Nothing else of the request is used: whatever names or rights it claims, the server chooses the identity.
-    Raises InvalidInput if it is malformed, wrongly signed, or its key too weak or of a kind that we do not take.
+    Nothing else of the request is used: whatever names or rights it claims, the server chooses the
+    identity. Raises InvalidInput if it is malformed, wrongly signed, or its key too weak or of a
+    kind that we do not take.
     """
     if len(pem) > MAX_CSR_CHARACTERS:
         raise InvalidInput("the certificate request is too long")
@@ -73,10 +80,11 @@ def load_csr(pem: str) -> WorkerPublicKey:
 
 
 def worker_identity(certificate: bytes | Mapping[str, Any]) -> WorkerIdentity:
-    """Who this certificate names, given as DER or as `SSLSocket.getpeercert()`.
+    """Return who this certificate names, given as DER or as `SSLSocket.getpeercert()`.
 
-    The TLS handshake must have verified it against our CA already. Raises NotAuthenticated unless it has exactly
-    one alternative name and that is a worker's; for DER also unless it is for clients alone.
+    The TLS handshake must have verified it against our CA already. Raises NotAuthenticated unless
+    it has exactly one alternative name and that is a worker's; for DER also unless it is for
+    clients alone.
     """
     if isinstance(certificate, bytes):
         names, serial = _names_from_der(certificate)
@@ -91,7 +99,10 @@ def worker_identity(certificate: bytes | Mapping[str, Any]) -> WorkerIdentity:
 
 
 def worker_uri(org_code: str, worker_id: str) -> str:
-    """The SPIFFE URI that names one worker. Raises InvalidInput for a code or id that could mean another path."""
+    """Return the SPIFFE URI that names one worker.
+
+    Raises InvalidInput for a code or id that could mean another path.
+    """
     uri = f"spiffe://opsicle/org/{org_code}/worker/{worker_id}"
     if not _SPIFFE.fullmatch(uri):
         raise InvalidInput("the org code or worker id cannot stand in a certificate")
@@ -99,27 +110,33 @@ def worker_uri(org_code: str, worker_id: str) -> str:
 
 
 def fingerprint(certificate_pem: str) -> str:
-    """`sha256:` and the hex SHA-256 over the DER of the first certificate. Raises InvalidInput."""
+    """Return `sha256:` and the hex SHA-256 over the DER of the first certificate.
+
+    Raises InvalidInput.
+    """
     return fingerprint_of_der(load_certificate(certificate_pem).public_bytes(serialization.Encoding.DER))
 
 
 def fingerprint_of_der(certificate_der: bytes) -> str:
-    """`sha256:` and the hex SHA-256 over a certificate as a TLS connection shows it."""
+    """Return `sha256:` and the hex SHA-256 over a certificate as a TLS connection shows it."""
     return f"sha256:{hashlib.sha256(certificate_der).hexdigest()}"
 
 
 def expires_at(certificate_pem: str) -> datetime:
-    """When the first certificate ends, in UTC. Raises InvalidInput."""
+    """Return when the first certificate ends, in UTC. Raises InvalidInput."""
     return load_certificate(certificate_pem).not_valid_after_utc
 
 
 def starts_at(certificate_pem: str) -> datetime:
-    """From when on the first certificate is valid, in UTC. Raises InvalidInput."""
+    """Return from when on the first certificate is valid, in UTC.
+
+    Raises InvalidInput.
+    """
     return load_certificate(certificate_pem).not_valid_before_utc
 
 
 def check_match(certificate_pem: str, key_pem: str) -> None:
-    """Raise InvalidInput unless this certificate (the first, if it is a chain) and key belong together."""
+    """Raise InvalidInput unless this certificate (a chain's first) and key belong together."""
     certificate = load_certificate(certificate_pem)
     key = load_private_key(key_pem)
     if _public_bytes(key.public_key()) != _public_bytes(certificate.public_key()):
@@ -130,7 +147,7 @@ def check_match(certificate_pem: str, key_pem: str) -> None:
 
 
 def check_pair(certificate_pem: str, key_pem: str, now: datetime) -> None:
-    """Raise InvalidInput unless this certificate (the first, if it is a chain) and key can serve TLS at `now`."""
+    """Raise InvalidInput unless this certificate (a chain's first) and key can serve TLS at `now`."""
     check_match(certificate_pem, key_pem)
     certificate = load_certificate(certificate_pem)
     if now < certificate.not_valid_before_utc:
@@ -142,7 +159,10 @@ def check_pair(certificate_pem: str, key_pem: str, now: datetime) -> None:
 
 
 def load_private_key(key_pem: str) -> PrivateKeyTypes:
-    """The private key in a PEM text. Raises InvalidInput if there is none, or it needs a pass phrase."""
+    """Return the private key in a PEM text.
+
+    Raises InvalidInput if there is none, or it needs a pass phrase.
+    """
     try:
         return serialization.load_pem_private_key(key_pem.encode(), password=None)
     except TypeError as error:
@@ -154,7 +174,7 @@ def load_private_key(key_pem: str) -> PrivateKeyTypes:
 
 
 def load_certificate(certificate_pem: str) -> x509.Certificate:
-    """The first certificate in a PEM text. Raises InvalidInput if there is none."""
+    """Return the first certificate in a PEM text. Raises InvalidInput if there is none."""
     try:
         return x509.load_pem_x509_certificates(certificate_pem.encode())[0]
     except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
@@ -200,5 +220,5 @@ def _public_bytes(key: Any) -> bytes:
 
 
 def shown_time(at: datetime) -> str:
-    """A time as people read it in a sentence, to the minute."""
+    """Return a time as people read it in a sentence, to the minute."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

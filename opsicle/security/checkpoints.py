@@ -1,4 +1,7 @@
-"""What of a checkpoint of the audit record is signed and hashed: all that a worker needs to know of it."""
+"""What of a checkpoint of the audit record is signed and hashed.
+
+All that a worker needs to know of it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from opsicle.wire.audit import CheckpointGap, Signed
 
 
 def content_of(chain: str, part: Signed) -> bytes:
-    """The bytes of a checkpoint or a gap that are signed."""
+    """Return the bytes of a checkpoint or a gap that are signed."""
     if isinstance(part, CheckpointGap):
         return gap_content(chain, (part.first, part.last, part.previous, part.hash))
     each = part
@@ -17,15 +20,15 @@ def content_of(chain: str, part: Signed) -> bytes:
 
 
 def hash_of(chain: str, part: Signed) -> str:
-    """What the next checkpoint of the chain names as its `previous`."""
+    """Return what the next checkpoint of the chain names as its `previous`."""
     return part.hash if isinstance(part, CheckpointGap) else checkpoint_hash(content_of(chain, part))
 
 
 def first_of(part: Signed) -> int:
-    """The number of a checkpoint, or of the first one in a gap."""
+    """Return the number of a checkpoint, or of the first one in a gap."""
     return part.first if isinstance(part, CheckpointGap) else part.number
 
 
 def last_of(part: Signed) -> int:
-    """The number of a checkpoint, or of the last one in a gap."""
+    """Return the number of a checkpoint, or of the last one in a gap."""
     return part.last if isinstance(part, CheckpointGap) else part.number

@@ -1,13 +1,16 @@
-"""The join token, and the two proofs of enrolment: the worker knows the secret, and so does the server that answers.
+"""The join token, and the two proofs of enrolment.
+
+The worker knows the secret, and so does the server that answers.
 
     admin    new(url).text ──────────────► worker        copied by a person; the secret travels no other way
              stored_key(secret) ─────────► database
     worker   make_request(…)  ───────────► check_request(key, request)          HMAC over all of the request
              open_reply(…)    ◄─────────── make_reply(key, request, enrolment)  HMAC over all of the answer
 
-The secret itself is never sent. The answer's proof covers the digest of the request that it answers, so an answer
-belongs to one request of one token and to no other. Request and answer are proven with different keys, so neither
-can be played back as the other. So enrolment is safe through any proxy, any certificate and none.
+The secret itself is never sent. The answer's proof covers the digest of the request that it
+answers, so an answer belongs to one request of one token and to no other. Request and answer are
+proven with different keys, so neither can be played back as the other. So enrolment is safe through
+any proxy, any certificate and none.
 """
 
 from __future__ import annotations
@@ -48,13 +51,19 @@ class JoinToken:
 
 
 def new(url: str) -> JoinToken:
-    """A fresh token for the server at `url`. Raises InvalidInput unless that is an http(s) URL."""
+    """Return a fresh token for the server at `url`.
+
+    Raises InvalidInput unless that is an http(s) URL.
+    """
     _check_url(url)
     return JoinToken(url=url, token_id=secrets.token_hex(8), secret=secrets.token_bytes(_SECRET_BYTES))
 
 
 def parse(text: str) -> JoinToken:
-    """The token in a text that a person gave. Raises InvalidInput if it is damaged or something else."""
+    """Return the token in a text that a person gave.
+
+    Raises InvalidInput if it is damaged or something else.
+    """
     payload = armour.decode(PREFIX, text, _WHAT)
     secret, rest = payload[:_SECRET_BYTES], payload[_SECRET_BYTES:]
     id_length = rest[0] if rest else 0
@@ -69,17 +78,18 @@ def parse(text: str) -> JoinToken:
 
 
 def stored_key(secret: bytes) -> bytes:
-    """What the server keeps instead of the secret; the token's text cannot be made from it.
+    """Return what the server keeps instead of the secret; the token's text cannot be made from it.
 
-    Whoever steals the database while the token is alive (15 minutes, one use) holds this key. It is enough to enrol
-    one worker of their own before the right one does, and to answer that worker in the server's place. Such a thief
-    has read every other secret of the server too. After the token's use or end the key is worth nothing.
+    Whoever steals the database while the token is alive (15 minutes, one use) holds this key. It is
+    enough to enrol one worker of their own before the right one does, and to answer that worker in
+    the server's place. Such a thief has read every other secret of the server too. After the
+    token's use or end the key is worth nothing.
     """
     return _derive(secret, b"opsicle join token: stored key")
 
 
 def make_request(token: JoinToken, csr_pem: str, name: str, labels: Mapping[str, str], slots: int) -> EnrolRequest:
-    """The worker's request, with its proof."""
+    """Return the worker's request, with its proof."""
     request = EnrolRequest(
         token_id=token.token_id, csr_pem=csr_pem, name=name, labels=dict(labels), slots=slots, mac=""
     )
@@ -88,7 +98,7 @@ def make_request(token: JoinToken, csr_pem: str, name: str, labels: Mapping[str,
 
 
 def check_request(key: bytes, request: EnrolRequest) -> None:
-    """Raise NotAuthenticated unless whoever made this request knows the secret behind the stored `key`."""
+    """Raise NotAuthenticated unless this request was made with the secret behind `key`."""
     if not _is_same(_request_mac(key, request), request.mac):
         raise NotAuthenticated(
             "the join token does not fit the request", hint="Make a new token with `opsicle workers token`."
@@ -101,14 +111,17 @@ def request_digest(request: EnrolRequest) -> str:
 
 
 def make_reply(key: bytes, request: EnrolRequest, enrolment: Enrolment) -> EnrolReply:
-    """The server's answer to this one request, with its proof; sets the enrolment's `request_digest`."""
+    """Return the server's answer to this one request, with its proof.
+
+    Sets the enrolment's `request_digest`.
+    """
     bound = msgspec.structs.replace(enrolment, request_digest=request_digest(request))
     body = msgspec.json.encode(bound).decode()
     return EnrolReply(body=body, mac=_reply_mac(key, request, body))
 
 
 def open_reply(token: JoinToken, request: EnrolRequest, reply: EnrolReply) -> Enrolment:
-    """What the server that made `token` answered to `request`.
+    """Return what the server that made `token` answered to `request`.
 
     Raises NotAuthenticated when the answer comes from anybody else, or belongs to another request.
     """
@@ -148,7 +161,10 @@ def _transcript(request: EnrolRequest) -> bytes:
 
 
 def _fields(*texts: str) -> bytes:
-    """Each text with its length before it, so that no two different lists give the same bytes."""
+    """Return each text with its length before it.
+
+    So no two different lists give the same bytes.
+    """
     encoded = [text.encode() for text in texts]
     return b"".join(len(text).to_bytes(8, "big") + text for text in encoded)
 
@@ -183,7 +199,8 @@ def _check_url(url: str) -> None:
 
 
 def _is_usable(url: str) -> bool:
-    # `urlsplit` quietly drops line breaks; nothing that a terminal could act on may stand in an address.
+    # `urlsplit` quietly drops line breaks; nothing that a terminal could act on may stand in an
+    # address.
     if not (url.isascii() and url.isprintable()) or " " in url or len(url) > _MAX_URL_LENGTH:
         return False
     try:

@@ -1,8 +1,9 @@
-"""The key under which everything secret in the database is encrypted, and the envelope that it makes.
+"""The key that encrypts everything secret in the database, and the envelope that it makes.
 
-Every value gets a data key of its own: AES-256-GCM, the data key wrapped under the master key in the same way. A new
-master key therefore means to wrap the data keys anew; the values stay as they are. What an envelope belongs to (its
-`place`) is authenticated with both, so that one that is moved to another place no longer opens.
+Every value gets a data key of its own: AES-256-GCM, the data key wrapped under the master key in
+the same way. A new master key therefore means to wrap the data keys anew; the values stay as they
+are. What an envelope belongs to (its `place`) is authenticated with both, so that one that is moved
+to another place no longer opens.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ Place = tuple[str, ...]
 
 
 class CannotOpen(Exception):
-    """An envelope was sealed under another key, belongs to another place, or was altered; nobody can tell which."""
+    """An envelope was sealed under another key, belongs to another place, or was altered.
+
+    Nobody can tell which.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """An encrypted value: its data key under the master key, and the value under the data key, each after its nonce."""
+    """An encrypted value, and its data key under the master key, each after its nonce."""
 
     wrapped_key: bytes
     ciphertext: bytes
@@ -43,12 +47,12 @@ class MasterKey:
 
     @classmethod
     def create(cls) -> Self:
-        """A new one."""
+        """Return a new one."""
         return cls(AESGCM.generate_key(KEY_BYTES * 8))
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """The key in a file's text. Raises ValueError if that is none."""
+        """Return the key in a file's text. Raises ValueError if that is none."""
         try:
             key = base64.b64decode(text.strip(), validate=True)
         except binascii.Error as error:
@@ -68,11 +72,11 @@ class MasterKey:
         return Sealed(_encrypt(self.key, b"key", place, data_key), _encrypt(data_key, b"value", place, value))
 
     def open(self, place: Place, sealed: Sealed) -> bytes:
-        """The value in an envelope. Raises CannotOpen."""
+        """Return the value in an envelope. Raises CannotOpen."""
         return _decrypt(self._data_key(place, sealed), b"value", place, sealed.ciphertext)
 
     def rewrap(self, place: Place, sealed: Sealed, new: MasterKey) -> Sealed:
-        """The same value under a new master key. Raises CannotOpen."""
+        """Return the same value under a new master key. Raises CannotOpen."""
         data_key = self._data_key(place, sealed)
         return Sealed(_encrypt(new.key, b"key", place, data_key), sealed.ciphertext)
 
@@ -93,6 +97,6 @@ def _decrypt(key: bytes, purpose: bytes, place: Place, content: bytes) -> bytes:
 
 
 def _bound_to(purpose: bytes, place: Place) -> bytes:
-    """The associated data; each part with its length, so that no two places look alike."""
+    """Return the associated data; each part with its length, so that no two places look alike."""
     parts = (purpose, *(part.encode() for part in place))
     return b"opsicle sealed 1" + b"".join(len(part).to_bytes(4, "big") + part for part in parts)

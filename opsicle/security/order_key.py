@@ -1,4 +1,4 @@
-"""The key that signs orders to workers, and its public half, which every worker keeps from its enrolment on."""
+"""The key that signs orders to workers, and the public half that workers keep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class OrderPublicKey(PublicKey):
     hint = "Enrol again."
 
     def has_signed(self, order: bytes, signature: bytes) -> bool:
-        """Whether the key's owner has signed just these bytes as an order."""
+        """Return whether the key's owner has signed just these bytes as an order."""
         return self.verifies(signature, ORDER_PURPOSE + order)
 
 
@@ -30,5 +30,5 @@ class OrderKey(PrivateKey):
         self.public = OrderPublicKey(key.public_key())
 
     def sign(self, order: bytes) -> bytes:
-        """The 64 bytes that prove an order."""
+        """Return the 64 bytes that prove an order."""
         return self.signature_of(ORDER_PURPOSE + order)

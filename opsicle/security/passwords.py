@@ -1,11 +1,13 @@
 """Passwords: what is accepted as one, and how one is stored and checked.
 
-Length is the only rule, besides that it is not the person's own name or address: composition rules make passwords
-worse, not better (NIST SP 800-63B, 5.1.1.2). Stored as Argon2id in PHC form with a parameter set of OWASP's
-Password Storage Cheat Sheet. Of its equivalent sets this is the one with the most memory: blocks above 32 MiB always
-go straight back to the system (glibc's mmap threshold never grows beyond that), so logins leave the server no bigger.
+Length is the only rule, besides that it is not the person's own name or address: composition rules
+make passwords worse, not better (NIST SP 800-63B, 5.1.1.2). Stored as Argon2id in PHC form with a
+parameter set of OWASP's Password Storage Cheat Sheet. Of its equivalent sets this is the one with
+the most memory: blocks above 32 MiB always go straight back to the system (glibc's mmap threshold
+never grows beyond that), so logins leave the server no bigger.
 
-Hashing takes about 0.1 s and 46 MiB, outside the interpreter's lock: call it in a thread pool of few threads.
+Hashing takes about 0.1 s and 46 MiB, outside the interpreter's lock: call it in a thread pool of
+few threads.
 """
 
 from __future__ import annotations
@@ -32,11 +34,12 @@ _KIND = "$argon2id$"
 _CURRENT = f"{_KIND}v=19$m={_MEMORY_KIB},t={_ITERATIONS},p={_LANES}$"
 
 DUMMY = f"{_CURRENT}b3BzaWNsZSBkdW1teSBzYQ$YW5kIG5vYm9keSBrbm93cyBpdHMgcGFzc3dvcmQgISE"
-"""A hash that no password fits: verify against it when there is no such account, so that both take equally long."""
+"""A hash that no password fits: verify against it when there is no such account, so that both take
+equally long."""
 
 
 def check_password(password: str, *, email: str, name: str = "") -> None:
-    """Raise InvalidInput unless this may become the password of the person with this address and name."""
+    """Raise InvalidInput unless this may become the password of this person."""
     text = _normalise(password)
     if len(text) < MIN_LENGTH:
         raise _refusal(f"is shorter than {MIN_LENGTH} characters", hint="A few unrelated words make a good one.")
@@ -49,7 +52,7 @@ def check_password(password: str, *, email: str, name: str = "") -> None:
 
 
 def hash_password(password: str) -> str:
-    """The PHC string to store. Takes about 0.1 s."""
+    """Return the PHC string to store. Takes about 0.1 s."""
     argon2id = Argon2id(
         salt=os.urandom(_SALT_BYTES),
         length=_HASH_BYTES,
@@ -61,10 +64,10 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(stored: str, given: str) -> bool:
-    """Whether `given` is the password behind the PHC string `stored`. Takes about 0.1 s.
+    """Return whether `given` is the password behind the PHC string `stored`. Takes about 0.1 s.
 
-    Nothing fits what is no hash, such as what stands in its place for a service account; that takes just as long, so
-    that nobody learns from it which accounts there are.
+    Nothing fits what is no hash, such as what stands in its place for a service account; that takes
+    just as long, so that nobody learns from it which accounts there are.
     """
     if len(given.encode()) > MAX_BYTES:
         return False
@@ -76,12 +79,18 @@ def verify_password(stored: str, given: str) -> bool:
 
 
 def needs_rehash(stored: str) -> bool:
-    """Whether `stored` was made with other parameters than today's: hash anew at the next successful login."""
+    """Return whether `stored` was made with other parameters than today's.
+
+    Hash anew at the next successful login.
+    """
     return not stored.startswith(_CURRENT)
 
 
 def _normalise(password: str) -> str:
-    """The same characters whatever keyboard or system typed them (NIST SP 800-63B asks for NFKC or NFKD)."""
+    """Return the same characters whatever keyboard typed them.
+
+    NIST SP 800-63B asks for NFKC or NFKD.
+    """
     return unicodedata.normalize("NFKC", password)
 
 

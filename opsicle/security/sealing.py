@@ -1,8 +1,11 @@
-"""Sealing what the server must be able to read again: AES-256-GCM under a key that is kept outside the database.
+"""Sealing what the server must be able to read again.
+
+AES-256-GCM under a key that is kept outside the database.
 
     sealed = 12 bytes of nonce, ciphertext, 16 bytes of tag
 
-What is sealed is bound to a context, a text that says what it is and whose: moved to another row it does not open.
+What is sealed is bound to a context, a text that says what it is and whose: moved to another row it
+does not open.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ _NONCE_BYTES = 12
 
 
 def new_key() -> bytes:
-    """A fresh key."""
+    """Return a fresh key."""
     return os.urandom(KEY_BYTES)
 
 
@@ -33,12 +36,15 @@ class Seal:
         self._cipher = AESGCM(key)
 
     def close(self, content: bytes, context: str) -> bytes:
-        """The content sealed, each time differently."""
+        """Return the content sealed, each time differently."""
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, content, context.encode())
 
     def open(self, sealed: bytes, context: str) -> bytes:
-        """What was sealed. Raises Conflict if it was altered, moved, or sealed under another key."""
+        """Return what was sealed.
+
+        Raises Conflict if it was altered, moved, or sealed under another key.
+        """
         try:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context.encode())
         except (InvalidTag, ValueError) as error:

@@ -1,7 +1,9 @@
-"""The one-time setup token: what whoever installed the server shows to create the first org and its admin.
+"""The one-time setup token.
 
-It carries the fingerprint of the server's CA too, so that the very first connection already knows whom to trust.
-The server keeps `hash` alone; `D/setup-token` holds the text until it is used.
+What whoever installed the server shows to create the first org and its admin.
+
+It carries the fingerprint of the server's CA too, so that the very first connection already knows
+whom to trust. The server keeps `hash` alone; `D/setup-token` holds the text until it is used.
 """
 
 from __future__ import annotations
@@ -33,21 +35,30 @@ class SetupToken:
 
     @property
     def hash(self) -> str:
-        """What the server stores: hex SHA-256. The secret is random, so there is nothing to guess slowly."""
+        """What the server stores: hex SHA-256.
+
+        The secret is random, so there is nothing to guess slowly.
+        """
         return hashlib.sha256(b"opsicle setup token\0" + self.secret).hexdigest()
 
     def matches(self, stored_hash: str) -> bool:
-        """Whether this is the token whose `hash` was stored; takes the same time whether it is or not."""
+        """Return whether this is the token whose `hash` was stored.
+
+        Takes the same time whether it is or not.
+        """
         return hmac.compare_digest(self.hash.encode(), stored_hash.encode())
 
 
 def new(fingerprint: str) -> SetupToken:
-    """A fresh token for the server whose CA has this fingerprint."""
+    """Return a fresh token for the server whose CA has this fingerprint."""
     return SetupToken(fingerprint=fingerprint, secret=secrets.token_bytes(_SECRET_BYTES))
 
 
 def parse(text: str) -> SetupToken:
-    """The token in a text that a person gave. Raises InvalidInput if it is damaged or something else."""
+    """Return the token in a text that a person gave.
+
+    Raises InvalidInput if it is damaged or something else.
+    """
     payload = armour.decode(PREFIX, text, _WHAT)
     if len(payload) != _SECRET_BYTES + _FINGERPRINT_BYTES:
         raise armour.damaged(_WHAT)

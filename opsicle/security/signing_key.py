@@ -31,7 +31,10 @@ class PublicKey:
 
     @classmethod
     def load(cls, pem: str) -> Self:
-        """The key in a PEM text. Raises InvalidInput if there is none, or one of another kind."""
+        """Return the key in a PEM text.
+
+        Raises InvalidInput if there is none, or one of another kind.
+        """
         try:
             key = serialization.load_pem_public_key(pem.encode())
         except (ValueError, UnsupportedAlgorithm) as error:
@@ -41,7 +44,7 @@ class PublicKey:
         return cls(key)
 
     def verifies(self, signature: bytes, content: bytes) -> bool:
-        """Whether the key's owner has signed just these bytes."""
+        """Return whether the key's owner has signed just these bytes."""
         try:
             self._key.verify(signature, content)
         except InvalidSignature:
@@ -60,12 +63,12 @@ class PrivateKey:
 
     @classmethod
     def create(cls) -> Self:
-        """A new key."""
+        """Return a new key."""
         return cls(Ed25519PrivateKey.generate())
 
     @classmethod
     def load(cls, pem: str) -> Self:
-        """The key that an earlier one's `pem` holds. Raises InvalidInput."""
+        """Return the key that an earlier one's `pem` holds. Raises InvalidInput."""
         try:
             key = serialization.load_pem_private_key(pem.encode(), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -82,5 +85,5 @@ class PrivateKey:
         ).decode()
 
     def signature_of(self, content: bytes) -> bytes:
-        """The 64 bytes that prove that the key's owner has signed just these bytes."""
+        """Return the 64 bytes that prove that the key's owner has signed just these bytes."""
         return self._key.sign(content)

@@ -1,7 +1,9 @@
-"""Codes of authenticator apps (TOTP, RFC 6238: SHA-1, 6 digits, 30 s, what every app can do) and recovery codes.
+"""Codes of authenticator apps (TOTP, RFC 6238.
 
-A recovery code has 79 random bits, so a plain SHA-256 of it is enough to keep. It is written in four groups of four
-characters, none of which is mistaken for another.
+SHA-1, 6 digits, 30 s, what every app can do) and recovery codes.
+
+A recovery code has 79 random bits, so a plain SHA-256 of it is enough to keep. It is written in
+four groups of four characters, none of which is mistaken for another.
 """
 
 from __future__ import annotations
@@ -31,42 +33,45 @@ _GROUPS, _GROUP_LENGTH = 4, 4
 
 
 def new_seed() -> bytes:
-    """A fresh seed, to be shared with one person's app."""
+    """Return a fresh seed, to be shared with one person's app."""
     return os.urandom(SEED_BYTES)
 
 
 def seed_text(seed: bytes) -> str:
-    """The seed as it is typed into an app that cannot read QR codes: base32."""
+    """Return the seed as it is typed into an app that cannot read QR codes: base32."""
     return base64.b32encode(seed).decode()
 
 
 def provisioning_uri(seed: bytes, account: str, issuer: str) -> str:
-    """What the QR code says: `otpauth://totp/…`."""
+    """Return what the QR code says: `otpauth://totp/…`."""
     return _totp(seed).get_provisioning_uri(account, issuer)
 
 
 def step_of(at: datetime) -> int:
-    """The number of the 30-second step in which a time lies."""
+    """Return the number of the 30-second step in which a time lies."""
     return int(at.timestamp()) // STEP_SECONDS
 
 
 def code(seed: bytes, step: int) -> str:
-    """The six digits of a step."""
+    """Return the six digits of a step."""
     return _totp(seed).generate(step * STEP_SECONDS).decode()
 
 
 def normalised(text: str) -> str:
-    """A code as it was meant: people type spaces, hyphens and capitals."""
+    """Return a code as it was meant: people type spaces, hyphens and capitals."""
     return re.sub(r"[\s-]", "", text).lower()
 
 
 def is_code(text: str) -> bool:
-    """Whether this, normalised, has the form of an app's code; else it may be a recovery code."""
+    """Return whether this, normalised, has the form of an app's code.
+
+    Else it may be a recovery code.
+    """
     return re.fullmatch(rf"[0-9]{{{DIGITS}}}", text) is not None
 
 
 def matching_step(seed: bytes, given: str, at: datetime) -> int | None:
-    """Which step near this time has the code `given`, the newest first; None if none has."""
+    """Return which step near this time has the code `given`, the newest first; None if none has."""
     now = step_of(at)
     steps = [step for step in range(now + DRIFT_STEPS, now - DRIFT_STEPS - 1, -1) if _fits(seed, step, given)]
     return steps[0] if steps else None
@@ -78,7 +83,7 @@ def new_recovery_codes() -> list[str]:
 
 
 def recovery_hash(text: str) -> str:
-    """What is kept of a recovery code: hex SHA-256 of its normalised text."""
+    """Return what is kept of a recovery code: hex SHA-256 of its normalised text."""
     return hashlib.sha256(b"opsicle recovery code\0" + normalised(text).encode()).hexdigest()
 
 

@@ -1,6 +1,7 @@
-"""A way in for somebody who has lost every proof, on the server's machine and while the server is stopped.
+"""Recovery of an account without any proof, on the server's machine and while it is stopped.
 
-Whoever can write the data folder can do anything to it; this does it in order, and in the record of each of their orgs.
+Whoever can write the data folder can do anything to it; this does it in order, and in the record of
+each of their orgs.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from opsicle.server.store.users import UserRow
 
 
 class Recovered(NamedTuple):
-    """What was done: in which orgs the person can log in, and whether an app was taken away and a password set."""
+    """What was done: where the person can log in, and whether app and password changed."""
 
     email: str
     orgs: list[str]
@@ -33,11 +34,11 @@ class Recovered(NamedTuple):
 
 
 def recover_account(data_dir: Path, email: str, password: str | None) -> Recovered:
-    """Take away a person's authenticator app and recovery codes, set a password if given, and end their sessions.
+    """Remove a person's authenticator app, set a password if given, and end their sessions.
 
-    Raises InvalidInput for a folder that is no server's and a password that cannot be used; Conflict while a server
-    uses the folder, for a service account, and for somebody who is disabled everywhere; NotFound for an address that
-    nobody has.
+    Raises InvalidInput for a folder that is no server's and a password that cannot be used;
+    Conflict while a server uses the folder, for a service account, and for somebody who is disabled
+    everywhere; NotFound for an address that nobody has.
     """
     if not (data_dir / "opsicle.db").exists():
         raise InvalidInput(f"{data_dir} is no data folder of a server", hint="Name the server's --data-dir.")
@@ -80,7 +81,7 @@ def _find(db: Connection, email: str) -> tuple[UserRow, list[PlaceRow]]:
 
 
 def _login_name() -> str:
-    """Who does this, as the machine knows them; the number where it has no name for it."""
+    """Return who does this, as the machine knows them; the number where it has no name for it."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

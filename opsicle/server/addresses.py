@@ -23,12 +23,12 @@ class Addresses:
         return (*self._options.names, self._host_name, *hosts)
 
     def url(self, port: int) -> str:
-        """What people type, where the users' listener has got this port."""
+        """Return what people type, where the users' listener has got this port."""
         scheme = "http" if self._options.is_plain else "https"
         return self._options.url.rstrip("/") or f"{scheme}://{self._host(self._users.host)}:{port}"
 
     def worker_url(self, port: int) -> str:
-        """What workers are told at enrolment, where their listener has got this port."""
+        """Return what workers are told at enrolment, where their listener has got this port."""
         return self._options.worker_url.rstrip("/") or f"https://{self._host(self._workers.host)}:{port}"
 
     def _host(self, listening: str) -> str:

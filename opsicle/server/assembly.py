@@ -1,4 +1,7 @@
-"""Which service needs which other, and which routes there are: everything is put together here, by hand, once."""
+"""Which service needs which other, and which routes there are.
+
+Everything is put together here, by hand, once.
+"""
 
 from __future__ import annotations
 
@@ -147,7 +150,7 @@ class Services:
         self._build_channels(core)
 
     def _build_identity(self, core: Core) -> None:
-        """Who somebody is, and the record of what they do."""
+        """Build who somebody is, and the record of what they do."""
         clock, state = core.clock, core.state
         self.hasher = PasswordHasher()
         self.sessions = Sessions(state, clock, has_open_orgs=core.has_open_orgs)
@@ -167,7 +170,7 @@ class Services:
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
 
     def _build_documents(self, core: Core) -> None:
-        """What people push and keep, and the workers they enrol."""
+        """Build what people push and keep, and the workers they enrol."""
         clock, state = core.clock, core.state
         self.templates = Templates(state, self.step_up, clock)
         self.policies = Policies(state, self.step_up, clock)
@@ -178,7 +181,7 @@ class Services:
         )
 
     def _build_work(self, core: Core) -> None:
-        """From a trigger, by way of an approval, to the end of a job."""
+        """Build the way from a trigger, by an approval, to the end of a job."""
         clock, state, bindings = core.clock, core.state, self.bindings
         self.status = ServerStatus(core.epoch, Hold(state, self.fleet, clock), core.remarks)
         self.job_logs = JobLogs(core.logs, clock, core.log_bounds)
@@ -210,7 +213,7 @@ class Services:
         self.figures = Figures(state, self.fleet, self.outbox.ended)
 
     def _build_members(self, core: Core) -> None:
-        """People and programs, and the orgs that they belong to."""
+        """Build people and programs, and the orgs that they belong to."""
         clock, state, sessions, step_up = core.clock, core.state, self.sessions, self.step_up
         self.recovery = Recovery(state, sessions, step_up, self.urls, clock)
         self.forgotten_passwords = ForgottenPasswords(state, self.outbox, clock)
@@ -226,7 +229,7 @@ class Services:
         self.tokens = ApiTokens(state, sessions, step_up, clock)
 
     def _build_channels(self, core: Core) -> None:
-        """The ways out to people, and back in with what they decide."""
+        """Build the ways out to people, and back in with what they decide."""
         clock, state, vault, bounds = core.clock, core.state, core.vault, core.egress_bounds
         self.sender = DeliverySender(state, vault, bounds, self.urls, clock)
         self.delivery = DeliveryLoop(self.sender)
@@ -249,7 +252,7 @@ class Services:
         self.job_logs.close()
 
     def user_routes(self) -> list[Route]:
-        """What the users' listener offers about orgs and what they have."""
+        """Return what the users' listener offers about orgs and what they have."""
         return [
             *accounts.routes(self.accounts),
             *identity.routes(self.identity),
@@ -279,18 +282,19 @@ class Services:
         return LoopLag()
 
     def worker_routes(self) -> list[Route]:
-        """What the workers' listener offers."""
+        """Return what the workers' listener offers."""
         return [
             *worker_jobs.routes(self.dispatch, self.jobs, self.audit_checkpoints, self.epoch_reports),
             *enrol.worker_routes(self.enrolments),
         ]
 
     def loops(self, keep: Callable[[], RetentionPeriods]) -> list[Loop]:
-        """What is to be done again and again; how long things are kept is asked each time."""
+        """Return what is to be done again and again; how long things are kept is asked each time."""
         steady = self._if_steady
         retention = Retention(self.core.state, self.job_logs, self.core.clock)
         return [
-            # An approval's time is the people's, and goes on without the server; that of leases is not.
+            # An approval's time is the people's, and goes on without the server; that of leases is
+            # not.
             Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, lambda _: self.approvals.keep_time()),
             Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.judge_leases),
             Loop("refresh queue", _REFRESH_QUEUE_EVERY_SECONDS, lambda _: self.jobs.refresh_queue()),
@@ -311,5 +315,8 @@ class Services:
         self.audit_checkpoints.thinning.thin()
 
     def _if_steady(self, turn: Callable[[], object]) -> Callable[[float], object]:
-        """A turn that removes what is old: not on the word of a clock that was set within the last day."""
+        """Return a turn that removes what is old.
+
+        Not on the word of a clock that was set within the last day.
+        """
         return lambda _: turn() if self.core.clock.is_steady_since(_STEADY_SECONDS) else None

@@ -1,8 +1,9 @@
 """Whether the databases are as the last server left them when it stopped cleanly.
 
-Reading through a database takes seconds for each gigabyte. After a clean stop nobody has to wait for that: the server
-notes how large each file was and when it was written last, and the next one compares. Whatever else happened, a crash,
-a copy, an edit, a restore, leaves other facts or none, and then the files are read through before anything is served.
+Reading through a database takes seconds for each gigabyte. After a clean stop nobody has to wait
+for that: the server notes how large each file was and when it was written last, and the next one
+compares. Whatever else happened, a crash, a copy, an edit, a restore, leaves other facts or none,
+and then the files are read through before anything is served.
 """
 
 from __future__ import annotations
@@ -27,12 +28,18 @@ class CleanStop:
         self._databases = tuple(databases)
 
     def leave(self) -> None:
-        """Note that the databases are closed and whole. If that fails, the next start reads through them."""
+        """Note that the databases are closed and whole.
+
+        If that fails, the next start reads through them.
+        """
         with suppress(OSError):
             files.replace(self._path, msgspec.json.encode(self._facts()))
 
     def take(self) -> bool:
-        """Take the note away, durably, before anything is written; whether the databases are as it says."""
+        """Take the note away, durably, before anything is written.
+
+        Whether the databases are as it says.
+        """
         try:
             noted = msgspec.json.decode(self._path.read_bytes(), type=_Facts)
         except (OSError, msgspec.MsgspecError):

@@ -1,4 +1,7 @@
-"""The folder that holds everything a server must keep: databases, its CA, and what it tells about itself."""
+"""The folder that holds everything a server must keep.
+
+Databases, its CA, and what it tells about itself.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,12 @@ from opsicle.security.authority import Authority
 from opsicle.security.order_key import OrderKey
 
 _OWN_FILES = ("lock", "opsicle.db", "authority.pem")
-"""A folder that holds one of these is a server's, though perhaps a copy in which others are missing."""
+"""A folder that holds one of these is a server's, though perhaps a copy in which others are
+missing."""
 
 
 class ServerFile(msgspec.Struct, kw_only=True):
-    """`D/server.json`: where a running server is to be found, in which epoch it is, and whether its queue is held."""
+    """`D/server.json`: where a running server is, its epoch, and whether its queue is held."""
 
     url: str
     worker_url: str
@@ -36,23 +40,22 @@ class ServerFile(msgspec.Struct, kw_only=True):
 
 
 class DataFolder:
-    """The server's own folder, mode 0700, used by one server at a time. Make it with `open`, give it up with `close`.
+    """The server's own folder, mode 0700, used by one server at a time.
 
-    opsicle.db, logs.db    the databases
-    authority.pem          the CA's key and certificate: whoever has it can pretend to be this server
-    audit.pem              the key that signs the audit record's checkpoints
-    binding.key            by which the server knows what it has bound itself (see binding_key_file.py)
-    orders.pem             the key that signs what workers are told to do
-    master.key             under which secrets are encrypted (see master_key_file.py)
-    ca.pem                 the CA's certificate alone, to hand out
-    listener.pem           key and certificate of the listeners, made anew at every start
-    identity.key           seals the seeds of authenticator apps that the database holds
-    setup-token            until the server has been set up
-    server.json            while the server runs
-    marker.json            what the newest state is (see state_marker.py)
-    marker.commits         how far the database has got since (see store/commits.py)
-    clean-stop             while no server runs, after a clean stop (see clean_stop.py)
-    lock                   held while the server runs
+    Make it with `open`, give it up with `close`.
+
+    opsicle.db, logs.db    the databases authority.pem          the CA's key and certificate:
+    whoever has it can pretend to be this server audit.pem              the key that signs the audit
+    record's checkpoints binding.key            by which the server knows what it has bound itself
+    (see binding_key_file.py) orders.pem             the key that signs what workers are told to do
+    master.key             under which secrets are encrypted (see master_key_file.py) ca.pem
+    the CA's certificate alone, to hand out listener.pem           key and certificate of the
+    listeners, made anew at every start identity.key           seals the seeds of authenticator apps
+    that the database holds setup-token            until the server has been set up server.json
+    while the server runs marker.json            what the newest state is (see state_marker.py)
+    marker.commits         how far the database has got since (see store/commits.py) clean-stop
+    while no server runs, after a clean stop (see clean_stop.py) lock                   held while
+    the server runs
     """
 
     def __init__(self, path: Path, lock: int) -> None:
@@ -73,8 +76,8 @@ class DataFolder:
     def open(cls, path: Path) -> Self:
         """Take possession of a folder, made if absent.
 
-        Raises Conflict while another server has it, InvalidInput for a folder that is something else's, NotAllowed
-        or Unavailable if it cannot be written.
+        Raises Conflict while another server has it, InvalidInput for a folder that is something
+        else's, NotAllowed or Unavailable if it cannot be written.
         """
         with explained(path):
             path = path.absolute()
@@ -97,7 +100,7 @@ class DataFolder:
         return self._authority_pem.exists()
 
     def authority(self, now: datetime, *, is_expected: bool = True) -> Authority:
-        """The server's CA, created at the first start.
+        """Return the server's CA, created at the first start.
 
         Raises Conflict if it was lost while the database was not, unless it is not expected yet.
         """
@@ -111,9 +114,10 @@ class DataFolder:
         return authority
 
     def identity_key(self) -> bytes:
-        """The key that seals the seeds of authenticator apps, made when it is first needed.
+        """Return the key that seals the seeds of authenticator apps, made when it is first needed.
 
-        A folder that has lost it still works: whoever has an app must then be given a new one by an admin.
+        A folder that has lost it still works: whoever has an app must then be given a new one by an
+        admin.
         """
         if not self._identity_key.exists():
             with explained(self.path):
@@ -126,7 +130,10 @@ class DataFolder:
         return self._identity_key.exists()
 
     def audit_key(self, *, has_signed: bool) -> AuditKey:
-        """The key of the audit record, created when first needed. Raises Conflict if it was lost after it signed."""
+        """Return the key of the audit record, created when first needed.
+
+        Raises Conflict if it was lost after it signed.
+        """
         if not self._audit_pem.exists():
             if has_signed:
                 raise Conflict("the data folder has lost audit.pem", hint="Restore it from a backup.")
@@ -134,7 +141,9 @@ class DataFolder:
         return AuditKey.load(self._audit_pem.read_text(encoding="ascii"))
 
     def order_key(self, pinned: str) -> OrderKey:
-        """The key that signs orders, created when first needed. `pinned` is the fingerprint that workers know, or "".
+        """Return the key that signs orders, created when first needed.
+
+        `pinned` is the fingerprint that workers know, or "".
 
         Raises Conflict if they know one and the folder has lost it, or holds another.
         """
@@ -158,7 +167,7 @@ class DataFolder:
         self._write(self.listener_pem, key_pem + certificate_pem)
 
     def setup_token(self) -> str:
-        """The setup token given out earlier, "" if there is none."""
+        """Return the setup token given out earlier, "" if there is none."""
         return self._setup_token.read_text(encoding="ascii").strip() if self._setup_token.exists() else ""
 
     def write_setup_token(self, text: str) -> None:
@@ -179,7 +188,10 @@ class DataFolder:
 
 
 def _take_lock(folder: Path) -> int:
-    """The descriptor that holds the lock: the system takes it back from a process that dies, however it dies."""
+    """Return the descriptor that holds the lock.
+
+    The system takes it back from a process that dies, however it dies.
+    """
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     files.give_away(lock, folder.stat())
     try:

@@ -19,21 +19,21 @@ class Figures:
     """Counted when somebody asks, and apart from the event loop where it takes long."""
 
     def __init__(self, database: Database, fleet: Fleet, ended: Mapping[str, int]) -> None:
-        """`ended` is how many automations ended in which state since the server started."""
+        """Keep `ended`: how many automations ended in which state since the server started."""
         self._database = database
         self._fleet = fleet
         self.ended = ended
 
     def open_automations(self) -> Mapping[str, int]:
-        """How many automations are in each state that is not final."""
+        """Return how many automations are in each state that is not final."""
         return self._database.read_long(automations.count_by_state)
 
     def deliveries(self) -> Mapping[str, int]:
-        """How many deliveries that are still kept are in each state."""
+        """Return how many deliveries that are still kept are in each state."""
         return self._database.read_long(deliveries.count_by_state)
 
     def queue(self) -> Mapping[str, int]:
-        """How many automations wait for a worker, by what keeps them waiting."""
+        """Return how many automations wait for a worker, by what keeps them waiting."""
         counted: Counter[str] = Counter()
         for i, group in enumerate(self._database.read_long(automations.count_waiting)):
             counted[self._reason(group) if i < _MOST_GROUPS else "other"] += group.count

@@ -18,7 +18,10 @@ _DATABASES = ("opsicle.db", "opsicle.db-wal", "logs.db", "logs.db-wal")
 def add_gauges(
     metrics: Metrics, services: Services, folder: Path, certificates: Callable[[], Mapping[str, float]]
 ) -> None:
-    """Add the figures of these services and this data folder. `certificates` says when each ends, in Unix time."""
+    """Add the figures of these services and this data folder.
+
+    `certificates` says when each ends, in Unix time.
+    """
     figures = services.figures
     metrics.add_gauge("opsicle_connected_workers", "Workers that are connected.", services.fleet.connected_count)
     metrics.add_gauge(

@@ -1,4 +1,7 @@
-"""Reading through the databases while the server works: after a clean stop nobody waits for it at the start."""
+"""Reading through the databases while the server works.
+
+After a clean stop nobody waits for it at the start.
+"""
 
 from __future__ import annotations
 

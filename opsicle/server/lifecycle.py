@@ -50,15 +50,16 @@ from opsicle.version import __version__
 log = logging.getLogger(__name__)
 
 FINISH_SECONDS = 7.0
-"""How long requests under way may take to end once the server is told to stop. All of stopping takes 10 s at most."""
+"""How long requests under way may take to end once the server is told to stop. All of stopping
+takes 10 s at most."""
 
 SWITCH_SECONDS = 0.0005
-"""How long a thread may keep the interpreter while another wants it. At Python's 5 ms a commit that is done waits for
-longer than it took until the event loop lets its thread say so."""
+"""How long a thread may keep the interpreter while another wants it. At Python's 5 ms a commit that
+is done waits for longer than it took until the event loop lets its thread say so."""
 
 _COLLECT_AFTER = 10_000
-"""More objects than before, until cycles among the newest are looked for: at Python's own 700 that took a tenth of the
-time that a job costs."""
+"""More objects than before, until cycles among the newest are looked for: at Python's own 700 that
+took a tenth of the time that a job costs."""
 
 _LOOP_SECONDS = 1.0
 _RENEW_CERTIFICATES_EVERY_SECONDS = 60.0
@@ -70,7 +71,10 @@ class Lifecycle:
     """Starts everything, waits to be told to stop, stops everything."""
 
     def __init__(self, options: ServerOptions, reread: Callable[[], ServerOptions]) -> None:
-        """`reread` gives the options as they stand now, for SIGHUP; it may raise an OpsicleError."""
+        """Keep the options.
+
+        `reread` gives them as they stand now, for SIGHUP; it may raise an OpsicleError.
+        """
         self._options = options
         self._reread = reread
         self._on_hangup: Callable[[], None] = lambda: None
@@ -78,7 +82,7 @@ class Lifecycle:
         self._stopping = Event()
 
     def run(self) -> None:
-        """See `main.run`."""
+        """Serve until told to stop; see `main.run`."""
         configure(is_verbose=self._options.is_verbose)
         os.umask(0o077)
         core_dumps.leave_none()
@@ -106,7 +110,10 @@ class Lifecycle:
         )
 
     def _core(self, folder: DataFolder, opened: OpenState, logs: LogDatabase, remarks: ServerRemarks) -> Core:
-        """Everything that the services stand on. Raises Conflict for keys that are lost, or another server's."""
+        """Return everything that the services stand on.
+
+        Raises Conflict for keys that are lost, or another server's.
+        """
         state, options = opened.database, self._options
         authority = folder.authority(self._clock.now())
         audit_key = folder.audit_key(has_signed=state.read(audit_checkpoints.exists))
@@ -194,7 +201,7 @@ class Lifecycle:
         log.info("settings read anew", extra={"changed": live, "take_a_restart": waiting})
 
     def _announce(self, folder: DataFolder, services: Services) -> None:
-        """Tell programs by `server.json`, people by standard output, that and where the server serves."""
+        """Tell programs, by `server.json`, and people, by standard output, where the server is."""
         url, worker_url = services.urls.url, services.urls.worker_url
         fingerprint = services.core.authority.fingerprint
         lines = [f"opsicle server ready  {url}  workers: {worker_url}"]
@@ -239,14 +246,18 @@ def _kept(options: ServerOptions) -> RetentionPeriods:
 def _die(error: BaseException) -> None:
     """End at once: after a failed write nobody knows what the file holds, until it is opened anew.
 
-    It neither logs nor cleans up: either could wait for something, and meanwhile a commit could be answered.
+    It neither logs nor cleans up: either could wait for something, and meanwhile a commit could be
+    answered.
     """
     os.write(2, f"opsicle server: the disk failed ({type(error).__name__}: {error}); exiting\n".encode())
     os._exit(1)
 
 
 def _refuse(error: Conflict) -> None:
-    """End at once, as a start does that finds the same: whatever is written to a damaged file makes it worse."""
+    """End at once, as a start does that finds the same.
+
+    Whatever is written to a damaged file makes it worse.
+    """
     os.write(2, f"opsicle server: {error.message}; exiting. {error.hint}\n".encode())
     os._exit(1)
 

@@ -65,7 +65,10 @@ class Listeners:
         self._readiness.status = "ok"
 
     def stop(self, seconds: float) -> None:
-        """Take no more requests; what waits is answered now, what is under way may take so many seconds."""
+        """Take no more requests.
+
+        What waits is answered now, what is under way may take so many seconds.
+        """
         ends_at = time.monotonic() + seconds
         self._readiness.status = "draining"
         for listener in self._listeners:
@@ -91,7 +94,7 @@ class Listeners:
         return [self._users, self._workers, *([self._monitoring] if self._monitoring else [])]
 
     def _warn(self, now: datetime) -> None:
-        """Say what is wrong with the given certificate when that becomes true, and once a day from then on."""
+        """Log what is wrong with the given certificate when it becomes so, and then once a day."""
         warning = self._given.warning(now) if self._given else ""
         if warning and (warning != self._warning or now - self._warned_at >= _WARN_AGAIN_AFTER):
             log.warning(warning)

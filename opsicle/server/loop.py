@@ -13,25 +13,30 @@ from opsicle.kit.clock import Clock, SystemClock
 log = logging.getLogger(__name__)
 
 LATE_SECONDS = 5.0
-"""A turn that comes this much too late comes from a pause: of the process, the machine, or the loop of events."""
+"""A turn that comes this much too late comes from a pause: of the process, the machine, or the loop
+of events."""
 
 
 def until_next(now: float, seconds: float) -> float:
     """Return how long to wait for a turn `seconds` from now, or up to half a second more or less.
 
-    Turns fall on whole seconds of the clock, so that a server with nothing to do wakes once for all its loops.
+    Turns fall on whole seconds of the clock, so that a server with nothing to do wakes once for all
+    its loops.
     """
     grid = min(seconds, 1.0)
     return round((now + seconds) / grid) * grid - now
 
 
 class Loop:
-    """Calls `turn` about every `seconds`. Whoever starts it stops it; a turn that fails is logged, the next one tries.
+    """Calls `turn` about every `seconds`.
 
-    `turn` is told by how many seconds it comes late, 0 unless that is more than `LATE_SECONDS`: meanwhile the server
-    has seen and done nothing, whatever the clocks say, so that what it judges by time needs a second look. Time counts
-    by whichever clock went further: one that counts while the machine is suspended, or that of the day, which is all
-    that notices when a virtual machine stood still.
+    Whoever starts it stops it; a turn that fails is logged, the next one tries.
+
+    `turn` is told by how many seconds it comes late, 0 unless that is more than `LATE_SECONDS`:
+    meanwhile the server has seen and done nothing, whatever the clocks say, so that what it judges
+    by time needs a second look. Time counts by whichever clock went further: one that counts while
+    the machine is suspended, or that of the day, which is all that notices when a virtual machine
+    stood still.
     """
 
     def __init__(self, name: str, seconds: float, turn: Callable[[float], object], clock: Clock | None = None) -> None:
@@ -56,7 +61,8 @@ class Loop:
     def _run(self) -> None:
         before = self._clock.elapsed(), self._clock.now()
         while not self._stopping.wait(until_next(self._clock.elapsed(), self._seconds)):
-            # Measured from the beginning of the turn before, so that no moment lies between two turns unmeasured.
+            # Measured from the beginning of the turn before, so that no moment lies between two
+            # turns unmeasured.
             woke = self._clock.elapsed(), self._clock.now()
             passed = max(woke[0] - before[0], (woke[1] - before[1]).total_seconds())
             before, late = woke, passed - self._seconds

@@ -1,6 +1,9 @@
-"""How long the event loop was held up: by work that should have gone to a thread, or been done in steps.
+"""How long the event loop was held up.
 
-Whatever holds the loop keeps everybody else waiting, and nothing else shows it: each request's own time looks right.
+By work that should have gone to a thread, or been done in steps.
+
+Whatever holds the loop keeps everybody else waiting, and nothing else shows it: each request's own
+time looks right.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ class LoopLag:
             watcher.close()
 
     def take(self) -> float:
-        """The longest turn since this was asked last, in seconds."""
+        """Return the longest turn since this was asked last, in seconds."""
         worst, self._worst = self._worst, 0.0
         return worst
 

@@ -1,4 +1,7 @@
-"""The server as a process. `opsicle server` calls `run`, and nothing of the server is imported before it."""
+"""The server as a process.
+
+`opsicle server` calls `run`, and nothing of the server is imported before it.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ from opsicle.server.settings import ServerOptions
 
 
 def run(options: ServerOptions, reread: Callable[[], ServerOptions]) -> None:
-    """Serve until SIGTERM or SIGINT; returns once everything is closed. SIGHUP takes up what `reread` says then.
+    """Serve until SIGTERM or SIGINT; returns once everything is closed.
 
-    Raises what a person can put right: Conflict (address or data folder in use, files damaged or of a newer program),
-    InvalidInput (options), NotAllowed (folder, port), Unavailable (full disk).
+    SIGHUP takes up what `reread` says then.
+
+    Raises what a person can put right: Conflict (address or data folder in use, files damaged or of
+    a newer program), InvalidInput (options), NotAllowed (folder, port), Unavailable (full disk).
     """
     options.check()
     _patch_standard_library()
@@ -24,8 +29,9 @@ def run(options: ServerOptions, reread: Callable[[], ServerOptions]) -> None:
 def _patch_standard_library() -> None:
     """Let gevent replace what blocks in the standard library, before anything of it is used.
 
-    At each of some twenty events gevent would search all installed packages for plug-ins of its own. The file ships
-    none, and the searches would be a third of the time that the server takes to be ready.
+    At each of some twenty events gevent would search all installed packages for plug-ins of its
+    own. The file ships none, and the searches would be a third of the time that the server takes to
+    be ready.
     """
     from gevent import events, monkey
 

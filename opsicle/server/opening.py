@@ -1,4 +1,7 @@
-"""Opening a data folder: the one order in which its state is looked at, compared, brought up to date and opened."""
+"""Opening a data folder.
+
+The one order in which its state is looked at, compared, brought up to date and opened.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +37,8 @@ HELD_AFTER_RESTORE = "held after a restore"
 class OpenState(NamedTuple):
     """The state of a server, open.
 
-    `has_history`: it is not the first start. `missing`: what was accepted to be. `is_checked`: the database was read
-    through, or is new.
+    `has_history`: it is not the first start. `missing`: what was accepted to be. `is_checked`: the
+    database was read through, or is new.
     """
 
     database: Database
@@ -61,8 +64,9 @@ def open_state(
 ) -> Iterator[OpenState]:
     """Open the database of a folder that nobody else uses.
 
-    Raises NotAllowed for key files that are not private; Conflict for a database that is damaged or from a newer
-    program, or holds less than the folder's marker says, unless that is accepted. Nothing was changed then.
+    Raises NotAllowed for key files that are not private; Conflict for a database that is damaged or
+    from a newer program, or holds less than the folder's marker says, unless that is accepted.
+    Nothing was changed then.
     """
     path = folder.state_database
     migrations.check_sqlite()
@@ -106,7 +110,8 @@ def open_state(
 def pin_keys(folder: DataFolder, state: Database, authority: Authority, audit_key: AuditKey) -> None:
     """Make sure that the keys are those with which the database was written. Raises Conflict.
 
-    The one that seals authenticator apps may be lost, and is then made anew; but it may not be another server's.
+    The one that seals authenticator apps may be lost, and is then made anew; but it may not be
+    another server's.
     """
     made = () if folder.has_identity_key else ("identity.key",)
     fingerprints = {
@@ -118,7 +123,9 @@ def pin_keys(folder: DataFolder, state: Database, authority: Authority, audit_ke
 
 
 def begin_epoch(state: OpenState, clock: Clock, *, accept_restored: bool) -> Epoch:
-    """The epoch in which the server runs; the next one, with the queue held, after something missing was accepted.
+    """Return the epoch in which the server runs.
+
+    The next one, with the queue held, after something missing was accepted.
 
     `accept_restored` on a server whose queue is held, and that misses nothing, releases it.
     """

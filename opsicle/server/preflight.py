@@ -14,10 +14,12 @@ from opsicle.server.settings import ServerOptions, parse_address
 
 
 def check_machine(options: ServerOptions) -> None:
-    """Raise what starting would raise later: for names, addresses, sockets, certificate and key files.
+    """Raise what starting would raise later.
 
-    So a slip in an option leaves no folder with keys behind. Where a server has been already, it is said first if one
-    runs, and not that the address is in use.
+    For names, addresses, sockets, certificate and key files.
+
+    So a slip in an option leaves no folder with keys behind. Where a server has been already, it is
+    said first if one runs, and not that the address is in use.
     """
     check_names(Addresses(options, socket.gethostname()).certificate_names)
     if options.tls_cert and options.tls_key:

@@ -1,7 +1,9 @@
-"""The URLs under which people and workers are told to come: a scheme, a host, perhaps a port, and nothing else.
+"""The URLs under which people and workers are told to come.
 
-They stand in links and join tokens, and the pages ask for `/api/…` at the root of their host. So a server under a path
-would not work, and is refused before it has told anybody to come there.
+A scheme, a host, perhaps a port, and nothing else.
+
+They stand in links and join tokens, and the pages ask for `/api/…` at the root of their host. So a
+server under a path would not work, and is refused before it has told anybody to come there.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ class Urls:
 
 
 def check_url(option: str, url: str, example: str, *, takes_plain: bool = True) -> None:
-    """Raise InvalidInput, with an example, unless this is a URL under which the server can be reached.
+    """Raise InvalidInput, with an example, unless the server can be reached by this URL.
 
     `takes_plain`: http:// will do where it leads to this machine itself.
     """
@@ -37,7 +39,7 @@ def check_url(option: str, url: str, example: str, *, takes_plain: bool = True) 
 
 
 def _what_is_wrong(url: str, takes_plain: bool) -> str:
-    """What to say of it, "" if nothing."""
+    """Return what to say of it, "" if nothing."""
     if not url.isascii() or not url.isprintable() or " " in url:
         return "holds characters that no host has; write a name with other letters in its xn-- form"
     try:

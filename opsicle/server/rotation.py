@@ -17,9 +17,12 @@ from opsicle.server.store.database import Connection
 
 
 def rotate_master_key(data_dir: Path, key_file: Path | None) -> int:
-    """Make a new master key and wrap every data key under it, in one transaction; how many there were.
+    """Make a new master key and wrap every data key under it, in one transaction.
 
-    Raises Conflict while a server uses the folder, and if something in it does not open: then nothing has changed.
+    How many there were.
+
+    Raises Conflict while a server uses the folder, and if something in it does not open: then
+    nothing has changed.
     """
     if not (data_dir / "opsicle.db").exists():
         raise InvalidInput(f"{data_dir} is no data folder of a server", hint="Name the server's --data-dir.")

@@ -20,7 +20,8 @@ LEAST_RETENTION_DAYS = 7
 _MOST_DAYS = 36_500
 _MOST_MIB = 1 << 30
 _MOST_COUNT = 1_000_000_000
-"""A hundred years, a pebibyte, and so many automations: beyond that it is a slip, and no clock could subtract it."""
+"""A hundred years, a pebibyte, and so many automations: beyond that it is a slip, and no clock
+could subtract it."""
 
 UNIX_PREFIX = "unix:"
 _MOST_UNIX_PATH_BYTES = 107
@@ -53,17 +54,19 @@ class Address:
 class ServerOptions:
     """The options of `opsicle server`.
 
-    `names` are further DNS names and addresses under which people and workers reach the server; they stand in its
-    certificates, the first of them in its URLs. `url` and `worker_url` say what the URLs are where a proxy or a
-    port mapping stands between. `audit_retention_days` None keeps the record for ever, `automation_retention_days` 0
-    automations that have ended; `automation_retention_count` is how many of these each org keeps at most. `compact`
-    writes the databases anew at this start. `master_key_file` is used
-    instead of the data folder's own. `open_orgs` lets everybody who is logged in found orgs. `accept_restored` takes a
-    data folder that holds less than its server has had, or releases the queue that is held since. `plain_http` is for
-    the demo: without TLS, on loopback only. `socket_group` owns the Unix sockets that are listened on.
-    `metrics_listen` is where figures are shown without a login, "" nowhere. `tls_min` is 1.2 or 1.3.
-    `job_log_mib` bounds the log of one job, `org_logs_mib` what all logs of one org take on disk.
-    `allow_egress` are the networks, beside the public ones, that an org may allow its channels to reach.
+    `names` are further DNS names and addresses under which people and workers reach the server;
+    they stand in its certificates, the first of them in its URLs. `url` and `worker_url` say what
+    the URLs are where a proxy or a port mapping stands between. `audit_retention_days` None keeps
+    the record for ever, `automation_retention_days` 0 automations that have ended;
+    `automation_retention_count` is how many of these each org keeps at most. `compact` writes the
+    databases anew at this start. `master_key_file` is used instead of the data folder's own.
+    `open_orgs` lets everybody who is logged in found orgs. `accept_restored` takes a data folder
+    that holds less than its server has had, or releases the queue that is held since. `plain_http`
+    is for the demo: without TLS, on loopback only. `socket_group` owns the Unix sockets that are
+    listened on. `metrics_listen` is where figures are shown without a login, "" nowhere. `tls_min`
+    is 1.2 or 1.3. `job_log_mib` bounds the log of one job, `org_logs_mib` what all logs of one org
+    take on disk. `allow_egress` are the networks, beside the public ones, that an org may allow its
+    channels to reach.
     """
 
     data_dir: Path
@@ -93,7 +96,7 @@ class ServerOptions:
     is_verbose: bool = False
 
     def check(self) -> None:
-        """Raise InvalidInput for options that contradict each other or would serve people without TLS."""
+        """Raise InvalidInput for options that contradict each other or leave out TLS."""
         if (self.tls_cert is None) != (self.tls_key is None):
             raise InvalidInput("--tls-cert and --tls-key belong together", hint="Give both or none.")
         if self.is_plain and self.tls_cert:
@@ -182,7 +185,10 @@ class ServerOptions:
 
 
 def parse_address(text: str) -> Address:
-    """The address in `host:port`, `[v6]:port`, `:port` (every address) or `unix:/path`. Raises InvalidInput."""
+    """Return the address in `host:port`, `[v6]:port`, `:port` (every address) or `unix:/path`.
+
+    Raises InvalidInput.
+    """
     if text.startswith(UNIX_PREFIX):
         path = text[len(UNIX_PREFIX) :]
         if not path.startswith("/"):
@@ -202,7 +208,10 @@ def parse_address(text: str) -> Address:
 
 
 def _is_host(host: str, *, is_bracketed: bool) -> bool:
-    """Whether it can be one: nothing, which is every address; an address; or what may be a name."""
+    """Return whether it can be one: nothing, which is every address; an address.
+
+    Or what may be a name.
+    """
     if is_bracketed or ":" in host:
         try:
             return bool(ipaddress.IPv6Address(host))

@@ -1,8 +1,11 @@
-"""What the newest state of a server is, in a small file beside its databases: so that less is never taken for it.
+"""What the newest state of a server is, in a small file beside its databases.
 
-A database that is gone, empty, older, or without the end of its write-ahead log looks like any other. The marker says
-what there must be: the epoch, the schema, and how far each org's audit record has got, written durably within seconds
-of a change and at every stop. What happened after it was written is noted at each commit (`store/commits.py`).
+So that less is never taken for it.
+
+A database that is gone, empty, older, or without the end of its write-ahead log looks like any
+other. The marker says what there must be: the epoch, the schema, and how far each org's audit
+record has got, written durably within seconds of a change and at every stop. What happened after it
+was written is noted at each commit (`store/commits.py`).
 """
 
 from __future__ import annotations
@@ -30,9 +33,10 @@ MARKER, COMMITS = "marker.json", "marker.commits"
 class Marker(msgspec.Struct, frozen=True, kw_only=True):
     """The state as it was when this was written.
 
-    `is_beginning`: the very first start has not come to its end, so that nothing can be missing yet. `database` is the
-    number of the database's file in its file system: a copy has another one, unless it was made after the file was
-    removed, whose number is then free. So `database_born_at_ns` is when the file was made, 0 where nobody knows.
+    `is_beginning`: the very first start has not come to its end, so that nothing can be missing
+    yet. `database` is the number of the database's file in its file system: a copy has another one,
+    unless it was made after the file was removed, whose number is then free. So
+    `database_born_at_ns` is when the file was made, 0 where nobody knows.
     """
 
     format: int = 1
@@ -47,7 +51,10 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """How a data folder holds less than its marker says: in words, and for the record in numbers of entries by org."""
+    """How a data folder holds less than its marker says.
+
+    In words, and for the record in numbers of entries by org.
+    """
 
     reasons: tuple[str, ...] = ()
     epoch: int = 0
@@ -57,7 +64,7 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 def read(folder: Path) -> Marker | None:
-    """The marker of a data folder, or None. Raises ValueError if it cannot be read."""
+    """Return the marker of a data folder, or None. Raises ValueError if it cannot be read."""
     try:
         return msgspec.json.decode((folder / MARKER).read_bytes(), type=Marker)
     except FileNotFoundError:
@@ -72,7 +79,9 @@ def begin(folder: Path, now: datetime) -> None:
 
 
 def compare(folder: Path, database: Path, *, has_keys: bool) -> Missing:
-    """What is missing of the newest state that is known. `has_keys`: the folder holds keys of a server that has run.
+    """Return what is missing of the newest state that is known.
+
+    `has_keys`: the folder holds keys of a server that has run.
 
     Raises as `store/inspection.py` for a database that cannot be read.
     """
@@ -159,7 +168,7 @@ def _is_copy(marker: Marker, database: Path) -> bool:
 
 
 def _is_folded(found: Found, noted: Noted) -> bool:
-    """Whether the whole log stands in the file, so that the file needs no log beside it."""
+    """Return whether the whole log stands in the file, so that the file needs no log beside it."""
     return found.file_generation == noted.generation and not noted.is_folding
 
 
@@ -189,7 +198,10 @@ class StateMarker:
         self._born_at_ns = files.born_at_ns(database.path)
 
     def write(self) -> None:
-        """Write the marker if the state has changed since. Waits for the disk, in a thread. Raises OSError."""
+        """Write the marker if the state has changed since.
+
+        Waits for the disk, in a thread. Raises OSError.
+        """
         marker = self._database.read(self._now)
         if self._written and msgspec.structs.replace(marker, written_at=self._written.written_at) == self._written:
             return

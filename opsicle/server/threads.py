@@ -17,7 +17,8 @@ T = TypeVar("T")
 def run_in(pool: ThreadPool, function: Callable[..., T], *arguments: Any) -> T:
     """Call `function` in a thread of the pool and wait for it; what it raises is raised here.
 
-    `ThreadPool.apply` alone would also report every such error to the hub, as if nobody had caught it.
+    `ThreadPool.apply` alone would also report every such error to the hub, as if nobody had caught
+    it.
     """
     value, error = pool.apply(_outcome, (function, arguments))
     if error is not None:
@@ -33,10 +34,13 @@ def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[
 
 
 class WorkerThread:
-    """A thread of its own for one kind of work that is short and comes often; belongs to the hub that makes it.
+    """A thread of its own for one kind of work that is short and comes often.
 
-    Does what `run_in` with a pool of one does, at two thirds of the cost: with one queue that blocks in C, and one
-    watcher that the loop keeps. The thread begins at the first call, so that a process may fork before.
+    Belongs to the hub that makes it.
+
+    Does what `run_in` with a pool of one does, at two thirds of the cost: with one queue that
+    blocks in C, and one watcher that the loop keeps. The thread begins at the first call, so that a
+    process may fork before.
     """
 
     def __init__(self) -> None:
@@ -46,7 +50,10 @@ class WorkerThread:
         self._wake: Any = None
 
     def run(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Call `function` in the thread and wait for it; what it raises is raised here. Calls run one by one."""
+        """Call `function` in the thread and wait for it; what it raises is raised here.
+
+        Calls run one by one.
+        """
         if self._wake is None:
             self._wake = self._loop.async_()
             self._wake.start(self._answer)
@@ -72,7 +79,7 @@ class WorkerThread:
             self._wake.send()
 
     def _answer(self) -> None:
-        """In the hub: let those go on who have their answer."""
+        """Wake, in the hub, those who have their answer."""
         while self._answered:
             waiter, outcome = self._answered.popleft()
             waiter.switch(outcome)

@@ -1,4 +1,7 @@
-"""What is scarce is shared out by turns, so that an org that asks for much holds up itself and nobody else."""
+"""What is scarce is shared out by turns.
+
+So an org that asks for much holds up itself and nobody else.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ _HINT = "It is this org's share that is used up; others are served meanwhile."
 class FairTurns:
     """A few things at once. Whoever waits is served by turns of orgs, the oldest of each org first.
 
-    `most_waiting` bounds the queue of one org. A key is an org's id, or "" for all who belong to none yet.
+    `most_waiting` bounds the queue of one org. A key is an org's id, or "" for all who belong to
+    none yet.
     """
 
     def __init__(self, what: str, at_once: int, most_waiting: int) -> None:
@@ -28,7 +32,10 @@ class FairTurns:
 
     @contextmanager
     def turn(self, org_id: str) -> Iterator[None]:
-        """Wait for a turn of this org's. Raises TooManyRequests where as many of its own wait as may."""
+        """Wait for a turn of this org's.
+
+        Raises TooManyRequests where as many of its own wait as may.
+        """
         if self._free:
             self._free -= 1
         else:

@@ -1,8 +1,11 @@
-"""What a worker's next life may still do for a job in whose midst the last one ended: its clean-up phases, once.
+"""What a worker's next life may still do for a job in whose midst the last one ended.
 
-They run if the machine is the same life of the same machine (its boot id), the workspace is still there, and the server
-says that the job is still this worker's. None runs that had begun, so that none runs twice. And none runs of a job that
-had secrets, or values to be masked: those are gone, so that neither could they be used nor kept out of the log.
+Its clean-up phases, once.
+
+They run if the machine is the same life of the same machine (its boot id), the workspace is still
+there, and the server says that the job is still this worker's. None runs that had begun, so that
+none runs twice. And none runs of a job that had secrets, or values to be masked: those are gone, so
+that neither could they be used nor kept out of the log.
 """
 
 from __future__ import annotations
@@ -23,7 +26,10 @@ TOO_LATE = "the worker came back too late"
 
 
 def plan_for(work: Work, org_id: str) -> CleanUpPlan | None:
-    """What the journal is to know of a job that has clean-up phases, without its secrets; None for any other job."""
+    """Return what the journal is to know of a job that has clean-up phases, without its secrets.
+
+    Return None for any other job.
+    """
     if not any(phase.when is When.ALWAYS for phase in work.phases):
         return None
     bare = msgspec.structs.replace(
@@ -34,7 +40,10 @@ def plan_for(work: Work, org_id: str) -> CleanUpPlan | None:
 
 
 class LostJob:
-    """A job of an earlier life, and what of its phases may still be run. `reports` are its phases as far as known."""
+    """A job of an earlier life, and what of its phases may still be run.
+
+    `reports` are its phases as far as known.
+    """
 
     def __init__(self, entry: JobEntry, workspace_root: Path) -> None:
         self.plan = entry.clean_up
@@ -54,7 +63,7 @@ class LostJob:
         return [index for index in pending if self.plan.work.phases[index].when is When.ALWAYS]
 
     def refusal_reason(self) -> str:
-        """Why clean-up phases cannot run, "" if nothing here stands in their way."""
+        """Return why clean-up phases cannot run, "" if nothing here stands in their way."""
         if self.plan is None or self.plan.boot != process.boot_id():
             return "the machine was started anew"
         if self.plan.has_secrets or self._entry.has_masked:
@@ -64,7 +73,10 @@ class LostJob:
         return ""
 
     def outcome(self, why_not: str = "", ran: Sequence[int] = ()) -> Outcome:
-        """What there is to report. `why_not` says why clean-up phases did not run; `ran` are those that did."""
+        """Return what there is to report.
+
+        `why_not` says why clean-up phases did not run; `ran` are those that did.
+        """
         said = [_LOST]
         if ran:
             said.append(f"afterwards it ran {_phases(self._names(ran))}")
@@ -80,7 +92,10 @@ class LostJob:
 
 
 def _call_unknown(reports: Sequence[PhaseReport], begun: Sequence[int]) -> None:
-    """Of what was running when the worker ended, or had just begun, nobody can say how it ended."""
+    """Report that nobody can say how it ended.
+
+    It was running when the worker ended, or had just begun.
+    """
     for index, report in enumerate(reports):
         if index in begun and report.state is StepState.PENDING:
             report.state = StepState.UNKNOWN

@@ -18,7 +18,9 @@ from opsicle.worker.waiting import Cancellation, Waiter
 
 
 class MarkerPipe:
-    """The named pipe through which shells tell of their commands' borders; made when it is first needed.
+    """The named pipe through which shells tell of their commands' borders.
+
+    Made when it is first needed.
 
     `hand_over` gives it to the user as whom they run.
     """
@@ -38,7 +40,7 @@ class MarkerPipe:
         return True
 
     def open(self) -> int:
-        """The descriptor to read from. Raises OSError."""
+        """Return the descriptor to read from. Raises OSError."""
         if self._fd is None:
             self.path.unlink(missing_ok=True)
             os.mkfifo(self.path, 0o600)
@@ -48,7 +50,7 @@ class MarkerPipe:
         return self._fd
 
     def read(self) -> bytes:
-        """What was written since the last time."""
+        """Return what was written since the last time."""
         try:
             return os.read(self._fd, 65536) if self._fd is not None else b""
         except BlockingIOError:
@@ -76,7 +78,7 @@ class RunContext(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """By when a try must be over (monotonic seconds), what to say if it is not, and whether a cancel ends it."""
+    """The deadline of a try (monotonic seconds), its message, and whether a cancel ends it."""
 
     deadline: float
     explanation: str
@@ -84,7 +86,10 @@ class Limits(NamedTuple):
 
 
 class Attempt:
-    """Follows one running shell and keeps the phase's report up to date. `number` counts all tries of the job."""
+    """Follows one running shell and keeps the phase's report up to date.
+
+    `number` counts all tries of the job.
+    """
 
     def __init__(self, around: RunContext, report: PhaseReport, number: int) -> None:
         self._around = around
@@ -94,7 +99,9 @@ class Attempt:
         self._current = 0
 
     def begin_commands(self, count: int) -> None:
-        """Note that the first of `count` commands begins; 0 where their borders cannot be told apart.
+        """Note that the first of `count` commands begins.
+
+        0 where their borders cannot be told apart.
 
         Before the shell starts. Raises OSError.
         """
@@ -114,12 +121,15 @@ class Attempt:
         self._report.explanation = explanation
 
     def run(self, child: Child, phase_index: int, limits: Limits) -> None:
-        """Follow the shell until it has ended, or until its whole tree has been ended; the report says how.
+        """Follow the shell until it has ended, or until its whole tree has been ended.
+
+        The report says how.
 
         Whatever is raised by those we tell of it, nothing of the job is alive when this is left.
         """
         around = self._around
-        # If both have spoken before they are watched, stderr has most likely spoken first: it holds the shell's traces.
+        # If both have spoken before they are watched, stderr has most likely spoken first: it holds
+        # the shell's traces.
         for fd, stream in ((child.stderr, STDERR), (child.stdout, STDOUT)):
             around.output.add(fd, phase_index, stream)
         around.waiter.watch(child.pidfd, lambda: self._collect(child))
@@ -201,7 +211,9 @@ class Attempt:
 
 
 def stop_job(around: RunContext, *, spares_daemons: bool = False) -> int:
-    """End what runs of the job (TERM, grace, KILL) and take its last words. Return how many could not be ended.
+    """End what runs of the job (TERM, grace, KILL) and take its last words.
+
+    Return how many could not be ended.
 
     `spares_daemons` leaves alone what made itself independent of its phase.
     """

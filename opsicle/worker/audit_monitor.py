@@ -1,7 +1,7 @@
 """The audit monitor: a worker keeps the newest checkpoint of its org's audit record that it was shown.
 
-A server whose record was rewritten, or set back, must show a checkpoint that contradicts it. The worker then keeps
-the older one as the proof, logs an error, and tells the server once.
+A server whose record was rewritten, or set back, must show a checkpoint that contradicts it. The
+worker then keeps the older one as the proof, logs an error, and tells the server once.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ log = logging.getLogger(__name__)
 
 
 class AuditMonitor:
-    """What one worker has seen of the record, in a file of its data folder. Used by the poller's thread alone.
+    """What one worker has seen of the record, in a file of its data folder.
 
-    `report` is what the server is to be told with the next poll, "" for nothing; `reported` says that it has been.
+    Used by the poller's thread alone.
+
+    `report` is what the server is to be told with the next poll, "" for nothing; `reported` says
+    that it has been.
     """
 
     def __init__(self, file: Path) -> None:
@@ -32,7 +35,7 @@ class AuditMonitor:
         self.report = ""
 
     def see(self, shown: SeenCheckpoint) -> None:
-        """Compare what the server shows with what it has shown before, and keep it if it goes on from there."""
+        """Compare a shown checkpoint with those before, and keep it if it goes on from there."""
         if shown == self._last:
             return
         contradiction = self._last and _contradiction(self._last, shown)
@@ -44,7 +47,7 @@ class AuditMonitor:
             files.replace(self._file, msgspec.json.encode(shown))
 
     def reported(self) -> None:
-        """The server has the report."""
+        """Note that the server has the report."""
         self.report = ""
 
     def _complain(self, contradiction: str) -> None:
@@ -55,7 +58,7 @@ class AuditMonitor:
 
 
 def _contradiction(before: SeenCheckpoint, after: SeenCheckpoint) -> str:
-    """How the later of two checkpoints cannot be of the same history; "" if it can."""
+    """Return how the later of two checkpoints cannot be of the same history; "" if it can."""
     old, new = before.checkpoint, after.checkpoint
     if after.chain != before.chain:
         return f"the record is another one: it was {before.chain}, it is {after.chain}"
@@ -69,7 +72,10 @@ def _contradiction(before: SeenCheckpoint, after: SeenCheckpoint) -> str:
 
 
 def _read(file: Path) -> SeenCheckpoint | None:
-    """What an earlier life has seen; a file that is absent or damaged is as if there had been none."""
+    """Return what an earlier life has seen.
+
+    A file that is absent or damaged is as if there had been none.
+    """
     try:
         return msgspec.json.decode(file.read_bytes(), type=SeenCheckpoint)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):

@@ -12,7 +12,10 @@ log = logging.getLogger(__name__)
 
 
 def remove(folder: WorkerDataFolder, open_jobs: set[str]) -> None:
-    """Remove the spools and workspaces of all but the open jobs. Raises OSError if the folders cannot be read."""
+    """Remove the spools and workspaces of all but the open jobs.
+
+    Raises OSError if the folders cannot be read.
+    """
     for path in folder.spool.iterdir():
         if path.name.partition(".")[0] not in open_jobs:
             path.unlink(missing_ok=True)

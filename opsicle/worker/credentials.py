@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 _RENEWAL_RETRY_SECONDS = 60.0
 
 _RENEWAL_PAUSE_SECONDS = 3600.0
-"""Between two renewals at least: a clock that is days ahead would take each new certificate for half over."""
+"""Between two renewals at least: a clock that is days ahead would take each new certificate for
+half over."""
 
 _LOCATE_PAUSE_SECONDS = 0.5
 _MOST_URLS = 8
@@ -33,7 +34,7 @@ _MOST_URLS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class EnrolmentInfo:
-    """What a worker says of itself when it enrols, and where it looks for its server (`server_urls`, tried in turn)."""
+    """What a worker says of itself when it enrols, and the `server_urls` to try in turn."""
 
     join: str = ""
     name: str = ""
@@ -54,10 +55,11 @@ def require_way_in(folder: WorkerDataFolder, join: str) -> None:
 
 
 def obtain_identity(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Identity:
-    """The identity in the data folder, or a new one for the join token if there is none or it is of no use any more.
+    """Return the identity in the data folder, or a new one for the join token.
 
-    A token that is not needed is not used up: it says where the server is now. Raises Conflict if the folder belongs to
-    a worker of another server, NotAuthenticated without a usable identity or token, and what `enrolment.enrol` raises.
+    A token that is not needed is not used up: it says where the server is now. Raises Conflict if
+    the folder belongs to a worker of another server, NotAuthenticated without a usable identity or
+    token, and what `enrolment.enrol` raises.
     """
     identity = folder.load_identity()
     if identity is None:
@@ -74,7 +76,7 @@ def obtain_identity(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Id
 
 
 def _enrolled(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Identity:
-    """A new identity for the join token."""
+    """Return a new identity for the join token."""
     if not introduction.join:
         raise _no_worker_yet(folder)
     folder.check_room()
@@ -94,11 +96,11 @@ def _no_worker_yet(folder: WorkerDataFolder) -> NotAuthenticated:
 
 
 def _enrolled_anew(folder: WorkerDataFolder, introduction: EnrolmentInfo, old: Identity) -> Identity:
-    """A new identity in the place of one that is of no use any more, or the old one if the clock may be to blame.
+    """Return a new identity for one of no more use, or the old one if only the clock is off.
 
-    A clock that is ahead makes a good certificate look expired. Then the server refuses, or the token is the one with
-    which the worker has enrolled before: it goes on as it is, and waits for its clock to become right, or for a server
-    that is away.
+    A clock that is ahead makes a good certificate look expired. Then the server refuses, or the
+    token is the one with which the worker has enrolled before: it goes on as it is, and waits for
+    its clock to become right, or for a server that is away.
     """
     try:
         return _enrolled(folder, introduction)
@@ -111,7 +113,7 @@ def _enrolled_anew(folder: WorkerDataFolder, introduction: EnrolmentInfo, old: I
 
 
 def _moved(identity: Identity, introduction: EnrolmentInfo) -> Identity:
-    """The identity with the addresses that the options and a token name, if there are any, before those it knew."""
+    """Return the identity with the addresses from options and token before those it knew."""
     urls: list[str] = []
     if introduction.join:
         urls += _url_of_token(introduction.join, identity)
@@ -134,16 +136,18 @@ def keep_address(folder: WorkerDataFolder, url: str) -> None:
 
 
 def _with_urls(identity: Identity, urls: Sequence[str]) -> Identity:
-    """The identity with these addresses to be tried first, in this order."""
+    """Return the identity with these addresses to be tried first, in this order."""
     first, *more = dict.fromkeys((*urls, identity.worker_url, *identity.more_urls))
     return msgspec.structs.replace(identity, worker_url=first, more_urls=tuple(more[:_MOST_URLS]))
 
 
 def _url_of_token(token_text: str, identity: Identity) -> list[str]:
-    """Where the token's server takes workers now, if that is this worker's server. The token is not used up.
+    """Return where the token's server takes workers now, if that is this worker's server.
 
-    While the token's server is away, and this worker's cannot be reached where it was either, it waits and asks again.
-    Raises Conflict for a token of another server.
+    The token is not used up.
+
+    While the token's server is away, and this worker's cannot be reached where it was either, it
+    waits and asks again. Raises Conflict for a token of another server.
     """
     if token_digest(token_text) == identity.joined_with:
         log.info("already enrolled with this join token: it is ignored", extra={"worker": identity.name})
@@ -168,7 +172,10 @@ def _url_of_token(token_text: str, identity: Identity) -> list[str]:
 
 
 class Renewal:
-    """Knows when this worker's certificate is to be renewed, and does it: at half its life, give or take a tenth."""
+    """Knows when this worker's certificate is to be renewed, and does it.
+
+    At half its life, give or take a tenth.
+    """
 
     def __init__(self, folder: WorkerDataFolder, connection: ServerConnection, identity: Identity) -> None:
         self._folder = folder
@@ -176,7 +183,10 @@ class Renewal:
         self._plan(identity)
 
     def turn(self) -> None:
-        """Renew if it is time. A failure is logged and tried again in a minute: there are days left."""
+        """Renew if it is time.
+
+        A failure is logged and tried again in a minute: there are days left.
+        """
         if not self._is_due():
             return
         try:
@@ -192,7 +202,10 @@ class Renewal:
             log.info("certificate renewed", extra={"expires_at": renewed.expires_at})
 
     def _plan(self, identity: Identity) -> None:
-        """By both clocks: the one may be set wrong, the other does not run while the machine sleeps."""
+        """Return whether it is time, by both clocks.
+
+        One may be set wrong, the other does not run while the machine sleeps.
+        """
         self._identity = identity
         life = identity.expires_at - identity.issued_at
         wait = life * random.uniform(0.4, 0.6)  # noqa: S311 - so that a fleet enrolled at once does not renew at once

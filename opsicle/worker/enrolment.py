@@ -1,9 +1,11 @@
-"""Becoming a worker of a server, and staying one: the first certificate for a join token, the next ones for the old.
+"""Becoming a worker of a server, and staying one.
+
+The first certificate for a join token, the next ones for the old.
 
 What protects the enrolment is the token's secret, which both sides prove and neither sends (see
-`security/join_token.py`). So the connection is taken as it is, and nothing of the answer is believed before its proof
-has been checked.
-What is here runs in a process of its own (see signing.py).
+`security/join_token.py`). So the connection is taken as it is, and nothing of the answer is
+believed before its proof has been checked. What is here runs in a process of its own (see
+signing.py).
 """
 
 from __future__ import annotations
@@ -43,14 +45,15 @@ _AWAY = frozenset(
 
 _MAX_REPLY_BYTES = 256 * 1024
 _TRIES = 4
-"""How often a request is sent whose answer was lost; it is the same one, so at most one of them counts."""
+"""How often a request is sent whose answer was lost; it is the same one, so at most one of them
+counts."""
 
 
 def enrol(token_text: str, name: str, labels: dict[str, str], slots: int) -> Identity:
     """Exchange a join token for an identity; the private key is made here and never leaves.
 
-    Raises InvalidInput for a damaged token, NotAuthenticated for one that is spent or when somebody else answers,
-    Unreachable if there is no answer.
+    Raises InvalidInput for a damaged token, NotAuthenticated for one that is spent or when somebody
+    else answers, Unreachable if there is no answer.
     """
     from opsicle.security import certificates, join_token
     from opsicle.security.authority import SERVER_NAME
@@ -65,7 +68,10 @@ def enrol(token_text: str, name: str, labels: dict[str, str], slots: int) -> Ide
 
 
 def renew(connection: ServerConnection, identity: Identity) -> Identity:
-    """A new key and a certificate for it, asked for over the old one. Raises what the call raises."""
+    """Return a new key and a certificate for it, asked for over the old one.
+
+    Raises what the call raises.
+    """
     from opsicle.security import certificates
 
     key_pem, csr_pem = certificates.make_key_and_csr()
@@ -74,11 +80,14 @@ def renew(connection: ServerConnection, identity: Identity) -> Identity:
 
 
 def locate(token_text: str, url: str, joined_url: str, ca_pem: str) -> list[str]:
-    """Ask the server at `url`, or at the token's address, where it takes workers; [] if it does not say.
+    """Ask the server at `url`, or at the token's address, where it takes workers.
 
-    What it says is only tried: TLS shows whether the server there is the one with this CA. Raises Conflict when the
-    token's server is another one than that at `joined_url`, where this worker enrolled, Unreachable while nobody can
-    know because it is away, and InvalidInput for a damaged token.
+    [] if it does not say.
+
+    What it says is only tried: TLS shows whether the server there is the one with this CA. Raises
+    Conflict when the token's server is another one than that at `joined_url`, where this worker
+    enrolled, Unreachable while nobody can know because it is away, and InvalidInput for a damaged
+    token.
     """
     from opsicle.security import certificates, join_token
 
@@ -106,7 +115,10 @@ def locate(token_text: str, url: str, joined_url: str, ca_pem: str) -> list[str]
 
 
 def _identity(enrolment: Enrolment, token_text: str, joined_url: str, server_name: str) -> Identity:
-    """What the enrolment says, without the certificate. Raises InvalidInput without a usable key for orders."""
+    """Return what the enrolment says, without the certificate.
+
+    Raises InvalidInput without a usable key for orders.
+    """
     from opsicle.security.order_key import OrderPublicKey
 
     never = datetime.fromtimestamp(0, UTC)
@@ -130,10 +142,12 @@ def _identity(enrolment: Enrolment, token_text: str, joined_url: str, server_nam
 
 
 def _with_certificate(identity: Identity, key_pem: str, certificate_pem: str, ca_pem: str) -> Identity:
-    """The identity with a certificate that belongs to the key. Raises InvalidInput otherwise.
+    """Return the identity with a certificate that belongs to the key.
 
-    Whether it is valid now is not asked: the server has just made it, so that only this machine's clock could say no,
-    and what the server has spent a token on must not be thrown away for that.
+    Raises InvalidInput otherwise.
+
+    Whether it is valid now is not asked: the server has just made it, so that only this machine's
+    clock could say no, and what the server has spent a token on must not be thrown away for that.
     """
     from opsicle.security import certificates
 
@@ -177,7 +191,10 @@ class _AnswerLost(Exception):
 
 
 def _exchange(url: str, method: str, body: bytes | None, seconds: float = _TIMEOUT_SECONDS) -> tuple[int, bytes]:
-    """One request. Raises Unreachable if it was certainly not sent, `_AnswerLost` if nobody knows."""
+    """Return one request.
+
+    Raises Unreachable if it was certainly not sent, `_AnswerLost` if nobody knows.
+    """
     parts = urlsplit(url)
     connection: http.client.HTTPConnection
     if parts.scheme == "https":

@@ -1,4 +1,7 @@
-"""What the worker's main thread waits for: signals, a rejection by the server, the end of the last job."""
+"""What the worker's main thread waits for.
+
+Signals, a rejection by the server, the end of the last job.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ IDLE = 0
 
 
 class Events:
-    """A queue that any thread and any signal handler may put into, at any moment; one thread takes out."""
+    """A queue that any thread and any signal handler may put into, at any moment.
+
+    One thread takes out.
+    """
 
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
@@ -35,7 +41,7 @@ class Events:
             os.write(self.wake_fd, b"\0")
 
     def get(self, seconds: float | None) -> Event | None:
-        """The next event, or None if none comes in `seconds`."""
+        """Return the next event, or None if none comes in `seconds`."""
         ends_at = None if seconds is None else time.monotonic() + seconds
         while not self._events:
             left = None if ends_at is None else max(0.0, ends_at - time.monotonic())
@@ -48,10 +54,12 @@ class Events:
 
 @contextmanager
 def signals_to(events: Events) -> Iterator[None]:
-    """Queue SIGTERM and SIGINT while inside. Only the main thread can; in any other, whoever owns the process does.
+    """Queue SIGTERM and SIGINT while inside.
 
-    The kernel may hand a signal to any thread, and Python runs its handler in the main one, which would sleep on: so
-    the signal itself writes to the queue's pipe.
+    Only the main thread can; in any other, whoever owns the process does.
+
+    The kernel may hand a signal to any thread, and Python runs its handler in the main one, which
+    would sleep on: so the signal itself writes to the queue's pipe.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,8 +1,10 @@
-"""One request and its answer over a kept connection: as much of HTTP/1.1 as a worker and its server need.
+"""One request and its answer over a kept connection.
 
-The standard library's client runs every answer's head through its parser for e-mail and sends head and body apart,
-which costs more than all else in a call. What is read here is strict: anything but one plain answer of a known length
-is an error, after which the connection is used no more.
+As much of HTTP/1.1 as a worker and its server need.
+
+The standard library's client runs every answer's head through its parser for e-mail and sends head
+and body apart, which costs more than all else in a call. What is read here is strict: anything but
+one plain answer of a known length is an error, after which the connection is used no more.
 """
 
 from __future__ import annotations
@@ -35,10 +37,12 @@ class TooLong(BadAnswer):
 def exchange(
     sock: socket.socket, host: str, path: str, body: bytes, besides: Callable[[], None], most_bytes: int
 ) -> tuple[int, bytes, bool]:
-    """Post `body` (MessagePack), call `besides`, read the whole answer: its status, its content, whether to go on.
+    """Post `body` (MessagePack), call `besides`, read the whole answer.
 
-    Raises OSError if the connection fails, HungUp if it ends before any answer, TooLong, and BadAnswer for
-    one that is none.
+    Its status, its content, whether to go on.
+
+    Raises OSError if the connection fails, HungUp if it ends before any answer, TooLong, and
+    BadAnswer for one that is none.
     """
     head = (
         f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/msgpack\r\n"

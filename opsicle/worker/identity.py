@@ -1,12 +1,11 @@
-"""The worker's data folder: who it is, what it was about to do, and output that the server does not have yet.
+"""The worker's data folder.
 
-D/lock           held while a worker runs, so that a second one refuses
-D/identity.json  key, certificate, CA and address of the server: one file, so that it is whole or absent
-D/journal        see journal.py
-D/checkpoint.json  see audit_monitor.py
-D/epoch.json       see known_epoch.py
-D/spool/         see spool.py
-D/workspaces/    the working folders of jobs
+Who it is, what it was about to do, and output that the server does not have yet.
+
+D/lock           held while a worker runs, so that a second one refuses D/identity.json  key,
+certificate, CA and address of the server: one file, so that it is whole or absent D/journal
+see journal.py D/checkpoint.json  see audit_monitor.py D/epoch.json       see known_epoch.py
+D/spool/         see spool.py D/workspaces/    the working folders of jobs
 """
 
 from __future__ import annotations
@@ -33,11 +32,12 @@ _IDENTITY_BYTES = 16 * 1024  # more than any needs: it is about 3 KiB
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Who this worker is, and whom it takes for its server.
 
-    `server_name` is the name that the server's certificate must have, whatever address it is reached by.
-    `joined_url` is where the worker enrolled, `joined_with` the digest of the token that it used. `org_id` is ""
-    for one that `is_shared`: it works for every org that lets it, and `org` is the provider's scope. `order_key_pem`,
-    by which it knows its server's orders, is "" if it enrolled before there were any. `worker_url` is the address at
-    which its server was reached last, `more_urls` are others that are tried in turn.
+    `server_name` is the name that the server's certificate must have, whatever address it is
+    reached by. `joined_url` is where the worker enrolled, `joined_with` the digest of the token
+    that it used. `org_id` is "" for one that `is_shared`: it works for every org that lets it, and
+    `org` is the provider's scope. `order_key_pem`, by which it knows its server's orders, is "" if
+    it enrolled before there were any. `worker_url` is the address at which its server was reached
+    last, `more_urls` are others that are tried in turn.
     """
 
     worker_id: str
@@ -75,9 +75,12 @@ class WorkerDataFolder:
 
     @classmethod
     def open(cls, path: Path, *, lets_through: bool = False) -> Self:
-        """Make the folder if need be and lock it. `lets_through`: other users may reach their jobs' workspaces in it.
+        """Make the folder if need be and lock it.
 
-        Raises Conflict if another worker runs on it, InvalidInput if it cannot be used, Unavailable on a full disk.
+        `lets_through`: other users may reach their jobs' workspaces in it.
+
+        Raises Conflict if another worker runs on it, InvalidInput if it cannot be used, Unavailable
+        on a full disk.
         """
         folder = cls(path)
         with storage_errors(path):
@@ -98,7 +101,10 @@ class WorkerDataFolder:
         os.close(self._lock_fd)
 
     def load_identity(self) -> Identity | None:
-        """Who the worker is, or None if it never enrolled. Raises InvalidInput for a file that cannot be read."""
+        """Return who the worker is, or None if it never enrolled.
+
+        Raises InvalidInput for a file that cannot be read.
+        """
         with storage_errors(self.path):
             try:
                 content = self._identity.read_bytes()
@@ -112,14 +118,20 @@ class WorkerDataFolder:
             ) from error
 
     def check_room(self) -> None:
-        """Make sure that an identity could be saved, before a token is spent on one. Raises as `open` does."""
+        """Make sure that an identity could be saved, before a token is spent on one.
+
+        Raises as `open` does.
+        """
         probe = self.path / "probe"
         with storage_errors(self.path):
             files.replace(probe, b"\0" * _IDENTITY_BYTES)
             probe.unlink()
 
     def save_identity(self, identity: Identity) -> None:
-        """Put this identity in the place of the old one, durably and whole. Raises as `open` does."""
+        """Put this identity in the place of the old one, durably and whole.
+
+        Raises as `open` does.
+        """
         with storage_errors(self.path):
             files.replace(self._identity, msgspec.json.encode(identity))
 
@@ -136,10 +148,10 @@ class WorkerDataFolder:
         _write_whole(self._lock_fd, f"{os.getpid()} {life_of(os.getpid())}".encode())
 
     def _find_living_original(self) -> int | None:
-        """The process that works with the folder of which this one is a copy, if it runs on this machine.
+        """Return the process that works with the original of this folder, if it runs here.
 
-        Whoever has a folder's lock stands in its file. If that process lives, it has the lock of another file: of where
-        this one was copied from.
+        Whoever has a folder's lock stands in its file. If that process lives, it has the lock of
+        another file: of where this one was copied from.
         """
         pid, _, life = os.pread(self._lock_fd, 200, 0).decode(errors="replace").partition(" ")
         is_alive = pid.isdecimal() and int(pid) != os.getpid() and life != "" and life_of(int(pid)) == life
@@ -152,12 +164,12 @@ def _write_whole(descriptor: int, content: bytes) -> None:
 
 
 def token_digest(token_text: str) -> str:
-    """By which a token is recognised that has been used already."""
+    """Return the digest by which a used token is recognised."""
     return hashlib.sha256(token_text.strip().encode()).hexdigest()
 
 
 def has_expired(identity: Identity) -> bool:
-    """Whether the certificate's time is over by this machine's clock."""
+    """Return whether the certificate's time is over by this machine's clock."""
     return datetime.now(UTC) >= identity.expires_at
 
 

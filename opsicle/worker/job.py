@@ -41,7 +41,7 @@ class HeldJob:
         self.spool.discard()
 
     def refused(self, error: OpsicleError) -> None:
-        """The server takes no more of its output."""
+        """Stop sending output, as the server takes no more."""
         if isinstance(error, LeaseLost):
             self.drop(error.message)
             return
@@ -49,7 +49,10 @@ class HeldJob:
         self.spool.discard()
 
     def note(self, write: Callable[[], None]) -> None:
-        """Write to the journal what helps a next life; the job goes on without, as its processes carry marks, too."""
+        """Write to the journal what helps a next life.
+
+        The job goes on without, as its processes carry marks, too.
+        """
         try:
             write()
         except OSError as error:
@@ -58,13 +61,17 @@ class HeldJob:
     def note_end(self, outcome: Outcome) -> None:
         """Note how it ended.
 
-        If that cannot be noted the server is told all the same; only a crash before that would lose the outcome.
+        If that cannot be noted the server is told all the same; only a crash before that would lose
+        the outcome.
         """
         self.idle_since = time.monotonic()
         self.note(lambda: self._journal.finished(self.id, outcome, self.spool.end))
 
     def keep_end(self) -> None:
-        """The server could not be told at once: let the outcome and the rest of the log outlive this machine."""
+        """Note that the server could not be told at once.
+
+        Let the outcome and the rest of the log outlive this machine.
+        """
         try:
             self.spool.sync()
             self._journal.sync()
@@ -72,6 +79,9 @@ class HeldJob:
             log.warning("how a job ended is not durable", extra={"job_id": self.id, "reason": str(error)})
 
     def close(self) -> None:
-        """Nothing is left to do. The journal first: a crash in between leaves files, never a second report."""
+        """Forget a job of which nothing is left to do.
+
+        The journal first: a crash in between leaves files, never a second report.
+        """
         self.note(lambda: self._journal.closed(self.id))
         self.spool.discard()

@@ -1,4 +1,7 @@
-"""Threads that carry out jobs, kept for the next one: starting a thread costs as much as a call to the server."""
+"""Threads that carry out jobs, kept for the next one.
+
+Starting a thread costs as much as a call to the server.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ class _Own(threading.local):
 
 
 class JobThreads:
-    """Runs each task at once, in a thread that rests or in a new one. There are as many as ever ran at one time.
+    """Runs each task at once, in a thread that rests or in a new one.
+
+    There are as many as ever ran at one time.
 
     They are daemons: a task that hangs does not keep the process from ending.
     """
@@ -38,7 +43,9 @@ class JobThreads:
         threading.Thread(target=self._work, args=(task,), name="job", daemon=True).start()
 
     def run_next(self, task: Task) -> None:
-        """Begin a task, in this very thread if it is one of these: as soon as what it carries out has ended.
+        """Begin a task, in this very thread if it is one of these.
+
+        As soon as what it carries out has ended.
 
         For the last step of a task: it saves waking another thread to go to rest in this one.
         """

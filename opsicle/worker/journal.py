@@ -1,7 +1,9 @@
-"""What the worker is about to do, written down before it does it, so that its next life knows what this one left.
+"""What the worker is about to do, written down before it does it.
 
-An append-only file of lines, each `crc32 as 8 hex digits, space, JSON`. A line that was torn by a crash does not
-match its checksum and is passed over. A job's lines, in order:
+So its next life knows what this one left.
+
+An append-only file of lines, each `crc32 as 8 hex digits, space, JSON`. A line that was torn by a
+crash does not match its checksum and is passed over. A job's lines, in order:
 
     spent      before `starting`: the order to do the job, which counts once
     ran        likewise: the automation, which this worker does not run again after a restore of its server
@@ -15,9 +17,9 @@ match its checksum and is passed over. A job's lines, in order:
     finished   how it ended, before the server is told
     closed     the server knows, or does not want to know: nothing is left to do
 
-All of it outlives this process once it was written. What must outlive the machine is on its disk when `sync` returns;
-one fsync serves all who wait for it: `spent` and `starting` before anything is executed, `finished` as soon as the
-server could not be told at once.
+All of it outlives this process once it was written. What must outlive the machine is on its disk
+when `sync` returns; one fsync serves all who wait for it: `spent` and `starting` before anything is
+executed, `finished` as soon as the server could not be told at once.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ from opsicle.worker.verification import Refused
 log = logging.getLogger(__name__)
 
 COMPACT_BYTES = 1024 * 1024
-"""Beyond this size (and twice what it was after the last time) the journal is written anew with what still matters."""
+"""Beyond this size (and twice what it was after the last time) the journal is written anew with
+what still matters."""
 
 
 class ChildProcess(msgspec.Struct, frozen=True):
@@ -53,7 +56,10 @@ class ChildProcess(msgspec.Struct, frozen=True):
 
 
 class CleanUpPlan(msgspec.Struct, frozen=True):
-    """What it takes to run a job's clean-up phases in a next life. `work` is without secrets; `boot` the machine's."""
+    """What it takes to run a job's clean-up phases in a next life.
+
+    `work` is without secrets; `boot` the machine's.
+    """
 
     boot: str
     org_id: str
@@ -62,7 +68,10 @@ class CleanUpPlan(msgspec.Struct, frozen=True):
 
 
 class JobEntry(msgspec.Struct):
-    """All that the journal knows of one job. `outcome` is None until it ended; `begun` are clean-up phases."""
+    """All that the journal knows of one job.
+
+    `outcome` is None until it ended; `begun` are clean-up phases.
+    """
 
     job_id: str
     fence: int
@@ -133,7 +142,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Journal:
-    """The worker's journal. Safe to call from any thread; every method that writes raises OSError when it cannot."""
+    """The worker's journal.
+
+    Safe to call from any thread; every method that writes raises OSError when it cannot.
+    """
 
     def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._path = path
@@ -151,18 +163,24 @@ class Journal:
         self._rewrite()
 
     def open_jobs(self) -> list[JobEntry]:
-        """The jobs that are not closed; at the start of a life, what the last one left."""
+        """Return the jobs that are not closed; at the start of a life, what the last one left."""
         with self._lock:
             return list(self._open.values())
 
     def take_up(self, order: WorkOrder, job_id: str, fence: int) -> None:
-        """Note that an order is about to be carried out. Raises Refused if it, or what it orders, was before."""
+        """Note that an order is about to be carried out.
+
+        Raises Refused if it, or what it orders, was before.
+        """
         if not self.spend(SpentOrder(job_id, fence, order.nonce, order.expires_at)):
             raise Refused("its order was carried out before")
         self.remember(Ran(order.automation_id, order.epoch, fence, order.issued_at))
 
     def remember(self, ran: Ran) -> None:
-        """Note that an automation is about to run. Raises Refused if it has run here before, so that it must not."""
+        """Note that an automation is about to run.
+
+        Raises Refused if it has run here before, so that it must not.
+        """
         with self._lock:
             if before := self._ran.find_before(ran):
                 raise Refused(
@@ -171,7 +189,7 @@ class Journal:
             self._write(_Ran(ran))
 
     def list_ran(self, most: int) -> list[Ran]:
-        """The newest automations that this worker has begun, at most so many."""
+        """Return the newest automations that this worker has begun, at most so many."""
         with self._lock:
             return self._ran.newest(most)
 
@@ -264,7 +282,7 @@ class Journal:
         self._lines_synced = self._lines_written
 
     def _lines(self) -> Iterator[_Line]:
-        """All that still matters."""
+        """Return all records that still matter."""
         if self._replay_guard.forgotten_to:
             yield _Forgotten(self._replay_guard.forgotten_to)
         for ran in self._ran:

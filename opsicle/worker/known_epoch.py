@@ -1,8 +1,11 @@
-"""In which epoch of its server this worker has worked last: an order of an earlier one is from the past.
+"""In which epoch of its server this worker has worked last.
 
-A server that was restored from a copy begins a new epoch. From the first order of that on, this worker carries nothing
-out for the state before: neither for a server that runs on an older copy, nor for another one on the same. The order
-that it has learnt the epoch from is kept, since it is signed: it shows such a server what it does not know.
+An order of an earlier one is from the past.
+
+A server that was restored from a copy begins a new epoch. From the first order of that on, this
+worker carries nothing out for the state before: neither for a server that runs on an older copy,
+nor for another one on the same. The order that it has learnt the epoch from is kept, since it is
+signed: it shows such a server what it does not know.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ BEFORE_EPOCHS = 1
 
 
 class Outdated(Refused):
-    """The order is of an earlier epoch than the newest one known, or of another server's epoch of the same number."""
+    """The order is of an earlier epoch than the newest one known, or of another server's."""
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -32,7 +35,10 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class KnownEpoch:
-    """The newest epoch, in a file of the data folder. Safe to use from several threads: what is lost comes again."""
+    """The newest epoch, in a file of the data folder.
+
+    Safe to use from several threads: what is lost comes again.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -40,7 +46,10 @@ class KnownEpoch:
         self._said = (0, "")
 
     def take(self, order: WorkOrder, signed: SignedOrder) -> None:
-        """Learn the epoch of an order whose signature is good, durably if the disk lets it be. Raises Outdated."""
+        """Learn the epoch of an order whose signature is good, durably if the disk lets it be.
+
+        Raises Outdated.
+        """
         known = self._known
         if order.epoch < known.number and not (order.epoch == 0 and known.number <= BEFORE_EPOCHS):
             raise self._outdated(
@@ -61,12 +70,18 @@ class KnownEpoch:
         return outdated
 
     def hear(self, number: int, epoch_id: str) -> None:
-        """What the server says of itself. It decides nothing, but whether the server should be shown the proof."""
+        """Take in what the server says of itself.
+
+        It decides nothing, but whether the server should be shown the proof.
+        """
         self._said = (number, epoch_id)
 
     @property
     def proof(self) -> SignedOrder | None:
-        """The order that shows that there is a newer epoch, or another one, than the server's; None if there is not."""
+        """The order that shows that there is a newer epoch, or another one, than the server's.
+
+        None if there is not.
+        """
         number, epoch_id = self._said
         known = self._known
         if not number or known.number < number or (known.number == number and known.id in ("", epoch_id)):

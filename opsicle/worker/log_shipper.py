@@ -1,7 +1,8 @@
 """Carrying jobs' output from their spools to the server, about every 100 ms while there is any.
 
-One thread sends for all jobs in turn, a request at a time. What the server has acknowledged as durable leaves the
-spool; after any failure the next request begins where the last acknowledged one ended.
+One thread sends for all jobs in turn, a request at a time. What the server has acknowledged as
+durable leaves the spool; after any failure the next request begins where the last acknowledged one
+ended.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class JobLog:
         self._journal = journal
         self._phases = b""
         self.is_after_loss = False
-        """Whether the server has lost a part of this log that it had acknowledged; what is here goes on behind that."""
+        """Whether the server has lost a part of this log that it had acknowledged; what is here
+        goes on behind that."""
 
     def write(self, phase: int, stream: int, at_ms: int, data: bytes) -> int | None:
         """Take up to 64 KiB of output; see `Sink`."""
@@ -69,7 +71,10 @@ class JobLog:
         return bool(self.spool.pending or self._phases) and not self.spool.is_discarded
 
     def next_request(self) -> LogRequest:
-        """What to send next. The phases are noted in the journal, for a next life that may have to report them."""
+        """Return what to send next.
+
+        The phases are noted in the journal, for a next life that may have to report them.
+        """
         encoded, self._phases = self._phases, b""
         phases = _decode_phases(encoded) if encoded else None
         if phases:
@@ -81,7 +86,9 @@ class JobLog:
         return LogRequest(fence=self.fence, chunks=chunks, phases=phases, is_after_loss=self.is_after_loss)
 
     def acknowledge(self, request: LogRequest, reply: LogReply) -> None:
-        """Let go of what the server has. If it misses what it acknowledged before, that is said with the next request.
+        """Let go of what the server has.
+
+        If it misses what it acknowledged before, that is said with the next request.
 
         Raises LogIncomplete if it still misses that when it has been told: then it takes no more.
         """
@@ -91,20 +98,26 @@ class JobLog:
         self.spool.acknowledge(reply.durable_to)
 
     def lost(self, request: LogRequest | FinishRequest, durable_to: int) -> None:
-        """The server has the log only up to a byte, and the rest is not here any more. Raises LogIncomplete."""
+        """Note that the server has the log only up to a byte, and the rest is lost here.
+
+        Raises LogIncomplete.
+        """
         if request.is_after_loss:
             raise LogIncomplete(f"the server has lost the log from byte {durable_to} on")
         log.error("the server has lost a part of a log", extra={"job_id": self.spool.job_id, "from_byte": durable_to})
         self.is_after_loss = True
 
     def not_sent(self, request: LogRequest) -> None:
-        """A request failed: its phases are to be told again, unless there is something newer."""
+        """Put back the phases of a failed request, unless there is something newer."""
         if request.phases and not self._phases:
             self._phases = msgspec.msgpack.encode(request.phases)
 
 
 class LogShipper:
-    """The thread that sends. `interval` in seconds is how long output waits for more to go with it."""
+    """The thread that sends.
+
+    `interval` in seconds is how long output waits for more to go with it.
+    """
 
     def __init__(self, connection: ServerConnection) -> None:
         self.interval = 0.1
@@ -122,7 +135,10 @@ class LogShipper:
         self._thread.start()
 
     def stop(self, seconds: float) -> None:
-        """End after the request that is under way, for which it waits so long; the rest stays in the spools."""
+        """End after the request that is under way, for which it waits so long.
+
+        The rest stays in the spools.
+        """
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()
@@ -130,7 +146,7 @@ class LogShipper:
         self._thread.join(seconds)
 
     def schedule(self, job_log: JobLog) -> None:
-        """There is news: send it one interval from now, or at once if it fills a request."""
+        """Send news one interval from now, or at once if it fills a request."""
         is_full = job_log.spool.pending >= MAX_LOG_REQUEST_BYTES
         if job_log in self._due and not is_full:
             return

@@ -48,21 +48,23 @@ _DRAIN_SECONDS = 3600.0
 """How long the first SIGTERM lets running jobs go on."""
 
 _CANCEL_SECONDS = 15.0
-"""For jobs that are cancelled because the worker must end: TERM, 10 s, KILL, and a little to report it."""
+"""For jobs that are cancelled because the worker must end: TERM, 10 s, KILL, and a little to report
+it."""
 
 _FAREWELL_SECONDS = 3.0
 
 _SWITCH_SECONDS = 0.0005
-"""How long a thread may keep the interpreter while another wants it: at Python's 5 ms, the threads of eight jobs stand
-in line for longer than their commands take."""
+"""How long a thread may keep the interpreter while another wants it: at Python's 5 ms, the threads
+of eight jobs stand in line for longer than their commands take."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerOptions:
     """What a worker is started with.
 
-    `join` is needed only for a data folder without an identity. `server_urls` are tried in turn before those that the
-    identity knows. `run_as` are users as whom jobs run (see `accounts.find_accounts`).
+    `join` is needed only for a data folder without an identity. `server_urls` are tried in turn
+    before those that the identity knows. `run_as` are users as whom jobs run (see
+    `accounts.find_accounts`).
     """
 
     data_folder: Path
@@ -75,11 +77,14 @@ class WorkerOptions:
 
 
 def run(options: WorkerOptions, known: Sequence[Runtime] | None = None) -> None:
-    """Enrol if need be, then work until SIGTERM or SIGINT; the first drains, a second one cancels what runs.
+    """Enrol if need be, then work until SIGTERM or SIGINT.
+
+    The first drains, a second one cancels what runs.
 
     Phases are run by those of the `known` runtimes (all, unless told otherwise) that are available.
-    Prints `READY` on standard output when the server has answered the first poll. Raises an OpsicleError that tells
-    what to do if the folder cannot be used, enrolment fails, or the server accepts this worker no more.
+    Prints `READY` on standard output when the server has answered the first poll. Raises an
+    OpsicleError that tells what to do if the folder cannot be used, enrolment fails, or the server
+    accepts this worker no more.
     """
     if not 1 <= options.slots <= 1000:
         raise InvalidInput(f"a worker cannot have {options.slots} slots", hint="Give it 1 to 1000.")
@@ -154,7 +159,10 @@ class WorkerProcess:
         self._poller.on_granted = self._granted
 
     def _bring_to_an_end(self) -> None:
-        """Settle what an earlier life left; not in a copy of a folder whose worker lives, whose jobs those are."""
+        """Settle what an earlier life left.
+
+        Not in a copy of a folder whose worker lives, whose jobs those are.
+        """
         if self._folder.living_original is None:
             self._jobs.resume()
             return
@@ -225,7 +233,7 @@ class WorkerProcess:
             sys.stdout.flush()
 
     def _granted(self, labels: Mapping[str, str]) -> None:
-        """The server grants this worker labels that it does not say of itself."""
+        """Keep the labels that the server grants this worker beyond its own."""
         self._verifier.granted = labels
         log.info("labels granted by the server", extra={"labels": dict(labels)})
 

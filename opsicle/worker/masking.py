@@ -1,11 +1,12 @@
 """Keeping secrets out of a job's output, before any of it is written or sent.
 
-`Masking` knows what to look for; each pipe has a `Mask` of its own, as a secret may come in pieces. What could be the
-beginning of a secret is held back until more is known: never more than the longest form less one byte, and while
-nothing more comes, only if it is so long (`KEY_BYTES`) that it is hardly there by chance.
+`Masking` knows what to look for; each pipe has a `Mask` of its own, as a secret may come in pieces.
+What could be the beginning of a secret is held back until more is known: never more than the
+longest form less one byte, and while nothing more comes, only if it is so long (`KEY_BYTES`) that
+it is hardly there by chance.
 
-Every form begins with a key of `KEY_BYTES`; keys are looked for with a fast search, and only where one stands is
-compared further. Bytes that belong to several forms at once are masked as one.
+Every form begins with a key of `KEY_BYTES`; keys are looked for with a fast search, and only where
+one stands is compared further. Bytes that belong to several forms at once are masked as one.
 """
 
 from __future__ import annotations
@@ -17,16 +18,21 @@ from typing import NamedTuple
 from opsicle.worker.secret_forms import MIN_FORM_BYTES, forms
 
 MARK = b"***"
-"""What stands in a secret's place; shorter than any form, so that masking never makes output longer."""
+"""What stands in a secret's place; shorter than any form, so that masking never makes output
+longer."""
 
 KEY_BYTES = MIN_FORM_BYTES
 
 _MOST_SINGLE_SEARCHES = 100
-"""Up to so many keys it is faster to search for one after the other than for all with one expression."""
+"""Up to so many keys it is faster to search for one after the other than for all with one
+expression."""
 
 
 class _Found(NamedTuple):
-    """What a piece of output holds: the parts to mask, in order, and from where on more must be known."""
+    """What a piece of output holds.
+
+    The parts to mask, in order, and from where on more must be known.
+    """
 
     hidden: list[tuple[int, int]]
     open_from: int
@@ -50,12 +56,12 @@ class Masking:
         self._expression = _expression(self._by_key) if len(self._by_key) > _MOST_SINGLE_SEARCHES else None
 
     def text(self, text: str) -> str:
-        """A short text without the secrets."""
+        """Return a short text without the secrets."""
         mask = Mask(self)
         return (mask.feed(text.encode(errors="surrogateescape")) + mask.finish()).decode(errors="replace")
 
     def search(self, content: bytes) -> _Found:
-        """Find what is to be masked, and from where on the content could be the beginning of something."""
+        """Find what is to be masked, and where the beginning of more may be."""
         hidden: list[tuple[int, int]] = []
         for start in self._candidates(content):
             for form in self._by_key[content[start : start + KEY_BYTES]]:
@@ -67,7 +73,7 @@ class Masking:
         return _Found(hidden, self._last_beginning(content))
 
     def closed(self, content: bytes) -> list[tuple[int, int]]:
-        """The parts to mask of content after which nothing comes."""
+        """Return the parts to mask of content after which nothing comes."""
         hidden: list[tuple[int, int]] = []
         for start in self._candidates(content):
             for form in self._by_key[content[start : start + KEY_BYTES]]:
@@ -77,13 +83,13 @@ class Masking:
         return hidden
 
     def _candidates(self, content: bytes) -> Iterable[int]:
-        """Where a key stands, in order."""
+        """Return where a key stands, in order."""
         if self._expression:
             return (match.start() for match in self._expression.finditer(content))
         return sorted(start for key in self._by_key for start in _all_places(content, key))
 
     def _last_beginning(self, content: bytes) -> int:
-        """From where the last few bytes could be the beginning of a key; the end if they could not."""
+        """Return where the last few bytes could begin a key; the end if they could not."""
         for start in range(max(0, len(content) - KEY_BYTES + 1), len(content)):
             if content[start:] in self._beginnings:
                 return start
@@ -91,7 +97,10 @@ class Masking:
 
 
 class Mask:
-    """One stream of output on its way through. What goes in comes out in the same order, save the secrets."""
+    """One stream of output on its way through.
+
+    What goes in comes out in the same order, save the secrets.
+    """
 
     def __init__(self, masking: Masking) -> None:
         self._masking = masking
@@ -114,9 +123,12 @@ class Mask:
         return shown
 
     def release(self) -> bytes:
-        """Show a few bytes that were held back, as nothing more comes; what they may be the beginning of stays known.
+        """Show a few bytes that were held back, as nothing more comes.
 
-        If the rest of a secret comes after all, that is masked, so that no more than these bytes of it are seen.
+        What they may be the beginning of stays known.
+
+        If the rest of a secret comes after all, that is masked, so that no more than these bytes of
+        it are seen.
         """
         shown, self._settled = self._held[self._settled :], len(self._held)
         return shown
@@ -128,7 +140,7 @@ class Mask:
         return shown
 
     def _cut(self, content: bytes, hidden: list[tuple[int, int]], end: int) -> bytes:
-        """What of `content` before `end` has not been given out, with marks in the place of what is hidden."""
+        """Return what of `content` before `end` is new, with marks in the place of secrets."""
         parts = []
         at = self._settled
         for begin, stop in hidden:
@@ -147,7 +159,10 @@ def _all_places(content: bytes, key: bytes) -> Iterator[int]:
 
 
 def _add(hidden: list[tuple[int, int]], start: int, end: int) -> None:
-    """Note a part to mask; it begins no earlier than those before it, and joins the last if they overlap."""
+    """Add a part to mask.
+
+    It begins no earlier than those before it, and joins the last if they overlap.
+    """
     if hidden and start < hidden[-1][1]:
         start, end = hidden[-1][0], max(end, hidden[-1][1])
         hidden.pop()
@@ -155,7 +170,7 @@ def _add(hidden: list[tuple[int, int]], start: int, end: int) -> None:
 
 
 def _expression(keys: Iterable[bytes]) -> re.Pattern[bytes]:
-    """One expression for all keys, as a tree of their beginnings; also where they overlap."""
+    """Return one expression for all keys, as a tree of their beginnings; also where they overlap."""
     tree: dict[int, dict[int, object]] = {}
     for key in keys:
         branch = tree

@@ -1,7 +1,8 @@
 """Checking the signatures of orders with the OpenSSL that Python's `ssl` has loaded anyway.
 
-`cryptography` brings an OpenSSL of its own and much else that a worker at rest has no use for: 8 MiB of memory. It is
-loaded only where Python's OpenSSL cannot be reached, or does not tell a good signature from a bad one.
+`cryptography` brings an OpenSSL of its own and much else that a worker at rest has no use for: 8
+MiB of memory. It is loaded only where Python's OpenSSL cannot be reached, or does not tell a good
+signature from a bad one.
 """
 
 from __future__ import annotations
@@ -46,12 +47,15 @@ class OrderVerifier(Protocol):
     """A server's public key for orders."""
 
     def has_signed(self, order: bytes, signature: bytes) -> bool:
-        """Whether the key's owner has signed just these bytes as an order."""
+        """Return whether the key's owner has signed just these bytes as an order."""
         ...
 
 
 def load(pem: str) -> OrderVerifier:
-    """The key in a PEM text. Raises InvalidInput if there is none, or one of another kind."""
+    """Return the key in a PEM text.
+
+    Raises InvalidInput if there is none, or one of another kind.
+    """
     raw = _raw_key(pem)
     if raw and is_reachable():
         return _Key(raw)
@@ -62,7 +66,7 @@ def load(pem: str) -> OrderVerifier:
 
 @cache
 def is_reachable() -> bool:
-    """Whether Python's OpenSSL can be called, and tells a good signature from a bad one."""
+    """Return whether Python's OpenSSL can be called, and tells a good signature from a bad one."""
     library = _library()
     if not all(hasattr(library, name) for name in _NEEDED):
         return False
@@ -71,7 +75,10 @@ def is_reachable() -> bool:
 
 
 class _Key:
-    """One public key. Safe to use from any thread; each of which is let go on while another one's check is made."""
+    """One public key.
+
+    Safe to use from any thread; each of which is let go on while another one's check is made.
+    """
 
     def __init__(self, raw: bytes) -> None:
         self._library = _library()
@@ -83,7 +90,10 @@ class _Key:
         return self.verifies(signature, ORDER_PURPOSE + order)
 
     def verifies(self, signature: bytes, content: bytes) -> bool:
-        """Whether the key's owner has signed just these bytes. Whatever else OpenSSL says is a no."""
+        """Return whether the key's owner has signed just these bytes.
+
+        Whatever else OpenSSL says is a no.
+        """
         context = self._library.EVP_MD_CTX_new()
         if not (context and self._key):
             return False
@@ -99,7 +109,7 @@ class _Key:
 
 
 def _raw_key(pem: str) -> bytes:
-    """The 32 bytes of an Ed25519 key; nothing for any other text."""
+    """Return the 32 bytes of an Ed25519 key; nothing for any other text."""
     text = pem.strip()
     if not (text.startswith(_BEGIN) and text.endswith(_END)):
         return b""

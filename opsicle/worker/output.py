@@ -31,23 +31,32 @@ class Sink(Protocol):
     """Takes what a job prints and how it gets on. Called by the runner's thread only."""
 
     def write(self, phase: int, stream: int, at_ms: int, data: bytes) -> int | None:
-        """Take up to 64 KiB that `phase` (its index) printed to `stream`, read at `at_ms` (Unix milliseconds).
+        """Take up to 64 KiB that phase number `phase` printed to `stream`.
 
-        Returns the job's log offset just behind it, at which the next data will begin. None means that there is no
-        room: nothing was taken, and the runner offers the same again a little later, with the pipe left unread, so
-        that the command pauses. It should not block for long: cancelling and time limits wait meanwhile.
+        `at_ms` is when it was read (Unix milliseconds).
+
+        Returns the job's log offset just behind it, at which the next data will begin. None means
+        that there is no room: nothing was taken, and the runner offers the same again a little
+        later, with the pipe left unread, so that the command pauses. It should not block for long:
+        cancelling and time limits wait meanwhile.
         """
         ...
 
     def progress(self, phases: Sequence[PhaseReport]) -> None:
-        """Learn that a phase or a command has started or ended. The reports change later: encode or copy them now."""
+        """Learn that a phase or a command has started or ended.
+
+        The reports change later: encode or copy them now.
+        """
         ...
 
 
 class _Pipe:
-    """One end to read from. `held` was read but not taken yet; `due` is when to look again, 0 while it is watched.
+    """One end to read from.
 
-    `release_at` is when to show what the mask holds back for no more than a moment, 0 if there is no such thing.
+    `held` was read but not taken yet; `due` is when to look again, 0 while it is watched.
+
+    `release_at` is when to show what the mask holds back for no more than a moment, 0 if there is
+    no such thing.
     """
 
     def __init__(self, fd: int, phase: int, stream: int, mask: Mask | None) -> None:
@@ -74,13 +83,15 @@ class _Pipe:
 class JobOutput:
     """All pipes of a job, with its secrets masked.
 
-    They stay open beyond their phase, for as long as something of it may print. `offset` is the job's log offset at
-    which the next data will begin. Behind `max_bytes` of output, more is only counted, in `dropped_bytes`.
+    They stay open beyond their phase, for as long as something of it may print. `offset` is the
+    job's log offset at which the next data will begin. Behind `max_bytes` of output, more is only
+    counted, in `dropped_bytes`.
 
-    Two pipes have no order of their own, so it is made by when they are read. Only the pipe that spoke last is left
-    alone to gather more; the others are read as soon as there is something, and the one that spoke last is emptied
-    before them: what it holds was mostly written first. So the order is right where it changes from one stream to the
-    other more slowly than this process wakes up, and what one stream says in a row is never torn apart.
+    Two pipes have no order of their own, so it is made by when they are read. Only the pipe that
+    spoke last is left alone to gather more; the others are read as soon as there is something, and
+    the one that spoke last is emptied before them: what it holds was mostly written first. So the
+    order is right where it changes from one stream to the other more slowly than this process wakes
+    up, and what one stream says in a row is never torn apart.
     """
 
     def __init__(
@@ -198,7 +209,7 @@ class JobOutput:
         self._take(pipe)
 
     def _in_order(self) -> list[_Pipe]:
-        """The pipes, first those whose content was printed first as far as that is known."""
+        """Return the pipes, first those whose content was printed first as far as that is known."""
         return sorted(self._pipes.values(), key=lambda pipe: (pipe is not self._refused, pipe is not self._speaker))
 
     def _release(self, pipe: _Pipe) -> None:
@@ -248,7 +259,10 @@ class JobOutput:
         return True
 
     def _offer(self, pipe: _Pipe) -> bool:
-        """Give the sink some of what the pipe holds. False if it has no room, or something else comes first."""
+        """Give the sink some of what the pipe holds.
+
+        False if it has no room, or something else comes first.
+        """
         if self._refused not in {None, pipe}:
             return False
         if self._is_full():
@@ -287,7 +301,10 @@ class JobOutput:
 
 
 def _masked(mask: Mask, content: bytes) -> bytes:
-    """What may be shown now that this has been read; nothing read is the end, after which the mask holds nothing."""
+    """Return what may be shown now that this has been read.
+
+    Nothing read is the end, after which the mask holds nothing.
+    """
     return mask.feed(content) if content else mask.finish()
 
 

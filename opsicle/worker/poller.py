@@ -27,16 +27,21 @@ from opsicle.worker.ran_automations import Ran
 log = logging.getLogger(__name__)
 
 LONGEST_DELAY_SECONDS = 4.0
-"""Between two tries to reach a server that is away: with the connecting, it is found within 5 s of its return, and
-2,000 workers, each at a moment of its own, come back over 4 s. All else that waits for the server goes on when the
-poll has reached it, and may so be far lazier (see `ServerConnection.retry`)."""
+"""Between two tries to reach a server that is away: with the connecting, it is found within 5 s of
+its return, and 2,000 workers, each at a moment of its own, come back over 4 s. All else that
+waits for the server goes on when the poll has reached it, and may so be far lazier (see
+`ServerConnection.retry`)."""
 
 _AT_ONCE_SECONDS = 0.05
-"""An empty answer that is quicker than this was not held: the server is on its way out, and left in peace a little."""
+"""An empty answer that is quicker than this was not held: the server is on its way out, and left in
+peace a little."""
 
 
 class Holder(Protocol):
-    """The jobs, as far as a poll concerns them. `takes_more`: whether the end of one makes room for another."""
+    """The jobs, as far as a poll concerns them.
+
+    `takes_more`: whether the end of one makes room for another.
+    """
 
     takes_more: bool
 
@@ -46,7 +51,7 @@ class Holder(Protocol):
         ...
 
     def held(self) -> tuple[RunningJob, ...]:
-        """The jobs held now."""
+        """Return the jobs held now."""
         ...
 
     def take(self, work: Work) -> None:
@@ -77,10 +82,10 @@ class WorkerDescription(msgspec.Struct, frozen=True):
 class Poller:
     """The poll loop, in a thread of its own.
 
-    `on_answered` is called after every good answer, with the log interval in seconds; `on_rejected` once, when the
-    server (or TLS) says that this worker is none of its own: then the loop has ended. `audit_monitor` is shown every
-    checkpoint of the audit record, `on_granted` is called with the labels that the server grants beyond this worker's
-    own; set both before `start`.
+    `on_answered` is called after every good answer, with the log interval in seconds; `on_rejected`
+    once, when the server (or TLS) says that this worker is none of its own: then the loop has
+    ended. `audit_monitor` is shown every checkpoint of the audit record, `on_granted` is called
+    with the labels that the server grants beyond this worker's own; set both before `start`.
     """
 
     def __init__(
@@ -188,7 +193,7 @@ class Poller:
         )
 
     def _ran(self) -> tuple[RanAutomation, ...]:
-        """What the server wants to know of what this worker has begun lately."""
+        """Return what the server wants to know of what this worker has begun lately."""
         found = self.list_ran(MAX_LISTED_JOBS) if self._is_asked_what_ran else []
         return tuple(RanAutomation(ran.automation_id, round(ran.at.timestamp() * 1000)) for ran in found)
 
@@ -234,9 +239,12 @@ class Poller:
             log.info("the server gives this worker work again")
 
     def _report_clock(self) -> None:
-        """Let the server show people what is wrong: by this machine's clock its certificate is not valid now.
+        """Let the server show people what is wrong.
 
-        The poll keeps the leases of jobs that run; of the answer only what it says of the clock is heard.
+        By this machine's clock its certificate is not valid now.
+
+        The poll keeps the leases of jobs that run; of the answer only what it says of the clock is
+        heard.
         """
         request = msgspec.structs.replace(self._request(), free_slots=0, wait_seconds=0, history_rewritten="")
         try:
@@ -276,9 +284,12 @@ class Poller:
         self._stopping.wait(self._backoff.next_delay())
 
     def _is_final(self, error: OpsicleError) -> bool:
-        """Whether trying again is pointless. What once worked is given the benefit of the doubt, save a rejection.
+        """Return whether trying again is pointless.
 
-        A foreign certificate in the server's place may be a passing mistake of the network: never a reason to end jobs.
+        What once worked is given the benefit of the doubt, save a rejection.
+
+        A foreign certificate in the server's place may be a passing mistake of the network: never a
+        reason to end jobs.
         """
         if isinstance(error, AWAY):
             return False

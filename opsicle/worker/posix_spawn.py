@@ -1,8 +1,9 @@
 """Starting a program by the C library's own `posix_spawn`.
 
-`subprocess` and `os.posix_spawn` hold Python's lock until the new program runs, so that all other jobs of the worker
-stand still meanwhile: for milliseconds on a busy machine. A call through ctypes lets them go on, and costs half of what
-`subprocess` does. `os.posix_spawn` could also neither begin in another folder nor close what was inherited.
+`subprocess` and `os.posix_spawn` hold Python's lock until the new program runs, so that all other
+jobs of the worker stand still meanwhile: for milliseconds on a busy machine. A call through ctypes
+lets them go on, and costs half of what `subprocess` does. `os.posix_spawn` could also neither begin
+in another folder nor close what was inherited.
 """
 
 from __future__ import annotations
@@ -23,15 +24,17 @@ _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 @cache
 def is_possible() -> bool:
-    """Whether this C library can do all that is needed (glibc from 2.34 on)."""
+    """Return whether this C library can do all that is needed (glibc from 2.34 on)."""
     return all(hasattr(_library(), name) for name in _NEEDED)
 
 
 def spawn(argv: Sequence[bytes], environment: Mapping[bytes, bytes], folder: bytes, stdout: int, stderr: int) -> int:
-    """Start `argv[0]`, a path, in a new session and `folder`, with nothing on stdin; returns its process id.
+    """Start `argv[0]`, a path, in a new session and `folder`, with nothing on stdin.
 
-    It inherits `stdout` and `stderr`, which are greater than 2, and no other file. Raises OSError when it cannot be
-    started, and ValueError for what no argument or variable can hold.
+    Returns its process id.
+
+    It inherits `stdout` and `stderr`, which are greater than 2, and no other file. Raises OSError
+    when it cannot be started, and ValueError for what no argument or variable can hold.
     """
     libc = _library()
     variables = [_variable(name, value) for name, value in environment.items()]
@@ -73,13 +76,19 @@ def _check(error: int) -> None:
 
 @cache
 def _library(*, lets_go: bool = False) -> ctypes.CDLL:
-    """The C library; `lets_go` of Python's lock while a call lasts, which costs more than a short call itself."""
+    """Return the C library.
+
+    `lets_go` of Python's lock while a call lasts, which costs more than a short call itself.
+    """
     return ctypes.CDLL(None) if lets_go else ctypes.PyDLL(None)
 
 
 @cache
 def _attributes() -> ctypes.Array[ctypes.c_char]:
-    """A session of its own, and the signals that Python ignores as they were before; made once."""
+    """Return a session of its own, and the signals that Python ignores as they were before.
+
+    Made once.
+    """
     libc = _library()
     attributes, signals = (ctypes.create_string_buffer(_OPAQUE_BYTES) for _ in range(2))
     libc.sigemptyset(signals)

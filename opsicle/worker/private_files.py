@@ -1,7 +1,10 @@
-"""Files between a worker and the commands of one job that are to reach no disk: secrets, and values to be masked.
+"""Files between a worker and the commands of one job that are to reach no disk.
 
-They lie in one folder for all jobs of a worker, open to its account alone, in memory where the system has a place for
-that. Linux calls it `/dev/shm`; elsewhere the folder of the workspaces must do.
+Secrets, and values to be masked.
+
+They lie in one folder for all jobs of a worker, open to its account alone, in memory where the
+system has a place for that. Linux calls it `/dev/shm`; elsewhere the folder of the workspaces must
+do.
 """
 
 from __future__ import annotations
@@ -18,18 +21,21 @@ from opsicle.worker.secret_forms import MIN_FORM_BYTES
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - its folder is made with mode 0700, or not used
 _LONGEST_TAIL = 64 * 1024
 _READS_AT_ONCE = 32
-"""2 MiB, more than a pipe holds (1 MiB at most): whoever never stops writing must not hold the job up."""
+"""2 MiB, more than a pipe holds (1 MiB at most): whoever never stops writing must not hold the job
+up."""
 
 _MOST_VALUES, _MOST_BYTES = 200, 1024 * 1024
-"""That a job may have masked, all values together: each takes some sixty forms to look for, in all that the job prints,
-and these are kept in the worker's memory."""
+"""That a job may have masked, all values together: each takes some sixty forms to look for, in all
+that the job prints, and these are kept in the worker's memory."""
 
 
 def private_folder(workspace_root: Path, *, lets_through: bool = False) -> Path:
-    """Return the folder for the jobs whose workspaces are in `workspace_root`, the same at each call; it exists.
+    """Return the private folder for jobs with workspaces in `workspace_root`.
 
-    What somebody else has put in its place is not used. `lets_through`: the files in it are for other users, too, each
-    of which can open its own by name and see no others.
+    It is the same at each call, and exists.
+
+    What somebody else has put in its place is not used. `lets_through`: the files in it are for
+    other users, too, each of which can open its own by name and see no others.
     """
     mode = 0o711 if lets_through else 0o700
     mark = hashlib.sha256(os.fsencode(workspace_root.absolute())).hexdigest()[:16]
@@ -61,7 +67,9 @@ def remove_private_folder(folder: Path) -> None:
 
 
 class PrivateFiles:
-    """The files of one job. What is written here goes at the end of the phase or job that it is for.
+    """The files of one job.
+
+    What is written here goes at the end of the phase or job that it is for.
 
     `hand_over` gives a new file to the user as whom the job runs.
     """
@@ -72,9 +80,12 @@ class PrivateFiles:
         self._secrets: list[Path] = []
 
     def write_secrets(self, values: Mapping[str, str]) -> dict[str, str]:
-        """Write each secret into a file of mode 0600; returns the paths by the secrets' names. Raises OSError.
+        """Write each secret into a file of mode 0600; returns the paths by the secrets' names.
 
-        The last line has its line break, which a secret's value is kept without: OpenSSH refuses a key that lacks it.
+        Raises OSError.
+
+        The last line has its line break, which a secret's value is kept without: OpenSSH refuses a
+        key that lacks it.
         """
         paths = {}
         for name, value in values.items():
@@ -102,10 +113,10 @@ class PrivateFiles:
 
 
 class MaskRequests:
-    """The named pipe into which a job's commands write values that are to be masked from then on, one a line.
+    """The named pipe for values to mask from then on, one a line, which commands write.
 
-    Whoever has written a value may print it at once: what is read of the job's output is masked only after this has
-    been read, so that nothing printed after the value gets past it.
+    Whoever has written a value may print it at once: what is read of the job's output is masked
+    only after this has been read, so that nothing printed after the value gets past it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -123,7 +134,10 @@ class MaskRequests:
         self._taken = self._taken_bytes = 0
 
     def read(self) -> list[str]:
-        """Return the values that were written since the last time; a last line without its end counts already."""
+        """Return the values that were written since the last time.
+
+        A last line without its end counts already.
+        """
         written = b""
         with suppress(BlockingIOError):
             for _ in range(_READS_AT_ONCE):
@@ -137,7 +151,7 @@ class MaskRequests:
         return [value.decode(errors="surrogateescape") for value in values if self._has_room_for(value)]
 
     def _has_room_for(self, value: bytes) -> bool:
-        """Whether one more value is masked; it counts from then on."""
+        """Return whether one more value is masked; it counts from then on."""
         has_room = (
             self._taken < _MOST_VALUES and len(value) <= _LONGEST_TAIL and self._taken_bytes + len(value) <= _MOST_BYTES
         )

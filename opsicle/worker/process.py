@@ -1,11 +1,13 @@
 """Starting child processes and collecting how they ended; the only place that does.
 
-The worker is a *sub-reaper*: when a process of a job dies, the children that it leaves behind become the worker's own
-instead of init's. So every process of a job stays a descendant of the worker, however often it forks, and can be found.
+The worker is a *sub-reaper*: when a process of a job dies, the children that it leaves behind
+become the worker's own instead of init's. So every process of a job stays a descendant of the
+worker, however often it forks, and can be found.
 
-Each job's processes also carry the job's *tag*: the soft limit on file locks (`RLIMIT_LOCKS`), which Linux has not
-looked at since 2.4 but still hands on over fork and exec. Unlike an environment variable, a session or a parent, a
-process does not lose it by clearing its environment, by `setsid`, or by forking twice.
+Each job's processes also carry the job's *tag*: the soft limit on file locks (`RLIMIT_LOCKS`),
+which Linux has not looked at since 2.4 but still hands on over fork and exec. Unlike an environment
+variable, a session or a parent, a process does not lose it by clearing its environment, by
+`setsid`, or by forking twice.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ _CHECK_TIMEOUT_SECONDS = 5
 _READ_BYTES = 64 * 1024
 
 _lock = threading.Lock()
-"""Held while a child is made and noted, so that the collecting of orphans never takes one for an orphan."""
+"""Held while a child is made and noted, so that the collecting of orphans never takes one for an
+orphan."""
 _own_children: set[int] = set()
 
 
@@ -50,15 +53,18 @@ class OsAccount(NamedTuple):
     home: str
 
     def own(self, path: Path) -> None:
-        """Give this user a file that lies where only we can put anything else in its place. Raises OSError."""
+        """Give this user a file that lies where only we can put anything else in its place.
+
+        Raises OSError.
+        """
         os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
 
 class Child:
     """A started process that leads a session of its own, with the pipes that it prints to.
 
-    `pidfd` becomes readable when it has ended. `stdout` and `stderr` are non-blocking; whoever takes them closes them.
-    `life` names this life of the process id (see `is_same_life`).
+    `pidfd` becomes readable when it has ended. `stdout` and `stderr` are non-blocking; whoever
+    takes them closes them. `life` names this life of the process id (see `is_same_life`).
     """
 
     def __init__(self, started: _Started, stdout: int, stderr: int) -> None:
@@ -70,14 +76,20 @@ class Child:
         self.life = started.life
 
     def wait(self) -> int:
-        """Collect the exit code once `pidfd` is readable; death by signal N counts as 128 + N, as in shells."""
+        """Collect the exit code once `pidfd` is readable.
+
+        Death by signal N counts as 128 + N, as in shells.
+        """
         code = self._started.wait()
         os.close(self.pidfd)
         return code if code >= 0 else 128 - code
 
 
 class _Started:
-    """A process between its start and the collecting of its exit code; `popen` is its own, if it was started so."""
+    """A process between its start and the collecting of its exit code.
+
+    `popen` is its own, if it was started so.
+    """
 
     def __init__(self, pid: int, life: str, popen: subprocess.Popen[bytes] | None = None) -> None:
         self.pid = pid
@@ -97,10 +109,13 @@ class _Started:
 def spawn(
     argv: Sequence[bytes], environment: Mapping[bytes, bytes], folder: Path, tag: int, account: OsAccount | None = None
 ) -> Child:
-    """Start a process in a new session, with nothing on stdin, in `folder`; as another user if an account is given.
+    """Start a process in a new session, with nothing on stdin, in `folder`.
 
-    The program is looked up in the `PATH` of `environment`. Raises OSError when it cannot be started (no such
-    program, too much in argv and environment, no more processes) and ValueError for a NUL byte.
+    As another user if an account is given.
+
+    The program is looked up in the `PATH` of `environment`. Raises OSError when it cannot be
+    started (no such program, too much in argv and environment, no more processes) and ValueError
+    for a NUL byte.
     """
     _become_subreaper()
     stdout, stdout_child = _pipe(account)
@@ -130,7 +145,10 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a process is given
     stdout: int,
     stderr: int,
 ) -> _Started:
-    """Start a process and note it, in the quickest way that can do what is asked. Raises as `spawn` does."""
+    """Start a process and note it, in the quickest way that can do what is asked.
+
+    Raises as `spawn` does.
+    """
     is_plain = account is None and b"/" in argv[0] and min(stdout, stderr) > 2 and posix_spawn.is_possible()
     popen: subprocess.Popen[bytes] | None = None
     with _lock, _Tagged(tag):
@@ -156,7 +174,7 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a process is given
 
 
 def succeeds(argv: Sequence[bytes], account: OsAccount | None = None) -> bool:
-    """Whether a short check without input, output or environment exits with 0 (False if it cannot be run)."""
+    """Return whether a short check exits with 0; False if it cannot be run."""
     try:
         with _lock:
             popen = subprocess.Popen(  # noqa: S603
@@ -185,9 +203,10 @@ def succeeds(argv: Sequence[bytes], account: OsAccount | None = None) -> bool:
 
 
 def collect_orphans() -> list[int]:
-    """Reap the dead among the processes that jobs left to us, and return the ids of the living ones.
+    """Reap the dead among the processes that jobs left, and return the living ones' ids.
 
-    Never touches a child that was started here. Cheap where nothing was left: it reads one small file.
+    Never touches a child that was started here. Cheap where nothing was left: it reads one small
+    file.
     """
     alive = []
     with _lock:
@@ -199,10 +218,13 @@ def collect_orphans() -> list[int]:
 
 
 def is_same_life(now: str, told: str) -> bool:
-    """Whether a process whose life is `now` (by `life_of`) is the one of whose start `told` tells (`Child.life`).
+    """Return whether the process whose life is `now` is the one of whose start `told` tells.
 
-    That names the boot, and the first and the last clock tick in which it can have been started: so whoever starts a
-    process need not ask the kernel. There was no other process of its id in between. One tick is enough, too.
+    `now` is by `life_of`, `told` by `Child.life`.
+
+    That names the boot, and the first and the last clock tick in which it can have been started: so
+    whoever starts a process need not ask the kernel. There was no other process of its id in
+    between. One tick is enough, too.
     """
     boot, _, tick = now.rpartition("/")
     told_boot, _, ticks = told.rpartition("/")
@@ -213,7 +235,9 @@ def is_same_life(now: str, told: str) -> bool:
 
 
 def life_of(pid: int) -> str | None:
-    """What tells this life of a process id from every other one: the boot, and the clock tick of its start.
+    """Return what tells this life of a process id from every other one.
+
+    The boot, and the clock tick of its start.
 
     None when there is no such process.
     """
@@ -225,7 +249,10 @@ def life_of(pid: int) -> str | None:
 
 
 class _Tagged:
-    """While inside, what this process starts carries the tag. Needs `_lock`: a limit belongs to the whole process."""
+    """While inside, what this process starts carries the tag.
+
+    Needs `_lock`: a limit belongs to the whole process.
+    """
 
     def __init__(self, tag: int) -> None:
         self._tag = tag
@@ -242,12 +269,12 @@ class _Tagged:
 
 
 def _ticks_since_boot() -> int:
-    """The clock in which the kernel tells when processes were started."""
+    """Return the clock in which the kernel tells when processes were started."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) * _TICKS_PER_SECOND // 1_000_000_000
 
 
 def _watch_end(pid: int) -> int:
-    """A descriptor that becomes readable when the process has ended, also where the kernel has no pidfd for us."""
+    """Return a descriptor that becomes readable at the process's end, even without pidfd."""
     try:
         return os.pidfd_open(pid)
     except OSError as error:
@@ -274,7 +301,10 @@ def _pipe(account: OsAccount | None) -> tuple[int, int]:
 
 
 def _children_of_main_thread() -> set[int]:
-    """The ids of its children, dead ones too; Linux gives orphans to a sub-reaper's first thread that is alive."""
+    """Return the ids of its children, dead ones too.
+
+    Linux gives orphans to a sub-reaper's first thread that is alive.
+    """
     pid = os.getpid()
     file = _children_file(pid)
     if file is None:
@@ -287,7 +317,10 @@ def _children_of_main_thread() -> set[int]:
 
 @cache
 def _children_file(pid: int) -> int | None:
-    """The file in which the kernel lists them, kept open since every job asks; None without CONFIG_PROC_CHILDREN."""
+    """Return the file in which the kernel lists them, kept open since every job asks.
+
+    None without CONFIG_PROC_CHILDREN.
+    """
     try:
         return os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -307,7 +340,8 @@ def _children_by_search(parent: int) -> Iterator[int]:
 def _become_subreaper() -> bool:
     """Become a sub-reaper, once; False, and a word in the log, where the kernel refuses.
 
-    Then what a job leaves behind is init's, and found by the marks that it carries (see process_tree.py).
+    Then what a job leaves behind is init's, and found by the marks that it carries (see
+    process_tree.py).
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0:

@@ -1,7 +1,8 @@
 """Finding and ending every process of a job, whatever it did to get away.
 
-A process belongs to a job if it carries the job's tag (see process.py), or names the job in its environment, or
-descends from one that does. `sudo` and the like may strip the first two, so those once found are remembered.
+A process belongs to a job if it carries the job's tag (see process.py), or names the job in its
+environment, or descends from one that does. `sudo` and the like may strip the first two, so those
+once found are remembered.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ class _Process(NamedTuple):
 
 
 class JobTree:
-    """All processes of one job on this machine. `sessions` are those that its phases' shells lead."""
+    """All processes of one job on this machine.
+
+    `sessions` are those that its phases' shells lead.
+    """
 
     def __init__(self, job_id: str) -> None:
         self.tag = int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8], "big") >> (64 - _TAG_BITS)
@@ -42,9 +46,12 @@ class JobTree:
         self._known: set[tuple[int, int]] = set()
 
     def send(self, number: signal.Signals, *, in_sessions: bool = False) -> int:
-        """Send a signal to every living process of the job (`in_sessions`: that stayed in a phase's session).
+        """Send a signal to every living process of the job (`in_sessions`.
 
-        Returns how many there were. Call again until it is 0: a tree may grow while it is being cut.
+        That stayed in a phase's session).
+
+        Returns how many there were. Call again until it is 0: a tree may grow while it is being
+        cut.
         """
         found = 0
         for member in self._members():
@@ -54,11 +61,14 @@ class JobTree:
         return found
 
     def count(self, *, in_sessions: bool = False) -> int:
-        """How many processes of the job are alive."""
+        """Return how many processes of the job are alive."""
         return sum(1 for member in self._members() if not in_sessions or member.session in self.sessions)
 
     def left_something(self) -> bool:
-        """Whether a process whose parent has ended still runs in a phase's session. Cheap where there is none."""
+        """Return whether a process whose parent has ended still runs in a phase's session.
+
+        Cheap where there is none.
+        """
         return any(self._carries_mark(pid) and _session_of(pid) in self.sessions for pid in process.collect_orphans())
 
     def remember(self, pid: int, life: str) -> None:
@@ -68,7 +78,10 @@ class JobTree:
             self._known.add((pid, int(now.rpartition("/")[2])))
 
     def _members(self) -> list[_Process]:
-        """The living, oldest first: a shell is to hear of its own end before it sees its command die and goes on."""
+        """Return the living, oldest first.
+
+        A shell is to hear of its own end before it sees its command die and goes on.
+        """
         everyone = {entry.pid: entry for entry in _process_table()}
         children: dict[int, list[int]] = {}
         for entry in everyone.values():
@@ -120,7 +133,10 @@ class JobTree:
 
 
 def _signal_by_id(member: _Process, number: signal.Signals) -> bool:
-    """Send it by the process's id where there is no better way: after the look that could be another's, in theory."""
+    """Send it by the process's id where there is no better way.
+
+    After the look that could be another's, in theory.
+    """
     now = _read_process(member.pid)
     if now is None or now.start != member.start:
         return False
@@ -136,10 +152,12 @@ def _signal_by_id(member: _Process, number: signal.Signals) -> bool:
 
 
 class TreeStop:
-    """Ends a job's processes over time without ever blocking: TERM to all, a grace, then KILL until none is left.
+    """Ends a job's processes over time without ever blocking.
 
-    `in_sessions` spares what made a session of its own, as a daemon does. `survivors` says, once it is over, how
-    many could not be ended.
+    TERM to all, a grace, then KILL until none is left.
+
+    `in_sessions` spares what made a session of its own, as a daemon does. `survivors` says, once it
+    is over, how many could not be ended.
     """
 
     def __init__(self, tree: JobTree, grace_seconds: float, *, in_sessions: bool = False) -> None:
@@ -154,7 +172,10 @@ class TreeStop:
         tree.send(signal.SIGTERM, in_sessions=in_sessions)
 
     def turn(self, now: float) -> float | None:
-        """Do what is due at `now` (monotonic seconds); the time to call again, or None when it is over."""
+        """Do what is due at `now` (monotonic seconds).
+
+        The time to call again, or None when it is over.
+        """
         if now < self._next_look:
             return self._next_look
         process.collect_orphans()
@@ -176,8 +197,9 @@ class TreeStop:
 def kill_leftovers(job_id: str, pid: int | None = None, life: str = "", *, grace_seconds: float) -> int:
     """End what is left of a job that a former life of this worker ran, and wait until it is gone.
 
-    `pid` and `life` are those of its last child, as the journal tells them; a process that has merely got the same
-    id since is left alone. Blocks up to `grace_seconds` + 5 s. Returns how many processes could not be ended.
+    `pid` and `life` are those of its last child, as the journal tells them; a process that has
+    merely got the same id since is left alone. Blocks up to `grace_seconds` + 5 s. Returns how many
+    processes could not be ended.
     """
     tree = JobTree(job_id)
     if pid is not None:

@@ -1,7 +1,10 @@
-"""Which automations this worker has begun lately: after a restore the server may know nothing of it.
+"""Which automations this worker has begun lately.
 
-Within an epoch the fence says whether an automation may run again: a later one is a new attempt that the server has
-decided on. Across epochs nothing does, as what the server remembers of it was set back; so it is not run again here.
+After a restore the server may know nothing of it.
+
+Within an epoch the fence says whether an automation may run again: a later one is a new attempt
+that the server has decided on. Across epochs nothing does, as what the server remembers of it was
+set back; so it is not run again here.
 """
 
 from __future__ import annotations
@@ -42,14 +45,14 @@ class RanAutomations:
             del self._by_id[next(iter(self._by_id))]
 
     def find_before(self, ran: Ran) -> Ran | None:
-        """The earlier time for which an automation may not run now, or None if it may."""
+        """Return the earlier time for which an automation may not run now, or None if it may."""
         before = self._by_id.get(ran.automation_id)
         if before is None or (before.epoch == ran.epoch and before.fence < ran.fence):
             return None
         return before
 
     def newest(self, count: int) -> list[Ran]:
-        """The newest ones, at most so many, the oldest of them first."""
+        """Return the newest ones, at most so many, the oldest of them first."""
         return list(self._by_id.values())[-count:]
 
     def forget(self, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""The orders that this worker has taken up, each of which counts once, for as long as anybody could show one again."""
+"""The orders that this worker has taken up: each counts once, as long as it could."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 CLOCK_SKEW = timedelta(minutes=5)
-"""How far the worker's clock and the server's may differ: an order counts that much before and after its own times."""
+"""How far the worker's clock and the server's may differ: an order counts that much before and
+after its own times."""
 
 
 class SpentOrder(msgspec.Struct, frozen=True):
@@ -21,7 +22,10 @@ class SpentOrder(msgspec.Struct, frozen=True):
 
 
 class ReplayGuard:
-    """What is remembered of them. `forgotten_to`: of orders that expired by then, none is remembered or counts."""
+    """What is remembered of them.
+
+    `forgotten_to`: of orders that expired by then, none is remembered or counts.
+    """
 
     def __init__(self) -> None:
         self.forgotten_to: datetime | None = None
@@ -32,7 +36,7 @@ class ReplayGuard:
         return iter(self._by_nonce.values())
 
     def has(self, order: SpentOrder) -> bool:
-        """Whether this order was taken up, or may have been."""
+        """Return whether this order was taken up, or may have been."""
         if self.forgotten_to and order.expires_at <= self.forgotten_to:
             return True
         return order.nonce in self._by_nonce or (order.job_id, order.fence) in self._lease_store
@@ -43,7 +47,10 @@ class ReplayGuard:
         self._lease_store.add((order.job_id, order.fence))
 
     def forget(self, now: datetime) -> None:
-        """Forget those whose time is over by any clock. Should this one be set back later, they still do not count."""
+        """Forget those whose time is over by any clock.
+
+        Should this one be set back later, they still do not count.
+        """
         for order in [order for order in self._by_nonce.values() if order.expires_at + CLOCK_SKEW < now]:
             del self._by_nonce[order.nonce]
             self._lease_store.discard((order.job_id, order.fence))

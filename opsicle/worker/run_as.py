@@ -1,8 +1,10 @@
-"""Carrying out jobs as another user of this machine, so that they cannot reach what the worker itself is.
+"""Carrying out jobs as another user of this machine.
 
-The wall is the kernel's, between users: a job can neither read the worker's data folder (key, journal, spool), nor its
-`/proc`, nor send it signals. It is no wall between two jobs of the same user, nor does it keep the job from what that
-user may do by other ways, such as `sudo`.
+So they cannot reach what the worker itself is.
+
+The wall is the kernel's, between users: a job can neither read the worker's data folder (key,
+journal, spool), nor its `/proc`, nor send it signals. It is no wall between two jobs of the same
+user, nor does it keep the job from what that user may do by other ways, such as `sudo`.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ from opsicle.worker.process import OsAccount
 
 
 class JobAccounts(NamedTuple):
-    """As whom jobs are carried out: `default` for each org that is not in `by_org` (ids); None is the worker's own."""
+    """As whom jobs are carried out: `default` for each org that is not in `by_org` (ids).
+
+    None is the worker's own.
+    """
 
     default: OsAccount | None = None
     by_org: Mapping[str, OsAccount] = {}
@@ -31,7 +36,10 @@ class JobAccounts(NamedTuple):
         return self.default is not None or bool(self.by_org)
 
     def find(self, org_id: str) -> OsAccount | None:
-        """The account for an org's jobs; None for the worker's own. Raises LookupError if the org has none."""
+        """Return the account for an org's jobs; None for the worker's own.
+
+        Raises LookupError if the org has none.
+        """
         account = self.by_org.get(org_id, self.default)
         if account is None and self.is_walled:
             raise LookupError(org_id)
@@ -49,9 +57,12 @@ class JobAccounts(NamedTuple):
 
 
 def find_accounts(run_as: Sequence[str]) -> JobAccounts:
-    """The accounts that `--run-as` names: `USER` for all orgs, or `ORG=USER` for the one with this id.
+    """Return the accounts that `--run-as` names.
 
-    Raises InvalidInput for a user that is absent or would be no wall, and where this process cannot become others.
+    `USER` for all orgs, or `ORG=USER` for the one with this id.
+
+    Raises InvalidInput for a user that is absent or would be no wall, and where this process cannot
+    become others.
     """
     default: OsAccount | None = None
     by_org: dict[str, OsAccount] = {}

@@ -1,16 +1,19 @@
 """Carrying out one job on this machine: its phases in order, each in one shell.
 
-Which phases run. Until one has not succeeded, those with `when: success` and `always`; after that, those with
-`failure` and `always`. What first went wrong decides the job's state; a failed clean-up phase fails a job that went
-well until then. A cancel or the job's own time limit ends a `when: success` phase, never a clean-up phase, which has
-only its own `timeout`. If a job is cancelled before anything of it ran, nothing of it runs. Only a failed phase is
-tried again, not one that timed out: it was cut off in the middle of something.
+Which phases run. Until one has not succeeded, those with `when: success` and `always`; after that,
+those with `failure` and `always`. What first went wrong decides the job's state; a failed clean-up
+phase fails a job that went well until then. A cancel or the job's own time limit ends a `when:
+success` phase, never a clean-up phase, which has only its own `timeout`. If a job is cancelled
+before anything of it ran, nothing of it runs. Only a failed phase is tried again, not one that
+timed out: it was cut off in the middle of something.
 
-What is left behind. A background process may live on while later phases run, and what it prints is logged. At the
-job's end what still runs in a phase's session is ended (TERM, grace, KILL). What made a session of its own, as a
-daemon does, is left alone, so that a runbook can start a service; it dies too if the job is cancelled or times out.
+What is left behind. A background process may live on while later phases run, and what it prints is
+logged. At the job's end what still runs in a phase's session is ended (TERM, grace, KILL). What
+made a session of its own, as a daemon does, is left alone, so that a runbook can start a service;
+it dies too if the job is cancelled or times out.
 
-How a phase is started and ended is its runtime's (see runtimes/protocol.py); nothing here knows which there are.
+How a phase is started and ended is its runtime's (see runtimes/protocol.py); nothing here knows
+which there are.
 """
 
 from __future__ import annotations
@@ -51,13 +54,16 @@ _BAD = {
 
 
 class RunnerHost(msgspec.Struct, frozen=True, kw_only=True):
-    """What a runner needs to know of its machine. `workspace_root` holds a private folder per running job.
+    """What a runner needs to know of its machine.
 
-    `private_folder` is for what must not reach the disk (see private_files.py); None: `workspace_root`.
-    `runtimes` are the ways to run phases. `account` is the user as whom the job runs; None is the worker's own.
-    `on_clean_up` is called with a clean-up phase's number before anything of it runs, `on_mask` when the commands have
-    named the first value to mask. `on_child` is called with process id and life right after a phase has been
-    started, so that a next life can give them to `Runtimes.sweep`.
+    `workspace_root` holds a private folder per running job.
+
+    `private_folder` is for what must not reach the disk (see private_files.py); None:
+    `workspace_root`. `runtimes` are the ways to run phases. `account` is the user as whom the job
+    runs; None is the worker's own. `on_clean_up` is called with a clean-up phase's number before
+    anything of it runs, `on_mask` when the commands have named the first value to mask. `on_child`
+    is called with process id and life right after a phase has been started, so that a next life can
+    give them to `Runtimes.sweep`.
     """
 
     workspace_root: Path
@@ -113,10 +119,11 @@ class Runner:
         return self._carry_out(self._run_phases)
 
     def run_clean_up(self, reports: tuple[PhaseReport, ...], phases: Sequence[int], log_offset: int) -> Outcome:
-        """Run these phases, by their numbers, of a job in whose midst an earlier life of the worker ended.
+        """Run these phases, by number, of a job in whose midst an earlier worker life ended.
 
-        In the workspace that it left. `reports` are its phases, of which only these may change; what is printed goes
-        behind `log_offset`. The outcome is `unknown`, since nobody can say how the job ended.
+        In the workspace that it left. `reports` are its phases, of which only these may change;
+        what is printed goes behind `log_offset`. The outcome is `unknown`, since nobody can say how
+        the job ended.
         """
         self._reports = reports
         self._verdict = JobState.UNKNOWN
@@ -170,7 +177,10 @@ class Runner:
         self._around.waiter.watch(wake, lambda: os.eventfd_read(wake))
 
     def _listen_for_masks(self) -> None:
-        """Let commands name values to mask. Where that cannot be, they find no pipe, and fail if they rely on it."""
+        """Let commands name values to mask.
+
+        Where that cannot be, they find no pipe, and fail if they rely on it.
+        """
         with suppress(OSError):
             self._mask_requests = self._private.open_mask_requests()
             self._around.output.on_mask = self._host.on_mask
@@ -237,7 +247,10 @@ class Runner:
             self._private.remove_secrets()
 
     def _private_variables(self, phase: Phase) -> dict[str, str]:
-        """The variables by which the phase finds its secrets' files and the pipe for masking. Raises CannotStart."""
+        """Return the variables that name the phase's secret files and mask pipe.
+
+        Raises CannotStart.
+        """
         variables = {"OPSICLE_MASK": str(self._mask_requests.path)} if self._mask_requests else {}
         try:
             paths = self._private.write_secrets({name: self._work.secrets[name] for name in phase.secrets})
@@ -246,7 +259,7 @@ class Runner:
         return variables | {secret_file_environment_name(name): path for name, path in paths.items()}
 
     def _script(self, phase: Phase) -> Script:
-        """The phase's script, without borders between its commands where no pipe can be made to tell of them."""
+        """Return the phase's script, without command markers where no pipe can be made."""
         marker_pipe = self._around.marker_pipe
         if len(phase.commands) > 1 and not marker_pipe.is_possible:
             return plain_script(phase.commands)
@@ -263,7 +276,10 @@ class Runner:
         )
 
     def _await_retry(self, index: int, tries_allowed: int) -> bool:
-        """Let the delay between two tries pass, and say so. False if it was cancelled or ran out of time meanwhile."""
+        """Let the delay between two tries pass, and say so.
+
+        False if it was cancelled or ran out of time meanwhile.
+        """
         phase, report = self._work.phases[index], self._reports[index]
         explanation, delay = report.explanation, phase.retries.delay if phase.retries else 0
         report.state = StepState.RUNNING
@@ -304,7 +320,10 @@ class Runner:
             self._hear_out(0)
 
     def _hear_out(self, seconds: float) -> None:
-        """Take what is still printed, for so long; and all that was printed, for as long as the sink has no room."""
+        """Take what is still printed, for so long.
+
+        And all that was printed, for as long as the sink has no room.
+        """
         output = self._around.output
         until = time.monotonic() + seconds
         while True:
@@ -328,7 +347,7 @@ class Runner:
             self._explanation = "; ".join(filter(None, (self._explanation, problem)))
 
     def _settle_rest(self) -> None:
-        """Nothing is pending or running any more."""
+        """Mark what is pending or running as over."""
         for report in self._reports:
             if report.state is StepState.PENDING and self._verdict is not JobState.UNKNOWN:
                 report.state = StepState.SKIPPED

@@ -1,9 +1,10 @@
-"""Making one shell script of a phase's commands, with borders between them that only the worker sees.
+"""Making one shell script of a phase's commands, with markers between them.
 
-The script means exactly what the commands mean when they stand under each other. Between two of them it writes
-`<try> <number of the next command> <exit code>` into a named pipe, with nothing but builtins of the shell; `$?`, the
-line numbers of messages, `set -e`, `set -x`, every variable and every file descriptor stay what they would be.
-Where a border cannot be drawn (one `if` over several commands), or could be noticed, the script has none.
+The script means exactly what the commands mean when they stand under each other. Between two of
+them it writes `<try> <number of the next command> <exit code>` into a named pipe, with nothing but
+builtins of the shell; `$?`, the line numbers of messages, `set -e`, `set -x`, every variable and
+every file descriptor stay what they would be. Where a border cannot be drawn (one `if` over several
+commands), or could be noticed, the script has none.
 """
 
 from __future__ import annotations
@@ -40,11 +41,15 @@ _ITEM = rf"""(?:
 )"""
 _SIMPLE = rf"[ \t]*+{_ITEM}(?:[ \t]*+{_ITEM})*+[ \t]*+"
 _PLAIN = re.compile(rf"{_SIMPLE}(?:(?:;|&&|\|\|?|\n){_SIMPLE})*+[;&]?", re.VERBOSE)
-"""Surely complete by itself. What does not match may be as well: then the shell is asked, which costs a process."""
+"""Surely complete by itself. What does not match may be as well: then the shell is asked, which
+costs a process."""
 
 
 class Script(NamedTuple):
-    """A phase's commands as one text; `has_borders` says whether it tells when one ends and the next begins."""
+    """A phase's commands as one text.
+
+    `has_borders` says whether it tells when one ends and the next begins.
+    """
 
     text: bytes
     has_borders: bool
@@ -61,14 +66,16 @@ class CommandMarker(NamedTuple):
 def make_script(
     shell: str, commands: Sequence[str], marker_pipe: Path, attempt: int, account: process.OsAccount | None = None
 ) -> Script:
-    """Make a phase's script for `shell`, with borders written to the named pipe `marker_pipe` where they can be drawn.
+    """Make a phase's script, with markers written to `marker_pipe` where possible.
 
-    A single command needs none: it begins and ends with the shell. May ask the shell whether a command is complete.
+    A single command needs none: it begins and ends with the shell. May ask the shell whether a
+    command is complete.
     """
     if len(commands) < 2 or not _can_have_borders(shell, commands, account):
         return plain_script(commands)
-    # The redirections of `_opsicle_mark` and `:` keep `set -x` from showing them; `&&` keeps `set -e` from ending the
-    # script here, where `$?` may be that of a failed condition; `<>` opens a pipe without waiting for its reader.
+    # The redirections of `_opsicle_mark` and `:` keep `set -x` from showing them; `&&` keeps `set
+    # -e` from ending the script here, where `$?` may be that of a failed condition; `<>` opens a
+    # pipe without waiting for its reader.
     mark = f'_opsicle_mark() {{ echo "{attempt} $1 $2" 1<>{shlex.quote(str(marker_pipe))}; return "$2"; }}; '
     lines = [mark + commands[0]]
     for number, command in enumerate(commands[1:], start=1):
@@ -78,17 +85,17 @@ def make_script(
 
 
 def plain_script(commands: Sequence[str]) -> Script:
-    """The commands under each other and nothing else."""
+    """Return the commands under each other and nothing else."""
     return Script("\n".join(commands).encode(), has_borders=len(commands) == 1)
 
 
 def is_posix_shell(shell: str) -> bool:
-    """Whether `shell` understands `-e` and `-c` (by its name; python3 and the like do not)."""
+    """Return whether `shell` understands `-e` and `-c` (by its name; python3 and the like do not)."""
     return PurePath(shell).name in _POSIX_SHELLS
 
 
 def read_borders(written: bytes, attempt: int) -> list[CommandMarker]:
-    """What stands in bytes read from the named pipe, without what anybody else may have written there."""
+    """Return the markers in bytes from the named pipe, without what others may have written."""
     markers = []
     for line in written.splitlines():
         fields = line.split()
@@ -115,7 +122,8 @@ def _is_complete(shell: str, command: str, account: process.OsAccount | None = N
         return False
     if not _parses(shell, command, account):
         return False
-    # A here-document whose end is missing parses, but it would swallow the bracket, which is a mistake otherwise.
+    # A here-document whose end is missing parses, but it would swallow the bracket, which is a
+    # mistake otherwise.
     return "<<" not in command or not _parses(shell, command + "\n)", account)
 
 

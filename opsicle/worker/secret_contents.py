@@ -1,9 +1,10 @@
 """What of a secret is worth masking by itself, beside the whole: what a guesser would not know.
 
-A secret is often a file: a kubeconfig, a service account's JSON, an `.env`. Its ordinary lines (`kind: Config`) stand
-in any output, and masking them makes that unreadable; its tokens turn up alone, and have to be masked. So of a value
-that reads as JSON, YAML, or lines of `key=value`, each single value counts that has a telling key (`password`), or does
-not look as if it were made of words. Of other texts every line counts, save frames such as `-----BEGIN …-----`.
+A secret is often a file: a kubeconfig, a service account's JSON, an `.env`. Its ordinary lines
+(`kind: Config`) stand in any output, and masking them makes that unreadable; its tokens turn up
+alone, and have to be masked. So of a value that reads as JSON, YAML, or lines of `key=value`, each
+single value counts that has a telling key (`password`), or does not look as if it were made of
+words. Of other texts every line counts, save frames such as `-----BEGIN …-----`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from opsicle.domain.errors import OpsicleError
 from opsicle.worker.words import looks_random
 
 _MOST_VALUES = 500
-"""Of one secret, so that a large document does not make masking slow: each value has some sixty forms."""
+"""Of one secret, so that a large document does not make masking slow: each value has some sixty
+forms."""
 
 _FRAME = re.compile(r"-{2,}.*-{2,}|[\s\W]*")
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+|-\s+)?[\"']?([A-Za-z_][\w.\-/ ]*?)[\"']?\s*[=:]\s*(.*?)\s*[,;]?\s*")
@@ -40,7 +42,7 @@ class Contents(NamedTuple):
 
 
 def contents(secret: str) -> Contents:
-    """What of a secret is worth masking by itself; nothing of one that is a single value."""
+    """Return what of a secret is worth masking by itself; nothing of one that is a single value."""
     text = secret.strip()
     if fields := _fields(text):
         return Contents(list(dict.fromkeys(_worth_masking(fields)))[:_MOST_VALUES], [])
@@ -75,7 +77,7 @@ def _yaml_fields(text: str) -> list[tuple[str, str]]:
 
 
 def _assignments(lines: Iterable[str]) -> list[tuple[str, str]]:
-    """The pairs of a text that is nothing but pairs, comments and headings."""
+    """Return the pairs of a text that is nothing but pairs, comments and headings."""
     pairs = []
     for line in lines:
         if _IGNORED_LINE.fullmatch(line):
@@ -88,7 +90,10 @@ def _assignments(lines: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _leaves(document: object) -> Iterator[tuple[str, str]]:
-    """Every text of a document with the key below which it stands; what stands in a bare list has a telling one."""
+    """Yield every text of a document with the key below which it stands.
+
+    What stands in a bare list has a telling one.
+    """
     waiting = [("secret", document)]
     while waiting:
         key, value = waiting.pop(0)
@@ -129,7 +134,7 @@ def _is_telling(key: str) -> bool:
 
 
 def _url_password(text: str) -> str:
-    """The password in `scheme://user:password@host`, or an empty text."""
+    """Return the password in `scheme://user:password@host`, or an empty text."""
     if "://" not in text or "@" not in text or "\n" in text:
         return ""
     try:

@@ -1,7 +1,10 @@
-r"""The forms in which a secret may turn up in output: what programs commonly make of a text before they print it.
+r"""The forms in which a secret may turn up in output.
 
-All of them are found wherever they stand, for a value as a whole and without the white space around it, and for the
-values in it that are worth masking by themselves (see secret_contents.py; of lines only the forms that are text):
+What programs commonly make of a text before they print it.
+
+All of them are found wherever they stand, for a value as a whole and without the white space around
+it, and for the values in it that are worth masking by themselves (see secret_contents.py; of lines
+only the forms that are text):
 
 - as it is;
 - base64, standard and URL-safe, with and without padding, at each of the three places where it can begin inside a
@@ -39,7 +42,7 @@ _QUOTES_AS_NUMBERS = str.maketrans({'"': "&#34;", "'": "&#39;", "&": "&amp;", "<
 
 
 def forms(values: Iterable[str]) -> list[bytes]:
-    """Every form of every value, each once, the longest first.
+    """Return every form of every value, each once, the longest first.
 
     A value may hold bytes that are no text, as `surrogateescape` has them.
     """
@@ -67,7 +70,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _texts(value: str) -> Iterator[str]:
-    """The forms that are the text itself with some characters written otherwise."""
+    """Yield the forms that are the text itself with some characters written otherwise."""
     yield value
     yield from _url(value)
     yield from _json(value)
@@ -113,9 +116,12 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def _base64_after(content: bytes, before: int) -> Iterator[bytes]:
-    """What base64 makes of `content` behind `before` other bytes: only characters that depend on nothing else.
+    """Return what base64 makes of `content` behind `before` other bytes.
 
-    First without what follows, then with the last character and the padding that stand where nothing follows.
+    Only characters that depend on nothing else.
+
+    First without what follows, then with the last character and the padding that stand where
+    nothing follows.
     """
     encoded = base64.b64encode(bytes(before) + content)
     begin = (before * 8 + 5) // 6

@@ -1,6 +1,9 @@
-"""What needs `cryptography`, in a process that ends at once: kept loaded, it would cost an idle worker 11 MiB for good.
+"""What needs `cryptography`, in a process that ends at once.
 
-The question goes to the child in its environment, the answer comes back on its standard output, both as JSON.
+Kept loaded, it would cost an idle worker 11 MiB for good.
+
+The question goes to the child in its environment, the answer comes back on its standard output,
+both as JSON.
 """
 
 from __future__ import annotations
@@ -62,7 +65,10 @@ class _Located(msgspec.Struct, tag="located"):
 
 
 def ask(question: EnrolQuestion | RenewQuestion) -> Identity:
-    """Have a child process answer the question. Raises what answering it raises, and Internal if the child fails."""
+    """Have a child process answer the question.
+
+    Raises what answering it raises, and Internal if the child fails.
+    """
     answer = _ask(question)
     assert isinstance(answer, _Success)
     return answer.identity
@@ -98,7 +104,7 @@ def _ask(question: Question) -> _Success | _Located:
 
 
 def main() -> None:
-    """The child: answer the question, and end."""
+    """Answer the question, as the child, and end."""
     question = msgspec.json.decode(os.environb.pop(_QUESTION.encode()), type=Question)
     try:
         answer: _Success | _Located | _Failure = _answer(question)

@@ -1,4 +1,7 @@
-"""TLS as a worker speaks it: 1.3 with its own certificate, trusting the one CA with which it enrolled and no other."""
+"""TLS as a worker speaks it.
+
+1.3 with its own certificate, trusting the one CA with which it enrolled and no other.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,12 @@ _NOT_YET_VALID, _HAS_EXPIRED = 9, 10
 
 
 def worker_context(identity: Identity, *, checks_time: bool = True) -> ssl.SSLContext:
-    """What connections are made with. Without `checks_time` the server's certificate may be of another time.
+    """Return what connections are made with.
 
-    Who takes part is proven either way; see `Connection.report_clock` for what the second kind is good for.
+    Without `checks_time` the server's certificate may be of another time.
+
+    Who takes part is proven either way; see `Connection.report_clock` for what the second kind is
+    good for.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -30,7 +36,8 @@ def worker_context(identity: Identity, *, checks_time: bool = True) -> ssl.SSLCo
     if not checks_time:
         context.verify_flags |= ssl.VerifyFlags(_NO_CHECK_TIME)
     context.load_verify_locations(cadata=identity.ca_pem)
-    # OpenSSL takes our key from a file only. This one is in memory, so that the key lies on no disk a second time.
+    # OpenSSL takes our key from a file only. This one is in memory, so that the key lies on no disk
+    # a second time.
     fd = os.memfd_create("opsicle-identity", os.MFD_CLOEXEC)
     try:
         os.write(fd, (identity.key_pem + identity.certificate_pem).encode())
@@ -41,7 +48,7 @@ def worker_context(identity: Identity, *, checks_time: bool = True) -> ssl.SSLCo
 
 
 def is_server_there(identity: Identity) -> bool:
-    """Whether this worker's server answers at one of the addresses that the identity knows."""
+    """Return whether this worker's server answers at one of the addresses that the identity knows."""
     context = worker_context(identity, checks_time=False)
     for url in (identity.worker_url, *identity.more_urls):
         parts = urlsplit(url)
@@ -56,10 +63,13 @@ def is_server_there(identity: Identity) -> bool:
 
 
 def is_about_time(error: BaseException) -> bool:
-    """Whether the server's certificate is right save for the time: one of the two clocks is wrong, or it is old."""
+    """Return whether the server's certificate is right save for the time.
+
+    One of the two clocks is wrong, or it is old.
+    """
     return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in {_NOT_YET_VALID, _HAS_EXPIRED}
 
 
 def says_expired(error: BaseException) -> bool:
-    """Whether the server has refused our certificate because by its clock the time of that is over."""
+    """Return whether the server refused our certificate as expired by its clock."""
     return isinstance(error, ssl.SSLError) and "CERTIFICATE_EXPIRED" in (error.reason or "")

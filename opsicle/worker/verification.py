@@ -1,7 +1,9 @@
-"""Whether the work that came is what the server has ordered: looked at before anything of it is begun.
+"""Whether the work that came is what the server has ordered.
 
-What is trusted is the key that the worker was given when it enrolled, its own identity and its own clock. Whatever
-brought the work, and whatever TLS said of it, decides nothing here.
+Looked at before anything of it is begun.
+
+What is trusted is the key that the worker was given when it enrolled, its own identity and its own
+clock. Whatever brought the work, and whatever TLS said of it, decides nothing here.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ T = TypeVar("T", Manifest, WorkOrder)
 
 
 class Refused(Exception):
-    """The work is not carried out; the message says why, without anything secret. Never leaves the worker.
+    """The work is not carried out; the message says why, without anything secret.
+
+    Never leaves the worker.
 
     `proof` shows the server that its order comes from an older state than there was.
     """
@@ -40,7 +44,10 @@ class Refused(Exception):
 
 
 class Untimely(Refused):
-    """The order does not count at this time, by this machine's clock; another worker may well carry it out."""
+    """The order does not count at this time, by this machine's clock.
+
+    Another worker may well carry it out.
+    """
 
 
 class Verifier:
@@ -55,10 +62,11 @@ class Verifier:
         self._identity = identity
         self._labels = labels
         self.take_epoch: Callable[[WorkOrder, SignedOrder], None] = lambda _order, _signed: None
-        """Learns the epoch of an order that is good otherwise; raises Refused for one from the past."""
+        """Learns the epoch of an order that is good otherwise; raises Refused for one from the
+        past."""
 
     def check(self, work: Work) -> WorkOrder:
-        """The order that allows just this work, to this worker, now. Raises Refused.
+        """Return the order that allows just this work, to this worker, now. Raises Refused.
 
         Whether it was carried out before is the journal's to say.
         """
@@ -142,7 +150,10 @@ def _require(pairs: Iterator[tuple[str, object, object]]) -> None:
 
 
 def _decoded(content: bytes, kind: type[T]) -> T:
-    """The message in its one canonical form: nothing in it that is not known, nothing left out."""
+    """Return the message in its one canonical form.
+
+    Nothing in it that is not known, nothing left out.
+    """
     try:
         message = msgspec.json.decode(content, type=kind)
         is_known = message.format in FORMATS

@@ -1,4 +1,7 @@
-"""Waiting for several things at once in one thread: pipes, ended processes, a cancellation, a deadline."""
+"""Waiting for several things at once in one thread.
+
+Pipes, ended processes, a cancellation, a deadline.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from collections.abc import Callable
 class Waiter:
     """Calls back for each file descriptor that has become readable, or whose other end has gone.
 
-    In the order in which they became so: that is how epoll's list of the ready ones is kept, unlike poll's.
+    In the order in which they became so: that is how epoll's list of the ready ones is kept, unlike
+    poll's.
     """
 
     def __init__(self) -> None:
@@ -32,7 +36,7 @@ class Waiter:
             self._poll.unregister(fd)
 
     def turn(self, until: float) -> None:
-        """Sleep until something is readable or the monotonic time is `until` (seconds), and call back."""
+        """Sleep until something is readable, or the monotonic time is `until`, and call back."""
         left = max(0.0, until - time.monotonic())
         for fd, _ in self._poll.poll(None if math.isinf(left) else left):
             callback = self._callbacks.get(fd)
@@ -48,8 +52,9 @@ class Waiter:
 class Cancellation:
     """Says that a job is to be cancelled: from any thread, at any time, as often as one likes.
 
-    The running phase is then ended (TERM, 10 s, KILL) and phases with `when: success` no longer start; those with
-    `when: failure` or `always` still run, within their own timeouts, and are not cut short by a second call.
+    The running phase is then ended (TERM, 10 s, KILL) and phases with `when: success` no longer
+    start; those with `when: failure` or `always` still run, within their own timeouts, and are not
+    cut short by a second call.
     """
 
     def __init__(self) -> None:
@@ -70,6 +75,9 @@ class Cancellation:
                 os.eventfd_write(self._wake_fd, 1)
 
     def wake_through(self, eventfd: int | None) -> None:
-        """Have `cancel` write to this eventfd from now on (None: to nothing, so that it can be closed)."""
+        """Have `cancel` write to this eventfd from now on (None.
+
+        To nothing, so that it can be closed).
+        """
         with self._lock:
             self._wake_fd = eventfd

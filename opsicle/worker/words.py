@@ -33,15 +33,16 @@ _PAIRS = (
     "43434231400455461355232122",
     "50116102400111310121101012",
 )
-"""How often one letter follows another: row and column are the letters a to z. The logarithm to the base of 2 of the
-frequency, related to that of letters at random, plus 6, within 0 to 9; counted over 29,700 words of the documentation
-and source of free software, each word once. By that measure the letters of a word have 7 on the average, letters at
-random 4."""
+"""How often one letter follows another: row and column are the letters a to z. The logarithm to the
+base of 2 of the frequency, related to that of letters at random, plus 6, within 0 to 9; counted
+over 29,700 words of the documentation and source of free software, each word once. By that
+measure the letters of a word have 7 on the average, letters at random 4."""
 
 _SHORTEST = 8
 _WORD_SCORE, _SCORE_PER_LETTER, _HIGHEST_SCORE = 6.0, 0.1, 7.0
-"""Letters with less than this on the average are no word: of 8 letters it misses 7 in 100 that are at random, of 20
-less than 1 in 1,000, and takes 1 word in 75 for none. The longer, the surer, so the more is asked for."""
+"""Letters with less than this on the average are no word: of 8 letters it misses 7 in 100 that are
+at random, of 20 less than 1 in 1,000, and takes 1 word in 75 for none. The longer, the surer, so
+the more is asked for."""
 
 _RUN = re.compile(r"[A-Za-z0-9]+")
 _DIGITS_BEHIND = re.compile(r"(?<=[A-Za-z])[0-9]{1,4}$")
@@ -50,7 +51,7 @@ _LONGEST_NUMBER = 5
 
 
 def looks_random(text: str) -> bool:
-    """Whether some part of the text does not look as if it were made of words, short numbers and versions."""
+    """Return whether part of the text is neither word, short number nor version."""
     return any(_is_random(run) for run in _RUN.findall(text))
 
 

@@ -1,8 +1,9 @@
 """The private folder of one job: made before its first phase, gone after its last.
 
-`<workspace root>/JOB/` (0700) is what the commands see as OPSICLE_WORKSPACE, and start in. Beside it stand the files
-between worker and commands, made where they are needed: `JOB.marks`, `JOB.script`, `JOB.output-0`. Most jobs leave
-nothing at all, so most cost one `mkdir` and one `rmdir`: either of them waits if the disk is busy.
+`<workspace root>/JOB/` (0700) is what the commands see as OPSICLE_WORKSPACE, and start in. Beside
+it stand the files between worker and commands, made where they are needed: `JOB.marks`,
+`JOB.script`, `JOB.output-0`. Most jobs leave nothing at all, so most cost one `mkdir` and one
+`rmdir`: either of them waits if the disk is busy.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class Workspace:
-    """The folder of one job at `path`, and the few files beside it; they are `account`'s, if the job runs as that.
+    """The folder of one job at `path`, and the few files beside it.
 
-    The folder in which all of this lies stays ours alone: else a job could have us write through a link of its own.
+    They are `account`'s, if the job runs as that.
+
+    The folder in which all of this lies stays ours alone: else a job could have us write through a
+    link of its own.
     """
 
     def __init__(self, root: Path, job_id: str, account: OsAccount | None = None) -> None:
@@ -32,7 +36,10 @@ class Workspace:
         self._beside: dict[str, Path] = {}
 
     def make(self) -> None:
-        """Make the folder. Raises OSError if that cannot be done, ValueError for an id that is no file name."""
+        """Make the folder.
+
+        Raises OSError if that cannot be done, ValueError for an id that is no file name.
+        """
         if not _SAFE_NAME.fullmatch(self._job_id):
             raise ValueError("the job's id cannot be the name of a folder")
         try:
@@ -50,12 +57,12 @@ class Workspace:
         self.hand_over(self.path)
 
     def hand_over(self, path: Path) -> None:
-        """Give a new file or folder that lies beside the workspace to the user as whom the job runs."""
+        """Give a new file or folder beside the workspace to the user as whom the job runs."""
         if self._account:
             self._account.own(path)
 
     def output_for(self, phase: int) -> Path:
-        """Where a phase may write what it wants to say: the file that OPSICLE_OUTPUT names."""
+        """Return where a phase may write what it wants to say: the file that OPSICLE_OUTPUT names."""
         path = self.beside(f"output-{phase}")
         if self._account:  # who may not make files there needs one that is there
             path.unlink(missing_ok=True)
@@ -64,7 +71,7 @@ class Workspace:
         return path
 
     def beside(self, suffix: str) -> Path:
-        """A file of this job that is not in its commands' way; `remove` removes it too."""
+        """Return a file of this job that is not in its commands' way; `remove` removes it too."""
         path = self._beside[suffix] = Path(f"{self.path}.{suffix}")
         return path
 
@@ -78,10 +85,12 @@ class Workspace:
         return path
 
     def folder_for(self, working_directory: str | None) -> Path:
-        """Where a phase starts. Raises ValueError, saying why, if that is absent or not within the workspace.
+        """Return where a phase starts.
 
-        A workspace that an earlier phase has removed is made anew, so that clean-up phases run. Raises OSError if that
-        cannot be done.
+        Raises ValueError, saying why, if that is absent or not within the workspace.
+
+        A workspace that an earlier phase has removed is made anew, so that clean-up phases run.
+        Raises OSError if that cannot be done.
         """
         self._make_anew_if_removed()
         if working_directory is None:
@@ -117,8 +126,8 @@ class Workspace:
 def remove_folder(folder: Path) -> str:
     """Remove a workspace, write-protected parts too, without following a link out of it.
 
-    Nothing is touched if a file system is mounted on it or within: it could be anybody's files. What is no folder is
-    just unlinked. Returns what stood in the way, or an empty string.
+    Nothing is touched if a file system is mounted on it or within: it could be anybody's files.
+    What is no folder is just unlinked. Returns what stood in the way, or an empty string.
     """
     try:
         with suppress(OSError):  # mostly it is a folder with nothing in it; this follows no link, and leaves a mount
@@ -152,7 +161,10 @@ def _make_writable(folder: Path) -> None:
 
 
 def _has_mount(folder: Path) -> bool:
-    """Whether anything is mounted on it or within. `os.path.ismount` does not see binds of the same file system."""
+    """Return whether anything is mounted on it or within.
+
+    `os.path.ismount` does not see binds of the same file system.
+    """
     try:
         table = Path("/proc/self/mountinfo").read_bytes()
     except OSError:

@@ -24,7 +24,10 @@ class App:
 
 
 def enrol(api_server: ApiServer, client: Client) -> App:
-    """Enrol an app as a person does. The code of this step is used up, and the client's session is proven."""
+    """Enrol an app as a person does.
+
+    The code of this step is used up, and the client's session is proven.
+    """
     begun = client.post("/api/v1/totp").json
     app = App(api_server.clock, begun["secret"], [])
     answer = client.post("/api/v1/totp/confirm", {"totp": app.code()})

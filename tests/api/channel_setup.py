@@ -57,7 +57,10 @@ def post_notice(api_server: ApiServer, *people: str, subject: str = "Please deci
 def ask(
     admin: Client, requester: Client, gate: str = "", commands: tuple[str, ...] = ("nginx -t",), **more: Any
 ) -> Any:
-    """Let somebody run a template whose policy asks their manager, or whom `gate` names; the automation."""
+    """Let somebody run a template whose policy asks their manager, or whom `gate` names.
+
+    The automation.
+    """
     gates = gate or "{name: boss, approvers: {manager: true}}"
     policy = f"apiVersion: v1\ntype: ApprovalPolicy\nmetadata: {{name: p}}\nspec: {{gates: [{gates}]}}\n"
     assert admin.post("/api/v1/policies", {"source": policy}).status in (200, 201)
@@ -81,7 +84,7 @@ spec:
 
 
 def entries(admin: Client, verb: str) -> list[Any]:
-    """The audit's entries of one verb, newest first."""
+    """Return the audit's entries of one verb, newest first."""
     return [entry for entry in admin.get("/api/v1/audit?limit=200").json["items"] if entry["verb"] == verb]
 
 
@@ -98,21 +101,24 @@ def deliveries(client: Client, query: str = "") -> Any:
 
 
 def dead_webhook(client: Client, name: str = "dead") -> Any:
-    """A webhook where nobody listens."""
+    """Return a webhook where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     return make_webhook(client, f"http://127.0.0.1:{port}/", name)
 
 
 def revive(receiver: WebhookReceiver) -> dict[str, Any]:
-    """What changes a channel so that it leads to a receiver."""
+    """Return what changes a channel so that it leads to a receiver."""
     return {"config": {"kind": "webhook", "url": receiver.url, "allow_networks": LOOPBACK}, "credential": KEY}
 
 
 def finish_one(
     api_server: ApiServer, reason: str = "", state: JobState = JobState.SUCCEEDED, by: str = "alice@example.com"
 ) -> str:
-    """Let an automation of Alice's, or of somebody else's, be carried out by a worker of acme; its id."""
+    """Let an automation of Alice's, or of somebody else's, be carried out by a worker of acme.
+
+    Its id.
+    """
     actor = api_server.actor(by)
     api_server.services.templates.push(api_server.actor("alice@example.com"), source("restart-web"))
     automation = api_server.services.automations.create(actor, RunRequest(template="restart-web", reason=reason), "")

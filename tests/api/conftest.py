@@ -19,7 +19,10 @@ def new_api_server(tmp_path: Path) -> Iterator[ApiServer]:
 
 @pytest.fixture(scope="session")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a server with the orgs acme and globex, made once: hashing passwords takes its time."""
+    """The data folder of a server with the orgs acme and globex, made once.
+
+    Hashing passwords takes its time.
+    """
     folder = tmp_path_factory.mktemp("furnished") / "data"
     api_server = ApiServer(folder)
     api_server.set_up()

@@ -1,4 +1,7 @@
-"""What stands at the other end of channels, on loopback: something that takes webhooks, and a real SMTP server."""
+"""What stands at the other end of channels, on loopback.
+
+Something that takes webhooks, and a real SMTP server.
+"""
 
 from __future__ import annotations
 

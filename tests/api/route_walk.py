@@ -264,7 +264,7 @@ def call(client: Client, route_key: str, values: dict[str, str], body: object = 
 
 
 def absent(things: Things) -> dict[str, str]:
-    """The same placeholders, filled with what no org has, each of the same form."""
+    """Return the same placeholders, filled with what no org has, each of the same form."""
     return {
         name: "1" if name == "version" else "absent@example.com" if "@" in value else "0" * len(value)
         for name, value in things.items()

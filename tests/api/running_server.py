@@ -1,6 +1,9 @@
-"""A whole server in this process, but for its sockets: real databases, two orgs with people, clients of its API.
+"""A whole server in this process, but for its sockets.
 
-The listeners themselves need gevent's patches, which no test process should have; processes test them.
+Real databases, two orgs with people, clients of its API.
+
+The listeners themselves need gevent's patches, which no test process should have; processes test
+them.
 """
 
 from __future__ import annotations
@@ -50,7 +53,10 @@ ADMINS = {"acme": "alice@example.com", "globex": "gina@example.com"}
 
 
 class ShiftedClock(SystemClock):
-    """The machine's clock, moved forward by whatever a test says. Certificates need one that is about right."""
+    """The machine's clock, moved forward by whatever a test says.
+
+    Certificates need one that is about right.
+    """
 
     def __init__(self) -> None:
         self.shift = timedelta()
@@ -106,7 +112,7 @@ class Client:
         return answer
 
     def stream(self, path: str) -> Iterator[bytes]:
-        """The pieces of an answer that goes on, each made when it is asked for."""
+        """Return the pieces of an answer that goes on, each made when it is asked for."""
         answer, pieces = self._begin("GET", path, None, {})
         assert answer.status == 200, b"".join(pieces)
         return pieces
@@ -251,7 +257,7 @@ class ApiServer:
         self.services.sessions.invalidate()
 
     def session(self, email: str, org: str = "") -> Client:
-        """A new session of somebody, in their only org or this one, without the time that checking a password takes."""
+        """Return a new session of somebody, in their only org or this one, without checking a password."""
 
         def work(db: Any) -> str:
             user = users.find_by_email(db, email)
@@ -262,12 +268,15 @@ class ApiServer:
         return self.client(self.state.write(work))
 
     def actor(self, email: str, org: str = "") -> Actor:
-        """The same for calls past the API."""
+        """Return the same for calls past the API."""
         token = self.session(email, org).headers["Authorization"].removeprefix("Bearer ")
         return self.services.sessions.authenticate(token, "127.0.0.1", "token")
 
     def join_request(self, org: str = "acme", name: str = "web", **changes: Any) -> tuple[EnrolRequest, Any]:
-        """What a worker sends that was given a new join token, and that token. `org` provider: for a shared one."""
+        """Return what a worker sends that was given a new join token, and that token.
+
+        `org` provider: for a shared one.
+        """
         asked = CreateJoinTokenRequest(is_shared=org == "provider")
         made = self.services.enrolments.create_join_token(self.actor(ADMINS.get(org, ADMINS["acme"])), asked)
         token = join_token.parse(made.token)

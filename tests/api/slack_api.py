@@ -1,6 +1,9 @@
-"""A stand-in for Slack: the four methods of its Web API that we use, and Socket Mode over a WebSocket.
+"""A stand-in for Slack.
 
-It is written after Slack's documentation; the WebSocket itself is the library `websockets`'s, not ours.
+The four methods of its Web API that we use, and Socket Mode over a WebSocket.
+
+It is written after Slack's documentation; the WebSocket itself is the library `websockets`'s, not
+ours.
 """
 
 from __future__ import annotations
@@ -35,7 +38,10 @@ class Call:
 
 @dataclass
 class SlackApi:
-    """The workspace, and what people do there. Each thing they do returns the id of its envelope."""
+    """The workspace, and what people do there.
+
+    Each thing they do returns the id of its envelope.
+    """
 
     url: str = ""
     socket_url: str = ""
@@ -54,7 +60,7 @@ class SlackApi:
         return self.ended == len(self.sockets)
 
     def answer(self, call: Call) -> dict[str, Any]:
-        """What Slack answers to a call."""
+        """Return what Slack answers to a call."""
         self.calls.append(call)
         wanted = APP_TOKEN if call.method == "apps.connections.open" else BOT_TOKEN
         if error := self.refusals.get(call.method) or ("" if call.token == wanted else "invalid_auth"):
@@ -88,7 +94,7 @@ class SlackApi:
             self.ended += 1
 
     def send(self, kind: str, payload: dict[str, Any]) -> str:
-        """An envelope over the newest connection."""
+        """Return an envelope over the newest connection."""
         self.sent += 1
         envelope_id = f"e{self.sent}"
         envelope = {"type": kind, "envelope_id": envelope_id, "payload": payload, "accepts_response_payload": True}
@@ -123,17 +129,17 @@ class SlackApi:
         self.sockets[-1].send(json.dumps({"type": "disconnect", "reason": reason}))
 
     def posted(self, room: str) -> list[dict[str, Any]]:
-        """What was posted to a room so far."""
+        """Return what was posted to a room so far."""
         posts = [call.body for call in self.calls if call.method == "chat.postMessage"]
         return [post for post in posts if post["channel"] == room]
 
     def dialogs(self) -> list[dict[str, Any]]:
-        """The dialogs that were opened so far."""
+        """Return the dialogs that were opened so far."""
         return [call.body["view"] for call in self.calls if call.method == "views.open"]
 
 
 def text_in(post: dict[str, Any]) -> str:
-    """What a message shows."""
+    """Return what a message shows."""
     return "".join(block["text"]["text"] for block in post["blocks"] if block["type"] == "section")
 
 
@@ -188,6 +194,6 @@ def _running(server: ThreadingHTTPServer | Server) -> Iterator[None]:
 
 
 def wait_for_answer(api: SlackApi, envelope_id: str) -> Any:
-    """What came back for an envelope."""
+    """Return what came back for an envelope."""
     wait_until(lambda: envelope_id in api.acknowledged)
     return api.acknowledged[envelope_id]

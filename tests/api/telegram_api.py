@@ -58,7 +58,7 @@ class TelegramUser:
         self.api.post("sendCallback", {**self._place, "message": self._place, "data": data})
 
     def read(self) -> list[dict[str, Any]]:
-        """What the bot has written to this room since the last call."""
+        """Return what the bot has written to this room since the last call."""
         found = self.api.post("getUpdates", {"token": TOKEN, "chatId": self.room or self.id})
         return [update["message"] for update in found]
 
@@ -68,7 +68,10 @@ class TelegramUser:
 
 @contextmanager
 def telegram_api(prefix: Sequence[str] = (), address: str = "127.0.0.1", port: int = 0) -> Iterator[TelegramApi]:
-    """The service as a process of its own, installed at first use; what `prefix` puts elsewhere needs a port."""
+    """The service as a process of its own, installed at first use.
+
+    What `prefix` puts elsewhere needs a port.
+    """
     require(bool(shutil.which("node") and shutil.which("npm")), "node and npm")
     _install()
     port = port or free_port()

@@ -35,18 +35,18 @@ def write(api_server: ApiServer, phone: TelegramUser, text: str) -> list[str]:
 
 
 def told(api_server: ApiServer, chat: TelegramUser) -> list[dict[str, Any]]:
-    """What is delivered to a chat now."""
+    """Return what is delivered to a chat now."""
     deliver(api_server)
     return chat.read()
 
 
 def buttons(message: dict[str, Any]) -> list[str]:
-    """What pressing each of a message's buttons sends."""
+    """Return what pressing each of a message's buttons sends."""
     rows = message.get("reply_markup", {}).get("inline_keyboard", [])
     return [button["callback_data"] for row in rows for button in row]
 
 
 def state(admin: Client, automation: Any = None) -> str:
-    """How far an automation is, or the newest one."""
+    """Return how far an automation is, or the newest one."""
     rows = admin.get("/api/v1/automations").json["items"]
     return next(str(row["state"]) for row in rows if automation is None or row["id"] == automation["id"])

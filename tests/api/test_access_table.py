@@ -1,7 +1,7 @@
 """Every route, by every role, of both orgs, walked from the server's own route table.
 
-`MAY` in route_walk.py says what each route asks of the caller. It is written down there a second time on purpose: a
-route that is not in it, or that asks for something else, fails.
+`MAY` in route_walk.py says what each route asks of the caller. It is written down there a second
+time on purpose: a route that is not in it, or that asks for something else, fails.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def test_requesters_cancel_their_own(api_server: ApiServer, acme: Things) -> Non
 
 
 def as_worker(api_server: ApiServer, worker: Enrolment, org: str, verb: str, job_id: str) -> Answer:
-    """What the workers' listener answers to a worker that asks for this job."""
+    """Return what the workers' listener answers to a worker that asks for this job."""
     identity = WorkerIdentity(org, worker.worker_id, "1")
     client = Client(api_server.listeners._workers._application, environ={WORKER_IDENTITY: identity})
     return client.post(f"/worker/v1/jobs/{job_id}/{verb}", WORKER_BODIES[verb])

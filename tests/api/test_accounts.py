@@ -19,7 +19,7 @@ HOME, ABROAD = "192.0.2.1", "203.0.113.9"
 
 
 def attempt(api_server: ApiServer, email: str, password: str, address: str = ABROAD) -> str:
-    """What comes of a login: a token, or the class of the error."""
+    """Return what comes of a login: a token, or the class of the error."""
     try:
         return api_server.services.accounts.login(LoginRequest(email, password), address).token
     except (NotAuthenticated, TooManyRequests) as error:
@@ -27,7 +27,10 @@ def attempt(api_server: ApiServer, email: str, password: str, address: str = ABR
 
 
 def begin(api_server: ApiServer, email: str, address: str) -> str:
-    """Whether a password would be checked; as if it were wrong, but without the time that checking takes."""
+    """Return whether a password would be checked.
+
+    As if it were wrong, but without the time that checking takes.
+    """
     try:
         LoginThrottle(api_server.state, api_server.clock).begin(email, address)
     except TooManyRequests:
@@ -119,7 +122,10 @@ def test_whichever_account_is_tried_and_fails_one_password_of_the_same_cost_is_h
 
 
 def record_hashing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """With which parameters the library hashes passwords from now on to compare them; it does as it always did."""
+    """With which parameters the library hashes passwords from now on to compare them.
+
+    It does as it always did.
+    """
     hashed: list[str] = []
 
     def verify(given: bytes, stored: str) -> None:

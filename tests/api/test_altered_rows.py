@@ -1,6 +1,9 @@
-"""One row that somebody has altered in the database: all else is shown, and nothing answers "internal error".
+"""One row that somebody has altered in the database.
 
-Every column that holds JSON or a time is spoilt in one row at a time, and every route that shows something is asked.
+All else is shown, and nothing answers "internal error".
+
+Every column that holds JSON or a time is spoilt in one row at a time, and every route that shows
+something is asked.
 """
 
 from __future__ import annotations
@@ -103,7 +106,10 @@ def test_no_altered_row_hides_another_or_is_an_internal_error(api_server: ApiSer
 
 
 def is_as_good(answer: Answer, before: Answer) -> bool:
-    """Whether a list shows as much as before; one thing alone may be refused, in plain words."""
+    """Return whether a list shows as much as before.
+
+    One thing alone may be refused, in plain words.
+    """
     if not before.content.startswith(b'{"items":'):
         return answer.status == before.status or (answer.status == 409 and answer.json["code"] == "unreadable")
     return answer.status == 200 and len(answer.json["items"]) == len(before.json["items"])

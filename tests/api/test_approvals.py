@@ -1,4 +1,7 @@
-"""Approvals through the API and the command line's client: roles, codes, the inbox, and what a reader is told."""
+"""Approvals through the API and the command line's client.
+
+Roles, codes, the inbox, and what a reader is told.
+"""
 
 from __future__ import annotations
 

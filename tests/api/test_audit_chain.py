@@ -1,4 +1,7 @@
-"""The record in the database: chained as it is written, signed soon after, and removed only with a proof of it."""
+"""The record in the database.
+
+Chained as it is written, signed soon after, and removed only with a proof of it.
+"""
 
 from __future__ import annotations
 
@@ -355,7 +358,7 @@ def test_the_record_is_filtered_by_time_and_in_pages(api_server: ApiServer) -> N
 
 
 def script(tmp_path: Path) -> Path:
-    """The program that `docs/audit.md` shows."""
+    """Return the program that `docs/audit.md` shows."""
     text = DOCS.read_text(encoding="utf-8")
     program = text.split("```python\n")[1].split("```")[0]
     (tmp_path / "verify.py").write_text(program, encoding="utf-8")

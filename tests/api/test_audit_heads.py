@@ -1,4 +1,7 @@
-"""What is cut off the end of a record is noticed: at once after a clean stop, after 5 s while the server runs."""
+"""What is cut off the end of a record is noticed.
+
+At once after a clean stop, after 5 s while the server runs.
+"""
 
 from __future__ import annotations
 

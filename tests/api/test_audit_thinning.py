@@ -101,7 +101,7 @@ def has_gaps_side_by_side(parts: list[Signed]) -> bool:
 
 
 def without(lines: list[bytes], mark: bytes) -> list[bytes]:
-    """The lines without the first one that has this in it."""
+    """Return the lines without the first one that has this in it."""
     found = next(line for line in lines if mark in line)
     return [line for line in lines if line is not found]
 

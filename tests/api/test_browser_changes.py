@@ -23,7 +23,7 @@ def alice(api_server: ApiServer, acme: Things) -> Client:
 
 
 def changes(api_server: ApiServer) -> int:
-    """How many entries the record has, save for those that say that it was read."""
+    """Return how many entries the record has, save for those that say that it was read."""
     sql = "SELECT count(*) FROM audit_entries WHERE verb <> 'export'"
     return api_server.state.read(lambda db: sum(row[0] for row in db.execute(sql)))
 

@@ -164,7 +164,7 @@ def at_a_terminal(user: User, *arguments: str, answers: Sequence[tuple[str, Answ
         return shown
 
     def place_of(question: str, after: int) -> int:
-        """Where the question stands, 0 if it does not yet; fails if it never will."""
+        """Return where the question stands, 0 if it does not yet; fails if it never will."""
         has_ended = process.poll() is not None
         found = read().find(question.encode(), after) + 1
         assert found or not has_ended, f"ended with {process.returncode} without {question!r}: {shown!r}"

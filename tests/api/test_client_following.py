@@ -92,7 +92,8 @@ def test_a_trigger_whose_answer_was_lost_is_sent_again_and_triggers_once(install
     with through(installation, lambda _: None) as proxy:
         api_over(installation, proxy).connection.send("GET", "/healthz")
         small = proxy.passed
-    # The handshake and the beginning of an answer pass: the request has arrived, its answer never does.
+    # The handshake and the beginning of an answer pass: the request has arrived, its answer never
+    # does.
     with through(installation, lambda n: small + 100 if n < 2 else None) as proxy:
         automation = api_over(installation, proxy).run(RunRequest(template="talk"))
     assert proxy.cut == 2

@@ -30,7 +30,7 @@ def enrol(user: User) -> list[str]:
 
 
 def log_in(user: User, server_url: str, *more: str) -> tuple[int, str]:
-    """The exit code of a login, and the code of its error."""
+    """Return the exit code of a login, and the code of its error."""
     arguments = ("-o", "json", "login", "--server", server_url, "--email", user.email)
     done = user.attempt(*arguments, "--password-file", str(user.password_file), *more)
     return done.returncode, "" if done.returncode == 0 else json.loads(done.stderr.splitlines()[-1])["code"]

@@ -95,13 +95,14 @@ def recovery_codes(user: User) -> list[str]:
 
 
 def versions(user: User, files: list[str]) -> list[int]:
-    """How many versions each file's template has."""
+    """Return how many versions each file's template has."""
     return [len(user.json("templates", "versions", Path(file).stem)) for file in files]
 
 
 def test_files_of_which_some_ask_for_a_code_are_pushed_once_each(installation: Installation, tmp_path: Path) -> None:
     ada = installation.person("ada@example.com", "admin")
-    # Who shows a code to enrol, or to log in, has shown one: the push comes from a session that has seen none.
+    # Who shows a code to enrol, or to log in, has shown one: the push comes from a session that has
+    # seen none.
     elsewhere = User(tmp_path, ada.email, ada.place)
     elsewhere.login(installation.server)
     codes = recovery_codes(elsewhere)

@@ -1,4 +1,7 @@
-"""`opsicle/wire/endpoints` is the whole table of what can be asked: by the server, by clients, by the browser."""
+"""`opsicle/wire/endpoints` is the whole table of what can be asked.
+
+By the server, by clients, by the browser.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ ASKED_BY_A_PAGE = re.compile(r'"([A-Z]+) (/[^"]*)"')
 
 
 def declared() -> dict[str, Endpoint[Any]]:
-    """The endpoints by the place of their declaration, as `roles.SHOW`."""
+    """Return the endpoints by the place of their declaration, as `roles.SHOW`."""
     found = {}
     for module in pkgutil.iter_modules(endpoints.__path__):
         for name, each in vars(importlib.import_module(f"{endpoints.__name__}.{module.name}")).items():

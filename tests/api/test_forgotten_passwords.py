@@ -1,4 +1,7 @@
-"""A link for a new password by e-mail: for whom there is one to send, and without telling anybody who that is."""
+"""A link for a new password by e-mail.
+
+For whom there is one to send, and without telling anybody who that is.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Invitations: how people come into an org, with an account and without. Alice invites; Gina has an account."""
+"""Invitations: how people come into an org, with an account and without.
+
+Alice invites; Gina has an account.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def alice(api_server: ApiServer) -> Client:
 
 
 def invite(admin: Client, email: str = "bob@example.com", role: str = "member", **more: object) -> str:
-    """The token of a new invitation."""
+    """Return the token of a new invitation."""
     answer = admin.post("/api/v1/invitations", {"email": email, "role": role, **more})
     assert answer.status == 201, answer.content
     url, _, token = answer.json["url"].partition("/invitation#token=")

@@ -1,4 +1,7 @@
-"""Every key file is private and its reader's own, or the server does not start; and root leaves none that is not."""
+"""Every key file is private and its reader's own, or the server does not start.
+
+And root leaves none that is not.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Oneself is a person, not an account; and nobody becomes an approver by a right that is not about policies."""
+"""Oneself is a person, not an account.
+
+And nobody becomes an approver by a right that is not about policies.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Orgs: founding them, going from one to another, and who runs the server. Alice runs it; Gina does not."""
+"""Orgs: founding them, going from one to another, and who runs the server.
+
+Alice runs it; Gina does not.
+"""
 
 from __future__ import annotations
 

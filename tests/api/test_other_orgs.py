@@ -1,4 +1,6 @@
-"""Nothing of one org is found out from another, whatever the way: paths, filters, cursors, bodies, streams, exports.
+"""Nothing of one org is found out from another, whatever the way.
+
+Paths, filters, cursors, bodies, streams, exports.
 
 The rule is everywhere the same: another org's thing and one that never was get the same answer.
 """
@@ -43,7 +45,7 @@ def globex(api_server: ApiServer) -> Things:
 
 
 def by_id(api_server: ApiServer, things: Things) -> Things:
-    """The same things under their other names."""
+    """Return the same things under their other names."""
     user = api_server.services.users.get(api_server.actor(things["user"]), things["user"])
     return things | {"user": user.id, "worker": f"{things['org']}-worker"}
 
@@ -55,7 +57,7 @@ def token(api_server: ApiServer, client: Client, **request: object) -> Client:
 
 
 def callers(api_server: ApiServer) -> dict[str, Client]:
-    """Everybody who can come in at acme, and somebody who cannot."""
+    """Return everybody who can come in at acme, and somebody who cannot."""
     people: dict[str, Client] = {role: api_server.person("acme", f"a-{role}", role) for role in BuiltInRole}
     alice = api_server.session("alice@example.com")
     assert alice.post("/api/v1/service-accounts", {"name": "deploy", "role": "operator"}).status == 201
@@ -70,7 +72,7 @@ def callers(api_server: ApiServer) -> dict[str, Client]:
 
 
 def is_about_orgs(route_key: str) -> bool:
-    """All but the provider's word about orgs, who knows which ones there are."""
+    """Return all but the provider's word about orgs, who knows which ones there are."""
     return "<" in route_key and not route_key.endswith("/provider/orgs/<org>/invitations")
 
 
@@ -99,7 +101,7 @@ def secrets_of_globex(api_server: ApiServer, globex: Things) -> list[str]:
 
 
 def everything(client: Client, path: str) -> tuple[int, str]:
-    """An answer whole, be it ever so long."""
+    """Return an answer whole, be it ever so long."""
     answer, pieces = client._begin("GET", path, None, {})
     return answer.status, b"".join(pieces).decode()
 

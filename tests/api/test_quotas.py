@@ -83,7 +83,10 @@ def test_the_orgs_of_a_long_queue_take_turns(api_server: ApiServer, alice: Clien
 
 @pytest.fixture
 def slow_hashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
-    """Checking a password takes until the event is set; the order of those who came first can be seen."""
+    """Checking a password takes until the event is set.
+
+    The order of those who came first can be seen.
+    """
     gate = Event()
     inner = passwords.run_in
 
@@ -97,7 +100,10 @@ def slow_hashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
 
 
 def test_a_crowd_that_logs_into_one_org_does_not_keep_others_out(api_server: ApiServer, slow_hashing: Event) -> None:
-    """The hash itself is real; what is held is the moment at which it begins, so that a queue forms."""
+    """The hash itself is real.
+
+    What is held is the moment at which it begins, so that a queue forms.
+    """
     done: list[str] = []
 
     def log_in(email: str, number: int) -> None:

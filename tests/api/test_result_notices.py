@@ -1,4 +1,7 @@
-"""What a template says of who hears how it ended: warnings at the push, and what goes out through the channels."""
+"""What a template says of who hears how it ended.
+
+Warnings at the push, and what goes out through the channels.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A program that rotates one credential: a token that may give one secret its next value, and nothing else."""
+"""A program that rotates one credential.
+
+A token that may give one secret its next value, and nothing else.
+"""
 
 from __future__ import annotations
 

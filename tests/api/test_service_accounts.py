@@ -33,7 +33,7 @@ def token(api_server: ApiServer, maker: Client, **more: object) -> Client:
 
 
 def bot(api_server: ApiServer, owner: Client, role: str = "operator", **more: object) -> Client:
-    """A program with a token of a new service account of the owner's."""
+    """Return a program with a token of a new service account of the owner's."""
     made = owner.post(ACCOUNTS, {"name": "deploy-bot", "role": role})
     assert (made.status, made.json["email"]) == (201, BOT), made.content
     return token(api_server, owner, account=BOT, **more)

@@ -1,4 +1,7 @@
-"""How workers of the provider come in, who sees them, what they may not do. Alice runs the server; Gina does not."""
+"""How workers of the provider come in, who sees them, what they may not do.
+
+Alice runs the server; Gina does not.
+"""
 
 from __future__ import annotations
 

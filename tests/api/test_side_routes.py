@@ -1,4 +1,7 @@
-"""Ways around an approval, a rule or a proof that lie between two parts of the program: each is closed."""
+"""Ways around an approval, a rule or a proof that lie between two parts of the program.
+
+Each is closed.
+"""
 
 from __future__ import annotations
 

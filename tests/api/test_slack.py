@@ -1,4 +1,7 @@
-"""Slack, against a stand-in: who is linked is told, and what they press and fill in is their account's decision."""
+"""Slack, against a stand-in.
+
+Who is linked is told, and what they press and fill in is their account's decision.
+"""
 
 from __future__ import annotations
 
@@ -91,13 +94,13 @@ def link(api: SlackApi, hear: Hear, person: Client, user: str) -> str:
 
 
 def told(api_server: ApiServer, api: SlackApi, room: str = f"D{BOBS}") -> dict[str, Any]:
-    """The newest message in a room, once everything is delivered."""
+    """Return the newest message in a room, once everything is delivered."""
     deliver(api_server)
     return api.posted(room)[-1]
 
 
 def said(api: SlackApi, user: str) -> str:
-    """What the app said last to a user about what they did."""
+    """Return what the app said last to a user about what they did."""
     return text_in(api.posted(user)[-1])
 
 

@@ -1,7 +1,8 @@
 """What the event loop does for a request does not grow with the history behind it.
 
-Counted in SQLite's own steps on the two connections that the loop uses, once with little and once with much behind
-them; what runs in a thread has connections of its own. Time is not asked, so that a busy machine changes nothing.
+Counted in SQLite's own steps on the two connections that the loop uses, once with little and once
+with much behind them; what runs in a thread has connections of its own. Time is not asked, so that
+a busy machine changes nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ NARROWED = (
 
 
 class Steps:
-    """Counts what both connections of the loop do. A write costs the same whatever is asked, so it counts too."""
+    """Counts what both connections of the loop do.
+
+    A write costs the same whatever is asked, so it counts too.
+    """
 
     def __init__(self) -> None:
         self.count = 0
@@ -57,7 +61,10 @@ def counted(api_server: ApiServer) -> Iterator[Steps]:
 
 
 def multiply(api_server: ApiServer, table: str, **changes: str) -> None:
-    """Put `ROWS` copies of a table's first row into it, each with these columns changed: SQL in which n counts."""
+    """Put `ROWS` copies of a table's first row into it, each with these columns changed.
+
+    SQL in which n counts.
+    """
     columns = [
         name
         for (name,) in api_server.state.read(

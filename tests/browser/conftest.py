@@ -82,7 +82,10 @@ OpenPage = Callable[..., Page]
 
 @pytest.fixture
 def open_page(browser: Browser, installation: Installation, session: Path) -> Iterator[OpenPage]:
-    """Opens pages as alice, or as nobody with `is_known=False`; none may complain or ask another server."""
+    """Opens pages as alice, or as nobody with `is_known=False`.
+
+    None may complain or ask another server.
+    """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
@@ -110,7 +113,8 @@ def open_page(browser: Browser, installation: Installation, session: Path) -> It
 
 def _collect_complaints(page: Page, url: str, complaints: list[str]) -> None:
     def on_console(message: ConsoleMessage) -> None:
-        # Chromium itself notes every answer of 400 and above; what a page makes of those is asserted where it matters.
+        # Chromium itself notes every answer of 400 and above; what a page makes of those is
+        # asserted where it matters.
         if message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource"):
             complaints.append(f"console: {message.text}")
 

@@ -1,6 +1,9 @@
-"""Makes the pictures of the documentation: `python -m tests.browser.pictures`, from the checkout's environment.
+"""Makes the pictures of the documentation.
 
-They show the product itself at work on its own examples, so they are made anew whenever a page changes.
+`python -m tests.browser.pictures`, from the checkout's environment.
+
+They show the product itself at work on its own examples, so they are made anew whenever a page
+changes.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def wait_for_state(page: Page, state: str) -> None:
 
 
 def log_text(page: Page) -> str:
-    """The lines of the log that are in the document, in order."""
+    """Return the lines of the log that are in the document, in order."""
     rows = page.locator(".log-row").evaluate_all(
         """rows => rows.map(row => [new DOMMatrix(getComputedStyle(row).transform).f, row.querySelector('.log-text')])
               .sort((a, b) => a[0] - b[0]).map(([, text]) => text ? text.textContent : '')"""
@@ -41,6 +41,6 @@ def wait_for_log(page: Page, text: str, timeout: float = 30.0) -> None:
 
 
 def has_no_horizontal_scroll(page: Page) -> bool:
-    """Whether the page is no wider than the window."""
+    """Return whether the page is no wider than the window."""
     is_narrow: bool = page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     return is_narrow

@@ -103,7 +103,7 @@ def test_a_form_to_run_something_is_as_it_was_and_one_press_runs_it_once(
 
 
 def stored(page: Page) -> str:
-    """All that this tab keeps of forms, as text."""
+    """Return all that this tab keeps of forms, as text."""
     return str(page.evaluate("JSON.stringify(sessionStorage.getItem('opsicle.draft'))"))
 
 

@@ -1,4 +1,7 @@
-"""The one component that every list is: pages, filters, what changes meanwhile, failure, and nothing at all."""
+"""The one component that every list is.
+
+Pages, filters, what changes meanwhile, failure, and nothing at all.
+"""
 
 from __future__ import annotations
 

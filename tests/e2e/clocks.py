@@ -14,7 +14,8 @@ _SLEEP = """
 import select, time
 time.sleep = lambda seconds: select.select([], [], [], seconds) and None
 """
-"""libfaketime leaves the monotonic clock alone, as told, but takes a sleep until a moment of it for one of the day."""
+"""libfaketime leaves the monotonic clock alone, as told, but takes a sleep until a moment of it for
+one of the day."""
 
 
 class SetClock:
@@ -27,7 +28,8 @@ class SetClock:
         self._file = folder / "clock"
         (folder / "sitecustomize.py").write_text(_SLEEP)
         self.set(offset)
-        # Only what people set: the monotonic clock goes on as it does, and Python's own waiting with it.
+        # Only what people set: the monotonic clock goes on as it does, and Python's own waiting
+        # with it.
         self.place = Place(
             (
                 "env",

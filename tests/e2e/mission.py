@@ -3,7 +3,8 @@
     user ──── provider's server ──── worker ──── target
                      └── outside: mail server, Telegram
 
-In the fully managed placement the worker is the provider's and shared; with shared responsibility it is acme's own.
+In the fully managed placement the worker is the provider's and shared; with shared responsibility
+it is acme's own.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Asked:
     terminal: Process
 
     def wait(self) -> int:
-        """How the followed run ends."""
+        """Return how the followed run ends."""
         return self.terminal.popen.wait(SECONDS)
 
 
@@ -74,7 +75,7 @@ class Mission:
         self.worker = self.start_worker(self)
 
     def _founder(self, alice: Any, org: str) -> Colleague:
-        """An org's first admin, who comes in by the link that founding it gives."""
+        """Return an org's first admin, who comes in by the link that founding it gives."""
         who = self._person({"acme": "ada", "globex": "gwen"}[org])
         made = alice.json("orgs", "create", org, "--admin", who.email)
         who.accept(self.provider.server, made["invitation"]["url"])
@@ -109,12 +110,12 @@ class Mission:
         self.ada.cli("channels", "create", "bot", "--kind", "telegram", url, *outside, token)
 
     def file(self, name: str, text: str) -> str:
-        """A file with this text; its path."""
+        """Return a file with this text; its path."""
         (self.folder / name).write_text(text)
         return str(self.folder / name)
 
     def push(self, name: str, **gate: Any) -> NginxJobs:
-        """The example that changes nginx's page, as a template of this name with one gate of its own."""
+        """Return the example that changes nginx's page, as a template of this name with one gate of its own."""
         policy = json.dumps({"spec": {"gates": [{"name": "consent", **gate}]}})
         source = (CHECKOUT / "examples/nginx-change-page.yaml").read_text()
         source = source.replace("name: nginx-change-page", f"name: {name}", 1)
@@ -136,7 +137,7 @@ class Mission:
         return Asked(approval["automation_id"], approval["id"], url, terminal)
 
     def letter(self, to: Colleague, *texts: str) -> str:
-        """The text of the e-mail to somebody in which all of these stand."""
+        """Return the text of the e-mail to somebody in which all of these stand."""
 
         def find() -> str:
             bodies = (text_of(message) for message in self.letters(to))
@@ -145,11 +146,11 @@ class Mission:
         return wait_until(find, SECONDS, f"an e-mail to {to.email} with {texts}")
 
     def letters(self, to: Colleague) -> list[EmailMessage]:
-        """The e-mails that somebody has got."""
+        """Return the e-mails that somebody has got."""
         return [message for message in list(self.mail.mailbox.messages) if message["To"] == to.email]
 
     def told_at(self, to: Colleague, asked: Asked) -> datetime:
-        """The date of the first e-mail to somebody with the link to this page."""
+        """Return the date of the first e-mail to somebody with the link to this page."""
         return next(
             parsedate_to_datetime(message["Date"]) for message in self.letters(to) if asked.page in text_of(message)
         )

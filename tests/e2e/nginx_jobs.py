@@ -32,21 +32,27 @@ class NginxJobs:
         return done.returncode, done.stdout + done.stderr
 
     def command(self, page: str, **values: str) -> list[str]:
-        """What is typed to run the template and follow it."""
+        """Return what is typed to run the template and follow it."""
         given = [f"--var={name}={value}" for name, value in {**self._common, "page": page, **values}.items()]
         return ["run", self.template, "--follow", *given]
 
     def page(self) -> str:
-        """What visitors see at the changed site."""
+        """Return what visitors see at the changed site."""
         return self.nginx.page(self.site_url)
 
     def wait_for_page(self, page: str) -> None:
-        """Wait until visitors see this page: after a reload nginx's old processes may still answer for a moment."""
+        """Wait until visitors see this page.
+
+        After a reload nginx's old processes may still answer for a moment.
+        """
         wait_until(lambda: self.page() == page, 60, f"nginx to serve {page!r}")
 
 
 def change_and_fail_to_change(jobs: NginxJobs) -> None:
-    """A change that works, one that nginx refuses, and one that cannot be proved: only the first stays."""
+    """A change that works, one that nginx refuses, and one that cannot be proved.
+
+    Only the first stays.
+    """
     hostile = 'it\'s "new" $(touch /tmp/never) `id` \\ ;\n<b>page</b>'
     code, log = jobs.change(hostile)
     assert code == 0, log

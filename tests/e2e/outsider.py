@@ -1,4 +1,7 @@
-"""What somebody of another org gets to see of an automation not theirs: what they see of one that never was."""
+"""What somebody of another org gets to see of an automation not theirs.
+
+What they see of one that never was.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ class Outsider:
         self._events, self._others_events = (listen(mission, each) for each in (user, mission.ada))
 
     def sees_nothing_of(self, asked: Asked, template: str, *marker_pipe: str) -> None:
-        """Ask for it in every way, by ids that a colleague has let slip; `marker_pipe` would give it away in a list."""
+        """Ask for it in every way, by ids that a colleague has let slip.
+
+        `marker_pipe` would give it away in a list.
+        """
         for thing, name in (("automation", asked.automation), ("approval", asked.approval), ("template", template)):
             never = _never_existed(name)
             assert self._by_http(thing, name) == self._by_http(thing, never)
@@ -51,7 +57,7 @@ class Outsider:
             assert self._by_command_line(thing, name) == self._by_command_line(thing, _never_existed(name))
 
     def _by_command_line(self, thing: str, name: str) -> list[str]:
-        """What each command says, without the name."""
+        """Return what each command says, without the name."""
         commands = {
             "automation": ("automations show", "automations cancel", "automations rerun", "logs"),
             "approval": ("approvals show", "approvals approve", "approvals reject", "approvals withdraw"),
@@ -65,7 +71,7 @@ class Outsider:
         return said
 
     def _by_http(self, thing: str, name: str) -> list[str]:
-        """What each route answers, without the name."""
+        """Return what each route answers, without the name."""
         requests: Sequence[str] = {
             "automation": BY_AUTOMATION,
             "approval": BY_APPROVAL,
@@ -108,5 +114,5 @@ def _answer(api: Api, method: str, path: str) -> str:
 
 
 def _never_existed(name: str) -> str:
-    """A name of the same form that nothing has."""
+    """Return a name of the same form that nothing has."""
     return name[:-1] + ("0" if name[-1] != "0" else "1")

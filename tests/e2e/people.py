@@ -1,4 +1,7 @@
-"""People with what they have in their pockets: an authenticator app, recovery codes, a telephone with Telegram."""
+"""People with what they have in their pockets.
+
+An authenticator app, recovery codes, a telephone with Telegram.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,17 @@ from tests.support import wait_until
 
 @dataclass
 class Authenticator:
-    """Somebody's app. Its clock is as far behind as the server allows, so that it has three codes for the hasty."""
+    """Somebody's app.
+
+    Its clock is as far behind as the server allows, so that it has three codes for the hasty.
+    """
 
     secret: str
     recovery_codes: list[str] = field(default_factory=list)
     _step: int = 0
 
     def code(self) -> str:
-        """The app's next code; a recovery code if it shows none that is new yet."""
+        """Return the app's next code; a recovery code if it shows none that is new yet."""
         now = totp.step_of(datetime.now(UTC))
         step = max(self._step + 1, now - totp.DRIFT_STEPS)
         if step > now + totp.DRIFT_STEPS:
@@ -48,12 +54,12 @@ class Phone:
             self.user.press(data)
 
     def read(self) -> list[dict[str, Any]]:
-        """What the bot has written since the last call."""
+        """Return what the bot has written since the last call."""
         with inside(self.place):
             return self.user.read()
 
     def wait_for(self, text: str) -> dict[str, Any]:
-        """The first message with this text in it."""
+        """Return the first message with this text in it."""
 
         def find() -> dict[str, Any] | None:
             return next((message for message in self.read() if text in message["text"]), None)

@@ -1,7 +1,10 @@
-"""Places as network namespaces: who can open a connection to whom is decided by links and a firewall.
+"""Places as network namespaces.
 
-A place has one address on its loopback device, the same on all its links; two places reach each other only if a
-link joins them. A place that is `outward_only` takes no connection from outside, like a client's network.
+Who can open a connection to whom is decided by links and a firewall.
+
+A place has one address on its loopback device, the same on all its links; two places reach each
+other only if a link joins them. A place that is `outward_only` takes no connection from outside,
+like a client's network.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ class Network:
         self._names: list[str] = []
 
     def place(self, name: str, address: str, *, outward_only: bool = False) -> Place:
-        """A namespace with this address on its loopback device and no way out yet."""
+        """Return a namespace with this address on its loopback device and no way out yet."""
         namespace = f"opsicle-{os.getpid()}-{name}"
         _run("ip", "netns", "add", namespace)
         self._names.append(namespace)
@@ -84,7 +87,7 @@ class Network:
             _run(*here.prefix, "ip", "route", "add", f"{there.address}/32", "dev", end, "src", here.address)
 
     def can_connect(self, one: Place, address: str, port: int) -> bool:
-        """Whether a TCP connection from `one` to this address comes about within a second."""
+        """Return whether a TCP connection from `one` to this address comes about within a second."""
         probe = f"import socket; socket.create_connection(({address!r}, {port}), 1).close()"
         return subprocess.run([*one.prefix, "python3", "-c", probe], capture_output=True, check=False).returncode == 0
 
@@ -111,7 +114,10 @@ def network() -> Iterator[Network]:
 
 @contextmanager
 def inside(place: Place) -> Iterator[None]:
-    """Open sockets there, in this thread: they stay there, and so do threads and processes begun meanwhile."""
+    """Open sockets there, in this thread.
+
+    They stay there, and so do threads and processes begun meanwhile.
+    """
     with Path("/proc/thread-self/ns/net").open() as here, Path("/run/netns", place.prefix[-1]).open() as there:
         _enter(there.fileno())
         try:

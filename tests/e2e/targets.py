@@ -19,7 +19,10 @@ POSTGRES_USER = "postgres"
 
 
 def need(tool: str | None, package: str) -> str:
-    """The path of a program that a target needs; fails in CI, skips on a laptop, where it is missing."""
+    """Return the path of a program that a target needs.
+
+    Fails in CI, skips on a laptop, where it is missing.
+    """
     require(tool is not None, f"the package {package}")
     return str(tool)
 
@@ -28,8 +31,9 @@ def need(tool: str | None, package: str) -> str:
 class Nginx:
     """An nginx whose pages and configuration lie in `folder`.
 
-    It listens on all addresses of its place, so that a worker can check the configuration in a place of its own, where
-    the target's address does not exist; save for loopback, which is the same everywhere.
+    It listens on all addresses of its place, so that a worker can check the configuration in a
+    place of its own, where the target's address does not exist; save for loopback, which is the
+    same everywhere.
     """
 
     folder: Path
@@ -70,15 +74,15 @@ class Nginx:
         return f"http://{self.place.address}:{self.port}/"
 
     def site(self, directives: str) -> str:
-        """A server block with these directives."""
+        """Return a server block with these directives."""
         return f"server {{ listen {self.listen(self.port)}; {directives} }}\n"
 
     def listen(self, port: int) -> str:
-        """What nginx's directive says for a port."""
+        """Return what nginx's directive says for a port."""
         return f"127.0.0.1:{port}" if self.place.address == "127.0.0.1" else str(port)
 
     def page(self, url: str = "") -> str:
-        """What is served, as a client in the target's own place sees it; "" if nothing is."""
+        """Return what is served, as a client in the target's own place sees it; "" if nothing is."""
         code = f"import urllib.request as u; print(u.urlopen({url or self.url!r}, timeout=5).read().decode(), end='')"
         done = subprocess.run([*self.place.prefix, "python3", "-c", code], capture_output=True, text=True, check=False)
         return done.stdout

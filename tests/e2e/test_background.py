@@ -1,4 +1,7 @@
-"""Started in the background, where shells let a program ignore Ctrl-C: it heeds it all the same, and so do its jobs."""
+"""Started in the background, where shells let a program ignore Ctrl-C.
+
+It heeds it all the same, and so do its jobs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What people get wrong, as they do: each ends with a clear message, the agreed exit code and no traceback."""
+"""What people get wrong, as they do.
+
+Each ends with a clear message, the agreed exit code and no traceback.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ def refused(done: subprocess.CompletedProcess[str], code: int, *said: str) -> No
 
 
 def ended(process: Process, *said: str) -> int:
-    """A server or worker that cannot go on says why and ends."""
+    """Return a server or worker that cannot go on says why and ends."""
     code = process.popen.wait(60)
     for text in said:
         assert text in process.log(), process.log()

@@ -1,6 +1,9 @@
-"""A man in the middle of a real server and a real worker, with all keys but that for orders: nothing of his is run.
+"""A man in the middle of a real server and a real worker, with all keys but that for orders.
 
-The judge is a file to which everything that runs appends its name. What the worker refuses stands in the org's record.
+Nothing of his is run.
+
+The judge is a file to which everything that runs appends its name. What the worker refuses stands
+in the org's record.
 """
 
 from __future__ import annotations
@@ -32,7 +35,10 @@ NOT_THE_KEY = OrderKey.create()
 
 
 class Mischief:
-    """What becomes of the work on its way, by chance but each kind in its turn. Honest work passes as it is."""
+    """What becomes of the work on its way, by chance but each kind in its turn.
+
+    Honest work passes as it is.
+    """
 
     def __init__(self, judge: Path) -> None:
         seed = int(os.environ.get("OPSICLE_TEST_SEED", "0")) or random.randrange(2**32)
@@ -99,7 +105,7 @@ class Stage:
         return str(self.orgs[org].json("POST", "/api/v1/automations", {"template": "rotate", "values": values})["id"])
 
     def ends(self, org: str, ids: list[str]) -> dict[str, Any]:
-        """The automations when all are over."""
+        """Return the automations when all are over."""
 
         def look() -> dict[str, Any]:
             shown = [self.orgs[org].json("GET", f"/api/v1/automations/{id_}") for id_ in ids]
@@ -139,7 +145,10 @@ def test_of_what_a_man_in_the_middle_alters_nothing_is_executed(
 
 
 def check(stage: Stage) -> None:
-    """Honest work first, then what is altered, then honest work again: just the honest is carried out."""
+    """Honest work first, then what is altered, then honest work again.
+
+    Just the honest is carried out.
+    """
     honest = {org: [stage.run(org, f"honest-{org}-{n}") for n in range(3)] for org in stage.orgs}
     for org, ids in honest.items():
         assert {each["state"] for each in stage.ends(org, ids).values()} == {"succeeded"}

@@ -1,4 +1,7 @@
-"""Workers whose clock is wrong: nothing ends for it, nothing is spent for it, and everybody can see it."""
+"""Workers whose clock is wrong.
+
+Nothing ends for it, nothing is spent for it, and everybody can see it.
+"""
 
 from __future__ import annotations
 

@@ -35,7 +35,10 @@ def somewhere() -> Iterator[Path]:
 
 
 def number() -> Place:
-    """Programs run as an account without a name. It may read all, for Python may lie in a folder of root's own."""
+    """Programs run as an account without a name.
+
+    It may read all, for Python may lie in a folder of root's own.
+    """
     caps = "+dac_read_search"
     return Place(
         (

@@ -19,7 +19,7 @@ GENEROUS = Place(("sh", "-c", 'ulimit -c unlimited; exec "$@"', "sh"))
 
 
 def leaves_core(popen: subprocess.Popen[bytes]) -> bool:
-    """Whether a process leaves a core file when it crashes, by the kernel's own word."""
+    """Return whether a process leaves a core file when it crashes, by the kernel's own word."""
     popen.send_signal(signal.SIGABRT)
     _, status = os.waitpid(popen.pid, 0)
     assert os.WTERMSIG(status) == signal.SIGABRT

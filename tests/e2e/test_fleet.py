@@ -1,4 +1,7 @@
-"""The fleet as people run it: copied folders, servers that move, labels that are granted, workers that are out."""
+"""The fleet as people run it.
+
+Copied folders, servers that move, labels that are granted, workers that are out.
+"""
 
 from __future__ import annotations
 

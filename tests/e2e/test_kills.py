@@ -1,4 +1,7 @@
-"""`kill -9` at random moments. The judge is outside the product: every job writes its automation's id and fsyncs it."""
+"""`kill -9` at random moments.
+
+The judge is outside the product: every job writes its automation's id and fsyncs it.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,10 @@ def template(name: str, pause: int, on_lost: str = "unknown") -> str:
 
 @contextmanager
 def killing(kill: Callable[[], None], times: int, seed: random.Random, longest: float) -> Iterator[threading.Event]:
-    """Kill again and again in a thread of its own, at random moments; all kills are done when this ends."""
+    """Kill again and again in a thread of its own, at random moments.
+
+    All kills are done when this ends.
+    """
     failures: list[BaseException] = []
     over = threading.Event()
 
@@ -91,7 +97,7 @@ def api(installation: Installation) -> Iterator[Api]:
 
 
 def executions(judge: Path) -> Counter[str]:
-    """How often each automation really ran."""
+    """Return how often each automation really ran."""
     return Counter(judge.read_text().split())
 
 

@@ -1,4 +1,7 @@
-"""A site that stays, made from docs/server.md alone: behind nginx, on the documented socket, with the shipped units."""
+"""A site that stays, made from docs/server.md alone.
+
+Behind nginx, on the documented socket, with the shipped units.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ DOCUMENT += "    - {name: one, commands: ['true']}\n"
 
 
 def documented(kind: str, holding: str) -> str:
-    """The block of the guide of this kind that holds these words."""
+    """Return the block of the guide of this kind that holds these words."""
     (block,) = [body for body in re.findall(rf"```{kind}\n(.*?)```", GUIDE, re.DOTALL) if holding in body]
     return block
 
@@ -80,7 +83,7 @@ def site() -> Iterator[Site]:
 
 
 def start_server(folder: Path, port: int) -> Process:
-    """The server with the guide's settings, as a user that is nobody but for the proxy's group."""
+    """Return the server with the guide's settings, as a user that is nobody but for the proxy's group."""
     (folder / "run").mkdir(mode=0o755)
     settings = documented("toml", "socket_group")
     for theirs, ours in (
@@ -109,7 +112,10 @@ def start_server(folder: Path, port: int) -> Process:
 
 
 def as_nobody(groups: str) -> list[str]:
-    """What makes a command run as nobody. Whatever is tested must be readable for everybody."""
+    """Return what makes a command run as nobody.
+
+    Whatever is tested must be readable for everybody.
+    """
     nobody = pwd.getpwnam("nobody")
     become = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", groups]
     environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}

@@ -84,7 +84,7 @@ class Site:
         return dict(self.server.facts)
 
     def refused(self) -> str:
-        """What a server says that does not start."""
+        """Return what a server says that does not start."""
         process = Process(self.server.process.arguments, self.server.folder, "refused")
         try:
             assert process.popen.wait(60) == 5, process.log()
@@ -154,7 +154,10 @@ def test_what_a_restored_server_does_not_know_runs_once_and_is_reported(site: Si
 def test_what_a_job_says_to_a_server_that_does_not_know_it_is_kept_for_one_that_does(
     site: Site, tmp_path: Path
 ) -> None:
-    """A folder was replaced by an older copy by mistake. The job goes on, and ends, before the mistake is mended."""
+    """A folder was replaced by an older copy by mistake.
+
+    The job goes on, and ends, before the mistake is mended.
+    """
     old = site.copy(tmp_path / "old")
     site.start()
     going_on = site.run(go=str(site.go))

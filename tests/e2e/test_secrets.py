@@ -1,4 +1,7 @@
-"""A secret is in the job's environment and nowhere else: not in files, arguments, other environments, logs, answers."""
+"""A secret is in the job's environment and nowhere else.
+
+Not in files, arguments, other environments, logs, answers.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,7 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def processes_that_know() -> dict[int, int]:
-    """The processes of this machine in whose arguments or environment a secret stands, and the session of each."""
+    """Return the processes in whose arguments or environment a secret stands, with their sessions."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:

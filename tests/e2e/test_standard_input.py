@@ -1,4 +1,7 @@
-"""Tokens, passwords and documents from files and standard input: what stands in a command line, others can read."""
+"""Tokens, passwords and documents from files and standard input.
+
+What stands in a command line, others can read.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Two built files, this version's and the one before it: workers and servers of both, and a data folder taken over."""
+"""Two built files, this version's and the one before it.
+
+Workers and servers of both, and a data folder taken over.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""HTTP as a program or a browser speaks it, without our own client; and raw sockets for what no client sends."""
+"""HTTP as a program or a browser speaks it, without our own client.
+
+And raw sockets for what no client sends.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ class Client:
             connection.close()
 
     def connect(self) -> http.client.HTTPConnection:
-        """A connection that stays open for more than one request."""
+        """Return a connection that stays open for more than one request."""
         place = urlsplit(self.url)
         assert place.hostname
         if self.context is None:
@@ -88,7 +91,7 @@ class Client:
             connection.close()
 
     def socket(self) -> socket.socket:
-        """A bare connection, for bytes that no HTTP library sends."""
+        """Return a bare connection, for bytes that no HTTP library sends."""
         place = urlsplit(self.url)
         plain = socket.create_connection((place.hostname, place.port), timeout=SECONDS)
         return self.context.wrap_socket(plain, server_hostname=place.hostname) if self.context else plain
@@ -101,7 +104,7 @@ class Client:
 
 
 def read_all(sock: socket.socket) -> bytes:
-    """Everything until the peer hangs up, however it does that."""
+    """Return everything until the peer hangs up, however it does that."""
     received = b""
     try:
         while part := sock.recv(65536):

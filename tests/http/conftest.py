@@ -1,4 +1,7 @@
-"""A real server, and people to talk to it. Alice is the admin; Bob operates, Carol is a member, Rita only reports."""
+"""A real server, and people to talk to it.
+
+Alice is the admin; Bob operates, Carol is a member, Rita only reports.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +99,7 @@ def open_browser(server: Server, name: str) -> Client:
 
 
 def without(client: Client, *names: str) -> Client:
-    """The same client, not sending some of its headers."""
+    """Return the same client, not sending some of its headers."""
     return replace(client, headers={name: value for name, value in client.headers.items() if name not in names})
 
 

@@ -1,4 +1,7 @@
-"""A cookie proves less than a token: what else a browser must show before anything changes (trust.md, W2)."""
+"""A cookie proves less than a token.
+
+What else a browser must show before anything changes (trust.md, W2).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ BODY = {"source": ""}
 
 
 def reaches_the_route(client: Client) -> bool:
-    """Whether a change got past authentication: the empty template is then refused for what it is."""
+    """Return whether a change got past authentication.
+
+    The empty template is then refused for what it is.
+    """
     answer = client.post(CHANGE, BODY)
     assert answer.status in (400, 401, 403), answer
     return answer.status == 400

@@ -53,7 +53,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
 
 
 def refusal(process: Process, code: int) -> str:
-    """What a server that does not start says to its user."""
+    """Return what a server that does not start says to its user."""
     assert process.popen.wait(60) == code, process.log()
     log = process.log()
     assert "Traceback" not in log
@@ -264,7 +264,10 @@ def test_a_damaged_database_is_refused(own: Server, begin: Begin) -> None:
 
 
 def damage_unseen(folder: Path) -> None:
-    """Spoil a page that no start needs, and set the file's time back: nothing but reading it shows that."""
+    """Spoil a page that no start needs, and set the file's time back.
+
+    Nothing but reading it shows that.
+    """
     path = folder / "opsicle.db"
     before = path.stat()
     connection = apsw.Connection(f"file:{path}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)

@@ -68,7 +68,7 @@ def given_pair(folder: Path) -> dict[str, Path]:
 
 
 def checked(folder: Path, **given: object) -> OpsicleError | None:
-    """What is said against these options, None if nothing."""
+    """Return what is said against these options, None if nothing."""
     try:
         check_machine(ServerOptions(data_dir=folder / "data", **FREE | given))  # type: ignore[arg-type]
     except OpsicleError as error:

@@ -102,7 +102,7 @@ def enrol(server: Server, admin: Client, folder: Path) -> Client:
 
 
 def is_refused(answer: bytes) -> bool:
-    """Whether there was one answer, a 400, and then the end."""
+    """Return whether there was one answer, a 400, and then the end."""
     return answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1 ") == 1 and b"Connection: close" in answer
 
 

@@ -109,7 +109,10 @@ def test_plain_http_on_a_tls_port_is_hung_up_on(server: Server) -> None:
 
 
 def answer_of(client: Client) -> bytes:
-    """What a poll is answered with; nothing if the handshake fails, which TLS 1.3 tells the client only later."""
+    """Return what a poll is answered with.
+
+    Nothing if the handshake fails, which TLS 1.3 tells the client only later.
+    """
     try:
         return client.raw(PING)
     except OSError:

@@ -1,4 +1,7 @@
-"""The units that `opsicle service print` makes: systemd takes them, and they stop what they start as it needs."""
+"""The units that `opsicle service print` makes.
+
+Systemd takes them, and they stop what they start as it needs.
+"""
 
 from __future__ import annotations
 

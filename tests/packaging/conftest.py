@@ -1,4 +1,7 @@
-"""The built file, started as a stranger would start it: cut off from the network, in a cache of its own."""
+"""The built file, started as a stranger would start it.
+
+Cut off from the network, in a cache of its own.
+"""
 
 import os
 import shutil

@@ -1,4 +1,7 @@
-"""What `build.py test` installs on the whole system, it names first; without root it installs nothing."""
+"""What `build.py test` installs on the whole system, it names first.
+
+Without root it installs nothing.
+"""
 
 import os
 from pathlib import Path

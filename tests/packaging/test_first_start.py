@@ -136,7 +136,7 @@ def refused(result: subprocess.CompletedProcess[str], reason: str) -> None:
 
 
 def builds_in(cache: Path) -> list[Path]:
-    """The unpacked builds, without what is unfinished."""
+    """Return the unpacked builds, without what is unfinished."""
     return [path for path in cache.iterdir() if path.is_dir() and not path.name.startswith(".")]
 
 

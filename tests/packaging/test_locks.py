@@ -74,5 +74,5 @@ def imported_modules(folder: Path) -> Iterator[str]:
 
 
 def normal(name: str) -> str:
-    """A package's name as indexes compare it."""
+    """Return a package's name as indexes compare it."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -15,7 +15,10 @@ pytestmark = pytest.mark.packaging
 
 
 def interpreters() -> dict[str, str]:
-    """Version → path of each supported CPython on this machine, under PATH or pyenv; at least this one."""
+    """Version → path of each supported CPython on this machine, under PATH or pyenv.
+
+    At least this one.
+    """
     found = {f"{sys.version_info.major}.{sys.version_info.minor}": sys.executable}
     for version in PYTHONS:
         for command in (*Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"), Path(f"python{version}")):
@@ -26,7 +29,7 @@ def interpreters() -> dict[str, str]:
 
 
 def executable(command: Path) -> str:
-    """Where this interpreter really is; empty if it does not start, as a pyenv shim may not."""
+    """Return where this interpreter really is; empty if it does not start, as a pyenv shim may not."""
     try:
         program = "import sys; print(sys.executable)"
         result = subprocess.run([command, "-c", program], check=False, capture_output=True, text=True)

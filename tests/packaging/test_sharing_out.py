@@ -27,7 +27,10 @@ FOLDERS = ("browser", "unit")
 
 @pytest.fixture
 def ran(tmp_path: Path) -> list[tuple[str, str]]:
-    """What ran where, in the order of the ends: file and process, of two files in each of two folders."""
+    """What ran where, in the order of the ends.
+
+    File and process, of two files in each of two folders.
+    """
     for folder in FOLDERS:
         (tmp_path / "tests" / folder).mkdir(parents=True)
         for name in ("test_a.py", "test_b.py"):

@@ -11,14 +11,16 @@ pytestmark = pytest.mark.packaging
 
 STARTS = 10
 MOST = 2.5
-"""Times what Python needs to start and import click, which no command line made with click can do without."""
+"""Times what Python needs to start and import click, which no command line made with click can do
+without."""
 
 
 def test_a_warm_start_takes_little_more_than_importing_click(built: Path, environment: dict[str, str]) -> None:
     version = [sys.executable, str(built), "--version"]
     subprocess.run(version, env=environment, check=True, stdout=subprocess.DEVNULL)
 
-    # Turn and turn about, and the best of each: a busy machine slows some starts down, it speeds none up.
+    # Turn and turn about, and the best of each: a busy machine slows some starts down, it speeds
+    # none up.
     pairs = [
         (cpu_seconds(version, environment), cpu_seconds([sys.executable, "-c", "import click"], environment))
         for _ in range(STARTS)

@@ -1,4 +1,7 @@
-"""A small model of who may approve what, which knows nothing of the engine: what `test_approval_walk` compares with."""
+"""A small model of who may approve what, which knows nothing of the engine.
+
+What `test_approval_walk` compares with.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ class Rule:
     required: int = 1
 
     def source(self) -> str:
-        """The gate as a policy's document has it."""
+        """Return the gate as a policy's document has it."""
         who = f"manager: {str(self.with_manager).lower()}, roles: [{', '.join(sorted(self.roles))}]"
         who += f", groups: [{GROUP}]" if self.with_group else ""
         who += f", chatUsers: [{{channel: telegram, id: {CHAT_USER}}}]" if self.with_chat else ""
@@ -38,7 +41,10 @@ class Rule:
 
 @dataclass
 class Asked:
-    """One automation as the model knows it. `agreed` are accounts, of which each person's first word counts."""
+    """One automation as the model knows it.
+
+    `agreed` are accounts, of which each person's first word counts.
+    """
 
     automation: Automation
     rule: Rule | None
@@ -61,7 +67,7 @@ class Asked:
 
 
 def principal(who: str) -> str:
-    """The human being behind an account."""
+    """Return the human being behind an account."""
     return OWNER if who == ROBOT else who
 
 
@@ -98,7 +104,10 @@ class Model:
         return self.is_in[who] and is_decider and (is_admin or not self.is_blind[who])
 
     def may(self, rule: Rule, who: str, by: str, at: float) -> bool:
-        """Whether `who` may decide on what `by` asked for at that time. A robot may nothing that its owner may not."""
+        """Return whether `who` may decide on what `by` asked for at that time.
+
+        A robot may nothing that its owner may not.
+        """
         is_named = (
             (self.roles[who] in rule.roles and self.role_since[who] < at)
             or (rule.with_manager and self.manager_of(by) == who)
@@ -124,7 +133,7 @@ class Model:
         return [self.default] if self.default and is_reached else []
 
     def asked_of(self, by: str) -> Rule | None:
-        """What is asked of who runs the newest version now, or one that names no policy."""
+        """Return what is asked of who runs the newest version now, or one that names no policy."""
         return self.rule if self.is_named else next(iter(self.default_of(by)), None)
 
     def rules_now(self, asked: Asked) -> list[Rule]:
@@ -133,7 +142,10 @@ class Model:
         return [*([self.rule] if asked.names_policy else []), *self.default_of(asked.by)]
 
     def holds(self, asked: Asked) -> bool:
-        """Whether what was agreed to may run now: by the policy as it was asked, and by those of now."""
+        """Return whether what was agreed to may run now.
+
+        By the policy as it was asked, and by those of now.
+        """
         if asked.rule is None:
             return not asked.is_altered and not self.rules_now(asked)
         if asked.is_altered or not all(self.may_run(who) for who in (asked.by, principal(asked.by))):

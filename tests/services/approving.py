@@ -1,4 +1,7 @@
-"""An org in which things have to be approved: Alice runs, Bob is her manager, Carol is an admin, Mallory is neither."""
+"""An org in which things have to be approved.
+
+Alice runs, Bob is her manager, Carol is an admin, Mallory is neither.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,10 @@ class Office:
             self._open_channel(kind)
 
     def _open_channel(self, kind: str) -> None:
-        """Let people be told by e-mail, and rooms by a chat; nothing is sent, what waits to be is looked at."""
+        """Let people be told by e-mail, and rooms by a chat.
+
+        Nothing is sent, what waits to be is looked at.
+        """
         now, user_id = self.core.clock.now(), self.people["carol"].user_id
         row = ChannelRow(kind, self.org_id, kind, kind, "{}", 1, 0, True, now, now, user_id, "", "")
         self.core.database.write(lambda db: channels.insert(db, row, None))
@@ -108,7 +114,10 @@ class Office:
         return self.core.automations.get(self.people["alice"], automation.id).explanation
 
     def told(self, kind: str) -> list[set[str]]:
-        """The names of those who are told of each such thing by e-mail, oldest first. One moment has one such thing."""
+        """Return the names of those who are told of each such thing by e-mail, oldest first.
+
+        One moment has one such thing.
+        """
         names = {person.user_id: name for name, person in self.people.items()}
         told = defaultdict(set)
         for at, user_id in self.deliveries(kind, "created_at, user_id", "email"):

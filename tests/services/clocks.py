@@ -6,7 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 
 class HandClock:
-    """Stands still until it is moved; all its times move together, save that `step` sets the time of day alone."""
+    """Stands still until it is moved.
+
+    All its times move together, save that `step` sets the time of day alone.
+    """
 
     def __init__(self) -> None:
         self._elapsed = 0.0

@@ -13,7 +13,10 @@ from tests.services.core import Core
 
 @pytest.fixture(autouse=True)
 def _ids_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every clock here begins at the same moment, but ids only grow: those of a test before would be of the future."""
+    """Every clock here begins at the same moment, but ids only grow.
+
+    Those of a test before would be of the future.
+    """
     monkeypatch.setattr(ids, "_sequence", ids._IdSequence())
 
 

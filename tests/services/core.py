@@ -49,7 +49,7 @@ spec:
 
 
 def open_database(folder: Path, name: str, migrations: str) -> Database:
-    """A database with its schema of today."""
+    """Return a database with its schema of today."""
     if not (folder / name).exists():
         (folder / name).write_bytes(_empty(STORE / migrations))
     migrate(folder / name, STORE / migrations)
@@ -58,7 +58,7 @@ def open_database(folder: Path, name: str, migrations: str) -> Database:
 
 @cache
 def _empty(migrations: Path) -> bytes:
-    """What migrations make of nothing; kept, because hundreds of tests begin with it."""
+    """Return what migrations make of nothing; kept, because hundreds of tests begin with it."""
     with TemporaryDirectory() as folder:
         migrate(Path(folder) / "empty.db", migrations)
         return (Path(folder) / "empty.db").read_bytes()
@@ -70,7 +70,10 @@ def _raise(error: BaseException) -> None:
 
 @dataclass
 class Core:
-    """Everything built as the server builds it, save for sockets. `restart` is a server that comes back."""
+    """Everything built as the server builds it, save for sockets.
+
+    `restart` is a server that comes back.
+    """
 
     folder: Path
     clock: HandClock = field(default_factory=HandClock)
@@ -154,7 +157,7 @@ class Core:
         self.fleet.sharing_changed(org_id, allows)
 
     def shared_worker(self, home_org_id: str, name: str, slots: int = 1, **labels: str) -> TestWorker:
-        """A worker of the provider; the org from where it was enrolled is to mean nothing."""
+        """Return a worker of the provider; the org from where it was enrolled is to mean nothing."""
         made = self.worker(home_org_id, name, slots, **labels)
         worker_id = made.actor.worker_id
         self.database.write(lambda db: db.execute("UPDATE workers SET is_shared = 1 WHERE id = ?", (worker_id,)))
@@ -202,7 +205,7 @@ class TestWorker:
     formats: tuple[int, ...] = SPOKEN
 
     def poll(self, wait_seconds: int = 0) -> PollReply:
-        """What the server answers; the work in it counts as received."""
+        """Return what the server answers; the work in it counts as received."""
         reply = self.core.dispatch.poll(self.actor, self.request(wait_seconds))
         self.held.update({work.job_id: work for work in reply.work})
         self.granted = self.granted if reply.granted is None else reply.granted
@@ -214,7 +217,7 @@ class TestWorker:
         return TestWorker(self.core, actor, self.slots, self.labels, boot_id=boot_id)
 
     def poll_in_background(self, wait_seconds: int = 30) -> gevent.Greenlet:
-        """A poll that is held open meanwhile."""
+        """Return a poll that is held open meanwhile."""
         greenlet = gevent.spawn(self.poll, wait_seconds)
         while self.core.fleet.find(self.actor.worker_id) is None or not self._is_waiting():
             gevent.sleep(0)
@@ -275,6 +278,6 @@ class TestWorker:
 
 
 def is_held(core: Core, worker_id: str) -> bool:
-    """Whether a poll of this worker is open and waits to be woken."""
+    """Return whether a poll of this worker is open and waits to be woken."""
     presence = core.fleet.find(worker_id)
     return presence is not None and any(watch.is_waiting for watch in presence.open_polls.values())

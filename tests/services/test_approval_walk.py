@@ -1,7 +1,8 @@
 """A random walk of pushes, edits, joins, changes of people, decisions, restarts and clock steps (trust.md, P1).
 
-Beside it runs a model that knows nothing of the engine: it keeps, for each automation, what was asked and who has said
-what, and says by itself whether work may come out. Whatever a worker is handed must be allowed by the model.
+Beside it runs a model that knows nothing of the engine: it keeps, for each automation, what was
+asked and who has said what, and says by itself whether work may come out. Whatever a worker is
+handed must be allowed by the model.
 """
 
 from __future__ import annotations
@@ -100,7 +101,10 @@ class Walk:
             self.office.restart()
 
     def ask(self) -> None:
-        """Of the newest version, or the one from before there was an approval: it makes no difference."""
+        """Of the newest version, or the one from before there was an approval.
+
+        It makes no difference.
+        """
         by, version = self.dice.choice(NAMES), self.dice.choice([None, None, 1])
         rule = self.model.asked_of(by)
         is_possible = rule is None or self.model.able(rule, by, self.now) >= rule.required

@@ -1,4 +1,7 @@
-"""Those who could approve are gone while it waits: said at once, and taken back when somebody can again."""
+"""Those who could approve are gone while it waits.
+
+Said at once, and taken back when somebody can again.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 
 def waiting(office: Office, automation: Automation) -> str:
-    """Why it waits, once the loop that keeps the time of approvals has had its turn."""
+    """Return why it waits, once the loop that keeps the time of approvals has had its turn."""
     office.core.approvals.keep_time()
     return office.core.automations.get(office.people["alice"], automation.id).waiting_reason
 

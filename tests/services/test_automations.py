@@ -1,4 +1,7 @@
-"""What people do with automations: trigger them once, cancel what they may, see nothing of others. Alice runs."""
+"""What people do with automations: trigger them once, cancel what they may, see nothing of others.
+
+Alice runs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The key beside the database by which the server knows what it has bound: its first use, its loss, its absence."""
+"""The key beside the database by which the server knows what it has bound.
+
+Its first use, its loss, its absence.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,10 @@ class ApiServer:
         self.office.restart()
 
     def make_older(self, *asked: Automation) -> None:
-        """Let these be as the version before has left them: in format 1, without a code, nobody behind."""
+        """Let these be as the version before has left them.
+
+        In format 1, without a code, nobody behind.
+        """
         self.office.tamper(WITHOUT_TRIGGERS)
         self.office.tamper("UPDATE audit_entries SET data = json_remove(data, '$.codes')")
         for each in asked:
@@ -80,7 +86,7 @@ class ApiServer:
         self.database.write(work)
 
     def ran(self) -> set[str]:
-        """What a worker is handed now."""
+        """Return what a worker is handed now."""
         worker = self.office.core.worker(self.office.org_id, f"w{self.office.core.clock.monotonic()}", slots=99)
         self.office.core.clock.advance(1)
         return {work.automation_id for work in worker.poll().work}
@@ -100,7 +106,7 @@ def api_server(tmp_path: Path) -> Iterator[ApiServer]:
 
 
 def waiting(office: Office) -> tuple[Automation, Automation, Automation]:
-    """One that waits for a worker, one that was approved, and one that waits for that."""
+    """Return one that waits for a worker, one that was approved, and one that waits for that."""
     plain, approved, awaiting = office.core.run(office.people["alice"], "plain"), office.ask(), office.ask()
     office.approve("bob", approved)
     return plain, approved, awaiting

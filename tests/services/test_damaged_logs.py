@@ -75,7 +75,10 @@ def test_many_who_find_the_damage_at_once_lose_nothing_that_was_acknowledged(cor
 
 
 class DamagingClock:
-    """Lets the next few files be damaged as soon as they are made: it is asked for the time before the first write."""
+    """Lets the next few files be damaged as soon as they are made.
+
+    It is asked for the time before the first write.
+    """
 
     def __init__(self, path: Path, times: int) -> None:
         self._path, self._times = path, times

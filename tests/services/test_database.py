@@ -1,4 +1,7 @@
-"""What the one writer promises: durable when answered, each unit alone, a clear end when the disk fails."""
+"""What the one writer promises.
+
+Durable when answered, each unit alone, a clear end when the disk fails.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ def insert(database: Database, n: int) -> None:
 
 
 def numbers(path: Path) -> list[int]:
-    """What another process would find in the file."""
+    """Return what another process would find in the file."""
     other = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     return [row[0] for row in other.execute("SELECT n FROM t ORDER BY n")]
 

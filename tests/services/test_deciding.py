@@ -1,4 +1,7 @@
-"""A decision reads the approval once and answers how it stands; only who asks to see it whole is shown that."""
+"""A decision reads the approval once and answers how it stands.
+
+Only who asks to see it whole is shown that.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 
 def service_account(office: Office, owner: str = "alice") -> str:
-    """A service account of somebody; its name among the people."""
+    """Return a service account of somebody; its name among the people."""
     name = f"{owner}s-bot"
     office.people[name] = office.core.person(office.org_id, name, BuiltInRole.OPERATOR)
     office.tamper(

@@ -1,4 +1,7 @@
-"""Leases, fences and the states that follow from them. Alice runs; Bob may not touch what is hers."""
+"""Leases, fences and the states that follow from them.
+
+Alice runs; Bob may not touch what is hers.
+"""
 
 from __future__ import annotations
 

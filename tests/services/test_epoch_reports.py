@@ -1,4 +1,7 @@
-"""What workers know and their restored server does not; and what one that lies can do with that: nothing."""
+"""What workers know and their restored server does not.
+
+And what one that lies can do with that: nothing.
+"""
 
 from __future__ import annotations
 
@@ -163,7 +166,7 @@ def test_a_worker_is_asked_at_once_what_it_ran_but_only_once(
 
 
 def an_unknown_job(core: Core, alice: Actor) -> tuple[TestWorker, Work]:
-    """A worker with a job that runs, and of which the database knows no more."""
+    """Return a worker with a job that runs, and of which the database knows no more."""
     worker = core.worker(alice.org_id, "one", slots=4)
     core.run(alice)
     (work,) = worker.poll().work

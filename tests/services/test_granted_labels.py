@@ -1,4 +1,7 @@
-"""Labels decide what a worker is handed: those that people granted, not those that it says of itself."""
+"""Labels decide what a worker is handed.
+
+Those that people granted, not those that it says of itself.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The log is the bytes that the commands wrote: no gap, no repetition, whatever order requests come in."""
+"""The log is the bytes that the commands wrote.
+
+No gap, no repetition, whatever order requests come in.
+"""
 
 from __future__ import annotations
 

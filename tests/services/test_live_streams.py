@@ -58,7 +58,7 @@ class Follower:
         assert isinstance(self.take()[0], Shown)
 
     def take(self) -> list[Event]:
-        """What it was told since it was last asked, once it has nothing more to read."""
+        """Return what it was told since it was last asked, once it has nothing more to read."""
         wait_until(self._has_read_all, what="the followers to have read all", pause=gevent.sleep)
         told = list(self._events)
         self._events.clear()
@@ -71,7 +71,7 @@ class Follower:
 
 
 def text_of(events: list[Event]) -> bytes:
-    """The pieces of log among events, of which there are no others."""
+    """Return the pieces of log among events, of which there are no others."""
     assert all(isinstance(event, NewOutput) for event in events)
     return b"".join(chunk[4] for event in events for chunk in event.chunks)
 

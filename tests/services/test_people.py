@@ -1,4 +1,7 @@
-"""Whom the engine of approvals sees: those whom a gate can name, judged as anywhere else, in an org of any size."""
+"""Whom the engine of approvals sees.
+
+Those whom a gate can name, judged as anywhere else, in an org of any size.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,7 @@ def policy(gates: str) -> Policy:
 
 
 def seen(office: Office, gates: str, requester: str = "alice") -> dict[str, ApproverPerson]:
-    """Whom the engine sees for an asker, by name."""
+    """Return whom the engine sees for an asker, by name."""
 
     def query(db: Any) -> dict[str, ApproverPerson]:
         asked = asker_of(db, office.org_id, office.people[requester].user_id, NOW)
@@ -129,7 +132,7 @@ def test_many_are_judged_as_each_alone_is(office: Office) -> None:
 
 
 def is_same(left: Rights, right: Rights) -> bool:
-    """Whether they are of the same rules, each of the same source, in whatever order."""
+    """Return whether they are of the same rules, each of the same source, in whatever order."""
     layers = [[frozenset(layer) for layer in rights.layers] for rights in (left, right)]
     return layers[0] == layers[1] and left.is_admin == right.is_admin
 
@@ -204,7 +207,7 @@ def test_it_takes_as_many_statements_in_a_large_org_as_in_a_small_one(office: Of
 
 
 def counted(office: Office, approval_id: str) -> tuple[int, int]:
-    """How many people an approval sees, and how many statements it takes to find them."""
+    """Return how many people an approval sees, and how many statements it takes to find them."""
     statements = []
 
     def query(db: Any) -> int:

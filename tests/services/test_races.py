@@ -1,4 +1,7 @@
-"""Races and random walks: whatever happens in whatever order, an automation has one end, the same everywhere."""
+"""Races and random walks.
+
+Whatever happens in whatever order, an automation has one end, the same everywhere.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +149,7 @@ class Walk(RuleBasedStateMachine):
 
 
 def _leads_to(old: AutomationState, new: AutomationState) -> bool:
-    """Whether one step or two lead there: between two looks a job may start and be lost."""
+    """Return whether one step or two lead there: between two looks a job may start and be lost."""
     return new in TRANSITIONS[old] or any(new in TRANSITIONS[via] for via in TRANSITIONS[old])
 
 

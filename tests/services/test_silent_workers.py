@@ -33,7 +33,7 @@ class Line:
 
 
 def hold(core: Core, worker: TestWorker, line: Line) -> gevent.Greenlet:
-    """A poll that is held open on this line."""
+    """Return a poll that is held open on this line."""
     greenlet = gevent.spawn(core.dispatch.poll, worker.actor, worker.request(30), line.when_gone)
 
     wait_until(lambda: is_held(core, worker.actor.worker_id), what="the poll to be held", pause=gevent.sleep)

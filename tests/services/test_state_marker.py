@@ -55,7 +55,7 @@ def put(database: Database, value: int) -> None:
 
 
 def copy(folder: Path, name: str) -> Path:
-    """All files as they lie there, as a kill would leave them."""
+    """Return all files as they lie there, as a kill would leave them."""
     to = folder.parent / f"{folder.name}-{name}"
     shutil.copytree(folder, to)
     return to

@@ -42,7 +42,7 @@ def test_the_store_takes_every_step_of_the_state_machine_and_no_other(core: Core
 
 
 def tried(db: Connection, row_id: str, before: AutomationState, step: Callable[[Connection], bool]) -> AutomationState:
-    """The state after a step from `before`; a step says truly whether it was taken."""
+    """Return the state after a step from `before`; a step says truly whether it was taken."""
     db.execute(
         "UPDATE automations SET state = ?, job_id = ?, cancel_requested_at = NULL WHERE id = ?", (before, JOB, row_id)
     )

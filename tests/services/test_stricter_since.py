@@ -1,4 +1,7 @@
-"""What became stricter since it was approved: the template's own policy, its name, one that applies by itself (P1)."""
+"""What became stricter since it was approved.
+
+The template's own policy, its name, one that applies by itself (P1).
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The walk of `test_approval_walk.py`, with rows altered behind the server's back between any two steps.
 
-Somebody writes to the database: any column of an automation, its approval, a decision or its secret values; whole rows
-go, are copied or made up. What comes out to a worker must still be exactly what somebody asked for, once, agreed to by
-those who might: or nothing.
+Somebody writes to the database: any column of an automation, its approval, a decision or its secret
+values; whole rows go, are copied or made up. What comes out to a worker must still be exactly what
+somebody asked for, once, agreed to by those who might: or nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ SOFT = {
     "approval_decisions": {"org_id"},
     "sealed_values": {"wrapped_key", "ciphertext"},
 }  # fmt: skip
-"""Columns that say how far something has come, or how it is shown. Any other may only lead to nothing running."""
+"""Columns that say how far something has come, or how it is shown. Any other may only lead to
+nothing running."""
 
 STATES = {
     "automations": ["awaiting_approval", "queued", "running", "cancelled", "expired", "rejected", "succeeded"],
@@ -200,7 +201,10 @@ class TamperedWalk(Walk):
         self._mark(asked, is_hard=True)
 
     def copy(self, asked: Asked) -> None:
-        """The automation once more, queued, under an id of its own; with the old one's approval or without."""
+        """The automation once more, queued, under an id of its own.
+
+        With the old one's approval or without.
+        """
         names = [str(name) for _, name, *_ in self._read("PRAGMA table_info(automations)")]
         new = new_id(self.office.core.clock.now())
         given = {"id": "?", "state": "'queued'", "job_id": "NULL", "fence": "0"}

@@ -1,4 +1,7 @@
-"""The indexes in memory of what waits and who waits: whatever happens, nobody who could work is left without."""
+"""The indexes in memory of what waits and who waits.
+
+Whatever happens, nobody who could work is left without.
+"""
 
 from __future__ import annotations
 

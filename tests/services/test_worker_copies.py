@@ -1,4 +1,7 @@
-"""Two processes with one worker's identity are noticed, shown and given nothing; a restart is not mistaken for that."""
+"""Two processes with one worker's identity are noticed, shown and given nothing.
+
+A restart is not mistaken for that.
+"""
 
 from __future__ import annotations
 

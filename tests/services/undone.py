@@ -12,7 +12,9 @@ from opsicle.server.store.database import Connection, Database
 
 @contextmanager
 def refused(database: Database, verb: str) -> Iterator[None]:
-    """Let every unit of work fail, and so be undone, that puts such an entry into the record: it comes last in most.
+    """Let every unit of work fail, and so be undone, that puts such an entry into the record.
+
+    It comes last in most.
 
     Whoever waits for it hears of an `apsw.ConstraintError`.
     """
@@ -64,7 +66,10 @@ def rows_per_commit(database: Database, table: str) -> Iterator[list[int]]:
 def undone_together(
     database: Database, change: Callable[[Connection], object], *others: Callable[[], object]
 ) -> list[Exception | None]:
-    """Make a change and what else is called in one commit, and let that fail; answers what each call has raised."""
+    """Make a change and what else is called in one commit, and let that fail.
+
+    Answers what each call has raised.
+    """
 
     def spoil(db: Connection) -> None:
         change(db)

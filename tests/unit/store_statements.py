@@ -1,8 +1,9 @@
 """Every SQL statement of the store, found by calling all of its functions while a trace listens.
 
-Each function is called with every combination of arguments that could make it compose another statement: texts empty
-and not, flags both ways, filters with every choice of fields. What a function runs is seen with the place it is run
-from, and a place in the source that no call has reached is an error of whoever added it, not a gap.
+Each function is called with every combination of arguments that could make it compose another
+statement: texts empty and not, flags both ways, filters with every choice of fields. What a
+function runs is seen with the place it is run from, and a place in the source that no call has
+reached is an error of whoever added it, not a gap.
 """
 
 from __future__ import annotations
@@ -57,14 +58,17 @@ class Statement:
 
 @dataclasses.dataclass
 class Found:
-    """What the calls have brought to light. `reached`: (module, line) of each place that ran a statement."""
+    """What the calls have brought to light.
+
+    `reached`: (module, line) of each place that ran a statement.
+    """
 
     statements: dict[tuple[str, str], Statement] = dataclasses.field(default_factory=dict)
     reached: set[tuple[str, int]] = dataclasses.field(default_factory=set)
 
 
 def modules() -> list[ModuleType]:
-    """The store's modules that hold SQL."""
+    """Return the store's modules that hold SQL."""
     names = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in WITHOUT_STATEMENTS)
     return [importlib.import_module(f"opsicle.server.store.{name}") for name in names]
 
@@ -85,7 +89,9 @@ def _called(node: ast.Call) -> str:
 
 
 def collect(databases: Iterable[apsw.Connection], prepare: Callable[[apsw.Connection], None]) -> Found:
-    """Call every function of the store on the database that has its tables; what each does is undone.
+    """Call every function of the store on the database that has its tables.
+
+    What each does is undone.
 
     `prepare` makes the rows without which some functions go no further than their first statement.
     """

@@ -1,6 +1,7 @@
 """Every table of the server: who removes from it what is needed no longer, or why it stays small.
 
-The key is the table. An owner is the method that prunes, as `package.module:Class.method`; a reason is a sentence.
+The key is the table. An owner is the method that prunes, as `package.module:Class.method`; a reason
+is a sentence.
 """
 
 from __future__ import annotations

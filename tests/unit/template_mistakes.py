@@ -7,22 +7,25 @@ BODY = "spec:\n  template:\n    phases:\n      - name: check\n        commands: 
 
 
 def in_spec(text: str) -> str:
-    """A good template with more fields in its `spec`; the first of them stands on line 10."""
+    """Return a good template with more fields in its `spec`; the first of them stands on line 10."""
     return HEAD + BODY + "".join(f"  {line}\n" for line in text.splitlines())
 
 
 def in_phase(text: str) -> str:
-    """A good template with more fields in its phase; the first of them stands on line 10."""
+    """Return a good template with more fields in its phase; the first of them stands on line 10."""
     return HEAD + BODY + "".join(f"        {line}\n" for line in text.splitlines())
 
 
 def in_variable(text: str) -> str:
-    """A good template with one variable; its `id` stands on line 11, its other fields from line 12 on."""
+    """Return a good template with one variable.
+
+    Its `id` stands on line 11, its other fields from line 12 on.
+    """
     return in_spec("variables:\n  - id: x\n" + "".join(f"    {line}\n" for line in text.splitlines()))
 
 
 def with_phases(text: str) -> str:
-    """A template with nothing but these phases; the first line of them is line 8."""
+    """Return a template with nothing but these phases; the first line of them is line 8."""
     return HEAD + "spec:\n  template:\n    phases:\n" + "".join(f"      {line}\n" for line in text.splitlines())
 
 

@@ -177,7 +177,7 @@ def test_without_a_key_the_exports_own_is_used(record: Record) -> None:
 
 
 def removed(record: Record, to: int, digest: str | None = None) -> list[Checkpoint]:
-    """The record's checkpoints and one that says that retention has removed entries."""
+    """Return the record's checkpoints and one that says that retention has removed entries."""
     hash_then = digest or record.entries[to - 1].hash
     last = record.entries[-1]
     statement = checkpoint(
@@ -255,7 +255,10 @@ def test_no_two_entries_are_hashed_as_the_same_bytes() -> None:
 
 
 def test_the_hash_that_the_documentation_gives_as_an_example_is_right() -> None:
-    """Written down, so that the format cannot change without anybody noticing: records of years depend on it."""
+    """Written down, so that the format cannot change without anybody noticing.
+
+    Records of years depend on it.
+    """
     at = "2026-03-01T12:00:00.000000Z"
     entry = (1, at, "user", "u1", "ada", "cli", "203.0.113.9", "push", "templates/web", "{}")
     assert entry_hash("acme", NO_HASH, entry) == "a050d6268323c50501a8a00fda08d5cbcc4641d8fe69d63e18dc3cd805dbf8bb"

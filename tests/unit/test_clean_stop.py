@@ -1,4 +1,7 @@
-"""The note of a clean stop: taken once, and worth nothing if the files are not those that it speaks of."""
+"""The note of a clean stop.
+
+Taken once, and worth nothing if the files are not those that it speaks of.
+"""
 
 from __future__ import annotations
 

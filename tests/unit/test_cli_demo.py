@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 
 
 def start(tmp_path: Path, *arguments: str) -> Process:
-    """A demo whose folder is made inside `tmp_path`."""
+    """Return a demo whose folder is made inside `tmp_path`."""
     user = User(tmp_path / "user", "a@example.com")
     (tmp_path / "tmp").mkdir()
     user.environment["TMPDIR"] = str(tmp_path / "tmp")
@@ -26,7 +26,7 @@ def start(tmp_path: Path, *arguments: str) -> Process:
 
 
 def processes_in(folder: Path) -> list[int]:
-    """The processes whose command line names the folder."""
+    """Return the processes whose command line names the folder."""
     found = []
     for entry in Path("/proc").iterdir():
         try:

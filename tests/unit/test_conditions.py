@@ -1,4 +1,7 @@
-"""Which gates are asked: conditions are not passed by how a value is spelled, nor by leaving it out."""
+"""Which gates are asked.
+
+Conditions are not passed by how a value is spelled, nor by leaving it out.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ FILE = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 
 
 def listed(title: str) -> list[str]:
-    """The files that a section's table names."""
+    """Return the files that a section's table names."""
     text = (CHECKOUT / "CONTRIBUTING.md").read_text()
     (body,) = [body for name, body in SECTION.findall(text) if name.startswith(title)]
     return FILE.findall(body)
@@ -29,7 +29,7 @@ def sources(*folders: str) -> Iterator[Path]:
 
 
 def naming(word: str) -> set[str]:
-    """The sources of the product that name something."""
+    """Return the sources of the product that name something."""
     pattern = re.compile(rf"\b(?:{word})\b")
     return {
         str(path.relative_to(CHECKOUT)) for path in sources("opsicle", "assets") if pattern.search(path.read_text())

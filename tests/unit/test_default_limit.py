@@ -1,4 +1,7 @@
-"""A time limit that nobody has written is named as such: before the run, and when it has ended a phase."""
+"""A time limit that nobody has written is named as such.
+
+Before the run, and when it has ended a phase.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ SAID = "the default; `timeout: 300` in the phase allows more"
 
 
 def ended(phase: Phase, tmp_path: Path) -> str:
-    """What is said of a phase that its limit has ended; the default is too long to wait for."""
+    """Return what is said of a phase that its limit has ended; the default is too long to wait for."""
     host = RunnerHost(workspace_root=tmp_path, runtimes=Runtimes(known_runtimes()))
     runner = Runner(Machine(tmp_path).work(phase), Log(), host, Cancellation())
     return runner._limits(phase).explanation

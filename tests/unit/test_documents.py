@@ -1,4 +1,7 @@
-"""What the documentation says can be followed: its links lead somewhere, its commands and documents are taken."""
+"""What the documentation says can be followed.
+
+Its links lead somewhere, its commands and documents are taken.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ def without_code(text: str) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """What a `#…` may name, as GitHub makes it of the headings."""
+    """Return what a `#…` may name, as GitHub makes it of the headings."""
     headings = HEADING.findall(FENCE.sub("", page.read_text()))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -75,7 +78,7 @@ def lines_of_commands(text: str) -> Iterator[str]:
 
 
 def resolve(words: list[str]) -> tuple[click.Context, click.Command, list[str]]:
-    """The command that is called, and what is left for it. Raises click's errors."""
+    """Return the command that is called, and what is left for it. Raises click's errors."""
     while words and words[0] in {"--profile", "-o"}:
         words = words[2:]
     command: click.Command = root

@@ -58,7 +58,7 @@ COMMANDS = sorted(
 
 
 def problem_of(command: str) -> str:
-    """What is wrong with a command line, "" if the program has such a command with such options."""
+    """Return what is wrong with a command line, "" if the program has such a command with such options."""
     words = [word for word in shlex.split(command) if word != "…"]
     current: click.Command = root
     while words and isinstance(current, click.Group):

@@ -45,7 +45,7 @@ def test_the_ca_is_made_once(folder: DataFolder) -> None:
 
 
 def write_pair(folder: Path, at: int) -> tuple[Path, Path]:
-    """A new certificate and key, as a tool that renews them would leave them at a time of its own."""
+    """Return a new certificate and key, as a tool that renews them would leave them at a time of its own."""
     certificate, key = Authority.create(NOW).issue_server(["ops.example.com"], NOW)
     for name, text in (("cert.pem", certificate), ("key.pem", key)):
         (folder / name).write_text(text)
@@ -55,7 +55,7 @@ def write_pair(folder: Path, at: int) -> tuple[Path, Path]:
 
 
 def shown_by(given: GivenCertificate) -> bytes | None:
-    """The certificate, in DER, that a handshake shows."""
+    """Return the certificate, in DER, that a handshake shows."""
     to_server, to_caller = ssl.MemoryBIO(), ssl.MemoryBIO()
     trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE

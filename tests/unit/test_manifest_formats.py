@@ -79,8 +79,8 @@ SPELLED = {
     (WorkOrder, 1): "6de56bbb47c2ba510b1a6567ca9336b26ed9f8dd6c57448b47f5d80bdbaa4ec9",
     (WorkOrder, 2): "af11c92357a0efeeef8fa798b98234ccca97fcf65761d1343d95f47d2a4e0f29",
 }
-"""What programs that are out there compare and sign: the digest of each sample. Those of format 1 were made by the
-version that knew no other."""
+"""What programs that are out there compare and sign: the digest of each sample. Those of format 1
+were made by the version that knew no other."""
 
 
 @pytest.mark.parametrize(("kind", "number"), SPELLED, ids=lambda value: getattr(value, "__name__", value))
@@ -105,7 +105,7 @@ def test_a_manifest_for_an_older_worker_leaves_out_only_what_no_worker_goes_by()
 
 
 def structs_in(kind: type) -> set[type[msgspec.Struct]]:
-    """A struct and all those that its fields can hold."""
+    """Return a struct and all those that its fields can hold."""
     found: set[type[msgspec.Struct]] = set()
 
     def look(annotation: object) -> None:

@@ -51,7 +51,10 @@ def version(database: Path) -> int:
 
 
 def schema(database: Path) -> str:
-    """Every table, index and trigger of a file as SQL, sorted by name: what `schema.sql` holds."""
+    """Return every table, index and trigger of a file as SQL, sorted by name.
+
+    What `schema.sql` holds.
+    """
     connection = apsw.Connection(str(database))
     try:
         rows = connection.execute(
@@ -224,7 +227,10 @@ def test_an_older_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_open_at_the_upgrade_is_put_in_order_by_its_times(tmp_path: Path) -> None:
-    """Who joined a group after something was asked still decides on nothing of it; owners of deleted accounts stay."""
+    """Who joined a group after something was asked still decides on nothing of it.
+
+    Owners of deleted accounts stay.
+    """
     old = tmp_path / "old"
     old.mkdir()
     for path in sorted(STATE_MIGRATIONS.glob("*.sql"))[:16]:

@@ -22,7 +22,7 @@ _OF_THE_FORMAT = {"OPSICLE_SUMMARY", "OPSICLE_TARGET"}
 
 
 def of_options() -> set[str]:
-    """Every environment variable that some option of some command is set by."""
+    """Return every environment variable that some option of some command is set by."""
     found = _variables(root, "OPSICLE")
     for path, command in ALL.items():
         found |= _variables(command, "OPSICLE_" + path.upper().replace(" ", "_").replace("-", "_"))

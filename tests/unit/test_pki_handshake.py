@@ -1,4 +1,7 @@
-"""What our certificates are for: a TLS 1.3 handshake between OpenSSL and OpenSSL, without a network."""
+"""What our certificates are for.
+
+A TLS 1.3 handshake between OpenSSL and OpenSSL, without a network.
+"""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ spec:
 
 
 def kept_before(policy: object) -> str:
-    """A template as versions before this one have stored it."""
+    """Return a template as versions before this one have stored it."""
     tree = msgspec.json.decode(msgspec.json.encode(parse_template(PLAIN.encode())))
     return json.dumps(tree | {"approval_policy": policy})
 

@@ -1,7 +1,9 @@
-"""No statement of the store walks through a table that grows with use: how each is carried out is read from SQLite.
+"""No statement of the store walks through a table that grows with use.
 
-The plans are those of the product: nothing gathers statistics (`ANALYZE`), and a statement's plan does not depend on
-its values, so an empty database has the plans of a full one.
+How each is carried out is read from SQLite.
+
+The plans are those of the product: nothing gathers statistics (`ANALYZE`), and a statement's plan
+does not depend on its values, so an empty database has the plans of a full one.
 """
 
 from __future__ import annotations

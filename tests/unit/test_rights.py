@@ -39,7 +39,7 @@ def rights(*texts: str, is_admin: bool = False) -> Rights:
 
 
 def may(role: BuiltInRole, action: Action) -> bool:
-    """Whether the table gives a built-in role the action."""
+    """Return whether the table gives a built-in role the action."""
     return action in TABLE and role in TABLE[action].roles
 
 
@@ -226,7 +226,10 @@ RULES = st.lists(a_rule(), max_size=5).map(parse_rules)
 def test_a_change_gives_nobody_more_than_they_had_or_the_changer_has(
     changer: Rights, old: tuple[Rule, ...], new: tuple[Rule, ...], others: tuple[Rule, ...]
 ) -> None:
-    """`others` are the rules that the person has from elsewhere: a denial that is lifted may let those through."""
+    """`others` are the rules that the person has from elsewhere.
+
+    A denial that is lifted may let those through.
+    """
     if excess(changer, change(old, new)):
         return
     before, after = (Rights((grants_of((*rules, *others), "test"),)) for rules in (old, new))

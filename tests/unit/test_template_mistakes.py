@@ -1,4 +1,7 @@
-"""Every mistake in a template that we could think of: where it is said to be, and what is said of it."""
+"""Every mistake in a template that we could think of.
+
+Where it is said to be, and what is said of it.
+"""
 
 from __future__ import annotations
 

@@ -256,7 +256,7 @@ FIELDS = [
 
 @st.composite
 def spoiled(draw: st.DrawFn) -> object:
-    """The full template with one to three places overwritten by junk, or given a field of another place."""
+    """Return the full template with one to three places overwritten by junk, or given a field of another place."""
     tree = yaml.safe_load(FULL)
     for _ in range(draw(st.integers(1, 3))):
         place = tree

@@ -79,7 +79,7 @@ def test_a_bomb_is_refused_within_100_ms_and_50_mb(source: bytes, message: str) 
 
 
 def read(source: str) -> object:
-    """The document as plain values; fails if anything was wrong with it."""
+    """Return the document as plain values; fails if anything was wrong with it."""
     problems = Problems()
     node = load(source.encode(), problems)
     assert problems.listed() == ()

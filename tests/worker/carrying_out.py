@@ -18,7 +18,10 @@ from opsicle.worker.runtimes.table import Runtimes
 
 
 class Log:
-    """A sink in memory. `has_room` can be set to False to see what happens when the spool is full."""
+    """A sink in memory.
+
+    `has_room` can be set to False to see what happens when the spool is full.
+    """
 
     def __init__(self) -> None:
         self.chunks: list[tuple[int, int, int, bytes]] = []
@@ -96,12 +99,12 @@ class Machine:
 
 
 def phase(*commands: str, name: str = "work", **more: Any) -> Phase:
-    """A phase; `timeout` may be a fraction of a second here."""
+    """Return a phase; `timeout` may be a fraction of a second here."""
     return Phase(name=name, commands=commands, **more)
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process exists and is more than a dead entry of the process table."""
+    """Return whether a process exists and is more than a dead entry of the process table."""
     try:
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
     except OSError:

@@ -14,7 +14,10 @@ from tests.worker.fake_server import FakeServer
 
 @pytest.fixture(scope="session", autouse=True)
 def end_all_when_terminated() -> Iterator[None]:
-    """Let SIGTERM end the tests as Ctrl-C does: with the fixtures' ends, so that no worker and no job is left."""
+    """Let SIGTERM end the tests as Ctrl-C does.
+
+    With the fixtures' ends, so that no worker and no job is left.
+    """
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     yield
     signal.signal(signal.SIGTERM, before)

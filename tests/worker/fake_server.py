@@ -1,6 +1,7 @@
 """A stand-in for the *server's* side of the worker protocol, for faults that the real one cannot be made to show.
 
-It speaks real mutual TLS 1.3 and real MessagePack, keeps what it is told, and can lose requests and answers.
+It speaks real mutual TLS 1.3 and real MessagePack, keeps what it is told, and can lose requests and
+answers.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ class Refusal(Exception):
 
 
 class FakeServer:
-    """`faults[call]` holds what happens to the next calls: "before" (not handled), "after" (handled, answer lost)."""
+    """`faults[call]` holds what happens to the next calls.
+
+    "before" (not handled), "after" (handled, answer lost).
+    """
 
     def __init__(self, folder: Path, *, worker_life: timedelta = timedelta(days=7)) -> None:
         self.authority = Authority.create(datetime.now(UTC) - timedelta(days=30))
@@ -104,7 +108,7 @@ class FakeServer:
             self._server = None
 
     def identity(self, *, authority: Authority | None = None, now: datetime | None = None) -> Identity:
-        """What a worker has after enrolment."""
+        """Return what a worker has after enrolment."""
         made_at = now or datetime.now(UTC)
         key_pem, csr_pem = certificates.make_key_and_csr()
         issued = (authority or self.authority).issue_worker(
@@ -245,7 +249,10 @@ class FakeServer:
 
 
 class EnrolmentPeer:
-    """The user listener's part: it answers enrolments for one token, over plain HTTP, as behind a proxy, or TLS."""
+    """The user listener's part.
+
+    It answers enrolments for one token, over plain HTTP, as behind a proxy, or TLS.
+    """
 
     def __init__(self, worker_url: str = "https://127.0.0.1:1", tls: ssl.SSLContext | None = None) -> None:
         self.authority = Authority.create(datetime.now(UTC) - timedelta(days=1))
@@ -295,7 +302,8 @@ class EnrolmentPeer:
 
 
 J1, J2, J9 = (f"{name}-{os.getpid()}" for name in ("j1", "j2", "j9"))
-"""A worker ends whatever carries the id of its job: test processes that run side by side have ids of their own."""
+"""A worker ends whatever carries the id of its job: test processes that run side by side have ids
+of their own."""
 
 
 def work(job_id: str, *commands: str, fence: int = 1, timeout: int = 60) -> Work:

@@ -1,8 +1,8 @@
 """A second runtime, for the tests of the seam: an image is a folder in which its phases run.
 
-Nothing that the subprocess runtime goes by finds its processes: they carry no mark of their job, and
-it keeps what it has started in files of its own, as an engine of containers does. Run as a program,
-this is a worker that knows it beside the runtimes that it knows by itself.
+Nothing that the subprocess runtime goes by finds its processes: they carry no mark of their job,
+and it keeps what it has started in files of its own, as an engine of containers does. Run as a
+program, this is a worker that knows it beside the runtimes that it knows by itself.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ _PAUSE_SECONDS = 0.01
 
 
 class FolderRuntime:
-    """Runs phases in the folder that their image names; `records` is where it notes what it has started."""
+    """Runs phases in the folder that their image names.
+
+    `records` is where it notes what it has started.
+    """
 
     name = "folders"
     kind = CONTAINER
@@ -111,7 +114,7 @@ def groups(record: Path) -> list[int]:
 
 
 def is_group_alive(group: int) -> bool:
-    """Whether any of its processes is more than a dead entry of the process table."""
+    """Return whether any of its processes is more than a dead entry of the process table."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError):

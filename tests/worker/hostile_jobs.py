@@ -1,7 +1,10 @@
-"""Every way we know to hand a worker something that was not ordered so. Each is a function of one piece of real work.
+"""Every way we know to hand a worker something that was not ordered so.
 
-Who does it: `_between` alters what a real server sent, without its key. `_stranger` is a server with a key of its own.
-`_server` has the real key, and orders what this worker must not do all the same.
+Each is a function of one piece of real work.
+
+Who does it: `_between` alters what a real server sent, without its key. `_stranger` is a server
+with a key of its own. `_server` has the real key, and orders what this worker must not do all the
+same.
 """
 
 from __future__ import annotations
@@ -66,7 +69,7 @@ class Site:
         return signed(self.work, self.key, manifest, canonical(replace(self.order, manifest_digest=digest(manifest))))
 
     def flipped(self, content: bytes) -> bytes:
-        """The content with one bit turned over."""
+        """Return the content with one bit turned over."""
         altered = bytearray(content)
         altered[self.chance.randrange(len(altered))] ^= 1 << self.chance.randrange(8)
         return bytes(altered)

@@ -18,7 +18,7 @@ ORG_ID, WORKER_ID = "o1", "w1"
 
 
 def manifest_of(work: Work, **changes: Any) -> Manifest:
-    """The manifest that allows just this work."""
+    """Return the manifest that allows just this work."""
     facts = {
         "org_id": ORG_ID,
         "automation_id": work.automation_id,
@@ -45,7 +45,7 @@ def manifest_of(work: Work, **changes: Any) -> Manifest:
 
 
 def order_of(work: Work, manifest: bytes, **changes: Any) -> WorkOrder:
-    """An order for this work, good for a minute."""
+    """Return an order for this work, good for a minute."""
     now = datetime.now(UTC)
     facts = {
         "org_id": ORG_ID,
@@ -62,13 +62,13 @@ def order_of(work: Work, manifest: bytes, **changes: Any) -> WorkOrder:
 
 
 def ordered(work: Work, key: OrderKey, manifest: Manifest | None = None, **changes: Any) -> Work:
-    """The work with its manifest (or another one) and a signed order, in which `changes` stand."""
+    """Return the work with its manifest (or another one) and a signed order, in which `changes` stand."""
     written = canonical(manifest or manifest_of(work))
     return signed(work, key, written, canonical(order_of(work, written, **changes)))
 
 
 def signed(work: Work, key: OrderKey, manifest: bytes, order: bytes) -> Work:
-    """The work with just these bytes, and the key's signature of the order."""
+    """Return the work with just these bytes, and the key's signature of the order."""
     return msgspec.structs.replace(work, manifest=manifest, order=order, signature=key.sign(order))
 
 

@@ -1,6 +1,9 @@
-"""Run a program under a kernel that refuses some calls, as emulators and sandboxes do: `refusing.py WHAT… -- COMMAND`.
+"""Run a program under a kernel that refuses some calls, as emulators and sandboxes do.
 
-WHAT is `subreaper` (prctl refuses PR_SET_CHILD_SUBREAPER) or `pidfd` (there is no pidfd_open). By a seccomp filter.
+`refusing.py WHAT… -- COMMAND`.
+
+WHAT is `subreaper` (prctl refuses PR_SET_CHILD_SUBREAPER) or `pidfd` (there is no pidfd_open). By a
+seccomp filter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""After the worker's own end in the midst of a job: its clean-up phases run once, or it is said why they did not."""
+"""After the worker's own end in the midst of a job.
+
+Its clean-up phases run once, or it is said why they did not.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ def judge(tmp_path: Path) -> Path:
 
 
 def job(judge: Path, *clean_up: str, **more: Any) -> Work:
-    """A job that writes its shell's id into the workspace and sleeps; then come clean-up phases that tell the judge."""
+    """Return a job that writes its shell's id into the workspace and sleeps.
+
+    Then come clean-up phases that tell the judge.
+    """
     main = Phase(name="main", commands=(f"echo $$ > pid; cp pid {judge}.pid; echo begun; sleep 60",))
     on_failure = Phase(name="on failure", commands=(f"echo failure >> {judge}",), when=When.FAILURE)
     tidy = [
@@ -52,7 +58,7 @@ def run_until_killed(worker: Working, fake_server: FakeServer, judge: Path, give
 
 
 def ended(worker: Working, fake_server: FakeServer) -> Outcome:
-    """What the next life of the worker reports."""
+    """Return what the next life of the worker reports."""
     worker.start()
     assert worker.wait_for_finish(JOB, timeout=60) == JobState.UNKNOWN
     return fake_server.finished[JOB]

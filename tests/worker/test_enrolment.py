@@ -97,7 +97,10 @@ def test_an_answer_that_was_altered_on_the_way_is_refused_and_nothing_kept(fake_
 
 
 def strangers_certificate(folder: Path, names: list[str]) -> ssl.SSLContext:
-    """TLS as somebody in the middle has it: with a certificate of their own CA, for whatever name they like."""
+    """TLS as somebody in the middle has it.
+
+    With a certificate of their own CA, for whatever name they like.
+    """
     pair = folder / "stranger.pem"
     certificate_pem, key_pem = Authority.create(datetime.now(UTC)).issue_server(names, datetime.now(UTC))
     pair.write_text(key_pem + certificate_pem)
@@ -110,7 +113,10 @@ def strangers_certificate(folder: Path, names: list[str]) -> ssl.SSLContext:
 def test_in_the_middle_of_an_enrolment_over_tls_nobody_learns_the_secret_or_becomes_the_server(
     tmp_path: Path, folder: WorkerDataFolder, names: list[str]
 ) -> None:
-    """The middle decrypts everything: it may pass on what it read, and then the worker has the real server's CA."""
+    """The middle decrypts everything.
+
+    It may pass on what it read, and then the worker has the real server's CA.
+    """
     fake_server = EnrolmentPeer(tls=strangers_certificate(tmp_path, names))
     mallorys = Authority.create(datetime.now(UTC)).cert_pem
     fake_server.forge = lambda enrolment: msgspec.structs.replace(enrolment, ca_pem=mallorys)
@@ -224,7 +230,10 @@ def test_an_expired_identity_gives_way_to_a_new_token(fake_server: EnrolmentPeer
 
 
 def test_a_worker_whose_certificate_seems_expired_waits_for_a_server_that_is_away(folder: WorkerDataFolder) -> None:
-    """As after a power cut: the clock stands in the future, the network is away, the token still in the unit file."""
+    """As after a power cut.
+
+    The clock stands in the future, the network is away, the token still in the unit file.
+    """
     fake_server = EnrolmentPeer()
     ahead = msgspec.structs.replace(
         obtain(folder, fake_server.token.text), expires_at=datetime.now(UTC) - timedelta(days=1)

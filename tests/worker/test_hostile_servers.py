@@ -1,7 +1,10 @@
-"""A worker that is handed what was not ordered carries nothing of it out: hostile servers, and men in the middle.
+"""A worker that is handed what was not ordered carries nothing of it out.
 
-The work is real, made by the server's own services for this worker; the worker is a real process. The judge is a file
-to which everything that runs appends its job's name, so that nothing in Opsicle has a say in what was executed.
+Hostile servers, and men in the middle.
+
+The work is real, made by the server's own services for this worker; the worker is a real process.
+The judge is a file to which everything that runs appends its job's name, so that nothing in Opsicle
+has a say in what was executed.
 """
 
 from __future__ import annotations

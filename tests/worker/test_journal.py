@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def written(path: Path) -> bytes:
-    """A journal of one whole job and one that runs."""
+    """Return a journal of one whole job and one that runs."""
     journal = Journal(path)
     journal.starting("one", 1)
     journal.child("one", ChildProcess(4711, "boot/99"))
@@ -39,7 +39,7 @@ def written(path: Path) -> bytes:
 
 
 def left_in(path: Path) -> list[JobEntry]:
-    """What the next life finds."""
+    """Return what the next life finds."""
     journal = Journal(path)
     journal.close()
     return journal.open_jobs()
@@ -154,7 +154,7 @@ def order(number: int, expires_at: datetime = NOON + MINUTE) -> SpentOrder:
 
 
 def later(path: Path, now: datetime) -> Journal:
-    """The journal of the worker's next life, which begins by writing it anew."""
+    """Return the journal of the worker's next life, which begins by writing it anew."""
     return Journal(path, now=lambda: now)
 
 

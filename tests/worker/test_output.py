@@ -250,7 +250,7 @@ def test_nothing_overtakes_what_the_sink_has_had_no_room_for(printed: Printed) -
 
 
 def _add_pipe(output: JobOutput, stream: int) -> int:
-    """A further pipe that the output reads; returns the end to write to."""
+    """Return a further pipe that the output reads; returns the end to write to."""
     read_end, write_end = os.pipe()
     os.set_blocking(read_end, False)
     output.add(read_end, 0, stream)

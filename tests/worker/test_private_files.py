@@ -181,7 +181,10 @@ def test_a_job_that_asks_for_more_than_fits_into_a_pipe_is_not_held_up(machine: 
 
 
 def test_what_a_job_has_masked_has_a_maximum_in_bytes_also_without_a_line_break(tmp_path: Path) -> None:
-    """Sixty forms of each are made: 200 values of 64 KiB held a worker up for 30 s, in which nothing was cancelled."""
+    """Sixty forms of each are made.
+
+    200 values of 64 KiB held a worker up for 30 s, in which nothing was cancelled.
+    """
     requests = MaskRequests(tmp_path / "mask")
     taken = 0
     try:

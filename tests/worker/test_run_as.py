@@ -1,4 +1,7 @@
-"""Jobs that run as another user than their worker: what they can reach, and what they cannot (real users)."""
+"""Jobs that run as another user than their worker.
+
+What they can reach, and what they cannot (real users).
+"""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def worker(tmp_path: Path, fake_server: FakeServer, records: Path) -> Iterator[W
 
 
 def with_image(job: Work, image: Path, *more: Phase) -> Work:
-    """The same job, with its phase in an image."""
+    """Return the same job, with its phase in an image."""
     boxed = msgspec.structs.replace(job.phases[0], image=str(image))
     return msgspec.structs.replace(job, phases=(boxed, *more))
 

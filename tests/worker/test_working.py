@@ -317,7 +317,7 @@ def test_a_revoked_worker_ends_its_jobs_and_says_why(worker: Working, fake_serve
 
 
 def refused(fake_server: FakeServer, folder: Path, identity: Identity) -> str:
-    """What a worker with this identity says when it gives up."""
+    """Return what a worker with this identity says when it gives up."""
     data = WorkerDataFolder.open(folder)
     data.save_identity(identity)
     data.close()

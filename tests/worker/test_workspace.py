@@ -64,7 +64,10 @@ print(repr(remove_folder(inner.parents[1])), inner.parents[1].exists())
 
 
 def remove_as_nobody(mode_around: str) -> str:
-    """Remove a write-protected tree as an ordinary account, from a folder with this mode; what came of it."""
+    """Remove a write-protected tree as an ordinary account, from a folder with this mode.
+
+    What came of it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(__file__).parents[2]
         done = subprocess.run(

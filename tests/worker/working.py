@@ -16,7 +16,8 @@ from tests.worker.fake_server import FakeServer
 ROOT = Path(__file__).parents[2]
 
 _ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
-"""So that no worker is left behind when the process of the tests is killed; it gets a session of its own."""
+"""So that no worker is left behind when the process of the tests is killed; it gets a session of
+its own."""
 
 
 def run_worker(folder: Path, *arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
@@ -29,7 +30,10 @@ def _command(folder: Path, *arguments: str) -> list[str]:
 
 
 class Working:
-    """A worker of `fake_server` that has enrolled already; `start` may be called again after it has ended."""
+    """A worker of `fake_server` that has enrolled already.
+
+    `start` may be called again after it has ended.
+    """
 
     def __init__(self, folder: Path, fake_server: FakeServer, slots: int = 4, options: tuple[str, ...] = ()) -> None:
         self.fake_server = fake_server
@@ -114,7 +118,7 @@ class Working:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process lives, and is not only waiting to be collected."""
+    """Return whether a process lives, and is not only waiting to be collected."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
     except OSError:
@@ -126,15 +130,21 @@ def lines(path: Path) -> list[str]:
 
 
 def let_pass(seconds: float) -> None:
-    """Wait for nothing in particular: for faults at a random moment, and to see that something does not happen."""
+    """Wait for nothing in particular.
+
+    For faults at a random moment, and to see that something does not happen.
+    """
     until = time.monotonic() + seconds
     wait_until(lambda: time.monotonic() >= until, seconds + 10, f"{seconds} s to pass")
 
 
 def as_user(uid: int, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a worker as a user who is only a number: no entry in the list of users, no home, no environment.
+    """Run a worker as a user who is only a number.
 
-    It may read everything, because the Python of these tests may lie in a folder of root's own; no more than that.
+    No entry in the list of users, no home, no environment.
+
+    It may read everything, because the Python of these tests may lie in a folder of root's own; no
+    more than that.
     """
     folder.mkdir()
     os.chown(folder, uid, uid)

@@ -13,10 +13,13 @@ from opsicle.server.store.audit import Author
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A user of an org, and how they came in. `channel` is browser, cli or token; `address` the peer's.
+    """A user of an org, and how they came in.
 
-    `rights` come from `access/rights.py: rights_of`; without them an actor may do nothing. `rotates` are the secrets
-    whose update a token names among its scopes, if whoever made the token showed a fresh code for it.
+    `channel` is browser, cli or token; `address` the peer's.
+
+    `rights` come from `access/rights.py: rights_of`; without them an actor may do nothing.
+    `rotates` are the secrets whose update a token names among its scopes, if whoever made the token
+    showed a fresh code for it.
     """
 
     user_id: str
@@ -37,11 +40,17 @@ class Actor:
         return Author("user", self.user_id, self.email, self.channel, self.address)
 
     def may(self, action: Action, target: Target | None = None) -> bool:
-        """Whether this actor may, with this template; without a target: with anything at all."""
+        """Return whether this actor may, with this template.
+
+        Without a target: with anything at all.
+        """
         return self.rights.may(action, target)
 
     def require(self, action: Action, target: Target | None = None) -> None:
-        """Raise NotAllowed unless this actor may, with this template; without a target: with anything at all."""
+        """Raise NotAllowed unless this actor may, with this template.
+
+        Without a target: with anything at all.
+        """
         if action in BEYOND_ROLES and not self.may(action):
             raise NotAllowed(f"only a provider admin may do this ({action})", hint="Ask who runs this server.")
         if not self.may(action, target):
@@ -56,8 +65,8 @@ class Actor:
 class WorkerActor:
     """A worker, as its certificate and the database together say.
 
-    A shared one is no org's: its `org_id` is empty, so that whatever goes by it finds nothing. What it does for an
-    org is that of the job.
+    A shared one is no org's: its `org_id` is empty, so that whatever goes by it finds nothing. What
+    it does for an org is that of the job.
     """
 
     worker_id: str

@@ -1,7 +1,8 @@
 """What the database said a moment ago, for as long as it is sure to be still true.
 
-Every request asks who it is that asks. One process serves the database, so what it has read stays true until it
-writes: whoever changes what is remembered calls `invalidate` before answering, and the next request reads anew.
+Every request asks who it is that asks. One process serves the database, so what it has read stays
+true until it writes: whoever changes what is remembered calls `invalidate` before answering, and
+the next request reads anew.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ class Cache(Generic[K, V]):
         self._generation = 0
 
     def get(self, key: K, load: Callable[[], V | None]) -> V | None:
-        """What `load` said last time for this key; asks it, if that was not yet. None is never remembered."""
+        """Return what `load` said last time for this key; asks it, if that was not yet.
+
+        None is never remembered.
+        """
         if key in self._entries:
             return self._entries[key]
         generation = self._generation

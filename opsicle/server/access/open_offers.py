@@ -1,4 +1,7 @@
-"""How many one-time secrets an org may have open: each is a way in that somebody must keep an eye on."""
+"""How many one-time secrets an org may have open.
+
+Each is a way in that somebody must keep an eye on.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ MAX_INVITATIONS = 500
 
 
 def check_open(what: str, found: tuple[int, datetime | None], most: int, now: datetime, hint: str) -> None:
-    """Raise TooManyRequests if as many are open as may be; `found` is how many there are and when the next one ends."""
+    """Raise TooManyRequests if as many are open as may be.
+
+    `found` is how many there are and when the next one ends.
+    """
     count, next_end = found
     if count >= most and next_end is not None:
         wait = max(1, int((next_end - now).total_seconds()) + 1)

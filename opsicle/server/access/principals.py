@@ -1,4 +1,7 @@
-"""The human being behind an account, as the database knows it. What follows from it is in `domain/accounts.py`."""
+"""The human being behind an account, as the database knows it.
+
+What follows from it is in `domain/accounts.py`.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,23 @@ NOW = sys.maxsize
 
 
 def account_of(db: Connection, org_id: str, user_id: str, seq: int = NOW) -> Account:
-    """An account of an org with who answers for it, also if it is gone; as it was at the entry `seq` of the record."""
+    """Return an account of an org with who answers for it, also if it is gone.
+
+    As it was at the entry `seq` of the record.
+    """
     return accounts_of(db, org_id, [user_id], seq)[user_id]
 
 
 def answers_for(db: Connection, org_id: str, user_id: str, account_id: str) -> bool:
-    """Whether what an account asked for is somebody's to take back: their own, or of a service account they own now."""
+    """Return whether what an account asked for is somebody's to take back.
+
+    Their own, or of a service account they own now.
+    """
     return account_id == user_id or account_of(db, org_id, account_id).owner_id == user_id
 
 
 def accounts_of(db: Connection, org_id: str, user_ids: Iterable[str], seq: int = NOW) -> dict[str, Account]:
-    """The same for many, by id."""
+    """Return the same for many, by id."""
     wanted = list(user_ids)
     owners = account_owners.list_of(db, org_id, wanted)
     return {user_id: _account(user_id, owners.get(user_id, ()), seq) for user_id in wanted}

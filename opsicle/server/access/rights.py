@@ -26,7 +26,7 @@ NO_RULES = "[]"
 
 
 def rights_of(db: Connection, org_id: str, user_id: str) -> Rights:
-    """All that somebody may do in an org; nothing if they are no member of it.
+    """Return all that somebody may do in an org; nothing if they are no member of it.
 
     A service account may do what both its own role and its owner allow.
     """
@@ -46,7 +46,8 @@ _NEVER = 2**53
 class Rulebook:
     """What many people of an org may do, put together as in `rights_of`, within one transaction.
 
-    Roles and groups are read once, and the rights of those who have the same role and groups are made once.
+    Roles and groups are read once, and the rights of those who have the same role and groups are
+    made once.
     """
 
     def __init__(self, db: Connection, org_id: str) -> None:
@@ -55,9 +56,12 @@ class Rulebook:
         self._made: dict[tuple[str, frozenset[str]], Rights] = {}
 
     def rights(self, user_id: str, members: Mapping[str, MemberRow], joined: Mapping[str, Collection[str]]) -> Rights:
-        """All that somebody may; nothing if they are not among `members`, or if their rules cannot be read.
+        """Return all that somebody may.
 
-        `members` must hold the owners of service accounts too, and `joined` the names of everybody's groups.
+        Nothing if they are not among `members`, or if their rules cannot be read.
+
+        `members` must hold the owners of service accounts too, and `joined` the names of
+        everybody's groups.
         """
         member = members.get(user_id)
         if member is None:
@@ -73,9 +77,10 @@ class Rulebook:
     def deciding_seq(
         self, user_id: str, members: Mapping[str, MemberRow], joined: Mapping[str, Mapping[str, int]]
     ) -> int:
-        """The entry of the record since which somebody may decide on approvals, as far as they may at all.
+        """Return the number of the entry since which somebody may decide on approvals.
 
-        Whichever of their role, groups and own rules came first counts; a service account may only since its owner may.
+        Whichever of their role, groups and own rules came first counts; a service account may only
+        since its owner may.
         """
         try:
             return self._deciding_seq(user_id, members, joined)
@@ -115,7 +120,10 @@ class Rulebook:
 
 
 def _own_rights(member: MemberRow, role: Layer, joined: Iterable[GroupRow]) -> Rights:
-    """What somebody may by their role, groups and own rules, whoever owns them; an admin's role is all of it."""
+    """Return what somebody may by their role, groups and own rules, whoever owns them.
+
+    An admin's role is all of it.
+    """
     if member.role == BuiltInRole.ADMIN:
         return Rights((role,), is_admin=True)
     layer = role
@@ -125,17 +133,17 @@ def _own_rights(member: MemberRow, role: Layer, joined: Iterable[GroupRow]) -> R
 
 
 def rights_of_org_role(db: Connection, org_id: str, name: str) -> Rights:
-    """What somebody may by having this role alone."""
+    """Return what somebody may by having this role alone."""
     return Rights((role_grants(db, org_id, name),), is_admin=name == BuiltInRole.ADMIN)
 
 
 def role_grants(db: Connection, org_id: str, name: str) -> Layer:
-    """What a role gives in an org: built in, and the org's own rules."""
+    """Return what a role gives in an org: built in, and the org's own rules."""
     return grants_of(role_rules(db, org_id, name), f"role {name}")
 
 
 def role_rules(db: Connection, org_id: str, name: str) -> tuple[Rule, ...]:
-    """The rules of a role; none if there is no such role."""
+    """Return the rules of a role; none if there is no such role."""
     return _rules_of_role(name, roles.find(db, org_id, name))
 
 
@@ -147,23 +155,26 @@ def _rules_of_role(name: str, row: RoleRow | None) -> tuple[Rule, ...]:
 
 
 def scope_grants(scopes: str) -> Layer:
-    """What the scopes of a token leave of its holder's rights; who one is may always be asked."""
+    """Return what the scopes of a token leave of its holder's rights.
+
+    Who one is may always be asked.
+    """
     return grants_of((*parse_rules(["allow view account"]), *read_rules(scopes)), "token's scopes")
 
 
 def rotated_secrets(scopes: str) -> frozenset[str]:
-    """The single secrets that the scopes of a token let it update."""
+    """Return the single secrets that the scopes of a token let it update."""
     rules = read_rules(scopes)
     return frozenset(rule.name for rule in rules if rule.name and rule.covers(Action.SECRETS_UPDATE))
 
 
 def lets_decide(rules: Iterable[Rule]) -> bool:
-    """Whether a rule among these allows people to decide on approvals."""
+    """Return whether a rule among these allows people to decide on approvals."""
     return any(rule.effect == "allow" and rule.covers(Action.APPROVALS_DECIDE) for rule in rules)
 
 
 def deciding_change(before: Iterable[Rule], after: Iterable[Rule]) -> bool:
-    """Whether a change of rules lets somebody decide on approvals who could not before."""
+    """Return whether a change of rules lets somebody decide on approvals who could not before."""
     return change(before, after).may(Action.APPROVALS_DECIDE)
 
 
@@ -196,7 +207,9 @@ def require_role(db: Connection, org_id: str, name: str) -> None:
 
 
 def require_at_most(actor: Actor, granted: Rights, what: str) -> None:
-    """Raise NotAllowed if this is more than the actor themselves may: the one gate of everything that hands out rights.
+    """Raise NotAllowed if this is more than the actor themselves may.
+
+    The one gate of everything that hands out rights.
 
     `what` completes "you may not …".
     """

@@ -1,7 +1,8 @@
 """What stands in an automation's row as JSON, for showing it and for finding workers.
 
-Somebody may have written to the database. A row that cannot be read must not keep anybody from the others, nor from
-being told of it; whether it is what was triggered is looked at elsewhere (`bindings.py`), before anything runs.
+Somebody may have written to the database. A row that cannot be read must not keep anybody from the
+others, nor from being told of it; whether it is what was triggered is looked at elsewhere
+(`bindings.py`), before anything runs.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from opsicle.domain.templates import Value
 from opsicle.domain.workers import Requirements
 
 read_values = msgspec.json.Decoder(dict[str, Value]).decode
-"""The values by variable. Raises ValueError or msgspec's errors. Made once, as msgspec walks through such types."""
+"""The values by variable. Raises ValueError or msgspec's errors. Made once, as msgspec walks
+through such types."""
 
 
 def shown_values(values_json: str) -> dict[str, Value]:
-    """The values by variable; none where they cannot be read."""
+    """Return the values by variable; none where they cannot be read."""
     try:
         return read_values(values_json)
     except (ValueError, RecursionError):
@@ -28,5 +30,8 @@ def shown_values(values_json: str) -> dict[str, Value]:
 
 @lru_cache(maxsize=4096)
 def stored_requirements(text: str) -> Requirements:
-    """What an automation asks of its worker. Where that cannot be read, whoever comes first finds out."""
+    """Return what an automation asks of its worker.
+
+    Where that cannot be read, whoever comes first finds out.
+    """
     return stored_json.read_or(text, Requirements, Requirements())

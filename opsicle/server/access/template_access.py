@@ -1,8 +1,8 @@
 """Rights that differ from template to template.
 
-A rule about a label is asked twice where the version at hand is not the newest: for the labels of both, so that
-neither pushing a version with other labels nor asking for an older one is a way around it. What somebody may not see
-is to them as absent as what never was.
+A rule about a label is asked twice where the version at hand is not the newest: for the labels of
+both, so that neither pushing a version with other labels nor asking for an older one is a way
+around it. What somebody may not see is to them as absent as what never was.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ class _Labels(msgspec.Struct):
 
 
 def targets_of(db: Connection, org_id: str, name: str, labels: Labels = None) -> list[Target]:
-    """The template as rules see it: with the labels of the version at hand, if given, and with those of the newest.
+    """Return the template as rules see it.
+
+    With the labels of the version at hand, if given, and with those of the newest.
 
     Raises Unreadable, as nobody can say what rules mean for labels that cannot be read.
     """
@@ -43,7 +45,7 @@ def targets_of(db: Connection, org_id: str, name: str, labels: Labels = None) ->
 
 
 def may_on(db: Connection, actor: Actor, action: Action, name: str, labels: Labels = None) -> bool:
-    """Whether the actor may do this with the template of that name."""
+    """Return whether the actor may do this with the template of that name."""
     if not actor.rights.depends_on_template(action):
         return actor.may(action)
     try:
@@ -53,7 +55,10 @@ def may_on(db: Connection, actor: Actor, action: Action, name: str, labels: Labe
 
 
 def require_on(db: Connection, actor: Actor, action: Action, name: str, labels: Labels = None) -> None:
-    """Raise unless the actor may do this with the template: NotFound if they may not see it, else NotAllowed."""
+    """Raise unless the actor may do this with the template.
+
+    NotFound if they may not see it, else NotAllowed.
+    """
     if may_on(db, actor, action, name, labels):
         return
     if not may_on(db, actor, Action.TEMPLATES_VIEW, name, labels):
@@ -63,13 +68,13 @@ def require_on(db: Connection, actor: Actor, action: Action, name: str, labels: 
 
 
 def is_hidden(db: Connection, actor: Actor, name: str, labels: Labels = None) -> bool:
-    """Whether rules about single templates keep this one, and with it its automations, from the actor's sight."""
+    """Return whether rules hide this template, and its automations, from the actor."""
     view = Action.TEMPLATES_VIEW
     return actor.rights.depends_on_template(view) and not may_on(db, actor, view, name, labels)
 
 
 def is_automation_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bool:
-    """Whether its template is hidden from the actor, who has not triggered it either."""
+    """Return whether its template is hidden from the actor, who has not triggered it either."""
     if row.requester_id == actor.user_id or not actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
         return False
     try:
@@ -79,6 +84,6 @@ def is_automation_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bo
 
 
 def is_hidden_from(rights: Rights, targets: Iterable[Target]) -> bool:
-    """The same for somebody with these rights, and the targets of a template."""
+    """Return the same for somebody with these rights, and the targets of a template."""
     view = Action.TEMPLATES_VIEW
     return rights.depends_on_template(view) and not all(rights.may(view, target) for target in targets)

@@ -13,12 +13,15 @@ from opsicle.server.store.documents import DocumentKind, VersionRow
 
 
 def template_of(db: Connection, template_id: str, version: int) -> Template:
-    """The template that an automation runs, even if its name has been given to another one since. Raises Unreadable."""
+    """Return the template that an automation runs, even after its name was reused.
+
+    Raises Unreadable.
+    """
     return decode_template(templates.get_document(db, template_id, version))
 
 
 def shown_template_of(db: Connection, row: AutomationRow) -> Template:
-    """The same for showing it: without anything where it cannot be read."""
+    """Return the same for showing it: without anything where it cannot be read."""
     try:
         return template_of(db, row.template_id, row.version)
     except Unreadable:
@@ -26,7 +29,7 @@ def shown_template_of(db: Connection, row: AutomationRow) -> Template:
 
 
 def asks_for_code(db: Connection, org_id: str, row: VersionRow, template: Template) -> bool:
-    """Whether who runs this version shows a code: it says so, or the newest one does.
+    """Return whether who runs this version shows a code: it says so, or the newest one does.
 
     So an older version, named or run again, is no way around what has been asked since.
     """

@@ -16,19 +16,22 @@ PROVIDER_SCOPE = "provider"
 """What stands in the place of an org's code where something is the server's own."""
 
 SERVICE_DOMAIN = ".service"
-"""How the addresses of service accounts end, which no person's does: it is no domain of the internet."""
+"""How the addresses of service accounts end, which no person's does: it is no domain of the
+internet."""
 
 
 def invalid(path: str, message: str, *, hint: str = "") -> InvalidInput:
-    """The error for one field."""
+    """Return the error for one field."""
     return InvalidInput(message, hint=hint, problems=(Problem(path, message),))
 
 
 def email_address(text: str, path: str = "email") -> str:
-    """A person's e-mail address in the form in which it is kept. Raises InvalidInput, also for a look-alike.
+    """Return a person's e-mail address in the form in which it is kept.
 
-    That of a service account is none. Else one that was deleted could come back as a person, and its owner decide on
-    what it had asked for.
+    Raises InvalidInput, also for a look-alike.
+
+    That of a service account is none. Else one that was deleted could come back as a person, and
+    its owner decide on what it had asked for.
     """
     email = text.strip().lower()
     if email.endswith(SERVICE_DOMAIN):
@@ -39,7 +42,7 @@ def email_address(text: str, path: str = "email") -> str:
 
 
 def org_code(text: str, path: str = "org") -> str:
-    """An org's code. Raises InvalidInput."""
+    """Return an org's code. Raises InvalidInput."""
     if text == PROVIDER_SCOPE:
         raise invalid(path, f"the code {text} stands for the server itself", hint="Choose another one.")
     if not _ORG_CODE.fullmatch(text):
@@ -50,7 +53,10 @@ def org_code(text: str, path: str = "org") -> str:
 
 
 def name(text: str, limit: int) -> str:
-    """A name that people give: one line that can be seen whole, "" if there is nothing in it. Raises InvalidInput."""
+    """Return a name that people give.
+
+    One line that can be seen whole, "" if there is nothing in it. Raises InvalidInput.
+    """
     stripped = text.strip()
     if len(stripped) > limit or has_control_characters(stripped) or visible(stripped) != stripped:
         raise invalid("name", f"the name must be one line of at most {limit} characters, none of them hidden")
@@ -58,7 +64,10 @@ def name(text: str, limit: int) -> str:
 
 
 def display_name(text: str, limit: int) -> str:
-    """What a person is called, which must not look like what another one is. "" for nothing. Raises InvalidInput."""
+    """Return what a person is called, which must not look like what another one is.
+
+    "" for nothing. Raises InvalidInput.
+    """
     written = unicodedata.normalize("NFC", name(text, limit))
     if problem := unfit_name(written):
         raise invalid("name", f"the name {problem}", hint="Write it in the letters of one script.")
@@ -66,7 +75,7 @@ def display_name(text: str, limit: int) -> str:
 
 
 def description(text: str) -> str:
-    """What people say of a thing, without the white space around it. Raises InvalidInput."""
+    """Return what people say of a thing, without the white space around it. Raises InvalidInput."""
     if len(text) > MAX_DESCRIPTION_CHARACTERS:
         raise invalid("description", f"the description has more than {MAX_DESCRIPTION_CHARACTERS} characters")
     return text.strip()

@@ -39,7 +39,8 @@ class _Seen(msgspec.Struct, frozen=True):
 class ApproverDirectory:
     """The people of an org as one transaction sees them; it must not outlive that.
 
-    Whom several approvals name is looked up once: what it costs grows with those who are named, not with the org.
+    Whom several approvals name is looked up once: what it costs grows with those who are named, not
+    with the org.
     """
 
     def __init__(self, db: Connection, org_id: str) -> None:
@@ -50,10 +51,10 @@ class ApproverDirectory:
         self._found: dict[tuple[_Seen, _Names], dict[str, ApproverPerson]] = {}
 
     def people(self, policy: Policy, template: Template, requester: ApprovalRequester) -> dict[str, ApproverPerson]:
-        """The enabled members by id whom a gate of the policy can name, with the chat accounts that it names.
+        """Return the enabled members, by id, whom a gate can name, with their chat accounts.
 
-        Whoever asked, their manager and the accounts that they answer for are among them in any case. Whoever may not
-        see the template decides on nothing that runs it.
+        Whoever asked, their manager and the accounts that they answer for are among them in any
+        case. Whoever may not see the template decides on nothing that runs it.
         """
         names, seen = _names_in(policy), _Seen(template.name, frozenset(template.labels.items()))
         if seen not in self._targets:
@@ -103,7 +104,7 @@ class ApproverDirectory:
 
 
 def asker_of(db: Connection, org_id: str, user_id: str, asked_seq: int) -> ApprovalRequester:
-    """Who asked, with who answered for them then, and their manager of today.
+    """Return who asked, with who answered for them then, and their manager of today.
 
     A service account's manager is its own, or else its owner's.
     """

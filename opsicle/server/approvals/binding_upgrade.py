@@ -1,7 +1,8 @@
 """Binding anew, once, what a version without a binding key has left waiting.
 
-What waits is taken as the database has it at this moment, if it is what its manifest's digest says. From then on the
-key lies beside the database, and nothing without a code of its own runs any more (see `binding_key_file.py`).
+What waits is taken as the database has it at this moment, if it is what its manifest's digest says.
+From then on the key lies beside the database, and nothing without a code of its own runs any more
+(see `binding_key_file.py`).
 """
 
 from __future__ import annotations
@@ -31,12 +32,15 @@ _AT_ONCE = 500
 
 
 def binder(database: Database, clock: Clock) -> Callable[[BindingKey], int]:
-    """Return what binds, under a key that is new, everything that waits, and returns how much that was."""
+    """Return a function that binds, under a new key, all that waits, and counts it."""
     return lambda key: bind_waiting(database, Bindings(key), clock.now())
 
 
 def bind_waiting(database: Database, bindings: Bindings, now: datetime) -> int:
-    """Give every automation that may still run, and its decisions, the codes that they lack. Return how many."""
+    """Give every automation that may still run, and its decisions, the codes that they lack.
+
+    Return how many.
+    """
     bound, after = 0, ""
     while rows := database.read(lambda db: automations.list_without_mac(db, after, _AT_ONCE)):  # noqa: B023
         bound += database.write(lambda db: sum(_bind(db, bindings, row, now) for row in rows))
@@ -45,7 +49,10 @@ def bind_waiting(database: Database, bindings: Bindings, now: datetime) -> int:
 
 
 def _bind(db: Connection, bindings: Bindings, row: AutomationRow, now: datetime) -> bool:
-    """Bind one automation; False for one that is not what was triggered. That one is refused when its turn comes."""
+    """Bind one automation; False for one that is not what was triggered.
+
+    That one is refused when its turn comes.
+    """
     approval = approvals.find_of_automation(db, row.id)
     principal_id = account_of(db, row.org_id, row.requester_id).principal
     whole = msgspec.structs.replace(row, principal_id=principal_id)

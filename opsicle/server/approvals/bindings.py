@@ -1,8 +1,9 @@
-"""What an automation was triggered to do and who agreed to it, bound so that the database alone cannot change it.
+"""Binding what was triggered, and who agreed, so that the database alone cannot change it.
 
-The digest of the manifest says what was triggered. A code under a key outside the database (`security/binding_key.py`)
-says that this server has triggered it, so that rows and digest altered alike are noticed too; and so it is with each
-decision. Both are looked at whenever an approval is loaded or decided on, and before every lease.
+The digest of the manifest says what was triggered. A code under a key outside the database
+(`security/binding_key.py`) says that this server has triggered it, so that rows and digest altered
+alike are noticed too; and so it is with each decision. Both are looked at whenever an approval is
+loaded or decided on, and before every lease.
 """
 
 from __future__ import annotations
@@ -31,18 +32,26 @@ UNREADABLE = "what is stored of it cannot be read any more"
 
 
 class Altered(Exception):
-    """What is stored of an automation is not what was triggered; the message says so. Never leaves the services."""
+    """What is stored of an automation is not what was triggered; the message says so.
+
+    Never leaves the services.
+    """
 
 
 class Bound(NamedTuple):
-    """A manifest that is what was triggered: `content` is its one spelling in the format that it was bound in."""
+    """A manifest that is what was triggered.
+
+    `content` is its one spelling in the format that it was bound in.
+    """
 
     manifest: Manifest
     number: int
     content: bytes
 
     def said_in(self, number: int, spoken: Collection[int]) -> bytes:
-        """Its spelling for a worker: as it was bound, or else in the newest format that both sides speak.
+        """Return its spelling for a worker.
+
+        As it was bound, or else in the newest format that both sides speak.
 
         Raises CannotSay if that has no field for something that the worker must know.
         """
@@ -58,7 +67,10 @@ class Bindings:
     def bind(
         self, row: AutomationRow, template: Template, approval: ApprovalRow | None, commitments: dict[str, str]
     ) -> tuple[AutomationRow, Bound]:
-        """Return a new automation with all that binds it, and its manifest. `approval` is what will be asked for it."""
+        """Return a new automation with all that binds it, and its manifest.
+
+        `approval` is what will be asked for it.
+        """
         new = msgspec.structs.replace(row, manifest_format=NEWEST)
         manifest = build(new, template, approval, commitments)
         content = canonical(manifest)
@@ -68,23 +80,29 @@ class Bindings:
         return row, Bound(manifest, NEWEST, content)
 
     def check(self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None) -> Bound:
-        """The manifest of a stored automation with its approval, if both are as they were bound. Raises Altered."""
+        """Return a stored automation's manifest, if it and its approval are as they were bound.
+
+        Raises Altered.
+        """
         bound = self._read(db, row, template, approval)
         if not is_same(self._key.of_automation(_covered(row.manifest_digest, bound.manifest)), row.mac):
             raise Altered(ALTERED)
         return bound
 
     def code_of(self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None) -> str:
-        """The code for an automation that was bound before there were any. Raises Altered if it is not what it was."""
+        """Return the code for an automation that was bound before there were any.
+
+        Raises Altered if it is not what it was.
+        """
         bound = self._read(db, row, template, approval)
         return self._key.of_automation(_covered(row.manifest_digest, bound.manifest))
 
     def sign(self, approval: ApprovalRow, decision: DecisionRow) -> DecisionRow:
-        """A decision that this server can know again as one that it has taken down."""
+        """Return a decision that this server can know again as one that it has taken down."""
         return msgspec.structs.replace(decision, mac=self._key.of_decision(_decided(approval, decision)))
 
     def is_signed(self, approval: ApprovalRow, decision: DecisionRow) -> bool:
-        """Whether a stored decision is as it was taken down."""
+        """Return whether a stored decision is as it was taken down."""
         return is_same(self._key.of_decision(_decided(approval, decision)), decision.mac)
 
     def _read(self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None) -> Bound:
@@ -106,12 +124,15 @@ class Bindings:
 
 
 def _covered(manifest_digest: str, manifest: Manifest) -> bytes:
-    """What an automation's code covers: the manifest, and what one of format 1 does not say."""
+    """Return what an automation's code covers: the manifest, and what one of format 1 does not say."""
     return f"{manifest_digest}\n{manifest.principal_id}\n{manifest.policy}".encode()
 
 
 def _decided(approval: ApprovalRow, decision: DecisionRow) -> bytes:
-    """What a decision's code covers: who, who stands behind them, what of, when, how, and what exactly was shown."""
+    """Return what a decision's code covers.
+
+    Who, who stands behind them, what of, when, how, and what exactly was shown.
+    """
     return msgspec.json.encode(
         [
             approval.org_id,

@@ -30,8 +30,9 @@ from opsicle.server.store.database import Connection
 class Case:
     """One approval with the policy as it was asked, the decisions so far, and the people of now.
 
-    Good for the transaction that it was read in, no longer. `problem` says why it counts for nothing: what is stored
-    is not what was asked for, or a decision is not as it was taken down; "" if all is as it was.
+    Good for the transaction that it was read in, no longer. `problem` says why it counts for
+    nothing: what is stored is not what was asked for, or a decision is not as it was taken down; ""
+    if all is as it was.
     """
 
     row: ApprovalRow
@@ -55,17 +56,20 @@ class Case:
         return [_vote(decision) for decision in self.decisions]
 
     def status(self, now: datetime) -> ApprovalStatus:
-        """How it stands. What was altered stands as its row says, and has no gate on which anybody could decide."""
+        """Return how it stands.
+
+        What was altered stands as its row says, and has no gate on which anybody could decide.
+        """
         if self.problem:
             return ApprovalStatus(state=self.row.state, gates=())
         return engine.status(self.gates, self.policy.order, self.votes, self.row.asked_at, now)
 
     def may_decide(self, seen: GateStatus, person: ApproverPerson, now: datetime) -> bool:
-        """Whether a person may decide on a gate, now or once it opens."""
+        """Return whether a person may decide on a gate, now or once it opens."""
         return may_decide(seen.gate, person, self.requester, seen.elapsed(now))
 
     def waited_for(self, seen: GateStatus, now: datetime) -> list[ApproverPerson]:
-        """Who may decide on a gate and has not."""
+        """Return who may decide on a gate and has not."""
         heard = {decision.principal for decision in self.decisions if decision.gate == seen.gate.name}
         able = deciders(seen.gate, self.people.values(), self.requester, seen.elapsed(now))
         return [person for person in able if person.principal not in heard]
@@ -79,12 +83,15 @@ class Case:
         return replace(self, row=msgspec.structs.replace(self.row, state=state, explanation=explanation))
 
     def has_decided(self, person: ApproverPerson, gate: str) -> bool:
-        """Whether a person, or another account of theirs, has decided on a gate."""
+        """Return whether a person, or another account of theirs, has decided on a gate."""
         return any(each.gate == gate and each.principal == person.principal for each in self.decisions)
 
 
 def load(db: Connection, bindings: Bindings, row: ApprovalRow, *, directory: ApproverDirectory | None = None) -> Case:
-    """Read everything about an approval. Whoever reads several in one transaction hands in one directory for all."""
+    """Read everything about an approval.
+
+    Whoever reads several in one transaction hands in one directory for all.
+    """
     case = load_unchecked(db, row, directory=directory)
     if case.problem:
         return case
@@ -96,7 +103,7 @@ def load(db: Connection, bindings: Bindings, row: ApprovalRow, *, directory: App
 
 
 def load_unchecked(db: Connection, row: ApprovalRow, *, directory: ApproverDirectory | None = None) -> Case:
-    """As `load`, believing what is stored: for what only warns, and lets nothing run."""
+    """Load as `load` does, believing what is stored. Only for what warns, and lets nothing run."""
     automation = automations.get(db, row.org_id, row.automation_id)
     requester = asker_of(db, row.org_id, automation.requester_id, row.asked_seq).with_principal(automation.principal_id)
     case = Case(
@@ -128,7 +135,7 @@ def forged(bindings: Bindings, row: ApprovalRow, decisions: list[DecisionRow]) -
 
 
 def gates_for(policy: Policy, template: Template, automation: AutomationRow) -> tuple[Gate, ...]:
-    """The gates of a policy that an automation has to pass."""
+    """Return the gates of a policy that an automation has to pass."""
     values = read_values(automation.values_json)
     return asked_gates(policy, Facts(template.variables, values, template.certain_labels))
 

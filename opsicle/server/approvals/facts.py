@@ -1,4 +1,7 @@
-"""What a message says of one approval: enough to know what one is asked, and where to look for the rest."""
+"""What a message says of one approval.
+
+Enough to know what one is asked, and where to look for the rest.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ _MOST_COMMANDS = 12
 
 
 def approval_facts(case: Case, now: datetime) -> tuple[Fact, ...]:
-    """What runs, who has to agree, and until when; of one that is over, who decided what and why it ended."""
+    """Return what runs, who has to agree, and until when.
+
+    Of one that is over, who decided what and why it ended.
+    """
     decided = Fact("Decided", "; ".join(_decisions(case)))
     if case.row.state is not ApprovalState.PENDING:
         return decided, Fact("Explanation", case.row.explanation)

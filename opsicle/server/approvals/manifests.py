@@ -1,4 +1,7 @@
-"""What an automation will do, as its rows say: made when it is triggered, and again whenever that is compared."""
+"""What an automation will do, as its rows say.
+
+Made when it is triggered, and again whenever that is compared.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,10 @@ from opsicle.server.store.database import Connection
 def build(
     row: AutomationRow, template: Template, approval: ApprovalRow | None, commitments: dict[str, str]
 ) -> Manifest:
-    """The whole manifest, in the newest format, of an automation, the version that it runs, and what was asked for it.
+    """Return an automation's whole manifest, in the newest format.
 
-    `commitments` is what it says of each secret variable. Raises ValueError or msgspec's errors for rows that no
-    trigger could have written.
+    `commitments` is what it says of each secret variable. Raises ValueError or msgspec's errors for
+    rows that no trigger could have written.
     """
     hidden = {variable.id for variable in template.variables if variable.type is VariableType.SECRET}
     values = read_values(row.values_json)
@@ -49,7 +52,7 @@ def build(
 
 
 def rebuild(db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None) -> Manifest:
-    """The manifest of a stored automation. Raises as `build`."""
+    """Return the manifest of a stored automation. Raises as `build`."""
     has_hidden = any(variable.type is VariableType.SECRET for variable in template.variables)
     commitments = secrets.find_commitments(db, row.id) if has_hidden else None
     stored = msgspec.json.decode(commitments, type=dict[str, str]) if commitments else {}

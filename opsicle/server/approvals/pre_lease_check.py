@@ -1,4 +1,6 @@
-"""The last look before work is handed out: whether what would run is what was agreed to, by people who still may.
+"""The last look before work is handed out.
+
+Whether what would run is what was agreed to, by people who still may.
 
 In the transaction of the lease itself, so that nothing can change between the look and the lease.
 """
@@ -23,9 +25,12 @@ from opsicle.server.store.database import Connection
 def refusal_reason(
     db: Connection, bindings: Bindings, row: AutomationRow, template: Template, approval: ApprovalRow | None
 ) -> str:
-    """Why a queued automation may not be leased, "" if it may: one that needs no approval, or whose approval holds.
+    """Return why a queued automation may not be leased, "" if it may.
 
-    That its content is what it was triggered to do, and that just this was asked, has been seen before.
+    One that needs no approval, or whose approval holds.
+
+    That its content is what it was triggered to do, and that just this was asked, has been seen
+    before.
     """
     if approval is None:
         return contradiction(db, row) or asked_since(db, row, template)
@@ -54,7 +59,10 @@ def _requester_refusal(db: Connection, row: AutomationRow, template: Template) -
 
 
 def _policy_refusal(db: Connection, case: Case) -> str:
-    """Why the decisions do not carry it: under the policy as it was asked, and under what is asked today."""
+    """Return why the decisions do not carry it.
+
+    Under the policy as it was asked, and under what is asked today.
+    """
     if reason := unmet(case.gates, case.votes, case.people, case.requester):
         return f"the decisions no longer hold: {reason}"
     return tightened_since(db, case, case.votes)

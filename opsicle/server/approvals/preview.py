@@ -17,7 +17,9 @@ from opsicle.wire.approval_api import ApprovalNeed, GateNeed
 
 
 def need_of(db: Connection, actor: Actor, version: VersionRow) -> ApprovalNeed:
-    """Who would have to agree if this person ran the template now. Gates with conditions are shown as such.
+    """Return who would have to agree if this person ran the template now.
+
+    Gates with conditions are shown as such.
 
     Raises NotFound for a template that they may not see.
     """

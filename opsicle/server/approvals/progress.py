@@ -1,6 +1,9 @@
-"""What follows when an approval is asked, decided on, or its time goes on. Everything is inside a transaction.
+"""What follows when an approval is asked, decided on, or its time goes on.
 
-What has been told stands in the database beside the state, so that a restart forgets nothing and tells nothing twice.
+Everything is inside a transaction.
+
+What has been told stands in the database beside the state, so that a restart forgets nothing and
+tells nothing twice.
 """
 
 from __future__ import annotations
@@ -49,7 +52,9 @@ class Progress:
         return load(db, self._bindings, row)
 
     def advance(self, db: Connection, case: Case, now: datetime) -> ApprovalOutcome:
-        """End an approval that is over, with its automation; of one that goes on, tell whom it is time to tell.
+        """End an approval that is over, with its automation.
+
+        Of one that goes on, tell whom it is time to tell.
 
         One that is not what was asked ends too: nothing that anybody decides on it could count.
         """
@@ -83,7 +88,10 @@ class Progress:
         audit.append(db, now, row.org_id, SystemActor(), "refuse", f"automations/{row.automation_id}", data)
 
     def withdraw(self, db: Connection, case: Case, explanation: str, now: datetime) -> Notice | None:
-        """End a pending approval because nobody wants it any more: what has been told of it. None if it was over."""
+        """End a pending approval because nobody wants it any more: what has been told of it.
+
+        None if it was over.
+        """
         if not approvals.end(db, case.row.id, ApprovalState.WITHDRAWN, now, explanation):
             return None
         recipients = {person.user_id for seen in case.status(now).open_gates for person in case.waited_for(seen, now)}
@@ -114,7 +122,10 @@ class Progress:
         return news
 
     def _tell_stuck(self, db: Connection, case: Case, seen: ApprovalStatus, now: datetime) -> list[str]:
-        """Tell who asked, once, that nobody can pass a gate any more; what has been told, less what is so no more."""
+        """Tell who asked, once, that nobody can pass a gate any more.
+
+        What has been told, less what is so no more.
+        """
         told = stored_json.read_or(case.row.told, list[str], [])
         stuck = stuck_in(case, seen)
         if newly_stuck(told, stuck):
@@ -183,7 +194,7 @@ def _what(case: Case) -> str:
 
 
 def _asked_rooms(case: Case) -> tuple[Chat, ...]:
-    """The rooms of chat services that were told of the question, and so are told of its end."""
+    """Return the rooms of chat services that were told of the question, and so are told of its end."""
     told = stored_json.read_or(case.row.told, list[str], [])
     return tuple(dict.fromkeys(chat for gate in case.gates if f"ask:{gate.name}" in told for chat in gate.chats))
 

@@ -1,8 +1,8 @@
 """What the record says against an automation that waits to be handed out.
 
-A code shows that a row is as it was written, not that it is the newest of its kind: whoever writes to the database can
-put back what had been cancelled, refused or carried out, or take a decision away. The record is a chain, from which
-nothing can be taken without a trace; so it is asked too.
+A code shows that a row is as it was written, not that it is the newest of its kind: whoever writes
+to the database can put back what had been cancelled, refused or carried out, or take a decision
+away. The record is a chain, from which nothing can be taken without a trace; so it is asked too.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ _UNREADABLE = _Codes(decisions=["of an entry that cannot be read"])
 
 
 def contradiction(db: Connection, row: AutomationRow, case: Case | None = None) -> str:
-    """Why the record does not let an automation that is stored as queued be handed out; "" if it does.
+    """Return why the record does not let an automation that is stored as queued be handed out.
+
+    Return "" if it does.
 
     `case` is its approval, if there is one.
     """
@@ -72,11 +74,12 @@ def contradiction(db: Connection, row: AutomationRow, case: Case | None = None) 
 
 
 def _are_leases_explained(db: Connection, row: AutomationRow, entries: list[Decisive]) -> bool:
-    """Whether the record says of every lease of a waiting automation that it was given back.
+    """Return whether the record says of every lease of a waiting automation that it was given back.
 
-    So that taking an entry about a beginning or an end out of the record is not enough to have a job run again: the
-    fence and the rows of jobs would have to be set back as well. An automation that is older than the oldest entry is
-    not asked about, because retention may have removed what explains it.
+    So that taking an entry about a beginning or an end out of the record is not enough to have a
+    job run again: the fence and the rows of jobs would have to be set back as well. An automation
+    that is older than the oldest entry is not asked about, because retention may have removed what
+    explains it.
     """
     leased = jobs.list_ids(db, row.id)
     if not leased and row.fence == 0:

@@ -26,7 +26,10 @@ from opsicle.server.store.database import Connection
 
 @dataclass(frozen=True)
 class PolicyTerms:
-    """The policy that an automation falls under, and which of its gates are asked. `policy_id` is "" for an own one."""
+    """The policy that an automation falls under, and which of its gates are asked.
+
+    `policy_id` is "" for an own one.
+    """
 
     policy: Policy
     gates: tuple[Gate, ...]
@@ -42,7 +45,7 @@ class ApprovalRequests:
         self._clock = clock
 
     def terms(self, db: Connection, row: AutomationRow, template: Template) -> PolicyTerms | None:
-        """What an automation falls under; None if no approval is asked for.
+        """Return what an automation falls under; None if no approval is asked for.
 
         Raises Conflict for a policy that is not there, and for a gate that nobody could ever pass.
         """
@@ -61,7 +64,7 @@ class ApprovalRequests:
         return terms
 
     def draft(self, db: Connection, row: AutomationRow, terms: PolicyTerms) -> ApprovalRow:
-        """The request for a new automation, before that has been bound to it.
+        """Return the request for a new automation, before that has been bound to it.
 
         If no gate's conditions hold, the approval is given from the beginning.
         """
@@ -84,7 +87,7 @@ class ApprovalRequests:
         )
 
     def ask(self, db: Connection, row: AutomationRow, draft: ApprovalRow) -> None:
-        """Record the request for an automation that has just been inserted, and tell those who are asked."""
+        """Record the request for a new automation, and tell those who are asked."""
         approval = msgspec.structs.replace(draft, manifest_digest=row.manifest_digest)
         approvals.insert(db, approval)
         self._progress.advance(db, self._progress.load(db, approval), row.created_at)

@@ -18,7 +18,7 @@ WHOSE = ("inbox", "asked", "all")
 
 
 def routes(approvals: Approvals) -> list[Route]:
-    """The routes of approvals."""
+    """Return the routes of approvals."""
     view, decide = Action.APPROVALS_VIEW, Action.APPROVALS_DECIDE
     see = Action.TEMPLATES_VIEW
     return [
@@ -32,7 +32,10 @@ def routes(approvals: Approvals) -> list[Route]:
 
 
 def list_approvals(approvals: Approvals, request: Request) -> Reply:
-    """List what the caller may decide now; with `whose`, what they `asked` for, or `all` of the org."""
+    """List what the caller may decide now.
+
+    With `whose`, what they `asked` for, or `all` of the org.
+    """
     whose = _one_of("whose", request.query("whose"), WHOSE) or "inbox"
     state = _one_of("state", request.query("state"), tuple(ApprovalState))
     if whose == "inbox" and state in {"", ApprovalState.PENDING}:
@@ -50,7 +53,10 @@ def preview(approvals: Approvals, request: Request, name: str) -> Reply:
 
 
 def show(approvals: Approvals, request: Request, approval_id: str) -> Reply:
-    """Show all that an approver needs to see: who asks and why, what will run, who else must agree, until when."""
+    """Show all that an approver needs to see.
+
+    Who asks and why, what will run, who else must agree, until when.
+    """
     return Reply(200, approvals.get(request.actor, approval_id))
 
 

@@ -1,7 +1,8 @@
 """Approvals: the inbox, deciding, withdrawing, and what happens by time alone.
 
-A decision is one guarded transaction: of two at once, or the same one twice, each person counts once. It reads the
-approval once, and answers how that stands; who wants to see it whole asks for it.
+A decision is one guarded transaction: of two at once, or the same one twice, each person counts
+once. It reads the approval once, and answers how that stands; who wants to see it whole asks for
+it.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class Approvals:
         self._bindings = bindings
 
     def inbox(self, actor: Actor, cursor: str, limit: int) -> Page[ApprovalSummary]:
-        """What the caller may decide now, newest first."""
+        """Return what the caller may decide now, newest first."""
         actor.require(Action.APPROVALS_VIEW)
         viewer = self._viewer(actor)
 
@@ -120,7 +121,10 @@ class Approvals:
         return self._database.read_long(query, actor.org_id)
 
     def list_newest(self, actor: Actor, wanted: ApprovalFilter, cursor: str, limit: int) -> Page[ApprovalSummary]:
-        """A page of the org's approvals, newest first; fewer where the caller may not see the template of some."""
+        """Return a page of the org's approvals, newest first.
+
+        Fewer where the caller may not see the template of some.
+        """
         actor.require(Action.APPROVALS_VIEW)
         viewer = self._viewer(actor)
 
@@ -135,7 +139,7 @@ class Approvals:
         return self._database.read(query)
 
     def get(self, actor: Actor, approval_id: str) -> Approval:
-        """One approval with all that an approver needs to see. Raises NotFound."""
+        """Return one approval with all that an approver needs to see. Raises NotFound."""
         actor.require(Action.APPROVALS_VIEW)
         viewer, candidates = self._viewer(actor), self._fleet.candidates(actor.org_id)
 
@@ -145,7 +149,10 @@ class Approvals:
         return self._database.read(query)
 
     def need(self, actor: Actor, template: str, version: int | None = None) -> ApprovalNeed:
-        """What it would ask of others if the caller ran this template now. Raises NotFound."""
+        """Return what it would ask of others if the caller ran this template now.
+
+        Raises NotFound.
+        """
         actor.require(Action.TEMPLATES_VIEW)
         return self._database.read(
             lambda db: need_of(db, actor, documents.get(db, DocumentKind.TEMPLATE, actor.org_id, template, version))
@@ -154,10 +161,10 @@ class Approvals:
     def decide(self, actor: Actor, approval_id: str, verdict: Verdict, request: DecisionRequest) -> ApprovalOutcome:
         """Agree or refuse, and return how the approval stands then. Saying it again is harmless.
 
-        When the last gate is passed, the automation is queued; enough refusals end it.
-        Raises NotFound; NotAllowed unless the caller may decide now; Conflict if it is over, they
-        have said otherwise, what is stored is not what was asked for, or they have no authenticator
-        app where a gate wants a code; InvalidInput without the reason or the code that a gate wants.
+        When the last gate is passed, the automation is queued; enough refusals end it. Raises
+        NotFound; NotAllowed unless the caller may decide now; Conflict if it is over, they have
+        said otherwise, what is stored is not what was asked for, or they have no authenticator app
+        where a gate wants a code; InvalidInput without the reason or the code that a gate wants.
         """
         actor.require(Action.APPROVALS_DECIDE)
         decision = _PendingDecision(verdict, _checked_reason(request.reason), bool(request.totp))
@@ -178,7 +185,10 @@ class Approvals:
         return outcome
 
     def _vote(self, db: Connection, actor: Actor, case: Case, decision: _PendingDecision) -> ApprovalOutcome | Conflict:
-        """Take down a decision. A Conflict is returned where what was found is to be kept, and so not raised yet."""
+        """Take down a decision.
+
+        A Conflict is returned where what was found is to be kept, and so not raised yet.
+        """
         now, row = self._clock.now(), case.row
         seen = case.status(now)
         if row.state is ApprovalState.PENDING and case.problem:
@@ -211,7 +221,10 @@ class Approvals:
     def _voter(
         self, db: Connection, case: Case, seen: ApprovalStatus, viewer: Viewer, decision: _PendingDecision
     ) -> tuple[ApproverPerson, list[GateStatus]]:
-        """Who decides, and on which gates: the open ones, and those that will open and name them too."""
+        """Return who decides, and on which gates.
+
+        The open ones, and those that will open and name them too.
+        """
         me = case.people.get(viewer.user_id)
         now_open = votable(case, seen, viewer)
         if me is None or not now_open:
@@ -229,11 +242,14 @@ class Approvals:
         return me, [*now_open, *later]
 
     def withdraw(self, actor: Actor, approval_id: str) -> Approval:
-        """Take back what one has asked for, or a service account of one's own; the automation is cancelled.
+        """Take back what one has asked for, or a service account of one's own.
+
+        The automation is cancelled.
 
         Raises NotFound, NotAllowed, Conflict.
 
-        Whoever may not run templates may not take back either: a token that is for looking changes nothing.
+        Whoever may not run templates may not take back either: a token that is for looking changes
+        nothing.
         """
         actor.require(Action.APPROVALS_VIEW)
         now = self._clock.now()
@@ -280,7 +296,7 @@ class Approvals:
         return self._database.write(work)
 
     def _announce(self, row: AutomationRow) -> None:
-        """After a change is durable: let followers look, and a worker if there is something to run."""
+        """Wake followers, and a worker if something may run, after a change is durable."""
         self._fleet.wake_one(row.org_id, stored_requirements(row.requirements))
         self._pubsub.changed(automation_topic(row.id), org_topic(row.org_id))
 
@@ -288,7 +304,10 @@ class Approvals:
         return Viewer(actor.user_id, self._clock.now())
 
     def _get(self, db: Connection, actor: Actor, approval_id: str) -> Case:
-        """One approval. Raises NotFound, also for one whose template the actor may not see."""
+        """Return one approval.
+
+        Raises NotFound, also for one whose template the actor may not see.
+        """
         case = self._progress.load(db, approvals.get(db, actor.org_id, approval_id))
         if _is_hidden(db, actor, case) and not answers_for(db, actor.org_id, actor.user_id, case.row.requester_id):
             raise approvals.not_found(approval_id)
@@ -296,7 +315,7 @@ class Approvals:
 
 
 def _is_hidden(db: Connection, actor: Actor, case: Case) -> bool:
-    """Whether the template is hidden from the actor, who has not asked for this either."""
+    """Return whether the template is hidden from the actor, who has not asked for this either."""
     template = case.template
     return case.row.requester_id != actor.user_id and is_hidden(db, actor, template.name, template.labels)
 
@@ -306,7 +325,7 @@ def _has_said(case: Case, actor: Actor, verdict: Verdict) -> bool:
 
 
 def _refusal(case: Case, seen: ApprovalStatus, viewer: Viewer) -> NotAllowed | Conflict:
-    """Why somebody cannot decide now."""
+    """Return why somebody cannot decide now."""
     me = case.people.get(viewer.user_id)
     if any(each.user_id == viewer.user_id for each in case.decisions):
         return Conflict("you have decided already, and a decision stays")

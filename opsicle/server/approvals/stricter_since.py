@@ -1,7 +1,8 @@
-"""What would be asked of an automation today beyond what was asked, and agreed to, when it was triggered.
+"""What would be asked of an automation today beyond what was asked and agreed to.
 
-A policy of the org with a newer version, another policy that the template names since, one of its own that says
-something else, or one that applies by itself since: whichever is stricter than the decisions are good for.
+A policy of the org with a newer version, another policy that the template names since, one of its
+own that says something else, or one that applies by itself since: whichever is stricter than the
+decisions are good for.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from opsicle.server.store.database import Connection
 
 
 def asked_since(db: Connection, row: AutomationRow, template: Template) -> str:
-    """Why an automation for which nobody was asked may not run today, "" if it may."""
+    """Return why an automation for which nobody was asked may not run today, "" if it may."""
     if template.approval_policy is not None and not template.approval_policy.is_waived:
         return "its template asks for approval, and nobody was asked"
     try:
@@ -42,9 +43,10 @@ def asked_since(db: Connection, row: AutomationRow, template: Template) -> str:
 
 
 def stricter_since(db: Connection, case: Case) -> str:
-    """What is to be said of it to those who look at an approval that can still run, "" if nothing.
+    """Return the remark for those who look at an approval that can still run, "" if none.
 
-    While it waits for decisions: whether just as many as were asked for, by those who were asked, would do.
+    While it waits for decisions: whether just as many as were asked for, by those who were asked,
+    would do.
     """
     if case.row.state is ApprovalState.APPROVED and case.automation.state is AutomationState.QUEUED:
         return tightened_since(db, case, case.votes)
@@ -54,7 +56,7 @@ def stricter_since(db: Connection, case: Case) -> str:
 
 
 def tightened_since(db: Connection, case: Case, votes: Sequence[Vote]) -> str:
-    """Why these decisions are not good for what is asked today, "" if they are."""
+    """Return why these decisions are not good for what is asked today, "" if they are."""
     try:
         now = in_force(db, case.row.org_id, case.template, case.row.requester_id)
     except Conflict as error:
@@ -70,7 +72,7 @@ def tightened_since(db: Connection, case: Case, votes: Sequence[Vote]) -> str:
 
 
 def _as_asked(case: Case) -> Iterator[Vote]:
-    """The decisions that would just pass the gates that were asked, were they made now."""
+    """Yield the decisions that would just pass the gates that were asked, were they made now."""
     for gate in case.gates:
         able = {
             each.principal: each for each in deciders(gate, case.people.values(), case.requester, gate.expires_after)
@@ -89,7 +91,7 @@ def _as_asked(case: Case) -> Iterator[Vote]:
 
 
 def _is_by_name(case: Case, now: InForce | None) -> bool:
-    """Whether the policy that was asked under was named, or is now, and did not apply by itself."""
+    """Return whether the policy asked under was named, or is now, and did not apply by itself."""
     is_still_named = now is not None and not now.is_default and now.policy.name == case.row.policy_name
     return not case.policy.applies_to or is_still_named
 

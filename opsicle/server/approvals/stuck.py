@@ -1,6 +1,9 @@
-"""Approvals that nobody can give any more, because people have gone: said in the approval, and told to who asked.
+"""Approvals that nobody can give any more, because people have gone.
 
-`told` of an approval holds `stuck:GATE` while a gate cannot be passed. When somebody can again, the gate asks anew.
+Said in the approval, and told to who asked.
+
+`told` of an approval holds `stuck:GATE` while a gate cannot be passed. When somebody can again, the
+gate asks anew.
 """
 
 from __future__ import annotations
@@ -22,12 +25,12 @@ _MOST_LOOKED_AT = 200
 
 
 def stuck_in(case: Case, seen: ApprovalStatus) -> dict[str, str]:
-    """The gates of a pending approval that can no longer be passed: why, by name."""
+    """Return the gates of a pending approval that can no longer be passed: why, by name."""
     return stuck_gates(seen, case.votes, case.people, case.requester) if seen.open_gates else {}
 
 
 def said_of(case: Case, stuck: Mapping[str, str]) -> str:
-    """What is wrong and who can mend it, in one line; "" if nothing is wrong."""
+    """Return what is wrong and who can mend it, in one line; "" if nothing is wrong."""
     if not stuck:
         return ""
     gates = "; ".join(f"gate {name}: {why}" for name, why in stuck.items())
@@ -38,19 +41,25 @@ def said_of(case: Case, stuck: Mapping[str, str]) -> str:
 
 
 def newly_stuck(told: list[str], stuck: Mapping[str, str]) -> list[str]:
-    """The gates of which it has not been told that they cannot be passed."""
+    """Return the gates of which it has not been told that they cannot be passed."""
     return [name for name in stuck if f"{_KEY}{name}" not in told]
 
 
 def noted(told: list[str], stuck: Mapping[str, str]) -> list[str]:
-    """What has been told, brought up to date; a gate that can be passed again has not asked anybody yet."""
+    """Return what has been told, brought up to date.
+
+    A gate that can be passed again has not asked anybody yet.
+    """
     freed = {key.removeprefix(_KEY) for key in told if key.startswith(_KEY)} - set(stuck)
     dropped = {f"{_KEY}{name}" for name in freed} | {f"ask:{name}" for name in freed}
     return [key for key in told if key not in dropped] + [f"{_KEY}{name}" for name in newly_stuck(told, stuck)]
 
 
 def left_stuck(db: Connection, org_id: str) -> list[str]:
-    """The templates of pending approvals that nobody can give since a change in this very transaction."""
+    """Return the templates of approvals that nobody can give since a change.
+
+    Asked in the transaction of that change.
+    """
     rows = approvals.list_newest(db, org_id, ApprovalFilter(state=ApprovalState.PENDING), "", _MOST_LOOKED_AT)
     directory = ApproverDirectory(db, org_id)
     found = []

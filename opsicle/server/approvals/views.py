@@ -45,7 +45,7 @@ class Viewer:
 
 
 def votable(case: Case, seen: ApprovalStatus, viewer: Viewer) -> list[GateStatus]:
-    """The open gates on which the viewer may decide and has not."""
+    """Return the open gates on which the viewer may decide and has not."""
     if case.problem:
         return []
     me = case.people.get(viewer.user_id)
@@ -59,7 +59,7 @@ def votable(case: Case, seen: ApprovalStatus, viewer: Viewer) -> list[GateStatus
 
 
 def summary(case: Case, viewer: Viewer) -> ApprovalSummary:
-    """An approval as it stands in a list."""
+    """Return an approval as it stands in a list."""
     row, automation = case.row, case.automation
     seen = case.status(viewer.now)
     is_pending = row.state is ApprovalState.PENDING
@@ -84,7 +84,7 @@ def summary(case: Case, viewer: Viewer) -> ApprovalSummary:
 
 
 def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candidate]) -> Approval:
-    """An approval with all that an approver needs to see."""
+    """Return an approval with all that an approver needs to see."""
     row, automation, template = case.row, case.automation, case.template
     seen = case.status(viewer.now)
     mine = votable(case, seen, viewer) if row.state is ApprovalState.PENDING else []
@@ -114,7 +114,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
 
 
 def person(member: Member) -> Person:
-    """A member as others see them."""
+    """Return a member as others see them."""
     return Person(member.user_id, member.email, member.name)
 
 
@@ -148,7 +148,7 @@ def _decision(row: DecisionRow) -> Decision:
 
 
 def _workers(requirements: str, candidates: Sequence[Candidate]) -> list[str]:
-    """The workers that fit, be they busy just now; one that is not there says so."""
+    """Return the workers that fit, be they busy just now; one that is not there says so."""
     asked = stored_requirements(requirements)
     fits = [one for one in candidates if fits_labels(asked, one) and asked.runtimes <= one.runtimes]
     return sorted(one.name if one.is_connected else f"{one.name}, which {absence(one)}" for one in fits)

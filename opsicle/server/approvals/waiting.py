@@ -20,14 +20,17 @@ _MOST_NAMES = 5
 
 
 def outcome_of(case: Case, seen: ApprovalStatus, now: datetime) -> ApprovalOutcome:
-    """Return how an approval stands: what its row says once it is over, else what follows from its gates."""
+    """Return how an approval stands.
+
+    What its row says once it is over, else what follows from its gates.
+    """
     state = seen.state if case.row.state is ApprovalState.PENDING else case.row.state
     waiting = waiting_for(case, seen, now) if state is ApprovalState.PENDING else ""
     return ApprovalOutcome(state=state, template=case.automation.template, waiting_for=waiting)
 
 
 def waiting_for(case: Case, seen: ApprovalStatus, now: datetime) -> str:
-    """Who has to agree before it goes on, in one line."""
+    """Return who has to agree before it goes on, in one line."""
     stuck = said_of(case, stuck_in(case, seen))
     return stuck or "; ".join(_line(case, gate, now) for gate in seen.open_gates)
 

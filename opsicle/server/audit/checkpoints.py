@@ -1,9 +1,10 @@
 """Signing how far each org's record has got, and removing what is older than it is to be kept.
 
-An entry that is cut off the end is noticed if a signature covers it. So each turn of the loop signs every chain that
-has new entries, and so does a clean stop. Such a signature is a checkpoint that the next one replaces (the chain's
-*head*), or else a busy org would make six million a year; it stays for good when many entries are new or have waited,
-and when what it covers is gone, as the proof of that.
+An entry that is cut off the end is noticed if a signature covers it. So each turn of the loop signs
+every chain that has new entries, and so does a clean stop. Such a signature is a checkpoint that
+the next one replaces (the chain's *head*), or else a busy org would make six million a year; it
+stays for good when many entries are new or have waited, and when what it covers is gone, as the
+proof of that.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ SIGN_AFTER = timedelta(minutes=5)
 """After so many new entries, or so long after the last one, a chain gets a checkpoint that stays."""
 
 REPORTS_APART = timedelta(days=1)
-"""How often one worker's claim that history was rewritten is taken into the record: once says it all."""
+"""How often one worker's claim that history was rewritten is taken into the record: once says it
+all."""
 
 _REASON_LENGTH = 300
 _REMOVED_AT_ONCE = 400
@@ -61,11 +63,14 @@ class AuditCheckpoints:
         self.thinning = CheckpointThinning(database, key, clock)
 
     def sign(self, org_id: str) -> None:
-        """Sign a chain as it is now for good, unless its newest checkpoint covers all of it already."""
+        """Sign a chain for good as it is now, unless its newest checkpoint covers all of it."""
         self._database.write(lambda db: self._sign(db, org_id))
 
     def sign_export(self, org_id: str) -> None:
-        """Sign a chain to its end for somebody who takes it away: that checkpoint is never thinned out."""
+        """Sign a chain to its end for somebody who takes it away.
+
+        That checkpoint is never thinned out.
+        """
 
         def work(db: Connection) -> None:
             self._sign(db, org_id)
@@ -75,7 +80,10 @@ class AuditCheckpoints:
         self._database.write(work)
 
     def sign_all(self) -> None:
-        """Sign every chain for good, in one transaction: the server stops, and what it leaves may be changed."""
+        """Sign every chain for good, in one transaction.
+
+        The server stops, and what it leaves may be changed.
+        """
 
         def work(db: Connection) -> None:
             for chain in audit_checkpoints.list_chains(db):
@@ -84,12 +92,15 @@ class AuditCheckpoints:
         self._database.write(work)
 
     def newest(self, org_id: str) -> SeenCheckpoint | None:
-        """What is shown to an org's workers."""
+        """Return what is shown to an org's workers."""
         last = self._database.read(lambda db: audit_checkpoints.find_last(db, org_id))
         return SeenCheckpoint(chain_of(org_id), last) if last else None
 
     def contradicted(self, worker: WorkerActor, contradiction: str) -> None:
-        """Record that a worker has seen another history than this one; once a day for each worker, whatever it says."""
+        """Record that a worker has seen another history than this one.
+
+        Once a day for each worker, whatever it says.
+        """
         now, reason = self._clock.now(), contradiction[:_REASON_LENGTH]
         if now - self._reported_at.get(worker.worker_id, now - REPORTS_APART) < REPORTS_APART:
             return
@@ -105,7 +116,10 @@ class AuditCheckpoints:
         self._reported_at[worker.worker_id] = now
 
     def sign_due(self) -> None:
-        """Sign every chain that has new entries, in one transaction; for good if these are many or have waited."""
+        """Sign every chain that has new entries, in one transaction.
+
+        For good if these are many or have waited.
+        """
         due = self._database.read(self._list_due)
         if not due:
             return
@@ -117,7 +131,10 @@ class AuditCheckpoints:
         self._database.write(work)
 
     def prune(self, keep: timedelta) -> int:
-        """Remove the entries older than `keep`, never the newest one of a chain; how many that were."""
+        """Remove the entries older than `keep`, never the newest one of a chain.
+
+        How many that were.
+        """
         chains = self._database.read(audit_checkpoints.list_chains)
         total = sum(self._prune(chain, keep) for chain in chains)
         if total:
@@ -125,7 +142,7 @@ class AuditCheckpoints:
         return total
 
     def _list_due(self, db: Connection) -> list[tuple[ChainRow, bool]]:
-        """The chains that are not signed to their end, or not for good though it is time."""
+        """Return the chains that are not signed to their end, or not for good though it is time."""
         chains = [(each, self._is_due(db, each)) for each in audit_checkpoints.list_chains(db)]
         return [
             (each, is_due) for each, is_due in chains if is_due or each.last_seq != max(each.head_seq, each.signed_to)
@@ -162,7 +179,10 @@ class AuditCheckpoints:
         put(db, org_id, signed)
 
     def _keep_contradicted(self, db: Connection, org_id: str) -> None:
-        """Let a signature stay for good whose entry is not there any more: it is what shows that it was."""
+        """Let a signature stay for good whose entry is not there any more.
+
+        It is what shows that it was.
+        """
         head = audit_checkpoints.find_head(db, org_id)
         if head and audit.find_hash(db, org_id, head.seq) != head.hash:
             log.error("entries of the audit record are gone", extra={"org": org_id, "signed_to": head.seq})
@@ -180,7 +200,7 @@ class AuditCheckpoints:
         return max(0, end - chain.first_seq)
 
     def _remove(self, org_id: str, to: int) -> None:
-        """Remove entries once a signed checkpoint states that they are, and from which hash the chain goes on."""
+        """Remove entries once a signed checkpoint states that, and the hash where the chain goes on."""
 
         def work(db: Connection) -> None:
             self._sign(db, org_id, _Removal(to, audit.get_hash(db, org_id, to)))

@@ -1,4 +1,7 @@
-"""What is not as it should be on this server, for whoever looks after it: in its record, and with its health."""
+"""What is not as it should be on this server, for whoever looks after it.
+
+In its record, and with its health.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from opsicle.server.store.database import Database
 
 
 class ServerRemarks:
-    """Keeps what was found in this life of the server. `shown` is public, so it names no org, person or path."""
+    """Keeps what was found in this life of the server.
+
+    `shown` is public, so it names no org, person or path.
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

@@ -14,7 +14,7 @@ from opsicle.wire.endpoints import audit as endpoints
 
 
 def routes(audit: Audit) -> list[Route]:
-    """The routes of the record."""
+    """Return the routes of the record."""
     view = Action.AUDIT_VIEW
     return [
         Route(endpoints.LIST_ENTRIES, partial(list_entries, audit), view),
@@ -27,8 +27,9 @@ def routes(audit: Audit) -> list[Route]:
 def list_entries(audit: Audit, request: Request) -> Reply:
     """List the org's audit entries, newest first.
 
-    `actor` is a name or an id; `resource` one thing, as `templates/restart-web`, or a kind of things, as `templates`;
-    `since` and `until` (exclusive) are times as RFC 3339 has them, or dates in UTC.
+    `actor` is a name or an id; `resource` one thing, as `templates/restart-web`, or a kind of
+    things, as `templates`; `since` and `until` (exclusive) are times as RFC 3339 has them, or dates
+    in UTC.
     """
     wanted = AuditFilter(
         verb=request.query("verb"),
@@ -41,7 +42,10 @@ def list_entries(audit: Audit, request: Request) -> Reply:
 
 
 def export(audit: Audit, request: Request) -> Reply:
-    """The org's whole record as JSON Lines: a header, the signed checkpoints, the entries, oldest first."""
+    """Return the org's whole record as JSON Lines.
+
+    A header, the signed checkpoints, the entries, oldest first.
+    """
     disposition = ("Content-Disposition", f'attachment; filename="audit-{request.actor.org_code}.jsonl"')
     return Reply(
         200, stream=audit.export(request.actor), headers=(disposition,), content_type=endpoints.EXPORT.content_type
@@ -54,7 +58,7 @@ def verify(audit: Audit, request: Request) -> Reply:
 
 
 def show_public_key(audit: Audit, _request: Request) -> Reply:
-    """The public key, as PEM, with which the checkpoints of this server's records are verified."""
+    """Return the public key (PEM) that verifies the checkpoints of this server's records."""
     return Reply(200, raw=audit.public_key.pem.encode(), content_type=endpoints.SHOW_PUBLIC_KEY.content_type)
 
 

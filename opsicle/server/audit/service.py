@@ -1,4 +1,7 @@
-"""Reading the record of who did what: in lists, as an export, and to check that it is as it was written."""
+"""Reading the record of who did what.
+
+In lists, as an export, and to check that it is as it was written.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ class Audit:
         self.public_key = public_key
 
     def list_entries(self, actor: Actor, wanted: AuditFilter, cursor: str, limit: int) -> Page[AuditEntry]:
-        """The org's entries that are wanted, newest first."""
+        """Return the org's entries that are wanted, newest first."""
         actor.require(Action.AUDIT_VIEW)
         before = position(cursor)
         # What is filtered may be rare, and the search for it long.
@@ -61,7 +64,7 @@ class Audit:
         return page_of(rows, limit, _shown, lambda row: str(row.seq))
 
     def export(self, actor: Actor) -> Iterator[bytes]:
-        """The org's whole record as the lines of an export, signed to its end before it begins.
+        """Return the org's whole record as lines of an export, signed to its end beforehand.
 
         Raises TooManyRequests while too many of the org's are under way.
         """
@@ -81,7 +84,10 @@ class Audit:
         return self._lines(actor.org_id, header, signed)
 
     def verify(self, actor: Actor) -> AuditVerdict:
-        """Check the org's whole record. Takes seconds for a million entries, and holds nobody up meanwhile."""
+        """Check the org's whole record.
+
+        Takes seconds for a million entries, and holds nobody up meanwhile.
+        """
         actor.require(Action.AUDIT_VIEW)
         return self._database.read_long(lambda db: self._verify(db, actor.org_id), actor.org_id)
 

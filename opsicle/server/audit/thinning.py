@@ -1,9 +1,9 @@
 """Thinning out old checkpoints of the audit record, with a signed gap in the place of those that go.
 
-What binds the entries is their own chain, which every later checkpoint covers; an old checkpoint only narrows down
-where a record was rewritten. So one for each day is enough once a week has passed. Never thinned out are those with
-which an export has ended, for somebody outside can compare them, and whatever the record contradicts, for that is the
-proof that it was changed.
+What binds the entries is their own chain, which every later checkpoint covers; an old checkpoint
+only narrows down where a record was rewritten. So one for each day is enough once a week has
+passed. Never thinned out are those with which an export has ended, for somebody outside can compare
+them, and whatever the record contradicts, for that is the proof that it was changed.
 """
 
 from __future__ import annotations
@@ -74,7 +74,10 @@ class CheckpointThinning:
         return gap
 
     def _list_runs(self, db: Connection, org_id: str, before_day: str) -> list[list[Signed]]:
-        """What is to become one gap each. Nothing, if anything is wrong with the signatures: then all is proof."""
+        """Return what is to become one gap each.
+
+        Nothing, if anything is wrong with the signatures: then all is proof.
+        """
         kept = audit_checkpoints.list_kept(db, org_id)
         going = self._choose(db, org_id, kept, before_day)
         if not going:
@@ -85,7 +88,7 @@ class CheckpointThinning:
         return [run for run in _runs(kept, going) if any(isinstance(part, Checkpoint) for part in run)]
 
     def _choose(self, db: Connection, org_id: str, kept: Sequence[Signed], before_day: str) -> set[int]:
-        """The numbers of the checkpoints that may go: old, and not the newest of their day."""
+        """Return the numbers of the checkpoints that may go: old, and not the newest of their day."""
         checkpoints = [part for part in kept if isinstance(part, Checkpoint)]
         exported = audit_checkpoints.list_exported(db, org_id)
         removed_to = checkpoints[-1].removed_to if checkpoints else 0

@@ -1,4 +1,7 @@
-"""Whether what a list of automations is narrowed to is there at all: a typing error must not look like an answer."""
+"""Whether what a list of automations is narrowed to is there at all.
+
+A typing error must not look like an answer.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,10 @@ from opsicle.server.store.documents import DocumentKind
 
 
 def require_known(db: Connection, actor: Actor, wanted: AutomationFilter) -> None:
-    """Raise NotFound for a template or requester that the org does not have, and of which no automation is left.
+    """Raise NotFound for a template or requester of which the org has no trace.
 
-    To be asked where a list is empty. A template that is hidden from the actor is to them as one that never was.
+    To be asked where a list is empty. A template that is hidden from the actor is to them as one
+    that never was.
     """
     name = wanted.template
     if name and (is_hidden(db, actor, name) or not (templates.find(db, actor.org_id, name) or _ran(db, actor, name))):

@@ -1,8 +1,9 @@
 """Live views: what changes about an automation or in an org, as it happens.
 
-A follower is woken by a signal and reads the truth from the store, so that nothing can be missed between two looks
-and a slow follower sees fewer, newer states instead of a backlog. The log has a signal of its own: a job that talks
-makes its followers read the new piece of the log, and not the whole automation each time.
+A follower is woken by a signal and reads the truth from the store, so that nothing can be missed
+between two looks and a slow follower sees fewer, newer states instead of a backlog. The log has a
+signal of its own: a job that talks makes its followers read the new piece of the log, and not the
+whole automation each time.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ QUEUED_LOOK_SECONDS = 5.0
 LONGEST_UNSEEN_SECONDS = 15.0
 """While only its log grows, an automation is read again this often.
 
-So that a follower who may no longer see it, or a part of the log that is lost, shows all the same.
-"""
+So that a follower who may no longer see it, or a part of the log that is lost, shows all the same."""
 
 CALM_SECONDS = 0.5
 """An org's lists change at most this often for one follower."""
 
 READS_PER_SECOND = 100
-"""Each follower reads its list again, about a millisecond of the server: so many of them at most tell in a second."""
+"""Each follower reads its list again, about a millisecond of the server: so many of them at most
+tell in a second."""
 
 _LONGEST_CALM_SECONDS = 10.0
 
@@ -94,7 +95,7 @@ class LiveStreams:
         self._clock = clock
 
     def automation(self, actor: Actor, automation_id: str, position: Position) -> Iterator[Event]:
-        """The automation whenever it changes, its log from `position` on, and `Ended` when no more can come.
+        """Yield the automation whenever it changes, its log from `position`, and `Ended` at the end.
 
         Raises NotFound before the first event.
         """
@@ -148,7 +149,7 @@ class LiveStreams:
             yield NewOutput(newest, chunks)
 
     def org(self, actor: Actor) -> Iterator[Event]:
-        """`Changed` whenever a list of the actor's org would look different."""
+        """Yield `Changed` whenever a list of the actor's org would look different."""
         actor.require(Action.AUTOMATIONS_VIEW)
         return self._org(actor.org_id)
 
@@ -166,16 +167,19 @@ class LiveStreams:
 
 
 def pace(followers: int) -> tuple[float, float]:
-    """How long one of so many is left alone after a change, and over how long a change is spread; both in seconds.
+    """Return how long a follower rests after a change, and how far a change is spread.
 
-    500 open pages that read their lists anew in the moment of each change would have the server for themselves.
+    Both are in seconds, and grow with the number of followers.
+
+    500 open pages that read their lists anew in the moment of each change would have the server for
+    themselves.
     """
     calm = min(max(CALM_SECONDS, followers / READS_PER_SECOND), _LONGEST_CALM_SECONDS)
     return calm, 0.0 if followers <= _FEW else calm
 
 
 def _differs(now: Automation, before: Automation) -> bool:
-    """Whether anything but the length of the log has changed: that shows by itself."""
+    """Return whether anything but the length of the log has changed: that shows by itself."""
     now_bytes, now.log_bytes = now.log_bytes, before.log_bytes
     has_changed = now != before
     now.log_bytes = now_bytes

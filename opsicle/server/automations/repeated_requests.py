@@ -1,4 +1,7 @@
-"""Requests that may be sent again, because the answer to the first may have been lost: `Idempotency-Key`."""
+"""Requests that may be sent again, because the answer to the first may have been lost.
+
+`Idempotency-Key`.
+"""
 
 from __future__ import annotations
 

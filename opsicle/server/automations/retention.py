@@ -1,8 +1,11 @@
-"""Removing what ended long ago: automations with their jobs, approvals, decisions, deliveries and logs.
+"""Removing what ended long ago.
 
-What is removed at once is bounded in rows and bytes, for each step holds the event loop, and the record keeps an entry
-of each. Three things stay, whatever their age: what has not ended; what ended within `LEAST_AGE`, because a request
-may be sent again, and a worker may come back, that long; and a run with which an approver compares what is asked now.
+Automations with their jobs, approvals, decisions, deliveries and logs.
+
+What is removed at once is bounded in rows and bytes, for each step holds the event loop, and the
+record keeps an entry of each. Three things stay, whatever their age: what has not ended; what ended
+within `LEAST_AGE`, because a request may be sent again, and a worker may come back, that long; and
+a run with which an approver compares what is asked now.
 """
 
 from __future__ import annotations
@@ -33,7 +36,10 @@ _AFTER_ALL = "~"
 
 @dataclass(frozen=True)
 class RetentionPeriods:
-    """How long things are kept. `automations` None: by age for ever; `count` None: however many of each org."""
+    """How long things are kept.
+
+    `automations` None: by age for ever; `count` None: however many of each org.
+    """
 
     logs: timedelta
     audit: timedelta | None = None
@@ -45,8 +51,8 @@ class RetentionPeriods:
 class _PruneWalk:
     """One walk through the automations of an org, in the order in which they were triggered, up to those of a time.
 
-    It needs no index of when they ended: what ended before that time was triggered before it, and the few old ones
-    that stay are passed over again each time. `after_id` is how far it is.
+    It needs no index of when they ended: what ended before that time was triggered before it, and
+    the few old ones that stay are passed over again each time. `after_id` is how far it is.
 
     `compared` holds for each template the runs that approvers compare with.
     """
@@ -67,7 +73,10 @@ class Retention:
         self._clock = clock
 
     def prune(self, keep: RetentionPeriods) -> int:
-        """Remove what need not be kept, and give the room back to the disk; how many automations that were."""
+        """Remove what need not be kept, and give the room back to the disk.
+
+        How many automations that were.
+        """
         ids = self._database.read(orgs.list_ids)
         total = sum(self._prune(org_id, keep) for org_id in ids)
         if total:
@@ -85,7 +94,10 @@ class Retention:
         return total
 
     def _remove_until(self, walk: _PruneWalk) -> int:
-        """Remove step by step what ended before a time, `most` of it if that is set; how many automations that were."""
+        """Remove step by step what ended before a time, `most` of it if that is set.
+
+        How many automations that were.
+        """
         total = 0
         while walk.most is None or total < walk.most:
             at_once = ROWS_AT_ONCE if walk.most is None else min(ROWS_AT_ONCE, walk.most - total)
@@ -100,7 +112,7 @@ class Retention:
         return total
 
     def _step(self, walk: _PruneWalk, rows: list[PrunableRow]) -> int:
-        """Remove those of the rows that may go, as many as are not too many bytes, and move on behind the last."""
+        """Remove the rows that may go, within a bound of bytes, and move on behind the last."""
         going: list[str] = []
         size = 0
         for row in rows:
@@ -112,12 +124,13 @@ class Retention:
                 size += row.size
         if not going:
             return 0
-        # The logs first: a crash in between leaves an automation without its log, which the next turn removes.
+        # The logs first: a crash in between leaves an automation without its log, which the next
+        # turn removes.
         self._job_logs.delete_of_jobs(self._database.read(lambda db: retention.list_jobs(db, going)))
         return self._database.write(lambda db: self._remove(db, walk, going))
 
     def _is_compared(self, walk: _PruneWalk, row: PrunableRow) -> bool:
-        """Whether it is the last approved run before what waits for approval now, or before what comes next."""
+        """Return whether it is the last approved run before what waits, or before what comes next."""
         if not row.is_approved_run:
             return False
         if row.template_id not in walk.compared:

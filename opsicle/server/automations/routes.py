@@ -28,7 +28,7 @@ _OFFSET = re.compile(r"[0-9]{1,15}")
 
 
 def routes(automations: Automations, job_logs: JobLogs, live: LiveStreams) -> list[Route]:
-    """The routes of automations."""
+    """Return the routes of automations."""
     view, create = Action.AUTOMATIONS_VIEW, Action.AUTOMATIONS_CREATE
     return [
         Route(endpoints.RUN, partial(run, automations), create),
@@ -83,7 +83,7 @@ def rerun(automations: Automations, request: Request, automation_id: str) -> Rep
 
 
 def log(automations: Automations, job_logs: JobLogs, request: Request, automation_id: str) -> Reply:
-    """The bytes of the newest job's log from `offset` to what is there now, exactly as the commands wrote them."""
+    """Return the newest job's log from `offset` to its end now, exactly as it was written."""
     job = automations.newest_job(request.actor, automation_id)
     offset = request.query_int("offset", 0)
     if job is None:
@@ -93,7 +93,9 @@ def log(automations: Automations, job_logs: JobLogs, request: Request, automatio
 
 
 def events(live: LiveStreams, request: Request, automation_id: str) -> Reply:
-    """The automation as it changes and its log as it grows: `automation`, `log` and, when all is over, `end`.
+    """Return the automation as it changes and its log as it grows.
+
+    `automation`, `log` and, when all is over, `end`.
 
     An event's id is `JOB:OFFSET`; sent back as `Last-Event-ID`, the stream goes on from there.
     """
@@ -103,7 +105,7 @@ def events(live: LiveStreams, request: Request, automation_id: str) -> Reply:
 
 
 def org_events(live: LiveStreams, request: Request) -> Reply:
-    """`changed` whenever a list of the org's automations or workers would look different."""
+    """Stream `changed` whenever a list of the org's automations or workers would look different."""
     return event_stream(request, (_event(event) for event in live.org(request.actor)))
 
 

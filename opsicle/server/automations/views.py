@@ -40,7 +40,7 @@ class Snapshot:
 def summary(
     row: AutomationRow, candidates: Sequence[Candidate], held: str = "", known: dict[str, str] | None = None
 ) -> AutomationSummary:
-    """An automation as it stands in a list. `held`: why nothing at all is handed out.
+    """Return an automation as it stands in a list. `held`: why nothing at all is handed out.
 
     `known` are reasons for waiting by what is asked for: one list works each out once.
     """
@@ -66,7 +66,7 @@ def summary(
 
 
 def whole(snapshot: Snapshot) -> Automation:
-    """An automation with its phases, values and jobs."""
+    """Return an automation with its phases, values and jobs."""
     row, template = snapshot.row, snapshot.template
     newest = snapshot.newest_job
     reports = _reports(newest) if newest else []
@@ -84,7 +84,10 @@ def whole(snapshot: Snapshot) -> Automation:
 
 
 def _reports(job: JobRow) -> list[PhaseReport]:
-    """What the worker said of the phases. Of those that a lost job had not ended, nobody can say more: time stands."""
+    """Return what the worker said of the phases.
+
+    Of those that a lost job had not ended, nobody can say more: time stands.
+    """
     reports = stored_json.read_or(job.phases, list[PhaseReport], [])
     if job.state == JobState.UNKNOWN:
         for report in reports:
@@ -115,7 +118,10 @@ def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate], held: s
 
 
 def _phases(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> list[PhaseRun]:
-    """Each phase of the template with what the worker said of it; a report that does not fit is passed over."""
+    """Return each phase of the template with what the worker said of it.
+
+    A report that does not fit is passed over.
+    """
     if len(reports) != len(phases):
         reports = [PhaseReport(name=phase.name) for phase in phases]
     return [_phase(phase, report) for phase, report in zip(phases, reports, strict=True)]

@@ -26,15 +26,15 @@ class ChatChannels:
     kind: str
 
     def versions(self) -> dict[str, int]:
-        """Their ids, with the versions that they are in now."""
+        """Return their ids, with the versions that they are in now."""
         return {row.id: row.version for row in self._rows()}
 
     def find(self, channel_id: str) -> ChannelRow | None:
-        """One of them, or None."""
+        """Return one of them, or None."""
         return next((row for row in self._rows() if row.id == channel_id), None)
 
     def open(self, channel: ChannelRow) -> tuple[ChannelConfig, str]:
-        """A channel's settings and its credential. Raises Undelivered."""
+        """Return a channel's settings and its credential. Raises Undelivered."""
         try:
             config = self.bounds.narrowed(config_of(channel))
         except Unreadable as error:

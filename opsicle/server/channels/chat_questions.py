@@ -1,4 +1,7 @@
-"""Decisions in a chat that has words only: what a press of a button lacks is asked for and taken from the answer."""
+"""Decisions in a chat that has words only.
+
+What a press of a button lacks is asked for and taken from the answer.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ class _Question(NamedTuple):
 
 
 class ChatQuestions:
-    """One open question per chat user, in memory: if the server ends, they press again. Answers with what to tell."""
+    """One open question per chat user, in memory: if the server ends, they press again.
+
+    Answers with what to tell.
+    """
 
     def __init__(self, chats: Chats, clock: Clock) -> None:
         self._chats = chats

@@ -1,7 +1,7 @@
 """People in chats: linking them to their accounts, and taking their decisions.
 
-A decision from a chat is the account's, with the role that it has at this moment and the proof that the approval asks
-for; the chat service only carries it. `decide` is the approvals' own way in.
+A decision from a chat is the account's, with the role that it has at this moment and the proof that
+the approval asks for; the chat service only carries it. `decide` is the approvals' own way in.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ from opsicle.wire.approval_api import DecisionRequest
 from opsicle.wire.channel_api import ChatLink, NewLinkCode
 
 Decide = Callable[[Actor, str, Verdict, DecisionRequest], ApprovalOutcome]
-"""decide(actor, approval id, verdict, reason and code) answers how the approval stands; raises OpsicleError."""
+"""decide(actor, approval id, verdict, reason and code) answers how the approval stands; raises
+OpsicleError."""
 
 CODE_LIFE = timedelta(minutes=10)
 _CODE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -71,14 +72,17 @@ class ChatDecision(NamedTuple):
 
 
 class ChatOutcome(NamedTuple):
-    """What to tell whoever decided, and what their decision lacks: without it, it has not been made."""
+    """What to tell whoever decided, and what their decision lacks.
+
+    Without it, it has not been made.
+    """
 
     text: str
     wanted: Wanted | None = None
 
 
 def link_code_in(text: str) -> str:
-    """The code in `/link CODE` or `link CODE`, "" if the text is anything else."""
+    """Return the code in `/link CODE` or `link CODE`, "" if the text is anything else."""
     found = _LINK.fullmatch(text.strip())
     return found[1] if found else ""
 
@@ -96,7 +100,7 @@ class Chats:
         self._decide = decide
 
     def make_code(self, actor: Actor, channel: str) -> NewLinkCode:
-        """A one-time code by which a chat user shows that they are the caller.
+        """Return a one-time code by which a chat user shows that they are the caller.
 
         Raises NotFound, StepUpRequired; NotAllowed if an API token asks.
         """
@@ -115,7 +119,7 @@ class Chats:
         return NewLinkCode(channel=self._database.write(work).name, code=code, expires_at=expires_at)
 
     def list_own(self, actor: Actor) -> list[ChatLink]:
-        """Every chat channel of the org, and whether the caller is linked there."""
+        """Return every chat channel of the org, and whether the caller is linked there."""
         actor.require(Action.ACCOUNT_USE)
 
         def query(db: Connection) -> list[ChatLink]:
@@ -171,7 +175,10 @@ class Chats:
         return f"You are {email} here from now on." if email else "This code is not good, or no longer."
 
     def decide_as(self, person: ChatPerson, decision: ChatDecision) -> ChatOutcome:
-        """Decide as the account behind a chat user, with the role that it has now. Saying it again is harmless."""
+        """Decide as the account behind a chat user, with the role that it has now.
+
+        Saying it again is harmless.
+        """
 
         def query(db: Connection) -> Actor | None:
             channel = person.channel
@@ -192,7 +199,7 @@ class Chats:
 
 
 def _lacking(decision: ChatDecision, error: InvalidInput) -> ChatOutcome:
-    """What a decision lacks; a code that was wrong is asked for once more."""
+    """Return what a decision lacks; a code that was wrong is asked for once more."""
     paths = {problem.path for problem in error.problems}
     if "reason" in paths and not decision.reason:
         return ChatOutcome("Send me your reason.", Wanted.REASON)
@@ -203,7 +210,7 @@ def _lacking(decision: ChatDecision, error: InvalidInput) -> ChatOutcome:
 
 
 def _said(verdict: Verdict, outcome: ApprovalOutcome) -> str:
-    """What came of a decision, for whoever made it: theirs may not be the last one."""
+    """Return what came of a decision, for whoever made it: theirs may not be the last one."""
     own = "Approved." if verdict is Verdict.APPROVE else "Rejected."
     if outcome.state is not ApprovalState.PENDING:
         return f"{own} {outcome.template} is {outcome.state}."
@@ -211,7 +218,10 @@ def _said(verdict: Verdict, outcome: ApprovalOutcome) -> str:
 
 
 def _actor(db: Connection, person: ChatPerson, user_id: str) -> Actor | None:
-    """The account behind a chat user with the role that it has now; None if it may not come in."""
+    """Return the account behind a chat user with the role that it has now.
+
+    Return None if it may not come in.
+    """
     channel = person.channel
     member, org = memberships.find(db, channel.org_id, user_id), orgs.find(db, channel.org_id)
     if member is None or not member.is_enabled or org is None:

@@ -20,7 +20,10 @@ from opsicle.server.store.channels import ChannelRow
 
 
 def parse_config(settings: Settings) -> ChannelConfig:
-    """Return what was sent as the settings of its kind. Raises InvalidInput, which names the place."""
+    """Return what was sent as the settings of its kind.
+
+    Raises InvalidInput, which names the place.
+    """
     name = settings.get("kind")
     kind = kinds.find(name) if isinstance(name, str) else None
     if kind is None:

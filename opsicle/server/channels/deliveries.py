@@ -40,7 +40,7 @@ class Deliveries:
         return page_of(self._database.read(query), limit, _shown, lambda row: row.id)
 
     def get(self, actor: Actor, delivery_id: str) -> Delivery:
-        """One delivery. Raises NotFound."""
+        """Return one delivery. Raises NotFound."""
         actor.require(Action.CHANNELS_VIEW)
         return self._database.read(lambda db: shown_delivery(db, actor.org_id, delivery_id))
 
@@ -63,7 +63,7 @@ class Deliveries:
 
 
 def shown_delivery(db: Connection, org_id: str, delivery_id: str) -> Delivery:
-    """One delivery of an org as people see it. Raises NotFound."""
+    """Return one delivery of an org as people see it. Raises NotFound."""
     return _shown(_get(db, org_id, delivery_id))
 
 

@@ -1,4 +1,7 @@
-"""Deliveries go out side by side, each in a greenlet of its own: none waits for a channel that is slow or down."""
+"""Deliveries go out side by side, each in a greenlet of its own.
+
+None waits for a channel that is slow or down.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ MOST_AT_ONCE = 96
 
 
 class DeliveryLoop:
-    """Owns the attempts under way. `turn` begins what is due; `close` ends all, and the next start repeats it."""
+    """Owns the attempts under way.
+
+    `turn` begins what is due; `close` ends all, and the next start repeats it.
+    """
 
     def __init__(self, sender: DeliverySender) -> None:
         self._sender = sender

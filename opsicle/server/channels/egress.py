@@ -1,7 +1,10 @@
-"""Connections out of the server on an org's behalf: to public addresses, and to networks that an admin has allowed.
+"""Connections out of the server on an org's behalf.
 
-The name is resolved once, every address is judged, and the connection goes to the very address that was judged, so
-that a name that resolves to something else a moment later leads nowhere. Everything is bounded in time and size.
+To public addresses, and to networks that an admin has allowed.
+
+The name is resolved once, every address is judged, and the connection goes to the very address that
+was judged, so that a name that resolves to something else a moment later leads nowhere. Everything
+is bounded in time and size.
 """
 
 from __future__ import annotations
@@ -51,7 +54,10 @@ class EgressResponse:
 
 
 def connect(host: str, port: int, reach: EgressScope, *, is_plain: bool = False) -> socket.socket:
-    """A TCP connection. `is_plain`: only into a network that was allowed by name. Raises Undelivered."""
+    """Return a TCP connection.
+
+    `is_plain`: only into a network that was allowed by name. Raises Undelivered.
+    """
     for family, address in _addresses(host, port, reach, is_plain=is_plain):
         connection = socket.socket(family, socket.SOCK_STREAM)
         connection.settimeout(CONNECT_SECONDS)
@@ -66,7 +72,7 @@ def connect(host: str, port: int, reach: EgressScope, *, is_plain: bool = False)
 
 
 def _addresses(host: str, port: int, reach: EgressScope, *, is_plain: bool) -> list[tuple[Any, Any]]:
-    """Where the name leads, all of it judged. Raises Undelivered."""
+    """Return where the name leads, all of it judged. Raises Undelivered."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -83,7 +89,10 @@ def _addresses(host: str, port: int, reach: EgressScope, *, is_plain: bool) -> l
 def post(
     url: str, body: bytes, headers: dict[str, str], reach: EgressScope, seconds: float = EXCHANGE_SECONDS
 ) -> EgressResponse:
-    """Send a body and read the answer, whatever its status; a redirect is an answer. Raises Undelivered."""
+    """Send a body and read the answer, whatever its status; a redirect is an answer.
+
+    Raises Undelivered.
+    """
     from http.client import HTTPConnection, HTTPException  # with `email`, which a server without channels does not need
 
     parts = urlsplit(url)
@@ -111,7 +120,10 @@ def post(
 
 
 class _Timed:
-    """A socket as `http.client` uses one, whose every step must end before one deadline. Closing is its owner's."""
+    """A socket as `http.client` uses one, whose every step must end before one deadline.
+
+    Closing is its owner's.
+    """
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
         self._connection = connection
@@ -128,11 +140,11 @@ class _Timed:
         return self._connection.recv_into(buffer)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """What is read from."""
+        """Return what is read from."""
         return io.BufferedReader(_Incoming(self))
 
     def close(self) -> None:
-        """Nothing: the answer is still being read when `http.client` closes."""
+        """Do nothing, as the answer is still being read when `http.client` closes."""
 
     def _arm(self) -> None:
         left = self._deadline - time.monotonic()
@@ -148,7 +160,7 @@ class _Incoming(io.RawIOBase):
         self._timed = timed
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -167,5 +179,8 @@ def _context(ca_pem: str) -> ssl.SSLContext:
 
 
 def _said(error: Exception) -> str:
-    """What went wrong in the system's words; never an exception's own text, which may hold what was sent."""
+    """Return what went wrong in the system's words.
+
+    Never an exception's own text, which may hold what was sent.
+    """
     return (isinstance(error, OSError) and error.strerror) or type(error).__name__

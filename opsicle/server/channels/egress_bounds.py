@@ -1,4 +1,7 @@
-"""The networks, beside the public ones, that the server's provider lets its orgs reach: none unless told."""
+"""The networks, beside the public ones, that the server's provider lets its orgs reach.
+
+None unless told.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,13 @@ from opsicle.domain.networks import is_allowed, parse_network
 
 
 class EgressBounds:
-    """Asked when a channel is changed and again when it is used, since `networks` may have changed in between."""
+    """Bounds on networks, asked when a channel is changed and again when it is used."""
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
         self.networks = tuple(networks)
 
     def problems_of(self, config: ChannelConfig) -> Iterator[Problem]:
-        """The networks of a channel's settings that its org may not allow."""
+        """Yield the networks of a channel's settings that its org may not allow."""
         for i, network in enumerate(config.allow_networks):
             if not self._allows(network):
                 yield Problem(
@@ -27,7 +30,7 @@ class EgressBounds:
                 )
 
     def narrowed(self, config: ChannelConfig) -> ChannelConfig:
-        """The settings with those networks alone that are allowed now."""
+        """Return the settings with those networks alone that are allowed now."""
         networks = tuple(network for network in config.allow_networks if self._allows(network))
         return msgspec.structs.replace(config, allow_networks=networks)
 

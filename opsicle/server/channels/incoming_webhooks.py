@@ -33,7 +33,10 @@ class IncomingWebhook:
         self._compose = compose
 
     def send(self, message: Message) -> None:
-        """See `Transport`. A redirect is not followed, what is refused is not sent again."""
+        """Send a message; see `Transport`.
+
+        A redirect is not followed, what is refused is not sent again.
+        """
         # Only now, with `ssl`, which a server without channels does not need.
         from opsicle.server.channels.egress import EgressScope, post
 

@@ -1,4 +1,7 @@
-"""What a kind of channel is: one descriptor, which the API, the forms, the sender and the outbox read."""
+"""What a kind of channel is.
+
+One descriptor, which the API, the forms, the sender and the outbox read.
+"""
 
 from __future__ import annotations
 
@@ -57,10 +60,10 @@ class InboxParts(NamedTuple):
 class ChannelKind(Generic[C]):
     """One kind of channel. Its folder holds everything about it.
 
-    `config` is the struct of its settings, whose tag is the kind's name. `credential` is what a form
-    calls its credential; `wrong_credential` returns why a text can be none, "" if it can, and never
-    quotes it. `open` returns a channel ready to send: it imports what sends only then. `inbox`, if
-    decisions come back, makes what listens.
+    `config` is the struct of its settings, whose tag is the kind's name. `credential` is what a
+    form calls its credential; `wrong_credential` returns why a text can be none, "" if it can, and
+    never quotes it. `open` returns a channel ready to send: it imports what sends only then.
+    `inbox`, if decisions come back, makes what listens.
     """
 
     label: str

@@ -1,4 +1,7 @@
-"""The kinds of channel as forms and the command line read them: all of it drawn from the descriptors."""
+"""The kinds of channel as forms and the command line read them.
+
+All of it drawn from the descriptors.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Listening to every chat service: one greenlet a channel, begun and ended as channels come, change and go."""
+"""Listening to every chat service.
+
+One greenlet a channel, begun and ended as channels come, change and go.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,11 @@ class Inbox(Protocol):
     """One kind of chat service."""
 
     def channels(self) -> dict[str, int]:
-        """The channels to listen to, with their versions."""
+        """Return the channels to listen to, with their versions."""
         ...
 
     def open(self, channel_id: str) -> AbstractContextManager[Callable[[int], int]]:
-        """What waits so many seconds for something to happen, deals with it and says how much it was."""
+        """Return what waits for events for so many seconds, and says how many it handled."""
         ...
 
 

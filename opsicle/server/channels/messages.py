@@ -12,7 +12,10 @@ from opsicle.domain.visible_text import visible
 
 
 class Undelivered(Exception):
-    """It did not arrive. The text is for people and holds no credential; `is_final`: trying again will not help."""
+    """It did not arrive.
+
+    The text is for people and holds no credential; `is_final`: trying again will not help.
+    """
 
     def __init__(self, reason: str, *, is_final: bool = False) -> None:
         super().__init__(reason)
@@ -28,7 +31,10 @@ class Fact(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message to one recipient. `id` is the same in all attempts, so that a receiver can drop a second copy."""
+    """One message to one recipient.
+
+    `id` is the same in all attempts, so that a receiver can drop a second copy.
+    """
 
     id: str
     kind: NoticeKind
@@ -55,7 +61,9 @@ CUT = "… (cut off here: the page shows all of it)"
 
 
 def lines_of(fact: Fact) -> list[str]:
-    """A fact as lines of text. All but the first are indented: no line break makes what looks like another fact.
+    """Return a fact as lines of text.
+
+    All but the first are indented: no line break makes what looks like another fact.
 
     Nothing else is changed that can be seen, for commands are shown as they run.
     """
@@ -64,10 +72,13 @@ def lines_of(fact: Fact) -> list[str]:
 
 
 def clean(text: str) -> str:
-    """The text with signs for all that cannot be seen; line breaks and tabs stay."""
+    """Return the text with signs for all that cannot be seen; line breaks and tabs stay."""
     return visible(text, keep="\n\t")
 
 
 def one_line(text: str) -> str:
-    """The text with white space as one space and signs for all else that cannot be seen: safe in a header."""
+    """Return the text with white space as one space and signs for all else that cannot be seen.
+
+    Safe in a header.
+    """
     return " ".join(visible(text, keep="\n\r\t").split())

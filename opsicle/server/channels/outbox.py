@@ -1,7 +1,7 @@
-"""Telling people: one durable delivery per recipient and channel, in the transaction of what they are told of.
+"""Telling people: one durable delivery per recipient and channel, in the change's transaction.
 
-So whatever is committed is also told, whatever becomes of the server in the next moment, and nothing is told that was
-undone. Sending is `channels/sender.py`'s.
+So whatever is committed is also told, whatever becomes of the server in the next moment, and
+nothing is told that was undone. Sending is `channels/sender.py`'s.
 """
 
 from __future__ import annotations
@@ -59,10 +59,13 @@ class Outbox:
         self._clock = clock
 
     def post(self, db: Connection, notice: Notice, about: Iterable[Fact] = ()) -> None:
-        """Inside a transaction: queue a delivery of a notice for each recipient on each channel to them.
+        """Post a notice, inside a transaction.
 
-        Whoever is no member of the org, or has turned this kind off, gets none. A webhook gets one, whoever is told; a
-        room too. `about` is what there is to say beside what every notice says of its automation.
+        Queue a delivery of a notice for each recipient on each channel to them.
+
+        Whoever is no member of the org, or has turned this kind off, gets none. A webhook gets one,
+        whoever is told; a room too. `about` is what there is to say beside what every notice says
+        of its automation.
         """
         self._post_to(db, channels.list_enabled(db, notice.org_id), notice, about=about)
 
@@ -84,9 +87,12 @@ class Outbox:
                     self.queue(db, channel, notice, addressee, facts)
 
     def post_finished(self, db: Connection, org_id: str, automation_id: str, state: str) -> None:
-        """Inside the transaction that ends an automation: tell whoever asked for it, and whom its template names.
+        """Post how an automation ended, inside the transaction that ends it.
 
-        Whoever asked hears of a success only if they want to. `state` is the one in which it has ended.
+        Tell whoever asked for it, and whom its template names.
+
+        Whoever asked hears of a success only if they want to. `state` is the one in which it has
+        ended.
         """
         self.ended[state] += 1
         if enabled := channels.list_enabled(db, org_id):  # else there is nothing to be looked up
@@ -96,7 +102,9 @@ class Outbox:
     def post_cancelled(
         self, db: Connection, org_id: str, automation_id: str, actor: Actor, besides: Notice | None = None
     ) -> None:
-        """The same where somebody cancelled it before it began: who asked is told unless it was themselves.
+        """Post the end of an automation that somebody cancelled before it began.
+
+        Who asked is told unless it was themselves.
 
         `besides` is what those hear who were asked to approve it.
         """
@@ -108,7 +116,10 @@ class Outbox:
         self._post_end(db, row, enabled, () if is_own else (row.requester_id,), f" by {actor.email}", besides)
 
     def post_unapproved(self, db: Connection, org_id: str, automation_id: str, besides: Notice | None = None) -> None:
-        """The same where its approval ended it, of which the requester and the deciders hear by `besides`."""
+        """Post the end of an automation whose approval ended it.
+
+        The requester and the deciders hear of it by `besides`.
+        """
         row = automations.get(db, org_id, automation_id)
         self.ended[row.state] += 1
         self._post_end(db, row, channels.list_enabled(db, org_id), (), besides=besides)
@@ -140,7 +151,7 @@ class Outbox:
     def queue(
         self, db: Connection, channel: ChannelRow, notice: Notice, addressee: Addressee, facts: tuple[Fact, ...] = ()
     ) -> str:
-        """Inside a transaction: queue one delivery; its id."""
+        """Queue one delivery, inside a transaction, and return its id."""
         now = self._clock.now()
         row = DeliveryRow(
             id=new_id(now),
@@ -163,7 +174,9 @@ class Outbox:
         return row.id
 
     def reach(self, db: Connection, channel: ChannelRow, user_id: str) -> Addressee | None:
-        """Where a channel reaches a member of its org; None if it cannot, or they are none or disabled.
+        """Return where a channel reaches a member of its org.
+
+        Return None if it cannot, or they are none or disabled.
 
         Of a service account, whose address is no mailbox, whoever answers for it.
         """
@@ -203,7 +216,7 @@ class Outbox:
 
 
 def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
-    """What is to be said of an automation; a secret's value is masked in its row already."""
+    """Return what is to be said of an automation; a secret's value is masked in its row already."""
     values = shown_values(row.values_json)
     shown = [f"{name}={_written(value)}" for name, value in list(values.items())[:MAX_VALUES]]
     shown += [f"… and {len(values) - len(shown)} more: see the page"] if len(values) > len(shown) else []
@@ -220,7 +233,10 @@ def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
 
 
 def _written(value: Value) -> str:
-    """A value on one line: a line break in it makes nothing that looks like another value. Signs come with sending."""
+    """Return a value on one line: a line break in it makes nothing that looks like another value.
+
+    Signs come with sending.
+    """
     return value if isinstance(value, str) and value.isprintable() else json.dumps(value, ensure_ascii=False)
 
 

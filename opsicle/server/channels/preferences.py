@@ -1,4 +1,7 @@
-"""What people want to hear of, and through which of their org's channels. Everybody decides for themselves."""
+"""What people want to hear of, and through which of their org's channels.
+
+Everybody decides for themselves.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,16 @@ from opsicle.wire.channel_api import Preference, SetPreferenceRequest
 
 
 class Preferences:
-    """The choices of the caller. A webhook or a room is nobody's own, so there is nothing to choose about one."""
+    """The choices of the caller.
+
+    A webhook or a room is nobody's own, so there is nothing to choose about one.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def list_own(self, actor: Actor) -> list[Preference]:
-        """Every kind of notice on every channel of the org."""
+        """Return every kind of notice on every channel of the org."""
         actor.require(Action.ACCOUNT_USE)
 
         def query(db: Connection) -> list[Preference]:

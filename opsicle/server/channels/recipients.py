@@ -1,4 +1,7 @@
-"""Who is told how an automation ended because its template says so. Posting is `channels/outbox.py`'s."""
+"""Who is told how an automation ended because its template says so.
+
+Posting is `channels/outbox.py`'s.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,10 @@ class _Said(msgspec.Struct):
 
 
 def named_by_template(db: Connection, row: AutomationRow) -> tuple[tuple[str, ...], tuple[Chat, ...]]:
-    """The members of the org by id, and the rooms, that the version which ran wants told of the state it is in now.
+    """Return the members, by id, and the chats that the version wants told of its end.
 
-    Whoever is named and is no member of the org is left out. A stored version that cannot be read any more names
-    nobody, since an automation must be able to end all the same.
+    Whoever is named and is no member of the org is left out. A stored version that cannot be read
+    any more names nobody, since an automation must be able to end all the same.
     """
     asked = [each for each in _said(db, row) if not each.states or row.state in each.states]
     people = [user_id for each in asked for user_id in _members(db, row.org_id, each)]
@@ -34,7 +37,10 @@ def named_by_template(db: Connection, row: AutomationRow) -> tuple[tuple[str, ..
 
 
 def unknown_names(db: Connection, org_id: str, notify: tuple[Notify, ...]) -> list[Problem]:
-    """Warnings of those who would not be told today: they may join later, so that this is no mistake."""
+    """Warnings of those who would not be told today.
+
+    They may join later, so that this is no mistake.
+    """
     kinds = {channel.kind for channel in channels.list_enabled(db, org_id)}
     found: list[Problem] = []
     for i, each in enumerate(notify):

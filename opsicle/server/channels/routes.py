@@ -31,7 +31,7 @@ class ChannelServices(NamedTuple):
 
 
 def routes(channel_services: ChannelServices) -> list[Route]:
-    """The routes of channels. `<channel>` is an id or a name."""
+    """Return the routes of channels. `<channel>` is an id or a name."""
     view, manage, use = Action.CHANNELS_VIEW, Action.CHANNELS_MANAGE, Action.ACCOUNT_USE
     channels = channel_services.channels
     deliveries = channel_services.deliveries

@@ -1,7 +1,7 @@
 """Carrying out deliveries: whose turn it is, one attempt, what became of it.
 
-An attempt is noted before it begins. If the server dies meanwhile nobody knows whether the message arrived, so the next
-start sends it again under the same id: at least once, never lost.
+An attempt is noted before it begins. If the server dies meanwhile nobody knows whether the message
+arrived, so the next start sends it again under the same id: at least once, never lost.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ from opsicle.server.store.secrets import SealedRow
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = deliveries.Share(of_channel=4, of_org=6)
-"""A channel that is down holds up no other, an org whose channels all hang no other org, and nobody's mail server is
-flooded. Names are looked up by ten threads, of which one org leaves some to others."""
+"""A channel that is down holds up no other, an org whose channels all hang no other org, and
+nobody's mail server is flooded. Names are looked up by ten threads, of which one org leaves some
+to others."""
 
 ATTEMPT_SECONDS = 60
 """No attempt takes longer, however slowly the other side drips."""
@@ -47,7 +48,10 @@ _FORGOTTEN_AT_ONCE = 200
 
 
 class DeliverySender:
-    """The queue's other end. `carry_out` waits for the network: whoever calls it has a greenlet of their own."""
+    """The queue's other end.
+
+    `carry_out` waits for the network: whoever calls it has a greenlet of their own.
+    """
 
     def __init__(self, database: Database, vault: Vault, bounds: EgressBounds, urls: Urls, clock: Clock) -> None:
         self._database = database
@@ -57,12 +61,14 @@ class DeliverySender:
         self._clock = clock
 
     def recover(self) -> int:
-        """At the start: let wait again what was under way when the server ended."""
+        """Requeue, at the start, what was under way when the server ended."""
         self.catch_up()
         return self._database.write(lambda db: deliveries.requeue_all(db, self._clock.now()))
 
     def catch_up(self) -> None:
-        """After the server was away: nothing is given up for time in which nobody tried, or for a clock that was ahead.
+        """Extend what is open, after the server was away.
+
+        Nothing is given up for time in which nobody tried, or for a clock that was ahead.
 
         What is open may be tried for as long as the longest wait between two attempts, twice.
         """
@@ -96,7 +102,7 @@ class DeliverySender:
             self._database.write(lambda db: deliveries.deliver(db, row, self._clock.now()))
 
     def prune(self, keep: timedelta) -> int:
-        """Forget deliveries that ended longer ago than `keep`, in small steps that let others write between."""
+        """Delete deliveries that ended longer ago than `keep`, in small steps."""
         until, total = self._clock.now() - keep, 0
         while gone := self._database.write(lambda db: deliveries.delete_finished_until(db, until, _FORGOTTEN_AT_ONCE)):
             total += gone
@@ -141,7 +147,10 @@ class DeliverySender:
         )
 
     def _make_reset_link(self, row: DeliveryRow) -> str:
-        """The one-time link, made for this very attempt: the queue holds none. One that was sent before is void."""
+        """Return the one-time link, made for this very attempt: the queue holds none.
+
+        One that was sent before is void.
+        """
         token, token_hash = api_tokens.new_reset_token()
         expires_at = self._clock.now() + EMAILED_RESET_LIFE
         user_id = row.user_id or ""

@@ -1,4 +1,7 @@
-"""An org's channels: made, changed, tried and removed by admins. A credential goes in and never comes out."""
+"""An org's channels: made, changed, tried and removed by admins.
+
+A credential goes in and never comes out.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,8 @@ from opsicle.wire.user_api import Person
 UNSET = msgspec.UNSET
 
 _MOST_OPEN = 100
-"""Messages that may wait for a channel that somebody tries: that is done by hand, and each is sent again for days."""
+"""Messages that may wait for a channel that somebody tries: that is done by hand, and each is sent
+again for days."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,10 @@ class Channels:
     def update(self, actor: Actor, id_or_name: str, request: UpdateChannelRequest) -> Channel:
         """Change what is given of a channel; what failed through it is tried again at once.
 
-        A credential never goes to another place than the one that it was given for: whoever changes that place gives
-        it anew. Nor does a new place speak for those who have linked themselves at the old one. Raises NotFound,
-        InvalidInput, Conflict if someone else was first, StepUpRequired.
+        A credential never goes to another place than the one that it was given for: whoever changes
+        that place gives it anew. Nor does a new place speak for those who have linked themselves at
+        the old one. Raises NotFound, InvalidInput, Conflict if someone else was first,
+        StepUpRequired.
         """
         self._check(actor)
         old = self.database.read(lambda db: channels.get(db, actor.org_id, id_or_name))
@@ -127,7 +132,10 @@ class Channels:
         return self.database.write(work)
 
     def delete(self, actor: Actor, id_or_name: str) -> None:
-        """Remove a channel and what is still to go out through it. Raises NotFound or StepUpRequired."""
+        """Remove a channel and what is still to go out through it.
+
+        Raises NotFound or StepUpRequired.
+        """
         self._check(actor)
 
         def work(db: Connection) -> None:
@@ -144,7 +152,8 @@ class Channels:
     def test(self, actor: Actor, id_or_name: str) -> Delivery:
         """Queue a message to the caller through this channel.
 
-        Raises NotFound; Conflict if it is turned off; TooManyRequests while much waits for it anyhow.
+        Raises NotFound; Conflict if it is turned off; TooManyRequests while much waits for it
+        anyhow.
         """
         actor.require(Action.CHANNELS_MANAGE)
 
@@ -181,7 +190,7 @@ class Channels:
         return [summary_of(kind) for kind in kinds.KINDS]
 
     def list_channels(self, actor: Actor, cursor: str, limit: int) -> Page[Channel]:
-        """The org's channels by name."""
+        """Return the org's channels by name."""
         actor.require(Action.CHANNELS_VIEW)
 
         def query(db: Connection) -> Page[Channel]:
@@ -191,7 +200,7 @@ class Channels:
         return self.database.read(query)
 
     def get(self, actor: Actor, id_or_name: str) -> Channel:
-        """One channel without its credential. Raises NotFound."""
+        """Return one channel without its credential. Raises NotFound."""
         actor.require(Action.CHANNELS_VIEW)
         return self.database.read(lambda db: _shown(db, channels.get(db, actor.org_id, id_or_name)))
 
@@ -214,7 +223,7 @@ def _check_credential(config: ChannelConfig, credential: str) -> None:
 
 
 def _check_change(old: ChannelRow, config: ChannelConfig, request: UpdateChannelRequest) -> None:
-    """Raise InvalidInput for another kind, a credential that cannot be, or an old one that would go elsewhere."""
+    """Raise InvalidInput for another kind, or a credential that does not fit or would leak."""
     before = config_of(old)
     if config.kind != before.kind:
         raise validators.invalid("config.kind", f"the channel is a {before.kind} and stays one")

@@ -1,6 +1,7 @@
 """What a poll shows of its worker before anything is handed out: its clock, its lives, its labels.
 
-Nothing of that is trusted further than to give a worker less: what it may have beyond is granted by people.
+Nothing of that is trusted further than to give a worker less: what it may have beyond is granted by
+people.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from opsicle.wire.worker_api import POLL_SECONDS, PollRequest
 log = logging.getLogger(__name__)
 
 WITHHELD_POLL_SECONDS = 10.0
-"""How long the poll of a worker is held that is given no work: its next one may show that it can have some again."""
+"""How long the poll of a worker is held that is given no work: its next one may show that it can
+have some again."""
 
 DOUBTFUL_POLL_SECONDS = 1.0
-"""The same where that has just been found, or is not certain: a server that was paused reads polls of long ago."""
+"""The same where that has just been found, or is not certain: a server that was paused reads polls
+of long ago."""
 
 
 class Arrivals:
@@ -56,11 +59,14 @@ class Arrivals:
         return presence
 
     def record(self, db: Connection, presence: Presence, request: PollRequest) -> None:
-        """Inside the poll's transaction: keep what the worker says, and read what people say of it."""
+        """Record what the worker says, and read what people say of it, in the poll's transaction."""
         self._take_in(presence, workers.record_poll(db, presence.worker_id, request, self._clock.now()))
 
     def read_again(self, presence: Presence) -> None:
-        """A poll's transaction was undone: what it has read of its worker may never have become durable."""
+        """A poll's transaction was undone.
+
+        What it has read of its worker may never have become durable.
+        """
         self._take_in(presence, self._database.read(lambda db: workers.find_standing(db, presence.worker_id)))
 
     def _take_in(self, presence: Presence, status: workers.WorkerStatus) -> None:
@@ -72,7 +78,7 @@ class Arrivals:
             presence.lives.remember_copied(presence.recorded_copy, self._clock.monotonic())
 
     def longest_hold(self, presence: Presence) -> float:
-        """How many seconds a poll of this worker may be held at most."""
+        """Return how many seconds a poll of this worker may be held at most."""
         was_withheld, presence.was_withheld = presence.was_withheld, bool(self._fleet.withheld(presence))
         now = self._clock.monotonic()
         if presence.lives.is_settling(now) or presence.lives.is_in_doubt(now):

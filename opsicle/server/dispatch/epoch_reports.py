@@ -34,7 +34,10 @@ class _Claim(msgspec.Struct):
 
 
 class EpochReports:
-    """Hears workers out. A worker's bare word holds nothing up: a later epoch is shown by an order signed in it."""
+    """Hears workers out.
+
+    A worker's bare word holds nothing up: a later epoch is shown by an order signed in it.
+    """
 
     def __init__(self, database: Database, hold: Hold, key: OrderPublicKey, epoch: Epoch, clock: Clock) -> None:
         self._database = database
@@ -46,10 +49,14 @@ class EpochReports:
         self._told: set[str] = set()
         """Workers that have told what they ran, in this life of the server."""
         self._heard: dict[str, set[str]] = {}
-        """By worker whose word is being put into the record, the automations of which it stands there."""
+        """By worker whose word is being put into the record, the automations of which it stands
+        there."""
 
     def hear_newer(self, worker: WorkerActor, proof: SignedOrder) -> bool:
-        """Hold the queue if the order was signed in a later epoch, or in another one of the same number; whether so."""
+        """Hold the queue if the order is of a later epoch, or of another one of this number.
+
+        Return whether it was.
+        """
         claim = self._claim(proof)
         mine = self._epoch
         if claim is None or claim.epoch < mine.number or (claim.epoch, claim.epoch_id) == mine:
@@ -66,21 +73,24 @@ class EpochReports:
         return True
 
     def wants_ran(self, worker: WorkerActor) -> bool:
-        """Whether a worker is to tell what it ran: once, while the queue is held."""
+        """Return whether a worker is to tell what it ran: once, while the queue is held."""
         return self._hold.is_held and worker.worker_id not in self._told
 
     def asks_at_once(self, worker: WorkerActor) -> bool:
-        """Whether the worker's poll is not to be held open, because its answer is the first to ask what it ran."""
+        """Return whether the worker's poll is not to be held open.
+
+        That is because its answer is the first to ask what it ran.
+        """
         if not self.wants_ran(worker) or worker.worker_id in self._asked:
             return False
         self._asked.add(worker.worker_id)
         return True
 
     def hear_ran(self, worker: WorkerActor, ran: tuple[RanAutomation, ...]) -> None:
-        """Put into the record what a worker has run that the server does not know of, or takes for not begun.
+        """Record what a worker has run that the server does not know of, or takes for not begun.
 
-        A few at a time, as each unit of work holds the event loop. If one fails the worker is asked again, and what
-        stands in the record already is passed over.
+        A few at a time, as each unit of work holds the event loop. If one fails the worker is asked
+        again, and what stands in the record already is passed over.
         """
         if not self.wants_ran(worker):
             return
@@ -95,7 +105,10 @@ class EpochReports:
             log.warning("a worker has run what the server does not know of", extra=facts)
 
     def _record_all(self, worker: WorkerActor, ran: list[RanAutomation], heard: set[str]) -> int:
-        """Record a few, and how many of them there was anything to say of. Undone whole if it fails."""
+        """Record a few, and how many of them there was anything to say of.
+
+        Undone whole if it fails.
+        """
         ids = {each.automation_id for each in ran} - heard
         heard |= ids  # before the write, so that another poll meanwhile does not write the same
         try:

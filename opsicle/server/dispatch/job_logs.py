@@ -1,4 +1,4 @@
-"""The logs of jobs: appended in order without a gap, kept as compressed segments, read from any offset."""
+"""The logs of jobs: appended without a gap, kept compressed, read from any offset."""
 
 from __future__ import annotations
 
@@ -74,10 +74,11 @@ class JobLogs:
     ) -> int:
         """Keep output and answer up to which offset all of the log is durable.
 
-        Bytes that are there already are passed over, so sending again is harmless; chunks that begin beyond the
-        log's end are not taken, and the answer tells from where to send again. If that `is_after_loss` nobody can, so
-        they are taken all the same. Raises InvalidInput for chunks that are too long, empty or out of order, and when
-        the log is as long as a log may be: workers end it themselves a little before.
+        Bytes that are there already are passed over, so sending again is harmless; chunks that
+        begin beyond the log's end are not taken, and the answer tells from where to send again. If
+        that `is_after_loss` nobody can, so they are taken all the same. Raises InvalidInput for
+        chunks that are too long, empty or out of order, and when the log is as long as a log may
+        be: workers end it themselves a little before.
         """
         _check(chunks)
 
@@ -95,7 +96,10 @@ class JobLogs:
                 return start + size
 
     def is_full(self, size: int) -> bool:
-        """Whether nothing more is taken of a log that is so long. Workers end theirs themselves before."""
+        """Return whether nothing more is taken of a log that is so long.
+
+        Workers end theirs themselves before.
+        """
         return size >= self.bounds.job_bytes + _SLACK_BYTES
 
     def _append(self, db: Connection, org_id: str, segment: logs.Segment, end: int) -> bool:
@@ -114,11 +118,17 @@ class JobLogs:
         self._database.write(lambda db: logs.insert_gap(db, job_id, start, end - start))
 
     def was_lost_since(self, at: datetime) -> bool:
-        """Whether logs of that time may be lost, so that a job of then may go on behind what is missing."""
+        """Return whether logs of that time may be lost.
+
+        So a job of then may go on behind what is missing.
+        """
         return self._database.read(lambda db: logs.find_loss_after(db, at)) is not None
 
     def remark(self, job_id: str, leased_at: datetime) -> str:
-        """What people should know of a job's log: that it, or a part of it, was lost; "" if it was not."""
+        """Return what people should know of a job's log: that it, or a part of it, was lost.
+
+        Return "" if it was not.
+        """
 
         def query(db: Connection) -> tuple[logs.Loss | None, bool, int]:
             return logs.find_loss_after(db, leased_at), logs.has_gap(db, job_id), logs.size(db, job_id)
@@ -131,15 +141,18 @@ class JobLogs:
         return "a part of its log was lost by the server" if has_gap else ""
 
     def _quickly(self, size: int, function: Callable[[T], R], given: T) -> R:
-        """Call a function on so many bytes: here, or in a thread where that would hold the event loop."""
+        """Call a function on so many bytes.
+
+        Here, or in a thread where that would hold the event loop.
+        """
         return function(given) if size <= QUICK_BYTES else run_in(self._packers, function, given)
 
     def size(self, job_id: str) -> int:
-        """The length of a job's log in bytes."""
+        """Return the length of a job's log in bytes."""
         return self._database.read(lambda db: logs.size(db, job_id))
 
     def read(self, job_id: str, offset: int = 0) -> Iterator[list[Chunk]]:
-        """The chunks from `offset` to the end of what is there now, a list per read of the database."""
+        """Yield the chunks from `offset` to the end now, a list per read of the database."""
         while True:
             start = offset
             segments = self._database.read(lambda db: logs.list_from(db, job_id, start, SEGMENTS_PER_READ))  # noqa: B023
@@ -155,7 +168,9 @@ class JobLogs:
         self._packers.kill()
 
     def prune(self, keep: timedelta) -> int:
-        """Delete what is older than `keep`, in small steps, and give the room back; answers how many segments went.
+        """Delete what is older than `keep`, in small steps, and give the room back.
+
+        Answers how many segments went.
 
         And what is over an org's share, also of before a start with a smaller one.
         """
@@ -169,7 +184,10 @@ class JobLogs:
         return total + self.shed()
 
     def shed(self) -> int:
-        """Delete the oldest logs of each org that has more than its share; answers how many segments went."""
+        """Delete the oldest logs of each org that has more than its share.
+
+        Answers how many segments went.
+        """
         orgs, self._may_be_over = self._may_be_over, set()
         total = 0
         for usage in self._database.read(logs.list_usage) if orgs else ():
@@ -211,7 +229,10 @@ class JobLogs:
                 self._database.write(lambda db: logs.delete_gaps(db, job_id))  # noqa: B023
 
     def _delete(self, find: Callable[[Connection], list[logs.SegmentPlace]]) -> int:
-        """Delete what is found, a few segments at a time and never many bytes: that holds the event loop."""
+        """Delete what is found, a few segments at a time and never many bytes.
+
+        That holds the event loop.
+        """
         total = 0
         while places := self._database.read(find):
             going = _up_to(BYTES_PER_PRUNING, places)
@@ -222,7 +243,7 @@ class JobLogs:
 
 
 def _up_to(size: int, places: Sequence[logs.SegmentPlace]) -> list[int]:
-    """The first few places, one at least, that take so many bytes together at most."""
+    """Return the first few places, one at least, that take so many bytes together at most."""
     chosen: list[int] = []
     for place in places:
         size -= place.stored
@@ -241,7 +262,10 @@ def _unpack(segments: list[logs.Segment]) -> list[Chunk]:
 
 
 def _chunks_of(segment: logs.Segment) -> tuple[Chunk, ...]:
-    """What a segment holds; if that is damaged, as many bytes that say so, since every byte of a log has its place."""
+    """Return what a segment holds.
+
+    If that is damaged, as many bytes that say so, since every byte of a log has its place.
+    """
     try:
         return _decoder.decode(zlib.decompress(segment.chunks))
     except (zlib.error, msgspec.MsgspecError):
@@ -264,7 +288,7 @@ def _check(chunks: Sequence[Chunk]) -> None:
 
 
 def _not_before(chunks: Sequence[Chunk], offset: int) -> list[Chunk]:
-    """The part of the chunks at and after `offset`; the one that spans it is cut."""
+    """Return the part of the chunks at and after `offset`; the one that spans it is cut."""
     fresh: list[Chunk] = []
     for start, phase, stream, at_ms, data in chunks:
         if start >= offset:

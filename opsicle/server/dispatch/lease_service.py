@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 class LeasedWork:
     """What one transaction has given to one worker, and what others like it could still take.
 
-    `is_handed`: the work goes out otherwise than with the poll that found it. `refused` have ended instead, because
-    they are not what was triggered, or their approval no longer holds.
+    `is_handed`: the work goes out otherwise than with the poll that found it. `refused` have ended
+    instead, because they are not what was triggered, or their approval no longer holds.
     """
 
     is_handed: bool = False
@@ -58,7 +58,10 @@ class Place(NamedTuple):
 
 
 class LeaseService:
-    """Who may have what, and for how long. `lease_…` run inside a transaction; `granted` after it is durable."""
+    """Who may have what, and for how long.
+
+    `lease_…` run inside a transaction; `granted` after it is durable.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a lease touches
         self,
@@ -79,7 +82,7 @@ class LeaseService:
         self._work_builder = orders
 
     def tell_of(self, presence: Presence) -> None:
-        """A worker is gone, or there again: whoever looks at what waits for it looks again."""
+        """Wake whoever looks at what waits for a worker that is gone, or there again."""
         self._pubsub.changed(org_topic(presence.org_id))
 
     @property
@@ -88,9 +91,10 @@ class LeaseService:
         return self._work_builder.epoch
 
     def free_slots(self, presence: Presence, occupied: int) -> int:
-        """How many more jobs a worker can be given that has `occupied` slots in use.
+        """Return how many more jobs a worker can be given that has `occupied` slots in use.
 
-        By its own word in its newest poll, less what has been promised to it and is not yet durable.
+        By its own word in its newest poll, less what has been promised to it and is not yet
+        durable.
         """
         poll = presence.poll
         if self.fleet.held or not self.fleet.may_have_work(presence):
@@ -98,9 +102,12 @@ class LeaseService:
         return min(poll.slots, poll.free_slots + len(poll.jobs)) - occupied - presence.promised
 
     def lease_waiting(self, db: Connection, presence: Presence, free: int, *, is_handed: bool = False) -> LeasedWork:
-        """Lease up to `free` of the oldest automations that this worker can take; a shared one's by turns of the orgs.
+        """Lease up to `free` of the oldest automations that this worker can take.
 
-        The org that a shared worker served longest ago comes first, so that nobody's queue holds up another's.
+        A shared one's by turns of the orgs.
+
+        The org that a shared worker served longest ago comes first, so that nobody's queue holds up
+        another's.
         """
         leased = LeasedWork(is_handed)
         if free <= 0:
@@ -129,7 +136,7 @@ class LeaseService:
     def _queue(
         self, db: Connection, presence: Presence, org_id: str, free: int, leased: LeasedWork
     ) -> list[AutomationRow]:
-        """One more than `free` of the oldest automations of an org that this worker can take, and notes their kinds."""
+        """Return `free` + 1 of the oldest automations that this worker can take, and note their kinds."""
         me = self.fleet.candidate(presence, busy=0)
         rows: list[AutomationRow] = []
         if not is_able(me):
@@ -145,7 +152,7 @@ class LeaseService:
         return rows
 
     def lease_one(self, db: Connection, presence: Presence, row: AutomationRow, leased: LeasedWork) -> None:
-        """Lease this automation, unless someone was first, or its org does not let this worker serve it.
+        """Lease this automation, unless someone was first or its org does not share workers.
 
         One that is not what was triggered and approved is ended instead.
         """
@@ -164,7 +171,8 @@ class LeaseService:
     def place_new(self, db: Connection, presence: Presence, row: AutomationRow, checked: Checked) -> Place | None:
         """Return a worker's place for an automation that is about to be inserted, None if the worker may not have it.
 
-        `checked` is what the transaction has bound itself: comparing that with what it writes would show nothing.
+        `checked` is what the transaction has bound itself: comparing that with what it writes would
+        show nothing.
         """
         if self.fleet.held or not may_serve(db, presence, row.org_id):
             return None
@@ -181,8 +189,9 @@ class LeaseService:
     def begin(self, db: Connection, presence: Presence, row: AutomationRow, place: Place, leased: LeasedWork) -> None:
         """Give a worker an automation whose row says so already.
 
-        Its time begins here, before the commit, so that no poll in between takes it for never received; if the
-        transaction fails, a lease without a job is left, which lapses without a trace.
+        Its time begins here, before the commit, so that no poll in between takes it for never
+        received; if the transaction fails, a lease without a job is left, which lapses without a
+        trace.
         """
         if presence.is_shared:
             orgs.note_shared_turn(db, row.org_id)
@@ -192,7 +201,10 @@ class LeaseService:
         leased.items.append((place.lease, work))
 
     def _say(self, presence: Presence, row: AutomationRow, checked: Checked) -> WorkManifest | None:
-        """The manifest as this worker can read it; None if it is too old, or too new, to be told all of it."""
+        """Return the manifest as this worker can read it.
+
+        Return None if it is too old, or too new, to be told all of it.
+        """
         spoken = presence.poll.formats
         number = common(spoken)
         try:
@@ -215,7 +227,7 @@ class LeaseService:
         return True
 
     def granted(self, presence: Presence, leased: LeasedWork) -> None:
-        """The leases are durable: followers hear of it, and who else has room looks."""
+        """Tell followers of leases that are durable now, and wake who else has room."""
         self.kinds.learn(leased.looks)
         for lease, _ in leased.items:
             self._pubsub.changed(automation_topic(lease.automation_id), org_topic(lease.org_id))
@@ -227,5 +239,5 @@ class LeaseService:
 
 
 def may_serve(db: Connection, worker: Presence | WorkerActor, org_id: str) -> bool:
-    """Whether a worker may carry out what an org runs, by what the database says now."""
+    """Return whether a worker may carry out what an org runs, by what the database says now."""
     return orgs.allows_shared_workers(db, org_id) if worker.is_shared else worker.org_id == org_id

@@ -1,7 +1,8 @@
 """Until when each job on lease belongs to its worker.
 
-Kept in memory: a poll renews leases without a write, and a server that has just started gives every lease one full
-term before it judges any, so what was forgotten costs no job (see docs/decisions/0002-leases-in-memory.md).
+Kept in memory: a poll renews leases without a write, and a server that has just started gives every
+lease one full term before it judges any, so what was forgotten costs no job (see
+docs/decisions/0002-leases-in-memory.md).
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ HANDING_SECONDS = 2.0
 class Lease:
     """A worker's right to a job. Times are in seconds of the monotonic clock.
 
-    `handed_at` is set for work that goes out otherwise than with the poll that found it: a poll that was sent before
-    that arrived cannot list it yet.
+    `handed_at` is set for work that goes out otherwise than with the poll that found it: a poll
+    that was sent before that arrived cannot list it yet.
     """
 
     job_id: str
@@ -52,20 +53,23 @@ class LeaseStore:
             lease.until = self._clock.monotonic() + LEASE_SECONDS
 
     def renew_all(self) -> int:
-        """Give every lease another full term, because for a while nobody could be heard; how many there are."""
+        """Give every lease another full term, because for a while nobody could be heard.
+
+        How many there are.
+        """
         for lease in self._by_job.values():
             lease.until = self._clock.monotonic() + LEASE_SECONDS
         return len(self._by_job)
 
     def is_on_its_way(self, job_id: str) -> bool:
-        """Whether the worker may not have read the answer yet with which it was given this job."""
+        """Return whether the answer with which the worker was given this job may be under way."""
         lease = self._by_job.get(job_id)
         if lease is None or lease.handed_at is None:
             return False
         return self._clock.monotonic() - lease.handed_at < HANDING_SECONDS
 
     def find(self, job_id: str) -> Lease | None:
-        """The lease of a job, or None."""
+        """Return the lease of a job, or None."""
         return self._by_job.get(job_id)
 
     def end(self, job_id: str) -> None:
@@ -73,6 +77,6 @@ class LeaseStore:
         self._by_job.pop(job_id, None)
 
     def lapsed(self) -> list[Lease]:
-        """The leases whose time is over."""
+        """Return the leases whose time is over."""
         now = self._clock.monotonic()
         return [lease for lease in self._by_job.values() if lease.until < now]

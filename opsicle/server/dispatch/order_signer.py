@@ -1,4 +1,7 @@
-"""The signed permission that goes with every piece of work: one worker, one job, once, for a minute."""
+"""The signed permission that goes with every piece of work.
+
+One worker, one job, once, for a minute.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
 from opsicle.wire.worker_api import LEASE_SECONDS
 
 ORDER_LIFE = timedelta(seconds=2 * LEASE_SECONDS)
-"""An order is looked at when it arrives, which is well within the lease; the rest is for a slow network."""
+"""An order is looked at when it arrives, which is well within the lease; the rest is for a slow
+network."""
 
 
 class OrderSigner:
@@ -30,7 +34,7 @@ class OrderSigner:
     def sign(
         self, db: Connection, lease: Lease, number: int, manifest: bytes, approval: ApprovalRow | None
     ) -> tuple[bytes, bytes]:
-        """The order in a format that the worker speaks to carry out this manifest under this lease; its signature."""
+        """Return the order, in the worker's format, to carry out this manifest, and its signature."""
         now = self._clock.now()
         order = WorkOrder(
             org_id=lease.org_id,

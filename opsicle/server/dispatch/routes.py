@@ -20,7 +20,7 @@ from opsicle.wire.worker_api import (
 
 
 def routes(dispatch: Dispatch, jobs: Jobs, record: AuditCheckpoints, epochs: EpochReports) -> list[Route]:
-    """The routes by which work is handed out and reported."""
+    """Return the routes by which work is handed out and reported."""
     may = Access.WORKER
     return [
         Route(endpoints.POLL, partial(poll, dispatch, record, epochs), may),

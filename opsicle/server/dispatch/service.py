@@ -1,9 +1,10 @@
 """Handing waiting automations to polling workers.
 
-A poll looks in one transaction: which jobs to cancel, which to drop, what can be leased. If there is nothing to say
-it waits to be woken and looks again. What it leases is durable before the worker hears of it. Two shorter ways lead to
-the same end: an automation that is triggered while a poll waits is leased in the transaction that triggers it, and a
-worker that ends a job is given the next one with the answer (`jobs.py`).
+A poll looks in one transaction: which jobs to cancel, which to drop, what can be leased. If there
+is nothing to say it waits to be woken and looks again. What it leases is durable before the worker
+hears of it. Two shorter ways lead to the same end: an automation that is triggered while a poll
+waits is leased in the transaction that triggers it, and a worker that ends a job is given the next
+one with the answer (`jobs.py`).
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ from opsicle.server.store.jobs import JobRow
 from opsicle.wire.worker_api import POLL_SECONDS, PollReply, PollRequest
 
 BUSY_POLL_SECONDS = 10
-"""A poll of a worker that holds jobs is shorter: it renews their leases when it arrives, and a lease lasts 30 s."""
+"""A poll of a worker that holds jobs is shorter: it renews their leases when it arrives, and a
+lease lasts 30 s."""
 
 
 log = logging.getLogger(__name__)
@@ -64,7 +66,7 @@ class _Sight:
     busy: int = 0
 
     def has_news(self, told: set[str]) -> bool:
-        """Whether there is anything that the worker has not been told at once before."""
+        """Return whether there is anything that the worker has not been told at once before."""
         return bool(self.leased.items) or not told.issuperset(self.cancel + self.drop)
 
 
@@ -78,7 +80,9 @@ class Offer:
         self._place: Place | None = None
 
     def keep(self, db: Connection, row: AutomationRow, checked: Checked) -> AutomationRow:
-        """Inside the transaction that triggers it: return a new automation as it is inserted, with the worker's lease.
+        """Inside the transaction that triggers it.
+
+        Return a new automation as it is inserted, with the worker's lease.
 
         As it was if the worker may not have it. `checked` is what the transaction has just bound.
         """
@@ -91,7 +95,10 @@ class Offer:
         )
 
     def take(self, db: Connection, row: AutomationRow) -> None:
-        """Give the worker an automation that has been inserted: as it was kept, or else if it is what was asked."""
+        """Give the worker an automation that has been inserted.
+
+        As it was kept, or else if it is what was asked.
+        """
         self.leased = LeasedWork(is_handed=True)
         if self._place:
             self._lease_service.begin(db, self.presence, row, self._place, self.leased)
@@ -113,10 +120,13 @@ class Dispatch:
         self._is_closing = False
 
     def poll(self, worker: WorkerActor, request: PollRequest, when_gone: WhenGone = _never_told) -> PollReply:
-        """Answer a worker's poll: at once if there is news, else when there is, at the latest when the hold ends.
+        """Answer a worker's poll.
 
-        `when_gone` calls back if the worker closes the connection meanwhile: it is given nothing then, and whoever
-        waits for it hears that it is gone. Raises NotAuthenticated as soon as the worker is revoked.
+        At once if there is news, else when there is, at the latest when the hold ends.
+
+        `when_gone` calls back if the worker closes the connection meanwhile: it is given nothing
+        then, and whoever waits for it hears that it is gone. Raises NotAuthenticated as soon as the
+        worker is revoked.
         """
         presence = self._arrive(worker, request)
         longest = BUSY_POLL_SECONDS if request.jobs else POLL_SECONDS
@@ -136,7 +146,10 @@ class Dispatch:
                 self._renew(worker, request)  # the worker has waited for us, not we for it
 
     def _hung_up(self, presence: Presence, watch: Subscription) -> None:
-        """The connection of an open poll was closed from the other side: the worker has died, or will poll anew."""
+        """Note that the connection of an open poll was closed from the other side.
+
+        The worker has died, or will poll anew.
+        """
         if watch not in presence.open_polls.values():
             return
         presence.has_hung_up, presence.is_waiting = True, False
@@ -199,7 +212,10 @@ class Dispatch:
         )
 
     def _look(self, presence: Presence, request: PollRequest, *, has_just_arrived: bool) -> _Sight:
-        """One transaction: compare what the worker holds with what it should, and lease what it can take."""
+        """Return one transaction.
+
+        Compare what the worker holds with what it should, and lease what it can take.
+        """
         try:
             sight = self._database.write(lambda db: self._compare_and_lease(db, presence, request, has_just_arrived))
         except BaseException:
@@ -237,12 +253,14 @@ class Dispatch:
         return sight
 
     def _never_arrived(self, job: JobRow, listed: dict[str, int]) -> bool:
-        """Whether a worker that polls without listing this job cannot know of it."""
+        """Return whether a worker that polls without listing this job cannot know of it."""
         return job.state == JobState.LEASED and job.id not in listed and not self._lease_store.is_on_its_way(job.id)
 
     @contextmanager
     def offer(self, org_id: str, wanted: Requirements) -> Iterator[Offer | None]:
-        """Keep a waiting worker's slot for an automation that is triggered inside; None if nobody waits.
+        """Keep a waiting worker's slot for an automation that is triggered inside.
+
+        None if nobody waits.
 
         A worker waits only when nothing is queued that it could take, so that nobody is overtaken.
         """
@@ -264,7 +282,7 @@ class Dispatch:
             gevent.sleep(0)  # the worker is answered before the answer to whoever triggered it is made
 
     def wake_worker(self, worker_id: str) -> None:
-        """Something about this worker's jobs has changed: let its open poll look."""
+        """Wake this worker's open poll, as something about its jobs has changed."""
         presence = self._fleet.find(worker_id)
         if presence:
             presence.wake()
@@ -276,7 +294,7 @@ class Dispatch:
 
 
 def _untold(presence: Presence, request: PollRequest) -> dict[str, str] | None:
-    """The labels that a worker was granted beyond what it says of itself, if its poll does not say just these.
+    """Return the labels granted to a worker beyond its own, if its poll does not name these.
 
     None, too, for one that is too old to hear of it.
     """
@@ -287,10 +305,10 @@ def _untold(presence: Presence, request: PollRequest) -> dict[str, str] | None:
 
 
 def _to_drop(db: Connection, worker_id: str, listed: dict[str, int], held: list[JobRow]) -> tuple[list[str], list[str]]:
-    """Jobs that the worker lists and should not carry on with, and those of which nobody knows that it has them.
+    """Return the listed jobs that should stop, and those that the server never heard of.
 
-    The former had a newer lease, or it was taken back. One that is `unknown` but still the newest may go on, and one
-    that has ended meanwhile needs no word.
+    The former had a newer lease, or it was taken back. One that is `unknown` but still the newest
+    may go on, and one that has ended meanwhile needs no word.
     """
     rightful = {job.id for job in held if listed.get(job.id) == job.fence}
     found = {job_id: jobs.find(db, job_id) for job_id in listed if job_id not in rightful}

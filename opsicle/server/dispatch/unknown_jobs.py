@@ -1,8 +1,9 @@
 """Jobs that a worker holds and that the server has never heard of.
 
-Most likely they are of a later state than the one that it runs on; or else made up. They go into the record, each once
-in a life of the server. While the queue is held after a restore they are left alone, as the state that knows them may
-be put back; their workers are told to come again with what they have to say.
+Most likely they are of a later state than the one that it runs on; or else made up. They go into
+the record, each once in a life of the server. While the queue is held after a restore they are left
+alone, as the state that knows them may be put back; their workers are told to come again with what
+they have to say.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ class UnknownJobs:
         self._clock = clock
 
     def note(self, worker: WorkerActor | Presence, job_ids: Sequence[str]) -> None:
-        """Put those jobs into the record that are not in it yet. If that fails the next call tries again."""
+        """Put those jobs into the record that are not in it yet.
+
+        If that fails the next call tries again.
+        """
         noted = self._fleet.unknown_jobs.setdefault(worker.worker_id, []) if job_ids else []
         fresh = [job_id for job_id in job_ids if job_id not in noted][: max(0, MOST_UNKNOWN_JOBS - len(noted))]
         if not fresh:
@@ -56,8 +60,9 @@ class UnknownJobs:
     def heard(self, worker: WorkerActor, job_id: str) -> Iterator[None]:
         """Note a job if it turns out inside that nobody has heard of it.
 
-        Raises Unavailable then while the queue is held: a worker that were told that its lease is lost would stop the
-        job, and forget what it has to say, although nobody has decided that yet.
+        Raises Unavailable then while the queue is held: a worker that were told that its lease is
+        lost would stop the job, and forget what it has to say, although nobody has decided that
+        yet.
         """
         try:
             yield

@@ -1,8 +1,10 @@
-"""What the waiting automations ask for, in memory: so that a look into a long queue is as quick as into a short one.
+"""What the waiting automations ask for, in memory.
 
-An index, and a generous one: whatever waits is in it, by a trigger on the connection that writes, but not all that is
-in it still waits. What a look finds gone is forgotten once that look is durable, unless more has come since. So a
-transaction that is undone, in any order, loses nothing.
+So that a look into a long queue is as quick as into a short one.
+
+An index, and a generous one: whatever waits is in it, by a trigger on the connection that writes,
+but not all that is in it still waits. What a look finds gone is forgotten once that look is
+durable, unless more has come since. So a transaction that is undone, in any order, loses nothing.
 """
 
 from __future__ import annotations
@@ -16,19 +18,26 @@ from opsicle.server.store import waiting
 from opsicle.server.store.database import Connection, Database
 
 _MOST_REMEMBERED_WORKERS = 1_000
-"""Of sets of labels, what they fit is remembered for so many; a fleet has fewer, but labels may change for ever."""
+"""Of sets of labels, what they fit is remembered for so many; a fleet has fewer, but labels may
+change for ever."""
 
 
 @dataclass(slots=True)
 class _Kind:
-    """`oldest` is an id that none of those that wait is older than; `noted` grows whenever one more comes."""
+    """`oldest` is an id that none of those that wait is older than.
+
+    `noted` grows whenever one more comes.
+    """
 
     oldest: str
     noted: int
 
 
 class Look(NamedTuple):
-    """What a look found of one kind: its oldest automation, None if none waits. `noted` is how much had come then."""
+    """What a look found of one kind: its oldest automation, None if none waits.
+
+    `noted` is how much had come then.
+    """
 
     org_id: str
     requirements: str
@@ -56,7 +65,7 @@ class WaitingKinds:
         database.write(self._begin)
 
     def fitting(self, org_id: str, worker: Candidate) -> list[Waiting]:
-        """What may wait in an org that a worker has the labels and runtimes for, the oldest first."""
+        """Return the kinds of waiting automations that a worker fits, the oldest first."""
         known = self._known_of(worker)
         found = []
         for text, kind in self._kinds.get(org_id, {}).items():
@@ -80,7 +89,7 @@ class WaitingKinds:
                 del kinds[look.requirements]
 
     def refresh(self) -> None:
-        """Compare with the database, for what was changed past this server, and what nobody has looked for."""
+        """Compare with the database, for what was changed behind this server's back."""
         before = self._noted
         rows = self._database.read_long(waiting.list_kinds)
         there = {(row.org_id, row.requirements) for row in rows}
@@ -105,7 +114,7 @@ class WaitingKinds:
         kind.noted = self._noted
 
     def _known_of(self, worker: Candidate) -> dict[str, bool]:
-        """What is known of a worker with these labels and runtimes: which kinds it fits."""
+        """Return what is known of a worker with these labels and runtimes: which kinds it fits."""
         key = frozenset(worker.labels.items()), frozenset(worker.claimed.items()), worker.runtimes
         if key not in self._fitting and len(self._fitting) >= _MOST_REMEMBERED_WORKERS:
             self._fitting.clear()

@@ -40,7 +40,7 @@ class Checked(NamedTuple):
 
 
 class WorkManifest(NamedTuple):
-    """A manifest in a format that its worker knows, and the newest format in which that reads an order."""
+    """A manifest in a format that its worker knows, and the format that reads an order."""
 
     manifest: bytes
     number: int
@@ -56,7 +56,10 @@ class WorkBuilder:
         self._orders = orders
 
     def check(self, db: Connection, row: AutomationRow) -> Checked:
-        """Compare what is stored with what was triggered and approved. Raises Altered, whatever is wrong with it."""
+        """Compare what is stored with what was triggered and approved.
+
+        Raises Altered, whatever is wrong with it.
+        """
         if not row.manifest_digest:
             raise Altered(UNBOUND)
         try:
@@ -72,7 +75,8 @@ class WorkBuilder:
         try:
             reason = refusal_reason(db, self._bindings, row, template, approval)
         except (ValueError, msgspec.MsgspecError, RecursionError) as error:
-            # A policy or an entry that was altered must not keep every worker's poll from being answered.
+            # A policy or an entry that was altered must not keep every worker's poll from being
+            # answered.
             facts = {"automation": row.id, "reason": str(error)}
             log.error("what an automation falls under cannot be read", extra=facts)  # noqa: TRY400
             raise Altered(UNREADABLE) from error
@@ -86,7 +90,7 @@ class WorkBuilder:
         return self._orders.epoch
 
     def make(self, db: Connection, row: AutomationRow, lease: Lease, checked: Checked, said: WorkManifest) -> Work:
-        """All that the worker needs to carry out this automation under this lease, with the order to do so."""
+        """Return all that the worker needs under this lease, with the order to do so."""
         template = checked.template
         order, signature = self._orders.sign(db, lease, said.number, said.manifest, checked.approval)
         values = read_values(row.values_json)
@@ -114,7 +118,7 @@ class WorkBuilder:
     def _secrets(
         self, db: Connection, row: AutomationRow, template: Template
     ) -> tuple[HiddenValues, dict[str, str], str]:
-        """The secret variables' values, the secrets by name, and why something of them cannot be had ("": all can).
+        """Return the secret variables' values, the secrets by name, and the error, if any.
 
         Never raises: one damaged row must not keep a worker from its other work.
         """

@@ -6,7 +6,10 @@ import difflib
 
 
 def unified_diff(before: str, after: str, names: tuple[str, str], most_lines: int) -> str | None:
-    """The diff of two documents under these names; None if together they have more than `most_lines`."""
+    """Return the diff of two documents under these names.
+
+    Return None if together they have more than `most_lines`.
+    """
     old_lines, new_lines = before.splitlines(), after.splitlines()
     if len(old_lines) + len(new_lines) > most_lines:
         return None

@@ -1,4 +1,7 @@
-"""Reading documents that people push: up to some 100 ms of a core each, so by turns, and so much in a minute."""
+"""Reading documents that people push.
+
+Up to some 100 ms of a core each, so by turns, and so much in a minute.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ AT_ONCE = 2
 MOST_WAITING = 20
 BYTES_PER_MINUTE = 64 * 1024 * 1024
 BYTES_OF_EACH = 16 * 1024
-"""Added to each document's own, since a small one takes its time too: some 4,000 small ones in a minute."""
+"""Added to each document's own, since a small one takes its time too: some 4,000 small ones in a
+minute."""
 
 
 class DocumentReading:
@@ -28,7 +32,10 @@ class DocumentReading:
         self._allowance = Allowance("documents", BYTES_PER_MINUTE, clock.monotonic)
 
     def read(self, org_id: str, function: Callable[[str], T], source: str) -> T:
-        """Call the function with the document where it holds up nobody else. Raises TooManyRequests."""
+        """Call the function with the document where it holds up nobody else.
+
+        Raises TooManyRequests.
+        """
         self._allowance.spend(org_id, len(source) + BYTES_OF_EACH)
         with self._turns.turn(org_id):
             return run_in(gevent.get_hub().threadpool, function, source)

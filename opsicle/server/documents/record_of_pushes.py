@@ -1,8 +1,9 @@
 """Whether a stored template or policy is what somebody pushed, by what the record says of that.
 
-A version never changes, and a trigger of the database says so; but whoever writes to the database can drop that, edit a
-policy's gates or a template's commands, or make an older version the newest. The record's entry of each push has the
-number and the digest, and cannot be changed without a trace.
+A version never changes, and a trigger of the database says so; but whoever writes to the database
+can drop that, edit a policy's gates or a template's commands, or make an older version the newest.
+The record's entry of each push has the number and the digest, and cannot be changed without a
+trace.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _UNREADABLE = _Pushed(digest="an entry that cannot be read")
 
 
 def require_as_pushed(db: Connection, kind: DocumentKind, org_id: str, row: VersionRow) -> None:
-    """Raise Conflict unless this version is what was pushed, and the newest is the one that was pushed last.
+    """Raise Conflict unless this version, and the newest, are what was pushed.
 
     What the record does not know any more, or never did, is believed.
     """
@@ -51,7 +52,9 @@ def require_as_pushed(db: Connection, kind: DocumentKind, org_id: str, row: Vers
 
 
 def stored_digest(document: str) -> str:
-    """The digest of a stored document, as its push has recorded it; made without knowing its fields, so for good.
+    """Return the digest of a stored document, as its push has recorded it.
+
+    Made without knowing its fields, so for good.
 
     "" for one that is no JSON.
     """

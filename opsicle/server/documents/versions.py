@@ -20,7 +20,10 @@ _MAX_DIGITS = 9
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is to become a version: `source` as it was pushed, `document` what was read of it, as JSON."""
+    """What is to become a version.
+
+    `source` as it was pushed, `document` what was read of it, as JSON.
+    """
 
     kind: DocumentKind
     name: str

@@ -1,8 +1,11 @@
-"""Noticing that two processes use one worker's identity: a copied data folder, a cloned machine, a stolen key.
+"""Noticing that two processes use one worker's identity.
 
-Every life of a worker's process names itself in its polls. A process that ends and starts again is a new life, and the
-old one is heard no more: its folder is locked while it lives, so that the new one cannot begin before. A copy is heard
-beside the original: the life that was thought to be over goes on polling.
+A copied data folder, a cloned machine, a stolen key.
+
+Every life of a worker's process names itself in its polls. A process that ends and starts again is
+a new life, and the old one is heard no more: its folder is locked while it lives, so that the new
+one cannot begin before. A copy is heard beside the original: the life that was thought to be over
+goes on polling.
 """
 
 from __future__ import annotations
@@ -10,15 +13,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SETTLING_SECONDS = 2.0
-"""How long a new life waits for work if the one before it did not say goodbye: an original that lives polls again at
-once when a new life arrives, and is heard before the copy is given anything."""
+"""How long a new life waits for work if the one before it did not say goodbye: an original that
+lives polls again at once when a new life arrives, and is heard before the copy is given
+anything."""
 
 PROOF_SECONDS = 35.0
-"""How long after it came back an older life must still be heard to count as alive. What a dead process has left in
-sockets arrives within 30 s of its end (`TCP_USER_TIMEOUT` of the worker's connections)."""
+"""How long after it came back an older life must still be heard to count as alive. What a dead
+process has left in sockets arrives within 30 s of its end (`TCP_USER_TIMEOUT` of the worker's
+connections)."""
 
 DOUBT_SECONDS = 50.0
-"""How long two lives are in doubt: one that is alive polls at least every 10 s while no work is given to it."""
+"""How long two lives are in doubt: one that is alive polls at least every 10 s while no work is
+given to it."""
 
 ALONE_SECONDS = 120.0
 """How long only one life must have been heard until it counts as the only one again."""
@@ -60,7 +66,10 @@ class WorkerLives:
         self.copied, self.copied_at = addresses, now
 
     def hear(self, boot_id: str, address: str, now: float, *, has_left: bool) -> bool:
-        """Note a poll; True if it is the first of a new life. `has_left`: the life before said goodbye."""
+        """Note a poll; True if it is the first of a new life.
+
+        `has_left`: the life before said goodbye.
+        """
         life = self._by_id.get(boot_id)
         if life is None:
             self._begin(boot_id, address, now, has_left)
@@ -77,7 +86,10 @@ class WorkerLives:
         return False
 
     def forget_silent(self, now: float) -> bool:
-        """Forget lives that are heard no more; True if a copy was proven before, and only one life is left now."""
+        """Forget lives that are heard no more.
+
+        True if a copy was proven before, and only one life is left now.
+        """
         if len(self._by_id) == 1 and not self.copied:
             return False
         others = sorted(self._by_id.items(), key=lambda item: item[1].seen_at)[:-1]
@@ -103,17 +115,17 @@ class WorkerLives:
         return ""
 
     def is_in_doubt(self, now: float) -> bool:
-        """Whether a life was heard that should be over, so recently that nobody can say yet whether it is."""
+        """Return whether a life was heard so lately that nobody can say if it is over."""
         returned = [life.returned_at for life in self._by_id.values() if life.returned_at is not None]
         return not self.copied and any(now - at < DOUBT_SECONDS for at in returned)
 
     def is_only(self, boot_id: str, now: float) -> bool:
-        """Whether this is the one life of the worker's process, as far as anybody can tell yet."""
+        """Return whether this is the only life of the worker, as far as anybody can tell yet."""
         is_clear = not (self.copied or self.is_settling(now) or self.is_in_doubt(now))
         return is_clear and boot_id in self._by_id
 
     def is_settling(self, now: float) -> bool:
-        """Whether a life has only just begun without a goodbye from the one before."""
+        """Return whether a life has only just begun without a goodbye from the one before."""
         return now < self._settled_at
 
     def _begin(self, boot_id: str, address: str, now: float, has_left: bool) -> None:

@@ -25,7 +25,8 @@ SHARED_HOME = ""
 """Where shared workers are at home, in the place of an org's id."""
 
 _MOST_COMPARED = 64
-"""Workers that are compared for the most free slots, when none is idle: one trigger must not look at 2,000."""
+"""Workers that are compared for the most free slots, when none is idle: one trigger must not look
+at 2,000."""
 
 _MOST_UNTOLD = 100
 """Automations of which one worker is known not to be able to read all, newest last."""
@@ -39,10 +40,13 @@ _Place = tuple[str, str, str]
 
 @dataclass(slots=True)
 class Presence:
-    """A worker that has polled since this server started. `seen_at` is in seconds of the monotonic clock.
+    """A worker that has polled since this server started.
 
-    A shared one has no `org_id`: it serves the orgs that let it. `clock_offset` is how many seconds its clock was ahead
-    of the server's at its last poll; None if it does not say its time. `granted` are the labels that it was granted.
+    `seen_at` is in seconds of the monotonic clock.
+
+    A shared one has no `org_id`: it serves the orgs that let it. `clock_offset` is how many seconds
+    its clock was ahead of the server's at its last poll; None if it does not say its time.
+    `granted` are the labels that it was granted.
     """
 
     worker_id: str
@@ -55,14 +59,17 @@ class Presence:
     is_revoked: bool = False
     has_left: bool = False
     has_hung_up: bool = False
-    """Whether it closed the connection of the poll that was open: it has died, or will poll again in a moment."""
+    """Whether it closed the connection of the poll that was open: it has died, or will poll again
+    in a moment."""
     busy: int = 0
     granted: dict[str, str] = field(default_factory=dict)
     clock_offset: float | None = None
     untimely_until: float = 0.0
-    """Until then it is given nothing, because it has refused an order for its time (monotonic seconds)."""
+    """Until then it is given nothing, because it has refused an order for its time (monotonic
+    seconds)."""
     untold: dict[str, str] = field(default_factory=dict)
-    """Automations that could be its own if it spoke a format of manifests that holds all of them: why it cannot."""
+    """Automations that could be its own if it spoke a format of manifests that holds all of them:
+    why it cannot."""
     was_withheld: bool = False
     """Whether its last poll was answered with a reason why it is given nothing."""
     lives: WorkerLives = field(default_factory=WorkerLives)
@@ -76,7 +83,8 @@ class Presence:
     handed: list[Work] = field(default_factory=list)
     """Work that a trigger has leased to this worker, for the open poll to deliver."""
     told: set[str] = field(default_factory=set)
-    """Jobs of which this worker has been told at once that they are cancelled or lost; later polls only repeat it."""
+    """Jobs of which this worker has been told at once that they are cancelled or lost; later polls
+    only repeat it."""
 
     @property
     def known_labels(self) -> dict[str, str]:
@@ -93,9 +101,10 @@ class Presence:
 
 
 class WaitingWorkers:
-    """The workers whose polls wait, by home and by each label that they have or claim, longest waiting first.
+    """The workers whose polls wait, by home and label, longest waiting first.
 
-    So a trigger looks at those with the rarest of the labels that it asks for, and not at the whole fleet.
+    So a trigger looks at those with the rarest of the labels that it asks for, and not at the whole
+    fleet.
     """
 
     def __init__(self) -> None:
@@ -121,7 +130,7 @@ class WaitingWorkers:
                 del self._places[place]
 
     def around(self, home: str, labels: Mapping[str, str]) -> list[Presence]:
-        """Those of a home that have the rarest of these labels, among them all that have every one."""
+        """Return those of a home with the rarest of these labels, among them all that have every one."""
         places: list[_Place] = [(home, key, value) for key, value in labels.items()] or [(home, "", "")]
         return list(min((self._places.get(place, {}) for place in places), key=len).values())
 
@@ -129,7 +138,8 @@ class WaitingWorkers:
 class Fleet:
     """The workers' presences, by id.
 
-    `sharing_orgs` let shared workers serve them: an index only, as the database decides at each lease.
+    `sharing_orgs` let shared workers serve them: an index only, as the database decides at each
+    lease.
     """
 
     def __init__(self, clock: Clock, sharing_orgs: Iterable[str] = ()) -> None:
@@ -139,12 +149,13 @@ class Fleet:
         self._described: dict[str, tuple[float, list[Candidate]]] = {}
         self.sharing_orgs = set(sharing_orgs)
         self.unknown_jobs: dict[str, list[str]] = {}
-        """By worker, the jobs that it holds and that the server has never heard of (see `unknown_jobs.py`)."""
+        """By worker, the jobs that it holds and that the server has never heard of (see
+        `unknown_jobs.py`)."""
         self.held = ""
         """Why nobody is handed anything (see `holds.py`), "" if it is not so."""
 
     def find(self, worker_id: str) -> Presence | None:
-        """A worker that has polled since this server started, or None."""
+        """Return a worker that has polled since this server started, or None."""
         return self._presences.get(worker_id)
 
     def add(self, presence: Presence) -> None:
@@ -152,14 +163,14 @@ class Fleet:
         self._presences[presence.worker_id] = presence
 
     def is_connected(self, worker_id: str) -> bool:
-        """Whether a poll of this worker is open, or its last one is younger than a lease and was answered."""
+        """Return whether a poll of this worker is open, or ended well less than a lease ago."""
         presence = self._presences.get(worker_id)
         if presence is None or presence.is_revoked or presence.has_left or presence.has_hung_up:
             return False
         return bool(presence.open_polls) or self._clock.monotonic() - presence.seen_at < LEASE_SECONDS
 
     def withheld(self, presence: Presence) -> str:
-        """Why a worker is given no work, whatever waits; "" if it may have some."""
+        """Return why a worker is given no work, whatever waits; "" if it may have some."""
         now = self._clock.monotonic()
         if reason := presence.lives.refusal_reason(now):
             return reason
@@ -173,7 +184,10 @@ class Fleet:
         return ""
 
     def note_untimely(self, worker_id: str, sent_at_ms: int | None) -> None:
-        """A worker has refused an order for its time: it is given nothing for a while, and until its clock is right."""
+        """Note that a worker has refused an order for its time.
+
+        It is given nothing for a while, and until its clock is right.
+        """
         presence = self._presences.get(worker_id)
         if presence:
             presence.untimely_until = self._clock.monotonic() + LEASE_SECONDS
@@ -181,7 +195,10 @@ class Fleet:
                 presence.clock_offset = offset_of(sent_at_ms, self._clock.now())
 
     def note_untold(self, presence: Presence, automation_id: str, needed: int) -> bool:
-        """Keep that a worker cannot be told all that an automation does. False if that is known already."""
+        """Keep that a worker cannot be told all that an automation does.
+
+        False if that is known already.
+        """
         if automation_id in presence.untold:
             return False
         while len(presence.untold) >= _MOST_UNTOLD:
@@ -191,18 +208,19 @@ class Fleet:
         return True
 
     def may_have_work(self, presence: Presence) -> bool:
-        """Whether a worker may be given any work now."""
+        """Return whether a worker may be given any work now."""
         is_out = presence.is_draining or presence.is_revoked or presence.poll.is_draining
         return not (is_out or presence.lives.is_settling(self._clock.monotonic()) or self.withheld(presence))
 
     def connected_count(self) -> int:
-        """How many workers are connected, of all orgs."""
+        """Return how many workers are connected, of all orgs."""
         return sum(self.is_connected(worker_id) for worker_id in self._presences)
 
     def candidates(self, org_id: str) -> list[Candidate]:
-        """All workers that serve an org and have polled since this server started, for reasons.
+        """Return the workers that serve an org and have polled since the start, for reasons.
 
-        Of a large fleet as they were up to `_CALM_SECONDS` ago: a list and a trigger must not describe 2,000 workers.
+        Of a large fleet as they were up to `_CALM_SECONDS` ago: a list and a trigger must not
+        describe 2,000 workers.
         """
         now = self._clock.monotonic()
         if len(self._presences) > _SMALL_FLEET and org_id in self._described:
@@ -214,11 +232,11 @@ class Fleet:
         return list(known)
 
     def serves(self, presence: Presence, org_id: str) -> bool:
-        """Whether a worker is the org's own, or a shared one that the org lets serve it."""
+        """Return whether a worker is the org's own, or a shared one that the org lets serve it."""
         return org_id in self.sharing_orgs if presence.is_shared else presence.org_id == org_id
 
     def sharing_changed(self, org_id: str, allows: bool) -> None:
-        """An org has let shared workers serve it, whose open polls look then, or no longer does."""
+        """Note that an org lets shared workers serve it, whose open polls look then, or no longer."""
         if allows:
             self.sharing_orgs.add(org_id)
             self.wake_org(org_id)
@@ -244,10 +262,10 @@ class Fleet:
             presence.wake()
 
     def choose_waiting(self, org_id: str, wanted: Requirements) -> Presence | None:
-        """Of the workers whose polls wait and who could take such work, the one with the most free slots.
+        """Return the waiting worker that could take such work, with the most free slots.
 
-        The org's own come before shared ones. It no longer counts as waiting: who asks must give it work, or wake it.
-        None while the queue is held.
+        The org's own come before shared ones. It no longer counts as waiting: who asks must give it
+        work, or wake it. None while the queue is held.
         """
         if self.held:
             return None
@@ -259,7 +277,7 @@ class Fleet:
         return None
 
     def _choose_of(self, waiting: Iterable[Presence], wanted: Requirements) -> Presence | None:
-        """Of those that waited longest, the first that is idle, or else the one with the most free slots."""
+        """Return, of those waiting longest, the first idle one, or that with the most free slots."""
         able = (each for each in waiting if not each.is_revoked and can_take(wanted, self.candidate(each)))
         best: Presence | None = None
         for presence in islice(able, _MOST_COMPARED):
@@ -270,20 +288,20 @@ class Fleet:
         return best
 
     def begin_waiting(self, presence: Presence) -> None:
-        """A worker's poll waits, and there is room for work."""
+        """Note that a worker's poll waits, with room for work."""
         presence.is_waiting = True
         self._waiting.add(presence)
 
     def end_waiting(self, presence: Presence) -> None:
-        """It waits no longer, or has been chosen; harmless if it did not."""
+        """Note that it waits no longer, or has been chosen; harmless if it did not."""
         presence.is_waiting = False
         self._waiting.remove(presence)
 
     def wake_one(self, org_id: str, wanted: Requirements) -> None:
         """Wake the waiting worker that fits best.
 
-        One is enough: it takes what it can, and if work is left it wakes the next. So 2,000 workers do not
-        stampede for one automation.
+        One is enough: it takes what it can, and if work is left it wakes the next. So 2,000 workers
+        do not stampede for one automation.
         """
         chosen = self.choose_waiting(org_id, wanted)
         if chosen:
@@ -301,7 +319,10 @@ class Fleet:
             presence.wake()
 
     def candidate(self, presence: Presence, busy: int | None = None) -> Candidate:
-        """A worker as the matching rules see it; `busy` overrides how many of its slots are taken."""
+        """Return a worker as the matching rules see it.
+
+        `busy` overrides how many of its slots are taken.
+        """
         withheld = self.withheld(presence)
         is_connected = self.is_connected(presence.worker_id)
         return Candidate(
@@ -325,7 +346,7 @@ class Fleet:
 
 
 def absent(row: LastSeenRow) -> Candidate:
-    """A worker of which nothing is known but what it said last, before the server started."""
+    """Return a worker of which nothing is known but what it said last, before the server started."""
     return Candidate(
         name=row.name,
         labels=stored_json.read_or(row.granted_labels, dict[str, str], {}),

@@ -1,4 +1,7 @@
-"""Telling waiting greenlets that something has changed. Only an index: who is woken reads the truth from the store."""
+"""Telling waiting greenlets that something has changed.
+
+Only an index: who is woken reads the truth from the store.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ class PubSub:
 
     @contextmanager
     def watch(self, *topics: str) -> Iterator[Subscription]:
-        """Be told of every change of `topics` from now on. Read the state only after this has begun."""
+        """Be told of every change of `topics` from now on.
+
+        Read the state only after this has begun.
+        """
         watch = Subscription()
         for topic in topics:
             self._watches[topic].add(watch)
@@ -58,7 +64,7 @@ class PubSub:
                     del self._watches[topic]
 
     def count(self, topic: str) -> int:
-        """How many watch a topic."""
+        """Return how many watch a topic."""
         return len(self._watches.get(topic, ()))
 
     def changed(self, *topics: str) -> None:
@@ -69,7 +75,7 @@ class PubSub:
 
 
 def automation_topic(automation_id: str) -> str:
-    """The topic of one automation: its state and its phases."""
+    """Return the topic of one automation: its state and its phases."""
     return f"automation/{automation_id}"
 
 
@@ -79,5 +85,5 @@ def log_topic(automation_id: str) -> str:
 
 
 def org_topic(org_id: str) -> str:
-    """The topic of everything that a list of the org shows."""
+    """Return the topic of everything that a list of the org shows."""
     return f"org/{org_id}"

@@ -1,4 +1,7 @@
-"""The WSGI application: finds the route, asks whether the caller may, calls the handler, encodes what it says."""
+"""The WSGI application.
+
+Finds the route, asks whether the caller may, calls the handler, encodes what it says.
+"""
 
 from __future__ import annotations
 
@@ -45,12 +48,15 @@ class Observer(Protocol):
     """Told of every request once it is answered, for the metrics."""
 
     def __call__(self, route: str, method: str, status: int, seconds: float) -> None:
-        """`seconds` is until the answer was ready; a stream goes on after it."""
+        """Log one request. `seconds` is until the answer was ready; a stream goes on after it."""
         ...
 
 
 class Application:
-    """One listener's routes as a WSGI application. Bodies are JSON, or MessagePack where `is_binary`."""
+    """One listener's routes as a WSGI application.
+
+    Bodies are JSON, or MessagePack where `is_binary`.
+    """
 
     def __init__(
         self,
@@ -62,7 +68,7 @@ class Application:
         observe: Observer,
         is_binary: bool = False,
     ) -> None:
-        """`fallback` answers paths that no route has."""
+        """Build the application. `fallback` answers paths that no route has."""
         self.routes = tuple(routes)
         self._authenticate = authenticate
         self._fallback = fallback
@@ -85,7 +91,7 @@ class Application:
         return (b"",) if environ["REQUEST_METHOD"] == "HEAD" else body
 
     def _answer(self, environ: dict[str, Any]) -> tuple[str, Reply]:
-        """The route's name and the answer, whatever happens."""
+        """Return the route's name and the answer, whatever happens."""
         name = "unknown"
         try:
             route, arguments = self._match(environ)
@@ -139,7 +145,10 @@ class Application:
         return headers, (content,)
 
     def _log_access(self, environ: Mapping[str, Any], status: int, seconds: float) -> None:
-        """One line a request, always if it failed; without query and headers, for both may hold what is secret."""
+        """Log one line a request, always if it failed.
+
+        Without query and headers, for both may hold what is secret.
+        """
         level = logging.INFO if status >= HTTPStatus.BAD_REQUEST else logging.DEBUG
         if log.isEnabledFor(level):
             extra = {
@@ -153,12 +162,15 @@ class Application:
 
 
 def nothing_else(_request: Request) -> Reply:
-    """The fallback of a listener that has routes and nothing more."""
+    """Return the fallback of a listener that has routes and nothing more."""
     raise NotFound("there is nothing at this address", hint="See /api/openapi.json for what there is.")
 
 
 def _admit(request: Request, route: Route) -> None:
-    """Raise NotAuthenticated or NotAllowed unless the caller may use this route; the service asks once more."""
+    """Raise NotAuthenticated or NotAllowed unless the caller may use this route.
+
+    The service asks once more.
+    """
     if isinstance(route.may, Action):
         request.actor.require(route.may)
     elif route.may is Access.WORKER:
@@ -166,7 +178,10 @@ def _admit(request: Request, route: Route) -> None:
 
 
 def _is_host_ours(environ: Mapping[str, Any]) -> bool:
-    """Whether HTTPS may be demanded of a whole host: not if we have one port of it, and others have theirs."""
+    """Return whether HTTPS may be demanded of a whole host.
+
+    Not if we have one port of it, and others have theirs.
+    """
     host = environ.get("HTTP_HOST", "localhost")
     return environ["wsgi.url_scheme"] == "https" and ":" not in host and host != "localhost"
 

@@ -1,4 +1,7 @@
-"""The browser's application: its files, and its one page for every address that is none of the API's."""
+"""The browser's application.
+
+Its files, and its one page for every address that is none of the API's.
+"""
 
 from __future__ import annotations
 
@@ -41,14 +44,17 @@ class Asset:
 
 
 class Assets:
-    """Serves `assets/` from memory. Browsers keep what they have and ask whether it is still right (ETag)."""
+    """Serves `assets/` from memory.
+
+    Browsers keep what they have and ask whether it is still right (ETag).
+    """
 
     def __init__(self) -> None:
         self._names = frozenset(resources.asset_names())
         self._loaded: dict[str, Asset] = {}
 
     def __call__(self, request: Request) -> Reply:
-        """The file at the request's path, or the application's page. Raises NotFound."""
+        """Return the file at the request's path, or the application's page. Raises NotFound."""
         name = self._name(request)
         if name not in self._names:
             raise NotFound("there is nothing at this address", hint="See /api/openapi.json for what there is.")

@@ -1,7 +1,10 @@
-"""Server-sent events: what changes, told while it happens (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+"""Server-sent events: what changes, told while it happens.
 
-A stream is pulled by its own connection: the next event is made when the client has taken the last. So nothing piles
-up for a slow client; one that takes nothing for `connection.SEND_SECONDS` is cut off and comes back with Last-Event-ID.
+See https://html.spec.whatwg.org/multipage/server-sent-events.html.
+
+A stream is pulled by its own connection: the next event is made when the client has taken the last.
+So nothing piles up for a slow client; one that takes nothing for `connection.SEND_SECONDS` is cut
+off and comes back with Last-Event-ID.
 """
 
 from __future__ import annotations
@@ -22,7 +25,10 @@ _RETRY_MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class ServerSentEvent:
-    """One event; `data` becomes JSON. One without a name is a heartbeat, which only keeps the line open."""
+    """One event; `data` becomes JSON.
+
+    One without a name is a heartbeat, which only keeps the line open.
+    """
 
     name: str
     data: object = None
@@ -30,13 +36,16 @@ class ServerSentEvent:
 
 
 def event_stream(request: Request, events: Iterator[ServerSentEvent]) -> Reply:
-    """The answer that tells these events as they come, to the person who asks, while they may be told."""
+    """Return the reply that streams these events to the person who asks, while they may hear."""
     parts = request.streams.admit(request.actor.user_id, request.actor.org_id, _encoded(request, events))
     return Reply(200, stream=parts, content_type=CONTENT_TYPE, headers=(("X-Accel-Buffering", "no"),))
 
 
 def encode(event: ServerSentEvent) -> bytes:
-    """The event as it crosses the wire. JSON has no line ends in it, so one `data` line is enough."""
+    """Return the event as it crosses the wire.
+
+    JSON has no line ends in it, so one `data` line is enough.
+    """
     if not event.name:
         return _HEARTBEAT
     identity = f"id: {event.id}\n".encode() if event.id else b""

@@ -1,4 +1,7 @@
-"""What machines ask of the server itself: is it alive, is it ready, how is it doing, whom is it to be trusted by."""
+"""What machines ask of the server itself.
+
+Is it alive, is it ready, how is it doing, whom is it to be trusted by.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,20 @@ from opsicle.wire.user_api import Health
 
 @dataclass
 class Readiness:
-    """Whether the server takes requests; main moves it on. `remarks` is what those who run it should mend."""
+    """Whether the server takes requests; main moves it on.
+
+    `remarks` is what those who run it should mend.
+    """
 
     status: Literal["ok", "starting", "draining"] = "starting"
     remarks: list[str] = field(default_factory=list)
 
 
 def routes(readiness: Readiness, figures: Metrics, trusted_pem: Callable[[], str]) -> list[Route]:
-    """The routes about the server itself. `trusted_pem` is what clients of the users' listener should trust."""
+    """Return the routes about the server itself.
+
+    `trusted_pem` is what clients of the users' listener should trust.
+    """
     return [
         *_state_routes(readiness),
         _metrics_route(figures, Action.PROVIDER_MANAGE),
@@ -32,7 +41,7 @@ def routes(readiness: Readiness, figures: Metrics, trusted_pem: Callable[[], str
 
 
 def monitoring_routes(readiness: Readiness, figures: Metrics) -> list[Route]:
-    """What stands on a listener that only this machine reaches: the same without a login."""
+    """Return what stands on a listener that only this machine reaches: the same without a login."""
     return [*_state_routes(readiness), _metrics_route(figures, Access.PUBLIC)]
 
 
@@ -48,17 +57,19 @@ def _metrics_route(figures: Metrics, may: Action | Access) -> Route:
 
 
 def healthz(readiness: Readiness, _request: Request) -> Reply:
-    """Whether the server lives: it answers, so it does."""
+    """Return whether the server lives: it answers, so it does."""
     return Reply(200, Health("ok", readiness.remarks))
 
 
 def readyz(readiness: Readiness, _request: Request) -> Reply:
-    """Whether the server takes requests; 503 while it starts or stops."""
+    """Return whether the server takes requests; 503 while it starts or stops."""
     return Reply(200 if readiness.status == "ok" else 503, Health(readiness.status, readiness.remarks))
 
 
 def show_metrics(figures: Metrics, _request: Request) -> Reply:
-    """Figures about all orgs together for Prometheus: for provider admins alone, so that no org learns of others.
+    """Figures about all orgs together for Prometheus.
+
+    For provider admins alone, so that no org learns of others.
 
     A listener of its own (`--metrics-listen`) shows them without a login, on this machine only.
     """
@@ -66,5 +77,8 @@ def show_metrics(figures: Metrics, _request: Request) -> Reply:
 
 
 def ca(trusted_pem: Callable[[], str], _request: Request) -> Reply:
-    """The certificate, as PEM, that clients of this address should trust. Compare its fingerprint before you do."""
+    """Return the certificate, as PEM, that clients of this address should trust.
+
+    Compare its fingerprint before you do.
+    """
     return Reply(200, raw=trusted_pem().encode(), content_type=endpoints.CA.content_type)

@@ -14,6 +14,6 @@ PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
 
 
 def list_reply(request: Request, page: Callable[[Actor, str, int], Page[T]]) -> Reply:
-    """The page of a list that the request asks for."""
+    """Return the page of a list that the request asks for."""
     limit = request.query_int("limit", PAGE_SIZE, low=1, high=MAX_PAGE_SIZE)
     return Reply(200, page(request.actor, request.query("cursor"), limit))

@@ -1,7 +1,8 @@
-"""Figures about the server for Prometheus (https://prometheus.io/docs/instrumenting/exposition_formats/).
+"""Figures for Prometheus. See https://prometheus.io/docs/instrumenting/exposition_formats/.
 
-Counting is a few dictionary operations per request; the Prometheus library is needed, and so imported, only when
-somebody asks for the figures: it takes memory that a server which nobody watches need not spend.
+Counting is a few dictionary operations per request; the Prometheus library is needed, and so
+imported, only when somebody asks for the figures: it takes memory that a server which nobody
+watches need not spend.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ _BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 
 @dataclass
 class _Latency:
-    """How often a route's answer took how long: one count per bucket, the last for all that took longer."""
+    """How often a route's answer took how long.
+
+    One count per bucket, the last for all that took longer.
+    """
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(_BUCKETS_SECONDS) + 1))
     total_seconds: float = 0.0
@@ -45,7 +49,10 @@ class Metrics:
         self._gauges: list[_Gauge] = []
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count one request. `route` is a handler's name, never a path: of paths there is no end, nor of methods."""
+        """Count one request.
+
+        `route` is a handler's name, never a path: of paths there is no end, nor of methods.
+        """
         self._requests[route, method if method in _METHODS else "other", str(status)] += 1
         latency = self._latencies[route]
         latency.counts[bisect_left(_BUCKETS_SECONDS, seconds)] += 1
@@ -60,11 +67,11 @@ class Metrics:
         self._gauges.append(_Gauge(name, meaning, label, read))
 
     def add_counters(self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
-        """Show what `read` says at the moment of asking, which only grows, a figure for each value of a label."""
+        """Show what `read` says when asked, a counter for each value of a label."""
         self._gauges.append(_Gauge(name, meaning, label, read, is_counter=True))
 
     def render(self) -> bytes:
-        """All of it as text."""
+        """Return all of it as text."""
         from prometheus_client import CollectorRegistry, generate_latest
 
         registry: Any = CollectorRegistry(auto_describe=False)
@@ -96,7 +103,7 @@ class Metrics:
 
 
 def _buckets(latency: _Latency) -> list[tuple[str, float]]:
-    """Prometheus's buckets: each counts all that took no longer than its border."""
+    """Yield Prometheus's buckets: each counts all that took no longer than its bound."""
     so_far, buckets = 0, []
     for marker, count in zip((*map(str, _BUCKETS_SECONDS), "+Inf"), latency.counts, strict=True):
         so_far += count

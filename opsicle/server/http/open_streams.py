@@ -16,7 +16,10 @@ MAX_STREAMS = 3000
 
 
 class EventStreams:
-    """The streams that are open, so that they can be counted, bounded, and ended when the server stops."""
+    """The streams that are open.
+
+    So they can be counted, bounded, and ended when the server stops.
+    """
 
     def __init__(self) -> None:
         self._open: Counter[str] = Counter()
@@ -28,7 +31,9 @@ class EventStreams:
         return len(self._greenlets)
 
     def admit(self, user_id: str, org_id: str, parts: Iterator[bytes]) -> Iterator[bytes]:
-        """The stream, which ends when `close` is called. Raises TooManyRequests for one user's hundredth or so.
+        """Return the stream, which ends when `close` is called.
+
+        Raises TooManyRequests for one user's hundredth or so.
 
         An org has a share too, so that its own people can be many, and leave room for others.
         """
@@ -60,4 +65,7 @@ class EventStreams:
 
 
 class _StreamsClosed(ConnectionError):
-    """Thrown into a stream that waits. One that is just sending takes it for a connection that broke."""
+    """Thrown into a stream that waits.
+
+    One that is just sending takes it for a connection that broke.
+    """

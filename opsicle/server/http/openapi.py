@@ -23,7 +23,7 @@ _QUERY_TYPES = {int: "integer", str: "string", bool: "boolean"}
 
 
 def routes(others: Sequence[Route]) -> list[Route]:
-    """The route that describes the others, and itself."""
+    """Return the route that describes the others, and itself."""
     described = [*others]
     encoded = functools.cache(lambda: msgspec.json.encode(document(described)))
     described.append(Route(endpoints.OPENAPI, partial(openapi, encoded), Access.PUBLIC))
@@ -31,7 +31,7 @@ def routes(others: Sequence[Route]) -> list[Route]:
 
 
 def openapi(encoded: Callable[[], bytes], _request: Request) -> Reply:
-    """This document."""
+    """Return this document."""
     return Reply(200, raw=encoded(), content_type=JSON)
 
 
@@ -112,7 +112,7 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _any(kind: type) -> dict[str, Any]:
-    """The schema of `object`, as which we type JSON that may be anything."""
+    """Return the schema of `object`, as which we type JSON that may be anything."""
     if kind is not object:
         raise TypeError(f"no schema for {kind}")
     return {"description": "Any JSON."}

@@ -1,10 +1,10 @@
 """Whether a browser's request comes from our own page, and the cookie of its session.
 
-A cookie is sent by a browser whoever made it send, so it proves less than a token does. Every change that comes with
-one must also show that our own page asked for it: an `Origin` that is ours, and in `Opsicle-CSRF` a value that only
-our page can have read. The cookie itself is HttpOnly, SameSite=Strict and bound to this host and to HTTPS by its
-`__Host-` prefix; so another name that resolves to our address (DNS rebinding) never gets it, and needs no list of
-allowed hosts.
+A cookie is sent by a browser whoever made it send, so it proves less than a token does. Every
+change that comes with one must also show that our own page asked for it: an `Origin` that is ours,
+and in `Opsicle-CSRF` a value that only our page can have read. The cookie itself is HttpOnly,
+SameSite=Strict and bound to this host and to HTTPS by its `__Host-` prefix; so another name that
+resolves to our address (DNS rebinding) never gets it, and needs no list of allowed hosts.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from opsicle.server.http.request import Request
 
 SECURE_COOKIE = "__Host-opsicle"
 PLAIN_COOKIE = "opsicle"
-"""Over plain HTTP on loopback, as the demo serves it: not every browser keeps a `Secure` cookie there."""
+"""Over plain HTTP on loopback, as the demo serves it: not every browser keeps a `Secure` cookie
+there."""
 
 CSRF_HEADER = "Opsicle-CSRF"
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
 def check_origin(request: Request) -> None:
-    """Raise NotAllowed for a change that another site's page asks for, whatever it is and whoever is logged in."""
+    """Raise NotAllowed for a change that another site's page asks for."""
     origin = request.header("Origin")
     if origin and request.method not in _SAFE_METHODS and origin.lower() != request.origin:
         raise NotAllowed(
@@ -34,12 +35,15 @@ def check_origin(request: Request) -> None:
 
 
 def csrf_token(session_token: str) -> str:
-    """What a browser's script sends back: derived from the session's token, which the script itself cannot read."""
+    """Return what a browser's script sends back.
+
+    Derived from the session's token, which the script itself cannot read.
+    """
     return hmac.new(session_token.encode(), b"opsicle csrf", hashlib.sha256).hexdigest()
 
 
 def session_cookie(request: Request, token: str, max_age: int) -> tuple[str, str]:
-    """The header that logs a browser in for `max_age` seconds; 0 logs it out."""
+    """Return the header that logs a browser in for `max_age` seconds; 0 logs it out."""
     name, secure = (SECURE_COOKIE, "; Secure") if request.is_secure else (PLAIN_COOKIE, "")
     return ("Set-Cookie", f"{name}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}")
 
@@ -55,7 +59,7 @@ def check_own_page_asks(request: Request, csrf_token: str) -> None:
 
 
 def session_token(request: Request) -> str:
-    """The token in a browser's session cookie. Raises NotAuthenticated without one."""
+    """Return the token in a browser's session cookie. Raises NotAuthenticated without one."""
     wanted = SECURE_COOKIE if request.is_secure else PLAIN_COOKIE
     for pair in request.header("Cookie").split(";"):
         name, _, value = pair.strip().partition("=")

@@ -21,7 +21,9 @@ MAX_PAGE_BYTES = 1024 * 1024
 
 
 def page_of(rows: Sequence[R], limit: int, show: Callable[[R], T], key: Callable[[R], str]) -> Page[T]:
-    """A page of at most `limit` items; of fewer if they are large: the one that exceeds `MAX_PAGE_BYTES` is the last.
+    """Return a page of at most `limit` items.
+
+    Of fewer if they are large: the one that exceeds `MAX_PAGE_BYTES` is the last.
 
     One row more than `limit` must have been asked for: it says that there is more.
     """
@@ -30,7 +32,10 @@ def page_of(rows: Sequence[R], limit: int, show: Callable[[R], T], key: Callable
 
 
 def page_of_shown(shown: Iterable[tuple[str, T]], next_cursor: str) -> Page[T]:
-    """A page of these items with their keys. `next_cursor` is what follows if all of them have room."""
+    """Return a page of these items with their keys.
+
+    `next_cursor` is what follows if all of them have room.
+    """
     items: list[T] = []
     size, last = 0, ""
     for key, item in shown:
@@ -42,7 +47,10 @@ def page_of_shown(shown: Iterable[tuple[str, T]], next_cursor: str) -> Page[T]:
 
 
 def position(cursor: str) -> int:
-    """The number in the cursor of a list that counts down; a number above all if it is empty. Raises InvalidInput."""
+    """Return the number in the cursor of a list that counts down.
+
+    A number above all if it is empty. Raises InvalidInput.
+    """
     if not cursor:
         return _END
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 16):

@@ -10,7 +10,7 @@ from opsicle.wire.problems import CONTENT_TYPE, ProblemDocument, encode, status_
 
 
 def reply_to(error: OpsicleError) -> Reply:
-    """The answer that tells the caller of this error."""
+    """Return the answer that tells the caller of this error."""
     status = status_of(error)
     headers: tuple[tuple[str, str], ...] = ()
     if isinstance(error, TooManyRequests):
@@ -29,7 +29,7 @@ def reply_to(error: OpsicleError) -> Reply:
 
 
 def method_not_allowed(allowed: str) -> Reply:
-    """The answer where the path is right and the method is not."""
+    """Return the answer where the path is right and the method is not."""
     document = ProblemDocument(
         title="Method not allowed",
         status=HTTPStatus.METHOD_NOT_ALLOWED,

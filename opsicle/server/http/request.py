@@ -36,7 +36,8 @@ WORKER_IDENTITY = "opsicle.worker_identity"
 """Where the workers' listener leaves in the WSGI environment what the client certificate says."""
 
 WHEN_GONE = "opsicle.when_gone"
-"""Where a listener leaves how to be called when the peer closes the connection before it is answered."""
+"""Where a listener leaves how to be called when the peer closes the connection before it is
+answered."""
 
 
 class Caller(NamedTuple):
@@ -60,7 +61,11 @@ class Request:
         streams: EventStreams,
         max_body: int,
     ) -> None:
-        """`authenticate` is asked who it is when that is first needed, and raises NotAuthenticated if it is nobody."""
+        """Wrap the environment.
+
+        `authenticate` is asked who it is when that is first needed, and raises NotAuthenticated if
+        it is nobody.
+        """
         self.streams = streams
         self._environ = environ
         self._authenticate = authenticate
@@ -82,7 +87,7 @@ class Request:
 
     @property
     def is_caller_still_good(self) -> bool:
-        """False once the one who asks has been logged out or disabled, or their token was deleted or is over."""
+        """Whether the caller's proof still holds: False after logout, disabling or expiry."""
         return self._caller.is_still_good()
 
     @property
@@ -94,7 +99,10 @@ class Request:
 
     @property
     def worker_identity(self) -> WorkerIdentity:
-        """Who the client certificate of this connection names. Raises NotAuthenticated if it showed none."""
+        """Who the client certificate of this connection names.
+
+        Raises NotAuthenticated if it showed none.
+        """
         identity = self._environ.get(WORKER_IDENTITY)
         if identity is None:
             raise NotAuthenticated("this call needs a worker's certificate", hint="Enrol with a join token.")
@@ -110,7 +118,10 @@ class Request:
 
     @property
     def csrf_token(self) -> str:
-        """What a browser's script must send back in `Opsicle-CSRF` with every change; "" without a cookie session."""
+        """What a browser's script must send back in `Opsicle-CSRF` with every change.
+
+        "" without a cookie session.
+        """
         return self._caller.csrf_token
 
     @property
@@ -140,19 +151,22 @@ class Request:
 
     @property
     def idempotency_key(self) -> str:
-        """`Idempotency-Key`, "" if there is none. Raises InvalidInput for one that is too long or not plain ASCII."""
+        """`Idempotency-Key`, "" if there is none.
+
+        Raises InvalidInput for one that is too long or not plain ASCII.
+        """
         key = self.header("Idempotency-Key")
         if key and not _IDEMPOTENCY_KEY.fullmatch(key):
             raise InvalidInput("Idempotency-Key must be 1 to 128 ASCII characters without spaces")
         return key
 
     def header(self, name: str, default: str = "") -> str:
-        """A request header's value, `default` if it was not sent."""
+        """Return a request header's value, `default` if it was not sent."""
         key = name.upper().replace("-", "_")
         return cast("str", self._environ.get(key if key.startswith("CONTENT_") else f"HTTP_{key}", default))
 
     def query(self, name: str, default: str = "") -> str:
-        """A query parameter's value. Raises InvalidInput if it stands there twice."""
+        """Return a query parameter's value. Raises InvalidInput if it stands there twice."""
         values = self._query.get(name, [default])
         if len(values) > 1:
             raise _bad_parameter(name, "stands there more than once")
@@ -161,7 +175,10 @@ class Request:
         return values[0]
 
     def query_int(self, name: str, default: int, *, low: int = 0, high: int = 2**53) -> int:
-        """A query parameter that is a whole number from `low` to `high`. Raises InvalidInput for anything else."""
+        """Return a query parameter that is a whole number from `low` to `high`.
+
+        Raises InvalidInput for anything else.
+        """
         text = self.query(name)
         if not text:
             return default
@@ -170,14 +187,20 @@ class Request:
         return int(text)
 
     def query_bool(self, name: str) -> bool:
-        """A query parameter that is `true` or `false`, or 1 or 0; False without it. Raises InvalidInput."""
+        """Return a query parameter that is `true` or `false`, or 1 or 0; False without it.
+
+        Raises InvalidInput.
+        """
         text = self.query(name)
         if text not in _BOOLEANS:
             raise _bad_parameter(name, "must be true or false")
         return _BOOLEANS[text]
 
     def query_time(self, name: str) -> datetime | None:
-        """A query parameter that is a time (RFC 3339) or a date in UTC; None without it. Raises InvalidInput."""
+        """Return a query parameter that is a time (RFC 3339) or a date in UTC; None without it.
+
+        Raises InvalidInput.
+        """
         text = self.query(name)
         if not text:
             return None
@@ -188,7 +211,10 @@ class Request:
             raise _bad_parameter(name, "is no time, such as 2026-03-01 or 2026-03-01T12:00:00Z") from None
 
     def check_query(self, known: Mapping[str, type]) -> None:
-        """Raise InvalidInput for a parameter that the route does not have: a typo must not show too much or little."""
+        """Raise InvalidInput for a parameter that the route does not have.
+
+        A typo must not show too much or little.
+        """
         if not self._environ.get("QUERY_STRING"):
             return
         for name in self._query:
@@ -206,7 +232,10 @@ class Request:
             raise InvalidInput("the query string cannot be read") from error
 
     def raw_body(self) -> bytes:
-        """The body as it came. Raises TooLarge beyond the route's limit; the rest stays unread."""
+        """Return the body as it came.
+
+        Raises TooLarge beyond the route's limit; the rest stays unread.
+        """
         declared = self._environ.get("CONTENT_LENGTH") or "0"
         if int(declared) > self._max_body:
             raise self._too_large()
@@ -216,7 +245,10 @@ class Request:
         return body
 
     def body(self, kind: type[T]) -> T:
-        """The body as the message `kind`. Raises InvalidInput where it does not fit, naming the place."""
+        """Return the body as the message `kind`.
+
+        Raises InvalidInput where it does not fit, naming the place.
+        """
         media_type = self.header("Content-Type").partition(";")[0].strip().lower()
         if media_type not in (JSON, MESSAGEPACK):
             raise InvalidInput("the body is of a kind that we do not take", hint=f"Send it as {JSON}.")
@@ -238,7 +270,7 @@ def _decoder(kind: Any, media_type: str) -> msgspec.json.Decoder[Any] | msgspec.
 
 
 def does_not_fit(message: str, inside: str = "") -> InvalidInput:
-    """Turn msgspec's "Expected `int`, got `str` - at `$.values[0]`" into a place and what is wrong there.
+    """Turn msgspec's "Expected `int`, got `str` - at `$.values[0]`" into place and message.
 
     `inside` is the place of the whole, if it is a part of the body.
     """

@@ -22,7 +22,10 @@ class WrongMethod(NamedTuple):
 
 
 class _Node:
-    """What may follow after the same segments. `routes` end here, by method, each with the names in its path."""
+    """What may follow after the same segments.
+
+    `routes` end here, by method, each with the names in its path.
+    """
 
     __slots__ = ("by_text", "named", "routes")
 
@@ -33,7 +36,10 @@ class _Node:
 
 
 class RouteTable:
-    """The routes of a listener. Where a segment fits both a text and a name, the text comes first."""
+    """The routes of a listener.
+
+    Where a segment fits both a text and a name, the text comes first.
+    """
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._root = _Node()

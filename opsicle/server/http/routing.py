@@ -1,6 +1,7 @@
 """What a route is, what it is given and what it gives back.
 
-Every noun has a `routes.py` in its feature's folder, or a file in `routes/`, whose `routes(service)` returns these:
+Every noun has a `routes.py` in its feature's folder, or a file in `routes/`, whose
+`routes(service)` returns these:
 
     def routes(templates: Templates) -> list[Route]:
         return [Route(endpoints.SHOW, partial(show, templates), Action.TEMPLATES_VIEW)]
@@ -9,10 +10,12 @@ Every noun has a `routes.py` in its feature's folder, or a file in `routes/`, wh
         \"\"\"Show a template in its newest version.\"\"\"
         return Reply(200, templates.get(request.actor, name))
 
-What is taken and answered says the endpoint, in `opsicle/wire/endpoints`, where clients read the same.
+What is taken and answered says the endpoint, in `opsicle/wire/endpoints`, where clients read the
+same.
 
-The table is all that the server, the OpenAPI document and the permission test know about the routes. A handler
-decodes, makes one service call and encodes; the HTTP status of an error is decided in `wire/problems.py`.
+The table is all that the server, the OpenAPI document and the permission test know about the
+routes. A handler decodes, makes one service call and encodes; the HTTP status of an error is
+decided in `wire/problems.py`.
 """
 
 from __future__ import annotations
@@ -44,8 +47,9 @@ class Access(StrEnum):
 class Route:
     """An endpoint, who may call it, and what answers.
 
-    `may` is asked before the handler runs, and the service asks again. What varies in the endpoint's path is handed to
-    the handler as keywords. The handler's docstring describes the route.
+    `may` is asked before the handler runs, and the service asks again. What varies in the
+    endpoint's path is handed to the handler as keywords. The handler's docstring describes the
+    route.
     """
 
     endpoint: Endpoint[Any]
@@ -54,7 +58,10 @@ class Route:
 
     @functools.cached_property
     def name(self) -> str:
-        """`automations.show`, after the handler: OpenAPI's operationId, and the label of the metrics."""
+        """`automations.show`, after the handler.
+
+        OpenAPI's operationId, and the label of the metrics.
+        """
         return f"{_noun(self._function.__module__)}.{self._function.__name__}"
 
     @property
@@ -70,8 +77,8 @@ class Route:
 class Reply(NamedTuple):
     """What goes back: a message, or bytes as they are, or a stream of them.
 
-    `body` becomes JSON, or MessagePack on the workers' listener. `stream` is closed when the peer is gone.
-    `content_type` goes with `raw` and `stream`.
+    `body` becomes JSON, or MessagePack on the workers' listener. `stream` is closed when the peer
+    is gone. `content_type` goes with `raw` and `stream`.
     """
 
     status: int
@@ -83,6 +90,6 @@ class Reply(NamedTuple):
 
 
 def _noun(module: str) -> str:
-    """`automations` of `automations.routes`, `users` of `members.routes.users`."""
+    """Return `automations` of `automations.routes`, `users` of `members.routes.users`."""
     *_, room, file = module.split(".")
     return room if file == "routes" else file

@@ -36,7 +36,10 @@ Then = Callable[[Connection, UserRow], LoginReply]
 
 @dataclass(frozen=True, slots=True)
 class NewOrg:
-    """An org to be created with its first admin; `password_hash` is used only if the admin has no account yet."""
+    """An org to be created with its first admin.
+
+    `password_hash` is used only if the admin has no account yet.
+    """
 
     code: str
     email: str
@@ -57,7 +60,9 @@ class Accounts:
         remarks: ServerRemarks,
         on_set_up: Callable[[], None],
     ) -> None:
-        """`on_set_up` is called once the server has been set up; it removes the file with the setup token.
+        """Take what an account needs. `on_set_up` is called once the server has been set up.
+
+        It removes the file with the setup token.
 
         `remarks` are told to those who run the server.
         """
@@ -71,9 +76,10 @@ class Accounts:
         self._on_set_up = on_set_up
 
     def setup_token(self, ca_fingerprint: str, current: str = "") -> str | None:
-        """The one-time token with which this server is set up; None once that is done.
+        """Return the one-time token with which this server is set up; None once that is done.
 
-        `current` is one given out earlier: it stays if it is still good, else a new one takes its place.
+        `current` is one given out earlier: it stays if it is still good, else a new one takes its
+        place.
         """
 
         def work(db: Connection) -> str | None:
@@ -90,7 +96,8 @@ class Accounts:
     def setup(self, request: SetupRequest, address: str) -> Me:
         """Create the first org and its admin. Raises Conflict when that has been done.
 
-        The token is spent in the same transaction, so that of two people with it one alone becomes admin.
+        The token is spent in the same transaction, so that of two people with it one alone becomes
+        admin.
         """
         anonymous = AnonymousActor(request.email[:254], address)
         stored = self._check_setup_token(request.token, anonymous)
@@ -114,7 +121,10 @@ class Accounts:
         )
 
     def _check_setup_token(self, text: str, anonymous: AnonymousActor) -> str:
-        """The hash under which this token is stored. Raises NotAuthenticated if it is another's."""
+        """Return the hash under which this token is stored.
+
+        Raises NotAuthenticated if it is another's.
+        """
         self._throttle.check_address(anonymous.address)
         stored = self._database.read(lambda db: settings.find(db, settings.SETUP_TOKEN_HASH))
         if stored is None:
@@ -142,14 +152,18 @@ class Accounts:
     def login(self, request: LoginRequest, address: str) -> LoginReply:
         """Begin a session. The reply holds its token, which a browser gets as a cookie instead.
 
-        Raises TooManyRequests after too many wrong passwords or codes; NotAuthenticated for a wrong password, an
-        unknown account, a wrong code and an org that they are no member of; TotpRequired where a code is missing;
-        InvalidInput where there are several orgs to choose from.
+        Raises TooManyRequests after too many wrong passwords or codes; NotAuthenticated for a wrong
+        password, an unknown account, a wrong code and an org that they are no member of;
+        TotpRequired where a code is missing; InvalidInput where there are several orgs to choose
+        from.
         """
         return self.prove(request, address, lambda db, user: self.begin_session(db, user, request, address))
 
     def prove(self, request: LoginRequest, address: str, then: Then) -> LoginReply:
-        """Check password and code of a login, and do in one transaction what they allow. Raises as `login`."""
+        """Check password and code of a login, and do in one transaction what they allow.
+
+        Raises as `login`.
+        """
         email = request.email.strip().lower()[:254]
         attempt = self._throttle.begin(email, address)
         user, org_id = self._database.read(lambda db: _account_and_org(db, email))
@@ -166,7 +180,7 @@ class Accounts:
         return reply
 
     def _rehashed(self, user: UserRow, password: str, org_id: str) -> UserRow:
-        """The account with its hash brought up to date."""
+        """Return the account with its hash brought up to date."""
         if not passwords.needs_rehash(user.password_hash):
             return user
         new = msgspec.structs.replace(user, password_hash=self._hasher.hash(password, org_id))
@@ -174,9 +188,12 @@ class Accounts:
         return new
 
     def _enter(self, user: UserRow, code: str, attempt: int, then: Then) -> LoginReply | None:
-        """Let somebody in whose password was right; None if their code was wrong, which counts as tried.
+        """Let somebody in whose password was right.
 
-        What is refused for any other reason does not count. The code is used up only if a session begins.
+        None if their code was wrong, which counts as tried.
+
+        What is refused for any other reason does not count. The code is used up only if a session
+        begins.
         """
 
         def work(db: Connection) -> LoginReply | None:
@@ -193,7 +210,10 @@ class Accounts:
             raise
 
     def _is_proven(self, db: Connection, user: UserRow, code: str) -> bool:
-        """Whether the code is right, or none is needed. Raises TotpRequired where one is needed and none was given."""
+        """Return whether the code is right, or none is needed.
+
+        Raises TotpRequired where one is needed and none was given.
+        """
         if not authenticators.is_confirmed(db, user.id):
             return True
         if not code.strip():
@@ -213,7 +233,10 @@ class Accounts:
         self._database.write(work)
 
     def begin_session(self, db: Connection, user: UserRow, request: LoginRequest, address: str) -> LoginReply:
-        """Inside a transaction: begin a session of somebody who has proven who they are. Raises as `login`."""
+        """Begin a session of somebody who has proven who they are, inside a transaction.
+
+        Raises as `login`.
+        """
         if users.find_by_email(db, user.email) != user:
             raise Conflict("the account has just been changed", hint="Log in again.")
         place = _choose(memberships.list_of_user(db, user.id), request.org.strip().lower())
@@ -238,7 +261,10 @@ class Accounts:
         return LoginReply(me=me, token=token, expires_at=session.expires_at)
 
     def logout(self, actor: Actor) -> None:
-        """End the session that asks; again is harmless. An API token is not a session: it is deleted instead."""
+        """End the session that asks; again is harmless.
+
+        An API token is not a session: it is deleted instead.
+        """
         if not actor.session_id:
             raise InvalidInput("an API token cannot log out", hint="Delete it with `opsicle tokens delete`.")
 
@@ -251,7 +277,7 @@ class Accounts:
         self._sessions.invalidate()
 
     def whoami(self, actor: Actor) -> Me:
-        """Who asks, where, and what they may do there."""
+        """Return who asks, where, and what they may do there."""
         actor.require(Action.ACCOUNT_VIEW)
         org = self._database.read(lambda db: orgs.find(db, actor.org_id))
         assert org is not None
@@ -261,10 +287,13 @@ class Accounts:
         return me
 
     def switch(self, actor: Actor, code: str, *, is_kept: bool) -> LoginReply:
-        """Begin a session of the caller in another of their orgs; the one that asks ends, unless it `is_kept`.
+        """Begin a session of the caller in another of their orgs.
 
-        The new one lives no longer than the old one would have, and has shown no fresh code. Raises NotFound for an
-        org that they are no member of, or disabled in; NotAllowed if an API token asks, which is one org's for good.
+        The one that asks ends, unless it `is_kept`.
+
+        The new one lives no longer than the old one would have, and has shown no fresh code. Raises
+        NotFound for an org that they are no member of, or disabled in; NotAllowed if an API token
+        asks, which is one org's for good.
         """
         actor.require(Action.ACCOUNT_USE)
         if not actor.session_id:
@@ -290,7 +319,7 @@ class Accounts:
         return LoginReply(me=me, token=token, expires_at=session.expires_at)
 
     def _beyond(self, rights: Rights, is_provider_admin: bool) -> Rights:
-        """A member's rights, and what they may do on this server whatever they are in an org."""
+        """Return a member's rights, with what they may do on the server beside their org."""
         return rights.also(self._sessions.beyond_role(is_provider_admin))
 
 
@@ -308,7 +337,7 @@ def _is_good(text: str, stored_hash: str | None) -> bool:
 
 
 def _choose(places: list[PlaceRow], code: str) -> PlaceRow:
-    """The org to log in to, of those that this person belongs to: nobody hears of others."""
+    """Return the org to log in to, of those that this person belongs to: nobody hears of others."""
     wanted = [place for place in places if place.org_code == code or not code]
     enabled = [place for place in wanted if not place.is_disabled]
     if not wanted:
@@ -327,7 +356,10 @@ def _me(user: Person, org: OrgRef, role: str, rights: Rights) -> Me:
 
 
 def _account_and_org(db: Connection, email: str) -> tuple[UserRow | None, str]:
-    """Who has this address, and whose turn it takes to check their password: "" if they are nobody, or in no org."""
+    """Return who has this address, and whose turn it takes to check their password.
+
+    Return "" if they are nobody, or in no org.
+    """
     user = users.find_by_email(db, email)
     places = memberships.list_of_user(db, user.id if user else "")
     return user, places[0].org_id if places else ""

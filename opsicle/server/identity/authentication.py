@@ -19,7 +19,10 @@ class PersonAuthentication:
         self._sessions = sessions
 
     def __call__(self, request: Request) -> Caller:
-        """Whose token or cookie came with the request. Raises NotAuthenticated or NotAllowed."""
+        """Return whose token or cookie came with the request.
+
+        Raises NotAuthenticated or NotAllowed.
+        """
         header = request.header("Authorization")
         if header:
             token = _bearer_token(header)

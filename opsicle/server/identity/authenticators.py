@@ -1,7 +1,8 @@
 """Authenticator apps: enrolling one, and whether a code is right.
 
-A code is used up by an UPDATE that only a newer step passes, in the transaction of what it allows: of two who use the
-same code at once, one is let through (RFC 6238, 5.2). Wrong codes count like wrong passwords.
+A code is used up by an UPDATE that only a newer step passes, in the transaction of what it allows:
+of two who use the same code at once, one is let through (RFC 6238, 5.2). Wrong codes count like
+wrong passwords.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Authenticators:
         self._clock = clock
 
     def status(self, actor: Actor) -> TotpStatus:
-        """Whether the caller has an app, and how many recovery codes."""
+        """Return whether the caller has an app, and how many recovery codes."""
         actor.require(Action.ACCOUNT_USE)
 
         def query(db: Connection) -> TotpStatus:
@@ -47,7 +48,10 @@ class Authenticators:
         return self._database.read(query)
 
     def begin(self, actor: Actor) -> NewTotp:
-        """Begin an enrolment; it changes nothing until it is confirmed. Raises Conflict if the caller has an app."""
+        """Begin an enrolment; it changes nothing until it is confirmed.
+
+        Raises Conflict if the caller has an app.
+        """
         _require_session(actor)
         seed = totp.new_seed()
         sealed = self._seal.close(seed, _context(actor.user_id))
@@ -64,9 +68,12 @@ class Authenticators:
         return NewTotp(secret=totp.seed_text(seed), uri=uri, qr=[[bool(module) for module in row] for row in rows])
 
     def confirm(self, actor: Actor, text: str) -> RecoveryCodes:
-        """Make the app count, with one code of it; the answer is the only time that the recovery codes are shown.
+        """Make the app count, with one code of it.
 
-        Raises InvalidInput for a wrong code; Conflict if no enrolment has begun, or it was confirmed before.
+        The answer is the only time that the recovery codes are shown.
+
+        Raises InvalidInput for a wrong code; Conflict if no enrolment has begun, or it was
+        confirmed before.
         """
         _require_session(actor)
 
@@ -98,7 +105,10 @@ class Authenticators:
         return self.prove(actor, text, work)
 
     def disable(self, actor: Actor, text: str) -> None:
-        """Take the caller's app away; logging in needs the password alone from now on. Raises as `prove`."""
+        """Take the caller's app away; logging in needs the password alone from now on.
+
+        Raises as `prove`.
+        """
         _require_session(actor)
 
         def work(db: Connection) -> None:
@@ -110,7 +120,8 @@ class Authenticators:
     def prove(self, actor: Actor, text: str, then: Callable[[Connection], T]) -> T:
         """Use up a code of the caller's, and do in the same transaction what it allows.
 
-        Raises Conflict if they have no app, InvalidInput for a wrong or used code, TooManyRequests after too many.
+        Raises Conflict if they have no app, InvalidInput for a wrong or used code, TooManyRequests
+        after too many.
         """
         if not self._database.read(lambda db: authenticators.is_confirmed(db, actor.user_id)):
             raise Conflict("you have no authenticator app", hint="Enrol one: `opsicle totp enrol`.")
@@ -135,7 +146,10 @@ class Authenticators:
             raise
 
     def use_code(self, db: Connection, user_id: str, text: str) -> bool:
-        """Use up a code of a person's app, or a recovery code. False if it is wrong or was used before."""
+        """Use up a code of a person's app, or a recovery code.
+
+        False if it is wrong or was used before.
+        """
         given = totp.normalised(text)
         if not totp.is_code(given):
             return authenticators.use_recovery_code(db, user_id, totp.recovery_hash(given), self._clock.now())
@@ -155,7 +169,7 @@ class Authenticators:
 
 
 def wrong_code() -> InvalidInput:
-    """The error for a code that is wrong or was used before."""
+    """Return the error for a code that is wrong or was used before."""
     return validators.invalid(
         "totp", "the code is wrong or has been used", hint="Wait for the app's next code, or use a recovery code."
     )

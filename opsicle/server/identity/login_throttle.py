@@ -1,9 +1,10 @@
 """How often a password may be tried.
 
-At most `MAX_PER_ACCOUNT` wrong passwords of one account are checked in any `WINDOW`, wherever they come from. That
-alone would let anybody lock a person out for as long as they care to go on, so unknown clients share a part of it; the
-rest is kept for addresses from which this person has logged in before. Attempts are noted before the password is
-checked, so that many at once cannot slip through, and forgotten if it was right.
+At most `MAX_PER_ACCOUNT` wrong passwords of one account are checked in any `WINDOW`, wherever they
+come from. That alone would let anybody lock a person out for as long as they care to go on, so
+unknown clients share a part of it; the rest is kept for addresses from which this person has logged
+in before. Attempts are noted before the password is checked, so that many at once cannot slip
+through, and forgotten if it was right.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class LoginThrottle:
         self._clock = clock
 
     def begin(self, email: str, address: str) -> int:
-        """Note that a password is about to be checked; returns the attempt, to be deleted if it is right.
+        """Note that a password is about to be checked.
+
+        Returns the attempt, to be deleted if it is right.
 
         Raises TooManyRequests.
         """
@@ -52,7 +55,7 @@ class LoginThrottle:
         return self._database.write(work)
 
     def check_address(self, address: str) -> None:
-        """Raise TooManyRequests if too much that came from here was wrong, passwords and other proofs alike."""
+        """Raise TooManyRequests if too many proofs from this address were wrong."""
         now = self._clock.now()
         since = now - WINDOW
         check_times(
@@ -67,7 +70,10 @@ class LoginThrottle:
 
 
 def network(address: str) -> str:
-    """What counts as one address: an IPv4 address, or an IPv6 network; any other text is itself."""
+    """Return what counts as one address: an IPv4 address, or an IPv6 network.
+
+    Any other text is itself.
+    """
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -78,7 +84,10 @@ def network(address: str) -> str:
 
 
 def check_times(times: list[str], limit: int, now: datetime) -> None:
-    """Raise TooManyRequests if these attempts of the last `WINDOW`, oldest first, are as many as there may be."""
+    """Raise TooManyRequests if these attempts of the last `WINDOW` are too many.
+
+    They come oldest first.
+    """
     if len(times) >= limit:
         free_at = from_text(times[-limit]) + WINDOW
         raise TooManyRequests(

@@ -14,7 +14,10 @@ from opsicle.server.store.users import UserRow
 
 
 def found_org(db: Connection, org: OrgRow, admin: UserRow | None, at: datetime) -> None:
-    """Record an org with its first admin, None for one who is invited. Raises Conflict if its code is taken."""
+    """Record an org with its first admin, None for one who is invited.
+
+    Raises Conflict if its code is taken.
+    """
     if orgs.find_by_code(db, org.code):
         raise Conflict(f"there is an org {org.code} already", hint="Choose another code.")
     orgs.insert(db, org, at)
@@ -34,7 +37,10 @@ def found_org(db: Connection, org: OrgRow, admin: UserRow | None, at: datetime) 
 
 
 def find_place(db: Connection, user_id: str, code: str) -> PlaceRow:
-    """The org of this code as one of a person's. Raises NotFound for one that they may not enter or that is not."""
+    """Return the org of this code as one of a person's.
+
+    Raises NotFound for one that they may not enter or that is not.
+    """
     for place in memberships.list_of_user(db, user_id):
         if place.org_code == code and not place.is_disabled:
             return place
@@ -42,7 +48,7 @@ def find_place(db: Connection, user_id: str, code: str) -> PlaceRow:
 
 
 def no_org(code: str) -> NotFound:
-    """The error for an org that is another's, and for one that is not."""
+    """Return the error for an org that is another's, and for one that is not."""
     return NotFound(
         f"there is no org {code}", hint="`opsicle orgs list` shows yours; `opsicle orgs switch` enters one."
     )

@@ -1,4 +1,7 @@
-"""Setting another password: one's own, or by the one-time link of an admin. Both end the account's sessions."""
+"""Setting another password: one's own, or by the one-time link of an admin.
+
+Both end the account's sessions.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +43,8 @@ class PasswordChanges:
     def change(self, actor: Actor, request: ChangePasswordRequest) -> None:
         """Change the caller's own password; their other sessions end, in all orgs.
 
-        Raises InvalidInput for a wrong current password or a new one that cannot be used; StepUpRequired;
-        TooManyRequests after too many wrong ones; NotAllowed if an API token asks.
+        Raises InvalidInput for a wrong current password or a new one that cannot be used;
+        StepUpRequired; TooManyRequests after too many wrong ones; NotAllowed if an API token asks.
         """
         actor.require(Action.ACCOUNT_USE)
         if not actor.session_id:
@@ -67,10 +70,12 @@ class PasswordChanges:
         self._sessions.invalidate()
 
     def reset(self, request: ResetPasswordRequest, address: str) -> None:
-        """Set a new password with the token of a reset link, which is thereby spent; every session of theirs ends.
+        """Set a new password with the token of a reset link, which is thereby spent.
 
-        Raises NotAuthenticated for a token that is unknown, spent or too old; InvalidInput for a password that cannot
-        be used, and the token stays good; TooManyRequests.
+        Every session of theirs ends.
+
+        Raises NotAuthenticated for a token that is unknown, spent or too old; InvalidInput for a
+        password that cannot be used, and the token stays good; TooManyRequests.
         """
         self._throttle.check_address(address)
         token_hash = api_tokens.token_hash(request.token.strip())

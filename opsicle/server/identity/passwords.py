@@ -1,7 +1,9 @@
-"""Hashing passwords without holding anyone up: one or two at a time, in threads of their own, and never a long queue.
+"""Hashing passwords without holding anyone up.
 
-The threads run at the lowest priority: on a busy machine logins wait for the work that is handed out, not the other
-way round.
+One or two at a time, in threads of their own, and never a long queue.
+
+The threads run at the lowest priority: on a busy machine logins wait for the work that is handed
+out, not the other way round.
 """
 
 from __future__ import annotations
@@ -20,12 +22,14 @@ from opsicle.server.turns import FairTurns
 T = TypeVar("T")
 
 MAX_THREADS = 2
-"""One hash takes about 0.05 to 0.1 s of a core and 46 MiB. One core at least is left to everything else."""
+"""One hash takes about 0.05 to 0.1 s of a core and 46 MiB. One core at least is left to everything
+else."""
 
 LOWEST_PRIORITY = 19
 
 MAX_WAITING = 25
-"""Of one org, and of all together who belong to none, or are not known: so nobody waits longer than a few seconds."""
+"""Of one org, and of all together who belong to none, or are not known: so nobody waits longer than
+a few seconds."""
 
 
 class PasswordHasher:
@@ -36,11 +40,16 @@ class PasswordHasher:
         self._turns = FairTurns("passwords", self._threads.maxsize, MAX_WAITING)
 
     def hash(self, password: str, org_id: str) -> str:
-        """The text to store for a password. Raises TooManyRequests when too many of that org ("": of none) wait."""
+        """Return the text to store for a password.
+
+        Raises TooManyRequests when too many of that org ("": of none) wait.
+        """
         return self._run(org_id, passwords.hash_password, password)
 
     def verify(self, stored: str | None, given: str, org_id: str) -> bool:
-        """Whether `given` is the password; `stored` None, for no such account, takes just as long.
+        """Return whether `given` is the password.
+
+        `stored` None, for no such account, takes just as long.
 
         Raises TooManyRequests when too many of that org ("": of none) wait.
         """
@@ -58,6 +67,9 @@ class PasswordHasher:
 
 
 def _yielding(function: Callable[..., T], *arguments: object) -> T:
-    """Call it at the lowest priority, which on Linux a thread may have for itself (setpriority(2), BUGS)."""
+    """Call it at the lowest priority, which on Linux a thread may have.
+
+    See setpriority(2), BUGS.
+    """
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
     return function(*arguments)

@@ -29,7 +29,8 @@ LIFE = {"browser": timedelta(hours=12), "cli": timedelta(days=30)}
 """A session ends this long after its login, whatever happens."""
 
 IDLE = {"browser": timedelta(hours=2), "cli": timedelta(days=7)}
-"""It ends earlier when it was not used for so long. API tokens have only the end they were made with."""
+"""It ends earlier when it was not used for so long. API tokens have only the end they were made
+with."""
 
 NOTE_USE_EVERY = timedelta(minutes=1)
 
@@ -46,7 +47,10 @@ class _Bearer:
     actor: Actor | None = None
 
     def actor_at(self, address: str) -> Actor:
-        """Return who holds the token, coming from an address; made once for as long as that is the same."""
+        """Return who holds the token, coming from an address.
+
+        Made once for as long as that is the same.
+        """
         if self.actor is None or self.actor.address != address:
             row = self.row
             self.actor = Actor(
@@ -78,17 +82,19 @@ class Sessions:
     """Begins and ends sessions, and says for every request whose it is."""
 
     def __init__(self, database: Database, clock: Clock, *, has_open_orgs: bool = False) -> None:
-        """`has_open_orgs`: whoever is logged in may found an org."""
+        """Open the sessions. `has_open_orgs`: whoever is logged in may found an org."""
         self._database = database
         self._clock = clock
         self._has_open_orgs = has_open_orgs
         self._cache: Cache[str, _Bearer] = Cache()
 
     def authenticate(self, token: str, address: str, channel: str) -> Actor:
-        """Say who shows this token: as a cookie where `channel` is `browser`, else as a bearer token.
+        """Say who shows this token.
 
-        Raises NotAuthenticated for a token that is unknown, revoked, expired or came the wrong way, and for one of
-        somebody who has been disabled.
+        As a cookie where `channel` is `browser`, else as a bearer token.
+
+        Raises NotAuthenticated for a token that is unknown, revoked, expired or came the wrong way,
+        and for one of somebody who has been disabled.
         """
         bearer = self._bearer(token)
         now = self._clock.now()
@@ -103,11 +109,11 @@ class Sessions:
         self.invalidate()
 
     def beyond_role(self, is_provider_admin: bool) -> frozenset[Action]:
-        """What somebody may do on this server, whatever they are in an org."""
+        """Return what somebody may do on this server, whatever they are in an org."""
         return beyond_role(is_provider_admin=is_provider_admin, has_open_orgs=self._has_open_orgs)
 
     def is_good(self, token: str, rights: Rights) -> bool:
-        """Whether a token that was taken earlier still would be, with the rights of then.
+        """Return whether a token that was taken earlier still would be, with the rights of then.
 
         Asking is no use of it, and keeps no session alive.
         """
@@ -135,7 +141,10 @@ class Sessions:
         return self._database.read(query)
 
     def _note_use(self, bearer: _Bearer, now: datetime) -> None:
-        """Keep when a token was used last; on disk only once a minute, as a write for every request costs too much."""
+        """Keep when a token was used last.
+
+        On disk only once a minute, as a write for every request costs too much.
+        """
         bearer.last_used_at = now
         if bearer.noted_at is not None and now - bearer.noted_at < NOTE_USE_EVERY:
             return
@@ -148,7 +157,9 @@ class Sessions:
     def begin(
         self, db: Connection, place: tuple[str, str], kind: Kind, address: str, ends_at: datetime | None = None
     ) -> tuple[str, SessionRow]:
-        """Begin a session of the org and user in `place`, as part of a transaction; returns its token too.
+        """Begin a session of the org and user in `place`, as part of a transaction.
+
+        Returns its token too.
 
         `ends_at`: when it ends at the latest, if its life is not to begin anew.
         """
@@ -172,11 +183,14 @@ class Sessions:
         return token, row
 
     def invalidate(self) -> None:
-        """Read anew who holds which token: to be called after every change to people, rights, sessions and tokens."""
+        """Read anew who holds which token.
+
+        To be called after every change to people, rights, sessions and tokens.
+        """
         self._cache.invalidate()
 
     def list_own(self, actor: Actor, cursor: str, limit: int) -> Page[Session]:
-        """The caller's own sessions, in all their orgs, newest first."""
+        """Return the caller's own sessions, in all their orgs, newest first."""
         actor.require(Action.ACCOUNT_USE)
         now = self._clock.now()
         used_since = (now - IDLE["browser"], now - IDLE["cli"])

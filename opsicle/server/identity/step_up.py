@@ -1,9 +1,10 @@
-"""Step-up: what matters most asks once more whether the person is there, however old their session is.
+"""Step-up: what matters most asks for a fresh code, however old the session is.
 
     self._step_up.require(actor)
 
-raises StepUpRequired unless the session has shown a code within `FRESH_FOR`. Whoever asked shows one at
-`POST /api/v1/step-up` and asks again. It binds those who have an authenticator app; `require_code` binds everybody.
+raises StepUpRequired unless the session has shown a code within `FRESH_FOR`. Whoever asked shows
+one at `POST /api/v1/step-up` and asks again. It binds those who have an authenticator app;
+`require_code` binds everybody.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class StepUp:
     def prove(self, actor: Actor, text: str) -> StepUpReply:
         """Show a code; the session then counts as proven for a while.
 
-        Raises StepUpRequired if an API token asks, which is no proof of a person; else as `Authenticators.prove`.
+        Raises StepUpRequired if an API token asks, which is no proof of a person; else as
+        `Authenticators.prove`.
         """
         actor.require(Action.ACCOUNT_USE)
         if not actor.session_id:
@@ -50,8 +52,8 @@ class StepUp:
     def require(self, actor: Actor) -> bool:
         """Return whether the caller has shown a code of their app within `FRESH_FOR`.
 
-        Raises StepUpRequired if they have an app and have not. Somebody without an app shows none, and may go on.
-        A service account is refused what its owner would have to show a code for.
+        Raises StepUpRequired if they have an app and have not. Somebody without an app shows none,
+        and may go on. A service account is refused what its owner would have to show a code for.
         """
         since = self._clock.now() - FRESH_FOR
 
@@ -64,10 +66,12 @@ class StepUp:
         return has_app
 
     def require_code(self, actor: Actor, what: str) -> None:
-        """Raise unless the caller has shown a code of their app within `FRESH_FOR`; `what` begins the message.
+        """Raise unless the caller has shown a code of their app within `FRESH_FOR`.
 
-        This binds everybody: NotAllowed for an API token, and so for every service account; Conflict for somebody
-        without an app; else StepUpRequired.
+        `what` begins the message.
+
+        This binds everybody: NotAllowed for an API token, and so for every service account;
+        Conflict for somebody without an app; else StepUpRequired.
         """
         if not actor.session_id:
             raise NotAllowed(

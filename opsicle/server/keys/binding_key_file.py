@@ -1,7 +1,8 @@
 """Where the binding key lives: a file of mode 0600 beside the database, made at the first start.
 
-That there is a file says that everything which waits has a code, so that nothing without one is believed. A version
-from before there was a key leaves none: then what waits is bound once, before the key gets its name.
+That there is a file says that everything which waits has a code, so that nothing without one is
+believed. A version from before there was a key leaves none: then what waits is bound once, before
+the key gets its name.
 """
 
 from __future__ import annotations
@@ -31,11 +32,13 @@ BindWaiting = Callable[[BindingKey], int]
 def open_binding_key(
     folder: DataFolder, database: Database, bind_waiting: BindWaiting, *, accept_restored: bool = False
 ) -> BindingKey:
-    """The folder's key. Where there has been none, make it, and bind what an older version has left waiting.
+    """Return the folder's key.
 
-    The key is kept under another name until that is done, so that a start which was cut short goes on where it was.
-    With `accept_restored` a lost key, or another database's, gives way to a new one; what waits then ends. Raises
-    Conflict for such a one else.
+    Where there has been none, make it, and bind what an older version has left waiting.
+
+    The key is kept under another name until that is done, so that a start which was cut short goes
+    on where it was. With `accept_restored` a lost key, or another database's, gives way to a new
+    one; what waits then ends. Raises Conflict for such a one else.
     """
     path = folder.path / FILE_NAME
     draft = path.with_name(f"{FILE_NAME}.next")
@@ -58,7 +61,10 @@ def open_binding_key(
 
 
 def _begin(path: Path, draft: Path, known: str | None, bind_waiting: BindWaiting) -> None:
-    """Make the key, or go on with making it, and let it be there only once everything that waits is bound."""
+    """Make the key, or go on with making it.
+
+    It gets its name only once everything that waits is bound.
+    """
     if not draft.exists():
         if known is not None:
             raise Conflict(

@@ -1,4 +1,7 @@
-"""One rule for every file that holds a key: private, and its reader's own. Applied at each start."""
+"""One rule for every file that holds a key: private, and its reader's own.
+
+Applied at each start.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +20,18 @@ _PUBLIC = frozenset({"ca.pem"})
 
 
 def key_files(folder: Path) -> Iterator[Path]:
-    """Every file of a data folder that holds a key, the master key's successor included."""
+    """Yield every file of a data folder that holds a key, the master key's successor too."""
     for pattern in _PATTERNS:
         yield from (path for path in sorted(folder.glob(pattern)) if path.name not in _PUBLIC)
 
 
 def check_private(paths: Iterable[Path]) -> None:
-    """Raise NotAllowed unless each of these files that exists is its reader's alone. All that are not are named.
+    """Raise NotAllowed unless each of these files that exists is its reader's alone.
 
-    A file may also be root's, or, where root is who asks, that of the user whom its folder belongs to.
+    All that are not are named.
+
+    A file may also be root's, or, where root is who asks, that of the user whom its folder belongs
+    to.
     """
     found = [path for path in paths if path.exists()]
     if strangers := [path for path in found if not _is_own(path)]:
@@ -46,7 +52,8 @@ def check_private(paths: Iterable[Path]) -> None:
 def check_not_public(path: Path) -> None:
     """Raise NotAllowed for the key of a certificate that somebody else looks after, if just anybody can have it.
 
-    A group may read it, as is usual where several services share one certificate; nobody but its owner may write it.
+    A group may read it, as is usual where several services share one certificate; nobody but its
+    owner may write it.
     """
     mode = path.stat().st_mode
     if mode & (stat.S_IRWXO | stat.S_IWGRP):
@@ -57,7 +64,9 @@ def check_not_public(path: Path) -> None:
 
 
 def check_pins(database: Database, fingerprints: Mapping[str, str], made: Collection[str] = ()) -> None:
-    """Keep by which keys a database was written, by file name; those `made` anew just now are taken as they are.
+    """Keep by which keys a database was written, by file name.
+
+    Those `made` anew just now are taken as they are.
 
     Raises Conflict if a file holds another one now.
     """
@@ -86,12 +95,12 @@ def _is_own(path: Path) -> bool:
 
 
 def _rightful(path: Path) -> int:
-    """Who should own it: the user who runs this, or for root the user whose folder it is."""
+    """Return who should own it: the user who runs this, or for root the user whose folder it is."""
     return os.geteuid() or path.parent.stat().st_uid
 
 
 def _listed(paths: list[Path]) -> str:
-    """`a.pem (root's, mode 0640)`, and so on."""
+    """Describe files as `a.pem (root's, mode 0640)`, and so on."""
     return ", ".join(f"{path} ({_name(path.stat().st_uid)}'s, mode {_mode(path)})" for path in paths)
 
 
@@ -104,7 +113,7 @@ def _mode(path: Path) -> str:
 
 
 def _name(uid: int) -> str:
-    """A user's name, or the number of one who has none here, as in a container."""
+    """Return a user's name, or the number of one who has none here, as in a container."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

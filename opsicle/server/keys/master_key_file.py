@@ -1,4 +1,7 @@
-"""Where the master key lives: a file of mode 0600 beside the database, or one that whoever runs the server names."""
+"""Where the master key lives.
+
+A file of mode 0600 beside the database, or one that whoever runs the server names.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,9 @@ FILE_NAME = "master.key"
 class MasterKeyFile:
     """The file with the key, and during a rotation its successor beside it.
 
-    A rotation writes the successor, then changes the database in one transaction, then puts the successor in the
-    file's place. Whatever step it dies before, the next start finds out by the database's check value which of the two
-    counts.
+    A rotation writes the successor, then changes the database in one transaction, then puts the
+    successor in the file's place. Whatever step it dies before, the next start finds out by the
+    database's check value which of the two counts.
     """
 
     def __init__(self, folder: DataFolder, named: Path | None) -> None:
@@ -38,10 +41,10 @@ class MasterKeyFile:
             raise _named_is_missing(path)
 
     def open_vault(self, database: Database) -> Vault:
-        """The vault under this key, proven to work; the first start makes the key.
+        """Return the vault under this key, proven to work; the first start makes the key.
 
-        Raises Conflict if the key is lost or another one's, InvalidInput if the file holds none, NotAllowed if others
-        can read it.
+        Raises Conflict if the key is lost or another one's, InvalidInput if the file holds none,
+        NotAllowed if others can read it.
         """
         check = database.read(lambda db: settings.find(db, CHECK_SETTING))
         if not self._path.exists() and not self._next.exists():
@@ -72,7 +75,7 @@ class MasterKeyFile:
         self._write(self._path, MasterKey.create())
 
     def _settle(self, check: str | None) -> MasterKey:
-        """The key that counts, after a rotation that was cut short has been ended or undone."""
+        """Return the key that counts, after a rotation that was cut short has been ended or undone."""
         if self._next.exists():
             if check is not None and opens(_read(self._next), check):
                 self.promote()

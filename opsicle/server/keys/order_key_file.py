@@ -11,7 +11,9 @@ _SETTING = "order_key"
 
 
 def open_order_key(folder: DataFolder, database: Database) -> OrderKey:
-    """The folder's key, made at the first start, or at the next one once every worker that knew it is revoked.
+    """Return the folder's key.
+
+    It is made at the first start, or once every worker that knew the last one is revoked.
 
     Raises Conflict while workers know a key that the folder does not hold.
     """
@@ -21,5 +23,8 @@ def open_order_key(folder: DataFolder, database: Database) -> OrderKey:
 
 
 def _pinned(db: Connection) -> str:
-    """The fingerprint of the key that workers know; "" while there is none that must be kept."""
+    """Return the fingerprint of the key that workers know.
+
+    Return "" while there is none that must be kept.
+    """
     return (settings.find(db, _SETTING) or "") if workers.has_enrolled(db) else ""

@@ -1,4 +1,7 @@
-"""What is encrypted in the database: sealing it, opening it, and proving at every start that both work."""
+"""What is encrypted in the database.
+
+Sealing it, opening it, and proving at every start that both work.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _WITH_SALT = b"\x01"
 
 
 class HiddenValues(NamedTuple):
-    """The values of an automation's secret variables, and the salt of what its manifest says of them."""
+    """An automation's secret values, and the salt of what its manifest says of them."""
 
     salt: bytes
     values: dict[str, Value]
@@ -48,22 +51,22 @@ class Vault:
         self._key = key
 
     def seal_secret(self, org_id: str, name: str, version: int, value: str) -> SealedRow:
-        """A secret's value, bound to org, name and version."""
+        """Return a secret's value, bound to org, name and version."""
         sealed = self._key.seal(_secret_place(org_id, name, version), value.encode())
         return SealedRow(org_id, name, version, sealed.wrapped_key, sealed.ciphertext)
 
     def open_secret(self, row: SealedRow) -> str:
-        """A secret's value."""
+        """Return a secret's value."""
         return self._key.open(_secret_place(row.org_id, row.key, row.version), _sealed(row)).decode()
 
     def seal_values(self, org_id: str, automation_id: str, hidden: HiddenValues) -> SealedRow:
-        """The values of an automation's secret variables with their salt, bound to it."""
+        """Return an automation's secret values with their salt, which older ones lack."""
         content = _WITH_SALT + hidden.salt + msgspec.json.encode(hidden.values)
         sealed = self._key.seal(_values_place(org_id, automation_id), content)
         return SealedRow(org_id, automation_id, 1, sealed.wrapped_key, sealed.ciphertext)
 
     def open_values(self, row: SealedRow) -> HiddenValues:
-        """The values of an automation's secret variables with their salt, which older ones lack."""
+        """Return an automation's secret values with their salt, which older ones lack."""
         content = self._key.open(_values_place(row.org_id, row.key), _sealed(row))
         salt, values = b"", content
         if content.startswith(_WITH_SALT):
@@ -71,12 +74,12 @@ class Vault:
         return HiddenValues(salt, msgspec.json.decode(values, type=dict[str, Value]))
 
     def seal_credential(self, org_id: str, channel_id: str, version: int, credential: str) -> SealedRow:
-        """A channel's credential, bound to org, channel and version."""
+        """Return a channel's credential, bound to org, channel and version."""
         sealed = self._key.seal(_credential_place(org_id, channel_id, version), credential.encode())
         return SealedRow(org_id, channel_id, version, sealed.wrapped_key, sealed.ciphertext)
 
     def open_credential(self, row: SealedRow) -> str:
-        """A channel's credential."""
+        """Return a channel's credential."""
         return self._key.open(_credential_place(row.org_id, row.key, row.version), _sealed(row)).decode()
 
     def fingerprint(self, content: bytes) -> str:
@@ -85,7 +88,9 @@ class Vault:
         return hmac.new(key, content, hashlib.sha256).hexdigest()
 
     def prove(self, database: Database) -> None:
-        """Find out that encryption works and that this is the right key; the first start leaves a value for that.
+        """Find out that encryption works and that this is the right key.
+
+        The first start leaves a value for that.
 
         Raises Conflict if what an earlier start has encrypted does not come out again.
         """
@@ -100,7 +105,9 @@ class Vault:
             )
 
     def rewrap_all(self, db: Connection, new: MasterKey) -> int:
-        """Inside one transaction: wrap every data key under a new master key; how many there were.
+        """Wrap every data key under a new master key, inside one transaction.
+
+        Return how many there were.
 
         Raises Conflict, and with it undoes everything, if one does not open.
         """
@@ -126,12 +133,12 @@ class Vault:
 
 
 def new_salt() -> bytes:
-    """A salt that nobody can guess."""
+    """Return a salt that nobody can guess."""
     return token_bytes(_SALT_BYTES)
 
 
 def opens(key: MasterKey, check: str) -> bool:
-    """Whether a key is the one with which a check value was made."""
+    """Return whether a key is the one with which a check value was made."""
     try:
         stored = msgspec.json.decode(check, type=_Check)
         sealed = Sealed(base64.b64decode(stored.wrapped_key), base64.b64decode(stored.ciphertext))

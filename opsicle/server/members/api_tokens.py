@@ -1,6 +1,9 @@
-"""API tokens: how programs come in. Everybody makes and deletes their own, and those of their service accounts.
+"""API tokens: how programs come in.
 
-A token may have scopes. At each use it may what both its scopes and its holder's rights of that moment allow.
+Everybody makes and deletes their own, and those of their service accounts.
+
+A token may have scopes. At each use it may what both its scopes and its holder's rights of that
+moment allow.
 """
 
 from __future__ import annotations
@@ -45,8 +48,9 @@ class ApiTokens:
     def create(self, actor: Actor, request: CreateApiTokenRequest) -> NewApiToken:
         """Make a token; this is the only time that it is shown.
 
-        Raises NotAllowed if a token asks, so that one which leaked cannot outlive its own end, or for a service account
-        that is not the caller's to decide about; NotFound; InvalidInput; StepUpRequired.
+        Raises NotAllowed if a token asks, so that one which leaked cannot outlive its own end, or
+        for a service account that is not the caller's to decide about; NotFound; InvalidInput;
+        StepUpRequired.
         """
         actor.require(Action.ACCOUNT_USE)
         if actor.channel == "token":
@@ -79,7 +83,7 @@ class ApiTokens:
         return NewApiToken(token=token, details=_shown(row))
 
     def list_tokens(self, actor: Actor, account: str, cursor: str, limit: int) -> Page[ApiToken]:
-        """The caller's own tokens, or those of one of their service accounts, newest first.
+        """Return the caller's own tokens, or those of one of their service accounts, newest first.
 
         Raises NotFound and NotAllowed as `create` does.
         """
@@ -93,7 +97,9 @@ class ApiTokens:
         return page_of(rows, limit, _shown, lambda row: row.id)
 
     def delete(self, actor: Actor, token_id: str) -> None:
-        """End a token of the caller's, or of one of their service accounts; it is refused from the next request on.
+        """End a token of the caller's, or of one of their service accounts.
+
+        It is refused from the next request on.
 
         Raises NotFound, also for others' tokens.
         """

@@ -1,4 +1,7 @@
-"""What goes with a person or a group that is removed: service accounts, and approvals that nobody else can give."""
+"""What goes with a person or a group that is removed.
+
+Service accounts, and approvals that nobody else can give.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,13 @@ _MOST_NAMED = 5
 
 
 def require_word(db: Connection, org_id: str, what: str, accounts: Sequence[MemberRow] = ()) -> None:
-    """Raise LeavesBehind if what was removed in this very transaction takes more with it: somebody has to know that.
+    """Raise LeavesBehind if what was removed in this very transaction takes more with it.
 
-    `what` is it for a sentence; `accounts` are the service accounts that go with a person. What it leaves stuck is seen
-    from the state after it: whoever does not know yet undoes it with this error.
+    Somebody has to know that.
+
+    `what` is it for a sentence; `accounts` are the service accounts that go with a person. What it
+    leaves stuck is seen from the state after it: whoever does not know yet undoes it with this
+    error.
     """
     stuck = left_stuck(db, org_id)
     left = (

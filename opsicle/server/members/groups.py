@@ -51,7 +51,7 @@ class Groups:
         self._clock = clock
 
     def list_groups(self, actor: Actor, cursor: str, limit: int) -> Page[Group]:
-        """The org's groups by name, with their members."""
+        """Return the org's groups by name, with their members."""
         actor.require(Action.GROUPS_VIEW)
 
         def query(db: Connection) -> list[Group]:
@@ -61,15 +61,15 @@ class Groups:
         return page_of(self._database.read(query), limit, lambda group: group, lambda group: group.name)
 
     def get(self, actor: Actor, name: str) -> Group:
-        """One group. Raises NotFound."""
+        """Return one group. Raises NotFound."""
         actor.require(Action.GROUPS_VIEW)
         return self._database.read(lambda db: _shown(db, actor.org_id, _get(db, actor.org_id, name)))
 
     def create(self, actor: Actor, request: CreateGroupRequest) -> Group:
         """Make a group without members.
 
-        Raises InvalidInput for a name or rule that cannot be, Conflict if the name is taken, NotAllowed for rules that
-        give more than the caller has, StepUpRequired.
+        Raises InvalidInput for a name or rule that cannot be, Conflict if the name is taken,
+        NotAllowed for rules that give more than the caller has, StepUpRequired.
         """
         self._check(actor)
         if not TEMPLATE_NAME.fullmatch(request.name):
@@ -80,7 +80,8 @@ class Groups:
         row = GroupRow(request.name, validators.description(request.description), written_rules(rules), now, now)
 
         def work(db: Connection) -> Group:
-            # Nobody belongs to it yet: since when its members may decide is settled by when they join.
+            # Nobody belongs to it yet: since when its members may decide is settled by when they
+            # join.
             if not groups.insert(db, actor.org_id, row):
                 raise Conflict(f"there is a group {row.name} already", hint="Change it with `opsicle groups update`.")
             audit.append(db, now, actor.org_id, actor, "create", f"groups/{row.name}", {"rules": request.rules})
@@ -117,8 +118,8 @@ class Groups:
     def delete(self, actor: Actor, name: str, *, is_confirmed: bool = False) -> None:
         """Remove a group; its members lose what it gave.
 
-        Raises NotFound; StepUpRequired; NotAllowed as `remove`; unless `is_confirmed`, LeavesBehind where approvals
-        could not be given any more.
+        Raises NotFound; StepUpRequired; NotAllowed as `remove`; unless `is_confirmed`, LeavesBehind
+        where approvals could not be given any more.
         """
         self._check(actor)
 
@@ -139,8 +140,9 @@ class Groups:
     def add(self, actor: Actor, name: str, id_or_email: str) -> Group:
         """Let somebody join; again is harmless, and they have joined when they first did.
 
-        Raises NotFound for group or person; NotAllowed for somebody, or for rules, beyond the caller's own rights, and
-        for a group that a policy names unless the caller may manage policies.
+        Raises NotFound for group or person; NotAllowed for somebody, or for rules, beyond the
+        caller's own rights, and for a group that a policy names unless the caller may manage
+        policies.
         """
 
         def work(db: Connection, group: GroupRow, member: MemberRow) -> None:
@@ -154,8 +156,8 @@ class Groups:
     def remove(self, actor: Actor, name: str, id_or_email: str) -> Group:
         """Take somebody out; again is harmless.
 
-        Raises NotFound for group or person; NotAllowed for somebody beyond the caller's own rights, or where the group
-        denies what the caller may not do either.
+        Raises NotFound for group or person; NotAllowed for somebody beyond the caller's own rights,
+        or where the group denies what the caller may not do either.
         """
 
         def work(db: Connection, group: GroupRow, member: MemberRow) -> None:

@@ -1,4 +1,7 @@
-"""Who may change whom, and what no change may leave behind: asked by everything that is done to people."""
+"""Who may change whom, and what no change may leave behind.
+
+Asked by everything that is done to people.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from opsicle.server.store.memberships import MemberRow
 
 
 def get_member(db: Connection, org_id: str, id_or_email: str) -> MemberRow:
-    """One person of an org. Raises NotFound."""
+    """Return one person of an org. Raises NotFound."""
     member = memberships.find(db, org_id, id_or_email.strip().lower())
     if member is None:
         raise NotFound(f"there is no user {id_or_email}", hint="`opsicle users list` shows them.")
@@ -23,10 +26,13 @@ def get_member(db: Connection, org_id: str, id_or_email: str) -> MemberRow:
 
 
 def require_command_of(db: Connection, actor: Actor, member: MemberRow) -> None:
-    """Raise NotAllowed for somebody who may more than the actor; also for themselves, unless they are an admin.
+    """Raise NotAllowed for somebody who may more than the actor.
 
-    Otherwise managing people would be a way to take over the account of somebody who may more. Oneself is the person:
-    a service account changes neither its owner nor another account of theirs. People do change their service accounts.
+    Also for themselves, unless they are an admin.
+
+    Otherwise managing people would be a way to take over the account of somebody who may more.
+    Oneself is the person: a service account changes neither its owner nor another account of
+    theirs. People do change their service accounts.
     """
     myself = account_of(db, actor.org_id, actor.user_id)
     is_own_program = member.owner_id == actor.user_id
@@ -39,8 +45,9 @@ def require_command_of(db: Connection, actor: Actor, member: MemberRow) -> None:
 def require_way_into(db: Connection, actor: Actor, member: MemberRow) -> None:
     """Raise NotAllowed if the actor may not make themselves a way into this account.
 
-    Beside `require_command_of` it keeps people out of the accounts of those who decide on what they ask for: whoever
-    stands above them, and, without the right to manage policies, whom a policy names.
+    Beside `require_command_of` it keeps people out of the accounts of those who decide on what they
+    ask for: whoever stands above them, and, without the right to manage policies, whom a policy
+    names.
     """
     me = account_of(db, actor.org_id, actor.user_id).principal
     if (
@@ -55,22 +62,27 @@ def require_way_into(db: Connection, actor: Actor, member: MemberRow) -> None:
 
 
 def is_same_person(db: Connection, actor: Actor, member: MemberRow) -> bool:
-    """Whether one human being is behind the actor and this account."""
+    """Return whether one human being is behind the actor and this account."""
     accounts = accounts_of(db, actor.org_id, (actor.user_id, member.user_id))
     return accounts[actor.user_id].is_same_person(accounts[member.user_id])
 
 
 def check_own_manager(db: Connection, actor: Actor, old: MemberRow, new: MemberRow) -> None:
-    """Raise NotAllowed where somebody gives an own service account a manager: they decide on what it asks for."""
+    """Raise NotAllowed where somebody gives an own service account a manager.
+
+    They decide on what it asks for.
+    """
     if new.manager_id != old.manager_id and is_same_person(db, actor, old) and not actor.rights.is_admin:
         raise NotAllowed("you may not choose the manager of your own service account", hint="Ask an admin of your org.")
 
 
 def check_is_orgs_alone(db: Connection, actor: Actor, member: MemberRow) -> None:
-    """Raise Conflict if the account belongs to other orgs too: no admin of one of them may take it over.
+    """Raise Conflict if the account belongs to other orgs too.
 
-    Likewise an account that runs the server: only those who do so themselves may touch it. A service account has
-    neither password nor app, and never gets any.
+    No admin of one of them may take it over.
+
+    Likewise an account that runs the server: only those who do so themselves may touch it. A
+    service account has neither password nor app, and never gets any.
     """
     if member.owner_id:
         raise Conflict(f"{member.email} is a service account", hint="It has its name and its tokens, and no password.")
@@ -84,14 +96,14 @@ def check_is_orgs_alone(db: Connection, actor: Actor, member: MemberRow) -> None
 
 
 def check_provider_stays(db: Connection, user_id: str) -> None:
-    """Raise Conflict if this person runs the server, and after this change nobody who does could log in."""
+    """Raise Conflict if nobody who runs the server could log in after this change."""
     account = users.find(db, user_id)
     if account and account.is_provider_admin and users.count_provider_admins(db) == 0:
         raise last_provider_admin()
 
 
 def last_provider_admin() -> Conflict:
-    """The error for a change after which nobody could run the server."""
+    """Return the error for a change after which nobody could run the server."""
     return Conflict("this is the last provider admin who can log in", hint="Name another one first.")
 
 
@@ -105,7 +117,10 @@ def check_admin_stays(db: Connection, org_id: str, old: MemberRow, new: MemberRo
 
 
 def get_heir(db: Connection, actor: Actor, member: MemberRow, id_or_email: str) -> MemberRow:
-    """Who answers for the service accounts of somebody who goes. Raises InvalidInput for one who cannot."""
+    """Return who answers for the service accounts of somebody who goes.
+
+    Raises InvalidInput for one who cannot.
+    """
     heir = memberships.find(db, actor.org_id, id_or_email.strip().lower())
     if heir is None or heir.owner_id or heir.is_disabled or heir.user_id == member.user_id:
         raise validators.invalid(

@@ -35,7 +35,7 @@ class InvitationLinks:
         self._clock = clock
 
     def new(self, actor: Actor, org_id: str, email: str, role: str, *, is_by_provider: bool = False) -> InvitationLink:
-        """A fresh link into an org for this address."""
+        """Return a fresh link into an org for this address."""
         now = self._clock.now()
         token, token_hash = api_tokens.new_invitation_token()
         row = NewInvitationRow(
@@ -65,12 +65,12 @@ class InvitationLinks:
         return shown(found)
 
     def find(self, db: Connection, token: str) -> InvitationRow | None:
-        """The invitation of a link's token, None if it is nobody's or over."""
+        """Return the invitation of a link's token, None if it is nobody's or over."""
         return invitations.find_open(db, api_tokens.token_hash(token.strip()), self._clock.now())
 
 
 def shown(row: InvitationRow) -> Invitation:
-    """An invitation as those see it who manage people."""
+    """Return an invitation as those see it who manage people."""
     return Invitation(
         id=row.id,
         email=row.email,

@@ -1,8 +1,8 @@
-"""Invitations: one-time links by which people come into an org, whether they have an account on this server or not.
+"""Invitations: one-time links by which people, with an account or not, join an org.
 
-Who accepts proves to be the owner of the account, by password and code as for a login; for an address without one a
-new account is made. The link alone opens nothing of an account that there is. A link dies with the rights of whoever
-has made it.
+Who accepts proves to be the owner of the account, by password and code as for a login; for an
+address without one a new account is made. The link alone opens nothing of an account that there is.
+A link dies with the rights of whoever has made it.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ class Invitations:
     def invite(self, actor: Actor, request: InviteRequest) -> NewInvitation:
         """Make the link for a person; an earlier one of theirs into this org is good no longer.
 
-        Raises Conflict if they belong to the org already; InvalidInput for an address, role, manager or time that
-        cannot be used; NotAllowed for a role that may more than the caller; StepUpRequired.
+        Raises Conflict if they belong to the org already; InvalidInput for an address, role,
+        manager or time that cannot be used; NotAllowed for a role that may more than the caller;
+        StepUpRequired.
         """
         actor.require(Action.USERS_MANAGE)
         self._step_up.require(actor)
@@ -90,7 +91,7 @@ class Invitations:
         return NewInvitation(url=link.url, invitation=self._database.write(work))
 
     def list_open(self, actor: Actor, cursor: str, limit: int) -> Page[Invitation]:
-        """The org's invitations that may still be used, newest first."""
+        """Return the org's invitations that may still be used, newest first."""
         actor.require(Action.USERS_MANAGE)
         now = self._clock.now()
         rows = self._database.read(lambda db: invitations.list_open(db, actor.org_id, now, cursor, limit + 1))
@@ -110,7 +111,10 @@ class Invitations:
         self._database.write(work)
 
     def look(self, token: str, address: str) -> InvitationOffer:
-        """Say what a link leads to. Raises NotAuthenticated for one that is unknown or over; TooManyRequests."""
+        """Say what a link leads to.
+
+        Raises NotAuthenticated for one that is unknown or over; TooManyRequests.
+        """
         found, account = self._find(token, address)
         return InvitationOffer(
             org=OrgRef(found.org_code, found.org_name),
@@ -122,10 +126,13 @@ class Invitations:
         )
 
     def accept(self, request: AcceptInvitationRequest, address: str) -> LoginReply:
-        """Make the owner of the link a member, and begin a session of theirs in the org. Every link works once.
+        """Make the owner of the link a member, and begin a session of theirs in the org.
 
-        Raises NotAuthenticated for a link that is unknown or over; as `Accounts.login` for a proof that is wrong or
-        missing, and for a name or password that cannot be used InvalidInput, and the link stays good.
+        Every link works once.
+
+        Raises NotAuthenticated for a link that is unknown or over; as `Accounts.login` for a proof
+        that is wrong or missing, and for a name or password that cannot be used InvalidInput, and
+        the link stays good.
         """
         found, account = self._find(request.token, address)
         proof = LoginRequest(found.email, request.password, request.kind, found.org_code, request.totp)
@@ -150,7 +157,10 @@ class Invitations:
         return self._database.write(work)
 
     def _find(self, token: str, address: str) -> tuple[InvitationRow, UserRow | None]:
-        """The invitation of a token, and whose it is if they have an account. Raises NotAuthenticated."""
+        """Return the invitation of a token, and whose it is if they have an account.
+
+        Raises NotAuthenticated.
+        """
         self._throttle.check_address(address)
 
         def query(db: Connection) -> tuple[InvitationRow, UserRow | None] | None:
@@ -195,7 +205,7 @@ class Invitations:
 
 
 def _is_inviter_entitled(db: Connection, found: InvitationRow) -> bool:
-    """Whether whoever has made the link could still make it."""
+    """Return whether whoever has made the link could still make it."""
     if found.is_by_provider:
         account = users.find(db, found.inviter_id)
         return found.role == BuiltInRole.ADMIN and account is not None and account.is_provider_admin

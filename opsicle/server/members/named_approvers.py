@@ -1,7 +1,10 @@
-"""Whom the approval policies in force name: to become one of them takes the right to manage policies.
+"""Whom the approval policies in force name.
 
-Otherwise whoever manages people or groups could bring about any approval: by joining the group that a gate names, by
-giving somebody the role, by making the account whose address it names, or by getting into the account of one of them.
+To become one of them takes the right to manage policies.
+
+Otherwise whoever manages people or groups could bring about any approval: by joining the group that
+a gate names, by giving somebody the role, by making the account whose address it names, or by
+getting into the account of one of them.
 """
 
 from __future__ import annotations
@@ -32,7 +35,10 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def require_policies_for(db: Connection, actor: Actor, naming: Naming, what: str) -> None:
-    """Raise NotAllowed if a policy names this and the actor may not manage policies; `what` as in `add somebody`."""
+    """Raise NotAllowed if a policy names this and the actor may not manage policies.
+
+    `what` as in `add somebody`.
+    """
     if by := refusal_reason(db, actor.org_id, actor.rights, naming):
         raise NotAllowed(
             f"you may not {what}: {by}, so that it takes `manage policies`", hint="Ask an admin of your org."
@@ -40,7 +46,7 @@ def require_policies_for(db: Connection, actor: Actor, naming: Naming, what: str
 
 
 def require_policies_for_way_in(db: Connection, actor: Actor, member: MemberRow) -> None:
-    """Raise NotAllowed before a way into the account of somebody whom a policy names, if the actor may not make one."""
+    """Raise NotAllowed before a way into an account that a policy names, without the right."""
     naming = Naming(
         email=member.email,
         role=member.role,
@@ -51,7 +57,7 @@ def require_policies_for_way_in(db: Connection, actor: Actor, member: MemberRow)
 
 
 def require_policies_to_leave(db: Connection, actor: Actor, what: str, *, role: str = "", group: str = "") -> None:
-    """Raise NotAllowed if a policy applies by itself to who has this role or is in this group, and no longer would.
+    """Raise NotAllowed if a policy would stop applying to who has this role or group.
 
     Otherwise whoever manages people could let somebody run unasked what they are asked about.
     """
@@ -68,7 +74,7 @@ def require_policies_to_leave(db: Connection, actor: Actor, what: str, *, role: 
 
 
 def refusal_reason(db: Connection, org_id: str, rights: Rights, naming: Naming) -> str:
-    """Why somebody with these rights may not make an approver so, "" if they may."""
+    """Return why somebody with these rights may not make an approver so, "" if they may."""
     if rights.may(Action.POLICIES_MANAGE):
         return ""
     named = ((name, _how(approvers, naming)) for name, approvers in _in_force(db, org_id))
@@ -86,7 +92,7 @@ def _how(approvers: Approvers, naming: Naming) -> str:
 
 
 def _in_force(db: Connection, org_id: str) -> Iterable[tuple[str, Approvers]]:
-    """Every set of approvers that a policy of the org, or a template's own, names now or after an escalation."""
+    """Yield every set of approvers that a policy, or a template's own, names now or later."""
     for row in policies.list_by_name(db, org_id, "", -1):
         policy = policy_of(row)
         yield from ((f"approval policy {row.name}", approvers) for approvers in _named_in(policy))

@@ -64,27 +64,33 @@ class ServerOperator:
         self._status = status
 
     def server(self, actor: Actor) -> ServerState:
-        """How the server as a whole is."""
+        """Return how the server as a whole is."""
         actor.require(Action.PROVIDER_MANAGE)
         hold, remarks = self._status.hold, self._status.remarks
         return ServerState(epoch=self._status.epoch.number, held=hold.reason, remarks=list(remarks.shown))
 
     def release(self, actor: Actor) -> ServerState:
-        """Hand out what waits, which is held after a restore. Raises Conflict if it is not held; StepUpRequired."""
+        """Hand out what waits, which is held after a restore.
+
+        Raises Conflict if it is not held; StepUpRequired.
+        """
         self._check(actor)
         self._status.hold.release(actor)
         return self.server(actor)
 
     def list_orgs(self, actor: Actor, cursor: str, limit: int) -> Page[Org]:
-        """All orgs of the server by code."""
+        """Return all orgs of the server by code."""
         actor.require(Action.PROVIDER_MANAGE)
         rows = self._database.read(lambda db: orgs.list_all(db, cursor, limit + 1))
         return page_of(rows, limit, lambda row: Org(id=row.id, code=row.code, name=row.name), lambda row: row.code)
 
     def invite_admin(self, actor: Actor, code: str, request: InviteAdminRequest) -> NewInvitation:
-        """Make the link for the admin of an org that has none: its first one's was lost, or is too old.
+        """Make the link for the admin of an org that has none.
 
-        Raises NotFound; Conflict if the org has an admin, whose affair it is; InvalidInput; StepUpRequired.
+        Its first one's was lost, or is too old.
+
+        Raises NotFound; Conflict if the org has an admin, whose affair it is; InvalidInput;
+        StepUpRequired.
         """
         self._check(actor)
         email = validators.email_address(request.email)
@@ -101,13 +107,16 @@ class ServerOperator:
         return NewInvitation(url=link.url, invitation=self._database.write(work))
 
     def list_admins(self, actor: Actor, cursor: str, limit: int) -> Page[ProviderAdmin]:
-        """Who runs the server, by address."""
+        """Return who runs the server, by address."""
         actor.require(Action.PROVIDER_MANAGE)
         rows = self._database.read(lambda db: users.list_provider_admins(db, cursor, limit + 1))
         return page_of(rows, limit, _shown, lambda row: row.email)
 
     def name_admin(self, actor: Actor, request: NameProviderAdminRequest) -> ProviderAdmin:
-        """Let the owner of an account run the server too; harmless if they do. Raises NotFound or StepUpRequired."""
+        """Let the owner of an account run the server too; harmless if they do.
+
+        Raises NotFound or StepUpRequired.
+        """
         self._check(actor)
         email = validators.email_address(request.email)
 

@@ -1,7 +1,8 @@
 """Orgs: founding them, which ones are mine, what they are called.
 
-Nothing of one org is visible from another: an org that the caller does not belong to is as absent as one that never
-was. What founds an org stands in its own record and in the server's, not in that of the founder's other org.
+Nothing of one org is visible from another: an org that the caller does not belong to is as absent
+as one that never was. What founds an org stands in its own record and in the server's, not in that
+of the founder's other org.
 """
 
 from __future__ import annotations
@@ -40,22 +41,24 @@ class Orgs:
         self._fleet = fleet
 
     def list_own(self, actor: Actor, cursor: str, limit: int) -> Page[Org]:
-        """The orgs that the caller belongs to and may enter, by code."""
+        """Return the orgs that the caller belongs to and may enter, by code."""
         actor.require(Action.ORGS_VIEW)
         places = self._database.read(lambda db: memberships.list_of_user(db, actor.user_id))
         rows = [place for place in places if place.org_code > cursor and not place.is_disabled]
         return page_of(rows[: limit + 1], limit, lambda place: _shown(place, actor), lambda place: place.org_code)
 
     def get(self, actor: Actor, code: str) -> Org:
-        """One of the caller's orgs. Raises NotFound."""
+        """Return one of the caller's orgs. Raises NotFound."""
         actor.require(Action.ORGS_VIEW)
         return _shown(self._database.read(lambda db: find_place(db, actor.user_id, code)), actor)
 
     def create(self, actor: Actor, request: CreateOrgRequest) -> CreatedOrg:
-        """Found an org with its first admin: the caller, or whom a provider admin names, by account or invitation.
+        """Found an org with its first admin.
 
-        Raises NotAllowed unless the server lets the caller; Conflict if there is such an org; InvalidInput for a
-        code, name or admin that cannot be used; StepUpRequired.
+        The caller, or whom a provider admin names, by account or invitation.
+
+        Raises NotAllowed unless the server lets the caller; Conflict if there is such an org;
+        InvalidInput for a code, name or admin that cannot be used; StepUpRequired.
         """
         actor.require(Action.ORGS_CREATE)
         self._step_up.require(actor)

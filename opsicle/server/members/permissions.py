@@ -23,10 +23,12 @@ class PermissionChecks:
         self._database = database
 
     def can(self, actor: Actor, id_or_email: str, verb: str, resource: str) -> PermissionAnswer:
-        """Whether this person (empty: the caller) may do `verb` with `resource`, as in `templates/restart-web`.
+        """Return whether this person (empty.
 
-        Without a template's name the answer is yes if they may with any. Raises InvalidInput for what is no question;
-        NotFound for a person or a template that the caller cannot see.
+        The caller) may do `verb` with `resource`, as in `templates/restart-web`.
+
+        Without a template's name the answer is yes if they may with any. Raises InvalidInput for
+        what is no question; NotFound for a person or a template that the caller cannot see.
         """
         actor.require(Action.ACCOUNT_VIEW)
         if id_or_email and id_or_email not in (actor.user_id, actor.email):

@@ -31,7 +31,9 @@ class Recovery:
         self._clock = clock
 
     def make_reset_link(self, actor: Actor, id_or_email: str) -> NewResetLink:
-        """Make the one-time link with which a person sets a new password; an earlier one is good no longer.
+        """Make the one-time link with which a person sets a new password.
+
+        An earlier one is good no longer.
 
         Raises NotFound; Conflict if the account is not the org's alone; StepUpRequired.
         """
@@ -51,9 +53,12 @@ class Recovery:
         return NewResetLink(url=f"{self._urls.url}/reset#token={token}", expires_at=now + RESET_LIFE)
 
     def reset_totp(self, actor: Actor, id_or_email: str) -> None:
-        """Take away the app that a person has lost; they log in with their password and can enrol another.
+        """Take away the app that a person has lost.
 
-        Raises NotFound, also where they have none; Conflict if the account is not the org's alone; StepUpRequired.
+        They log in with their password and can enrol another.
+
+        Raises NotFound, also where they have none; Conflict if the account is not the org's alone;
+        StepUpRequired.
         """
         self._check(actor)
 
@@ -69,7 +74,10 @@ class Recovery:
         self._database.write(work)
 
     def end_sessions(self, actor: Actor, id_or_email: str) -> None:
-        """Log a person out of the org everywhere; their API tokens stay. Raises NotFound or StepUpRequired."""
+        """Log a person out of the org everywhere; their API tokens stay.
+
+        Raises NotFound or StepUpRequired.
+        """
         self._check(actor)
 
         def work(db: Connection) -> None:

@@ -1,8 +1,8 @@
-"""A link for a new password by e-mail, for whoever has forgotten theirs, if their org has an e-mail channel.
+"""Links for a new password by e-mail, where the org has an e-mail channel.
 
-Whether there is such an account, nobody learns from asking: the answer is always the same. The link goes to the
-account's own address, and only if the account is one org's alone: whoever runs an org's mail server could read it, and
-must not get into another org by that.
+Whether there is such an account, nobody learns from asking: the answer is always the same. The link
+goes to the account's own address, and only if the account is one org's alone: whoever runs an org's
+mail server could read it, and must not get into another org by that.
 """
 
 from __future__ import annotations

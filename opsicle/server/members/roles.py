@@ -57,7 +57,7 @@ class Roles:
         self._clock = clock
 
     def list_roles(self, actor: Actor, cursor: str, limit: int) -> Page[Role]:
-        """All roles by name, with what they give and how many people have them."""
+        """Return all roles by name, with what they give and how many people have them."""
         actor.require(Action.ROLES_VIEW)
 
         def query(db: Connection) -> list[Role]:
@@ -68,15 +68,15 @@ class Roles:
         return page_of(self._database.read(query), limit, lambda role: role, lambda role: role.name)
 
     def get(self, actor: Actor, name: str) -> Role:
-        """One role. Raises NotFound."""
+        """Return one role. Raises NotFound."""
         actor.require(Action.ROLES_VIEW)
         return self._database.read(lambda db: _get(db, actor.org_id, name))
 
     def create(self, actor: Actor, request: CreateRoleRequest) -> Role:
         """Make a role of the org's own.
 
-        Raises InvalidInput for a name or rule that cannot be, Conflict if the name is taken, NotAllowed for rules that
-        give more than the caller has, StepUpRequired.
+        Raises InvalidInput for a name or rule that cannot be, Conflict if the name is taken,
+        NotAllowed for rules that give more than the caller has, StepUpRequired.
         """
         actor.require(Action.ROLES_MANAGE)
         self._step_up.require(actor)
@@ -99,8 +99,9 @@ class Roles:
     def update(self, actor: Actor, name: str, request: UpdateRoleRequest) -> Role:
         """Change what is given; of a built-in role only the rules that the org adds to it.
 
-        Raises NotFound; InvalidInput for a rule that cannot be; Conflict for `admin`, which nothing is added to or
-        taken from; NotAllowed for rules that give more than the caller has; StepUpRequired.
+        Raises NotFound; InvalidInput for a rule that cannot be; Conflict for `admin`, which nothing
+        is added to or taken from; NotAllowed for rules that give more than the caller has;
+        StepUpRequired.
         """
         actor.require(Action.ROLES_MANAGE)
         self._step_up.require(actor)
@@ -132,7 +133,10 @@ class Roles:
         return self._changed(work)
 
     def _begun(self, db: Connection, actor: Actor, name: str) -> RoleRow:
-        """The row of a built-in role that nothing was added to yet. Raises NotFound for any other."""
+        """Return the row of a built-in role that nothing was added to yet.
+
+        Raises NotFound for any other.
+        """
         if name not in ROLES:
             raise _not_found(name)
         now = self._clock.now()
@@ -141,7 +145,10 @@ class Roles:
         return row
 
     def delete(self, actor: Actor, name: str) -> None:
-        """Remove a role of the org's own. Raises NotFound; Conflict if somebody has it or it is built in."""
+        """Remove a role of the org's own.
+
+        Raises NotFound; Conflict if somebody has it or it is built in.
+        """
         actor.require(Action.ROLES_MANAGE)
         self._step_up.require(actor)
 

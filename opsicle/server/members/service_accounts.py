@@ -1,6 +1,9 @@
-"""Service accounts: accounts of programs. They have no password, only API tokens, and a person who answers for them.
+"""Service accounts: accounts of programs.
 
-What one may do is what both its own role and its owner allow; so it can be made by anybody, and falls with its owner.
+They have no password, only API tokens, and a person who answers for them.
+
+What one may do is what both its own role and its owner allow; so it can be made by anybody, and
+falls with its owner.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ class ServiceAccounts:
         self._clock = clock
 
     def list_accounts(self, actor: Actor, cursor: str, limit: int) -> Page[User]:
-        """The org's service accounts by address."""
+        """Return the org's service accounts by address."""
         actor.require(Action.USERS_VIEW)
         rows = self._database.read(lambda db: memberships.list_service_accounts(db, actor.org_id, cursor, limit + 1))
         return page_of(rows, limit, shown, lambda row: row.email)
@@ -50,8 +53,9 @@ class ServiceAccounts:
     def create(self, actor: Actor, request: CreateServiceAccountRequest) -> User:
         """Make a service account of the caller's, or of somebody whom the caller may manage.
 
-        Raises InvalidInput for a name, role or owner that cannot be; Conflict if the name is taken; NotAllowed if an
-        API token asks, or for an owner beyond the caller's own rights; StepUpRequired.
+        Raises InvalidInput for a name, role or owner that cannot be; Conflict if the name is taken;
+        NotAllowed if an API token asks, or for an owner beyond the caller's own rights;
+        StepUpRequired.
         """
         actor.require(Action.ACCOUNT_USE)
         if not actor.session_id:
@@ -67,7 +71,8 @@ class ServiceAccounts:
         def work(db: Connection) -> User:
             require_role(db, actor.org_id, request.role)
             owner = _owner(db, actor, request.owner)
-            # With its owner's role it makes nobody an approver who is none: the two count as one person.
+            # With its owner's role it makes nobody an approver who is none: the two count as one
+            # person.
             role = "" if request.role == owner.role else request.role
             require_policies_for(db, actor, Naming(email=email, role=role), f"make {email} {request.role}")
             _free_address(db, email)
@@ -96,7 +101,8 @@ class ServiceAccounts:
     def delete(self, actor: Actor, id_or_email: str) -> None:
         """Remove a service account; its tokens are refused from the next request on.
 
-        Raises NotFound, also for a person; NotAllowed unless it is the caller's, or one that they may manage.
+        Raises NotFound, also for a person; NotAllowed unless it is the caller's, or one that they
+        may manage.
         """
         actor.require(Action.ACCOUNT_USE)
         self._step_up.require(actor)
@@ -112,7 +118,9 @@ class ServiceAccounts:
 
 
 def get_account(db: Connection, actor: Actor, id_or_email: str) -> MemberRow:
-    """A service account that the actor may decide about: their own, or of those whom they manage.
+    """Return a service account that the actor may decide about.
+
+    Their own, or of those whom they manage.
 
     Raises NotFound if there is none; NotAllowed if it is another's.
     """
@@ -126,10 +134,12 @@ def get_account(db: Connection, actor: Actor, id_or_email: str) -> MemberRow:
 
 
 def _free_address(db: Connection, email: str) -> None:
-    """Let an address be used again that a deleted account had. Raises Conflict if there is such an account.
+    """Let an address be used again that a deleted account had.
 
-    The old account stays what it was, for the record of what it did, under an address that nobody can be given: the
-    new one inherits nothing of it.
+    Raises Conflict if there is such an account.
+
+    The old account stays what it was, for the record of what it did, under an address that nobody
+    can be given: the new one inherits nothing of it.
     """
     old = users.find_by_email(db, email)
     if old is None:

@@ -1,11 +1,12 @@
 """The people of an org: who they are, their role, who their manager is.
 
-An account may belong to several orgs. Role, manager and being disabled are an org's own affair; name and password
-are the account's, so an admin changes them only for people who belong to no other org: otherwise the admin of one
-org could take over somebody's account in another. Whoever has an authenticator app shows a fresh code for a change.
+An account may belong to several orgs. Role, manager and being disabled are an org's own affair;
+name and password are the account's, so an admin changes them only for people who belong to no other
+org: otherwise the admin of one org could take over somebody's account in another. Whoever has an
+authenticator app shows a fresh code for a change.
 
-Those who manage people without being admins hand out nothing that they do not have, leave alone whoever may more than
-they, and do not change what they themselves are.
+Those who manage people without being admins hand out nothing that they do not have, leave alone
+whoever may more than they, and do not change what they themselves are.
 """
 
 from __future__ import annotations
@@ -72,21 +73,22 @@ class Users:
         self._clock = clock
 
     def list_users(self, actor: Actor, cursor: str, limit: int) -> Page[User]:
-        """The org's people by e-mail address."""
+        """Return the org's people by e-mail address."""
         actor.require(Action.USERS_VIEW)
         rows = self._database.read(lambda db: memberships.list_members(db, actor.org_id, cursor, limit + 1))
         return page_of(rows, limit, shown, lambda row: row.email)
 
     def get(self, actor: Actor, id_or_email: str) -> User:
-        """One person of the org. Raises NotFound."""
+        """Return one person of the org. Raises NotFound."""
         actor.require(Action.USERS_VIEW)
         return shown(self._database.read(lambda db: get_member(db, actor.org_id, id_or_email)))
 
     def create(self, actor: Actor, request: CreateUserRequest) -> User:
         """Add a person to the org, with a password to begin with.
 
-        Raises Conflict if the address has an account already; InvalidInput for an address, name, password, role or
-        manager that cannot be used; NotAllowed for a role that may more than the caller.
+        Raises Conflict if the address has an account already; InvalidInput for an address, name,
+        password, role or manager that cannot be used; NotAllowed for a role that may more than the
+        caller.
         """
         actor.require(Action.USERS_MANAGE)
         self._step_up.require(actor)
@@ -133,11 +135,13 @@ class Users:
         return old.id
 
     def update(self, actor: Actor, id_or_email: str, request: UpdateUserRequest) -> User:
-        """Change what is given. Somebody who is disabled, or given another password, is logged out at once.
+        """Change what is given.
 
-        Raises NotFound; InvalidInput for a name, password, role, rule or manager that cannot be used; Conflict where
-        the org would be left without an admin, or the account is not the org's alone; NotAllowed for somebody, or for
-        rights, beyond the caller's own.
+        Somebody who is disabled, or given another password, is logged out at once.
+
+        Raises NotFound; InvalidInput for a name, password, role, rule or manager that cannot be
+        used; Conflict where the org would be left without an admin, or the account is not the org's
+        alone; NotAllowed for somebody, or for rights, beyond the caller's own.
         """
         actor.require(Action.USERS_MANAGE)
         self._step_up.require(actor)
@@ -178,9 +182,10 @@ class Users:
     def delete(self, actor: Actor, id_or_email: str, new_owner: str = "", *, is_confirmed: bool = False) -> None:
         """End a membership; the sessions and tokens in this org die at once.
 
-        Service accounts go to `new_owner` (id or address), or else with their owner. Raises NotFound; Conflict where
-        the org would be left without an admin; unless `is_confirmed`, LeavesBehind where service accounts would go too
-        or approvals could not be given any more; InvalidInput for an owner who cannot be one.
+        Service accounts go to `new_owner` (id or address), or else with their owner. Raises
+        NotFound; Conflict where the org would be left without an admin; unless `is_confirmed`,
+        LeavesBehind where service accounts would go too or approvals could not be given any more;
+        InvalidInput for an owner who cannot be one.
         """
         actor.require(Action.USERS_MANAGE)
         self._step_up.require(actor)
@@ -230,7 +235,10 @@ def _check_gain(db: Connection, actor: Actor, old: MemberRow, new: MemberRow) ->
 
 
 def find_manager(db: Connection, org_id: str, email: str | None) -> MemberRow | None:
-    """Who is to be somebody's manager, None for nobody. Raises InvalidInput for one who cannot be."""
+    """Return who is to be somebody's manager, None for nobody.
+
+    Raises InvalidInput for one who cannot be.
+    """
     if email is None:
         return None
     manager = memberships.find(db, org_id, email.strip().lower())
@@ -246,7 +254,10 @@ def find_manager(db: Connection, org_id: str, email: str | None) -> MemberRow | 
 
 
 def _changed(db: Connection, org_id: str, old: MemberRow, request: UpdateUserRequest) -> MemberRow:
-    """The membership as the request wants it. Raises InvalidInput for a role, a rule or a manager that cannot be."""
+    """Return the membership as the request wants it.
+
+    Raises InvalidInput for a role, a rule or a manager that cannot be.
+    """
     if request.role is not UNSET:
         require_role(db, org_id, request.role)
         if old.owner_id and request.role == BuiltInRole.ADMIN:
@@ -288,13 +299,13 @@ def _change_account(
 
 
 def _recorded(request: UpdateUserRequest) -> dict[str, object]:
-    """What the record says of a change: a new password only by name."""
+    """Return what the record says of a change: a new password only by name."""
     changes: dict[str, object] = msgspec.to_builtins(request)
     return changes | ({"password": "changed"} if request.password is not UNSET else {})
 
 
 def shown(row: MemberRow) -> User:
-    """A member as others see them."""
+    """Return a member as others see them."""
     return User(
         id=row.user_id,
         email=row.email,

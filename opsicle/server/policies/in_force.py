@@ -1,7 +1,7 @@
 """Which approval policy an automation falls under, as things are now.
 
-What its template names; else whatever policies of the org apply by themselves (`appliesTo`), all of them together. It
-is asked when an automation is triggered, and again before it is handed out.
+What its template names; else whatever policies of the org apply by themselves (`appliesTo`), all of
+them together. It is asked when an automation is triggered, and again before it is handed out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from opsicle.server.store.documents import DocumentKind, VersionRow
 
 @dataclass(frozen=True)
 class InForce:
-    """A policy that has to be satisfied. `policy_id` and `version` say which of the org's it is, if it is just one.
+    """A policy that has to be satisfied.
+
+    `policy_id` and `version` say which of the org's it is, if it is just one.
 
     `is_default`: nothing names it, it applies by itself.
     """
@@ -34,11 +36,11 @@ class InForce:
 
 
 def in_force(db: Connection, org_id: str, template: Template, requester_id: str) -> InForce | None:
-    """What somebody who runs this version of a template has to pass now; None if nothing.
+    """Return what somebody who runs this version of a template has to pass now; None if nothing.
 
-    An older version falls under what the newest one names, so that naming it is no way around that. What only the older
-    one names comes on top of what applies by itself; and that none is to apply counts only if both say so. Raises
-    Conflict for a policy that is not there.
+    An older version falls under what the newest one names, so that naming it is no way around that.
+    What only the older one names comes on top of what applies by itself; and that none is to apply
+    counts only if both say so. Raises Conflict for a policy that is not there.
     """
     header = templates.find_approval(db, org_id, template.name)
     newest = decode_approval(header) if header else None
@@ -55,7 +57,10 @@ def in_force(db: Connection, org_id: str, template: Template, requester_id: str)
 
 
 def named_policy(db: Connection, org_id: str, use: PolicyUse) -> InForce:
-    """The policy that a template names or has inline, as it is now. Raises Conflict if it is not there."""
+    """Return the policy that a template names or has inline, as it is now.
+
+    Raises Conflict if it is not there.
+    """
     if use.policy is not None:
         return InForce(use.policy)
     if not use.policy_ref:
@@ -72,12 +77,15 @@ def named_policy(db: Connection, org_id: str, use: PolicyUse) -> InForce:
 
 
 def policy_of(row: VersionRow) -> Policy:
-    """What a version says. Raises Unreadable."""
+    """Return what a version says. Raises Unreadable."""
     return stored_json.read(row.document, Policy, f"the policy {row.name}")
 
 
 def readable_defaults(db: Connection, org_id: str) -> list[Policy]:
-    """As `defaults`, for what is only shown: one that cannot be read applies to everything, as it may."""
+    """As `defaults`, for what is only shown.
+
+    One that cannot be read applies to everything, as it may.
+    """
     scope = (Scope(everything=True),)
     return [
         stored_json.read_or(row.document, Policy, Policy(name=row.name, gates=(), applies_to=scope))
@@ -86,12 +94,12 @@ def readable_defaults(db: Connection, org_id: str) -> list[Policy]:
 
 
 def defaults(db: Connection, org_id: str) -> list[InForce]:
-    """The policies of an org that apply by themselves to something, by name."""
+    """Return an org's policies that apply by themselves, in their newest versions, by name."""
     return [_default(row) for row in policies.list_applying(db, org_id)]
 
 
 def place_of(template: Template) -> TemplateScope:
-    """A template as the scopes of policies see it."""
+    """Return a template as the scopes of policies see it."""
     return TemplateScope(template.labels, template.certain_labels)
 
 
@@ -120,7 +128,7 @@ def _default(row: VersionRow) -> InForce:
 
 
 def _requester(db: Connection, org_id: str, user_id: str) -> PolicyRequester:
-    """Who asks, with who answers for them. Who is not there any more is nobody."""
+    """Return who asks, with who answers for them. Who is not there any more is nobody."""
     member = memberships.find(db, org_id, user_id)
     owner = memberships.find(db, org_id, member.owner_id) if member and member.owner_id else None
     both = [each for each in (member, owner) if each]

@@ -1,4 +1,4 @@
-"""Whether a template and the policy of the org that it names go together, said when either is pushed."""
+"""Whether a template and the policy that it names go together, said at a push."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class _Reached(msgspec.Struct):
 
 
 def check_reference(db: Connection, org_id: str, template: Template) -> list[Problem]:
-    """What is to be said of the policy that a template names: warnings.
+    """Return what is to be said of the policy that a template names: warnings.
 
-    Raises InvalidInput where a condition of it lists only values that the template's variable never has. A policy
-    serves several templates, so that one such value among others is no mistake, nor is a variable that this template
-    lacks: the gate is always asked then.
+    Raises InvalidInput where a condition of it lists only values that the template's variable never
+    has. A policy serves several templates, so that one such value among others is no mistake, nor
+    is a variable that this template lacks: the gate is always asked then.
     """
     use = template.approval_policy
     if use is None or not use.policy_ref:
@@ -80,11 +80,11 @@ def _uncovered(db: Connection, org_id: str, policy: Policy) -> Iterator[Problem]
 
 
 def policy_warnings(db: Connection, org_id: str, policy: Policy) -> list[Problem]:
-    """Warnings where a policy of the org means less, or more, to the templates that there are than it says.
+    """Yield warnings where a policy means less, or more, to the templates than it says.
 
-    A condition that a template which names it can never meet, so that its gate is always asked; and templates that it
-    does not reach because they say themselves who must approve. No mistakes, or whoever pushes templates could keep a
-    policy from being pushed.
+    A condition that a template which names it can never meet, so that its gate is always asked; and
+    templates that it does not reach because they say themselves who must approve. No mistakes, or
+    whoever pushes templates could keep a policy from being pushed.
     """
     found = dict.fromkeys(_uncovered(db, org_id, policy))
     for document in templates.list_naming(db, org_id, policy.name, _MOST_TEMPLATES):

@@ -15,7 +15,7 @@ from opsicle.wire.user_api import SourceRequest
 
 
 def routes(policies: Policies) -> list[Route]:
-    """The routes of policies."""
+    """Return the routes of policies."""
     view, manage = Action.POLICIES_VIEW, Action.POLICIES_MANAGE
     return [
         Route(endpoints.LIST_POLICIES, partial(list_policies, policies), view),
@@ -33,7 +33,10 @@ def list_policies(policies: Policies, request: Request) -> Reply:
 
 
 def push(policies: Policies, request: Request) -> Reply:
-    """Make a new version of an approval policy: 201, or 200 where the newest version says the same already."""
+    """Make a new version of an approval policy.
+
+    201, or 200 where the newest version says the same already.
+    """
     pushed = policies.push(request.actor, request.body(SourceRequest).source)
     return Reply(201 if pushed.is_new else 200, pushed)
 

@@ -29,7 +29,10 @@ _POLICY = DocumentKind.POLICY
 
 
 class Policies:
-    """Who must agree before templates run. A change asks for a fresh code of those who have an authenticator app."""
+    """Who must agree before templates run.
+
+    A change asks for a fresh code of those who have an authenticator app.
+    """
 
     def __init__(self, database: Database, step_up: StepUp, clock: Clock) -> None:
         self._database = database
@@ -40,8 +43,8 @@ class Policies:
     def push(self, actor: Actor, source: str) -> PolicyPushed:
         """Make a new version of the policy that the document names, or its first.
 
-        If the newest version says the same already, nothing changes and that version is the answer. Raises InvalidInput
-        with every mistake in the document, StepUpRequired.
+        If the newest version says the same already, nothing changes and that version is the answer.
+        Raises InvalidInput with every mistake in the document, StepUpRequired.
         """
         actor.require(Action.POLICIES_MANAGE)
         self._step_up.require(actor)
@@ -67,18 +70,18 @@ class Policies:
         )
 
     def list_policies(self, actor: Actor, cursor: str, limit: int) -> Page[PolicyVersionSummary]:
-        """The org's policies by name, each in its newest version."""
+        """Return the org's policies by name, each in its newest version."""
         actor.require(Action.POLICIES_VIEW)
         rows = self._database.read(lambda db: policies.list_by_name(db, actor.org_id, cursor, limit + 1))
         return page_of(rows, limit, _summary, lambda row: row.name)
 
     def get(self, actor: Actor, name: str, version: int | None = None) -> PolicyVersion:
-        """One version of a policy whole, the newest unless told. Raises NotFound."""
+        """Return one version of a policy whole, the newest unless told. Raises NotFound."""
         actor.require(Action.POLICIES_VIEW)
         return _whole(self._database.read(lambda db: documents.get(db, _POLICY, actor.org_id, name, version)))
 
     def list_versions(self, actor: Actor, name: str, cursor: str, limit: int) -> Page[PolicyVersionSummary]:
-        """A policy's versions, newest first. Raises NotFound if there is no such policy."""
+        """Return a policy's versions, newest first. Raises NotFound if there is no such policy."""
         actor.require(Action.POLICIES_VIEW)
         before = position(cursor)
 
@@ -89,7 +92,9 @@ class Policies:
         return page_of(self._database.read(query), limit, _summary, lambda row: str(row.version))
 
     def delete(self, actor: Actor, name: str) -> None:
-        """Take a policy out of use. Templates that name it can no longer run, nor can what it has let pass.
+        """Take a policy out of use.
+
+        Templates that name it can no longer run, nor can what it has let pass.
 
         Raises NotFound, StepUpRequired.
         """

@@ -13,7 +13,7 @@ from opsicle.wire.secret_api import CreateSecretRequest, UpdateSecretRequest
 
 
 def routes(secrets: Secrets) -> list[Route]:
-    """The routes of secrets."""
+    """Return the routes of secrets."""
     view, renew, manage = Action.SECRETS_VIEW, Action.SECRETS_UPDATE, Action.SECRETS_MANAGE
     return [
         Route(endpoints.LIST_SECRETS, partial(list_secrets, secrets), view),

@@ -38,7 +38,10 @@ class Secrets:
         self._clock = clock
 
     def create(self, actor: Actor, request: CreateSecretRequest) -> Secret:
-        """Keep a new secret. Raises InvalidInput for a name or value that cannot be, Conflict if the name is taken."""
+        """Keep a new secret.
+
+        Raises InvalidInput for a name or value that cannot be, Conflict if the name is taken.
+        """
         actor.require(Action.SECRETS_MANAGE)
         self._step_up.require(actor)
         if not SECRET_NAME.fullmatch(request.name):
@@ -68,10 +71,13 @@ class Secrets:
         return _shown(row)
 
     def update(self, actor: Actor, name: str, request: UpdateSecretRequest) -> Secret:
-        """Give a secret its next value; the one before is gone. What already runs keeps what it was handed.
+        """Give a secret its next value; the one before is gone.
 
-        A token that names this secret among its scopes, made with a fresh code, needs no other. Raises NotFound,
-        InvalidInput for a value that cannot be, Conflict if someone else was first, StepUpRequired.
+        What already runs keeps what it was handed.
+
+        A token that names this secret among its scopes, made with a fresh code, needs no other.
+        Raises NotFound, InvalidInput for a value that cannot be, Conflict if someone else was
+        first, StepUpRequired.
         """
         actor.require(Action.SECRETS_UPDATE, Target(name))
         if name not in actor.rotates:
@@ -101,7 +107,10 @@ class Secrets:
         return _shown(new)
 
     def delete(self, actor: Actor, name: str) -> None:
-        """Remove a secret; automations that wait and need it will fail, saying so. Raises NotFound."""
+        """Remove a secret; automations that wait and need it will fail, saying so.
+
+        Raises NotFound.
+        """
         actor.require(Action.SECRETS_MANAGE)
         self._step_up.require(actor)
 
@@ -113,19 +122,19 @@ class Secrets:
         self._database.write(work)
 
     def list_secrets(self, actor: Actor, cursor: str, limit: int) -> Page[Secret]:
-        """The org's secrets by name, without their values."""
+        """Return the org's secrets by name, without their values."""
         actor.require(Action.SECRETS_VIEW)
         rows = self._database.read(lambda db: secrets.list_by_name(db, actor.org_id, cursor, limit + 1))
         return page_of(rows, limit, _shown, lambda row: row.name)
 
     def get(self, actor: Actor, name: str) -> Secret:
-        """One secret without its value. Raises NotFound."""
+        """Return one secret without its value. Raises NotFound."""
         actor.require(Action.SECRETS_VIEW)
         return _shown(self._database.read(lambda db: _get(db, actor.org_id, name)))
 
 
 def require_secrets(db: Connection, org_id: str, template: Template) -> None:
-    """Raise Conflict that names every secret that the template's phases want and the org does not have."""
+    """Raise Conflict that names every secret that the phases want and the org lacks."""
     if not any(phase.secrets for phase in template.phases):
         return
     known = secrets.list_names(db, org_id)

@@ -1,4 +1,7 @@
-"""SQL of who answers, or ever answered, for service accounts. Nothing here is ever changed or removed."""
+"""SQL of who answers, or ever answered, for service accounts.
+
+Nothing here is ever changed or removed.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from opsicle.server.store.rows import Row, fetch_all
 
 
 class OwnerRow(Row, frozen=True):
-    """Somebody who answers for an account from the entry `seq` of the org's record on, until the next one does."""
+    """Somebody who answers for an account from the record's entry `seq` to the next owner's."""
 
     user_id: str
     seq: int

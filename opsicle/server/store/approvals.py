@@ -14,7 +14,9 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, w
 
 
 class ApprovalRow(Row, frozen=True, kw_only=True):
-    """One approval. `policy` and `told` are JSON; `policy_id` is empty for a policy that stands in the template.
+    """One approval.
+
+    `policy` and `told` are JSON; `policy_id` is empty for a policy that stands in the template.
 
     `asked_seq` is the number of the org's newest entry in the record when it was asked.
     """
@@ -97,13 +99,16 @@ def insert(db: apsw.Connection, row: ApprovalRow) -> None:
 
 
 def find(db: apsw.Connection, org_id: str, approval_id: str) -> ApprovalRow | None:
-    """One approval of this org, or None."""
+    """Return one approval of this org, or None."""
     where = "WHERE org_id = :org_id AND id = :id"
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "id": approval_id}, ApprovalRow)
 
 
 def get(db: apsw.Connection, org_id: str, approval_id: str) -> ApprovalRow:
-    """One approval of this org. Raises NotFound for an absent and for another org's one alike."""
+    """Return one approval of this org.
+
+    Raises NotFound for an absent and for another org's one alike.
+    """
     row = find(db, org_id, approval_id)
     if row is None:
         raise not_found(approval_id)
@@ -111,7 +116,7 @@ def get(db: apsw.Connection, org_id: str, approval_id: str) -> ApprovalRow:
 
 
 def not_found(approval_id: str) -> NotFound:
-    """The error for an approval that this org does not have."""
+    """Return the error for an approval that this org does not have."""
     return NotFound(
         f"there is no approval {approval_id}",
         hint="`opsicle approvals list --whose all` shows those of the org that you are logged in to.",
@@ -119,7 +124,7 @@ def not_found(approval_id: str) -> NotFound:
 
 
 def find_of_automation(db: apsw.Connection, automation_id: str) -> ApprovalRow | None:
-    """The approval that an automation waits or waited for, or None."""
+    """Return the approval that an automation waits or waited for, or None."""
     return fetch_one(db, _SELECT + "WHERE automation_id = :id", {"id": automation_id}, ApprovalRow)
 
 
@@ -144,13 +149,16 @@ def list_newest(db: apsw.Connection, org_id: str, wanted: ApprovalFilter, before
 
 
 def list_due(db: apsw.Connection, now: datetime, limit: int) -> list[ApprovalRow]:
-    """The pending approvals of all orgs for which something is due by time alone."""
+    """Return the pending approvals of all orgs for which something is due by time alone."""
     where = "WHERE state = 'pending' AND next_at <= :now ORDER BY next_at LIMIT :limit"
     return fetch_all(db, _SELECT + where, {"now": to_text(now), "limit": limit}, ApprovalRow)
 
 
 def schedule(db: apsw.Connection, approval_id: str, next_at: datetime | None, told: str, waiting_for: str) -> bool:
-    """Note what has been told, who is waited for, and when something is due next. False if it is over."""
+    """Note what has been told, who is waited for, and when something is due next.
+
+    False if it is over.
+    """
     db.execute(
         """
         UPDATE approvals SET next_at = :next_at, told = :told, waiting_for = :waiting_for
@@ -218,7 +226,7 @@ def authenticate_decision(db: apsw.Connection, row: DecisionRow) -> None:
 
 
 def list_decisions(db: apsw.Connection, approval_id: str) -> list[DecisionRow]:
-    """All decisions of one approval, in the order in which they came."""
+    """Return all decisions of one approval, in the order in which they came."""
     return fetch_all(
         db,
         """
@@ -235,7 +243,7 @@ def list_decisions(db: apsw.Connection, approval_id: str) -> list[DecisionRow]:
 
 
 def find_last_run(db: apsw.Connection, org_id: str, template_id: str, before_id: str) -> str | None:
-    """The newest automation of a template, older than `before_id`, that somebody approved and that ran, or None."""
+    """Return the template's newest approved run that is older than `before_id`, or None."""
     found = fetch_column(
         db,
         """

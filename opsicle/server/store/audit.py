@@ -1,7 +1,8 @@
 """The record of who did what. Every writer appends in the transaction of the change itself.
 
-A `verb` is the operator's word (`push`, `login`, `revoke`); a `resource` is what it was done to, as the URL names it:
-`templates/restart-web`, `automations/<id>`, `workers/<id>`, `users/<id>`. `data` is small and holds no secret.
+A `verb` is the operator's word (`push`, `login`, `revoke`); a `resource` is what it was done to, as
+the URL names it: `templates/restart-web`, `automations/<id>`, `workers/<id>`, `users/<id>`. `data`
+is small and holds no secret.
 
 Each org's entries form a hash chain, and so do those of no org (`org_id` ""); see `docs/audit.md`.
 """
@@ -21,7 +22,10 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, wh
 
 
 class Author(NamedTuple):
-    """Who stands in an entry. `kind` is user, worker, system or anonymous; `channel` is how they came in."""
+    """Who stands in an entry.
+
+    `kind` is user, worker, system or anonymous; `channel` is how they came in.
+    """
 
     kind: str
     id: str
@@ -63,7 +67,10 @@ def append(  # noqa: PLR0913, PLR0917 - what an entry consists of
     resource: str,
     data: Mapping[str, object] | None = None,
 ) -> None:
-    """Add an entry to an org's chain; `org_id` None is for what belongs to no org. The one way into the record."""
+    """Add an entry to an org's chain; `org_id` None is for what belongs to no org.
+
+    The one way into the record.
+    """
     chain = org_id or ""
     seq, previous = head(db, chain)
     author = actor.author
@@ -80,7 +87,10 @@ def append(  # noqa: PLR0913, PLR0917 - what an entry consists of
 
 
 def head(db: apsw.Connection, org_id: str) -> tuple[int, str]:
-    """The number and the hash (hex) of the newest entry; 0 and zeros before the first. One step down the index."""
+    """Return the number and the hash (hex) of the newest entry; 0 and zeros before the first.
+
+    One step down the index.
+    """
     row = db.execute(
         "SELECT seq, hash FROM audit_entries WHERE org_id = ? ORDER BY seq DESC LIMIT 1", (org_id,)
     ).fetchone()
@@ -88,24 +98,35 @@ def head(db: apsw.Connection, org_id: str) -> tuple[int, str]:
 
 
 def last_seq(db: apsw.Connection, org_id: str) -> int:
-    """The number of the org's newest entry. What is asked now comes after every change that has an entry up to here."""
+    """Return the number of the org's newest entry.
+
+    What is asked now comes after every change that has an entry up to here.
+    """
     return head(db, org_id)[0]
 
 
 def next_seq(db: apsw.Connection, org_id: str) -> int:
-    """The number that the next entry will have: of a change, if asked in its transaction before it is appended."""
+    """Return the number that the next entry will have.
+
+    Of a change, if asked in its transaction before it is appended.
+    """
     return head(db, org_id)[0] + 1
 
 
 def list_heads(db: apsw.Connection) -> dict[str, tuple[int, str]]:
-    """The head of every chain that has entries, by the org's id: a step down the index for each."""
+    """Return the head of every chain that has entries, by the org's id.
+
+    A step down the index for each.
+    """
     chains = [str(org_id) for (org_id,) in db.execute("SELECT id FROM orgs UNION ALL SELECT ''")]
     heads = {org_id: head(db, org_id) for org_id in chains}
     return {org_id: found for org_id, found in heads.items() if found[0]}
 
 
 class AuditFilter(NamedTuple):
-    """Which entries are wanted; "" is no wish. `actor` is a name or an id, `resource` one thing or a kind of things.
+    """Which entries are wanted; "" is no wish.
+
+    `actor` is a name or an id, `resource` one thing or a kind of things.
 
     `since` and `until` are times as `clock.to_text` writes them, the second one exclusive.
     """
@@ -130,9 +151,10 @@ _SELECT = """
 
 
 def list_entries(db: apsw.Connection, org_id: str, wanted: AuditFilter, before_seq: int, limit: int) -> list[Entry]:
-    """An org's entries with a number below `before_seq`, newest first.
+    """Return an org's entries with a number below `before_seq`, newest first.
 
-    By a verb of people, or by one thing that is no automation, it goes through an index; else it may go through all.
+    By a verb of people, or by one thing that is no automation, it goes through an index; else it
+    may go through all.
     """
     is_one_thing = "/" in wanted.resource and not wanted.resource.startswith("automations/")
     is_rare = bool(wanted.verb) and wanted.verb not in _OF_JOBS
@@ -164,7 +186,7 @@ class Decisive(Row, frozen=True):
 
 
 def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decisive]:
-    """What an org's record says of how something began, ended or was decided on, in order.
+    """Return what an org's record says of how something began, ended or was decided on, in order.
 
     Without being told, SQLite would take the primary key, and so all of the org's record.
     """
@@ -183,7 +205,9 @@ def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decis
 
 
 def find_push(db: apsw.Connection, org_id: str, resource: str, version: int | None = None) -> Decisive | None:
-    """The newest entry about a push or a removal of a template or policy; or the newest push of one version of it.
+    """Return the newest entry about a push or a removal of a template or policy.
+
+    Or the newest push of one version of it.
 
     The index is named for the reason given at `list_decisive`.
     """
@@ -202,7 +226,10 @@ def find_push(db: apsw.Connection, org_id: str, resource: str, version: int | No
 
 
 def read_chain(db: apsw.Connection, org_id: str, after_seq: int, limit: int = -1) -> Iterator[tuple[Any, ...]]:
-    """An org's entries as they were hashed, in order, from the one after `after_seq`; the last column is the hash."""
+    """Return an org's entries as they were hashed, in order, from the one after `after_seq`.
+
+    The last column is the hash.
+    """
     return db.execute(
         """
         SELECT seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource, data, lower(hex(hash))
@@ -216,31 +243,37 @@ def read_chain(db: apsw.Connection, org_id: str, after_seq: int, limit: int = -1
 
 
 def find_first_since(db: apsw.Connection, org_id: str, at: datetime) -> int | None:
-    """The number of the oldest entry that is not older than this, or None."""
+    """Return the number of the oldest entry that is not older than this, or None."""
     sql = "SELECT seq FROM audit_entries WHERE org_id = :org_id AND at >= :at ORDER BY seq LIMIT 1"
     seq = fetch_value(db, sql, {"org_id": org_id, "at": to_text(at)})
     return None if seq is None else int(seq)
 
 
 def find_first(db: apsw.Connection, org_id: str) -> tuple[int, datetime] | None:
-    """The number and the time of an org's oldest entry; above 1 if retention has removed those before it."""
+    """Return the number and the time of an org's oldest entry.
+
+    Above 1 if retention has removed those before it.
+    """
     sql = "SELECT seq, at FROM audit_entries WHERE org_id = :org_id ORDER BY seq LIMIT 1"
     row = db.execute(sql, {"org_id": org_id}).fetchone()
     return (row[0], from_text(row[1])) if row else None
 
 
 def get_hash(db: apsw.Connection, org_id: str, seq: int) -> str:
-    """An entry's hash in hex."""
+    """Return an entry's hash in hex."""
     return str(find_hash(db, org_id, seq))
 
 
 def find_hash(db: apsw.Connection, org_id: str, seq: int) -> str | None:
-    """An entry's hash in hex, or None if there is no such entry."""
+    """Return an entry's hash in hex, or None if there is no such entry."""
     sql = "SELECT lower(hex(hash)) FROM audit_entries WHERE org_id = :org_id AND seq = :seq"
     found = fetch_value(db, sql, {"org_id": org_id, "seq": seq})
     return None if found is None else str(found)
 
 
 def delete_up_to(db: apsw.Connection, org_id: str, seq: int) -> None:
-    """Remove the oldest entries. A trigger refuses it beyond what the newest checkpoint states as removed."""
+    """Remove the oldest entries.
+
+    A trigger refuses it beyond what the newest checkpoint states as removed.
+    """
     db.execute("DELETE FROM audit_entries WHERE org_id = :org_id AND seq <= :seq", {"org_id": org_id, "seq": seq})

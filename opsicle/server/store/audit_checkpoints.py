@@ -1,4 +1,7 @@
-"""SQL of checkpoints: how far each org's chain of audit entries had got, signed; and of where they were thinned out."""
+"""SQL of checkpoints: how far each org's chain of audit entries had got, signed.
+
+And of where they were thinned out.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from opsicle.wire.audit import Checkpoint, CheckpointGap, Signed
 
 
 class ChainRow(Row, frozen=True):
-    """Where an org's chain stands: its oldest and newest entry, and the newest that a checkpoint covers.
+    """Where an org's chain stands.
+
+    Its oldest and newest entry, and the newest that a checkpoint covers.
 
     `head_seq` is the newest that the replaceable signature covers, 0 without one.
     """
@@ -23,20 +28,23 @@ class ChainRow(Row, frozen=True):
 
 
 def find_last(db: apsw.Connection, org_id: str) -> Checkpoint | None:
-    """An org's newest checkpoint, or None."""
+    """Return an org's newest checkpoint, or None."""
     checkpoints = _select(db, org_id, "ORDER BY number DESC LIMIT 1")
     return checkpoints[0] if checkpoints else None
 
 
 def list_all(db: apsw.Connection, org_id: str) -> list[Signed]:
-    """Every checkpoint and gap of an org, in order; the replaceable signature, if it is the newest, is the last."""
+    """Return every checkpoint and gap of an org, in order.
+
+    The replaceable signature, if it is the newest, is the last.
+    """
     head = find_head(db, org_id)
     kept = list_kept(db, org_id)
     return [*kept, head] if head else kept
 
 
 def list_kept(db: apsw.Connection, org_id: str) -> list[Signed]:
-    """Every checkpoint that stays, and every gap between them, in order."""
+    """Return every checkpoint that stays, and every gap between them, in order."""
     kept: list[tuple[int, Signed]] = [(each.number, each) for each in _select(db, org_id, "ORDER BY number")]
     rows = db.execute(
         "SELECT first, last, previous, hash, signature FROM audit_checkpoint_gaps WHERE org_id = :org_id",
@@ -73,12 +81,12 @@ def note_export(db: apsw.Connection, org_id: str, number: int) -> None:
 
 
 def list_exported(db: apsw.Connection, org_id: str) -> frozenset[int]:
-    """The numbers of the checkpoints with which exports have ended."""
+    """Return the numbers of the checkpoints with which exports have ended."""
     return frozenset(n for (n,) in db.execute("SELECT number FROM audit_exports WHERE org_id = ?", (org_id,)))
 
 
 def find_head(db: apsw.Connection, org_id: str) -> Checkpoint | None:
-    """The signature of an org's chain that is newer than its newest checkpoint, or None."""
+    """Return the signature of an org's chain that is newer than its newest checkpoint, or None."""
     newest = "(SELECT coalesce(max(number), 0) FROM audit_checkpoints WHERE org_id = :org_id)"
     heads = _select(db, org_id, f"AND number > {newest}", table="audit_heads")
     return heads[0] if heads else None
@@ -116,13 +124,13 @@ def insert(db: apsw.Connection, org_id: str, checkpoint: Checkpoint) -> None:
 
 
 def exists(db: apsw.Connection) -> bool:
-    """Whether this server has ever signed anything."""
+    """Return whether this server has ever signed anything."""
     sql = "SELECT EXISTS (SELECT 1 FROM audit_checkpoints UNION ALL SELECT 1 FROM audit_heads)"
     return bool(fetch_value(db, sql, {}))
 
 
 def list_chains(db: apsw.Connection) -> list[ChainRow]:
-    """Every chain that has entries."""
+    """Return every chain that has entries."""
     return fetch_all(
         db,
         """

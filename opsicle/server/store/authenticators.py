@@ -1,4 +1,7 @@
-"""SQL of authenticators: the app with which a person proves that they are there, and its recovery codes."""
+"""SQL of authenticators.
+
+The app with which a person proves that they are there, and its recovery codes.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +23,22 @@ class AuthenticatorRow(Row, frozen=True):
 
 
 def find(db: apsw.Connection, user_id: str) -> AuthenticatorRow | None:
-    """A person's app, confirmed or not, or None."""
+    """Return a person's app, confirmed or not, or None."""
     sql = "SELECT user_id, sealed_seed, confirmed_at FROM authenticators WHERE user_id = :user_id"
     return fetch_one(db, sql, {"user_id": user_id}, AuthenticatorRow)
 
 
 def is_confirmed(db: apsw.Connection, user_id: str) -> bool:
-    """Whether this person has an app that counts."""
+    """Return whether this person has an app that counts."""
     sql = "SELECT EXISTS (SELECT 1 FROM authenticators WHERE user_id = :user_id AND confirmed_at IS NOT NULL)"
     return bool(fetch_value(db, sql, {"user_id": user_id}))
 
 
 def put_unconfirmed(db: apsw.Connection, user_id: str, sealed_seed: bytes, at: datetime) -> bool:
-    """Begin an enrolment in the place of one that was not confirmed. False if there is a confirmed one."""
+    """Begin an enrolment in the place of one that was not confirmed.
+
+    False if there is a confirmed one.
+    """
     db.execute(
         """
         INSERT INTO authenticators (user_id, sealed_seed, created_at) VALUES (:user_id, :sealed_seed, :at)
@@ -57,7 +63,10 @@ def confirm(db: apsw.Connection, user_id: str, step: int, at: datetime) -> bool:
 
 
 def use_step(db: apsw.Connection, user_id: str, step: int) -> bool:
-    """Use up the code of a step and all before it. False if it was used up before: somebody was first."""
+    """Use up the code of a step and all before it.
+
+    False if it was used up before: somebody was first.
+    """
     db.execute(
         """
         UPDATE authenticators SET last_step = :step
@@ -100,6 +109,6 @@ def use_recovery_code(db: apsw.Connection, user_id: str, code_hash: str, at: dat
 
 
 def count_recovery_codes(db: apsw.Connection, user_id: str) -> int:
-    """How many recovery codes a person has left."""
+    """Return how many recovery codes a person has left."""
     sql = "SELECT count(*) FROM recovery_codes WHERE user_id = :user_id AND used_at IS NULL"
     return int(fetch_value(db, sql, {"user_id": user_id}))

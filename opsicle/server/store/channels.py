@@ -13,7 +13,10 @@ from opsicle.server.store.secrets import SealedRow
 
 
 class ChannelRow(Row, frozen=True):
-    """One channel without its credential. `config` is JSON; `credential_version` is 0 where there is none."""
+    """One channel without its credential.
+
+    `config` is JSON; `credential_version` is 0 where there is none.
+    """
 
     id: str
     org_id: str
@@ -53,7 +56,10 @@ def insert(db: apsw.Connection, row: ChannelRow, sealed: SealedRow | None) -> bo
 
 
 def replace(db: apsw.Connection, row: ChannelRow) -> bool:
-    """Put the next version in the place of the one before it; the credential stays. False if someone was first."""
+    """Put the next version in the place of the one before it; the credential stays.
+
+    False if someone was first.
+    """
     db.execute(
         """
         UPDATE channels
@@ -68,7 +74,10 @@ def replace(db: apsw.Connection, row: ChannelRow) -> bool:
 
 
 def replace_credential(db: apsw.Connection, row: ChannelRow, sealed: SealedRow) -> bool:
-    """Give a channel that has just got this version another credential. False if someone was first."""
+    """Give a channel that has just got this version another credential.
+
+    False if someone was first.
+    """
     db.execute(
         """
         UPDATE channels
@@ -103,7 +112,7 @@ def _changeable(row: ChannelRow, sealed: SealedRow | None) -> dict[str, str | in
 
 
 def find(db: apsw.Connection, org_id: str, id_or_name: str) -> ChannelRow | None:
-    """One channel of an org by id or name, or None."""
+    """Return one channel of an org by id or name, or None."""
     where = "WHERE c.org_id = :org_id AND (c.id = :key OR c.name = :key)"
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "key": id_or_name}, ChannelRow)
 
@@ -117,18 +126,18 @@ def get(db: apsw.Connection, org_id: str, id_or_name: str) -> ChannelRow:
 
 
 def list_by_name(db: apsw.Connection, org_id: str, after: str, limit: int) -> list[ChannelRow]:
-    """An org's channels by name, from the first one after `after`."""
+    """Return an org's channels by name, from the first one after `after`."""
     where = "WHERE c.org_id = :org_id AND c.name > :after ORDER BY c.name LIMIT :limit"
     return fetch_all(db, _SELECT + where, {"org_id": org_id, "after": after, "limit": limit}, ChannelRow)
 
 
 def list_enabled(db: apsw.Connection, org_id: str) -> list[ChannelRow]:
-    """An org's channels through which something goes out."""
+    """Return an org's channels through which something goes out."""
     return fetch_all(db, _SELECT + "WHERE c.org_id = :org_id AND c.is_enabled", {"org_id": org_id}, ChannelRow)
 
 
 def list_enabled_of_kind(db: apsw.Connection, kind: str) -> list[ChannelRow]:
-    """Every org's channels of one kind that are on."""
+    """Return every org's channels of one kind that are on."""
     return fetch_all(db, _SELECT + "WHERE c.kind = :kind AND c.is_enabled", {"kind": kind}, ChannelRow)
 
 
@@ -144,12 +153,12 @@ _SEALED = """
 
 
 def find_sealed(db: apsw.Connection, org_id: str, channel_id: str) -> SealedRow | None:
-    """A channel's encrypted credential, or None."""
+    """Return a channel's encrypted credential, or None."""
     return fetch_one(db, _SEALED + "AND org_id = :org_id AND id = :id", {"org_id": org_id, "id": channel_id}, SealedRow)
 
 
 def list_sealed(db: apsw.Connection) -> list[SealedRow]:
-    """Every org's encrypted credentials."""
+    """Return every org's encrypted credentials."""
     return fetch_all(db, _SEALED, {}, SealedRow)
 
 

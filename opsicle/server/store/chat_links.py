@@ -44,7 +44,10 @@ def put(db: apsw.Connection, row: LinkRow) -> None:
 
 
 def find_user(db: apsw.Connection, org_id: str, channel: str, chat_user_id: str) -> str | None:
-    """The id of the one account of an org behind a chat user, or None. `channel` is a channel's id or a kind."""
+    """Return the id of the one account of an org behind a chat user, or None.
+
+    `channel` is a channel's id or a kind.
+    """
     found = fetch_column(
         db,
         """
@@ -58,13 +61,13 @@ def find_user(db: apsw.Connection, org_id: str, channel: str, chat_user_id: str)
 
 
 def find(db: apsw.Connection, channel_id: str, user_id: str) -> LinkRow | None:
-    """The link of a person on a channel, or None."""
+    """Return the link of a person on a channel, or None."""
     where = "WHERE channel_id = :channel_id AND user_id = :user_id"
     return fetch_one(db, _SELECT + where, {"channel_id": channel_id, "user_id": user_id}, LinkRow)
 
 
 def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[LinkRow]:
-    """A person's links in one org."""
+    """Return a person's links in one org."""
     where = "WHERE org_id = :org_id AND user_id = :user_id"
     return fetch_all(db, _SELECT + where, {"org_id": org_id, "user_id": user_id}, LinkRow)
 

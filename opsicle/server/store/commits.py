@@ -1,7 +1,10 @@
-"""How far the database has got, noted beside it at every commit: so that a start can tell when it has less.
+"""How far the database has got, noted beside it at every commit.
 
-The note is two numbers in a file of their own, written before anybody is answered and without waiting for the disk: a
-process that dies loses none of it, and a power cut may at most leave older numbers, which ask for less.
+So that a start can tell when it has less.
+
+The note is two numbers in a file of their own, written before anybody is answered and without
+waiting for the disk: a process that dies loses none of it, and a power cut may at most leave older
+numbers, which ask for less.
 
 - The *generation* is a number in the database that grows whenever its write-ahead log has been folded into the file. A
   file and a log belong together if the log's is the same or one more: so one of them cannot be another, older one.
@@ -22,7 +25,8 @@ from opsicle.kit import files
 from opsicle.server.store import settings
 
 CHECKPOINT_FRAMES = 1000
-"""Pages in the write-ahead log from which on it is folded into the file, 4 MB; SQLite's own default."""
+"""Pages in the write-ahead log from which on it is folded into the file, 4 MB; SQLite's own
+default."""
 
 _GENERATION = "generation"
 _WIDTH = 19
@@ -38,7 +42,10 @@ class Noted(NamedTuple):
 
 
 class Commits:
-    """Keeps the note of one database up to date. Owned by its `Database`, which calls it around every commit."""
+    """Keeps the note of one database up to date.
+
+    Owned by its `Database`, which calls it around every commit.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raises OSError."""
@@ -53,7 +60,7 @@ class Commits:
 
     @staticmethod
     def read(path: Path) -> Noted | None:
-        """What was noted last, or None if there is nothing that can be read."""
+        """Return what was noted last, or None if there is nothing that can be read."""
         try:
             generation, frames, *folding = map(int, path.read_bytes().split())
             return Noted(generation, frames, *folding)
@@ -67,7 +74,7 @@ class Commits:
         writer.set_wal_hook(self._see)  # this also ends SQLite's own way of folding the log in
 
     def begin(self, writer: apsw.Connection) -> None:
-        """Inside a transaction, before its first change: begin the next generation if it is time."""
+        """Begin the next generation if it is time, in a transaction before its first change."""
         if self._is_due:
             settings.put(writer, _GENERATION, str(self._generation + 1))
 
@@ -87,7 +94,10 @@ class Commits:
         self._is_asked = True
 
     def checkpoint(self, writer: apsw.Connection) -> None:
-        """Fold the log into the file, as far as no reader needs it. Outside a transaction; waits for the disk."""
+        """Fold the log into the file, as far as no reader needs it.
+
+        Outside a transaction; waits for the disk.
+        """
         self._is_asked = False
         self._is_folding = 1
         self._note(Noted(self._generation, self._frames, self._is_folding))
@@ -100,8 +110,8 @@ class Commits:
     def anchor(self, writer: apsw.Connection) -> None:
         """Let the next generation begin now, of which no frames are asked.
 
-        Before somebody opens or closes the database otherwise, who may fold the log in and remove it: at the start,
-        and at a clean stop. Raises apsw.Error.
+        Before somebody opens or closes the database otherwise, who may fold the log in and remove
+        it: at the start, and at a clean stop. Raises apsw.Error.
         """
         self._generation = generation_of(writer)
         self.checkpoint(writer)
@@ -135,7 +145,7 @@ class Commits:
 
 
 def generation_of(connection: apsw.Connection) -> int:
-    """The generation of what a connection sees; 0 for a database from before there were any."""
+    """Return the generation of what a connection sees; 0 for a database from before there were any."""
     value = settings.find(connection, _GENERATION) if _has_settings(connection) else None
     return int(value) if value and value.isdecimal() else 0
 

@@ -1,11 +1,12 @@
 """One SQLite file: one connection that reads, one that writes, group commit.
 
-A caller hands `write` a unit of work and waits. Whatever units have gathered by the time the last commit is through
-run one after the other, each in a savepoint of its own, inside one `BEGIN IMMEDIATE … COMMIT` with `synchronous=FULL`;
-only then is anyone answered. So an acknowledged change survives a power cut, and N changes cost one fsync.
+A caller hands `write` a unit of work and waits. Whatever units have gathered by the time the last
+commit is through run one after the other, each in a savepoint of its own, inside one `BEGIN
+IMMEDIATE … COMMIT` with `synchronous=FULL`; only then is anyone answered. So an acknowledged change
+survives a power cut, and N changes cost one fsync.
 
-What takes microseconds runs on the event loop, because handing it to a thread and back costs more. What waits for the
-disk, COMMIT, runs in a real OS thread, so that an fsync never holds the loop.
+What takes microseconds runs on the event loop, because handing it to a thread and back costs more.
+What waits for the disk, COMMIT, runs in a real OS thread, so that an fsync never holds the loop.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ _MOST_WAL_BYTES = 16 * 1024 * 1024
 """What a large transaction has left of the WAL beyond this is cut off at the next checkpoint."""
 
 _MOST_LONG_READERS = 3
-"""At once: whoever looks into the inbox does not wait until somebody else's record has been verified."""
+"""At once: whoever looks into the inbox does not wait until somebody else's record has been
+verified."""
 
 _MOST_LONG_WAITING = 20
 """Long queries of one org that wait for their turn."""
@@ -51,14 +53,17 @@ MAX_BATCH = 200
 _PAGES_AT_ONCE = 128
 _GIVING_PAUSE_SECONDS = 0.005
 _LEAST_SPARE_PAGES, _SPARE_SHARE = 256, 0.05
-"""What stays free is taken up again soon, which is cheaper than to give it back and let the file grow anew."""
+"""What stays free is taken up again soon, which is cheaper than to give it back and let the file
+grow anew."""
 
 
 class Database:
     """Owns the connections of one file. `write` and `read` may be called from any greenlet."""
 
     def __init__(self, path: Path, on_fatal: Callable[[BaseException], None], commits: Commits | None = None) -> None:
-        """`on_fatal` ends the process: after a failed fsync nobody knows what the file holds.
+        """Open a file.
+
+        `on_fatal` ends the process: after a failed fsync nobody knows what the file holds.
 
         `commits` notes beside the file how far it has got.
         """
@@ -79,8 +84,9 @@ class Database:
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run a unit of work and answer once it is durable.
 
-        What `work` raises reaches the caller after its own changes alone were undone. Raises Unavailable when the
-        disk is full or the database is closed. `work` holds the event loop: it is short, and waits for nothing.
+        What `work` raises reaches the caller after its own changes alone were undone. Raises
+        Unavailable when the disk is full or the database is closed. `work` holds the event loop: it
+        is short, and waits for nothing.
         """
         if self._is_closed:
             raise Unavailable("the server is shutting down")
@@ -108,7 +114,9 @@ class Database:
         self._committing = None
 
     def checkpoint(self) -> None:
-        """Fold the write-ahead log into the file, as far as no reader needs it. If there is no room, later is as good.
+        """Fold the write-ahead log into the file, as far as no reader needs it.
+
+        If there is no room, later is as good.
 
         Nothing may be written meanwhile.
         """
@@ -121,7 +129,7 @@ class Database:
             log.exception("the write-ahead log cannot be folded in", extra={"database": self.path.name})
 
     def _commit(self, units: list[Unit]) -> list[Outcome]:
-        """Every unit in its savepoint, one commit for all."""
+        """Return every unit in its savepoint, one commit for all."""
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             if self._commits:
@@ -149,7 +157,8 @@ class Database:
     def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query on a snapshot of its own; it never waits for the writer.
 
-        Raises Unavailable when the database is closed. Like a unit of work, `query` holds the event loop.
+        Raises Unavailable when the database is closed. Like a unit of work, `query` holds the event
+        loop.
         """
         if self._is_closed:
             raise Unavailable("the server is shutting down")
@@ -158,9 +167,10 @@ class Database:
     def read_long(self, query: Callable[[Connection], T], org_id: str = "") -> T:
         """Run a query that takes long, in a thread and on a connection of its own; a few at a time.
 
-        None holds the loop. Those that wait are served by turns of the orgs for which they are asked ("": the server
-        itself), so that none waits for all that another has asked. `query` may touch nothing else that the event loop
-        uses. Raises TooManyRequests where too many of that org wait.
+        None holds the loop. Those that wait are served by turns of the orgs for which they are
+        asked ("": the server itself), so that none waits for all that another has asked. `query`
+        may touch nothing else that the event loop uses. Raises TooManyRequests where too many of
+        that org wait.
         """
         if self._is_closed:
             raise Unavailable("the server is shutting down")
@@ -175,9 +185,12 @@ class Database:
             connection.close()
 
     def give_room_back(self) -> None:
-        """Return pages that hold nothing any more to the disk, a few at a time; some stay for what comes next.
+        """Return pages that hold nothing any more to the disk, a few at a time.
 
-        Only a file that was made so can do that (see `migrations.compact`); of another one they are only used again.
+        Some stay for what comes next.
+
+        Only a file that was made so can do that (see `migrations.compact`); of another one they are
+        only used again.
         """
         while self.read(_has_room_to_give):
             self.write(_give_pages)
@@ -197,7 +210,10 @@ class Database:
             connection.close()
 
     def close(self) -> None:
-        """Wait for what is under way, fold the WAL into the file and close. Further calls raise Unavailable."""
+        """Wait for what is under way, fold the WAL into the file and close.
+
+        Further calls raise Unavailable.
+        """
         if self._is_closed:
             return
         self._is_closed = True
@@ -217,7 +233,8 @@ def open_connection(path: Path, *, is_reader: bool = False) -> Connection:
     """Open with the pragmas that durability and speed depend on."""
     connection = Connection(str(path))
     connection.set_busy_timeout(10_000)
-    # Without this a statement whose parameters could decide about a partial index is prepared anew at every call.
+    # Without this a statement whose parameters could decide about a partial index is prepared anew
+    # at every call.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -260,7 +277,8 @@ def _in_snapshot(connection: Connection, query: Callable[[Connection], T]) -> T:
     try:
         return query(connection)
     except BaseException as error:
-        # A cursor that stands amid its rows would keep the snapshot for as long as anybody keeps this error.
+        # A cursor that stands amid its rows would keep the snapshot for as long as anybody keeps
+        # this error.
         traceback.clear_frames(error.__traceback__)
         raise
     finally:

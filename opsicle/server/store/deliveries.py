@@ -72,13 +72,13 @@ def insert(db: apsw.Connection, row: DeliveryRow) -> None:
 
 
 def find(db: apsw.Connection, org_id: str, delivery_id: str) -> DeliveryRow | None:
-    """One delivery of an org, or None."""
+    """Return one delivery of an org, or None."""
     where = "WHERE d.org_id = :org_id AND d.id = :id"
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "id": delivery_id}, DeliveryRow)
 
 
 def find_sending(db: apsw.Connection, delivery_id: str) -> DeliveryRow | None:
-    """One delivery of any org whose attempt is under way, or None."""
+    """Return one delivery of any org whose attempt is under way, or None."""
     return fetch_one(db, _SELECT + "WHERE d.id = :id AND d.state = 'sending'", {"id": delivery_id}, DeliveryRow)
 
 
@@ -93,7 +93,8 @@ class DeliveryFilter:
 def list_newest(db: apsw.Connection, org_id: str, wanted: DeliveryFilter, before: str, limit: int) -> list[DeliveryRow]:
     """Newest first, older than the delivery `before` (empty: from the newest)."""
     which = where(
-        # A channel is one org's; where it is named, the index by channel is the one to use, hence the `+`.
+        # A channel is one org's; where it is named, the index by channel is the one to use, hence
+        # the `+`.
         "+d.org_id = :org_id" if wanted.channel_id else "d.org_id = :org_id",
         wanted.channel_id and "d.channel_id = :channel_id",
         wanted.state and "d.state = :state",
@@ -111,10 +112,10 @@ class Share(NamedTuple):
 
 
 def list_due(db: apsw.Connection, at: datetime, most: Share, limit: int) -> list[str]:
-    """Whose turn it is: by turns of orgs, the oldest of each first.
+    """Return whose turn it is: by turns of orgs, the oldest of each first.
 
-    No channel and no org has more than its share under way, and of each channel no more is looked at, however long
-    its queue is.
+    No channel and no org has more than its share under way, and of each channel no more is looked
+    at, however long its queue is.
     """
     return fetch_column(
         db,
@@ -218,7 +219,7 @@ def requeue_all(db: apsw.Connection, at: datetime) -> int:
 
 
 def extend(db: apsw.Connection, at: datetime, latest: datetime, give_up_at: datetime) -> int:
-    """Let what is open be tried until `give_up_at` at least, and what waits for longer than `latest` be tried at `at`.
+    """Extend open deliveries to `give_up_at`, and bring those behind `latest` to `at`.
 
     How many deliveries that changed.
     """
@@ -235,13 +236,13 @@ def extend(db: apsw.Connection, at: datetime, latest: datetime, give_up_at: date
 
 
 def count_open(db: apsw.Connection, channel_id: str) -> int:
-    """How much of a channel is still to be delivered."""
+    """Return how much of a channel is still to be delivered."""
     sql = "SELECT count(*) FROM deliveries WHERE channel_id = :id AND state IN ('queued', 'failed', 'sending')"
     return int(fetch_column(db, sql, {"id": channel_id})[0])
 
 
 def count_by_state(db: apsw.Connection) -> dict[str, int]:
-    """How many deliveries of the whole server are in each state."""
+    """Return how many deliveries of the whole server are in each state."""
     rows = db.execute("SELECT state, count(*) FROM deliveries GROUP BY state")
     return {str(state): int(str(count)) for state, count in rows}
 

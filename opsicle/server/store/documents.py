@@ -1,7 +1,7 @@
 """SQL of what templates and policies share: documents with numbered versions.
 
-A version never changes; deleting a document only frees its name. What only one of the two has stands
-in `templates.py` and `policies.py`.
+A version never changes; deleting a document only frees its name. What only one of the two has
+stands in `templates.py` and `policies.py`.
 """
 
 from __future__ import annotations
@@ -110,7 +110,10 @@ def insert_version(db: apsw.Connection, kind: DocumentKind, org_id: str, row: Ne
 
 
 def advance(db: apsw.Connection, kind: DocumentKind, document_id: str, version: int, at: datetime) -> bool:
-    """Make `version` the newest. Return False if it does not follow the newest one: someone was first."""
+    """Make `version` the newest.
+
+    Return False if it does not follow the newest one: someone was first.
+    """
     sql = """
         UPDATE {documents} SET latest_version = :version, updated_at = :at
          WHERE id = :id AND latest_version = :version - 1 AND deleted_at IS NULL

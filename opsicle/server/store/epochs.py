@@ -1,8 +1,8 @@
 """SQL of the server's epoch, and of whether its queue is held.
 
-The epoch grows with every restore, so that nothing older is ever taken for newer: it stands in fences, orders and the
-record, and workers keep the newest that they were given an order of. Its id tells two servers apart that have come to
-the same number from copies of one.
+The epoch grows with every restore, so that nothing older is ever taken for newer: it stands in
+fences, orders and the record, and workers keep the newest that they were given an order of. Its id
+tells two servers apart that have come to the same number from copies of one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from opsicle.server.store import settings
 _EPOCH, _EPOCH_ID, _HELD, _KNOWN = "epoch", "epoch_id", "held", "known_epoch"
 
 FENCE_BITS = 32
-"""A fence is the epoch less one, times 2 to the power of this, and a count: it fits into 53 bits for a long time."""
+"""A fence is the epoch less one, times 2 to the power of this, and a count: it fits into 53 bits
+for a long time."""
 
 
 class Epoch(NamedTuple):
@@ -36,7 +37,7 @@ FIRST_EPOCH = Epoch(1, "")
 
 
 def find(db: apsw.Connection) -> Epoch | None:
-    """The epoch, or None before the first one."""
+    """Return the epoch, or None before the first one."""
     number = settings.find(db, _EPOCH)
     return Epoch(int(number), settings.find(db, _EPOCH_ID) or "") if number else None
 
@@ -50,7 +51,7 @@ def begin(db: apsw.Connection, number: int) -> Epoch:
 
 
 def find_known(db: apsw.Connection) -> int:
-    """The newest epoch that a worker has proven to have worked in; 0 if none has had to."""
+    """Return the newest epoch that a worker has proven to have worked in; 0 if none has had to."""
     return int(settings.find(db, _KNOWN) or 0)
 
 
@@ -61,7 +62,7 @@ def note_known(db: apsw.Connection, number: int) -> None:
 
 
 def find_hold(db: apsw.Connection) -> str:
-    """Why the queue is held; "" if it is not."""
+    """Return why the queue is held; "" if it is not."""
     return settings.find(db, _HELD) or ""
 
 

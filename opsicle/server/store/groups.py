@@ -92,13 +92,13 @@ def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
 
 
 def find(db: apsw.Connection, org_id: str, name: str) -> GroupRow | None:
-    """One group of the org, or None."""
+    """Return one group of the org, or None."""
     where = "WHERE org_id = :org_id AND name = :name"
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "name": name}, GroupRow)
 
 
 def list_by_name(db: apsw.Connection, org_id: str, after: str, limit: int) -> list[GroupRow]:
-    """The org's groups whose names stand after this one."""
+    """Return the org's groups whose names stand after this one."""
     return fetch_all(
         db,
         _SELECT + "WHERE org_id = :org_id AND name > :after ORDER BY name LIMIT :limit",
@@ -108,7 +108,7 @@ def list_by_name(db: apsw.Connection, org_id: str, after: str, limit: int) -> li
 
 
 def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[GroupRow]:
-    """The groups that somebody belongs to, by name."""
+    """Return the groups that somebody belongs to, by name."""
     return fetch_all(
         db,
         """
@@ -123,7 +123,10 @@ def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[GroupRo
 
 
 def list_joined(db: apsw.Connection, org_id: str, user_ids: Iterable[str]) -> dict[str, dict[str, int]]:
-    """For those of these people who are in a group: their groups, and the entry by which they joined each."""
+    """Return a group for each of these people who is in one.
+
+    Their groups, and the entry by which they joined each.
+    """
     rows = fetch_all(
         db,
         """
@@ -140,7 +143,7 @@ def list_joined(db: apsw.Connection, org_id: str, user_ids: Iterable[str]) -> di
 
 
 def members(db: apsw.Connection, org_id: str, name: str) -> list[GroupMemberRow]:
-    """A group's people who may come in, by address."""
+    """Return a group's people who may come in, by address."""
     return fetch_all(
         db,
         """
@@ -157,7 +160,10 @@ def members(db: apsw.Connection, org_id: str, name: str) -> list[GroupMemberRow]
 
 
 def add(db: apsw.Connection, org_id: str, name: str, user_id: str, at: datetime, seq: int) -> bool:
-    """Let somebody join by the entry `seq` of the record. False if they belong to it already, and all stays so."""
+    """Let somebody join by the entry `seq` of the record.
+
+    False if they belong to it already, and all stays so.
+    """
     db.execute(
         """
         INSERT INTO group_members (org_id, name, user_id, joined_at, joined_seq)

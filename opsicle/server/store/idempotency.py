@@ -18,7 +18,7 @@ class IdempotencyRow(Row, frozen=True):
 
 
 def find(db: apsw.Connection, org_id: str, user_id: str, key: str) -> IdempotencyRow | None:
-    """What this person's key has brought about, or None."""
+    """Return what this person's key has brought about, or None."""
     return fetch_one(
         db,
         """

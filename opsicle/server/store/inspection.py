@@ -16,7 +16,10 @@ Heads = dict[str, tuple[int, str]]
 
 
 class Found(NamedTuple):
-    """What a file holds together with its write-ahead log; `file_generation` is what it holds without that."""
+    """What a file holds together with its write-ahead log.
+
+    `file_generation` is what it holds without that.
+    """
 
     schema: int
     epoch: Epoch | None
@@ -27,13 +30,16 @@ class Found(NamedTuple):
     """The newest epoch that a worker has proven to have worked in."""
 
     def has_entry(self, connection: apsw.Connection, org_id: str, seq: int, digest: str) -> bool:
-        """Whether an entry is there as it was, or was removed by retention."""
+        """Return whether an entry is there as it was, or was removed by retention."""
         found = audit.find_hash(connection, org_id, seq)
         return found == digest or (found is None and self.heads.get(org_id, (0, ""))[0] > seq)
 
 
 def open_untouched(database: Path) -> apsw.Connection:
-    """Open a file so that closing it again leaves its write-ahead log as it is, if it has one. Raises apsw.Error."""
+    """Open a file so that closing it again leaves its write-ahead log as it is, if it has one.
+
+    Raises apsw.Error.
+    """
     log = database.with_name(f"{database.name}-wal")
     connection = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(10_000)
@@ -43,7 +49,10 @@ def open_untouched(database: Path) -> apsw.Connection:
 
 
 def inspect(connection: apsw.Connection, database: Path) -> Found:
-    """What is there, seen through `open_untouched`. Raises apsw.Error for a file that cannot be read."""
+    """Return what is there, seen through `open_untouched`.
+
+    Raises apsw.Error for a file that cannot be read.
+    """
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     _, frames, _ = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchone() or (0, 0, 0)
     return Found(
@@ -57,7 +66,7 @@ def inspect(connection: apsw.Connection, database: Path) -> Found:
 
 
 def _file_generation(database: Path) -> int:
-    """The generation of the file alone."""
+    """Return the generation of the file alone."""
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     alone = apsw.Connection(f"{database.absolute().as_uri()}?immutable=1", flags=flags)
     try:

@@ -26,7 +26,8 @@ class Interrupted(Exception):
 def check_integrity(database: Path, is_stopping: Callable[[], bool] = lambda: False) -> None:
     """Read through the whole file, seconds for each gigabyte.
 
-    Raises Conflict unless SQLite finds it sound and its references whole, Interrupted as soon as `is_stopping`.
+    Raises Conflict unless SQLite finds it sound and its references whole, Interrupted as soon as
+    `is_stopping`.
     """
     connection = apsw.Connection(str(database))
     connection.set_busy_timeout(10_000)
@@ -47,7 +48,10 @@ def check_integrity(database: Path, is_stopping: Callable[[], bool] = lambda: Fa
 
 @contextmanager
 def readable(database: Path) -> Iterator[None]:
-    """Turn what SQLite says of a file that it cannot use into an error that a person can act on: Conflict."""
+    """Turn what SQLite says of a file that it cannot use into an error that a person can act on.
+
+    Conflict.
+    """
     try:
         yield
     except (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.IOError, apsw.SQLError) as error:
@@ -55,5 +59,5 @@ def readable(database: Path) -> Iterator[None]:
 
 
 def damaged(database: Path) -> Conflict:
-    """The error for a file that cannot be used."""
+    """Return the error for a file that cannot be used."""
     return Conflict(f"{database.name} is damaged", hint=_RESTORE)

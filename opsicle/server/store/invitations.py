@@ -79,13 +79,16 @@ def insert(db: apsw.Connection, row: NewInvitationRow) -> None:
 
 
 def find_open(db: apsw.Connection, token_hash: str, at: datetime) -> InvitationRow | None:
-    """The invitation of this token; None if it is nobody's, spent, revoked or too old."""
+    """Return the invitation of this token; None if it is nobody's, spent, revoked or too old."""
     parameters = {"token_hash": token_hash, "at": to_text(at)}
     return fetch_one(db, _SELECT + "AND i.token_hash = :token_hash", parameters, InvitationRow)
 
 
 def list_open(db: apsw.Connection, org_id: str, at: datetime, before_id: str, limit: int) -> list[InvitationRow]:
-    """An org's invitations that may still be used, newest first, older than `before_id` (empty: from the newest)."""
+    """Return an org's open invitations, newest first, older than `before_id`.
+
+    Empty: from the newest.
+    """
     older = "AND i.id < :before " if before_id else ""
     return fetch_all(
         db,
@@ -96,7 +99,7 @@ def list_open(db: apsw.Connection, org_id: str, at: datetime, before_id: str, li
 
 
 def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, datetime | None]:
-    """How many invitations of an org may still be used, and when the next of them ends."""
+    """Return how many invitations of an org may still be used, and when the next of them ends."""
     row = db.execute(
         """
         SELECT count(*), min(expires_at) FROM invitations

@@ -48,7 +48,8 @@ _SELECT = """
 """
 
 _HELD = "j.finished_at IS NULL AND j.state IN ('leased', 'running')"
-"""On lease, started or not. The index is of what has no end, so that the start of a job does not write to it."""
+"""On lease, started or not. The index is of what has no end, so that the start of a job does not
+write to it."""
 
 
 def insert(db: apsw.Connection, job_id: str, automation_id: str, worker_id: str, at: datetime) -> None:
@@ -63,32 +64,32 @@ def insert(db: apsw.Connection, job_id: str, automation_id: str, worker_id: str,
 
 
 def find(db: apsw.Connection, job_id: str) -> JobRow | None:
-    """One job, or None."""
+    """Return one job, or None."""
     return fetch_one(db, _SELECT + "WHERE j.id = :id", {"id": job_id}, JobRow)
 
 
 def list_of_automation(db: apsw.Connection, automation_id: str) -> list[JobRow]:
-    """All attempts of one automation, oldest first."""
+    """Return all attempts of one automation, oldest first."""
     return fetch_all(db, _SELECT + "WHERE j.automation_id = :id ORDER BY j.fence", {"id": automation_id}, JobRow)
 
 
 def list_ids(db: apsw.Connection, automation_id: str) -> list[str]:
-    """The ids of all attempts of one automation."""
+    """Return the ids of all attempts of one automation."""
     return [row[0] for row in db.execute("SELECT id FROM jobs WHERE automation_id = :id", {"id": automation_id})]
 
 
 def list_held(db: apsw.Connection, worker_id: str) -> list[JobRow]:
-    """The jobs that a worker has on lease, started or not."""
+    """Return the jobs that a worker has on lease, started or not."""
     return fetch_all(db, _SELECT + f"WHERE j.worker_id = :worker_id AND {_HELD}", {"worker_id": worker_id}, JobRow)
 
 
 def list_all_held(db: apsw.Connection) -> list[JobRow]:
-    """Every job on lease of the whole server."""
+    """Return every job on lease of the whole server."""
     return fetch_all(db, _SELECT + f"WHERE {_HELD}", {}, JobRow)
 
 
 def count_held(db: apsw.Connection, worker_id: str) -> int:
-    """How many jobs a worker has on lease."""
+    """Return how many jobs a worker has on lease."""
     sql = f"SELECT count(*) FROM jobs j WHERE j.worker_id = :worker_id AND {_HELD}"  # noqa: S608 - a literal
     return int(fetch_value(db, sql, {"worker_id": worker_id}))
 
@@ -112,7 +113,9 @@ def give_back(db: apsw.Connection, job_id: str, at: datetime) -> bool:
 
 
 def finish(db: apsw.Connection, job_id: str, ending: Ending, phases: str | None = None) -> bool:
-    """Record how a job ended, and its phases as JSON if they are known; the truth may replace `unknown`.
+    """Record how a job ended, and its phases as JSON if they are known.
+
+    The truth may replace `unknown`.
 
     False if it had ended before.
     """

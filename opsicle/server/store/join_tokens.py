@@ -11,7 +11,10 @@ from opsicle.server.store.rows import Row, fetch_one
 
 
 class JoinTokenRow(Row, frozen=True):
-    """One join token with the org that it leads to. `labels` (JSON) are granted; None leaves them to the worker."""
+    """One join token with the org that it leads to.
+
+    `labels` (JSON) are granted; None leaves them to the worker.
+    """
 
     id: str
     org_id: str
@@ -58,7 +61,7 @@ def insert(db: apsw.Connection, row: NewJoinTokenRow) -> None:
 
 
 def find(db: apsw.Connection, token_id: str) -> JoinTokenRow | None:
-    """One join token of any org, used or not; or None."""
+    """Return one join token of any org, used or not; or None."""
     return fetch_one(
         db,
         """
@@ -72,7 +75,7 @@ def find(db: apsw.Connection, token_id: str) -> JoinTokenRow | None:
 
 
 def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, datetime | None]:
-    """How many join tokens of an org may still be used, and when the next of them ends."""
+    """Return how many join tokens of an org may still be used, and when the next of them ends."""
     row = db.execute(
         """
         SELECT count(*), min(expires_at) FROM join_tokens

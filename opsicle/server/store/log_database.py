@@ -1,8 +1,11 @@
-"""The database of logs, which may be lost: when it is damaged it is set aside, and a new one takes its place.
+"""The database of logs, which may be lost.
 
-Logs are worth keeping, and never worth stopping for: a job runs, ends and is shown whatever has become of its output.
-So what cannot be opened or read is renamed (`logs.db.damaged-…`, for whoever wants to save something of it), and the
-server goes on with an empty file, in which it stands that and when that happened.
+When it is damaged it is set aside, and a new one takes its place.
+
+Logs are worth keeping, and never worth stopping for: a job runs, ends and is shown whatever has
+become of its output. So what cannot be opened or read is renamed (`logs.db.damaged-…`, for whoever
+wants to save something of it), and the server goes on with an empty file, in which it stands that
+and when that happened.
 """
 
 from __future__ import annotations
@@ -28,8 +31,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CHECKED_BYTES = 64 * 1024 * 1024
-"""A file up to this size is checked whole at the start, in a tenth of a second. Of a larger one the damage is found
-when it is met."""
+"""A file up to this size is checked whole at the start, in a tenth of a second. Of a larger one the
+damage is found when it is met."""
 
 _MOST_REPLACED = 3
 """New files in a row that are made where each is damaged at once."""
@@ -57,7 +60,8 @@ class LogDatabase:
         self._is_closed = False
         self._database: Database | None = None
         self._replacing = RLock()
-        """Held while a file is set aside: whoever else finds the damage waits for the new one, and makes no other."""
+        """Held while a file is set aside: whoever else finds the damage waits for the new one, and
+        makes no other."""
 
     @classmethod
     def open(
@@ -69,7 +73,9 @@ class LogDatabase:
         *,
         is_expected: bool = False,
     ) -> LogDatabase:
-        """Open the file, or a new one in its place. `is_expected`: there must have been one, so its lack is a loss.
+        """Open the file, or a new one in its place.
+
+        `is_expected`: there must have been one, so its lack is a loss.
 
         Raises Unavailable if no new one can be made, as on a full disk.
         """
@@ -87,23 +93,23 @@ class LogDatabase:
         return self
 
     def read(self, query: Callable[[Connection], T]) -> T:
-        """As `Database.read`; what is damaged is read as empty."""
+        """Read as `Database.read` does; what is damaged is read as empty."""
         return self._retry(lambda database: database.read(query))
 
     def read_long(self, query: Callable[[Connection], T]) -> T:
-        """As `Database.read_long`; likewise."""
+        """Read as `Database.read_long` does; what is damaged is read as empty."""
         return self._retry(lambda database: database.read_long(query))
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """As `Database.write`; if the file is damaged, into a new one."""
+        """Write as `Database.write` does; if the file is damaged, into a new one."""
         return self._retry(lambda database: database.write(work))
 
     def give_room_back(self) -> None:
-        """As `Database.give_room_back`."""
+        """Give room back as `Database.give_room_back` does."""
         self._retry(lambda database: database.give_room_back())
 
     def close(self) -> None:
-        """As `Database.close`."""
+        """Close as `Database.close` does."""
         self._is_closed = True
         if self._database:
             self._database.close()

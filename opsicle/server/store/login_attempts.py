@@ -1,4 +1,7 @@
-"""SQL of login attempts: one row for each password that was checked in the last minutes and was not right."""
+"""SQL of login attempts.
+
+One row for each password that was checked in the last minutes and was not right.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ def delete(db: apsw.Connection, attempt_id: int) -> None:
 
 
 def times_of_account(db: apsw.Connection, account: str, since: datetime) -> list[str]:
-    """When passwords of an account were checked, oldest first."""
+    """Return when passwords of an account were checked, oldest first."""
     return fetch_column(
         db,
         "SELECT at FROM login_attempts WHERE account = :account AND at > :since ORDER BY at",
@@ -34,7 +37,7 @@ def times_of_account(db: apsw.Connection, account: str, since: datetime) -> list
 
 
 def times_from_address(db: apsw.Connection, address: str, since: datetime) -> list[str]:
-    """When an address had passwords checked, oldest first."""
+    """Return when an address had passwords checked, oldest first."""
     return fetch_column(
         db,
         "SELECT at FROM login_attempts WHERE address = :address AND at > :since ORDER BY at",
@@ -43,7 +46,10 @@ def times_from_address(db: apsw.Connection, address: str, since: datetime) -> li
 
 
 def date_back(db: apsw.Connection, at: datetime) -> None:
-    """Let attempts of a later time, from before the clock was set back, count as of now: not for hours to come."""
+    """Let attempts of a later time, from before the clock was set back, count as of now.
+
+    Not for hours to come.
+    """
     db.execute("UPDATE login_attempts SET at = :at WHERE at > :at", {"at": to_text(at)})
 
 

@@ -13,13 +13,16 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
 
 
 def size(db: apsw.Connection, job_id: str) -> int:
-    """The length of a job's log in bytes: the offset up to which all is there."""
+    """Return the length of a job's log in bytes: the offset up to which all is there."""
     sql = "SELECT start + size FROM segments WHERE job_id = :job_id ORDER BY start DESC LIMIT 1"
     return fetch_value(db, sql, {"job_id": job_id}) or 0
 
 
 class Segment(Row, frozen=True):
-    """What one request brought: `size` bytes from offset `start` of the job's log, `chunks` as they are stored."""
+    """What one request brought.
+
+    `size` bytes from offset `start` of the job's log, `chunks` as they are stored.
+    """
 
     job_id: str
     start: int
@@ -28,7 +31,10 @@ class Segment(Row, frozen=True):
 
 
 def append(db: apsw.Connection, org_id: str, segment: Segment, at: datetime) -> None:
-    """Add a segment; the caller has made sure that it begins where the log ends, and counts it with `add_usage`."""
+    """Add a segment.
+
+    The caller has made sure that it begins where the log ends, and counts it with `add_usage`.
+    """
     db.execute(
         """
         INSERT INTO segments (org_id, job_id, start, size, chunks, created_at)
@@ -61,12 +67,15 @@ class Usage(Row, frozen=True):
 
 
 def list_usage(db: apsw.Connection) -> list[Usage]:
-    """What the logs of each org take."""
+    """Return what the logs of each org take."""
     return fetch_all(db, "SELECT org_id, stored FROM usage", {}, Usage)
 
 
 def list_from(db: apsw.Connection, job_id: str, offset: int, limit: int) -> list[Segment]:
-    """Up to `limit` segments that hold bytes at or after `offset`, in order; it begins at the one that holds it."""
+    """Return up to `limit` segments that hold bytes at or after `offset`, in order.
+
+    It begins at the one that holds it.
+    """
     return fetch_all(
         db,
         """
@@ -86,7 +95,7 @@ def insert_gap(db: apsw.Connection, job_id: str, start: int, size: int) -> None:
 
 
 def has_gap(db: apsw.Connection, job_id: str) -> bool:
-    """Whether a part of a job's log is not here."""
+    """Return whether a part of a job's log is not here."""
     return bool(fetch_value(db, "SELECT EXISTS (SELECT 1 FROM gaps WHERE job_id = :job_id)", {"job_id": job_id}))
 
 
@@ -103,7 +112,7 @@ class Loss(Row, frozen=True):
 
 
 def find_loss_after(db: apsw.Connection, at: datetime) -> Loss | None:
-    """The first loss that came after a moment, or None."""
+    """Return the first loss that came after a moment, or None."""
     sql = "SELECT at, reason FROM losses WHERE at >= :at ORDER BY at LIMIT 1"
     return fetch_one(db, sql, {"at": to_text(at)}, Loss)
 
@@ -116,7 +125,7 @@ class SegmentPlace(Row, frozen=True):
 
 
 def list_oldest(db: apsw.Connection, org_id: str, limit: int) -> list[SegmentPlace]:
-    """The oldest segments of an org."""
+    """Return the oldest segments of an org."""
     return fetch_all(
         db,
         "SELECT rowid, length(chunks) FROM segments WHERE org_id = :org_id ORDER BY created_at LIMIT :limit",
@@ -126,7 +135,7 @@ def list_oldest(db: apsw.Connection, org_id: str, limit: int) -> list[SegmentPla
 
 
 def list_before(db: apsw.Connection, org_id: str, at: datetime, limit: int) -> list[SegmentPlace]:
-    """The oldest segments of an org that are older than `at`."""
+    """Return the oldest segments of an org that are older than `at`."""
     return fetch_all(
         db,
         """
@@ -139,7 +148,7 @@ def list_before(db: apsw.Connection, org_id: str, at: datetime, limit: int) -> l
 
 
 def list_of_job(db: apsw.Connection, job_id: str, limit: int) -> list[SegmentPlace]:
-    """The first segments of a job's log."""
+    """Return the first segments of a job's log."""
     sql = "SELECT rowid, length(chunks) FROM segments WHERE job_id = :job_id LIMIT :limit"
     return fetch_all(db, sql, {"job_id": job_id, "limit": limit}, SegmentPlace)
 

@@ -14,8 +14,8 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
 class MemberRow(Row, frozen=True):
     """A person of an org, with their manager's address; or a service account, with its owner's.
 
-    `is_enabled`: whether they may come in; a service account only while its owner may. `role_seq` and `rules_seq` are
-    the entries of the record by which they got their role and their own rules.
+    `is_enabled`: whether they may come in; a service account only while its owner may. `role_seq`
+    and `rules_seq` are the entries of the record by which they got their role and their own rules.
     """
 
     user_id: str
@@ -114,13 +114,13 @@ def insert(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
 
 
 def find(db: apsw.Connection, org_id: str, id_or_email: str) -> MemberRow | None:
-    """A member by id or e-mail address, or None."""
+    """Return a member by id or e-mail address, or None."""
     where = "WHERE m.org_id = :org_id AND (u.id = :key OR u.email = :key)"
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "key": id_or_email}, MemberRow)
 
 
 def list_members(db: apsw.Connection, org_id: str, after_email: str, limit: int) -> list[MemberRow]:
-    """An org's members by address, from the first one after `after_email`."""
+    """Return an org's members by address, from the first one after `after_email`."""
     return fetch_all(
         db,
         _SELECT + "WHERE m.org_id = :org_id AND u.email > :after ORDER BY u.email LIMIT :limit",
@@ -130,7 +130,7 @@ def list_members(db: apsw.Connection, org_id: str, after_email: str, limit: int)
 
 
 def list_named(db: apsw.Connection, org_id: str, named: Named) -> list[MemberRow]:
-    """The members of an org who are named, and the owners of service accounts among them, by address."""
+    """Return the members who are named, and the owners of named service accounts, by address."""
     return fetch_all(
         db,
         _NAMED + _SELECT + "WHERE m.org_id = :org_id AND m.user_id IN named ORDER BY u.email",
@@ -143,7 +143,7 @@ def list_named(db: apsw.Connection, org_id: str, named: Named) -> list[MemberRow
 
 
 def list_of_user(db: apsw.Connection, user_id: str) -> list[PlaceRow]:
-    """The orgs of one person, by code."""
+    """Return the orgs of one person, by code."""
     return fetch_all(
         db,
         """
@@ -158,7 +158,7 @@ def list_of_user(db: apsw.Connection, user_id: str) -> list[PlaceRow]:
 
 
 def list_service_accounts(db: apsw.Connection, org_id: str, after_email: str, limit: int) -> list[MemberRow]:
-    """An org's service accounts by address, from the first one after `after_email`."""
+    """Return an org's service accounts by address, from the first one after `after_email`."""
     return fetch_all(
         db,
         _SELECT
@@ -171,13 +171,13 @@ def list_service_accounts(db: apsw.Connection, org_id: str, after_email: str, li
 
 
 def list_owned(db: apsw.Connection, org_id: str, owner_id: str) -> list[MemberRow]:
-    """The service accounts of one person."""
+    """Return the service accounts of one person."""
     where = "WHERE m.org_id = :org_id AND m.owner_id = :owner_id ORDER BY u.email"
     return fetch_all(db, _SELECT + where, {"org_id": org_id, "owner_id": owner_id}, MemberRow)
 
 
 def count_other_admins(db: apsw.Connection, org_id: str, user_id: str) -> int:
-    """How many people besides this one can administer the org."""
+    """Return how many people besides this one can administer the org."""
     return int(
         fetch_value(
             db,
@@ -191,7 +191,7 @@ def count_other_admins(db: apsw.Connection, org_id: str, user_id: str) -> int:
 
 
 def is_managed_by(db: apsw.Connection, org_id: str, user_id: str, manager_id: str) -> bool:
-    """Whether `manager_id` stands anywhere above `user_id`, or is the same person."""
+    """Return whether `manager_id` stands anywhere above `user_id`, or is the same person."""
     return bool(
         fetch_value(
             db,
@@ -210,7 +210,10 @@ def is_managed_by(db: apsw.Connection, org_id: str, user_id: str, manager_id: st
 
 
 def update(db: apsw.Connection, org_id: str, row: MemberRow) -> None:
-    """Change role, manager, rules and whether the person may come in; of a service account also its owner."""
+    """Change role, manager, rules and whether the person may come in.
+
+    Of a service account also its owner.
+    """
     db.execute(
         """
         UPDATE memberships SET role = :role, manager_id = :manager_id, is_disabled = :is_disabled, rules = :rules,

@@ -1,4 +1,7 @@
-"""What a migration does that SQL alone cannot. As final as the migrations' files: a step never changes afterwards."""
+"""What a migration does that SQL alone cannot.
+
+As final as the migrations' files: a step never changes afterwards.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from opsicle.domain.audit_chain import NO_HASH, chain_of, entry_hash
 
 
 def chain_entries(db: apsw.Connection) -> None:
-    """Chain the entries that were written before there were chains, each org's in the order of their writing."""
+    """Chain the entries from before there were chains, each org's in their order."""
     heads: dict[str, tuple[int, str]] = {}
     rows = db.execute(
         """

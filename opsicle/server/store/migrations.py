@@ -1,7 +1,7 @@
 """Bringing a database file to the schema of this program, one numbered file of SQL after the other.
 
-`PRAGMA user_version` says how many have been applied. Each is one transaction, its number included, so that a
-process that dies half-way leaves the old schema or the new one.
+`PRAGMA user_version` says how many have been applied. Each is one transaction, its number included,
+so that a process that dies half-way leaves the old schema or the new one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _CACHE_KIB = 64 * 1024
 """For as long as it takes: an index over a long history is sorted in memory instead of on the disk."""
 
 _SMALL_BYTES = 64 * 1024 * 1024
-"""A file of a version that could not give room back is written anew by the way if it is no larger: half a second."""
+"""A file of a version that could not give room back is written anew by the way if it is no larger:
+half a second."""
 
 _FILE_NAME = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
 
@@ -49,7 +50,7 @@ def check_sqlite() -> None:
 
 
 def migrations(folder: Path) -> list[Migration]:
-    """The migrations in a folder, in order."""
+    """Return the migrations in a folder, in order."""
     found: list[Migration] = []
     for path in sorted(folder.glob("*.sql")):
         match = _FILE_NAME.fullmatch(path.name)
@@ -83,10 +84,10 @@ def migrate(database: Path, folder: Path) -> int:
 
 
 def compact(database: Path) -> None:
-    """Write a file anew, so that it takes no more room than what it holds, and gives room back from then on.
+    """Rewrite a file, so that it holds no free pages, and gives room back from then on.
 
-    Takes some seconds for each gigabyte, and once more the room meanwhile. Raises Unavailable if that is not there,
-    Conflict for a file that is damaged.
+    Takes some seconds for each gigabyte, and once more the room meanwhile. Raises Unavailable if
+    that is not there, Conflict for a file that is damaged.
     """
     connection = _open(database)
     try:

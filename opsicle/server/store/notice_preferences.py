@@ -28,13 +28,16 @@ def put(db: apsw.Connection, user_id: str, row: PreferenceRow) -> None:
 
 
 def list_of_user(db: apsw.Connection, user_id: str) -> list[PreferenceRow]:
-    """All choices of one person, in all their orgs."""
+    """Return all choices of one person, in all their orgs."""
     sql = "SELECT channel_id, kind, is_on FROM notice_preferences WHERE user_id = :user_id"
     return fetch_all(db, sql, {"user_id": user_id}, PreferenceRow)
 
 
 def wants(db: apsw.Connection, user_id: str, channel_id: str, kind: str) -> bool:
-    """Whether a person wants to hear of this through this channel; `CHOSEN_ONLY` says what holds without a choice."""
+    """Return whether a person wants to hear of this through this channel.
+
+    `CHOSEN_ONLY` says what holds without a choice.
+    """
     sql = """
         SELECT is_on FROM notice_preferences
          WHERE user_id = :user_id AND channel_id = :channel_id AND kind = :kind

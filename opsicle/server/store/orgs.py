@@ -27,17 +27,17 @@ def insert(db: apsw.Connection, row: OrgRow, at: datetime) -> None:
 
 
 def find(db: apsw.Connection, org_id: str) -> OrgRow | None:
-    """One org by its id, or None."""
+    """Return one org by its id, or None."""
     return fetch_one(db, "SELECT id, code, name FROM orgs WHERE id = :id", {"id": org_id}, OrgRow)
 
 
 def find_by_code(db: apsw.Connection, code: str) -> OrgRow | None:
-    """One org by its code, or None."""
+    """Return one org by its code, or None."""
     return fetch_one(db, "SELECT id, code, name FROM orgs WHERE code = :code", {"code": code}, OrgRow)
 
 
 def list_all(db: apsw.Connection, after_code: str, limit: int) -> list[OrgRow]:
-    """All orgs of the server by code, from the first one after `after_code`."""
+    """Return all orgs of the server by code, from the first one after `after_code`."""
     return fetch_all(
         db,
         "SELECT id, code, name FROM orgs WHERE code > :after ORDER BY code LIMIT :limit",
@@ -47,7 +47,7 @@ def list_all(db: apsw.Connection, after_code: str, limit: int) -> list[OrgRow]:
 
 
 def list_ids(db: apsw.Connection) -> list[str]:
-    """The ids of all orgs of the server."""
+    """Return the ids of all orgs of the server."""
     return fetch_column(db, "SELECT id FROM orgs ORDER BY id", {})
 
 
@@ -62,17 +62,19 @@ def allow_shared_workers(db: apsw.Connection, org_id: str, allows: bool) -> None
 
 
 def allows_shared_workers(db: apsw.Connection, org_id: str) -> bool:
-    """Whether the provider's workers may carry out what the org runs."""
+    """Return whether the provider's workers may carry out what the org runs."""
     return bool(fetch_value(db, "SELECT allows_shared_workers FROM orgs WHERE id = :id", {"id": org_id}))
 
 
 def list_allowing_shared(db: apsw.Connection) -> list[str]:
-    """The ids of all orgs that let the provider's workers serve them."""
+    """Return the ids of all orgs that let the provider's workers serve them."""
     return fetch_column(db, "SELECT id FROM orgs WHERE allows_shared_workers", {})
 
 
 def list_shared_waiting(db: apsw.Connection) -> list[str]:
-    """The ids of the orgs with waiting automations that shared workers may serve, the one served longest ago first.
+    """Return the orgs with waiting automations that shared workers may serve.
+
+    The one served longest ago comes first.
 
     One step in an index for each org that has something waiting, however much that is.
     """
@@ -95,10 +97,10 @@ def list_shared_waiting(db: apsw.Connection) -> list[str]:
 
 
 def note_shared_turn(db: apsw.Connection, org_id: str) -> None:
-    """A shared worker has just been given a job of this org: every other one is before it now."""
+    """Put this org behind all others, as a shared worker was just given a job of it."""
     db.execute("UPDATE orgs SET shared_turn = (SELECT max(shared_turn) + 1 FROM orgs) WHERE id = :id", {"id": org_id})
 
 
 def has_any(db: apsw.Connection) -> bool:
-    """Whether the server has been set up."""
+    """Return whether the server has been set up."""
     return bool(fetch_value(db, "SELECT EXISTS (SELECT 1 FROM orgs)", {}))

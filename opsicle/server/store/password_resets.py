@@ -1,4 +1,7 @@
-"""SQL of password resets: one-time tokens with which a person sets a new password, kept by their hash."""
+"""SQL of password resets.
+
+One-time tokens with which a person sets a new password, kept by their hash.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ def put(db: apsw.Connection, org_id: str, user_id: str, token_hash: str, expires
 
 
 def find(db: apsw.Connection, token_hash: str, at: datetime) -> ResetRow | None:
-    """Whose token this is; None if it is nobody's, too old, or of somebody who no longer belongs to the org."""
+    """Return whose token this is.
+
+    Return None if it is nobody's, too old, or of somebody who no longer belongs to the org.
+    """
     return fetch_one(
         db,
         """

@@ -1,4 +1,7 @@
-"""SQL of approval policies and their versions. A version never changes; deleting a policy only frees its name."""
+"""SQL of approval policies and their versions.
+
+A version never changes; deleting a policy only frees its name.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ _SELECT = with_tables(DocumentKind.POLICY, SELECT_VERSION)
 
 
 def find_newest(db: apsw.Connection, org_id: str, policy_id: str) -> VersionRow | None:
-    """The newest version of a policy by its id, also of one that has been deleted, or None."""
+    """Return the newest version of a policy by its id, also of one that has been deleted, or None."""
     where = "WHERE d.org_id = :org_id AND d.id = :id AND v.version = d.latest_version"
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "id": policy_id}, VersionRow)
 
 
 def list_by_name(db: apsw.Connection, org_id: str, after_name: str, limit: int) -> list[VersionRow]:
-    """An org's policies by name in their newest versions, from the first one after `after_name`."""
+    """Return an org's policies by name, in their newest versions, after `after_name`."""
     return fetch_all(
         db,
         _SELECT
@@ -31,7 +34,7 @@ def list_by_name(db: apsw.Connection, org_id: str, after_name: str, limit: int) 
 
 
 def list_applying(db: apsw.Connection, org_id: str) -> list[VersionRow]:
-    """The policies of an org that apply by themselves to something, in their newest versions, by name."""
+    """Return an org's policies that apply by themselves, in their newest versions, by name."""
     return fetch_all(
         db,
         _SELECT

@@ -1,4 +1,7 @@
-"""SQL of removing automations that ended long ago, with all that refers to them. `ids` are automations throughout."""
+"""SQL of removing automations that ended long ago, with all that refers to them.
+
+`ids` are automations throughout.
+"""
 
 from __future__ import annotations
 
@@ -44,13 +47,13 @@ def list_oldest(db: apsw.Connection, org_id: str, after_id: str, limit: int) -> 
 
 
 def count_ended(db: apsw.Connection, org_id: str) -> int:
-    """How many automations of an org have ended. Goes through all of them."""
+    """Return how many automations of an org have ended. Goes through all of them."""
     sql = f"SELECT count(*) FROM automations WHERE org_id = :org_id AND {is_one_of(FINAL)}"  # noqa: S608 - a literal
     return int(fetch_value(db, sql, {"org_id": org_id}))
 
 
 def list_awaiting(db: apsw.Connection, org_id: str, template_id: str) -> list[str]:
-    """The automations of a template that wait for approval."""
+    """Return the automations of a template that wait for approval."""
     return fetch_column(
         db,
         """
@@ -63,14 +66,17 @@ def list_awaiting(db: apsw.Connection, org_id: str, template_id: str) -> list[st
 
 
 def list_jobs(db: apsw.Connection, ids: Sequence[str]) -> list[str]:
-    """The jobs of automations."""
+    """Return the jobs of automations."""
     return fetch_column(
         db, "SELECT id FROM jobs WHERE automation_id IN (SELECT value FROM json_each(:ids))", _given(ids)
     )
 
 
 def allow(db: apsw.Connection, org_id: str, removed_to: str, at: datetime) -> None:
-    """Let automations up to this one be removed: until this is said, the database itself refuses it."""
+    """Let automations up to this one be removed.
+
+    Until this is said, the database itself refuses it.
+    """
     db.execute(
         """
         INSERT INTO removals (org_id, removed_to, at) VALUES (:org_id, :removed_to, :at)

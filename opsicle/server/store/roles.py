@@ -1,4 +1,7 @@
-"""SQL of roles: an org's own ones, and what it adds to the built-in ones. Rules are JSON lists of texts."""
+"""SQL of roles: an org's own ones, and what it adds to the built-in ones.
+
+Rules are JSON lists of texts.
+"""
 
 from __future__ import annotations
 
@@ -82,13 +85,13 @@ def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
 
 
 def find(db: apsw.Connection, org_id: str, name: str) -> RoleRow | None:
-    """One row, or None."""
+    """Return one row, or None."""
     where = "WHERE org_id = :org_id AND name = :name"
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "name": name}, RoleRow)
 
 
 def list_by_name(db: apsw.Connection, org_id: str, after: str, limit: int) -> list[RoleRow]:
-    """The org's rows whose names stand after this one."""
+    """Return the org's rows whose names stand after this one."""
     return fetch_all(
         db,
         _SELECT + "WHERE org_id = :org_id AND name > :after ORDER BY name LIMIT :limit",
@@ -98,6 +101,6 @@ def list_by_name(db: apsw.Connection, org_id: str, after: str, limit: int) -> li
 
 
 def count_members(db: apsw.Connection, org_id: str, name: str) -> int:
-    """How many people of the org have this role."""
+    """Return how many people of the org have this role."""
     sql = "SELECT count(*) FROM memberships WHERE org_id = :org_id AND role = :name"
     return int(fetch_value(db, sql, {"org_id": org_id, "name": name}))

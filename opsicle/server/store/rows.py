@@ -1,6 +1,7 @@
 """Reading rows: the few lines that every file of SQL shares.
 
-A row's type is a `Row` whose fields stand in the order of the SELECT; texts become times and enums, 0 and 1 booleans.
+A row's type is a `Row` whose fields stand in the order of the SELECT; texts become times and enums,
+0 and 1 booleans.
 """
 
 from __future__ import annotations
@@ -31,10 +32,13 @@ R = TypeVar("R", bound=Row)
 
 
 def where(*conditions: str) -> str:
-    """Return the WHERE clause of these conditions; an empty one is a wish that nobody has, and left out.
+    """Return the WHERE clause of these conditions.
 
-    Never write `(:state = '' OR state = :state)` instead: SQLite prepares one plan for both cases, and it is a scan.
-    Conditions are literals of this package with named parameters, so that no value ever becomes SQL.
+    An empty one is a wish that nobody has, and left out.
+
+    Never write `(:state = '' OR state = :state)` instead: SQLite prepares one plan for both cases,
+    and it is a scan. Conditions are literals of this package with named parameters, so that no
+    value ever becomes SQL.
     """
     return f" WHERE {' AND '.join(condition for condition in conditions if condition)} "
 
@@ -45,18 +49,21 @@ def is_one_of(states: Collection[AutomationState]) -> str:
 
 
 def fetch_all(db: apsw.Connection, sql: str, parameters: dict[str, Any], kind: type[R]) -> list[R]:
-    """All rows of a query."""
+    """Return all rows of a query."""
     return [_read(row, kind) for row in db.execute(sql, parameters).fetchall()]
 
 
 def fetch_one(db: apsw.Connection, sql: str, parameters: dict[str, Any], kind: type[R]) -> R | None:
-    """The first row of a query, or None."""
+    """Return the first row of a query, or None."""
     row = db.execute(sql, parameters).fetchone()
     return _read(row, kind) if row is not None else None
 
 
 def _read(row: tuple[Any, ...], kind: type[R]) -> R:
-    """Raises Unreadable for what somebody has written there; but a time alone must not hide the rest of a list."""
+    """Raises Unreadable for what somebody has written there.
+
+    But a time alone must not hide the rest of a list.
+    """
     try:
         return msgspec.convert(row, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -68,7 +75,10 @@ def _read(row: tuple[Any, ...], kind: type[R]) -> R:
 
 
 def _with_times(row: tuple[Any, ...], kind: type[R]) -> list[Any]:
-    """A row in which times that cannot be read are the oldest there are: over, whatever they say the end of."""
+    """Return a row in which times that cannot be read are the oldest there are.
+
+    Over, whatever they say the end of.
+    """
     values = list(row)
     for index, field in enumerate(msgspec.structs.fields(kind)):
         if field.type in _TIMES and isinstance(values[index], str) and not _is_time(values[index]):
@@ -85,11 +95,11 @@ def _is_time(text: str) -> bool:
 
 
 def fetch_value(db: apsw.Connection, sql: str, parameters: dict[str, Any]) -> Any:
-    """The first column of the first row, or None."""
+    """Return the first column of the first row, or None."""
     row = db.execute(sql, parameters).fetchone()
     return row[0] if row is not None else None
 
 
 def fetch_column(db: apsw.Connection, sql: str, parameters: dict[str, Any]) -> list[Any]:
-    """The first column of all rows."""
+    """Return the first column of all rows."""
     return [row[0] for row in db.execute(sql, parameters)]

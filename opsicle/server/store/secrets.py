@@ -64,7 +64,10 @@ def insert(db: apsw.Connection, org_id: str, row: SecretRow, sealed: SealedRow) 
 
 
 def replace(db: apsw.Connection, row: SecretRow, sealed: SealedRow) -> bool:
-    """Put the next version in the place of the one before it, whose value is gone. False if someone was first."""
+    """Put the next version in the place of the one before it, whose value is gone.
+
+    False if someone was first.
+    """
     db.execute(
         """
         UPDATE secrets
@@ -93,13 +96,13 @@ def delete(db: apsw.Connection, org_id: str, name: str) -> bool:
 
 
 def find(db: apsw.Connection, org_id: str, name: str) -> SecretRow | None:
-    """One secret of the org, or None."""
+    """Return one secret of the org, or None."""
     parameters = {"org_id": org_id, "name": name}
     return fetch_one(db, _SELECT + "WHERE s.org_id = :org_id AND s.name = :name", parameters, SecretRow)
 
 
 def list_by_name(db: apsw.Connection, org_id: str, after: str, limit: int) -> list[SecretRow]:
-    """The org's secrets whose names stand after this one."""
+    """Return the org's secrets whose names stand after this one."""
     return fetch_all(
         db,
         _SELECT + "WHERE s.org_id = :org_id AND s.name > :after ORDER BY s.name LIMIT :limit",
@@ -109,12 +112,12 @@ def list_by_name(db: apsw.Connection, org_id: str, after: str, limit: int) -> li
 
 
 def list_names(db: apsw.Connection, org_id: str) -> set[str]:
-    """The names of all of the org's secrets."""
+    """Return the names of all of the org's secrets."""
     return set(fetch_column(db, "SELECT name FROM secrets WHERE org_id = :org_id", {"org_id": org_id}))
 
 
 def find_sealed(db: apsw.Connection, org_id: str, name: str) -> SealedRow | None:
-    """A secret's encrypted value, or None."""
+    """Return a secret's encrypted value, or None."""
     return fetch_one(
         db,
         """
@@ -126,7 +129,7 @@ def find_sealed(db: apsw.Connection, org_id: str, name: str) -> SealedRow | None
 
 
 def list_sealed(db: apsw.Connection) -> list[SealedRow]:
-    """Every org's secrets, encrypted."""
+    """Return every org's secrets, encrypted."""
     return fetch_all(db, "SELECT org_id, name, version, wrapped_key, ciphertext FROM secrets", {}, SealedRow)
 
 
@@ -139,7 +142,7 @@ def rewrap(db: apsw.Connection, row: SealedRow) -> None:
 
 
 def insert_values(db: apsw.Connection, row: SealedRow, commitments: str) -> None:
-    """Record the encrypted values of an automation's secret variables, and as JSON what its manifest says of each."""
+    """Record an automation's encrypted secret values, and what its manifest says of each."""
     db.execute(
         """
         INSERT INTO sealed_values (automation_id, org_id, wrapped_key, ciphertext, commitments)
@@ -156,14 +159,14 @@ def insert_values(db: apsw.Connection, row: SealedRow, commitments: str) -> None
 
 
 def find_commitments(db: apsw.Connection, automation_id: str) -> str | None:
-    """What an automation's manifest says of its secret variables, as JSON, or None if it was given none."""
+    """Return, as JSON, what an automation's manifest says of its secrets, or None."""
     sql = "SELECT commitments FROM sealed_values WHERE automation_id = :automation_id"
     value = fetch_value(db, sql, {"automation_id": automation_id})
     return None if value is None else str(value)
 
 
 def find_values(db: apsw.Connection, automation_id: str) -> SealedRow | None:
-    """The encrypted values of an automation's secret variables, or None."""
+    """Return the encrypted values of an automation's secret variables, or None."""
     return fetch_one(
         db,
         """
@@ -176,7 +179,7 @@ def find_values(db: apsw.Connection, automation_id: str) -> SealedRow | None:
 
 
 def list_values(db: apsw.Connection) -> list[SealedRow]:
-    """The encrypted values of all automations."""
+    """Return the encrypted values of all automations."""
     return fetch_all(db, "SELECT org_id, automation_id, 1, wrapped_key, ciphertext FROM sealed_values", {}, SealedRow)
 
 

@@ -25,7 +25,9 @@ class SessionRow(Row, frozen=True):
 
 
 class BearerRow(Row, frozen=True):
-    """Who holds a token. `kind` is browser, cli or token; `expires_at` None: never; `scopes` None: all they may.
+    """Who holds a token.
+
+    `kind` is browser, cli or token; `expires_at` None: never; `scopes` None: all they may.
 
     `is_proven`: whoever made an API token showed a fresh code for it.
     """
@@ -66,7 +68,7 @@ def insert(db: apsw.Connection, row: SessionRow) -> None:
 
 
 def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
-    """Whose session this is, None if it is nobody's or that person is disabled."""
+    """Return whose session this is, None if it is nobody's or that person is disabled."""
     return fetch_one(
         db,
         """
@@ -84,7 +86,7 @@ def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
 
 
 def was_used_from(db: apsw.Connection, email: str, address: str) -> bool:
-    """Whether this person has logged in from this address before, as far as their sessions tell."""
+    """Return whether this person has logged in from this address in a session we know."""
     return bool(
         fetch_value(
             db,
@@ -100,7 +102,7 @@ def was_used_from(db: apsw.Connection, email: str, address: str) -> bool:
 
 
 def find_end(db: apsw.Connection, session_id: str) -> datetime | None:
-    """When a session ends at the latest, None if it has ended."""
+    """Return when a session ends at the latest, None if it has ended."""
     text = fetch_value(db, "SELECT expires_at FROM sessions WHERE id = :id", {"id": session_id})
     return None if text is None else from_text(str(text))
 
@@ -117,7 +119,10 @@ def delete(db: apsw.Connection, session_id: str) -> bool:
 
 
 def delete_beyond(db: apsw.Connection, user_id: str, most: int) -> bool:
-    """End those sessions of one person that were used least recently, beyond `most`. False if there are none."""
+    """End those sessions of one person that were used least recently, beyond `most`.
+
+    False if there are none.
+    """
     db.execute(
         """
         DELETE FROM sessions WHERE id IN (
@@ -162,7 +167,9 @@ _SELECT_OWN = """
 def list_of_user(
     db: apsw.Connection, user_id: str, used_since: tuple[datetime, datetime], now: datetime, page: tuple[str, int]
 ) -> list[OwnSessionRow]:
-    """A person's sessions that are not over, newest first: browsers' used since the first time, others' the second.
+    """Return a person's sessions that are not over, newest first.
+
+    Browsers' used since the first time, others' the second.
 
     `page` is the id before which to begin (empty: at the newest), and how many.
     """
@@ -206,6 +213,6 @@ def note_proof(db: apsw.Connection, session_id: str, at: datetime) -> None:
 
 
 def was_proven_since(db: apsw.Connection, session_id: str, since: datetime) -> bool:
-    """Whether the person behind a session has shown a code since then."""
+    """Return whether the person behind a session has shown a code since then."""
     sql = "SELECT EXISTS (SELECT 1 FROM sessions WHERE id = :id AND proven_at > :since)"
     return bool(fetch_value(db, sql, {"id": session_id, "since": to_text(since)}))

@@ -10,7 +10,7 @@ SETUP_TOKEN_HASH = "setup_token_hash"
 
 
 def find(db: apsw.Connection, name: str) -> str | None:
-    """A setting's value, or None."""
+    """Return a setting's value, or None."""
     value = fetch_value(db, "SELECT value FROM settings WHERE name = :name", {"name": name})
     return None if value is None else str(value)
 

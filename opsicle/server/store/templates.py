@@ -1,4 +1,7 @@
-"""SQL of templates and their versions. A version never changes; deleting a template only frees its name."""
+"""SQL of templates and their versions.
+
+A version never changes; deleting a template only frees its name.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, f
 
 
 class TemplateRow(Row, frozen=True):
-    """One template with its newest version: `digest` of its content, `header` the JSON without what it runs."""
+    """One template with its newest version.
+
+    `digest` of its content, `header` the JSON without what it runs.
+    """
 
     id: str
     name: str
@@ -42,13 +48,16 @@ _SELECT = """
 
 
 def find(db: apsw.Connection, org_id: str, name: str) -> TemplateRow | None:
-    """A template of this org that is not deleted, or None."""
+    """Return a template of this org that is not deleted, or None."""
     where = "WHERE t.org_id = :org_id AND t.name = :name AND t.deleted_at IS NULL"
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "name": name}, TemplateRow)
 
 
 def find_approval(db: apsw.Connection, org_id: str, name: str) -> str | None:
-    """What the newest version of a template that is not deleted says of approvals: a header of that alone, or None."""
+    """Return what the newest version of a template that is not deleted says of approvals.
+
+    A header of that alone, or None.
+    """
     found = fetch_value(
         db,
         """
@@ -63,7 +72,7 @@ def find_approval(db: apsw.Connection, org_id: str, name: str) -> str | None:
 
 
 def list_naming(db: apsw.Connection, org_id: str, policy: str, limit: int) -> list[str]:
-    """The documents of the newest versions of an org's templates that name this policy."""
+    """Return the documents of the newest versions of an org's templates that name this policy."""
     found = fetch_column(
         db,
         """
@@ -80,7 +89,7 @@ def list_naming(db: apsw.Connection, org_id: str, policy: str, limit: int) -> li
 
 
 def list_by_name(db: apsw.Connection, org_id: str, after_name: str, limit: int) -> list[TemplateRow]:
-    """An org's templates by name, from the first one after `after_name`."""
+    """Return an org's templates by name, from the first one after `after_name`."""
     return fetch_all(
         db,
         _SELECT
@@ -111,7 +120,7 @@ def list_versions(db: apsw.Connection, org_id: str, name: str, before: int, limi
 
 
 def get_document(db: apsw.Connection, template_id: str, version: int) -> str:
-    """A version's document, also of a template that has been deleted. Raises NotFound."""
+    """Return a version's document, also of a template that has been deleted. Raises NotFound."""
     document = fetch_value(
         db,
         "SELECT document FROM template_versions WHERE template_id = :template_id AND version = :version",
@@ -123,6 +132,9 @@ def get_document(db: apsw.Connection, template_id: str, version: int) -> str:
 
 
 def get_source(db: apsw.Connection, template_id: str, version: int) -> str:
-    """A version as it was pushed, also of a template that has been deleted; "" if there is none."""
+    """Return a version as it was pushed, also of a template that has been deleted.
+
+    Return "" if there is none.
+    """
     sql = "SELECT source FROM template_versions WHERE template_id = :template_id AND version = :version"
     return str(fetch_value(db, sql, {"template_id": template_id, "version": version}) or "")

@@ -47,7 +47,10 @@ def insert(db: apsw.Connection, org_id: str, user_id: str, row: TokenRow, token_
 
 
 def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
-    """Whose token this is, None if it is nobody's, or that account or its owner is disabled or gone."""
+    """Return whose token this is.
+
+    None if it is nobody's, or that account or its owner is disabled or gone.
+    """
     return fetch_one(
         db,
         """
@@ -69,7 +72,10 @@ _SELECT = "SELECT id, name, prefix, created_at, expires_at, last_used_at, scopes
 
 
 def list_of_member(db: apsw.Connection, org_id: str, user_id: str, before_id: str, limit: int) -> list[TokenRow]:
-    """One person's tokens in one org, newest first, older than `before_id` (empty: from the newest)."""
+    """Return one person's tokens in one org, newest first, older than `before_id` (empty.
+
+    From the newest).
+    """
     which = where("org_id = :org_id", "user_id = :user_id", before_id and "id < :before_id")
     return fetch_all(
         db,
@@ -80,7 +86,7 @@ def list_of_member(db: apsw.Connection, org_id: str, user_id: str, before_id: st
 
 
 def count_of_member(db: apsw.Connection, org_id: str, user_id: str) -> int:
-    """How many tokens one person has in one org."""
+    """Return how many tokens one person has in one org."""
     sql = "SELECT count(*) FROM tokens WHERE org_id = :org_id AND user_id = :user_id"
     return int(fetch_value(db, sql, {"org_id": org_id, "user_id": user_id}))
 
@@ -91,7 +97,7 @@ def touch(db: apsw.Connection, token_id: str, at: datetime) -> None:
 
 
 def find_holder(db: apsw.Connection, org_id: str, token_id: str) -> str | None:
-    """The id of the account that a token acts for, or None."""
+    """Return the id of the account that a token acts for, or None."""
     sql = "SELECT user_id FROM tokens WHERE id = :id AND org_id = :org_id"
     holder = fetch_value(db, sql, {"id": token_id, "org_id": org_id})
     return None if holder is None else str(holder)

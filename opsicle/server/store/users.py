@@ -42,17 +42,17 @@ def insert(db: apsw.Connection, row: UserRow, at: datetime) -> None:
 
 
 def find_by_email(db: apsw.Connection, email: str) -> UserRow | None:
-    """One account by its address, or None."""
+    """Return one account by its address, or None."""
     return fetch_one(db, _SELECT + "WHERE email = :key", {"key": email}, UserRow)
 
 
 def find(db: apsw.Connection, id_or_email: str) -> UserRow | None:
-    """One account by its id or address, or None."""
+    """Return one account by its id or address, or None."""
     return fetch_one(db, _SELECT + "WHERE id = :key OR email = :key", {"key": id_or_email}, UserRow)
 
 
 def list_provider_admins(db: apsw.Connection, after_email: str, limit: int) -> list[UserRow]:
-    """Who runs the server, by address, from the first one after `after_email`."""
+    """Return who runs the server, by address, from the first one after `after_email`."""
     return fetch_all(
         db,
         _SELECT + "WHERE is_provider_admin AND email > :after ORDER BY email LIMIT :limit",
@@ -71,7 +71,7 @@ def set_provider_admin(db: apsw.Connection, user_id: str, is_provider_admin: boo
 
 
 def count_provider_admins(db: apsw.Connection) -> int:
-    """How many of those who run the server can log in to some org."""
+    """Return how many of those who run the server can log in to some org."""
     return int(
         fetch_value(
             db,
@@ -91,7 +91,9 @@ def rename(db: apsw.Connection, user_id: str, name: str) -> None:
 
 
 def retire_email(db: apsw.Connection, user_id: str, email: str) -> None:
-    """Give an account that nobody can come in by any more another address, so that its old one is free.
+    """Give an account that nobody can come in by any more another address.
+
+    So its old one is free.
 
     What it did is shown under the old one, see `coalesce(former_email, email)`.
     """

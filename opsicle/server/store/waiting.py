@@ -18,7 +18,7 @@ class WaitingKindRow(Row, frozen=True):
 
 
 def list_kinds(db: apsw.Connection) -> list[WaitingKindRow]:
-    """All that waits, of all orgs. Goes through the whole queue."""
+    """Return all that waits, of all orgs. Goes through the whole queue."""
     return fetch_all(
         db,
         """
@@ -31,9 +31,12 @@ def list_kinds(db: apsw.Connection) -> list[WaitingKindRow]:
 
 
 def watch(db: apsw.Connection, note: Callable[[str, str, str], None]) -> None:
-    """Have `note` told the org, what is asked for and the id of each automation that begins to wait on this connection.
+    """Call `note` for each automation that begins to wait on this connection.
 
-    By whatever statement that happens, and in its transaction: one that is undone has been told all the same.
+    It gets the org, the requirements and the id.
+
+    By whatever statement that happens, and in its transaction: one that is undone has been told all
+    the same.
     """
     db.create_scalar_function("note_waiting", lambda *given: note(*map(str, given)), 3)
     for when in ("INSERT", "UPDATE OF state, job_id"):

@@ -22,9 +22,12 @@ SEEN_EVERY = timedelta(seconds=10)
 
 
 class WorkerRow(Row, frozen=True, kw_only=True):
-    """One worker. `labels` and `runtimes` are JSON, as it said them last; `granted_labels` as people granted them.
+    """One worker.
 
-    `copied_from` are the addresses (JSON) of two processes that use its identity at once, None where there are not.
+    `labels` and `runtimes` are JSON, as it said them last; `granted_labels` as people granted them.
+
+    `copied_from` are the addresses (JSON) of two processes that use its identity at once, None
+    where there are not.
     """
 
     id: str
@@ -71,7 +74,10 @@ _SELECT = """
 
 
 class NewWorker(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a worker when it enrols: what it says of itself, and the labels that it is granted."""
+    """What is known of a worker when it enrols.
+
+    What it says of itself, and the labels that it is granted.
+    """
 
     id: str
     org_id: str
@@ -85,7 +91,10 @@ class NewWorker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def note_history_report(db: apsw.Connection, worker_id: str, at: datetime, not_since: datetime) -> bool:
-    """Note that a worker says that history was rewritten. False if it has said so after `not_since`."""
+    """Note that a worker says that history was rewritten.
+
+    False if it has said so after `not_since`.
+    """
     db.execute(
         """
         UPDATE workers SET history_reported_at = :at
@@ -98,7 +107,7 @@ def note_history_report(db: apsw.Connection, worker_id: str, at: datetime, not_s
 
 
 def has_enrolled(db: apsw.Connection) -> bool:
-    """Whether the server has any worker that is not revoked."""
+    """Return whether the server has any worker that is not revoked."""
     return bool(fetch_value(db, "SELECT EXISTS (SELECT 1 FROM workers WHERE state <> 'revoked')", {}))
 
 
@@ -127,12 +136,14 @@ def insert(db: apsw.Connection, new: NewWorker, at: datetime) -> None:
 
 
 def find_by_id(db: apsw.Connection, worker_id: str) -> WorkerRow | None:
-    """One worker of any org, or None."""
+    """Return one worker of any org, or None."""
     return fetch_one(db, _SELECT + "WHERE w.id = :id", {"id": worker_id}, WorkerRow)
 
 
 def find(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow | None:
-    """A worker by id or name, or None. A name is a revoked worker's only if no other bears it.
+    """Return a worker by id or name, or None.
+
+    A name is a revoked worker's only if no other bears it.
 
     `org_id` None is the provider, whose workers are the shared ones; no org has those.
     """
@@ -152,7 +163,7 @@ def get(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow:
 
 
 def list_workers(db: apsw.Connection, org_id: str | None, after_id: str, limit: int) -> list[WorkerRow]:
-    """Whose workers in the order in which they enrolled, from the first one after `after_id`; see `find`."""
+    """Return the workers in the order of enrolment, after `after_id`; see `find`."""
     return fetch_all(
         db,
         f"{_SELECT} WHERE {_whose(org_id)} AND w.id > :after ORDER BY w.id LIMIT :limit",
@@ -172,7 +183,7 @@ def list_in_service(db: apsw.Connection, org_id: str | None, after_id: str, limi
 
 
 def list_longest_unseen(db: apsw.Connection, org_id: str, limit: int) -> list[LastSeenRow]:
-    """An org's workers that are not revoked, those first that never polled or have not for the longest time."""
+    """Return an org's workers that are not revoked, those unseen for longest first."""
     return fetch_all(
         db,
         """
@@ -190,13 +201,13 @@ def _whose(org_id: str | None) -> str:
 
 
 def is_name_taken(db: apsw.Connection, org_id: str | None, name: str) -> bool:
-    """Whether a worker that is not revoked bears this name, of the org or (None) of the provider."""
+    """Return whether a worker in service, of the org or (None) shared, bears this name."""
     where = f"WHERE {_whose(org_id)} AND w.name = :name AND w.state <> 'revoked' LIMIT 1"
     return fetch_one(db, f"{_SELECT} {where}", {"org_id": org_id, "name": name}, WorkerRow) is not None
 
 
 def has_shared(db: apsw.Connection) -> bool:
-    """Whether the provider has any worker that is not revoked."""
+    """Return whether the provider has any worker that is not revoked."""
     return bool(fetch_value(db, "SELECT EXISTS (SELECT 1 FROM workers WHERE is_shared AND state <> 'revoked')", {}))
 
 
@@ -240,7 +251,7 @@ def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: date
 
 
 def find_standing(db: apsw.Connection, worker_id: str) -> WorkerStatus:
-    """What people say of a worker. Raises NotAuthenticated if it has been revoked."""
+    """Return what people say of a worker. Raises NotAuthenticated if it has been revoked."""
     found = db.execute(
         "SELECT state, granted_labels, copied_from FROM workers WHERE id = :id", {"id": worker_id}
     ).fetchone()
@@ -251,7 +262,10 @@ def find_standing(db: apsw.Connection, worker_id: str) -> WorkerStatus:
 
 
 def grant_labels(db: apsw.Connection, worker_id: str, labels: dict[str, str]) -> bool:
-    """Put these labels in the place of those that a worker was granted. False if it has been revoked."""
+    """Put these labels in the place of those that a worker was granted.
+
+    False if it has been revoked.
+    """
     db.execute(
         "UPDATE workers SET granted_labels = :labels WHERE id = :id AND state <> 'revoked'",
         {"id": worker_id, "labels": _json(labels)},
@@ -286,7 +300,10 @@ def renew(db: apsw.Connection, worker_id: str, serial: str, expires_at: datetime
 
 @lru_cache(maxsize=4_096)
 def _labels(text: str) -> dict[str, str]:
-    """Decode labels once for the polls of a whole fleet; none where they cannot be read. Nobody changes the answer."""
+    """Decode labels once for the polls of a whole fleet; none where they cannot be read.
+
+    Nobody changes the answer.
+    """
     return stored_json.read_or(text, dict[str, str], {})
 
 

@@ -1,8 +1,9 @@
 """Who may change who must approve a template, by pushing a version of it or by deleting it.
 
-It takes the right to manage policies to take an approval away or to change it, to say that none is to apply, to name
-one where a policy of the org applies by itself, and to change what decides whether a gate is asked: a variable or a
-label that a condition reads, or a label by which a policy applies.
+It takes the right to manage policies to take an approval away or to change it, to say that none is
+to apply, to name one where a policy of the org applies by itself, and to change what decides
+whether a gate is asked: a variable or a label that a condition reads, or a label by which a policy
+applies.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ from opsicle.server.store.documents import DocumentKind
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a push or a deletion makes of who must approve a template. `takes` says why it takes a right, "" if none."""
+    """What a push or a deletion makes of who must approve a template.
+
+    `takes` says why it takes a right, "" if none.
+    """
 
     before: PolicyUse | None
     after: PolicyUse | None
@@ -57,7 +61,7 @@ class Change:
 
 
 def change_of(db: Connection, org_id: str, name: str, after: Template | None) -> Change:
-    """What becomes of the template's approval if `after` is its next version, or (None) if it is deleted."""
+    """Return what becomes of the approval if `after` (None: deletion) is the next version."""
     row = documents.find(db, DocumentKind.TEMPLATE, org_id, name)
     before = decode_template(row.document) if row else None
     old, new = _use_of(before), _use_of(after)
@@ -98,7 +102,7 @@ def _what_conditions_read(read: list[Policy], before: Template, after: Template)
 
 
 def _meaning(template: Template, name: str) -> Variable | None:
-    """A variable without what is only shown of it."""
+    """Return a variable without what is only shown of it."""
     found = next((each for each in template.variables if each.id == name), None)
     return msgspec.structs.replace(found, label="", description="") if found else None
 

@@ -17,7 +17,7 @@ from opsicle.wire.user_api import (
 
 
 def routes(templates: Templates) -> list[Route]:
-    """The routes of templates."""
+    """Return the routes of templates."""
     view, push_, delete_ = Action.TEMPLATES_VIEW, Action.TEMPLATES_PUSH, Action.TEMPLATES_DELETE
     return [
         Route(endpoints.VALIDATE, partial(validate, templates), view),
@@ -69,7 +69,10 @@ def show_version(templates: Templates, request: Request, name: str, version: str
 
 
 def diff(templates: Templates, request: Request, name: str) -> Reply:
-    """Show how two versions of a template differ, as a unified diff. `to` is the newest version unless told."""
+    """Show how two versions of a template differ, as a unified diff.
+
+    `to` is the newest version unless told.
+    """
     newest = templates.get(request.actor, name).version
     to_version = request.query_int("to", newest, low=1)
     from_version = request.query_int("from", max(1, to_version - 1), low=1)

@@ -54,7 +54,8 @@ T = TypeVar("T")
 _TEMPLATE = DocumentKind.TEMPLATE
 
 MAX_DIFF_LINES = 10_000
-"""Of both documents together: comparing so many takes up to a second, and the time grows with their square."""
+"""Of both documents together: comparing so many takes up to a second, and the time grows with their
+square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,8 @@ _CANNOT_BE_SHOWN = _Shown(description=CANNOT_BE_READ, approval_policy={})
 class Templates:
     """The runbooks of an org.
 
-    Who must approve a template is not for those to change who merely push templates: it takes the right to manage
-    policies, and a fresh code of those who have an authenticator app.
+    Who must approve a template is not for those to change who merely push templates: it takes the
+    right to manage policies, and a fresh code of those who have an authenticator app.
     """
 
     def __init__(self, database: Database, step_up: StepUp, clock: Clock) -> None:
@@ -110,9 +111,9 @@ class Templates:
     def push(self, actor: Actor, source: str) -> Pushed:
         """Make a new version of the template that the document names, or its first.
 
-        If the newest version says the same already, nothing changes and that version is the answer. Of two pushes at
-        once each gets a number of its own. Raises InvalidInput with every mistake in the document; NotAllowed and
-        StepUpRequired where it changes who must approve.
+        If the newest version says the same already, nothing changes and that version is the answer.
+        Of two pushes at once each gets a number of its own. Raises InvalidInput with every mistake
+        in the document; NotAllowed and StepUpRequired where it changes who must approve.
         """
         actor.require(Action.TEMPLATES_PUSH)
         document = self._reading.read(actor.org_id, _read, source)
@@ -143,7 +144,9 @@ class Templates:
         )
 
     def _approval_change(self, actor: Actor, name: str, after: _Document | None) -> Change:
-        """What becomes of the template's approval. Raises NotAllowed or StepUpRequired unless the actor may do that.
+        """Return what becomes of the template's approval.
+
+        Raises NotAllowed or StepUpRequired unless the actor may do that.
 
         Pushing what the newest version says already changes nothing, and so takes nothing.
         """
@@ -159,7 +162,9 @@ class Templates:
         return change
 
     def list_templates(self, actor: Actor, cursor: str, limit: int) -> Page[TemplateSummary]:
-        """The org's templates by name, each in its newest version; without those that the caller may not see.
+        """Return the org's templates by name, each in its newest version.
+
+        Without those that the caller may not see.
 
         A page may hold fewer than `limit` of them, and still not be the last.
         """
@@ -178,7 +183,7 @@ class Templates:
         return page
 
     def get(self, actor: Actor, name: str, version: int | None = None) -> TemplateVersion:
-        """One version of a template whole, the newest unless told. Raises NotFound."""
+        """Return one version of a template whole, the newest unless told. Raises NotFound."""
         actor.require(Action.TEMPLATES_VIEW)
 
         def query(db: Connection) -> TemplateVersion:
@@ -190,7 +195,10 @@ class Templates:
         return self._database.read(query)
 
     def list_versions(self, actor: Actor, name: str, cursor: str, limit: int) -> Page[TemplateVersionSummary]:
-        """A template's versions, newest first. Raises NotFound if there is no such template."""
+        """Return a template's versions, newest first.
+
+        Raises NotFound if there is no such template.
+        """
         actor.require(Action.TEMPLATES_VIEW)
         before = position(cursor)
 
@@ -203,7 +211,7 @@ class Templates:
         return page_of(self._database.read(query), limit, _version_summary, lambda row: str(row.version))
 
     def diff(self, actor: Actor, name: str, from_version: int, to_version: int) -> TemplateDiff:
-        """How the documents of two versions differ.
+        """Return how the documents of two versions differ.
 
         Raises NotFound if either is absent, InvalidInput if they are too long to compare.
         """
@@ -219,7 +227,8 @@ class Templates:
     def delete(self, actor: Actor, name: str) -> None:
         """Take a template out of use and free its name; automations of it keep their version.
 
-        Raises NotFound; NotAllowed and StepUpRequired for one that asks for approval, as `push` does.
+        Raises NotFound; NotAllowed and StepUpRequired for one that asks for approval, as `push`
+        does.
         """
         actor.require(Action.TEMPLATES_DELETE)
         now = self._clock.now()
@@ -236,7 +245,7 @@ class Templates:
 
 
 def _get(db: Connection, actor: Actor, name: str, version: int | None) -> VersionRow:
-    """One version. Raises NotFound, also for one that the actor may not see."""
+    """Return one version. Raises NotFound, also for one that the actor may not see."""
     row = documents.get(db, _TEMPLATE, actor.org_id, name, version)
     if actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
         labels = stored_json.read(row.document, _Shown, f"the template {name}").labels
@@ -286,7 +295,7 @@ def _summary(row: TemplateRow, known: Sequence[Policy]) -> TemplateSummary:
 
 
 def _needs_approval(shown: _Shown, known: Sequence[Policy]) -> bool:
-    """Whether a policy is named, or one of those that apply by themselves asks whoever runs it."""
+    """Return whether a policy is named, or one that applies by itself asks the caller."""
     if shown.approval_policy is not None:
         return not shown.approval_policy.get("is_waived", False)
     place = TemplateScope(shown.labels, {} if shown.accepts_claimed else shown.runs_on)

@@ -7,11 +7,11 @@ from opsicle.server.workers.service import Workers
 
 
 class WorkerAuthentication:
-    """Finds the worker behind a request on the workers' listener, in the database, on every request anew."""
+    """Finds the worker behind a request, in the database, on every request anew."""
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
 
     def __call__(self, request: Request) -> Caller:
-        """Which worker's certificate the connection showed. Raises NotAuthenticated."""
+        """Return which worker's certificate the connection showed. Raises NotAuthenticated."""
         return Caller(self._workers.authenticate(request.worker_identity, request.address))

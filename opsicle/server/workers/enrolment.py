@@ -1,6 +1,7 @@
 """How a worker gets its identity: a join token, one enrolment, and renewals ever after.
 
-What the worker claims to be decides nothing: org, id and name are the server's choice, the certificate says only those.
+What the worker claims to be decides nothing: org, id and name are the server's choice, the
+certificate says only those.
 """
 
 from __future__ import annotations
@@ -66,10 +67,12 @@ class Enrolments:
         self._clock = clock
 
     def create_join_token(self, actor: Actor, request: CreateJoinTokenRequest) -> NewJoinToken:
-        """Make a one-time secret with which a worker of the caller's org enrols. It is shown only now.
+        """Make a one-time secret with which a worker of the caller's org enrols.
 
-        A token for a shared worker is the provider's: only those who run the server make one. One that grants labels
-        wants a fresh code, since labels decide who is handed secrets.
+        It is shown only now.
+
+        A token for a shared worker is the provider's: only those who run the server make one. One
+        that grants labels wants a fresh code, since labels decide who is handed secrets.
         """
         actor.require(Action.PROVIDER_MANAGE if request.is_shared else Action.WORKERS_MANAGE)
         if request.ttl_seconds not in _TTL_SECONDS:
@@ -105,7 +108,7 @@ class Enrolments:
         return NewJoinToken(token=token.text, id=row.id, expires_at=row.expires_at)
 
     def worker_address(self) -> WorkerAddress:
-        """Where workers connect, and by which CA they know this server."""
+        """Return where workers connect, and by which CA they know this server."""
         return WorkerAddress(
             worker_url=self._urls.worker_url, ca_fingerprint=certificates.fingerprint(self._authority.cert_pem)
         )
@@ -113,8 +116,9 @@ class Enrolments:
     def enrol(self, request: EnrolRequest, address: str) -> EnrolReply:
         """Give a worker that knows a join token's secret its identity. Every token works once.
 
-        Raises NotAuthenticated for a token that is unknown or over and for a wrong proof, Conflict for one that has
-        been used, InvalidInput for a request that cannot be met. Every refusal stands in the record.
+        Raises NotAuthenticated for a token that is unknown or over and for a wrong proof, Conflict
+        for one that has been used, InvalidInput for a request that cannot be met. Every refusal
+        stands in the record.
         """
         self._throttle.check_address(address)
         anonymous = AnonymousActor(request.name[:64], address)
@@ -133,7 +137,7 @@ class Enrolments:
         return join_token.make_reply(token.key, request, enrolment)
 
     def _check_clock(self, request: EnrolRequest) -> None:
-        """Raise ClockOff for a worker that could not use its certificate, while its token is not spent yet."""
+        """Raise ClockOff, before the token is spent, for a worker whose clock is too far off."""
         now = self._clock.now()
         offset = offset_of(request.sent_at_ms, now) if request.sent_at_ms is not None else 0.0
         if is_off(offset):
@@ -147,7 +151,10 @@ class Enrolments:
     def _enrol(
         self, db: Connection, request: EnrolRequest, public_key: WorkerPublicKey, anonymous: AnonymousActor
     ) -> Enrolment:
-        """Spend the token and record the worker, or neither. The certificate is signed only for the one that does."""
+        """Spend the token and record the worker, or neither.
+
+        The certificate is signed only for the one that does.
+        """
         now = self._clock.now()
         token = join_tokens.find(db, request.token_id)
         if token is None or now >= token.expires_at:
@@ -194,9 +201,12 @@ class Enrolments:
         self._database.write(work)
 
     def renew(self, worker: WorkerActor, request: RenewRequest) -> RenewReply:
-        """A new certificate for the same worker. The old one stays good until its own end, should this be lost.
+        """Return a new certificate for the same worker.
 
-        Raises InvalidInput for a bad request, NotAuthenticated if the worker has been revoked meanwhile.
+        The old one stays good until its own end, should this be lost.
+
+        Raises InvalidInput for a bad request, NotAuthenticated if the worker has been revoked
+        meanwhile.
         """
         public_key = load_csr(request.csr_pem)
         now = self._clock.now()
@@ -241,7 +251,10 @@ def _note_label_problems(labels: Mapping[str, str], problems: Problems) -> None:
 
 
 def _granted(token: JoinTokenRow, request: EnrolRequest) -> dict[str, str]:
-    """The labels that count from now on: the token's, or else those with which the worker enrols."""
+    """Return the labels that count from now on.
+
+    The token's, or else those with which the worker enrols.
+    """
     return request.labels if token.labels is None else stored_json.read(token.labels, dict[str, str], "the join token")
 
 
@@ -262,7 +275,7 @@ def _new_worker(
 
 
 def _free_name(db: Connection, org_id: str | None, wanted: str) -> str:
-    """The name that a worker asks for, in the form that ours have, with a number behind it if another has it."""
+    """Return a worker's wanted name in our form, with a number if it is taken."""
     base = _NOT_IN_A_NAME.sub("-", wanted.lower())[:_NAME_LENGTH].strip("-.") or "worker"
     name, number = base, 1
     while workers.is_name_taken(db, org_id, name):
@@ -276,10 +289,10 @@ def _already_used() -> Conflict:
 
 
 def _scope(token: JoinTokenRow) -> str:
-    """What the certificate says in the place of the org."""
+    """Return what the certificate says in the place of the org."""
     return PROVIDER_SCOPE if token.is_shared else token.org_code
 
 
 def _record(token: JoinTokenRow) -> str | None:
-    """The org in whose record the enrolment stands; None for the server's."""
+    """Return the org in whose record the enrolment stands; None for the server's."""
     return None if token.is_shared else token.org_id

@@ -1,6 +1,7 @@
 """Whether the queue is held: after a restore nothing is handed out until a person says that it may.
 
-What waits in a restored database may have run since, where the database knows nothing of it; only people can tell.
+What waits in a restored database may have run since, where the database knows nothing of it; only
+people can tell.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ log = logging.getLogger(__name__)
 
 
 class Hold:
-    """Holds and releases the queue of the whole server. `on_changed` hears of either, after it is durable."""
+    """Holds and releases the queue of the whole server.
+
+    `on_changed` hears of either, after it is durable.
+    """
 
     def __init__(self, database: Database, fleet: Fleet, clock: Clock) -> None:
         self._database = database
@@ -39,10 +43,12 @@ class Hold:
         return self._fleet.held
 
     def hold(self, reason: str, besides: Callable[[Connection], None] = lambda _db: None) -> None:
-        """Hand nothing out from now on; harmless if that is so already. `besides` is written with it.
+        """Hand nothing out from now on; harmless if that is so already.
 
-        If it cannot be written nothing is handed out all the same, until it is released or the server ends; the next
-        call tries to write it again.
+        `besides` is written with it.
+
+        If it cannot be written nothing is handed out all the same, until it is released or the
+        server ends; the next call tries to write it again.
         """
         if self.is_held and self._database.read(epochs.find_hold):
             return
@@ -61,7 +67,10 @@ class Hold:
         self.on_changed()
 
     def release(self, actor: Actor) -> None:
-        """Let what waits go out. The caller has made sure that the actor may. Raises Conflict if nothing is held."""
+        """Let what waits go out.
+
+        The caller has made sure that the actor may. Raises Conflict if nothing is held.
+        """
 
         def work(db: Connection) -> None:
             if not (self.is_held or epochs.find_hold(db)):

@@ -34,8 +34,8 @@ class Workers:
     def authenticate(self, identity: WorkerIdentity, address: str) -> WorkerActor:
         """Say which worker shows this certificate, which the handshake has verified.
 
-        Raises NotAuthenticated for one that is unknown or revoked. An older certificate of the same worker is as good
-        as its newest one: the reply that brought the newest may have been lost.
+        Raises NotAuthenticated for one that is unknown or revoked. An older certificate of the same
+        worker is as good as its newest one: the reply that brought the newest may have been lost.
         """
         worker_id = identity.worker_id
         row = self._cache.get(worker_id, lambda: self._database.read(lambda db: workers.find_by_id(db, worker_id)))
@@ -47,12 +47,18 @@ class Workers:
         return WorkerActor(row.id, row.name, org_id, address, is_shared=row.is_shared)
 
     def list_workers(self, actor: Actor, cursor: str, limit: int, *, with_revoked: bool = False) -> Page[Worker]:
-        """The org's workers in the order in which they enrolled; revoked ones only if asked for."""
+        """Return the org's workers in the order in which they enrolled.
+
+        Revoked ones only if asked for.
+        """
         actor.require(Action.WORKERS_VIEW)
         return self._page(actor.org_id, cursor, limit, with_revoked)
 
     def list_shared(self, actor: Actor, cursor: str, limit: int, *, with_revoked: bool = False) -> Page[Worker]:
-        """The provider's workers, for those who run the server; revoked ones only if asked for."""
+        """Return the provider's workers, for those who run the server.
+
+        Revoked ones only if asked for.
+        """
         actor.require(Action.PROVIDER_MANAGE)
         return self._page(None, cursor, limit, with_revoked)
 
@@ -62,22 +68,24 @@ class Workers:
         return page_of(rows, limit, self._shown, lambda row: row.id)
 
     def get(self, actor: Actor, id_or_name: str) -> Worker:
-        """One worker of the org. Raises NotFound."""
+        """Return one worker of the org. Raises NotFound."""
         actor.require(Action.WORKERS_VIEW)
         return self._shown(self._database.read(lambda db: workers.get(db, actor.org_id, id_or_name)))
 
     def get_shared(self, actor: Actor, id_or_name: str) -> Worker:
-        """One of the provider's workers. Raises NotFound."""
+        """Return one of the provider's workers. Raises NotFound."""
         actor.require(Action.PROVIDER_MANAGE)
         return self._shown(self._database.read(lambda db: workers.get(db, None, id_or_name)))
 
     def grant_labels(
         self, actor: Actor, id_or_name: str, request: UpdateWorkerRequest, *, is_shared: bool = False
     ) -> Worker:
-        """Grant a worker these labels instead of those that it has; from its next poll on they decide what it gets.
+        """Grant a worker these labels instead of those that it has.
 
-        Raises NotFound; InvalidInput for what is no label; Conflict for a revoked worker; StepUpRequired, since labels
-        decide who is handed secrets.
+        From its next poll on they decide what it gets.
+
+        Raises NotFound; InvalidInput for what is no label; Conflict for a revoked worker;
+        StepUpRequired, since labels decide who is handed secrets.
         """
         actor.require(Action.PROVIDER_MANAGE if is_shared else Action.WORKERS_MANAGE)
         check_labels(request.labels)
@@ -100,7 +108,10 @@ class Workers:
         return self._shown(row)
 
     def drain(self, actor: Actor, id_or_name: str, *, is_shared: bool = False) -> Worker:
-        """Let a worker finish what it has and take no more. Raises NotFound; Conflict for a revoked one."""
+        """Let a worker finish what it has and take no more.
+
+        Raises NotFound; Conflict for a revoked one.
+        """
         row = self._change(actor, (is_shared, id_or_name), "drain", "draining")
         self._fleet.set_draining(row.id, True)
         return self._shown(row)
@@ -112,13 +123,19 @@ class Workers:
         return self._shown(row)
 
     def revoke(self, actor: Actor, id_or_name: str, *, is_shared: bool = False) -> Worker:
-        """Shut a worker out for good: its next request is refused and its open poll ends. Raises NotFound."""
+        """Shut a worker out for good: its next request is refused and its open poll ends.
+
+        Raises NotFound.
+        """
         row = self._change(actor, (is_shared, id_or_name), "revoke", "revoked")
         self._fleet.revoke(row.id)
         return self._shown(row)
 
     def _change(self, actor: Actor, which: tuple[bool, str], verb: str, new: WorkerState) -> WorkerRow:
-        """Move a worker of the org or, if `which` begins with True, of the provider to a state; again is harmless."""
+        """Move a worker of the org or, if `which` begins with True, of the provider to a state.
+
+        Again is harmless.
+        """
         is_shared, id_or_name = which
         actor.require(Action.PROVIDER_MANAGE if is_shared else Action.WORKERS_MANAGE)
         org_id = None if is_shared else actor.org_id

@@ -49,7 +49,9 @@ class Stop(Protocol):
 
 
 class JobRuntime(Protocol):
-    """One job's use of a runtime. All its methods are called by the thread that carries out the job.
+    """One job's use of a runtime.
+
+    All its methods are called by the thread that carries out the job.
 
     Phases are named by their number in the job's work. Nothing has to be closed: what was started
     is ended through `stop`, and its workspace is removed by whoever has made it.

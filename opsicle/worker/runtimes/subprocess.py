@@ -1,4 +1,4 @@
-"""Running a phase as a plain child process of the worker, under the worker's own account or another one."""
+"""Running a phase as a child process, under the worker's own account or another."""
 
 from __future__ import annotations
 
@@ -62,7 +62,10 @@ class SubprocessRuntime:
 
 
 class SubprocessJob:
-    """One job's processes; see `JobRuntime` for the contract. A daemon is what made a session of its own."""
+    """One job's processes; see `JobRuntime` for the contract.
+
+    A daemon is what made a session of its own.
+    """
 
     def __init__(
         self,
@@ -78,7 +81,10 @@ class SubprocessJob:
         self._tree = JobTree(work.job_id)
 
     def environment(self, phase: int, private: Mapping[str, str]) -> dict[str, str]:
-        """Return a phase's environment: what is handed on of the worker's, and all that tells of the job."""
+        """Return a phase's environment.
+
+        What is handed on of the worker's, and all that tells of the job.
+        """
         return phase_environment(self._work, phase, self._base, self._workspace, private)
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> process.Child:
@@ -104,9 +110,12 @@ class SubprocessJob:
 
 
 def base_environment(account: process.OsAccount | None = None) -> dict[str, str]:
-    """What commands get of the worker's own environment, and nothing else does: PATH, HOME, LANG, TZ.
+    """Return what commands get of the worker's own environment, and nothing else does.
 
-    `HOME` is that of the account, whatever the worker was started with; `TZ` is absent where the worker has none.
+    PATH, HOME, LANG, TZ.
+
+    `HOME` is that of the account, whatever the worker was started with; `TZ` is absent where the
+    worker has none.
     """
     base = {"PATH": os.environ.get("PATH") or DEFAULT_PATH, "LANG": os.environ.get("LANG") or "C.UTF-8"}
     base["HOME"] = os.environ.get("HOME") or "/"
@@ -121,7 +130,10 @@ def base_environment(account: process.OsAccount | None = None) -> dict[str, str]
 
 @cache
 def _home_of(uid: int) -> str:
-    """An account's home; "" for one that has only a number. Looked up once, as it reads several files."""
+    """Return an account's home; "" for one that has only a number.
+
+    Looked up once, as it reads several files.
+    """
     try:
         return pwd.getpwuid(uid).pw_dir
     except KeyError:
@@ -131,7 +143,9 @@ def _home_of(uid: int) -> str:
 def phase_environment(
     work: Work, phase: int, base: Mapping[str, str], workspace: Workspace, private: Mapping[str, str]
 ) -> dict[str, str]:
-    """The whole environment of a phase, as the template format promises it. What tells of the job always wins.
+    """Return the whole environment of a phase, as the template format promises it.
+
+    What tells of the job always wins.
 
     `private` are the variables that name its private files.
     """
@@ -160,7 +174,10 @@ def _start(
     tag: int,
     account: process.OsAccount | None,
 ) -> process.Child:
-    """Start a phase's shell with its script, as another user if an account is given. Raises CannotStart."""
+    """Start a phase's shell with its script, as another user if an account is given.
+
+    Raises CannotStart.
+    """
     try:
         folder = _folder(phase, workspace)
         argv = _argv(phase, script, workspace)

@@ -1,7 +1,8 @@
 """One connection: strict requests in, the application's answers out.
 
-This stands in for gevent's pywsgi handler, which (26.9) takes a duplicate or signed Content-Length, bare LF, folded
-lines, a space before the colon and a missing or double Host, and answers 500 to a malformed chunk size.
+This stands in for gevent's pywsgi handler, which (26.9) takes a duplicate or signed Content-Length,
+bare LF, folded lines, a space before the colon and a missing or double Host, and answers 500 to a
+malformed chunk size.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ Application = Callable[[dict[str, Any], Callable[[str, list[tuple[str, str]]], o
 
 @dataclass(frozen=True, slots=True)
 class RemotePeer:
-    """Who is at the other end: an IP address (`local` on a Unix socket), and what its certificate says."""
+    """Who is at the other end.
+
+    An IP address (`local` on a Unix socket), and what its certificate says.
+    """
 
     address: str
     scheme: str
@@ -49,7 +53,10 @@ class RemotePeer:
 
 
 class HttpConnection:
-    """Serves one connection in the greenlet that calls `serve`. `is_idle` until the head of a request is complete."""
+    """Serves one connection in the greenlet that calls `serve`.
+
+    `is_idle` until the head of a request is complete.
+    """
 
     def __init__(self, sock: socket.socket, peer: RemotePeer, application: Application) -> None:
         self.is_idle = True
@@ -61,7 +68,10 @@ class HttpConnection:
         self._is_last = False
 
     def serve(self) -> None:
-        """Answer request after request until either side has had enough. Leaves the socket for the caller to close."""
+        """Answer request after request until either side has had enough.
+
+        Leaves the socket for the caller to close.
+        """
         try:
             while not self._is_last and self._incoming.wait_for_request():
                 self._serve_one()
@@ -126,7 +136,10 @@ class HttpConnection:
         self._linger()
 
     def _linger(self) -> None:
-        """Take in for a moment what still comes: closing on unread bytes would take our answer from the peer."""
+        """Take in for a moment what still comes.
+
+        Closing on unread bytes would take our answer from the peer.
+        """
         self._is_last = True
         with gevent.Timeout(LINGER_SECONDS, TimeoutError()):
             self._sock.shutdown(socket.SHUT_WR)
@@ -137,7 +150,7 @@ class HttpConnection:
         self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _environ(self, request: Head, body: Body) -> dict[str, Any]:
-        """The request as PEP 3333 wants it."""
+        """Return the request as PEP 3333 wants it."""
         path, _, query = request.target.partition("?")
         environ: dict[str, Any] = {
             **request.environ,
@@ -158,10 +171,12 @@ class HttpConnection:
 
 
 def _believe_proxy(environ: dict[str, Any]) -> None:
-    """Take address and scheme from the proxy: the last address is the one that our own proxy has seen.
+    """Take address and scheme from the proxy.
 
-    What is no address (`unknown`, or a kilobyte of anything) is not taken: it would stand in the record, and count as
-    somebody of its own where wrong passwords are counted.
+    The last address is the one that our own proxy has seen.
+
+    What is no address (`unknown`, or a kilobyte of anything) is not taken: it would stand in the
+    record, and count as somebody of its own where wrong passwords are counted.
     """
     forwarded = _address_in(environ.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip())
     if forwarded:
@@ -171,7 +186,10 @@ def _believe_proxy(environ: dict[str, Any]) -> None:
 
 
 def _address_in(text: str) -> str:
-    """The IP address in an entry of X-Forwarded-For, which may have a port behind it; "" if there is none."""
+    """Return the IP address in an entry of X-Forwarded-For, which may have a port behind it.
+
+    Return "" if there is none.
+    """
     for candidate in (text, _host_in(text)):
         with suppress(ValueError):
             return str(ipaddress.ip_address(candidate))

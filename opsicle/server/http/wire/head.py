@@ -1,8 +1,9 @@
 """The head of an HTTP/1.1 request, parsed strictly.
 
-Two programs that read one message differently can be played against each other (request smuggling), so everything
-that RFC 9112 lets a server refuse is refused: bare LF and CR, folded lines, a space before the colon, more than one
-length, a length beside a transfer coding, and all that is not plain.
+Two programs that read one message differently can be played against each other (request smuggling),
+so everything that RFC 9112 lets a server refuse is refused: bare LF and CR, folded lines, a space
+before the colon, more than one length, a length beside a transfer coding, and all that is not
+plain.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ MAX_FIELDS = 100
 END = b"\r\n\r\n"
 
 _MOST_KNOWN, _LONGEST_KNOWN = 4, 1024
-"""What a connection remembers of heads, and bytes of each: thousands of connections together must stay small."""
+"""What a connection remembers of heads, and bytes of each: thousands of connections together must
+stay small."""
 
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) (/[!-~]*) HTTP/1\.([01])")
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*)")
@@ -35,7 +37,9 @@ _ONLY_ONCE = frozenset(
 
 
 class HeadFields(NamedTuple):
-    """What stands below a request line. `by_name` is by upper-case name with underscores, `environ` as WSGI has it.
+    """What stands below a request line.
+
+    `by_name` is by upper-case name with underscores, `environ` as WSGI has it.
 
     `length` is the body's in bytes, None when it comes in chunks; a request without a body has 0.
     """
@@ -48,7 +52,10 @@ class HeadFields(NamedTuple):
 
 
 class Head(NamedTuple):
-    """A request's head. `expects_continue`: the peer waits for `100 Continue` before it sends the body."""
+    """A request's head.
+
+    `expects_continue`: the peer waits for `100 Continue` before it sends the body.
+    """
 
     method: str
     target: str
@@ -61,13 +68,19 @@ class Head(NamedTuple):
 
 
 def check_so_far(head: bytes) -> None:
-    """Raise InvalidInput if this beginning of a head is wrong already: waiting for the rest would be in vain."""
+    """Raise InvalidInput if this beginning of a head is wrong already.
+
+    Waiting for the rest would be in vain.
+    """
     if head.count(b"\n") != head.count(b"\r\n"):
         raise InvalidInput("a line of the request's head does not end in CRLF")
 
 
 class HeadParser:
-    """Parses the heads that come on one connection. A peer mostly says the same fields again: those are read once."""
+    """Parses the heads that come on one connection.
+
+    A peer mostly says the same fields again: those are read once.
+    """
 
     def __init__(self) -> None:
         self._known: dict[tuple[bytes, bytes], HeadFields] = {}

@@ -13,7 +13,8 @@ from opsicle.server.http.wire import head
 from opsicle.server.http.wire.head import Head, HeadParser
 
 IDLE_SECONDS = 75
-"""How long a connection may stay open between requests: longer than a poll's hold, shorter than most firewalls'."""
+"""How long a connection may stay open between requests: longer than a poll's hold, shorter than
+most firewalls'."""
 
 HEAD_SECONDS = 10
 """From the first byte of a request's head to its last."""
@@ -35,12 +36,15 @@ class ReadableSocket(Protocol):
         ...
 
     def settimeout(self, seconds: float | None, /) -> None:
-        """How long a wait may last before it raises TimeoutError."""
+        """Bound each wait, which raises TimeoutError after that."""
         ...
 
 
 class Incoming:
-    """A connection's bytes in the order in which they came. Waits raise TimeoutError once the deadline has passed."""
+    """A connection's bytes in the order in which they came.
+
+    Waits raise TimeoutError once the deadline has passed.
+    """
 
     def __init__(self, sock: ReadableSocket) -> None:
         self._sock = sock
@@ -49,7 +53,7 @@ class Incoming:
         self._heads = HeadParser()
 
     def allow(self, seconds: float) -> None:
-        """All waits from now on must end within so many seconds together."""
+        """Let all waits from now on end within so many seconds together."""
         self._deadline = time.monotonic() + seconds
 
     def wait_for_request(self) -> bool:
@@ -63,7 +67,10 @@ class Incoming:
             return False
 
     def head(self) -> Head:
-        """Read a request's head. Raises InvalidInput, TooLarge, TimeoutError, or ConnectionError if the peer goes."""
+        """Read a request's head.
+
+        Raises InvalidInput, TooLarge, TimeoutError, or ConnectionError if the peer goes.
+        """
         self.allow(HEAD_SECONDS)
         while (end := self._buffer.find(head.END)) < 0:
             head.check_so_far(self._buffer)
@@ -76,14 +83,20 @@ class Incoming:
         return self._heads.parse(raw)
 
     def some(self, limit: int) -> bytes:
-        """From 1 to `limit` bytes. Raises ConnectionError if the peer goes."""
+        """Return from 1 to `limit` bytes.
+
+        Raises ConnectionError if the peer goes.
+        """
         if not self._buffer:
             self._receive_or_fail()
         taken, self._buffer = self._buffer[:limit], self._buffer[limit:]
         return taken
 
     def line(self, limit: int) -> bytes:
-        """A line without its CRLF. Raises InvalidInput if it is longer than `limit` bytes or ends otherwise."""
+        """Return a line without its CRLF.
+
+        Raises InvalidInput if it is longer than `limit` bytes or ends otherwise.
+        """
         while (end := self._buffer.find(b"\r\n")) < 0:
             if len(self._buffer) >= limit:
                 raise InvalidInput("the body's chunks are malformed")
@@ -120,7 +133,7 @@ class Body:
         self.is_done = request.length == 0
 
     def read(self, limit: int) -> bytes:
-        """The body's next bytes, at most `limit`; less only at its end.
+        """Return the body's next bytes, at most `limit`; less only at its end.
 
         Raises InvalidInput if it is malformed, breaks off or comes too slowly.
         """
@@ -141,7 +154,10 @@ class Body:
         return content
 
     def discard(self, limit: int) -> bool:
-        """Take in what the handler left, if that is not more than `limit` bytes; whether nothing is left then."""
+        """Take in what the handler left, if that is not more than `limit` bytes.
+
+        Whether nothing is left then.
+        """
         is_little = not self._is_chunked and self._left <= limit
         if not self.is_done and is_little and not (self._is_broken or self._before_reading):
             with suppress(InvalidInput):

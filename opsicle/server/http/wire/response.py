@@ -21,7 +21,10 @@ class WritableSocket(Protocol):
 
 
 class ResponseWriter:
-    """Collects status and headers, then sends them with the first bytes of the body: one packet instead of two."""
+    """Collects status and headers, then sends them with the first bytes of the body.
+
+    One packet instead of two.
+    """
 
     def __init__(self, sock: WritableSocket, *, minor_version: int, keeps_alive: bool) -> None:
         self.keeps_alive = keeps_alive
@@ -31,7 +34,10 @@ class ResponseWriter:
         self._is_chunked = False
 
     def start(self, status: str, headers: list[tuple[str, str]]) -> None:
-        """WSGI's `start_response`, without `write` and `exc_info`, which our applications do not use."""
+        """Take status and headers, as WSGI's `start_response`.
+
+        Without `write` and `exc_info`, which our applications do not use.
+        """
         has_length = any(name == "Content-Length" for name, _ in headers) or status.startswith(_BODILESS)
         self._is_chunked = not has_length and self._minor_version == 1
         self.keeps_alive = self.keeps_alive and (has_length or self._is_chunked)
@@ -65,12 +71,12 @@ class ResponseWriter:
 
 
 def _on_one_line(value: str) -> str:
-    """A header's value that cannot become a header of its own."""
+    """Return a header's value that cannot become a header of its own."""
     return value.replace("\r", " ").replace("\n", " ") if "\n" in value or "\r" in value else value
 
 
 def _http_date() -> str:
-    """The time as RFC 9110 wants it."""
+    """Return the time as RFC 9110 wants it."""
     return _format_date(int(time.time()))
 
 

@@ -35,15 +35,16 @@ MAX_CONNECTIONS_PER_ADDRESS = 1024
 _BACKLOG = 1024
 
 _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
-"""Seconds, and how many probes: a worker that has vanished is noticed after at most 30 s of silence."""
+"""Seconds, and how many probes: a worker that has vanished is noticed after at most 30 s of
+silence."""
 
 
 class Listener:
     """Accepts connections and serves each in a greenlet of its own.
 
-    Without `context` it speaks plain HTTP. With `demands_certificate` every peer has shown a certificate of our CA in
-    the handshake. `trusts_proxy` takes address and scheme of a request from the proxy before us. `socket_group` may
-    connect to a Unix socket, beside its owner.
+    Without `context` it speaks plain HTTP. With `demands_certificate` every peer has shown a
+    certificate of our CA in the handshake. `trusts_proxy` takes address and scheme of a request
+    from the proxy before us. `socket_group` may connect to a Unix socket, beside its owner.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Listener:
         self._server.start()
 
     def close(self) -> None:
-        """Accept no more, and close every connection as soon as the request under way on it is answered."""
+        """Accept no more, and close every connection after the request under way."""
         self._is_closed = True
         self._server.close()
         if self._path:
@@ -86,7 +87,10 @@ class Listener:
             connection.end()
 
     def join(self, seconds: float) -> None:
-        """Wait until all connections are closed; those that are not within `seconds` are broken off."""
+        """Wait until all connections are closed.
+
+        Those that are not within `seconds` are broken off.
+        """
         if not self._greenlets.join(timeout=seconds):
             log.warning("requests broken off", extra={"connections": len(self._connections)})
         self._greenlets.kill(timeout=1)
@@ -144,7 +148,7 @@ class Listener:
             del self._connections[connection]
 
     def _has_room(self, name: str) -> bool:
-        """Whether one more connection may be served, if need be after closing the oldest idle one."""
+        """Return whether one more connection may be served, after closing an idle one if needed."""
         is_crowd = not (self._demands_certificate or self._trusts_proxy)
         if is_crowd and self._by_address[name] >= MAX_CONNECTIONS_PER_ADDRESS:
             return False
@@ -157,7 +161,10 @@ class Listener:
 
 
 def _worker_identity(sock: SSLSocket) -> certificates.WorkerIdentity | None:
-    """Who the verified client certificate names; None if it is a certificate of ours but no worker's."""
+    """Return who the verified client certificate names.
+
+    Return None if it is a certificate of ours but no worker's.
+    """
     try:
         return certificates.worker_identity(sock.getpeercert(binary_form=True) or b"")
     except NotAuthenticated:
@@ -169,7 +176,7 @@ def _current() -> gevent.Greenlet[..., object]:
 
 
 def _descriptors() -> int:
-    """How many files and sockets this process may have open."""
+    """Return how many files and sockets this process may have open."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
@@ -181,7 +188,10 @@ def _notice_departure(sock: socket.socket) -> None:
 
 
 def _address_name(address: Any) -> str:
-    """The peer's IP address without the port, IPv4 always in its own form; `local` on a Unix socket."""
+    """Return the peer's IP address without the port, IPv4 always in its own form.
+
+    `local` on a Unix socket.
+    """
     if not isinstance(address, tuple):
         return "local"
     host: str = address[0]
@@ -233,14 +243,18 @@ def _bind_tcp(address: Address) -> socket.socket:
 
 
 def _bind_unix(path: str, group: str) -> socket.socket:
-    """Listen on a Unix socket for the owner and group; one that a dead server left behind is replaced."""
+    """Listen on a Unix socket for the owner and group.
+
+    One that a dead server left behind is replaced.
+    """
     group_id = _group_id(group) if group else -1
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         if _is_abandoned(path):
             Path(path).unlink()
         sock.bind(path)
-        # The umask has kept others out until now; the group may come in only once it is the right one.
+        # The umask has kept others out until now; the group may come in only once it is the right
+        # one.
         _give_to_group(path, group, group_id)
         os.chmod(path, 0o660)  # noqa: PTH101
         sock.listen(_BACKLOG)

@@ -22,11 +22,15 @@ WARN_BEFORE = timedelta(days=14)
 TLS_VERSIONS = {"1.2": TLSVersion.TLSv1_2, "1.3": TLSVersion.TLSv1_3}
 
 _TLS_1_2_SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""No suite in CBC mode, and none whose past traffic a stolen key would open. Those of TLS 1.3 are all of this kind."""
+"""No suite in CBC mode, and none whose past traffic a stolen key would open. Those of TLS 1.3 are
+all of this kind."""
 
 
 class Tls:
-    """Both listeners' TLS. What it changes holds for new connections; open ones stay as they are."""
+    """Both listeners' TLS.
+
+    What it changes holds for new connections; open ones stay as they are.
+    """
 
     def __init__(
         self,
@@ -36,7 +40,10 @@ class Tls:
         now: datetime,
         minimum: TLSVersion = TLSVersion.TLSv1_2,
     ) -> None:
-        """Issue a certificate of our own CA for `names`. Raises InvalidInput for one that cannot stand in it."""
+        """Issue a certificate of our own CA for `names`.
+
+        Raises InvalidInput for one that cannot stand in it.
+        """
         self._folder = folder
         self._authority = authority
         self._names = names
@@ -45,7 +52,7 @@ class Tls:
         self.own_context = _user_context(folder.listener_pem, None, minimum)
 
     def renew_if_due(self, now: datetime) -> None:
-        """Issue the next certificate of our own in good time, also if this one came from a clock that was ahead."""
+        """Issue the next certificate in good time, also after a clock that was ahead."""
         if now >= self._expires_at - RENEW_BEFORE or now < self._issued_at:
             self._issue(now)
             self.worker_context.load_cert_chain(self._folder.listener_pem)
@@ -65,8 +72,9 @@ class Tls:
 class GivenCertificate:
     """A certificate and key in files that somebody else looks after, read again when they change.
 
-    One that is not valid now is shown all the same: browsers then warn their people, while automations, which do not
-    depend on it, go on. `warning` has the sentence for those who can have it renewed.
+    One that is not valid now is shown all the same: browsers then warn their people, while
+    automations, which do not depend on it, go on. `warning` has the sentence for those who can have
+    it renewed.
     """
 
     def __init__(self, certificate: Path, key: Path, minimum: TLSVersion = TLSVersion.TLSv1_2) -> None:
@@ -80,9 +88,12 @@ class GivenCertificate:
         self._take(chain)
 
     def reload_if_changed(self) -> bool:
-        """Take what the files hold now, if they have changed. Raises InvalidInput and goes on as before if it cannot.
+        """Take what the files hold now, if they have changed.
 
-        What cannot be used is complained of once, and tried again: its other half may be on its way.
+        Raises InvalidInput and goes on as before if it cannot.
+
+        What cannot be used is complained of once, and tried again: its other half may be on its
+        way.
         """
         seen = _modified(self._certificate, self._key)
         if seen == self._seen:
@@ -100,7 +111,7 @@ class GivenCertificate:
         return True
 
     def warning(self, now: datetime) -> str:
-        """What is wrong with its time, or soon will be; "" if nothing is."""
+        """Return what is wrong with its time, or soon will be; "" if nothing is."""
         name = "the certificate for people (--tls-cert)"
         if now >= self.expires_at:
             return f"{name} expired on {certificates.shown_time(self.expires_at)}: replace the file"
@@ -125,7 +136,10 @@ class GivenCertificate:
 
 
 def _user_context(certificate: Path, key: Path | None, minimum: TLSVersion) -> SSLContext:
-    """TLS for browsers and the command line: 1.2 with forward secrecy and authenticated encryption alone, and up."""
+    """TLS for browsers and the command line.
+
+    1.2 with forward secrecy and authenticated encryption alone, and up.
+    """
     context = SSLContext(PROTOCOL_TLS_SERVER)
     context.minimum_version = minimum
     context.set_ciphers(_TLS_1_2_SUITES)
@@ -159,6 +173,6 @@ def _modified(*paths: Path) -> tuple[int, ...]:
 
 
 def _split(chain: str) -> list[str]:
-    """The certificates in a PEM text, one text each."""
+    """Return the certificates in a PEM text, one text each."""
     end = "-----END CERTIFICATE-----\n"
     return [f"{part.strip()}\n{end}" for part in f"{chain}\n".split(end)[:-1]]

@@ -16,7 +16,7 @@ from opsicle.wire.user_api import LoginReply, LoginRequest, SetupRequest
 
 
 def routes(accounts: Accounts) -> list[Route]:
-    """The routes of the way in."""
+    """Return the routes of the way in."""
     public = Access.PUBLIC
     return [
         Route(endpoints.SETUP, partial(setup, accounts), public),
@@ -38,7 +38,10 @@ def login(accounts: Accounts, request: Request) -> Reply:
 
 
 def entered(request: Request, reply: LoginReply, *, is_browser: bool) -> Reply:
-    """The answer that carries a new session: for a browser as a cookie, which its scripts cannot read."""
+    """Return the answer that carries a new session.
+
+    For a browser as a cookie, which its scripts cannot read.
+    """
     if not is_browser:
         return Reply(200, reply)
     me = msgspec.structs.replace(reply.me, csrf_token=csrf_token(reply.token))

@@ -27,7 +27,7 @@ class IdentityServices:
 
 
 def routes(identity: IdentityServices) -> list[Route]:
-    """The routes of one's own proof of identity."""
+    """Return the routes of one's own proof of identity."""
     use, apps, passwords = Action.ACCOUNT_USE, identity.apps, identity.passwords
     public = Access.PUBLIC
     sessions = identity.sessions
@@ -56,7 +56,10 @@ def enrol_totp(apps: Authenticators, request: Request) -> Reply:
 
 
 def confirm_totp(apps: Authenticators, request: Request) -> Reply:
-    """Confirm an enrolment with a first code; the answer is the only place where the recovery codes are shown."""
+    """Confirm an enrolment with a first code.
+
+    The answer is the only place where the recovery codes are shown.
+    """
     return Reply(200, apps.confirm(request.actor, request.body(wire.TotpRequest).totp))
 
 

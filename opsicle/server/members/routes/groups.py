@@ -13,7 +13,7 @@ from opsicle.wire.endpoints import groups as endpoints
 
 
 def routes(groups: Groups) -> list[Route]:
-    """The routes of groups. `<user>` is an id or an e-mail address."""
+    """Return the routes of groups. `<user>` is an id or an e-mail address."""
     view, manage = Action.GROUPS_VIEW, Action.GROUPS_MANAGE
     return [
         Route(endpoints.LIST_GROUPS, partial(list_groups, groups), view),
@@ -49,8 +49,8 @@ def update(groups: Groups, request: Request, group: str) -> Reply:
 def delete(groups: Groups, request: Request, group: str) -> Reply:
     """Remove a group.
 
-    Where approvals could not be given any more, it is refused with the code `leaves_behind` until `confirmed=true` says
-    that this is known.
+    Where approvals could not be given any more, it is refused with the code `leaves_behind` until
+    `confirmed=true` says that this is known.
     """
     groups.delete(request.actor, group, is_confirmed=request.query_bool("confirmed"))
     return Reply(204)

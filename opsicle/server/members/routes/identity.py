@@ -1,4 +1,4 @@
-"""A way back in for people who have lost a proof of identity, by themselves or with an admin's help."""
+"""The routes for people who have lost a proof of identity, and those who help them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opsicle.wire.endpoints import identity as endpoints
 
 
 def routes(recovery: Recovery, forgotten: ForgottenPasswords) -> list[Route]:
-    """The routes of lost proofs. `<user>` is an id or an e-mail address."""
+    """Return the routes of lost proofs. `<user>` is an id or an e-mail address."""
     manage = Action.USERS_MANAGE
     return [
         Route(endpoints.FORGOT_PASSWORD, partial(forgot_password, forgotten), Access.PUBLIC),

@@ -14,7 +14,7 @@ from opsicle.wire.endpoints import invitations as endpoints
 
 
 def routes(invitations: Invitations) -> list[Route]:
-    """The routes of invitations. Who is invited has not proven anything yet but the link."""
+    """Return the routes of invitations. Who is invited has not proven anything yet but the link."""
     manage, public = Action.USERS_MANAGE, Access.PUBLIC
     return [
         Route(endpoints.LIST_OPEN, partial(list_open, invitations), manage),

@@ -16,7 +16,7 @@ from opsicle.wire.endpoints import orgs as endpoints
 
 
 def routes(orgs: Orgs, accounts: Accounts, provider: ServerOperator) -> list[Route]:
-    """The routes of orgs. `<org>` is a code, `<user>` an id or an e-mail address."""
+    """Return the routes of orgs. `<org>` is a code, `<user>` an id or an e-mail address."""
     view, create_, manage = Action.ORGS_VIEW, Action.ORGS_CREATE, Action.ORGS_MANAGE
     return [
         Route(endpoints.LIST_ORGS, partial(list_orgs, orgs), view),
@@ -62,7 +62,10 @@ def update(orgs: Orgs, request: Request, org: str) -> Reply:
 
 
 def switch(accounts: Accounts, request: Request, org: str) -> Reply:
-    """Begin a session in another of the caller's orgs: a browser gets a cookie, the command line a token."""
+    """Begin a session in another of the caller's orgs.
+
+    A browser gets a cookie, the command line a token.
+    """
     reply = accounts.switch(request.actor, org, is_kept=request.body(wire.SwitchRequest).is_kept)
     return entered(request, reply, is_browser=request.actor.channel == "browser")
 
@@ -88,7 +91,10 @@ def add_provider_admin(provider: ServerOperator, request: Request) -> Reply:
 
 
 def show_server(provider: ServerOperator, request: Request) -> Reply:
-    """Show how the server as a whole is: its epoch, whether its queue is held, what is not as it should be."""
+    """Show how the server as a whole is.
+
+    Its epoch, whether its queue is held, what is not as it should be.
+    """
     return Reply(200, provider.server(request.actor))
 
 

@@ -14,7 +14,7 @@ from opsicle.wire.endpoints import roles as endpoints
 
 
 def routes(roles: Roles, questions: PermissionChecks) -> list[Route]:
-    """The routes of roles and of `can`."""
+    """Return the routes of roles and of `can`."""
     view, manage = Action.ROLES_VIEW, Action.ROLES_MANAGE
     return [
         Route(endpoints.LIST_ROLES, partial(list_roles, roles), view),

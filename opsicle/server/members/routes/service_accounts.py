@@ -13,7 +13,10 @@ from opsicle.wire.endpoints import service_accounts as endpoints
 
 
 def routes(accounts: ServiceAccounts) -> list[Route]:
-    """The routes of service accounts. `<user>` is an id or an address; they are shown and changed as users are."""
+    """Return the routes of service accounts.
+
+    `<user>` is an id or an address; they are shown and changed as users are.
+    """
     use = Action.ACCOUNT_USE
     return [
         Route(endpoints.LIST_ACCOUNTS, partial(list_accounts, accounts), Action.USERS_VIEW),

@@ -13,7 +13,7 @@ from opsicle.wire.user_api import CreateApiTokenRequest
 
 
 def routes(tokens: ApiTokens) -> list[Route]:
-    """The routes of API tokens."""
+    """Return the routes of API tokens."""
     use = Action.ACCOUNT_USE
     return [
         Route(endpoints.LIST_TOKENS, partial(list_tokens, tokens), use),

@@ -13,7 +13,7 @@ from opsicle.wire.user_api import CreateUserRequest, UpdateUserRequest
 
 
 def routes(users: Users) -> list[Route]:
-    """The routes of people. `<user>` is an id or an e-mail address."""
+    """Return the routes of people. `<user>` is an id or an e-mail address."""
     view, manage = Action.USERS_VIEW, Action.USERS_MANAGE
     return [
         Route(endpoints.LIST_USERS, partial(list_users, users), view),
@@ -47,8 +47,9 @@ def update(users: Users, request: Request, user: str) -> Reply:
 def delete(users: Users, request: Request, user: str) -> Reply:
     """End a person's membership in the org.
 
-    Service accounts go to `new_owner`. Without one, and wherever approvals could not be given any more, it is refused
-    with the code `leaves_behind` until `confirmed=true` says that this is known.
+    Service accounts go to `new_owner`. Without one, and wherever approvals could not be given any
+    more, it is refused with the code `leaves_behind` until `confirmed=true` says that this is
+    known.
     """
     is_confirmed = request.query_bool("confirmed")
     users.delete(request.actor, user, request.query("new_owner"), is_confirmed=is_confirmed)

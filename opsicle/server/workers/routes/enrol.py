@@ -1,4 +1,7 @@
-"""How workers get their certificates: once on the users' listener, then again and again on their own."""
+"""How workers get their certificates.
+
+Once on the users' listener, then again and again on their own.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from opsicle.wire.worker_api import EnrolRequest, RenewRequest
 
 
 def routes(enrolments: Enrolments) -> list[Route]:
-    """What stands on the users' listener."""
+    """Return what stands on the users' listener."""
     return [
         Route(endpoints.SHOW_WORKER_ADDRESS, partial(show_worker_address, enrolments), Access.PUBLIC),
         Route(endpoints.ENROL, partial(enrol, enrolments), Access.PUBLIC),
@@ -19,7 +22,7 @@ def routes(enrolments: Enrolments) -> list[Route]:
 
 
 def worker_routes(enrolments: Enrolments) -> list[Route]:
-    """What stands on the workers' listener."""
+    """Return what stands on the workers' listener."""
     return [Route(endpoints.RENEW_CERTIFICATE, partial(renew_certificate, enrolments), Access.WORKER)]
 
 

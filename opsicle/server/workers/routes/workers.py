@@ -14,7 +14,7 @@ from opsicle.wire.fleet_api import CreateJoinTokenRequest, UpdateWorkerRequest
 
 
 def routes(workers: Workers, enrolments: Enrolments) -> list[Route]:
-    """The routes of workers, for people. `<worker>` is an id or a name."""
+    """Return the routes of workers, for people. `<worker>` is an id or a name."""
     view, manage = Action.WORKERS_VIEW, Action.WORKERS_MANAGE
     return [
         Route(endpoints.CREATE_JOIN_TOKEN, partial(create_join_token, enrolments), manage),
@@ -28,7 +28,7 @@ def routes(workers: Workers, enrolments: Enrolments) -> list[Route]:
 
 
 def provider_routes(workers: Workers) -> list[Route]:
-    """The routes of shared workers, for those who run the server."""
+    """Return the routes of shared workers, for those who run the server."""
     may = Action.PROVIDER_MANAGE
     return [
         Route(endpoints.LIST_SHARED, partial(list_shared, workers), may),
@@ -76,7 +76,10 @@ def revoke(workers: Workers, request: Request, worker: str) -> Reply:
 
 
 def list_shared(workers: Workers, request: Request) -> Reply:
-    """List the provider's workers, which serve every org that lets them; with `all` the revoked ones too."""
+    """List the provider's workers, which serve every org that lets them.
+
+    With `all` the revoked ones too.
+    """
     return list_reply(request, partial(workers.list_shared, with_revoked=_wants_all(request)))
 
 

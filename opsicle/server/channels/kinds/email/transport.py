@@ -1,4 +1,7 @@
-"""E-mail through an SMTP server: always over TLS, the server's certificate checked, the password never before that."""
+"""E-mail through an SMTP server.
+
+Always over TLS, the server's certificate checked, the password never before that.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ class Email:
         self._reach = EgressScope(config.allow_networks, config.ca_pem)
 
     def send(self, message: Message) -> None:
-        """See `Transport`."""
+        """Send a message; see `Transport`."""
         written = compose(message, self._config.sender)
         try:
             self._send(message.target, written)
@@ -79,7 +82,11 @@ class _Smtp(smtplib.SMTP):
 
 
 def compose(message: Message, sender: str) -> EmailMessage:
-    """The e-mail. What people wrote adds neither a header nor markup. Raises Undelivered for an impossible address."""
+    """Return the e-mail.
+
+    What people wrote adds neither a header nor markup. Raises Undelivered for an impossible
+    address.
+    """
     written = EmailMessage()
     try:
         written["From"] = Address("Opsicle", addr_spec=sender)
@@ -98,7 +105,10 @@ def compose(message: Message, sender: str) -> EmailMessage:
 
 
 def _facts(message: Message) -> tuple[Fact, ...]:
-    """What there is to tell, and for those who belong to several orgs where the link will find it."""
+    """Return the text of a message, with its link.
+
+    Those who belong to several orgs are told where the link will find it.
+    """
     return (*message.facts, Fact("Org", message.org)) if message.org else message.facts
 
 

@@ -28,7 +28,11 @@ Block = dict[str, Any]
 
 
 def blocks_of(message: Message) -> list[Block]:
-    """A message. Whoever is asked to decide gets the two buttons; who can look closer, a third one that leads there."""
+    """Return a message.
+
+    Whoever is asked to decide gets the two buttons; who can look closer, a third one that leads
+    there.
+    """
     facts = [line for fact in message.facts for line in lines_of(fact)]
     blocks = sections("\n".join([one_line(message.subject), *facts]))
     buttons = []
@@ -42,7 +46,7 @@ def blocks_of(message: Message) -> list[Block]:
 
 
 def sections(text: str) -> list[Block]:
-    """A text as blocks; one that is too long says that it was cut."""
+    """Return a text as blocks; one that is too long says that it was cut."""
     most = _MAX_SECTION_CHARACTERS * _MAX_SECTIONS
     text = text if len(text) <= most else text[: most - len(CUT)] + CUT
     starts = range(0, len(text), _MAX_SECTION_CHARACTERS)
@@ -50,13 +54,16 @@ def sections(text: str) -> list[Block]:
 
 
 def fallback(text: str) -> str:
-    """What a notification shows. Slack reads markup in it, so what would be some is written out."""
+    """Return what a notification shows.
+
+    Slack reads markup in it, so what would be some is written out.
+    """
     short = one_line(text)[:MAX_FALLBACK_CHARACTERS]
     return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def dialog(approval_id: str, verdict: Verdict, question: str, wanted: str) -> Block:
-    """What asks for a reason and a code; `wanted`, one of them, must be given."""
+    """Return what asks for a reason and a code; `wanted`, one of them, must be given."""
     labels = {
         REASON: ("Reason", _MAX_REASON_CHARACTERS),
         TOTP: ("Code of your authenticator app", _MAX_CODE_CHARACTERS),
@@ -89,7 +96,7 @@ def dialog(approval_id: str, verdict: Verdict, question: str, wanted: str) -> Bl
 
 
 def plain(text: str) -> Block:
-    """A text that Slack shows as it is."""
+    """Return a text that Slack shows as it is."""
     return {"type": "plain_text", "text": text, "emoji": False}
 
 

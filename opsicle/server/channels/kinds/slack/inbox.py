@@ -34,19 +34,24 @@ HELP = "I bring you what Opsicle asks of you. To link yourself to your account, 
 
 
 class SlackInbox:
-    """Hears what happens at every app. An envelope that comes twice does no harm: codes and votes count once."""
+    """Hears what happens at every app.
+
+    An envelope that comes twice does no harm: codes and votes count once.
+    """
 
     def __init__(self, database: Database, vault: Vault, bounds: EgressBounds, chats: Chats) -> None:
         self._apps = ChatChannels(database, vault, bounds, "slack")
         self._chats = chats
 
     def channels(self) -> dict[str, int]:
-        """The apps to listen to, with the versions of their channels."""
+        """Return the apps to listen to, with the versions of their channels."""
         return self._apps.versions()
 
     @contextmanager
     def open(self, channel_id: str) -> Iterator[Callable[[int], int]]:
-        """A connection to one app, and what waits for something to happen there, deals with it and says how much.
+        """Open a connection to one app, and give what handles its next event.
+
+        That says how much it handled.
 
         Raises Undelivered when the connection cannot be opened or is over.
         """
@@ -106,7 +111,7 @@ class _Listener:
             log.warning("a chat was not answered", extra={"channel": self._channel.id, "reason": error.reason})
 
     def _pressed(self, user_id: str, button: Pressed, trigger_id: str) -> None:
-        """What comes of a press is told to the one who pressed, where only they read."""
+        """Tell whoever pressed what came of it, where only they read."""
         if button.action_id not in tuple(Verdict) or not button.value:
             return
         decision = ChatDecision(button.value, Verdict(button.action_id))
@@ -118,7 +123,10 @@ class _Listener:
             self._app.say(user_id, outcome.text)
 
     def _filled_in(self, envelope: Envelope, user_id: str, view: View) -> None:
-        """Decide with what was filled in; what is wrong with it is shown in the dialog, which stays open."""
+        """Decide with what was filled in.
+
+        What is wrong with it is shown in the dialog, which stays open.
+        """
         decision = _ballot_in(view)
         if decision is None:
             self._connection.acknowledge(envelope)
@@ -135,7 +143,7 @@ class _Listener:
             log.warning("a chat was not answered", extra={"channel": self._channel.id, "reason": error.reason})
 
     def _written(self, event: SlackEvent) -> None:
-        """Only what a person writes to the app alone is for it."""
+        """Handle what a person writes to the app alone; nothing else is for it."""
         is_for_us = event.type == "message" and event.channel_type == "im" and not event.subtype and not event.bot_id
         if not is_for_us or not event.user:
             return
@@ -155,7 +163,7 @@ class _About(msgspec.Struct):
 
 
 def _ballot_in(view: View) -> ChatDecision | None:
-    """The decision in a dialog that was sent off, None if it is no dialog of ours."""
+    """Return the decision in a dialog that was sent off, None if it is no dialog of ours."""
     try:
         about = msgspec.json.decode(view.private_metadata, type=_About)
     except msgspec.MsgspecError:

@@ -1,7 +1,7 @@
 """Slack, as an app in Socket Mode: https://docs.slack.dev/apis/events-api/using-socket-mode/.
 
-What goes out are calls of the Web API with the bot's token; what comes in, envelopes over a WebSocket that the app's
-token opens. Nothing has to reach the server from outside.
+What goes out are calls of the Web API with the bot's token; what comes in, envelopes over a
+WebSocket that the app's token opens. Nothing has to reach the server from outside.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Envelope(msgspec.Struct):
 
 
 def payload_of(envelope: Envelope) -> Payload:
-    """What an envelope holds; nothing, if it is none of the things that we know."""
+    """Return what an envelope holds; nothing, if it is none of the things that we know."""
     try:
         return msgspec.json.decode(envelope.payload, type=Payload)
     except msgspec.MsgspecError:
@@ -116,7 +116,10 @@ class Slack:
         self._app_token, _, self._bot_token = tokens.partition(" ")
 
     def send(self, message: Message) -> None:
-        """See `Transport`. Who is asked to decide gets two buttons."""
+        """Send a message; who is asked to decide gets two buttons.
+
+        See `Transport`. Who is asked to decide gets two buttons.
+        """
         self._post(message.target, message.subject, blocks_of(message))
 
     def say(self, room: str, text: str) -> None:
@@ -166,7 +169,10 @@ class SlackConnection:
         self._socket = socket
 
     def next(self, wait_seconds: float) -> Envelope | None:
-        """What happened next, or None if nothing did in this time. Raises Undelivered when the connection is over."""
+        """Return what happened next, or None if nothing did in this time.
+
+        Raises Undelivered when the connection is over.
+        """
         text = self._socket.receive(wait_seconds)
         if text is None:
             return None
@@ -176,7 +182,10 @@ class SlackConnection:
             raise Undelivered("Slack sent an envelope that cannot be read") from error
 
     def acknowledge(self, envelope: Envelope, payload: dict[str, Any] | None = None) -> None:
-        """Say that an envelope has arrived, with what Slack shall do about it. Raises Undelivered."""
+        """Say that an envelope has arrived, with what Slack shall do about it.
+
+        Raises Undelivered.
+        """
         answer: dict[str, Any] = {"envelope_id": envelope.envelope_id}
         self._socket.send(msgspec.json.encode(answer | ({"payload": payload} if payload else {})).decode())
 

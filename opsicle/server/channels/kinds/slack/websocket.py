@@ -1,7 +1,8 @@
-"""The client's side of a WebSocket (RFC 6455), text messages only, over a connection that `egress` has judged.
+"""The client's side of a WebSocket (RFC 6455): text only, over a judged connection.
 
-The library `websockets` speaks the protocol, in its half that does no I/O; connecting, waiting and giving up are ours.
-Nothing that the other side sends is taken at more than its size, and a side that falls silent is noticed.
+The library `websockets` speaks the protocol, in its half that does no I/O; connecting, waiting and
+giving up are ours. Nothing that the other side sends is taken at more than its size, and a side
+that falls silent is noticed.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from opsicle.server.channels.messages import Undelivered
 MAX_MESSAGE_BYTES = 1024 * 1024
 
 _SILENT = logging.Logger("websockets", logging.CRITICAL + 1)
-"""The library would log what is said, which holds tickets and codes, where a server is started with --verbose."""
+"""The library would log what is said, which holds tickets and codes, where a server is started with
+--verbose."""
 
 
 class WebSocket:
@@ -43,7 +45,10 @@ class WebSocket:
 
     @classmethod
     def open(cls, url: str, reach: EgressScope) -> WebSocket:
-        """Connect to a `wss:` address, or to `ws:` in a network that was allowed by name. Raises Undelivered."""
+        """Connect to a `wss:` address, or to `ws:` in a network that was allowed by name.
+
+        Raises Undelivered.
+        """
         uri = _parsed(url)
         connection = connect(uri.host, uri.port, reach, is_plain=not uri.secure)
         try:
@@ -60,8 +65,8 @@ class WebSocket:
     def receive(self, wait_seconds: float) -> str | None:
         """Return the next message, or None if none was complete in this time.
 
-        Raises Undelivered when the connection is over, which it also is if not even the answer to a ping came, nor any
-        other frame, in two waits after one another.
+        Raises Undelivered when the connection is over, which it also is if not even the answer to a
+        ping came, nor any other frame, in two waits after one another.
         """
         deadline = time.monotonic() + wait_seconds
         with _explained(self._host):
@@ -103,7 +108,10 @@ class WebSocket:
         self._flush()
 
     def _read(self, deadline: float) -> bool:
-        """Wait for more bytes, and answer what wants an answer at once. Return False if none came by the deadline."""
+        """Wait for more bytes, and answer what wants an answer at once.
+
+        Return False if none came by the deadline.
+        """
         left = deadline - time.monotonic()
         if left <= 0:
             return False

@@ -26,7 +26,10 @@ HELP = "I bring you what Opsicle asks of you. To link this chat to your account,
 
 
 class TelegramInbox:
-    """Reads what happened at every bot. An update that is read twice does no harm: codes and votes count once."""
+    """Reads what happened at every bot.
+
+    An update that is read twice does no harm: codes and votes count once.
+    """
 
     def __init__(self, database: Database, vault: Vault, bounds: EgressBounds, chats: Chats, clock: Clock) -> None:
         self._bots = ChatChannels(database, vault, bounds, "telegram")
@@ -35,16 +38,19 @@ class TelegramInbox:
         self._offsets: dict[str, int] = {}
 
     def channels(self) -> dict[str, int]:
-        """The bots to listen to, with the versions of their channels."""
+        """Return the bots to listen to, with the versions of their channels."""
         return self._bots.versions()
 
     @contextmanager
     def open(self, channel_id: str) -> Iterator[Callable[[int], int]]:
-        """What waits for something to happen at one bot and deals with it; see `poll`."""
+        """Give what waits for something to happen at one bot and deals with it; see `poll`."""
         yield partial(self.poll, channel_id)
 
     def poll(self, channel_id: str, wait_seconds: int) -> int:
-        """Wait for something to happen at one bot and deal with it; how much that was. Raises Undelivered."""
+        """Wait for something to happen at one bot and deal with it; how much that was.
+
+        Raises Undelivered.
+        """
         channel = self._bots.find(channel_id)
         if channel is None:
             return 0
@@ -71,7 +77,7 @@ class TelegramInbox:
             bot.say(str(update.message.chat.id), answer)
 
     def _pressed(self, bot: Telegram, channel: ChannelRow, press: Press) -> None:
-        """What comes of a press is told to the one who pressed, in the room that is theirs alone."""
+        """Tell whoever pressed what came of it, in the chat that is theirs alone."""
         word, _, approval_id = press.data.partition(":")
         if word not in tuple(Verdict) or not approval_id:
             return

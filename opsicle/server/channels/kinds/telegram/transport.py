@@ -1,4 +1,7 @@
-"""Telegram, as a bot: https://core.telegram.org/bots/api. The token stands in every URL, so no error names one."""
+"""Telegram, as a bot: https://core.telegram.org/bots/api.
+
+The token stands in every URL, so no error names one.
+"""
 
 from __future__ import annotations
 
@@ -73,11 +76,17 @@ class Telegram:
         self._reach = EgressScope(config.allow_networks, config.ca_pem)
 
     def send(self, message: Message) -> None:
-        """See `Transport`. Who is asked to decide gets two buttons."""
+        """Send a message; who is asked to decide gets two buttons.
+
+        See `Transport`. Who is asked to decide gets two buttons.
+        """
         self.say(message.target, text_of(message), buttons_of(message))
 
     def say(self, chat_id: str, text: str, buttons: list[tuple[str, str]] | None = None) -> None:
-        """Write to a room; `buttons` are texts with what a press sends. The text is never markup."""
+        """Write to a room; `buttons` are texts with what a press sends.
+
+        The text is never markup.
+        """
         content: dict[str, object] = {"chat_id": chat_id, "text": shortened(text, MAX_TEXT_UNITS)}
         if buttons:
             row = [{"text": label, "callback_data": pressed} for label, pressed in buttons]
@@ -89,7 +98,10 @@ class Telegram:
         self._call("answerCallbackQuery", {"callback_query_id": str(press.id), "text": text[:200]}, object)
 
     def updates(self, offset: int, wait_seconds: int) -> list[Update]:
-        """What happened from `offset` on; all before it is thereby done with. Waits for something to happen."""
+        """Return what happened from `offset` on; all before it is thereby done with.
+
+        Waits for something to happen.
+        """
         wanted = {"offset": offset, "timeout": wait_seconds, "allowed_updates": ["message", "callback_query"]}
         return self._call("getUpdates", wanted, list[Update], wait_seconds)
 
@@ -112,14 +124,17 @@ class Telegram:
 
 
 def text_of(message: Message) -> str:
-    """A message as text. Where it is too long it says that it was cut; the link to the page always stands there."""
+    """Return a message as text.
+
+    Where it is too long it says that it was cut; the link to the page always stands there.
+    """
     facts = [line for fact in message.facts for line in lines_of(fact)]
     text = "\n".join([one_line(message.subject), *facts])
     return f"{shortened(text, MAX_TEXT_UNITS - len(message.url) - 1)}\n{message.url}"
 
 
 def shortened(text: str, most: int) -> str:
-    """The text with at most so many units of UTF-16, which says so if it was cut."""
+    """Return the text with at most so many units of UTF-16, which says so if it was cut."""
     encoded = text.encode("utf-16-le", "replace")
     if len(encoded) <= 2 * most:
         return text
@@ -127,7 +142,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def buttons_of(message: Message) -> list[tuple[str, str]]:
-    """The two buttons of a message that asks for a decision."""
+    """Return the two buttons of a message that asks for a decision."""
     if message.kind not in ASKING or not message.approval_id:
         return []
     return [(verdict.capitalize(), f"{verdict}:{message.approval_id}") for verdict in Verdict]

@@ -28,7 +28,10 @@ class Webhook:
         self._reach = EgressScope(config.allow_networks, config.ca_pem)
 
     def send(self, message: Message) -> None:
-        """See `Transport`. Any status from 200 to 299 means that it was taken; a redirect is not followed."""
+        """Send a message; see `Transport`.
+
+        Any status from 200 to 299 means that it was taken; a redirect is not followed.
+        """
         body = msgspec.json.encode(body_of(message))
         timestamp = str(int(time.time()))
         headers = {
@@ -46,12 +49,12 @@ class Webhook:
 
 
 def signature(key: str, timestamp: str, body: bytes) -> str:
-    """What stands in `Opsicle-Signature`."""
+    """Return what stands in `Opsicle-Signature`."""
     return "v1=" + hmac.new(key.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
 def body_of(message: Message) -> dict[str, object]:
-    """The message as receivers get it."""
+    """Return the message as receivers get it."""
     return {
         "id": message.id,
         "kind": message.kind,
