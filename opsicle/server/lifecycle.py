@@ -18,7 +18,7 @@ import gevent
 from gevent.event import Event
 
 from opsicle.domain.errors import Conflict, OpsicleError
-from opsicle.kit import core_dumps, service_manager
+from opsicle.kit import core_dumps, service_manager, structs
 from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
 from opsicle.security.sealing import Seal
@@ -86,6 +86,7 @@ class Lifecycle:
         configure(is_verbose=self._options.is_verbose)
         os.umask(0o077)
         core_dumps.leave_none()
+        structs.make_ready()
         sys.setswitchinterval(SWITCH_SECONDS)
         _allow_many_connections()
         _log_what_nobody_caught()

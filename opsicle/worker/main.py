@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from opsicle.domain.errors import InvalidInput, OpsicleError
-from opsicle.kit import core_dumps, signals
+from opsicle.kit import core_dumps, signals, structs
 from opsicle.kit.ids import new_id
 from opsicle.worker import cleanup
 from opsicle.worker.audit_monitor import AuditMonitor
@@ -89,6 +89,7 @@ def run(options: WorkerOptions, known: Sequence[Runtime] | None = None) -> None:
     if not 1 <= options.slots <= 1000:
         raise InvalidInput(f"a worker cannot have {options.slots} slots", hint="Give it 1 to 1000.")
     core_dumps.leave_none()
+    structs.make_ready()
     signals.restore_defaults()
     sys.setswitchinterval(_SWITCH_SECONDS)
     accounts = find_accounts(options.run_as)

@@ -260,7 +260,7 @@ def test_a_role_and_a_group_are_made_changed_and_deleted(open_page: OpenPage) ->
     expect(dialog.locator(".complaint", has_text="a rule is")).to_be_visible()
     dialog.get_by_label("Rules").fill("allow view templates\ndeny execute templates/env=prod")
     dialog.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("deny execute templates/env=prod")).to_be_visible()
+    expect(page.get_by_text("deny execute templates/env=prod", exact=True)).to_be_visible()
     page.get_by_role("button", name="New group…").click()
     dialog.get_by_label("Name").fill("oncall")
     dialog.get_by_role("button", name="Save").click()

@@ -22,6 +22,7 @@ from opsicle.domain.errors import OpsicleError
 from opsicle.kit import files
 from opsicle.kit.clock import SystemClock
 from opsicle.server.access.actor import SystemActor
+from opsicle.server.approvals.binding_upgrade import binder
 from opsicle.server.data_folder import DataFolder
 from opsicle.server.keys.binding_key_file import open_binding_key
 from opsicle.server.keys.master_key_file import MasterKeyFile
@@ -32,8 +33,7 @@ from opsicle.server.store import audit, audit_checkpoints, settings
 from opsicle.server.store.database import Database
 from opsicle.server.store.log_database import LogDatabase
 
-SCALE = int(os.environ.get("OPSICLE_TEST_SCALE", "1"))
-STARTS = 100 * SCALE
+STARTS = round(100 * float(os.environ.get("OPSICLE_TEST_SCALE", "1")))
 DATABASE = ("opsicle.db", "opsicle.db-wal")
 LOGS = ("logs.db", "logs.db-wal")
 KEYS = ("authority.pem", "audit.pem", "orders.pem", "master.key", "identity.key", "binding.key")
@@ -73,10 +73,10 @@ class Life:
         authority = self._folder.authority(self._clock.now())
         audit_key = self._folder.audit_key(has_signed=self.database.read(audit_checkpoints.exists))
         open_order_key(self._folder, self.database)
-        open_binding_key(self._folder, self.database, self._clock)
+        open_binding_key(self._folder, self.database, binder(self.database, self._clock))
         MasterKeyFile(self._folder, None).open_vault(self.database)
         pin_keys(self._folder, self.database, authority, audit_key)
-        self.logs = LogDatabase.open(self._folder.log_database, _raise, self._clock.now, is_expected=True)
+        self.logs = LogDatabase.open(self._folder.log_database, _raise, self._clock.now, print, is_expected=True)
         self.epoch = begin_epoch(self._state, self._clock, accept_restored=accept_restored)
 
     def change(self, name: str, value: str, told: Acknowledged, *, is_recorded: bool = True) -> None:

@@ -114,7 +114,8 @@ def test_one_that_lost_every_mark_is_found_through_its_parent_and_remembered(tmp
 def test_a_tree_that_grows_while_it_is_cut_is_ended(tmp_path: Path) -> None:
     hopping = (  # it ends by itself, so that a failing test leaves nothing behind that nobody can catch
         "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nends_at = time.monotonic() + 90\n"
-        "while time.monotonic() < ends_at:\n    if os.fork():\n        os._exit(0)\n    os.setsid()\n"
+        "while time.monotonic() < ends_at:\n    if os.fork():\n        os._exit(0)\n"
+        "    os.setsid()\n    time.sleep(0.005)\n"  # so that the dead do not take up every process id
     )
     tree = JobTree(f"{JOB}-3")
     child = process.spawn([os.fsencode(sys.executable), b"-c", hopping.encode()], {}, tmp_path, tree.tag)

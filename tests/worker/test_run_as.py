@@ -16,6 +16,7 @@ import pytest
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.templates import Phase
+from opsicle.security import join_token
 from opsicle.wire.jobs import Work
 from opsicle.worker.run_as import find_accounts
 from tests.support import require
@@ -175,7 +176,8 @@ def test_what_is_no_wall_is_refused(run_as: list[str], text: str) -> None:
 def test_a_folder_that_the_user_cannot_reach_is_named(tmp_path: Path, folder: Path) -> None:
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
-    done = run_worker(closed / "worker", "--run-as", USER)
+    token = join_token.new("https://127.0.0.1:1").text
+    done = run_worker(closed / "worker", "--run-as", USER, "--join", token)
     assert done.returncode == 2
     assert f"the user {USER} may not enter {closed}, so that no job can run there" in done.stderr
 

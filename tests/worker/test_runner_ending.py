@@ -201,7 +201,7 @@ def test_a_background_process_lives_on_in_later_phases_and_ends_with_the_job(mac
 def test_a_silent_background_process_ends_with_the_job_too(machine: Machine) -> None:
     assert machine.run(phase("sleep 1000 >/dev/null 2>&1 & echo $!")).state is JobState.SUCCEEDED
     assert not is_alive(pids_in(machine.log.stdout)[0])
-    assert machine.seconds < 2
+    assert machine.seconds < 30
 
 
 @pytest.mark.parametrize("ending", ["exit 0", "exit 1"])

@@ -65,6 +65,12 @@ class VersionRow(Row, frozen=True):
     pushed_at: datetime
 
 
+_WHERE_LISTED = {
+    DocumentKind.TEMPLATE: "`opsicle templates list` shows them.",
+    DocumentKind.POLICY: "`opsicle policies list` shows them.",
+}
+
+
 def with_tables(kind: DocumentKind, sql: str) -> str:
     """Return a statement of the store with the names of this kind's tables in it."""
     return sql.format(documents=kind.plural, versions=f"{kind}_versions", document_id=f"{kind}_id")
@@ -168,4 +174,4 @@ def get(db: apsw.Connection, kind: DocumentKind, org_id: str, name: str, version
 def not_found(kind: DocumentKind, name: str, version: int | None = None) -> NotFound:
     """Return the error for a document, or a version of one, that this org does not have."""
     what = f"{kind} {name}" if version is None else f"version {version} of a {kind} {name}"
-    return NotFound(f"there is no {what}", hint=f"`opsicle {kind.plural} list` shows them.")
+    return NotFound(f"there is no {what}", hint=_WHERE_LISTED[kind])
