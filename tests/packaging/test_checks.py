@@ -25,6 +25,7 @@ def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def problems(assets: Path) -> list[str]:
     found: tuple[Callable[[], Iterator[str]], ...] = (
         asset_checks.references_resolve,
+        asset_checks.layers_point_down,
         asset_checks.nothing_comes_from_elsewhere,
         asset_checks.nothing_is_inline,
     )
@@ -63,6 +64,36 @@ def test_in_the_browsers_application_it_finds(assets: Path, file: str, line: str
     path.write_text(f"{path.read_text() if path.exists() else ''}{line}\n")
 
     assert any(problem.startswith(file) for problem in problems(assets))
+
+
+@pytest.mark.parametrize(
+    ("file", "imports", "is_allowed"),
+    [
+        ("app.js", "./places.js", True),
+        ("app.js", "./pages/a.js", True),
+        ("pages/a.js", "../components/a.js", True),
+        ("pages/a.js", "../lib/dom.js", True),
+        ("components/a.js", "./b.js", True),
+        ("lib/dom.js", "./b.js", True),
+        ("pages/a.js", "./b.js", False),
+        ("pages/a.js", "../app.js", False),
+        ("components/a.js", "../pages/a.js", False),
+        ("components/a.js", "/pages/a.js", False),
+        ("lib/dom.js", "../components/a.js", False),
+        ("lib/dom.js", "../places.js", False),
+        ("lib/dom.js", "../other/a.js", False),
+    ],
+)
+def test_an_import_that_points_up_or_from_page_to_page_is_found(
+    assets: Path, file: str, imports: str, is_allowed: bool
+) -> None:
+    for name in ("places", "pages/a", "pages/b", "components/a", "components/b", "lib/b", "other/a"):
+        path = assets / f"{name}.js"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("export const a = 1;\n")
+    (assets / file).write_text(f'import {{ a }} from "{imports}";\n')
+
+    assert [problem.split(" ")[0] for problem in problems(assets)] == ([] if is_allowed else [f"{file}:1:"])
 
 
 @pytest.mark.parametrize("call", ["os.system('ls')", "os.popen('ls')", "os.fork()", "os.execvp('ls', ['ls'])"])
