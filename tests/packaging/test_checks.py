@@ -1,11 +1,15 @@
 """`python3 build.py check` finds what it is there to find."""
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from building import asset_checks, checks
+from building.project import ROOT
 
 
 @pytest.fixture
@@ -94,6 +98,35 @@ def test_an_import_that_points_up_or_from_page_to_page_is_found(
     (assets / file).write_text(f'import {{ a }} from "{imports}";\n')
 
     assert [problem.split(" ")[0] for problem in problems(assets)] == ([] if is_allowed else [f"{file}:1:"])
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "rule"),
+    [
+        ("pages/a.js", 'export const a = fetch("/api/v1/whoami");', "no-restricted-globals"),
+        ("lib/a.js", 'export const a = localStorage.getItem("x");', "no-restricted-globals"),
+        ("components/a.js", 'export const a = document.createElement("p");', "no-restricted-properties"),
+        ("components/a.js", "export const a = (place, text) => (place.innerHTML = text);", "no-restricted-properties"),
+        ("lib/a.js", "export const a = (b) => b == 1;", "eqeqeq"),
+        ("lib/a.js", "export const a = nowhere;", "no-undef"),
+        ("lib/a.js", "const unused = 1;", "no-unused-vars"),
+        ("lib/api.js", 'export const a = fetch("/api/v1/whoami");', None),
+    ],
+)
+def test_the_linter_holds_the_browsers_code_to_its_rules(
+    tmp_path: Path, file: str, line: str, rule: str | None
+) -> None:
+    shutil.copy(ROOT / "assets" / ".oxlintrc.json", tmp_path)
+    (tmp_path / file).parent.mkdir()
+    (tmp_path / file).write_text(f"{line}\n")
+    linter = next(tool for tool in checks.TOOLS if tool[0] == "oxlint")
+    options = [option for option in linter[1:-1] if option not in {"--config", "assets/.oxlintrc.json"}]
+    command = [Path(sys.executable).parent / linter[0], *options, "--config", tmp_path / ".oxlintrc.json", tmp_path]
+
+    found = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert (f"({rule})" in found.stdout) if rule else (found.returncode == 0)
+    assert (found.returncode != 0) == bool(rule)
 
 
 @pytest.mark.parametrize("call", ["os.system('ls')", "os.popen('ls')", "os.fork()", "os.execvp('ls', ['ls'])"])
