@@ -19,7 +19,7 @@ export function invitationsSection({ signal }) {
     h("h2", {}, label),
   );
   const list = new List({
-    label,
+    label: "Invitations",
     endpoint: "/invitations",
     columns: [...COLUMNS, actionsColumn((invitation) => endButton(invitation, list.reload))],
     counted: (count) => (element.hidden = !count),

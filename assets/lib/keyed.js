@@ -11,6 +11,7 @@ export function showList(container, items, key, render) {
   const after = new Map();
   for (const item of items) {
     const id = key(item);
+    if (id === undefined) throw new Error("an item of a list has no key");
     const print = JSON.stringify(item);
     const old = before.get(id);
     after.set(id, old?.print === print ? old : { print, element: render(item, old?.element) });

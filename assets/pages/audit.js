@@ -26,6 +26,7 @@ export function mount(root, { title, query }) {
     endpoint: "/audit",
     columns: COLUMNS,
     look: "audit",
+    key: ({ seq }) => seq,
     filters: [formFilter({ label: "Filter the record", query, controls: FILTERS })],
     empty: (isNarrowed) => emptyState(isNarrowed ? "Nothing like this" : "Nothing yet"),
     signal: page.signal,
