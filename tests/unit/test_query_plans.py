@@ -41,6 +41,7 @@ EXCEPTIONS = {
         "audit.find_first_since",
         "SEARCH audit_entries USING PRIMARY KEY (org_id=?)",
     ): "for retention, in a thread; it ends at the first entry that stays",
+    ("audit.find_first", "SEARCH audit_entries USING PRIMARY KEY (org_id=?)"): ONE_STEP,
     (
         "audit_checkpoints.list_all",
         "SEARCH audit_checkpoints USING PRIMARY KEY (org_id=?)",
