@@ -46,7 +46,6 @@ from opsicle.server.services.approval_progress import Progress
 from opsicle.server.services.approvals import Approvals
 from opsicle.server.services.audit import Audit
 from opsicle.server.services.audit_checkpoints import AuditCheckpoints
-from opsicle.server.services.audit_thinning import CheckpointThinning
 from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.automations import Automations
 from opsicle.server.services.bindings import Bindings
@@ -172,7 +171,6 @@ class Services:
         self.service_accounts = ServiceAccounts(state, self.sessions, self.step_up, clock)
         self.tokens = ApiTokens(state, self.sessions, self.step_up, clock)
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
-        self.audit_thinning = CheckpointThinning(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
         self.templates = Templates(state, self.step_up, clock)
         self.policies = Policies(state, self.step_up, clock)
@@ -299,7 +297,7 @@ class Services:
     def _prune_audit(self, keep: timedelta | None) -> None:
         if keep is not None:
             self.audit_checkpoints.prune(keep)
-        self.audit_thinning.thin()
+        self.audit_checkpoints.thinning.thin()
 
     def _if_steady(self, turn: Callable[[], object]) -> Callable[[float], object]:
         """A turn that removes what is old: not on the word of a clock that was set within the last day."""

@@ -1,6 +1,7 @@
 """The audit record as it leaves the server: the lines of an export, and what a verification found.
 
-An export is JSON Lines: one header, every checkpoint and gap in order, every entry in order. `docs/audit.md` has the details.
+An export is JSON Lines: one header, every checkpoint and gap in order, every entry in order. `docs/audit.md` has the
+details.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def numbers(house: House) -> list[int]:
 
 
 def thin(house: House) -> int:
-    return house.services.audit_thinning.thin()
+    return house.services.audit_checkpoints.thinning.thin()
 
 
 def export(house: House) -> list[bytes]:

@@ -19,6 +19,7 @@ from opsicle.domain.audit_chain import NO_HASH, chain_of
 from opsicle.kit.clock import Clock, from_text, to_text
 from opsicle.pki.audit_key import AuditKey, hash_of
 from opsicle.server.services.actor import WorkerActor
+from opsicle.server.services.audit_thinning import CheckpointThinning
 from opsicle.server.store import audit, audit_checkpoints, workers
 from opsicle.server.store.audit_checkpoints import ChainRow
 from opsicle.server.store.database import Connection, Database
@@ -57,6 +58,7 @@ class AuditCheckpoints:
         self._key = key
         self._clock = clock
         self._reported_at: dict[str, datetime] = {}
+        self.thinning = CheckpointThinning(database, key, clock)
 
     def sign(self, org_id: str) -> None:
         """Sign a chain as it is now for good, unless its newest checkpoint covers all of it already."""
