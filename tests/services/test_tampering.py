@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from opsicle.domain.errors import OpsicleError
 from opsicle.domain.manifests import canonical, digest
-from opsicle.pki.audit_key import AuditKey
-from opsicle.server.services.audit_checkpoints import AuditCheckpoints
 from opsicle.server.services.manifests import rebuild
 from opsicle.server.services.template_versions import template_of
 from opsicle.server.store import approvals, automations
@@ -323,64 +320,6 @@ def test_what_nobody_had_to_approve_runs_no_second_time(office: Office) -> None:
 
     require_refused(office, asked)
     assert office.why(asked) == "it was not run: by the record it was carried out before"
-
-
-FORGET = """
-    DROP TRIGGER audit_entries_are_immutable;
-    UPDATE audit_entries SET verb = 'view' WHERE verb IN ('start', 'finish', 'return')
-"""
-REQUEUE = "UPDATE automations SET state = 'queued', job_id = NULL, started_at = NULL, finished_at = NULL"
-
-LEFT_BEHIND = {
-    "its fence": "PRAGMA defer_foreign_keys = 1; DELETE FROM jobs",
-    "its job": "UPDATE automations SET fence = 0; UPDATE jobs SET state = 'returned'",
-    "both": "UPDATE jobs SET state = 'returned'",
-}
-
-
-@pytest.mark.parametrize("left", LEFT_BEHIND.values(), ids=LEFT_BEHIND)
-def test_what_was_carried_out_runs_no_second_time_though_its_entries_were_altered_too(
-    office: Office, left: str
-) -> None:
-    asked = office.ask()
-    carried_out(office, asked)
-
-    office.tamper(f"{REQUEUE}; {FORGET}")
-    office.tamper(left)
-
-    require_refused(office, asked)
-    assert "never given back, though it had been handed out" in office.why(asked)
-
-
-def test_that_an_earlier_lease_was_given_back_explains_no_later_one(office: Office) -> None:
-    asked = office.ask()
-    office.approve("bob", asked)
-    worker = office.core.worker(office.org_id, "first")
-    worker.poll()
-    worker.held.clear()  # the answer was lost on the way
-    (work,) = worker.poll().work
-    worker.start(work)
-    worker.finish(work)
-
-    office.tamper(f"{REQUEUE}; {FORGET}".replace(", 'return'", ""))
-    office.tamper("UPDATE jobs SET state = 'returned'")
-
-    require_refused(office, asked)
-    assert "never given back, though it had been handed out" in office.why(asked)
-
-
-def test_what_was_given_back_runs_though_retention_has_removed_the_entry_that_says_so(office: Office) -> None:
-    core = office.core
-    core.push(office.people["alice"], template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", ""))
-    worker = core.worker(office.org_id, "first")
-    asked = core.run(office.people["alice"], "plain")
-    worker.refuse_for_its_time(*worker.poll().work)
-
-    core.clock.advance(timedelta(days=40).total_seconds())
-    core.database.write(office.note)
-    assert AuditCheckpoints(core.database, AuditKey.create(), core.clock).prune(timedelta(days=30)) > 0
-
-    assert [work.automation_id for work in worker.poll().work] == [asked.id]
 
 
 def test_a_policy_that_cannot_be_read_any_more_keeps_no_worker_from_its_answer(office: Office) -> None:
