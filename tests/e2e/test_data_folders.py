@@ -19,6 +19,7 @@ import apsw
 import pytest
 
 from opsicle.domain.errors import OpsicleError
+from opsicle.kit import files
 from opsicle.kit.clock import SystemClock
 from opsicle.server.binding_key_file import open_binding_key
 from opsicle.server.data_folder import DataFolder
@@ -221,7 +222,9 @@ class Scene:
             shutil.copyfile(path, self.target / path.name)
             (self.target / path.name).chmod(0o600)
         marker = json.loads((self.target / MARKER).read_text())
-        marker["database"] = (self.target / "opsicle.db").stat().st_ino if marker["database"] else 0
+        if marker["database"]:
+            marker["database"] = (self.target / "opsicle.db").stat().st_ino
+            marker["database_born_at_ns"] = files.born_at_ns(self.target / "opsicle.db")
         (self.target / MARKER).write_text(json.dumps(marker))
 
     def note(self, text: str) -> None:
