@@ -195,9 +195,9 @@ def test_a_server_on_an_older_copy_cannot_make_workers_run_anything(scene: Scene
     again = scene.run()
 
     wait_until(lambda: scene.server.facts["held"], 60, "the server to learn that it runs on an older copy")
-    found = scene.show(again)
-    assert found["state"] == "queued", found
-    assert found["waiting_reason"].startswith("held, because a worker has worked for a later state")
+    reason = "held, because a worker has worked for a later state"
+    wait_until(lambda: scene.show(again)["waiting_reason"].startswith(reason), 60, "what was refused to wait again")
+    assert scene.show(again)["state"] == "queued"
     assert scene.record("report_newer_epoch")
     assert scene.ran(again) == 0
     assert scene.server.process.stop() == 0
