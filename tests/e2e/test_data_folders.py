@@ -221,10 +221,9 @@ class Scene:
         for path in self.now.folder.iterdir():
             shutil.copyfile(path, self.target / path.name)
             (self.target / path.name).chmod(0o600)
-        marker = json.loads((self.target / MARKER).read_text())
+        marker, database = json.loads((self.target / MARKER).read_text()), self.target / "opsicle.db"
         if marker["database"]:
-            marker["database"] = (self.target / "opsicle.db").stat().st_ino
-            marker["database_born_at_ns"] = files.born_at_ns(self.target / "opsicle.db")
+            marker |= {"database": database.stat().st_ino, "database_born_at_ns": files.born_at_ns(database)}
         (self.target / MARKER).write_text(json.dumps(marker))
 
     def note(self, text: str) -> None:
