@@ -7,7 +7,7 @@ from datetime import datetime
 
 import apsw
 
-from opsicle.domain.automations import AutomationState, is_final
+from opsicle.domain.automations import FINAL, UNFINISHED, AutomationState, is_final
 from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, where
@@ -160,8 +160,10 @@ class Filter:
 
 
 _REQUESTED = "requester_id = (SELECT id FROM users WHERE id = :requester OR email = :requester)"
-_OPEN = "state IN ('awaiting_approval', 'queued', 'running')"
-_ENDED = "state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired')"
+_OPEN, _ENDED = (
+    "state IN ({})".format(", ".join(f"'{state}'" for state in AutomationState if state in among))
+    for among in (UNFINISHED, FINAL)
+)
 """Said beside `state = :state`, letter by letter as in the indexes of what is open and of what has ended."""
 
 
