@@ -19,7 +19,7 @@
     ├── Unavailable           this server cannot do it just now (starting, draining, disk full)
     └── Internal              our fault; the details are in the server's log
 
-`code` is stable and part of the contract. The HTTP status is decided only in `server/api/http.py`,
+`code` is stable and part of the contract. The HTTP status is decided only in `wire/problems.py`,
 the exit code only in `cli/__init__.py`. No message holds a secret, a host path or a stack trace.
 """
 

@@ -244,10 +244,6 @@ class Dispatch:
         if offer.leased.work:
             gevent.sleep(0)  # the worker is answered before the answer to whoever triggered it is made
 
-    def wake_for(self, org_id: str, wanted: Requirements) -> None:
-        """An automation waits: let the best waiting worker look."""
-        self._fleet.wake_one(org_id, wanted)
-
     def wake_worker(self, worker_id: str) -> None:
         """Something about this worker's jobs has changed: let its open poll look."""
         presence = self._fleet.find(worker_id)

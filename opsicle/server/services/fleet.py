@@ -74,11 +74,6 @@ class Presence:
     """Jobs of which this worker has been told at once that they are cancelled or lost; later polls only repeat it."""
 
     @property
-    def is_holding(self) -> bool:
-        """Whether a poll of this worker is open and waits to be woken."""
-        return any(watch.is_waiting for watch in self.open_polls.values())
-
-    @property
     def known_labels(self) -> dict[str, str]:
         """The labels that it was granted and knows of: it would refuse an order for others."""
         poll = self.poll

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 
 import msgspec
 
-from opsicle.domain.automations import JobState, WorkerLost
+from opsicle.domain.automations import JOB_OUTCOMES, JobState, WorkerLost
 from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, Unavailable
 from opsicle.kit.clock import Clock
 from opsicle.server.services.actor import SystemActor, WorkerActor
@@ -234,7 +234,7 @@ class Jobs:
             self._lose(db, job, worker, outcome.explanation[:MAX_EXPLANATION])
             jobs.record_phases(db, job_id, msgspec.json.encode(outcome.phases).decode())
             return _get_own_again(db, job_id)
-        if job.state in _ANSWERABLE and outcome.state in _TRUTHS:
+        if job.state in _ANSWERABLE and outcome.state in JOB_OUTCOMES:
             return self._end(db, job, worker, outcome)
         raise Conflict(f"job {job_id} is {job.state} and cannot become {outcome.state}", hint="Drop it.")
 
@@ -344,8 +344,7 @@ class Jobs:
         self._signals.changed(automation_topic(job.automation_id), org_topic(job.org_id))
 
 
-_TRUTHS = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT})
-_ENDS = _TRUTHS | {JobState.UNKNOWN}
+_ENDS = JOB_OUTCOMES | {JobState.UNKNOWN}
 _LOST = frozenset({JobState.UNKNOWN, JobState.RETURNED})
 
 
