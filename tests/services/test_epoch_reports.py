@@ -198,6 +198,19 @@ def test_a_job_that_is_not_known_may_say_nothing_and_is_not_stopped_while_the_qu
     assert verbs(core, alice.org_id).count("report_unknown_job") == 1
 
 
+def test_a_held_server_says_of_anothers_job_what_it_says_of_none(core: Core, alice: Actor, hold: Hold) -> None:
+    core.run(alice)
+    (work,) = core.worker(alice.org_id, "other").poll().work
+    worker = core.worker(alice.org_id, "one")
+    hold.hold("held after a restore")
+    said = set()
+    for job_id in (work.job_id, "0" * len(work.job_id)):
+        with pytest.raises(Unavailable) as refused:
+            core.jobs.log(worker.actor, job_id, LogRequest(fence=work.fence))
+        said.add(refused.value.message.replace(job_id, "ID"))
+    assert len(said) == 1
+
+
 def test_a_job_of_which_the_server_hears_first_by_its_output_is_recorded(core: Core, alice: Actor) -> None:
     worker, work = an_unknown_job(core, alice)
     with pytest.raises(LeaseLost):

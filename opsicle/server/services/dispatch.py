@@ -289,18 +289,17 @@ def _untold(presence: Presence, request: PollRequest) -> dict[str, str] | None:
 
 
 def _to_drop(db: Connection, worker_id: str, listed: dict[str, int], held: list[JobRow]) -> tuple[list[str], list[str]]:
-    """Jobs that the worker lists and should not carry on with, and those that the server has never heard of.
+    """Jobs that the worker lists and should not carry on with, and those of which nobody knows that it has them.
 
     The former had a newer lease, or it was taken back. One that is `unknown` but still the newest may go on, and one
     that has ended meanwhile needs no word.
     """
     rightful = {job.id for job in held if listed.get(job.id) == job.fence}
-    found = [(jobs.find(db, job_id), job_id, fence) for job_id, fence in listed.items() if job_id not in rightful]
-    lost = [job_id for job, job_id, fence in found if job and _is_lost(job, worker_id, fence)]
-    return lost, [job_id for job, job_id, _ in found if job is None]
+    found = {job_id: jobs.find(db, job_id) for job_id in listed if job_id not in rightful}
+    own = [job for job in found.values() if job and job.worker_id == worker_id]
+    lost = [job.id for job in own if _is_lost(job, listed[job.id])]
+    return lost, [job_id for job_id, job in found.items() if job not in own]
 
 
-def _is_lost(job: JobRow, worker_id: str, fence: int) -> bool:
-    if job.worker_id != worker_id or job.fence != fence:
-        return True
-    return not job.is_newest or job.state == JobState.RETURNED
+def _is_lost(job: JobRow, fence: int) -> bool:
+    return job.fence != fence or not job.is_newest or job.state == JobState.RETURNED

@@ -88,9 +88,9 @@ class Jobs:
             if job.state == JobState.RUNNING:
                 return job
             if not may_serve(db, worker, job.org_id):
-                raise _lease_lost(job_id)
+                raise LeaseLost.of(job_id)
             if not (jobs.start(db, job_id, now) and automations.start(db, job.automation_id, job_id, now)):
-                raise _lease_lost(job_id)
+                raise LeaseLost.of(job_id)
             audit.append(db, now, job.org_id, worker, "start", _resource(job), {"job": job_id})
             return job
 
@@ -251,7 +251,7 @@ class Jobs:
         ending = Ending(outcome.state, self._clock.now(), outcome.exit_code, outcome.explanation[:MAX_EXPLANATION])
         phases = msgspec.json.encode(outcome.phases).decode()
         if not (jobs.finish(db, job.id, ending, phases) and automations.finish(db, job.automation_id, job.id, ending)):
-            raise _lease_lost(job.id)
+            raise LeaseLost.of(job.id)
         data = {"job": job.id, "state": outcome.state, "exit_code": outcome.exit_code}
         audit.append(db, ending.at, job.org_id, worker, "finish", _resource(job), data)
         self._notices.post_finished(db, job.org_id, job.automation_id)
@@ -352,31 +352,27 @@ def _resource(job: JobRow) -> str:
     return f"automations/{job.automation_id}"
 
 
-def _lease_lost(job_id: str) -> LeaseLost:
-    return LeaseLost(f"job {job_id} is no longer yours", hint="Stop it and drop it.")
-
-
 def _get_own(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
     """The job, if this worker holds or held its newest lease. Raises LeaseLost."""
     job = jobs.find(db, job_id)
-    if job is None:
-        raise NeverHeardOf(f"job {job_id} is not known here", hint="Stop it and drop it.")
-    if job.worker_id != worker.worker_id or job.fence != fence or not job.is_newest:
-        raise _lease_lost(job_id)
+    if job is None or job.worker_id != worker.worker_id:  # nobody learns which jobs others have
+        raise NeverHeardOf.of(job_id)
+    if job.fence != fence or not job.is_newest:
+        raise LeaseLost.of(job_id)
     if job.state == JobState.RETURNED:
-        raise _lease_lost(job_id)
+        raise LeaseLost.of(job_id)
     return job
 
 
 def _get_own_again(db: Connection, job_id: str) -> JobRow:
     job = jobs.find(db, job_id)
     if job is None:
-        raise _lease_lost(job_id)
+        raise LeaseLost.of(job_id)
     return job
 
 
 def _get_answerable(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
     job = _get_own(db, worker, job_id, fence)
     if job.state not in _ANSWERABLE:
-        raise _lease_lost(job_id)
+        raise LeaseLost.of(job_id)
     return job

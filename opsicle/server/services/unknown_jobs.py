@@ -25,7 +25,7 @@ MOST_UNKNOWN_JOBS = 100
 
 
 class NeverHeardOf(LeaseLost):
-    """The database has no such job."""
+    """The database has no such job, or has it as another worker's; in words that do not tell which."""
 
 
 class UnknownJobs:
