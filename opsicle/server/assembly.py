@@ -204,10 +204,11 @@ class Services:
             clock,
             core.vault,
             progress,
+            self.notices,
             self.step_up,
             bindings,
         )
-        self.approvals = Approvals(state, progress, apps, self.dispatch, self.fleet, self.signals, clock, bindings)
+        self.approvals = Approvals(state, progress, self.notices, apps, self.fleet, self.signals, clock, bindings)
         self.following = Following(self.automations, self.job_logs, self.signals)
         self.enrolments = Enrolments(
             state, core.authority, core.order_key.public, self.urls, throttle, self.step_up, clock
