@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from opsicle.domain.access import Role
-from opsicle.server.store import memberships
 from tests.api.authenticator_app import enrol
 from tests.api.house import PASSWORD, Client, House
 from tests.api.test_templates import source
@@ -96,14 +95,6 @@ def test_a_service_account_has_tokens_and_its_owners_name(house: House, alice: C
     assert shown["owner"] == "olga@example.com"
     assert [account["email"] for account in olga.get(ACCOUNTS).json["items"]] == [BOT]
     assert olga.get(f"/api/v1/tokens?account={BOT}").json["items"][0]["last_used_at"]
-    org_id, olga_id = house.actor("alice@example.com").org_id, olga.get("/api/v1/whoami").json["user"]["id"]
-
-    def is_owned(account: str, user: str) -> bool:
-        return house.state.read(lambda db: memberships.is_owned_by(db, org_id, account, user))
-
-    assert is_owned(shown["id"], olga_id)
-    assert not is_owned(shown["id"], shown["id"])
-    assert not is_owned(olga_id, olga_id)
 
 
 def test_it_may_what_both_its_role_and_its_owner_allow(house: House, alice: Client, olga: Client) -> None:

@@ -189,16 +189,17 @@ class Users:
             member = get_member(db, actor.org_id, id_or_email)
             require_command_of(db, actor, member)
             check_admin_stays(db, actor.org_id, member, None)
-            if not is_confirmed:
-                require_word(db, actor.org_id, member, now, keeps_accounts=bool(new_owner))
             owned = memberships.list_owned(db, actor.org_id, member.user_id)
             if new_owner:
                 hand_over(db, actor, owned, get_heir(db, actor, member, new_owner), now)
-            for gone in (*([] if new_owner else owned), member):
+            accounts = [] if new_owner else owned
+            for gone in (*accounts, member):
                 end_membership(db, actor.org_id, gone)
                 resource, data = f"users/{gone.user_id}", {"email": gone.email}
                 audit.append(db, now, actor.org_id, actor, "delete", resource, data)
             check_provider_stays(db, member.user_id)
+            if not is_confirmed:
+                require_word(db, actor.org_id, member.email, accounts)
 
         self._database.write(work)
         self._sessions.forget()
