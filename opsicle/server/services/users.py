@@ -90,7 +90,7 @@ class Users:
         actor.require(Action.USERS_MANAGE)
         self._step_up.require(actor)
         email = fields.email_address(request.email)
-        name = fields.name(request.name, MAX_NAME_LENGTH) or email.partition("@")[0]
+        name = fields.display_name(request.name, MAX_NAME_LENGTH) or email.partition("@")[0]
         passwords.check_password(request.password, email=email, name=name)
         password_hash = self._hasher.hash(request.password, actor.org_id)
         now = self._clock.now()
@@ -142,7 +142,7 @@ class Users:
         self._step_up.require(actor)
         old = self._database.read(lambda db: get_member(db, actor.org_id, id_or_email))
         if request.name is not UNSET:
-            request.name = fields.name(request.name, MAX_NAME_LENGTH)
+            request.name = fields.display_name(request.name, MAX_NAME_LENGTH)
         password_hash = self._hash(actor, request.password, old) if request.password is not UNSET else ""
 
         def work(db: Connection) -> tuple[MemberRow, list[str]]:
