@@ -45,7 +45,8 @@ try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 except SystemExit:
     pass
-import _cffi_backend, apsw, gevent.pywsgi, gevent.subprocess, greenlet, msgspec, re2, websockets.client, yaml, zope.interface
+import _cffi_backend, apsw, gevent.pywsgi, gevent.subprocess, greenlet, msgspec, re2, yaml, zope.interface
+import websockets.client
 from cryptography.hazmat.bindings import _rust
 assert yaml.__with_libyaml__
 assert gevent.config.loop.__module__ == "gevent.libev.corecext"
