@@ -37,7 +37,7 @@ def is_one_of(states: Collection[AutomationState]) -> str:
 
 def fetch_all(db: apsw.Connection, sql: str, parameters: Mapping[str, Any], kind: type[R]) -> list[R]:
     """All rows of a query."""
-    return [msgspec.convert(row, kind, strict=False) for row in db.execute(sql, dict(parameters))]
+    return [msgspec.convert(row, kind, strict=False) for row in db.execute(sql, dict(parameters)).fetchall()]
 
 
 def fetch_one(db: apsw.Connection, sql: str, parameters: Mapping[str, Any], kind: type[R]) -> R | None:
