@@ -25,7 +25,7 @@ from opsicle.server.services.actor import Actor
 from opsicle.server.services.principals import account_of
 from opsicle.server.services.result_notices import named_by_template
 from opsicle.server.services.stored_values import shown_values
-from opsicle.server.store import automations, channels, chat_links, deliveries, memberships, notice_preferences, notices
+from opsicle.server.store import automations, channels, chat_links, deliveries, memberships, notice_preferences
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.database import Connection
@@ -61,13 +61,11 @@ class Notices:
         self.describe_approval: Describe = lambda _db, _org_id, _approval_id: ()
 
     def post(self, db: Connection, notice: Notice, besides: Notice | None = None) -> None:
-        """Inside a transaction: record a notice, and queue a delivery for each recipient on each channel to them.
+        """Inside a transaction: queue a delivery of a notice for each recipient on each channel to them.
 
         Whoever is no member of the org, or has turned this kind off, gets none; nor does who is reached by `besides`,
         which is posted at the same moment and says the same. A webhook gets one, whoever is told.
         """
-        now = self._clock.now()
-        notices.insert(db, new_id(now), notice, now)
         enabled = channels.list_enabled(db, notice.org_id)
         facts = self._facts(db, notice) if enabled else ()
         for channel in enabled:
