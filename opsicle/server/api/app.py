@@ -9,7 +9,6 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -144,7 +143,7 @@ class Application:
         reply = route.handler(request, **arguments)
         if reply.body is None:
             return reply
-        return replace(reply, body=None, raw=self._encode(reply.body), content_type=self._media_type)
+        return reply._replace(body=None, raw=self._encode(reply.body), content_type=self._media_type)
 
     def _request(self, environ: dict[str, Any], max_body: int) -> Request:
         return Request(environ, self._authenticate, self._streams, max_body)

@@ -36,6 +36,7 @@ from opsicle.server.services.record_of_pushes import require_template_as_pushed
 from opsicle.server.services.secrets import require_secrets
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.step_up import StepUp
+from opsicle.server.services.stored_values import read_values
 from opsicle.server.services.template_access import is_hidden, require_on
 from opsicle.server.services.template_versions import asks_for_code, template_of
 from opsicle.server.services.vault import HiddenValues, Vault, new_salt
@@ -220,7 +221,7 @@ class Automations:
             return old, secrets.find_values(db, automation_id)
 
         old, sealed = self._database.read(query)
-        values = msgspec.json.decode(old.values_json, type=dict[str, Value])
+        values = read_values(old.values_json)
         values.update(self._opened(sealed) if sealed else {})
         request = RunRequest(template=old.template, version=old.version, values=values, reason=old.reason)
         return self.create(actor, request, idempotency_key, rerun_of=old.id)
