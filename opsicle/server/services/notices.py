@@ -66,7 +66,9 @@ class Notices:
         Whoever is no member of the org, or has turned this kind off, gets none; nor does who is reached by `besides`,
         which is posted at the same moment and says the same. A webhook gets one, whoever is told.
         """
-        enabled = channels.list_enabled(db, notice.org_id)
+        self._post_to(db, channels.list_enabled(db, notice.org_id), notice, besides)
+
+    def _post_to(self, db: Connection, enabled: list[ChannelRow], notice: Notice, besides: Notice | None) -> None:
         facts = self._facts(db, notice) if enabled else ()
         for channel in enabled:
             told = set(self._addressees(db, besides, channel)) if besides and channel.kind != WEBHOOK else set()
@@ -74,13 +76,15 @@ class Notices:
                 if addressee not in told:
                     self.queue(db, channel, notice, addressee, facts)
 
-    def post_finished(self, db: Connection, org_id: str, automation_id: str) -> None:
+    def post_finished(self, db: Connection, org_id: str, automation_id: str, state: str) -> None:
         """Inside the transaction that ends an automation: tell whoever asked for it, and whom its template names.
 
-        Whoever asked hears of a success only if they want to.
+        Whoever asked hears of a success only if they want to. `state` is the one in which it has ended.
         """
-        row = automations.get(db, org_id, automation_id)
-        self._post_end(db, row, (row.requester_id,))
+        self.ended[state] += 1
+        if enabled := channels.list_enabled(db, org_id):  # else there is nothing to be looked up
+            row = automations.get(db, org_id, automation_id)
+            self._post_end(db, row, enabled, (row.requester_id,))
 
     def post_cancelled(
         self, db: Connection, org_id: str, automation_id: str, actor: Actor, besides: Notice | None = None
@@ -90,23 +94,27 @@ class Notices:
         `besides` is what those hear who were asked to approve it.
         """
         row = automations.get(db, org_id, automation_id)
+        self.ended[row.state] += 1
+        enabled = channels.list_enabled(db, org_id)
         asked, cancelled = (account_of(db, org_id, user_id) for user_id in (row.requester_id, actor.user_id))
         is_own = asked.is_same_person(cancelled)
-        self._post_end(db, row, () if is_own else (row.requester_id,), f" by {actor.email}", besides)
+        self._post_end(db, row, enabled, () if is_own else (row.requester_id,), f" by {actor.email}", besides)
 
     def post_unapproved(self, db: Connection, org_id: str, automation_id: str, besides: Notice | None = None) -> None:
         """The same where its approval ended it, of which the requester and the deciders hear by `besides`."""
-        self._post_end(db, automations.get(db, org_id, automation_id), (), besides=besides)
+        row = automations.get(db, org_id, automation_id)
+        self.ended[row.state] += 1
+        self._post_end(db, row, channels.list_enabled(db, org_id), (), besides=besides)
 
     def _post_end(
         self,
         db: Connection,
         row: AutomationRow,
+        enabled: list[ChannelRow],
         people: tuple[str, ...],
         by: str = "",
         besides: Notice | None = None,
     ) -> None:
-        self.ended[row.state] += 1
         named, chats = named_by_template(db, row)
         recipients = tuple(dict.fromkeys((*people, *named)))
         if not recipients and not chats:
@@ -120,7 +128,7 @@ class Notices:
             subject=f"{row.template} {row.state.replace('_', ' ')}{by}",
             automation_id=row.id,
         )
-        self.post(db, notice, besides)
+        self._post_to(db, enabled, notice, besides)
 
     def queue(
         self, db: Connection, channel: ChannelRow, notice: Notice, addressee: Addressee, facts: tuple[Fact, ...] = ()

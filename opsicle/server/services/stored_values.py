@@ -14,7 +14,7 @@ from opsicle.domain.templates import Value
 from opsicle.domain.workers import Requirements
 
 read_values = msgspec.json.Decoder(dict[str, Value]).decode
-"""The values by variable. Raises ValueError or msgspec's errors. Made once: msgspec walks through such a type each time."""
+"""The values by variable. Raises ValueError or msgspec's errors. Made once, as msgspec walks through such types."""
 
 
 def shown_values(values_json: str) -> dict[str, Value]:

@@ -30,6 +30,7 @@ from opsicle.wire.jobs import Work
 
 log = logging.getLogger(__name__)
 
+
 class Checked(NamedTuple):
     """What an automation that may be leased will run, and what was asked for it, if anything."""
 
