@@ -65,7 +65,9 @@ for (const [pattern, page] of [
   ["/audit", audit],
   [".*", notFound],
 ]) {
-  route(pattern, { mount: (root, params) => (whoAmI() ? page.mount(root, params) : login.mount(root, params)) });
+  route(pattern, {
+    mount: (root, params) => (whoAmI() ? page.mount(root, params) : login.mount(root, params)),
+  });
 }
 
 async function start() {

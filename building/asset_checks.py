@@ -17,6 +17,12 @@ REFERENCES = {
     ".html": re.compile(r"""<(?:script|link|img|source|use)\b[^>]*?\b(?:src|href)=["']?([^"'\s>]+)"""),
 }
 
+LAYERS = ("", "pages", "components", "lib")
+"""The folders of `assets/`, top down; the first is `assets/` itself, where the application is put together."""
+
+STANDS_ALONE = frozenset({"pages"})
+"""Layers whose modules know nothing of each other."""
+
 OTHER_ORIGIN = re.compile(r"""(?:https?:|wss?:|["'(]\s*)//(?!www\.w3\.org/(?:1999|2000)/)[\w\[]""")
 """An absolute address; the names of SVG and XLink look like one but are never fetched."""
 
@@ -53,9 +59,44 @@ def _unresolved(path: Path, reference: str) -> str | None:
         return None
     if path.suffix == ".js" and not name.startswith((".", "/")):
         return f"{reference} is no file of ours: write ./{reference}"
-    is_absolute = name.startswith("/")
-    target = ASSETS / name.lstrip("/").removeprefix("assets/") if is_absolute else path.parent / name
-    return None if target.is_file() else f"{reference} does not exist"
+    return None if _target(path, name).is_file() else f"{reference} does not exist"
+
+
+def _target(path: Path, name: str) -> Path:
+    """The file that a reference names, whether it is there or not."""
+    return ASSETS / name.lstrip("/").removeprefix("assets/") if name.startswith("/") else path.parent / name
+
+
+def layers_point_down() -> Iterator[str]:
+    """A script imports from the layers below its own, or from its neighbours; a page from no other page."""
+    for path in source_files(ASSETS):
+        for number, line in _lines(path) if path.suffix == ".js" else ():
+            for reference in REFERENCES[".js"].findall(line):
+                problem = _breaks_layers(path, reference)
+                if problem:
+                    yield f"{_name(path)}:{number}: {problem}"
+
+
+def _breaks_layers(path: Path, reference: str) -> str | None:
+    """What is wrong with where an import leads, if anything. One that leads nowhere is for `references_resolve`."""
+    target = _target(path, reference)
+    if not target.is_file():
+        return None
+    here, there = _layer(path), _layer(target)
+    for layer in (here, there):
+        if layer not in LAYERS:
+            return f"{layer}/ is no layer: there are {', '.join(filter(None, LAYERS))}"
+    if LAYERS.index(there) < LAYERS.index(here):
+        return f"{here}/ must not import from {there or 'the top'}: {reference}"
+    if here == there and here in STANDS_ALONE:
+        return f"a module of {here}/ must not import another: {reference}"
+    return None
+
+
+def _layer(path: Path) -> str:
+    """The folder of `assets/` in which a file is; empty for the top."""
+    *folders, _file = path.resolve().relative_to(ASSETS.resolve()).parts
+    return folders[0] if folders else ""
 
 
 def nothing_comes_from_elsewhere() -> Iterator[str]:

@@ -19,15 +19,24 @@ export function authenticator(status, fresh, reload) {
 }
 
 function notEnrolled(done) {
-  const trouble = (error) => ask({ title: error.title, content: h("p", {}, error.detail), actions: [] });
+  const trouble = (error) =>
+    ask({ title: error.title, content: h("p", {}, error.detail), actions: [] });
   const begin = () =>
     post("/totp").then(
       (made) => enrolDialog(made, done),
       (error) => trouble(error),
     );
   return [
-    h("p", {}, "With an app on your telephone, whoever learns your password still cannot log in as you."),
-    h("div", { class: "form-actions" }, button("Enrol an app…", { look: "primary", onclick: begin })),
+    h(
+      "p",
+      {},
+      "With an app on your telephone, whoever learns your password still cannot log in as you.",
+    ),
+    h(
+      "div",
+      { class: "form-actions" },
+      button("Enrol an app…", { look: "primary", onclick: begin }),
+    ),
   ];
 }
 
@@ -39,7 +48,13 @@ function enrolDialog({ secret, uri, qr }, done) {
     content: [
       h("p", {}, "Scan this with the app, or type the secret into it."),
       qrCode(qr, "QR code for the authenticator app"),
-      h("p", { class: "totp-secret" }, h("code", {}, secret), " ", copyButton(() => uri, "Copy as a link", "quiet")),
+      h(
+        "p",
+        { class: "totp-secret" },
+        h("code", {}, secret),
+        " ",
+        copyButton(() => uri, "Copy as a link", "quiet"),
+      ),
       code.element,
     ],
     actions: [
@@ -55,21 +70,35 @@ function enrolDialog({ secret, uri, qr }, done) {
 function enrolled(status, done) {
   const left = status.recovery_codes_left;
   return [
-    h("p", {}, "Enrolled ", ago(status.confirmed_at), `. ${left} recovery ${left === 1 ? "code" : "codes"} left.`),
+    h(
+      "p",
+      {},
+      "Enrolled ",
+      ago(status.confirmed_at),
+      `. ${left} recovery ${left === 1 ? "code" : "codes"} left.`,
+    ),
     h(
       "div",
       { class: "form-actions" },
       button("New recovery codes…", {
         onclick: () =>
-          withCode("New recovery codes", "The old ones work no longer.", "Make new codes", "primary", async (totp) =>
-            done(await post("/totp/recovery-codes", { totp })),
+          withCode(
+            "New recovery codes",
+            "The old ones work no longer.",
+            "Make new codes",
+            "primary",
+            async (totp) => done(await post("/totp/recovery-codes", { totp })),
           ),
       }),
       button("Disable…", {
         look: "danger-text quiet",
         onclick: () =>
-          withCode("Disable the app", "Logging in then needs your password alone.", "Disable", "danger", async (totp) =>
-            done(await post("/totp/disable", { totp })),
+          withCode(
+            "Disable the app",
+            "Logging in then needs your password alone.",
+            "Disable",
+            "danger",
+            async (totp) => done(await post("/totp/disable", { totp })),
           ),
       }),
     ),

@@ -27,7 +27,13 @@ export function automationActions(automation) {
     ];
   }
   return may("automations.create")
-    ? [button("Run again…", { name: "again", dataset: { focus: "again" }, onclick: () => confirmRerun(automation) })]
+    ? [
+        button("Run again…", {
+          name: "again",
+          dataset: { focus: "again" },
+          onclick: () => confirmRerun(automation),
+        }),
+      ]
     : [];
 }
 
@@ -60,7 +66,11 @@ function confirmRerun(automation) {
   const key = randomId();
   ask({
     title: `Run ${automation.template} again?`,
-    content: h("p", {}, `The same values and the same version (${automation.version}) as before, as a new automation.`),
+    content: h(
+      "p",
+      {},
+      `The same values and the same version (${automation.version}) as before, as a new automation.`,
+    ),
     actions: [
       {
         text: "Change values first",

@@ -13,7 +13,12 @@ const KINDS = {
     credential: "Password",
     settings: [
       text("host", "Mail server"),
-      text("port", "Port", { inputmode: "numeric", value: "587" }, "587 speaks STARTTLS; for 465 use the command line."),
+      text(
+        "port",
+        "Port",
+        { inputmode: "numeric", value: "587" },
+        "587 speaks STARTTLS; for 465 use the command line.",
+      ),
       text("sender", "Sender", { type: "email" }),
       text("username", "Username"),
     ],
@@ -37,7 +42,12 @@ const KINDS = {
 
 /** Ask for a channel's settings and make it; `reload` is called afterwards. */
 export function openChannelForm(reload) {
-  const name = field({ label: "Name", path: "name", help: "a to z, 0 to 9 and -.", control: input({ maxlength: 63 }) });
+  const name = field({
+    label: "Name",
+    path: "name",
+    help: "a to z, 0 to 9 and -.",
+    control: input({ maxlength: 63 }),
+  });
   const kinds = Object.entries(KINDS).map(([kind, { label }]) => [kind, label]);
   const kind = field({ label: "Kind", path: "config.kind", control: select(kinds, "email") });
   const networks = field({
@@ -85,12 +95,16 @@ function fieldsOf({ settings, credential }) {
 }
 
 function bodyOf(name, kind, shown, networks) {
-  const config = { kind: kind.control.value, allow_networks: networks.control.value.split(/\s+/).filter(Boolean) };
+  const config = {
+    kind: kind.control.value,
+    allow_networks: networks.control.value.split(/\s+/).filter(Boolean),
+  };
   let credential = "";
   for (const { path, control } of shown) {
     const value = control.value.trim();
     if (path === "credential") credential = control.value;
-    else if (value) config[path.replace("config.", "")] = path === "config.port" ? Number(value) : value;
+    else if (value)
+      config[path.replace("config.", "")] = path === "config.port" ? Number(value) : value;
   }
   return { name: name.control.value.trim(), config, credential };
 }

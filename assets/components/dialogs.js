@@ -15,11 +15,23 @@ export function closeDialogs() {
  * Ask something. Each action is { text, look, run }: `run` may take its time and throw, then the dialog says what went
  * wrong and stays open. Closes after an action, or at once with "Back". `more` are actions of another kind, apart.
  */
-export function ask({ title, content, actions, more = [], back = "Back", isWide = false, closed = () => {} }) {
+export function ask({
+  title,
+  content,
+  actions,
+  more = [],
+  back = "Back",
+  isWide = false,
+  closed = () => {},
+}) {
   const id = `dialog-${++count}`;
   const trouble = h("div", {});
   const form = h("form", { method: "dialog", class: "dialog-form", novalidate: true });
-  const dialog = h("dialog", { class: isWide ? "dialog wide" : "dialog", "aria-labelledby": id }, form);
+  const dialog = h(
+    "dialog",
+    { class: isWide ? "dialog wide" : "dialog", "aria-labelledby": id },
+    form,
+  );
   const carryOut = async (element, run) => {
     trouble.replaceChildren();
     try {
@@ -34,14 +46,25 @@ export function ask({ title, content, actions, more = [], back = "Back", isWide 
     if (type === "button") element.addEventListener("click", () => carryOut(element, run));
     return element;
   };
-  const buttons = actions.map((each, i) => buttonOf(each, i === actions.length - 1 ? "submit" : "button"));
+  const buttons = actions.map((each, i) =>
+    buttonOf(each, i === actions.length - 1 ? "submit" : "button"),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (actions.length) carryOut(buttons.at(-1), actions.at(-1).run);
   });
   form.append(
     h("h2", { id }, title),
-    ...flatten([content, more.length > 0 && h("div", { class: "dialog-more" }, more.map((each) => buttonOf(each))), trouble]),
+    ...flatten([
+      content,
+      more.length > 0 &&
+        h(
+          "div",
+          { class: "dialog-more" },
+          more.map((each) => buttonOf(each)),
+        ),
+      trouble,
+    ]),
     h("div", { class: "dialog-actions" }, button(back, { onclick: () => dialog.close() }), buttons),
   );
   dialog.addEventListener("close", () => (dialog.remove(), closed()));

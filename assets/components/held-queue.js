@@ -27,7 +27,9 @@ export function heldQueue(page) {
         {},
         "What waits is handed to workers at once. What has run already, where this server knows nothing of it, may run again: cancel it first.",
       ),
-      actions: [{ text: "Release", look: "primary", run: () => post(`${PATH}/release`).then(reload) }],
+      actions: [
+        { text: "Release", look: "primary", run: () => post(`${PATH}/release`).then(reload) },
+      ],
     });
   const notice = (held, epoch) =>
     noticeBox(

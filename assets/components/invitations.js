@@ -24,7 +24,9 @@ export function openInvitations(element, page) {
 }
 
 function section(invitations, reload) {
-  const heads = ["Invited", "Role", "By", "Since", "Until"].map((text) => h("th", { scope: "col" }, text));
+  const heads = ["Invited", "Role", "By", "Since", "Until"].map((text) =>
+    h("th", { scope: "col" }, text),
+  );
   return h(
     "section",
     { class: "part", "aria-label": "Open invitations" },
@@ -32,7 +34,11 @@ function section(invitations, reload) {
     h(
       "table",
       { class: "table" },
-      h("thead", {}, h("tr", {}, heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions")))),
+      h(
+        "thead",
+        {},
+        h("tr", {}, heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions"))),
+      ),
       h(
         "tbody",
         {},
@@ -48,7 +54,11 @@ function row({ id, email, role, invited_by, created_at, expires_at }, reload) {
       title: `End the invitation of ${email}?`,
       content: h("p", {}, "Their link will be good no longer."),
       actions: [
-        { text: "End it", look: "danger", run: () => remove(`/invitations/${encodeURIComponent(id)}`).then(reload) },
+        {
+          text: "End it",
+          look: "danger",
+          run: () => remove(`/invitations/${encodeURIComponent(id)}`).then(reload),
+        },
       ],
     });
   return h(
@@ -62,7 +72,11 @@ function row({ id, email, role, invited_by, created_at, expires_at }, reload) {
     h(
       "td",
       { class: "table-actions" },
-      button("End…", { look: "quiet danger-text", "aria-label": `End the invitation of ${email}`, onclick: end }),
+      button("End…", {
+        look: "quiet danger-text",
+        "aria-label": `End the invitation of ${email}`,
+        onclick: end,
+      }),
     ),
   );
 }
@@ -82,9 +96,18 @@ export function openInvitationForm(roles, reload) {
   const send = async () => {
     const [email, role, manager, days] = fields.map((each) => each.control.value.trim());
     try {
-      const made = await post("/invitations", { email, role, manager: manager || null, expires_in_days: Number(days) });
+      const made = await post("/invitations", {
+        email,
+        role,
+        manager: manager || null,
+        expires_in_days: Number(days),
+      });
       const { url, invitation } = made;
-      ask({ title: `Invitation for ${email}`, content: linkBox(url, invitation.expires_at), actions: [] });
+      ask({
+        title: `Invitation for ${email}`,
+        content: linkBox(url, invitation.expires_at),
+        actions: [],
+      });
     } catch (error) {
       if (!error.errors?.length) throw error;
       const others = showProblems(fields, error.errors);
@@ -97,7 +120,11 @@ export function openInvitationForm(roles, reload) {
   ask({
     title: "Invite a person",
     content: [
-      h("p", {}, "They get a link from you, and come in with the account that they have or make one."),
+      h(
+        "p",
+        {},
+        "They get a link from you, and come in with the account that they have or make one.",
+      ),
       ...fields.map((each) => each.element),
     ],
     actions: [{ text: "Make the link", look: "primary", run: send }],

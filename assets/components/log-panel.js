@@ -28,7 +28,8 @@ export class LogPanel {
     const { bar, searched } = searchBar(this.#view);
     this.#view.onSearched = searched;
     const copy = copyButton(() => this.#view.selectedText() || this.#view.wholeText());
-    copy.title = "Copy the selected lines, or all. Click a line number to select, with Shift for more.";
+    copy.title =
+      "Copy the selected lines, or all. Click a line number to select, with Shift for more.";
     const download = buttonLink("Raw", apiAddress(`${path}/log`), {
       name: "download",
       download: `${path.split("/").pop()}.log`,
@@ -120,7 +121,11 @@ function toggles(view) {
 }
 
 function toggle(text, isOn, changed) {
-  const element = h("button", { type: "button", class: "button toggle", "aria-pressed": String(isOn) }, text);
+  const element = h(
+    "button",
+    { type: "button", class: "button toggle", "aria-pressed": String(isOn) },
+    text,
+  );
   element.addEventListener("click", () => {
     const isPressed = element.getAttribute("aria-pressed") !== "true";
     element.setAttribute("aria-pressed", String(isPressed));

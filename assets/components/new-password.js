@@ -9,7 +9,9 @@ export function newPassword() {
   const again = field({ label: "New password again", path: "again", control: control() });
   const problems = () => {
     if (!first.control.value) return [{ path: "password", message: "is required" }];
-    return again.control.value === first.control.value ? [] : [{ path: "again", message: "differs from the first" }];
+    return again.control.value === first.control.value
+      ? []
+      : [{ path: "again", message: "differs from the first" }];
   };
   return { fields: [first, again], problems, value: () => first.control.value };
 }

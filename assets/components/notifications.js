@@ -40,7 +40,14 @@ export function notifications(signal) {
     );
   };
   load();
-  return h("section", { class: "profile-part" }, h("h2", {}, "Notifications"), links, trouble, choices);
+  return h(
+    "section",
+    { class: "profile-part" },
+    h("h2", {}, "Notifications"),
+    links,
+    trouble,
+    choices,
+  );
 }
 
 function linkRow(item, reload) {
@@ -56,24 +63,47 @@ function linkRow(item, reload) {
     h("strong", {}, item.channel),
     item.chat_user ? ` knows you as ${item.chat_user}. ` : " does not know you yet. ",
     item.chat_user
-      ? button("Unlink…", { look: "quiet danger-text", "aria-label": `Unlink ${item.channel}`, onclick: unlink })
-      : button("Link…", { look: "quiet", "aria-label": `Link ${item.channel}`, onclick: () => link(item, reload) }),
+      ? button("Unlink…", {
+          look: "quiet danger-text",
+          "aria-label": `Unlink ${item.channel}`,
+          onclick: unlink,
+        })
+      : button("Link…", {
+          look: "quiet",
+          "aria-label": `Link ${item.channel}`,
+          onclick: () => link(item, reload),
+        }),
   );
 }
 
 function link(item, reload) {
-  const shown = h("p", {}, "The bot of this channel learns by a code, which you send it, that you are you.");
+  const shown = h(
+    "p",
+    {},
+    "The bot of this channel learns by a code, which you send it, that you are you.",
+  );
   const run = async () => {
     const made = await post("/chat-links", { channel: item.channel });
     const until = ["It is good once, until ", exactTime(made.expires_at), "."];
     ask({
       title: `Link ${item.channel}`,
-      content: h("p", {}, "Send the bot in a private chat: ", h("code", {}, `link ${made.code}`), ". ", until),
+      content: h(
+        "p",
+        {},
+        "Send the bot in a private chat: ",
+        h("code", {}, `link ${made.code}`),
+        ". ",
+        until,
+      ),
       actions: [],
       closed: reload,
     });
   };
-  ask({ title: `Link ${item.channel}`, content: shown, actions: [{ text: "Show me a code", look: "primary", run }] });
+  ask({
+    title: `Link ${item.channel}`,
+    content: shown,
+    actions: [{ text: "Show me a code", look: "primary", run }],
+  });
 }
 
 function grid(items, trouble) {
@@ -97,7 +127,11 @@ function box(item, text, trouble) {
     onchange: async () => {
       trouble.replaceChildren();
       try {
-        await put("/preferences", { channel: item.channel, notice: item.notice, is_on: control.checked });
+        await put("/preferences", {
+          channel: item.channel,
+          notice: item.notice,
+          is_on: control.checked,
+        });
       } catch (error) {
         control.checked = !control.checked;
         replace(trouble, problemBox(error));
@@ -108,7 +142,11 @@ function box(item, text, trouble) {
 }
 
 function nothing() {
-  return h("p", { class: "muted" }, "Your org has no channel that tells people anything, besides these pages.");
+  return h(
+    "p",
+    { class: "muted" },
+    "Your org has no channel that tells people anything, besides these pages.",
+  );
 }
 
 function path(item) {

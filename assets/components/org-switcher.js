@@ -17,7 +17,11 @@ export function orgSwitcher(me) {
     { class: "menu" },
     h(
       "summary",
-      { class: "org", title: me.org.name || me.org.code, "aria-label": `Org ${me.org.code}: switch` },
+      {
+        class: "org",
+        title: me.org.name || me.org.code,
+        "aria-label": `Org ${me.org.code}: switch`,
+      },
       me.org.code,
     ),
     list,
@@ -38,10 +42,18 @@ async function fill(list) {
 function orgButton({ code, name, role, is_current }) {
   return h(
     "button",
-    { type: "button", "aria-current": is_current ? "true" : null, onclick: () => !is_current && enter(code) },
+    {
+      type: "button",
+      "aria-current": is_current ? "true" : null,
+      onclick: () => !is_current && enter(code),
+    },
     h("strong", {}, visible(name || code)),
     h("br", {}),
-    h("span", { class: "muted small" }, is_current ? `${code}, where you are` : `${code}, as ${role}`),
+    h(
+      "span",
+      { class: "muted small" },
+      is_current ? `${code}, where you are` : `${code}, as ${role}`,
+    ),
   );
 }
 
@@ -77,7 +89,10 @@ function openForm() {
   const fields = [code, name, admin];
   const found = async () => {
     try {
-      await post("/orgs", Object.fromEntries(fields.map((each) => [each.path, each.control.value.trim()])));
+      await post(
+        "/orgs",
+        Object.fromEntries(fields.map((each) => [each.path, each.control.value.trim()])),
+      );
     } catch (error) {
       if (!error.errors?.length) throw error;
       const others = showProblems(fields, error.errors);

@@ -32,7 +32,10 @@ export function sentence(text) {
 /** Says that a form is filled with what stood in it before a login. */
 export function keptNotice(hasSecrets = false) {
   const secrets = hasSecrets && " Secret values are not kept: type them again.";
-  return noticeBox("note", h("p", {}, "Your session had ended. Here is what you had entered.", secrets));
+  return noticeBox(
+    "note",
+    h("p", {}, "Your session had ended. Here is what you had entered.", secrets),
+  );
 }
 
 /** A calmer box: `tone` is "note", "warn" or "bad". */
@@ -52,6 +55,14 @@ export function placesList(problems, goTo) {
 
 function place({ path, line }, goTo) {
   const where = line ? `line ${line}` : "";
-  const link = where && goTo ? h("button", { type: "button", class: "link", onclick: () => goTo(line) }, where) : where;
-  return [link, where && path && " ", path && h("code", {}, visible(path)), (where || path) && ": "];
+  const link =
+    where && goTo
+      ? h("button", { type: "button", class: "link", onclick: () => goTo(line) }, where)
+      : where;
+  return [
+    link,
+    where && path && " ",
+    path && h("code", {}, visible(path)),
+    (where || path) && ": ",
+  ];
 }

@@ -30,7 +30,11 @@ const MANAGED = [
 export function buildShell(body, { logOut }) {
   const outlet = h("main", { id: "main", class: "main" });
   const bar = h("header", { class: "bar" });
-  const skip = h("a", { class: "skip", href: "#main", onclick: (event) => skipTo(event, outlet) }, "Skip to content");
+  const skip = h(
+    "a",
+    { class: "skip", href: "#main", onclick: (event) => skipTo(event, outlet) },
+    "Skip to content",
+  );
   const remarks = h("div", { class: "remarks" });
   body.replaceChildren(skip, bar, remarks, outlet, ...announcer());
   const refresh = (path) => {
@@ -78,7 +82,12 @@ function manageMenu(path) {
   const menu = h(
     "details",
     { class: "menu" },
-    h("summary", { "aria-current": isHere ? "true" : null }, icon("manage"), h("span", {}, "Manage")),
+    h(
+      "summary",
+      { "aria-current": isHere ? "true" : null },
+      icon("manage"),
+      h("span", {}, "Manage"),
+    ),
     h(
       "div",
       { class: "menu-list" },
@@ -90,7 +99,12 @@ function manageMenu(path) {
 
 function navLink(place, current) {
   const isHere = isAt(place, current);
-  return h("a", { href: place.path, "aria-current": isHere ? "page" : null }, icon(place.name), h("span", {}, place.text));
+  return h(
+    "a",
+    { href: place.path, "aria-current": isHere ? "page" : null },
+    icon(place.name),
+    h("span", {}, place.text),
+  );
 }
 
 function isAt({ path }, current) {

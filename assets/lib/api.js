@@ -78,7 +78,9 @@ export async function loadMe() {
 
 /** Log in with a cookie for this browser. Throws ApiError, with code "totp_required" where `totp` is needed too. */
 export async function logIn(email, password, { totp = "", org = "" } = {}) {
-  const reply = await send("POST", "/login", { body: { email, password, totp, org, kind: "browser" } });
+  const reply = await send("POST", "/login", {
+    body: { email, password, totp, org, kind: "browser" },
+  });
   setMe(reply.me);
   return loadMe();
 }
@@ -123,7 +125,8 @@ async function call(method, path, options) {
       if (await proveAgain()) return call(method, path, options);
       throw error;
     }
-    if (error.status === 403 && method !== "GET" && (await hasNewSession())) return send(method, path, options);
+    if (error.status === 403 && method !== "GET" && (await hasNewSession()))
+      return send(method, path, options);
     throw error;
   }
 }
@@ -146,14 +149,24 @@ async function send(method, path, { body, headers = {}, signal }) {
   if (body !== undefined) all["Content-Type"] = "application/json";
   if (method !== "GET" && whoAmI()?.csrf_token) all[CSRF] = whoAmI().csrf_token;
   const content = body === undefined ? undefined : JSON.stringify(body);
-  const response = await fetchOrExplain(API + path, { method, headers: all, body: content, signal, cache: "no-store" });
+  const response = await fetchOrExplain(API + path, {
+    method,
+    headers: all,
+    body: content,
+    signal,
+    cache: "no-store",
+  });
   if (!response.ok) throw await problem(response);
   return response.status === 204 ? undefined : response.json();
 }
 
 async function fetchOrExplain(address, options) {
   try {
-    const response = await fetch(address, { credentials: "same-origin", redirect: "error", ...options });
+    const response = await fetch(address, {
+      credentials: "same-origin",
+      redirect: "error",
+      ...options,
+    });
     noteServerTime(response.headers.get("Date"));
     return response;
   } catch (error) {

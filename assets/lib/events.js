@@ -52,7 +52,8 @@ export async function follow(path, { on, status = () => {}, failed = () => {}, s
     }
     if (signal.aborted) return;
     status("waiting");
-    if (document.visibilityState === "visible") await sleep(pause * (0.5 + Math.random() / 2), signal);
+    if (document.visibilityState === "visible")
+      await sleep(pause * (0.5 + Math.random() / 2), signal);
     pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
   }
   status("closed");
@@ -72,7 +73,10 @@ async function followOnce(path, position, { on, signal, isTurn }) {
     hangUp();
   };
   try {
-    const headers = { Accept: "text/event-stream", ...(position.id && { "Last-Event-ID": position.id }) };
+    const headers = {
+      Accept: "text/event-stream",
+      ...(position.id && { "Last-Event-ID": position.id }),
+    };
     const response = await open(path, { headers, signal: connection.signal });
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     const parser = new EventParser();

@@ -23,10 +23,15 @@ export function showList(container, items, key, render) {
     else container.insertBefore(element, next);
   }
   made.set(container, after);
-  if (focused) container.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  if (focused)
+    container
+      .querySelector(`[data-focus="${CSS.escape(focused)}"]`)
+      ?.focus({ preventScroll: true });
 }
 
 /** The name of what has the focus, if it is in here and has a `data-focus` by which to find its successor. */
 function focusInside(container) {
-  return container.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
+  return container.contains(document.activeElement)
+    ? document.activeElement.dataset.focus
+    : undefined;
 }

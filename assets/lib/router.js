@@ -53,14 +53,19 @@ function show() {
   outlet.replaceChildren();
   shown = location.pathname + location.search;
   const { page, params } = match(location.pathname);
-  unmount = page.mount(outlet, { ...params, query: new URLSearchParams(location.search) }) ?? (() => {});
+  unmount =
+    page.mount(outlet, { ...params, query: new URLSearchParams(location.search) }) ?? (() => {});
   afterMount(location.pathname);
 }
 
 function match(path) {
   for (const { expression, names, page } of routes) {
     const found = expression.exec(path);
-    if (found) return { page, params: Object.fromEntries(names.map((name, i) => [name, decoded(found[i + 1])])) };
+    if (found)
+      return {
+        page,
+        params: Object.fromEntries(names.map((name, i) => [name, decoded(found[i + 1])])),
+      };
   }
   throw new Error("the last route must fit everything");
 }
@@ -75,11 +80,17 @@ function decoded(text) {
 
 function takeOver(event) {
   const link = event.target.closest?.("a[href]");
-  const isPlain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
-  if (!link || !isPlain || event.defaultPrevented || link.target || link.hasAttribute("download")) return;
-  const target = new URL(link.href);
-  if (target.origin !== location.origin || target.pathname.startsWith("/api/")) return;
-  if (target.pathname === location.pathname && target.search === location.search && target.hash) return;
+  if (!link || event.defaultPrevented || !isPlainClick(event)) return;
+  if (link.target || link.hasAttribute("download")) return;
+  const { origin, pathname, search, hash } = new URL(link.href);
+  if (origin !== location.origin || pathname.startsWith("/api/")) return;
+  if (hash && pathname === location.pathname && search === location.search) return;
   event.preventDefault();
-  navigate(target.pathname + target.search + target.hash);
+  navigate(pathname + search + hash);
+}
+
+/** Whether a click asks for nothing special, such as a new tab. */
+function isPlainClick(event) {
+  const { metaKey, ctrlKey, shiftKey, altKey } = event;
+  return event.button === 0 && !(metaKey || ctrlKey || shiftKey || altKey);
 }

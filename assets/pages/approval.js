@@ -38,7 +38,10 @@ export function mount(root, { id }) {
   const draw = (approval) => {
     if (JSON.stringify(approval) === shown) return;
     shown = JSON.stringify(approval);
-    replace(content, view(approval, (next) => draw(next)));
+    replace(
+      content,
+      view(approval, (next) => draw(next)),
+    );
   };
   loadInto(
     content,
@@ -47,7 +50,8 @@ export function mount(root, { id }) {
     (approval) => {
       draw(approval);
       const kept = takeDraft("decision", here());
-      if (kept && approval.may_decide && (approval.is_intact || kept.verb === "reject")) openDecision(approval, kept.verb, (next) => draw(next), kept.reason);
+      if (kept && approval.may_decide && (approval.is_intact || kept.verb === "reject"))
+        openDecision(approval, kept.verb, (next) => draw(next), kept.reason);
       keepFresh(async () => draw(await get(path, page)), { trouble, signal: page.signal });
     },
   );
@@ -58,7 +62,11 @@ function view(approval, redraw) {
   return [
     heading(approval),
     !approval.is_intact &&
-      noticeBox("bad", h("strong", {}, "What is stored is not what was asked for"), h("p", {}, "Nobody can agree to it.")),
+      noticeBox(
+        "bad",
+        h("strong", {}, "What is stored is not what was asked for"),
+        h("p", {}, "Nobody can agree to it."),
+      ),
     approval.explanation && noticeBox("note", h("p", {}, sentence(approval.explanation))),
     decisions(approval, redraw),
     h(
@@ -74,7 +82,14 @@ function view(approval, redraw) {
         h("h2", {}, "What is new"),
         comparison(approval),
       ),
-      h("section", { class: "aside" }, h("h2", {}, "Who must agree"), gates(approval), h("h2", {}, "Where"), where(approval)),
+      h(
+        "section",
+        { class: "aside" },
+        h("h2", {}, "Who must agree"),
+        gates(approval),
+        h("h2", {}, "Where"),
+        where(approval),
+      ),
     ),
   ];
 }
@@ -82,7 +97,11 @@ function view(approval, redraw) {
 function heading(approval) {
   const title = visible(approval.display_name || approval.template);
   return pageHeading(`Run ${title}?`, {
-    above: [h("a", { href: "/approvals" }, "Approvals"), " / ", `${approval.template} version ${approval.version}`],
+    above: [
+      h("a", { href: "/approvals" }, "Approvals"),
+      " / ",
+      `${approval.template} version ${approval.version}`,
+    ],
     beside: stateBadge(approval.state),
     below: [
       h(
@@ -95,7 +114,13 @@ function heading(approval) {
         " · ",
         h("a", { href: `/automations/${approval.automation_id}` }, "the automation"),
       ),
-      h("p", { class: "lead" }, approval.reason ? visibleLine(approval.reason) : h("span", { class: "muted" }, "No reason was given.")),
+      h(
+        "p",
+        { class: "lead" },
+        approval.reason
+          ? visibleLine(approval.reason)
+          : h("span", { class: "muted" }, "No reason was given."),
+      ),
     ],
   });
 }
@@ -105,15 +130,26 @@ function decisions(approval, redraw) {
   const actions = [
     approval.may_decide &&
       approval.is_intact &&
-      button("Approve…", { look: "primary", onclick: () => openDecision(approval, "approve", redraw) }),
-    approval.may_decide && button("Reject…", { look: "danger", onclick: () => openDecision(approval, "reject", redraw) }),
+      button("Approve…", {
+        look: "primary",
+        onclick: () => openDecision(approval, "approve", redraw),
+      }),
+    approval.may_decide &&
+      button("Reject…", {
+        look: "danger",
+        onclick: () => openDecision(approval, "reject", redraw),
+      }),
     isMine &&
       approval.state === "pending" &&
       button("Withdraw…", { onclick: () => openWithdrawal(approval, redraw) }),
   ].filter(Boolean);
   return [
     approval.stuck && noticeBox("warn", h("p", {}, `${sentence(approval.stuck)}.`)),
-    approval.stricter_since && noticeBox("warn", h("p", {}, `It would not run as it was asked: ${visible(approval.stricter_since)}.`)),
+    approval.stricter_since &&
+      noticeBox(
+        "warn",
+        h("p", {}, `It would not run as it was asked: ${visible(approval.stricter_since)}.`),
+      ),
     approval.state === "pending" &&
       !approval.may_decide &&
       !approval.stuck &&
@@ -133,7 +169,10 @@ function openDecision(approval, verb, redraw, typed = "") {
   const code = approval.needs_totp && codeField();
   const fields = [reason, code].filter(Boolean);
   const run = async () => {
-    const body = { reason: reason.control.value.trim(), totp: code ? code.control.value.trim() : "" };
+    const body = {
+      reason: reason.control.value.trim(),
+      totp: code ? code.control.value.trim() : "",
+    };
     try {
       redraw(await post(`/approvals/${approval.id}/${verb}`, body));
     } catch (error) {
@@ -148,12 +187,18 @@ function openDecision(approval, verb, redraw, typed = "") {
   ask({
     title: isApproval ? `Approve ${approval.template}?` : `Reject ${approval.template}?`,
     content: [
-      h("p", {}, isApproval ? "Exactly what this page shows will run, or nothing." : "It will not run."),
+      h(
+        "p",
+        {},
+        isApproval ? "Exactly what this page shows will run, or nothing." : "It will not run.",
+      ),
       typed && keptNotice(),
       fields.map((each) => each.element),
     ],
     closed: keepDraft("decision", () => ({ verb, reason: reason.control.value })),
-    actions: [{ text: isApproval ? "Approve" : "Reject", look: isApproval ? "primary" : "danger", run }],
+    actions: [
+      { text: isApproval ? "Approve" : "Reject", look: isApproval ? "primary" : "danger", run },
+    ],
   });
 }
 
@@ -170,7 +215,9 @@ function valuesView({ values, variables }) {
   const names = Object.keys(values);
   if (!names.length) return h("p", { class: "muted" }, "It takes none.");
   const labels = labelsOf(variables);
-  return pairs(names.map((name) => [labels.get(name) || name, h("code", {}, visibleValue(values[name]))]));
+  return pairs(
+    names.map((name) => [labels.get(name) || name, h("code", {}, visibleValue(values[name]))]),
+  );
 }
 
 function where(approval) {
@@ -193,7 +240,11 @@ function gates({ gates: all, order, state }) {
   const isOver = state !== "pending";
   return [
     order === "sequential" && all.length > 1 && h("p", { class: "muted" }, "One after the other."),
-    h("ol", { class: "plan" }, all.map((gate) => gateView(gate, isOver))),
+    h(
+      "ol",
+      { class: "plan" },
+      all.map((gate) => gateView(gate, isOver)),
+    ),
   ];
 }
 
@@ -206,8 +257,21 @@ function gateView(gate, isOver) {
   return h(
     "li",
     { class: "plan-phase" },
-    h("h3", {}, visible(gate.name), h("span", { class: "plan-facts" }, facts.map((fact) => h("span", { class: "fact" }, fact)))),
-    h("p", {}, isOver && gate.state === "waiting" ? "Was not asked any more" : GATE_STATES[gate.state]),
+    h(
+      "h3",
+      {},
+      visible(gate.name),
+      h(
+        "span",
+        { class: "plan-facts" },
+        facts.map((fact) => h("span", { class: "fact" }, fact)),
+      ),
+    ),
+    h(
+      "p",
+      {},
+      isOver && gate.state === "waiting" ? "Was not asked any more" : GATE_STATES[gate.state],
+    ),
     gate.decisions.map((each) =>
       h(
         "p",
@@ -219,7 +283,11 @@ function gateView(gate, isOver) {
       ),
     ),
     gate.waits_for.length > 0 &&
-      h("p", { class: "muted" }, `May decide: ${visible(gate.waits_for.map((person) => person.email).join(", "))}`),
+      h(
+        "p",
+        { class: "muted" },
+        `May decide: ${visible(gate.waits_for.map((person) => person.email).join(", "))}`,
+      ),
   );
 }
 
@@ -235,7 +303,12 @@ function comparison({ compared, variables }) {
       `, of version ${compared.version}:`,
     ),
     compared.values.length > 0 &&
-      pairs(compared.values.map(({ id, before, after }) => [labels.get(id) || id, `${said(before)} → ${said(after)}`])),
+      pairs(
+        compared.values.map(({ id, before, after }) => [
+          labels.get(id) || id,
+          `${said(before)} → ${said(after)}`,
+        ]),
+      ),
     compared.diff && diffView(compared.diff),
     !compared.diff && !compared.values.length && h("p", {}, "Nothing is different."),
   ];

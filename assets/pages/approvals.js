@@ -17,7 +17,11 @@ export function mount(root, { query }) {
   const list = h("div", {});
   root.append(
     pageHeading("Approvals", {
-      below: h("nav", { class: "chips", "aria-label": "Which approvals" }, Object.keys(VIEWS).map((each) => link(each, whose))),
+      below: h(
+        "nav",
+        { class: "chips", "aria-label": "Which approvals" },
+        Object.keys(VIEWS).map((each) => link(each, whose)),
+      ),
     }),
     list,
   );
@@ -26,13 +30,25 @@ export function mount(root, { query }) {
     page.signal,
     () => get(`/approvals?whose=${whose}&limit=${SHOWN}`, page),
     ({ items, next_cursor: next }) =>
-      replace(list, items.length ? table(items) : nothing(whose), next && h("p", { class: "muted" }, "There are more.")),
+      replace(
+        list,
+        items.length ? table(items) : nothing(whose),
+        next && h("p", { class: "muted" }, "There are more."),
+      ),
   );
   return () => page.abort();
 }
 
 function link(view, whose) {
-  return h("a", { class: "chip", href: `/approvals?whose=${view}`, "aria-current": view === whose ? "page" : null }, VIEWS[view]);
+  return h(
+    "a",
+    {
+      class: "chip",
+      href: `/approvals?whose=${view}`,
+      "aria-current": view === whose ? "page" : null,
+    },
+    VIEWS[view],
+  );
 }
 
 function table(items) {
@@ -40,7 +56,15 @@ function table(items) {
   return h(
     "table",
     { class: "table" },
-    h("thead", {}, h("tr", {}, heads.map((text) => h("th", { scope: "col" }, text)))),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        heads.map((text) => h("th", { scope: "col" }, text)),
+      ),
+    ),
     h("tbody", {}, items.map(row)),
   );
 }
@@ -52,7 +76,12 @@ function row(approval) {
     h(
       "td",
       {},
-      h("a", { href: `/approvals/${approval.id}` }, h("strong", {}, approval.template), ` version ${approval.version}`),
+      h(
+        "a",
+        { href: `/approvals/${approval.id}` },
+        h("strong", {}, approval.template),
+        ` version ${approval.version}`,
+      ),
       h("div", { class: "muted small" }, "asked ", ago(approval.asked_at)),
     ),
     h("td", { dataset: { label: "Asked by" } }, visible(approval.requester.email)),
@@ -63,13 +92,20 @@ function row(approval) {
       stateBadge(approval.state),
       h("div", { class: "muted small" }, visible(approval.explanation || approval.waiting_for)),
     ),
-    h("td", { dataset: { label: "Time left" } }, approval.expires_at ? countdown(approval.expires_at) : "–"),
+    h(
+      "td",
+      { dataset: { label: "Time left" } },
+      approval.expires_at ? countdown(approval.expires_at) : "–",
+    ),
   );
 }
 
 function nothing(whose) {
   if (whose === "inbox") {
-    return emptyState("Nothing waits for your decision", h("p", {}, "What others want to run and you may decide stands here."));
+    return emptyState(
+      "Nothing waits for your decision",
+      h("p", {}, "What others want to run and you may decide stands here."),
+    );
   }
   return emptyState(
     whose === "asked" ? "You have asked for nothing" : "Nobody has asked for anything",

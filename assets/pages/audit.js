@@ -14,7 +14,9 @@ export function mount(root) {
   const body = h("tbody", {});
   const trouble = h("div", {});
   const verdict = h("div", { role: "status" });
-  const heads = ["When", "Who", "Did", "To what", "From"].map((text) => h("th", { scope: "col" }, text));
+  const heads = ["When", "Who", "Did", "To what", "From"].map((text) =>
+    h("th", { scope: "col" }, text),
+  );
   const table = h("table", { class: "table audit" }, h("thead", {}, h("tr", {}, heads)), body);
   const more = button("Older", { hidden: true, onclick: () => load() });
   const filters = filterForm(() => restart());
@@ -30,12 +32,16 @@ export function mount(root) {
   const load = async () => {
     const mine = ++latest;
     try {
-      const { items, next_cursor: next } = await get(withQuery("/audit", { ...filters.values(), cursor }), page);
+      const { items, next_cursor: next } = await get(
+        withQuery("/audit", { ...filters.values(), cursor }),
+        page,
+      );
       if (mine !== latest) return;
       body.append(...items.map(row));
       cursor = next;
       more.hidden = !next;
-      if (!body.children.length) replace(trouble, emptyState(filters.isSet() ? "Nothing like this" : "Nothing yet"));
+      if (!body.children.length)
+        replace(trouble, emptyState(filters.isSet() ? "Nothing like this" : "Nothing yet"));
     } catch (error) {
       if (!page.signal.aborted && mine === latest) replace(trouble, problemBox(error));
     }
@@ -71,9 +77,18 @@ function filterForm(onChange) {
     since: input({ type: "date" }),
     until: input({ type: "date" }),
   };
-  const labels = { verb: "Did", actor: "Who", resource: "To what", since: "Since", until: "Before" };
-  const fields = Object.entries(controls).map(([path, control]) => field({ label: labels[path], path, control }));
-  const values = () => Object.fromEntries(Object.entries(controls).map(([name, each]) => [name, each.value.trim()]));
+  const labels = {
+    verb: "Did",
+    actor: "Who",
+    resource: "To what",
+    since: "Since",
+    until: "Before",
+  };
+  const fields = Object.entries(controls).map(([path, control]) =>
+    field({ label: labels[path], path, control }),
+  );
+  const values = () =>
+    Object.fromEntries(Object.entries(controls).map(([name, each]) => [name, each.value.trim()]));
   const onsubmit = (event) => {
     event.preventDefault();
     onChange();
@@ -95,7 +110,11 @@ function verdictBox(found) {
   ].filter(Boolean);
   return noticeBox(
     found.is_intact ? "note" : "bad",
-    h("strong", {}, found.is_intact ? "The record is intact" : "The record is not as it was written"),
+    h(
+      "strong",
+      {},
+      found.is_intact ? "The record is intact" : "The record is not as it was written",
+    ),
     !found.is_intact && h("p", {}, sentence(found.fault.message)),
     h("p", { class: "muted small" }, facts.join(", ")),
     h("p", { class: "muted small" }, `Key ${found.fingerprint}`),
@@ -107,7 +126,12 @@ function row(entry) {
   return h(
     "tr",
     {},
-    h("td", { dataset: { label: "When" } }, ago(entry.at), h("div", { class: "muted small" }, exactTime(entry.at))),
+    h(
+      "td",
+      { dataset: { label: "When" } },
+      ago(entry.at),
+      h("div", { class: "muted small" }, exactTime(entry.at)),
+    ),
     h(
       "td",
       { dataset: { label: "Who" } },
@@ -125,7 +149,12 @@ function row(entry) {
           "div",
           { class: "audit-data" },
           details.map(([key, value]) =>
-            h("span", {}, `${key} `, h("code", {}, visible(typeof value === "string" ? value : JSON.stringify(value)))),
+            h(
+              "span",
+              {},
+              `${key} `,
+              h("code", {}, visible(typeof value === "string" ? value : JSON.stringify(value))),
+            ),
           ),
         ),
     ),
@@ -139,5 +168,7 @@ function row(entry) {
 
 function resource(text) {
   const shown = h("code", {}, visible(text));
-  return /^(?:approvals|automations|templates)\/[\w-]+$/.test(text) ? h("a", { href: `/${text}` }, shown) : shown;
+  return /^(?:approvals|automations|templates)\/[\w-]+$/.test(text)
+    ? h("a", { href: `/${text}` }, shown)
+    : shown;
 }

@@ -36,7 +36,12 @@ export function mount(root, { id }) {
     h(
       "div",
       { class: "automation" },
-      h("div", { class: "automation-side" }, h("section", {}, h("h2", {}, "Phases"), parts.phases), parts.facts),
+      h(
+        "div",
+        { class: "automation-side" },
+        h("section", {}, h("h2", {}, "Phases"), parts.phases),
+        parts.facts,
+      ),
       parts.log.element,
     ),
   );
@@ -82,7 +87,8 @@ function lookWhileHidden(path, signal, shown) {
 }
 
 function showAutomation(parts, automation, before) {
-  if (before?.state !== automation.state) announce(`${automation.template}: ${stateText(automation.state)}`);
+  if (before?.state !== automation.state)
+    announce(`${automation.template}: ${stateText(automation.state)}`);
   if (before === null) parts.head.replaceChildren();
   showList(parts.head, [headOf(automation)], () => "head", headView);
   titleFor(automation);
@@ -137,9 +143,15 @@ function factsLine(automation) {
     ago(automation.created_at),
     automation.worker && h("span", {}, "on ", visible(automation.worker.name)),
     automation.started_at &&
-      h("span", {}, automation.finished_at ? "took " : "for ", duration(automation.started_at, automation.finished_at)),
+      h(
+        "span",
+        {},
+        automation.finished_at ? "took " : "for ",
+        duration(automation.started_at, automation.finished_at),
+      ),
     automation.exit_code !== null && h("span", {}, `exit code ${automation.exit_code}`),
-    automation.rerun_of && h("a", { href: `/automations/${automation.rerun_of}` }, "rerun of an earlier one"),
+    automation.rerun_of &&
+      h("a", { href: `/automations/${automation.rerun_of}` }, "rerun of an earlier one"),
   ];
 }
 
@@ -163,14 +175,23 @@ function remarks(automation) {
         h("strong", {}, "Nobody can say what it did. "),
         "The worker was lost while the job ran. Look at the target before you run it again; if the worker comes back, its word replaces this.",
       ),
-    explanation && state !== "succeeded" && noticeBox(state === "cancelled" ? "note" : "bad", sentence(explanation)),
+    explanation &&
+      state !== "succeeded" &&
+      noticeBox(state === "cancelled" ? "note" : "bad", sentence(explanation)),
     automation.log_remark && noticeBox("warn", sentence(automation.log_remark)),
   ];
 }
 
 function factsOf(automation) {
   const { id, values, variables, jobs } = automation;
-  return { id, values, variables, jobs, runsOn: automation.runs_on, approvalId: automation.approval_id };
+  return {
+    id,
+    values,
+    variables,
+    jobs,
+    runsOn: automation.runs_on,
+    approvalId: automation.approval_id,
+  };
 }
 
 function factsView({ id, values, variables, runsOn, jobs, approvalId }) {
@@ -188,7 +209,11 @@ function factsView({ id, values, variables, runsOn, jobs, approvalId }) {
           "dl",
           { class: "values" },
           given.map((variable) => [
-            h("dt", { title: environmentName(variable.id) }, visible(variable.label || variable.id)),
+            h(
+              "dt",
+              { title: environmentName(variable.id) },
+              visible(variable.label || variable.id),
+            ),
             h("dd", {}, h("code", {}, visibleValue(values[variable.id]))),
           ]),
         ),
@@ -207,7 +232,8 @@ function factsView({ id, values, variables, runsOn, jobs, approvalId }) {
         h("h2", {}, jobs.length > 1 ? `Jobs (${jobs.length} attempts)` : "Job"),
         h("ol", { class: "jobs" }, jobs.map(jobView)),
       ),
-    approvalId && h("p", { class: "small" }, h("a", { href: `/approvals/${approvalId}` }, "Its approval")),
+    approvalId &&
+      h("p", { class: "small" }, h("a", { href: `/approvals/${approvalId}` }, "Its approval")),
     h("p", { class: "muted small" }, "id ", h("code", {}, id)),
   );
 }

@@ -44,7 +44,12 @@ export function mount(root, { query }) {
       beside: live.mark,
       actions: buttonLink("Run a template", "/templates", { look: "primary", name: "run" }),
     }),
-    h("div", { class: "toolbar" }, stateFilter(filter, changed), templateFilter(filter, changed, page)),
+    h(
+      "div",
+      { class: "toolbar" },
+      stateFilter(filter, changed),
+      templateFilter(filter, changed, page),
+    ),
     trouble,
     list,
     message,
@@ -56,12 +61,18 @@ export function mount(root, { query }) {
 function stateFilter(filter, changed) {
   const group = h("div", { class: "chips", role: "group", "aria-label": "State" });
   const draw = () => {
-    for (const chip of group.children) chip.setAttribute("aria-pressed", String(chip.dataset.state === filter.state));
+    for (const chip of group.children)
+      chip.setAttribute("aria-pressed", String(chip.dataset.state === filter.state));
   };
   const chip = (state) =>
     h(
       "button",
-      { type: "button", class: "chip", dataset: { state }, onclick: () => ((filter.state = state), draw(), changed()) },
+      {
+        type: "button",
+        class: "chip",
+        dataset: { state },
+        onclick: () => ((filter.state = state), draw(), changed()),
+      },
       state && stateDot(state),
       h("span", { "aria-hidden": state ? "true" : null }, state ? stateText(state) : "all"),
     );
@@ -101,11 +112,19 @@ function row(automation) {
   return h(
     "li",
     { class: "row" },
-    h("div", { class: "row-state" }, stateBadge(automation.state, isCancelling(automation) ? "(cancelling)" : "")),
+    h(
+      "div",
+      { class: "row-state" },
+      stateBadge(automation.state, isCancelling(automation) ? "(cancelling)" : ""),
+    ),
     h(
       "div",
       { class: "row-main" },
-      h("a", { class: "row-title", href: path, dataset: { focus: automation.id } }, automation.template),
+      h(
+        "a",
+        { class: "row-title", href: path, dataset: { focus: automation.id } },
+        automation.template,
+      ),
       automation.reason && h("span", { class: "row-reason" }, visible(automation.reason)),
       remark(automation) && h("p", { class: "row-text" }, visible(remark(automation))),
     ),
@@ -134,7 +153,10 @@ function remark({ waiting_reason: waiting, explanation }) {
 
 function empty(filter) {
   if (filter.state || filter.template)
-    return emptyState("No automation fits", h("p", {}, "Choose another state, or another template by its whole name."));
+    return emptyState(
+      "No automation fits",
+      h("p", {}, "Choose another state, or another template by its whole name."),
+    );
   return emptyState(
     "Nothing has run yet",
     h("p", {}, "Choose a template and run it; what it does shows up here, live."),

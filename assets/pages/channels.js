@@ -40,8 +40,16 @@ export function mount(root) {
     pageHeading("Channels", {
       actions:
         may("channels.manage") &&
-        button("New channel…", { look: "primary", name: "plus", onclick: () => openChannelForm(reload) }),
-      below: h("p", { class: "muted" }, "How people are told of what needs them, besides these pages."),
+        button("New channel…", {
+          look: "primary",
+          name: "plus",
+          onclick: () => openChannelForm(reload),
+        }),
+      below: h(
+        "p",
+        { class: "muted" },
+        "How people are told of what needs them, besides these pages.",
+      ),
     }),
     list,
     h("section", { class: "part" }, h("h2", {}, "Deliveries"), queue),
@@ -55,7 +63,11 @@ function table(heads, rows) {
   return h(
     "table",
     { class: "table" },
-    h("thead", {}, h("tr", {}, cells, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions")))),
+    h(
+      "thead",
+      {},
+      h("tr", {}, cells, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions"))),
+    ),
     h("tbody", {}, rows),
   );
 }
@@ -74,7 +86,11 @@ function channelTable(channels, reload) {
       cell("State", channel.is_enabled ? "on" : "off"),
       cell("Waiting", plural(channel.open_deliveries, "message")),
       cell("Changed", ago(channel.updated_at)),
-      h("td", { class: "table-actions" }, may("channels.manage") && channelActions(channel, reload)),
+      h(
+        "td",
+        { class: "table-actions" },
+        may("channels.manage") && channelActions(channel, reload),
+      ),
     ),
   );
   return table(["Name", "Kind", "State", "Waiting", "Changed"], rows);
@@ -84,7 +100,11 @@ function channelActions(channel, reload) {
   const path = `/channels/${encodeURIComponent(channel.name)}`;
   const turn = channel.is_enabled ? "off" : "on";
   const asking = (title, text, action, look, run) =>
-    ask({ title, content: h("p", {}, text), actions: [{ text: action, look, run: () => run().then(reload) }] });
+    ask({
+      title,
+      content: h("p", {}, text),
+      actions: [{ text: action, look, run: () => run().then(reload) }],
+    });
   const test = () =>
     asking(
       `Try ${channel.name}?`,
@@ -96,7 +116,9 @@ function channelActions(channel, reload) {
   const toggle = () =>
     asking(
       `Turn ${channel.name} ${turn}?`,
-      channel.is_enabled ? "What waits, waits on; nothing new is queued." : "What waits is sent at once.",
+      channel.is_enabled
+        ? "What waits, waits on; nothing new is queued."
+        : "What waits is sent at once.",
       `Turn it ${turn}`,
       "primary",
       () => patch(path, { is_enabled: !channel.is_enabled }),
@@ -156,11 +178,22 @@ function retryButton(delivery, reload) {
       content: h("p", {}, visible(delivery.subject)),
       actions: [{ text: "Try again", look: "primary", run }],
     });
-  return button("Retry…", { look: "quiet", "aria-label": `Retry ${delivery.subject}`, onclick: again });
+  return button("Retry…", {
+    look: "quiet",
+    "aria-label": `Retry ${delivery.subject}`,
+    onclick: again,
+  });
 }
 
 function nothingYet() {
-  return emptyState("No channels", h("p", {}, "Until there is one, people learn only here what they are asked. Make one for e-mail, Telegram or a webhook."));
+  return emptyState(
+    "No channels",
+    h(
+      "p",
+      {},
+      "Until there is one, people learn only here what they are asked. Make one for e-mail, Telegram or a webhook.",
+    ),
+  );
 }
 
 function nothingSent() {

@@ -17,15 +17,29 @@ export function mount(root) {
   const trouble = h("div", {});
   const submit = button("Send me a link", { look: "primary wide", type: "submit" });
   const heading = h("h1", { tabindex: "-1" }, "Forgotten password");
-  const about = h("p", { class: "muted" }, "Your org sends you a link with which you set a new one.");
+  const about = h(
+    "p",
+    { class: "muted" },
+    "Your org sends you a link with which you set a new one.",
+  );
   const back = buttonLink("Back to log in", "/login", { look: "quiet wide" });
-  const form = h("form", { class: "card", novalidate: true }, heading, about, email.element, trouble, submit, back);
+  const form = h(
+    "form",
+    { class: "card", novalidate: true },
+    heading,
+    about,
+    email.element,
+    trouble,
+    submit,
+    back,
+  );
   const ask = async () => {
     trouble.replaceChildren();
     try {
       await post("/password/forgotten", { email: email.control.value.trim() });
     } catch (error) {
-      if (!error.errors?.length || showProblems([email], error.errors).length) replace(trouble, problemBox(error));
+      if (!error.errors?.length || showProblems([email], error.errors).length)
+        replace(trouble, problemBox(error));
       return;
     }
     const told =
@@ -39,7 +53,12 @@ export function mount(root) {
     busyWhile(submit, ask);
   });
   root.append(
-    h("div", { class: "entrance" }, h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" }), form),
+    h(
+      "div",
+      { class: "entrance" },
+      h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" }),
+      form,
+    ),
   );
   email.control.focus();
 }

@@ -15,9 +15,18 @@ import { visible } from "../lib/visible.js";
 export function mount(root) {
   setTitle("Invitation");
   const token = takeToken();
-  const card = h("form", { class: "card", novalidate: true }, h("h1", { tabindex: "-1" }, "Invitation"));
+  const card = h(
+    "form",
+    { class: "card", novalidate: true },
+    h("h1", { tabindex: "-1" }, "Invitation"),
+  );
   root.append(
-    h("div", { class: "entrance" }, h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" }), card),
+    h(
+      "div",
+      { class: "entrance" },
+      h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" }),
+      card,
+    ),
   );
   post("/invitations/look", { token }).then(
     (offer) => fill(card, token, offer),
@@ -77,14 +86,22 @@ function knownPerson() {
     control: input({ type: "password", autocomplete: "current-password" }),
   });
   const answer = { fields: [password], code: null };
-  answer.problems = () => (password.control.value ? [] : [{ path: "password", message: "is required" }]);
-  answer.value = () => ({ password: password.control.value, totp: answer.code?.control.value.trim() ?? "" });
+  answer.problems = () =>
+    password.control.value ? [] : [{ path: "password", message: "is required" }];
+  answer.value = () => ({
+    password: password.control.value,
+    totp: answer.code?.control.value.trim() ?? "",
+  });
   return answer;
 }
 
 /** What a new account is made with. */
 function newPerson() {
-  const name = field({ label: "Your name", path: "name", control: input({ maxlength: 200, autocomplete: "name" }) });
+  const name = field({
+    label: "Your name",
+    path: "name",
+    control: input({ maxlength: 200, autocomplete: "name" }),
+  });
   const chosen = newPassword();
   return {
     fields: [name, ...chosen.fields],

@@ -68,7 +68,12 @@ export function mount(root, { query }) {
     if (isComplete(...[email, password, org, code].filter(Boolean))) busyWhile(submit, tryIt);
   });
   root.append(
-    h("div", { class: "entrance" }, h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" }), form),
+    h(
+      "div",
+      { class: "entrance" },
+      h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" }),
+      form,
+    ),
   );
   (known ? password : email).control.focus();
 }

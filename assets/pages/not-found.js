@@ -6,6 +6,9 @@ import { emptyState, pageHeading } from "../components/headings.js";
 export function mount(root) {
   root.append(
     pageHeading("Nothing here"),
-    emptyState("There is no page at this address", buttonLink("To the templates", "/templates", { look: "primary" })),
+    emptyState(
+      "There is no page at this address",
+      buttonLink("To the templates", "/templates", { look: "primary" }),
+    ),
   );
 }

@@ -25,7 +25,10 @@ export function mount(root) {
       page.signal,
       () => Promise.all([getAll("/users", page), may("roles.view") ? getAll("/roles", page) : []]),
       ([users, found]) => {
-        roles = found.map(({ name, description }) => [name, description ? `${name}: ${description}` : name]);
+        roles = found.map(({ name, description }) => [
+          name,
+          description ? `${name}: ${description}` : name,
+        ]);
         replace(list, table(users, reload));
       },
     );
@@ -49,7 +52,9 @@ function addActions(reload, reloadInvitations) {
 
 function table(users, reload) {
   const emails = new Map(users.map((user) => [user.id, user.email]));
-  const heads = ["Person", "Role", "Manager", "Since", may("users.manage") && ""].filter((text) => text !== false);
+  const heads = ["Person", "Role", "Manager", "Since", may("users.manage") && ""].filter(
+    (text) => text !== false,
+  );
   return h(
     "table",
     { class: "table" },
@@ -59,7 +64,9 @@ function table(users, reload) {
       h(
         "tr",
         {},
-        heads.map((text) => h("th", { scope: "col" }, text || h("span", { class: "unseen" }, "Actions"))),
+        heads.map((text) =>
+          h("th", { scope: "col" }, text || h("span", { class: "unseen" }, "Actions")),
+        ),
       ),
     ),
     h(
@@ -119,7 +126,11 @@ function openForm(user, reload) {
       control: input({ type: "email", value: user?.email ?? "", disabled: user !== null }),
     }),
     name: field({ label: "Name", path: "name", control: input({ value: user?.name ?? "" }) }),
-    role: field({ label: "Role", path: "role", control: select(choices(user?.role ?? "member"), user?.role ?? "member") }),
+    role: field({
+      label: "Role",
+      path: "role",
+      control: select(choices(user?.role ?? "member"), user?.role ?? "member"),
+    }),
     manager: field({
       label: "Manager’s e-mail",
       path: "manager",
@@ -134,7 +145,9 @@ function openForm(user, reload) {
     }),
   };
   const save = async () => {
-    const typed = Object.fromEntries(Object.entries(fields).map(([name, each]) => [name, each.control.value]));
+    const typed = Object.fromEntries(
+      Object.entries(fields).map(([name, each]) => [name, each.control.value]),
+    );
     try {
       await (user
         ? patch(`/users/${user.id}`, changes(user, typed)).then(tellStuck)
@@ -167,8 +180,16 @@ function tellStuck({ leaves_stuck: stuck }) {
   ask({
     title: "Approvals that nobody can give now",
     content: [
-      h("p", {}, "They waited for this person, and for nobody else who is left. Let somebody decide again, or have them withdrawn:"),
-      h("ul", {}, stuck.map((template) => h("li", {}, visible(template)))),
+      h(
+        "p",
+        {},
+        "They waited for this person, and for nobody else who is left. Let somebody decide again, or have them withdrawn:",
+      ),
+      h(
+        "ul",
+        {},
+        stuck.map((template) => h("li", {}, visible(template))),
+      ),
     ],
     actions: [],
   });
@@ -189,12 +210,20 @@ function moreActions(user, reload) {
   const leave = async () =>
     void ask({
       title: `Remove: ${user.email}?`,
-      content: h("p", {}, "They are logged out, and neither run nor approve anything here any more."),
+      content: h(
+        "p",
+        {},
+        "They are logged out, and neither run nor approve anything here any more.",
+      ),
       actions: [{ text: "Remove", look: "danger", run: () => removePerson(user, reload) }],
     });
   const link = async () => {
     const made = await post(`${path}/reset`);
-    ask({ title: `New password for ${user.email}`, content: linkBox(made.url, made.expires_at), actions: [] });
+    ask({
+      title: `New password for ${user.email}`,
+      content: linkBox(made.url, made.expires_at),
+      actions: [],
+    });
   };
   return [
     { text: "Password link", look: "quiet", run: link },
@@ -202,7 +231,11 @@ function moreActions(user, reload) {
     {
       text: "Reset authenticator",
       look: "quiet",
-      run: sure("They log in with the password alone until they enrol another app.", "Reset the app", `${path}/totp`),
+      run: sure(
+        "They log in with the password alone until they enrol another app.",
+        "Reset the app",
+        `${path}/totp`,
+      ),
     },
     {
       text: user.is_disabled ? "Enable" : "Disable",
@@ -239,7 +272,12 @@ function askAboutLeaving(user, { detail }, reload) {
   });
   const run = async () => {
     try {
-      await remove(withQuery(`/users/${user.id}`, { new_owner: owner.control.value.trim(), confirmed: "true" }));
+      await remove(
+        withQuery(`/users/${user.id}`, {
+          new_owner: owner.control.value.trim(),
+          confirmed: "true",
+        }),
+      );
     } catch (error) {
       const others = showProblems([owner], error.errors ?? []);
       if (!error.errors?.length || others.length) throw error;

@@ -38,8 +38,14 @@ export function mount(root) {
     );
   root.append(
     pageHeading("Policies", {
-      actions: may("policies.manage") && button("Push a policy…", { look: "primary", onclick: () => openPush(SAMPLE, reload) }),
-      below: h("p", { class: "muted" }, "Who must agree before a template runs that names the policy, or to which it applies by itself."),
+      actions:
+        may("policies.manage") &&
+        button("Push a policy…", { look: "primary", onclick: () => openPush(SAMPLE, reload) }),
+      below: h(
+        "p",
+        { class: "muted" },
+        "Who must agree before a template runs that names the policy, or to which it applies by itself.",
+      ),
     }),
     list,
   );
@@ -50,12 +56,22 @@ export function mount(root) {
 }
 
 function table(policies, reload) {
-  const heads = ["Name", "Gates", "Version", "Pushed", "By"].map((text) => h("th", { scope: "col" }, text));
+  const heads = ["Name", "Gates", "Version", "Pushed", "By"].map((text) =>
+    h("th", { scope: "col" }, text),
+  );
   return h(
     "table",
     { class: "table" },
-    h("thead", {}, h("tr", {}, heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions")))),
-    h("tbody", {}, policies.map((policy) => row(policy, reload))),
+    h(
+      "thead",
+      {},
+      h("tr", {}, heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions"))),
+    ),
+    h(
+      "tbody",
+      {},
+      policies.map((policy) => row(policy, reload)),
+    ),
   );
 }
 
@@ -63,7 +79,12 @@ function row(policy, reload) {
   return h(
     "tr",
     {},
-    h("td", {}, h("strong", {}, policy.name), policy.is_default && h("div", { class: "muted small" }, "applies by itself")),
+    h(
+      "td",
+      {},
+      h("strong", {}, policy.name),
+      policy.is_default && h("div", { class: "muted small" }, "applies by itself"),
+    ),
     h("td", { dataset: { label: "Gates" } }, visible(policy.gates.join(", "))),
     h("td", { dataset: { label: "Version" } }, String(policy.version)),
     h("td", { dataset: { label: "Pushed" } }, ago(policy.pushed_at)),
@@ -94,12 +115,18 @@ function actions(policy, reload) {
           ? "What names no policy is no longer asked for by it. Templates that name it cannot run."
           : "Templates that name it cannot run, and what it has let pass and does not run yet will not.",
       ),
-      actions: [{ text: "Delete the policy", look: "danger", run: () => remove(path).then(reload) }],
+      actions: [
+        { text: "Delete the policy", look: "danger", run: () => remove(path).then(reload) },
+      ],
     });
   return [
     button("Show", { look: "quiet", "aria-label": `Show ${policy.name}`, onclick: show }),
     may("policies.manage") &&
-      button("Delete…", { look: "quiet danger-text", "aria-label": `Delete ${policy.name}`, onclick: end }),
+      button("Delete…", {
+        look: "quiet danger-text",
+        "aria-label": `Delete ${policy.name}`,
+        onclick: end,
+      }),
   ];
 }
 
@@ -107,7 +134,13 @@ function openPush(source, reload, notice = null) {
   const text = field({
     label: "Policy (YAML)",
     path: "source",
-    control: h("textarea", { class: "input", rows: "16", spellcheck: "false", wrap: "off", value: source }),
+    control: h("textarea", {
+      class: "input",
+      rows: "16",
+      spellcheck: "false",
+      wrap: "off",
+      value: source,
+    }),
   });
   const mistakes = h("div", { role: "status" });
   const run = async () => {
@@ -116,7 +149,11 @@ function openPush(source, reload, notice = null) {
       note(pushed.is_new ? `Pushed ${pushed.name}, version ${pushed.version}` : "Nothing new");
       if (pushed.warnings.length) {
         reload();
-        replace(mistakes, h("p", {}, "It is pushed. What to look at:"), placesList(pushed.warnings));
+        replace(
+          mistakes,
+          h("p", {}, "It is pushed. What to look at:"),
+          placesList(pushed.warnings),
+        );
         return false;
       }
     } catch (error) {
@@ -140,7 +177,11 @@ function openPush(source, reload, notice = null) {
 function nothingYet() {
   return emptyState(
     "No policies",
-    h("p", {}, "A policy says who must agree before something runs. Push one, then name it in a template:"),
+    h(
+      "p",
+      {},
+      "A policy says who must agree before something runs. Push one, then name it in a template:",
+    ),
     h("p", {}, h("code", {}, "approvalPolicy: {policyRef: production}")),
   );
 }

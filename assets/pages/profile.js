@@ -50,11 +50,17 @@ export function mount(root) {
 }
 
 function table(items, reload) {
-  const heads = ["Where", "From", "Began", "Last used", "Ends"].map((text) => h("th", { scope: "col" }, text));
+  const heads = ["Where", "From", "Began", "Last used", "Ends"].map((text) =>
+    h("th", { scope: "col" }, text),
+  );
   return h(
     "table",
     { class: "table" },
-    h("thead", {}, h("tr", {}, heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions")))),
+    h(
+      "thead",
+      {},
+      h("tr", {}, heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions"))),
+    ),
     h(
       "tbody",
       {},
@@ -69,12 +75,24 @@ function row(item, reload) {
     ask({
       title: "End this session?",
       content: h("p", {}, `${kind} at ${item.address} is logged out at once.`),
-      actions: [{ text: "End the session", look: "danger", run: () => remove(`/sessions/${item.id}`).then(reload) }],
+      actions: [
+        {
+          text: "End the session",
+          look: "danger",
+          run: () => remove(`/sessions/${item.id}`).then(reload),
+        },
+      ],
     });
   return h(
     "tr",
     {},
-    h("td", {}, h("strong", {}, kind), " ", h("span", { class: "fact" }, item.is_current ? "this one" : item.org)),
+    h(
+      "td",
+      {},
+      h("strong", {}, kind),
+      " ",
+      h("span", { class: "fact" }, item.is_current ? "this one" : item.org),
+    ),
     h("td", { dataset: { label: "From" } }, visible(item.address)),
     h("td", { dataset: { label: "Began" } }, ago(item.created_at)),
     h("td", { dataset: { label: "Last used" } }, ago(item.last_used_at)),
@@ -88,7 +106,11 @@ function row(item, reload) {
       "td",
       { class: "table-actions" },
       !item.is_current &&
-        button("End…", { look: "quiet danger-text", "aria-label": `End ${kind} at ${item.address}`, onclick: end }),
+        button("End…", {
+          look: "quiet danger-text",
+          "aria-label": `End ${kind} at ${item.address}`,
+          onclick: end,
+        }),
     ),
   );
 }
@@ -107,7 +129,13 @@ function passwordForm(reloadSessions) {
   const form = h(
     "form",
     { class: "form profile-form", novalidate: true },
-    h("input", { type: "email", autocomplete: "username", value: user.email, "aria-label": "Your e-mail", hidden: true }),
+    h("input", {
+      type: "email",
+      autocomplete: "username",
+      value: user.email,
+      "aria-label": "Your e-mail",
+      hidden: true,
+    }),
     fields.map((each) => each.element),
     outcome,
     h("div", { class: "form-actions" }, submit),
@@ -118,9 +146,13 @@ function passwordForm(reloadSessions) {
     showProblems(fields, problems);
     if (problems.length) return;
     try {
-      await post("/password", { current_password: current.control.value, password: chosen.value() });
+      await post("/password", {
+        current_password: current.control.value,
+        password: chosen.value(),
+      });
     } catch (error) {
-      if (!error.errors?.length || showProblems(fields, error.errors).length) replace(outcome, problemBox(error));
+      if (!error.errors?.length || showProblems(fields, error.errors).length)
+        replace(outcome, problemBox(error));
       return;
     }
     for (const each of fields) each.control.value = "";

@@ -32,10 +32,16 @@ export function mount(root) {
     try {
       await post("/password/reset", { token, password: chosen.value() });
     } catch (error) {
-      if (!error.errors?.length || showProblems(chosen.fields, error.errors).length) replace(trouble, problemBox(error));
+      if (!error.errors?.length || showProblems(chosen.fields, error.errors).length)
+        replace(trouble, problemBox(error));
       return;
     }
-    replace(form, heading, h("p", {}, "The password is set. All sessions have ended."), buttonLink("Log in", "/login"));
+    replace(
+      form,
+      heading,
+      h("p", {}, "The password is set. All sessions have ended."),
+      buttonLink("Log in", "/login"),
+    );
     heading.focus();
   };
   form.addEventListener("submit", (event) => {
@@ -43,7 +49,12 @@ export function mount(root) {
     busyWhile(submit, set);
   });
   root.append(
-    h("div", { class: "entrance" }, h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" }), form),
+    h(
+      "div",
+      { class: "entrance" },
+      h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" }),
+      form,
+    ),
   );
   chosen.fields[0].control.focus();
 }

@@ -40,14 +40,17 @@ function section(kind, page) {
       (things) => replace(list, things.length ? table(kind, things, reload) : noGroups()),
     );
   const add =
-    may(kind.action) && button(`New ${kind.word}…`, { name: "plus", onclick: () => openForm(kind, null, reload) });
+    may(kind.action) &&
+    button(`New ${kind.word}…`, { name: "plus", onclick: () => openForm(kind, null, reload) });
   reload();
   const heading = h("h2", {}, kind === ROLE ? "Roles" : "Groups");
   return h("section", { class: "part" }, h("div", { class: "part-head" }, heading, add), list);
 }
 
 function table(kind, things, reload) {
-  const heads = ["Name", "Rules", "People", may(kind.action) && ""].filter((text) => text !== false);
+  const heads = ["Name", "Rules", "People", may(kind.action) && ""].filter(
+    (text) => text !== false,
+  );
   return h(
     "table",
     { class: "table" },
@@ -57,7 +60,9 @@ function table(kind, things, reload) {
       h(
         "tr",
         {},
-        heads.map((text) => h("th", { scope: "col" }, text || h("span", { class: "unseen" }, "Actions"))),
+        heads.map((text) =>
+          h("th", { scope: "col" }, text || h("span", { class: "unseen" }, "Actions")),
+        ),
       ),
     ),
     h(
@@ -81,7 +86,11 @@ function row(kind, thing, reload) {
       thing.description && h("div", { class: "muted small" }, visible(thing.description)),
     ),
     h("td", { dataset: { label: "Rules" } }, rules(thing)),
-    h("td", { dataset: { label: "People" } }, kind === ROLE ? String(thing.members) : people(thing, reload)),
+    h(
+      "td",
+      { dataset: { label: "People" } },
+      kind === ROLE ? String(thing.members) : people(thing, reload),
+    ),
     may(kind.action) && h("td", { class: "table-actions" }, actions(kind, thing, reload)),
   );
 }
@@ -90,8 +99,15 @@ function rules(thing) {
   const lines = (texts) => texts.map((text) => h("div", {}, h("code", {}, visible(text))));
   return [
     thing.is_built_in &&
-      h("details", {}, h("summary", {}, `${thing.built_in_rules.length} built in`), lines(thing.built_in_rules)),
-    thing.rules.length ? lines(thing.rules) : !thing.is_built_in && h("span", { class: "muted" }, "none"),
+      h(
+        "details",
+        {},
+        h("summary", {}, `${thing.built_in_rules.length} built in`),
+        lines(thing.built_in_rules),
+      ),
+    thing.rules.length
+      ? lines(thing.rules)
+      : !thing.is_built_in && h("span", { class: "muted" }, "none"),
   ];
 }
 
@@ -99,9 +115,17 @@ function people(group, reload) {
   const leave = (member) =>
     ask({
       title: `Take ${member.email} out of ${group.name}?`,
-      content: h("p", {}, "Who comes back later has joined later: they approve nothing that was asked before."),
+      content: h(
+        "p",
+        {},
+        "Who comes back later has joined later: they approve nothing that was asked before.",
+      ),
       actions: [
-        { text: "Take them out", look: "danger", run: () => remove(memberPath(group, member.id)).then(reload) },
+        {
+          text: "Take them out",
+          look: "danger",
+          run: () => remove(memberPath(group, member.id)).then(reload),
+        },
       ],
     });
   if (!group.members.length) return h("span", { class: "muted" }, "nobody");
@@ -126,14 +150,26 @@ function actions(kind, thing, reload) {
   const end = () =>
     ask({
       title: `Delete the ${kind.word} ${thing.name}?`,
-      content: h("p", {}, kind === ROLE ? "A role that somebody has stays." : "Its members lose what it gave them."),
+      content: h(
+        "p",
+        {},
+        kind === ROLE ? "A role that somebody has stays." : "Its members lose what it gave them.",
+      ),
       actions: [
-        { text: `Delete the ${kind.word}`, look: "danger", run: () => remove(onePath(kind, thing)).then(reload) },
+        {
+          text: `Delete the ${kind.word}`,
+          look: "danger",
+          run: () => remove(onePath(kind, thing)).then(reload),
+        },
       ],
     });
   return [
     kind === GROUP &&
-      button("Add…", { look: "quiet", "aria-label": `Add to ${thing.name}`, onclick: () => openJoin(thing, reload) }),
+      button("Add…", {
+        look: "quiet",
+        "aria-label": `Add to ${thing.name}`,
+        onclick: () => openJoin(thing, reload),
+      }),
     thing.name !== "admin" &&
       button("Change…", {
         look: "quiet",
@@ -141,7 +177,11 @@ function actions(kind, thing, reload) {
         onclick: () => openForm(kind, thing, reload),
       }),
     !thing.is_built_in &&
-      button("Delete…", { look: "quiet danger-text", "aria-label": `Delete ${thing.name}`, onclick: end }),
+      button("Delete…", {
+        look: "quiet danger-text",
+        "aria-label": `Delete ${thing.name}`,
+        onclick: end,
+      }),
   ];
 }
 
@@ -161,7 +201,12 @@ function openJoin(group, reload) {
 
 /** The form for a new role or group, or for one that there is. */
 function openForm(kind, thing, reload) {
-  const name = field({ label: "Name", path: "name", help: "a to z, 0 to 9 and -.", control: input({ maxlength: 63 }) });
+  const name = field({
+    label: "Name",
+    path: "name",
+    help: "a to z, 0 to 9 and -.",
+    control: input({ maxlength: 63 }),
+  });
   const description = field({
     label: "Description",
     path: "description",
@@ -175,11 +220,17 @@ function openForm(kind, thing, reload) {
     help: "One a line, as in: deny execute templates/env=prod",
     control: text,
   });
-  const fields = thing?.is_built_in ? [lines] : thing ? [description, lines] : [name, description, lines];
+  const fields = thing?.is_built_in
+    ? [lines]
+    : thing
+      ? [description, lines]
+      : [name, description, lines];
   const send = () => {
     const body = { rules: text.value.split("\n").filter((line) => line.trim()) };
     if (!thing?.is_built_in) body.description = description.control.value.trim();
-    return thing ? patch(onePath(kind, thing), body) : post(kind.path, { ...body, name: name.control.value.trim() });
+    return thing
+      ? patch(onePath(kind, thing), body)
+      : post(kind.path, { ...body, name: name.control.value.trim() });
   };
   const run = async () => {
     try {
@@ -202,7 +253,13 @@ function openForm(kind, thing, reload) {
 function noGroups() {
   return emptyState(
     "No groups",
-    h("p", {}, "A group gives its members rules, and an approval policy can ask it: ", h("code", {}, "approvers: {groups: [oncall]}"), "."),
+    h(
+      "p",
+      {},
+      "A group gives its members rules, and an approval policy can ask it: ",
+      h("code", {}, "approvers: {groups: [oncall]}"),
+      ".",
+    ),
   );
 }
 

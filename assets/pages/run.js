@@ -24,7 +24,12 @@ export function mount(root, { name, query }) {
   const path = `/templates/${encodeURIComponent(name)}`;
   const load = () =>
     Promise.all([
-      get(query.get("version") ? `${path}/versions/${encodeURIComponent(query.get("version"))}` : path, page),
+      get(
+        query.get("version")
+          ? `${path}/versions/${encodeURIComponent(query.get("version"))}`
+          : path,
+        page,
+      ),
       query.get("from") ? get(`/automations/${encodeURIComponent(query.get("from"))}`, page) : null,
       get(withQuery(`${path}/approval`, { version: query.get("version") }), page),
     ]);
@@ -55,7 +60,11 @@ function show(content, { template, earlier, need, path, kept }) {
     help: "Why you run it: a ticket, an alert. Stays in the record.",
     control: input({ maxlength: 500, value: kept?.reason ?? earlier?.reason ?? "" }),
   });
-  const submit = button(need.is_needed ? "Ask to run" : "Run now", { look: "primary", name: "run", type: "submit" });
+  const submit = button(need.is_needed ? "Ask to run" : "Run now", {
+    look: "primary",
+    name: "run",
+    type: "submit",
+  });
   const trouble = h("div", {});
   const form = h(
     "form",
@@ -92,15 +101,26 @@ function show(content, { template, earlier, need, path, kept }) {
     needView(need),
     codeView(template),
     cannot
-      ? noticeBox("bad", h("strong", {}, "This template cannot run yet"), placesList(template.unsupported))
+      ? noticeBox(
+          "bad",
+          h("strong", {}, "This template cannot run yet"),
+          placesList(template.unsupported),
+        )
       : h(
           "div",
           { class: "columns run" },
-          h("section", {}, !fields.length && h("p", { class: "muted" }, "It asks for nothing."), form),
+          h(
+            "section",
+            {},
+            !fields.length && h("p", { class: "muted" }, "It asks for nothing."),
+            form,
+          ),
           whatHappens(template, environment),
         ),
   );
-  const first = [...fields.map((each) => each.control), reason.control].find((control) => control && !control.value);
+  const first = [...fields.map((each) => each.control), reason.control].find(
+    (control) => control && !control.value,
+  );
   (cannot ? content.querySelector("h1") : (first ?? submit)).focus({ preventScroll: true });
   return () => ({ texts: typedIn(fields), reason: reason.control.value });
 }
@@ -113,7 +133,11 @@ function typedIn(fields) {
 
 function heading(template, path) {
   return pageHeading(`Run ${visible(template.display_name || template.name)}`, {
-    above: [h("a", { href: "/templates" }, "Templates"), " / ", h("a", { href: path }, template.name)],
+    above: [
+      h("a", { href: "/templates" }, "Templates"),
+      " / ",
+      h("a", { href: path }, template.name),
+    ],
     below: h(
       "p",
       { class: "muted" },
@@ -129,7 +153,13 @@ function codeView(template) {
   return noticeBox(
     "note",
     h("strong", {}, "It asks for a fresh code of your authenticator app"),
-    h("p", {}, "If you have none yet, enrol one on the page ", h("a", { href: "/profile" }, "Profile"), " first."),
+    h(
+      "p",
+      {},
+      "If you have none yet, enrol one on the page ",
+      h("a", { href: "/profile" }, "Profile"),
+      " first.",
+    ),
   );
 }
 
@@ -148,7 +178,13 @@ function whatHappens(template, environment) {
 function environmentView(fields) {
   if (!fields.length) return h("p", { class: "muted" }, "No variables.");
   const lines = fields.map((each) =>
-    h("div", {}, h("span", { class: "yaml-key" }, environmentName(each.variable.id)), "=", shownValue(each)),
+    h(
+      "div",
+      {},
+      h("span", { class: "yaml-key" }, environmentName(each.variable.id)),
+      "=",
+      shownValue(each),
+    ),
   );
   return h("div", { class: "source environment" }, lines);
 }
@@ -174,7 +210,9 @@ async function trigger({ fields, reason, trouble, send }) {
     return;
   }
   const values = Object.fromEntries(
-    fields.map((each) => [each.variable.id, each.value()]).filter(([, value]) => value !== undefined),
+    fields
+      .map((each) => [each.variable.id, each.value()])
+      .filter(([, value]) => value !== undefined),
   );
   try {
     const automation = await send(values, reason.control.value.trim());

@@ -25,7 +25,11 @@ export function mount(root) {
     pageHeading("Secrets", {
       actions:
         may("secrets.manage") &&
-        button("New secret…", { look: "primary", name: "plus", onclick: () => openForm(null, reload) }),
+        button("New secret…", {
+          look: "primary",
+          name: "plus",
+          onclick: () => openForm(null, reload),
+        }),
       below: h(
         "p",
         { class: "muted" },
@@ -39,11 +43,17 @@ export function mount(root) {
 }
 
 function table(secrets, reload) {
-  const heads = ["Name", "In commands", "Version", "Changed", "By"].map((text) => h("th", { scope: "col" }, text));
+  const heads = ["Name", "In commands", "Version", "Changed", "By"].map((text) =>
+    h("th", { scope: "col" }, text),
+  );
   return h(
     "table",
     { class: "table" },
-    h("thead", {}, h("tr", {}, heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions")))),
+    h(
+      "thead",
+      {},
+      h("tr", {}, heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions"))),
+    ),
     h(
       "tbody",
       {},
@@ -75,8 +85,14 @@ function actions(secret, reload) {
   const end = () =>
     ask({
       title: `Delete ${secret.name}?`,
-      content: h("p", {}, "Templates that name it cannot run any more, and automations that wait for it will fail."),
-      actions: [{ text: "Delete the secret", look: "danger", run: () => remove(path).then(reload) }],
+      content: h(
+        "p",
+        {},
+        "Templates that name it cannot run any more, and automations that wait for it will fail.",
+      ),
+      actions: [
+        { text: "Delete the secret", look: "danger", run: () => remove(path).then(reload) },
+      ],
     });
   return [
     button("New value…", {
@@ -84,7 +100,11 @@ function actions(secret, reload) {
       "aria-label": `New value of ${secret.name}`,
       onclick: () => openForm(secret, reload),
     }),
-    button("Delete…", { look: "quiet danger-text", "aria-label": `Delete ${secret.name}`, onclick: end }),
+    button("Delete…", {
+      look: "quiet danger-text",
+      "aria-label": `Delete ${secret.name}`,
+      onclick: end,
+    }),
   ];
 }
 
@@ -134,7 +154,11 @@ function openForm(secret, reload) {
 function nothingYet() {
   return emptyState(
     "No secrets",
-    h("p", {}, "A secret is a password or key that commands need. Make one, then name it in a template’s phase:"),
+    h(
+      "p",
+      {},
+      "A secret is a password or key that commands need. Make one, then name it in a template’s phase:",
+    ),
     h("p", {}, h("code", {}, "secrets: [db-password]")),
   );
 }

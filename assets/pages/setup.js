@@ -25,7 +25,11 @@ export function mount(root) {
       help: "Short, such as acme: small letters, digits and hyphens. It cannot be changed later.",
       control: input({ name: "org" }),
     }),
-    email: field({ label: "Your e-mail", path: "email", control: input({ type: "email", autocomplete: "username" }) }),
+    email: field({
+      label: "Your e-mail",
+      path: "email",
+      control: input({ type: "email", autocomplete: "username" }),
+    }),
     password: field({
       label: "Password",
       path: "password",
@@ -59,7 +63,12 @@ export function mount(root) {
       { class: "entrance" },
       h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" }),
       form,
-      h("p", { class: "muted" }, "Already set up? ", buttonLink("Log in", "/login", { look: "quiet" })),
+      h(
+        "p",
+        { class: "muted" },
+        "Already set up? ",
+        buttonLink("Log in", "/login", { look: "quiet" }),
+      ),
     ),
   );
   (token ? fields.org : fields.token).control.focus();
@@ -74,13 +83,17 @@ function takeToken() {
 
 async function create(fields, trouble) {
   trouble.replaceChildren();
-  const typed = Object.fromEntries(Object.entries(fields).map(([name, each]) => [name, each.control.value.trim()]));
+  const typed = Object.fromEntries(
+    Object.entries(fields).map(([name, each]) => [name, each.control.value.trim()]),
+  );
   typed.password = fields.password.control.value;
   const missing = Object.keys(typed)
     .filter((name) => !typed[name])
     .map((path) => ({ path, message: "is required" }));
   const differs =
-    fields.again.control.value === typed.password ? [] : [{ path: "again", message: "differs from the first" }];
+    fields.again.control.value === typed.password
+      ? []
+      : [{ path: "again", message: "differs from the first" }];
   if (missing.length || differs.length) {
     showProblems(Object.values(fields), missing.length ? missing : differs);
     return;

@@ -40,8 +40,16 @@ export function mount(root, { name }) {
   const page = new AbortController();
   const editor = buildEditor();
   const findings = h("div", { class: "findings", role: "status" });
-  const push = button("Push", { look: "primary", onclick: () => busyWhile(push, () => send(editor, findings)) });
-  const file = h("input", { type: "file", accept: ".yaml,.yml,text/yaml", class: "unseen", id: "file" });
+  const push = button("Push", {
+    look: "primary",
+    onclick: () => busyWhile(push, () => send(editor, findings)),
+  });
+  const file = h("input", {
+    type: "file",
+    accept: ".yaml,.yml,text/yaml",
+    class: "unseen",
+    id: "file",
+  });
   file.addEventListener("change", () => readFile(file.files[0], editor, findings));
   let timer = 0;
   editor.text.addEventListener("input", () => {
@@ -109,7 +117,11 @@ function buildEditor() {
     replace(
       numbers,
       Array.from({ length: count }, (_, i) =>
-        h("div", wrong.has(i + 1) ? { class: "is-wrong", title: wrong.get(i + 1) } : {}, String(i + 1)),
+        h(
+          "div",
+          wrong.has(i + 1) ? { class: "is-wrong", title: wrong.get(i + 1) } : {},
+          String(i + 1),
+        ),
       ),
     );
   };
@@ -122,7 +134,9 @@ function buildEditor() {
     text,
     fill: (content) => ((text.value = content), draw()),
     mark: (problems) => (
-      (wrong = new Map(problems.filter((each) => each.line).map((each) => [each.line, each.message]))),
+      (wrong = new Map(
+        problems.filter((each) => each.line).map((each) => [each.line, each.message]),
+      )),
       draw()
     ),
     goTo: (line) => {
@@ -140,7 +154,9 @@ async function readFile(file, editor, findings) {
   if (file.size > MAX_CHARACTERS) {
     replace(
       findings,
-      problemBox(new ApiError({ title: "The file is too large", detail: "A template has at most 1 MiB." })),
+      problemBox(
+        new ApiError({ title: "The file is too large", detail: "A template has at most 1 MiB." }),
+      ),
     );
     return;
   }
@@ -183,7 +199,9 @@ function verdict(found, editor) {
       ),
     found.warnings.length > 0 &&
       noticeBox("warn", h("strong", {}, "Worth a look"), placesList(found.warnings, editor.goTo)),
-    !found.unsupported.length && !found.warnings.length && h("p", { class: "good" }, `No mistakes in ${found.name}.`),
+    !found.unsupported.length &&
+      !found.warnings.length &&
+      h("p", { class: "good" }, `No mistakes in ${found.name}.`),
   ];
 }
 
@@ -191,5 +209,9 @@ function showMistakes(error, editor, findings) {
   const problems = error.errors ?? [];
   editor.mark(problems);
   if (!problems.length) replace(findings, problemBox(error));
-  else replace(findings, noticeBox("bad", h("strong", {}, sentence(error.detail)), placesList(problems, editor.goTo)));
+  else
+    replace(
+      findings,
+      noticeBox("bad", h("strong", {}, sentence(error.detail)), placesList(problems, editor.goTo)),
+    );
 }

@@ -31,7 +31,12 @@ export function mount(root, { name, query }) {
   root.append(content);
   const load = () => get(version ? `${path}/versions/${encodeURIComponent(version)}` : path, page);
   loadInto(content, page.signal, load, (template) => {
-    replace(content, heading(template, path), notices(template, path), views(template, path, query, page));
+    replace(
+      content,
+      heading(template, path),
+      notices(template, path),
+      views(template, path, query, page),
+    );
     content.querySelector("h1").focus({ preventScroll: true });
   });
   return () => page.abort();
@@ -45,7 +50,9 @@ function heading(template, path) {
     above: [h("a", { href: "/templates" }, "Templates"), " / ", h("code", {}, template.name)],
     actions: [
       may("templates.push") && buttonLink("New version", `${path}/push`),
-      buttonLink("Runs", withQuery("/automations", { template: template.name }), { name: "automations" }),
+      buttonLink("Runs", withQuery("/automations", { template: template.name }), {
+        name: "automations",
+      }),
       may("automations.create") &&
         !template.unsupported.length &&
         buttonLink("Run", runPath, { look: "primary", name: "run" }),
@@ -83,10 +90,18 @@ function ownersText(owners) {
 function notices(template, path) {
   return [
     template.version !== template.latest_version &&
-      noticeBox("note", h("p", {}, "This is an older version. ", h("a", { href: path }, "Show the newest"))),
+      noticeBox(
+        "note",
+        h("p", {}, "This is an older version. ", h("a", { href: path }, "Show the newest")),
+      ),
     template.unsupported.length > 0 &&
-      noticeBox("bad", h("strong", {}, "This version cannot run yet"), placesList(template.unsupported)),
-    template.warnings.length > 0 && noticeBox("warn", h("strong", {}, "Worth a look"), placesList(template.warnings)),
+      noticeBox(
+        "bad",
+        h("strong", {}, "This version cannot run yet"),
+        placesList(template.unsupported),
+      ),
+    template.warnings.length > 0 &&
+      noticeBox("warn", h("strong", {}, "Worth a look"), placesList(template.warnings)),
   ];
 }
 
@@ -101,12 +116,18 @@ function views(template, path, query, page) {
       tab.tabIndex = tab.dataset.key === key ? 0 : -1;
     }
     if (key === "source")
-      replace(panel, sourceView(template.source, [...template.warnings, ...template.unsupported]).element);
+      replace(
+        panel,
+        sourceView(template.source, [...template.warnings, ...template.unsupported]).element,
+      );
     else if (key === "versions") versionsPanel(panel, template, path, query, page);
     else replace(panel, planPanel(template));
   };
   const choose = (tab) => {
-    setQuery({ version: query.get("version"), view: tab.dataset.key === "plan" ? "" : tab.dataset.key });
+    setQuery({
+      version: query.get("version"),
+      view: tab.dataset.key === "plan" ? "" : tab.dataset.key,
+    });
     show(tab.dataset.key);
     tab.focus();
   };
@@ -118,7 +139,10 @@ function views(template, path, query, page) {
     });
   }
   show(VIEWS.some(([key]) => key === query.get("view")) ? query.get("view") : "plan");
-  return [h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the template" }, tabs), panel];
+  return [
+    h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the template" }, tabs),
+    panel,
+  ];
 }
 
 function planPanel(template) {
@@ -140,17 +164,26 @@ function planPanel(template) {
         {},
         labels.length
           ? [
-              template.accepts_claimed ? "On a worker that at least says of itself that it has " : "On a worker with ",
-              labels.map(([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`))),
+              template.accepts_claimed
+                ? "On a worker that at least says of itself that it has "
+                : "On a worker with ",
+              labels.map(([key, value]) =>
+                h("code", { class: "fact" }, visible(`${key}=${value}`)),
+              ),
             ]
           : "On any worker.",
       ),
       template.needs_approval && h("p", {}, "Someone must approve each run."),
-      template.needs_mfa && h("p", {}, "Whoever runs it shows a fresh code of their authenticator app."),
+      template.needs_mfa &&
+        h("p", {}, "Whoever runs it shows a fresh code of their authenticator app."),
       template.notify.length > 0 && [
         h("h2", {}, "Who hears how it ends"),
         h("p", {}, "Whoever ran it, and:"),
-        h("ul", {}, template.notify.map((entry) => h("li", {}, visible(toldText(entry))))),
+        h(
+          "ul",
+          {},
+          template.notify.map((entry) => h("li", {}, visible(toldText(entry)))),
+        ),
       ],
     ),
   );
@@ -183,7 +216,8 @@ function variablesTable(variables) {
         {},
         h("span", { class: "fact" }, typeOf(variable) + (variable.multiple ? ", several" : "")),
         variable.is_required && h("span", { class: "fact" }, "required"),
-        variable.options?.length > 0 && h("span", { class: "fact" }, visible(variable.options.join(" | "))),
+        variable.options?.length > 0 &&
+          h("span", { class: "fact" }, visible(variable.options.join(" | "))),
         variable.default !== undefined &&
           variable.default !== null &&
           h("span", { class: "fact" }, "default ", h("code", {}, visibleValue(variable.default))),
@@ -201,7 +235,9 @@ function versionsPanel(panel, template, path, query, page) {
     () => getAll(`${path}/versions`, page),
     (versions) => {
       const numbers = versions.map((each) => [String(each.version), `version ${each.version}`]);
-      const from = select(numbers, String(Math.max(1, template.version - 1)), { "aria-label": "Compare from" });
+      const from = select(numbers, String(Math.max(1, template.version - 1)), {
+        "aria-label": "Compare from",
+      });
       const to = select(numbers, String(template.version), { "aria-label": "Compare to" });
       const result = h("div", {});
       const compare = () =>
@@ -218,7 +254,12 @@ function versionsPanel(panel, template, path, query, page) {
         h("div", { class: "toolbar" }, from, h("span", {}, "→"), to),
         result,
       ];
-      replace(panel, versionList(versions, path), comparison, may("templates.delete") && deletion(template, path));
+      replace(
+        panel,
+        versionList(versions, path),
+        comparison,
+        may("templates.delete") && deletion(template, path),
+      );
       if (comparison) compare();
     },
   );
@@ -232,7 +273,11 @@ function versionList(versions, path) {
       h(
         "div",
         { class: "row-main" },
-        h("a", { class: "row-title", href: `${path}?version=${each.version}` }, `version ${each.version}`),
+        h(
+          "a",
+          { class: "row-title", href: `${path}?version=${each.version}` },
+          `version ${each.version}`,
+        ),
         h(
           "p",
           { class: "row-facts" },
@@ -256,7 +301,11 @@ function deletion(template, path) {
   const open = () =>
     ask({
       title: `Delete ${template.name}?`,
-      content: h("p", {}, "Nobody can run it any more. Automations that ran it stay, with the version that they ran."),
+      content: h(
+        "p",
+        {},
+        "Nobody can run it any more. Automations that ran it stay, with the version that they ran.",
+      ),
       actions: [{ text: "Delete the template", look: "danger", run }],
     });
   return h(

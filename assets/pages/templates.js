@@ -63,7 +63,11 @@ function row({ template, run }) {
     h(
       "div",
       { class: "row-main" },
-      h("a", { class: "row-title", href: path, dataset: { focus: `title-${template.name}` } }, visible(title)),
+      h(
+        "a",
+        { class: "row-title", href: path, dataset: { focus: `title-${template.name}` } },
+        visible(title),
+      ),
       title !== template.name && h("code", { class: "muted" }, template.name),
       template.needs_approval && h("span", { class: "fact" }, "needs approval"),
       description && h("p", { class: "row-text" }, visible(description)),
@@ -110,7 +114,11 @@ function nothingFound() {
 function nothingYet() {
   const how = may("templates.push")
     ? [
-        h("p", {}, "A template is a runbook as a YAML file. Push your first one here, or from a terminal:"),
+        h(
+          "p",
+          {},
+          "A template is a runbook as a YAML file. Push your first one here, or from a terminal:",
+        ),
         h("pre", {}, "opsicle templates push FILE"),
         buttonLink("Push a template", "/push", { look: "primary", name: "plus" }),
       ]

@@ -29,11 +29,19 @@ export function mount(root) {
       () => getAll("/tokens", page),
       (tokens) => replace(list, tokens.length ? table(tokens, reload) : nothingYet()),
     );
-  const create = button("New token…", { look: "primary", name: "plus", onclick: () => openForm(fresh, reload) });
+  const create = button("New token…", {
+    look: "primary",
+    name: "plus",
+    onclick: () => openForm(fresh, reload),
+  });
   root.append(
     pageHeading("API tokens", {
       actions: create,
-      below: h("p", { class: "muted" }, "A program that has one acts in your name: with scopes as far as they reach, without them as far as you may."),
+      below: h(
+        "p",
+        { class: "muted" },
+        "A program that has one acts in your name: with scopes as far as they reach, without them as far as you may.",
+      ),
     }),
     fresh,
     list,
@@ -43,11 +51,17 @@ export function mount(root) {
 }
 
 function table(tokens, reload) {
-  const heads = ["Name", "Begins with", "May", "Made", "Last used", "Expires"].map((text) => h("th", { scope: "col" }, text));
+  const heads = ["Name", "Begins with", "May", "Made", "Last used", "Expires"].map((text) =>
+    h("th", { scope: "col" }, text),
+  );
   return h(
     "table",
     { class: "table" },
-    h("thead", {}, h("tr", {}, heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions")))),
+    h(
+      "thead",
+      {},
+      h("tr", {}, heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions"))),
+    ),
     h(
       "tbody",
       {},
@@ -61,7 +75,13 @@ function row(token, reload) {
     ask({
       title: `End ${token.name}?`,
       content: h("p", {}, "Programs that use it are refused from now on."),
-      actions: [{ text: "End the token", look: "danger", run: () => remove(`/tokens/${token.id}`).then(reload) }],
+      actions: [
+        {
+          text: "End the token",
+          look: "danger",
+          run: () => remove(`/tokens/${token.id}`).then(reload),
+        },
+      ],
     });
   return h(
     "tr",
@@ -75,7 +95,11 @@ function row(token, reload) {
     h(
       "td",
       { class: "table-actions" },
-      button("End…", { look: "quiet danger-text", "aria-label": `End ${token.name}`, onclick: end }),
+      button("End…", {
+        look: "quiet danger-text",
+        "aria-label": `End ${token.name}`,
+        onclick: end,
+      }),
     ),
   );
 }

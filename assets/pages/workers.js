@@ -56,7 +56,8 @@ export function mount(root) {
   live = keepFresh(reload, { trouble, signal: page.signal });
   const join = [
     may("workers.manage") && addButton(),
-    may("provider.manage") && button("Add a shared worker…", { name: "plus", onclick: () => openJoin(true) }),
+    may("provider.manage") &&
+      button("Add a shared worker…", { name: "plus", onclick: () => openJoin(true) }),
   ].filter(Boolean);
   root.append(
     pageHeading("Workers", { beside: live.mark, actions: join }),
@@ -81,9 +82,14 @@ function card(worker, live) {
       h("h2", {}, visible(worker.name), worker.is_shared && h("span", { class: "fact" }, "shared")),
       presence(worker),
     ),
-    worker.withheld && h("p", { class: "bad-text" }, "It is given no work: ", visible(worker.withheld), "."),
+    worker.withheld &&
+      h("p", { class: "bad-text" }, "It is given no work: ", visible(worker.withheld), "."),
     worker.unknown_jobs.length > 0 &&
-      h("p", { class: "bad-text" }, `It holds ${worker.unknown_jobs.length} jobs that this server has never heard of.`),
+      h(
+        "p",
+        { class: "bad-text" },
+        `It holds ${worker.unknown_jobs.length} jobs that this server has never heard of.`,
+      ),
     slots(worker),
     labels(worker),
     h(
@@ -94,7 +100,8 @@ function card(worker, live) {
       isGone && ["last seen ", ago(worker.last_seen_at, "never"), " · "],
       certificate(worker),
     ),
-    may(worker.is_shared ? "provider.manage" : "workers.manage") && h("div", { class: "worker-actions" }, actions(worker, live)),
+    may(worker.is_shared ? "provider.manage" : "workers.manage") &&
+      h("div", { class: "worker-actions" }, actions(worker, live)),
   );
 }
 
@@ -106,7 +113,10 @@ function labels({ labels: said, granted_labels: granted }) {
     "div",
     { class: "worker-labels" },
     Object.entries(granted).map(fact),
-    only.length > 0 && [h("span", { class: "row-facts" }, " only says of itself: "), only.map(fact)],
+    only.length > 0 && [
+      h("span", { class: "row-facts" }, " only says of itself: "),
+      only.map(fact),
+    ],
   );
 }
 
@@ -191,7 +201,13 @@ function addButton() {
 /** Show a join token; `isShared`: for a worker of the provider, which serves every org that lets it. */
 async function openJoin(isShared) {
   const place = h("div", {}, loading());
-  ask({ title: isShared ? "Add a shared worker" : "Add a worker", content: place, actions: [], back: "Close", isWide: true });
+  ask({
+    title: isShared ? "Add a shared worker" : "Add a worker",
+    content: place,
+    actions: [],
+    back: "Close",
+    isWide: true,
+  });
   const make = async () => {
     try {
       const { token, expires_at: expires } = await post("/workers/tokens", { is_shared: isShared });

@@ -19,7 +19,7 @@
     ├── Unavailable           this server cannot do it just now (starting, draining, disk full)
     └── Internal              our fault; the details are in the server's log
 
-`code` is stable and part of the contract. The HTTP status is decided only in `server/api/http.py`,
+`code` is stable and part of the contract. The HTTP status is decided only in `wire/problems.py`,
 the exit code only in `cli/__init__.py`. No message holds a secret, a host path or a stack trace.
 """
 
@@ -120,6 +120,11 @@ class LeaseLost(Conflict):
 
     code = "lease_lost"
     title = "Lease lost"
+
+    @classmethod
+    def of(cls, job_id: str) -> LeaseLost:
+        """Make the error for a job."""
+        return cls(f"job {job_id} is no longer yours", hint="Stop it and drop it.")
 
 
 class LogIncomplete(Conflict):

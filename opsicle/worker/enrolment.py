@@ -19,8 +19,9 @@ import msgspec
 
 from opsicle.domain.errors import ClockOff, Conflict, Internal, NotAuthenticated, OpsicleError, Unreachable
 from opsicle.kit.backoff import Backoff
+from opsicle.wire.problems import error_of
 from opsicle.wire.worker_api import Enrolment, EnrolPlace, EnrolReply, EnrolRequest, RenewReply, RenewRequest
-from opsicle.worker.connection import Connection, problem_of, reason_of
+from opsicle.worker.connection import Connection, reason_of
 from opsicle.worker.identity import Identity
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _ask(token: JoinToken, request: EnrolRequest) -> EnrolReply:
             continue
         if status == http.client.OK:
             return _decoded(content)
-        problem = problem_of(status, content)
+        problem = error_of(status, content)
         if was_lost and isinstance(problem, NotAuthenticated | Conflict) and not isinstance(problem, ClockOff):
             raise _burnt("the server has used up the join token, but its answer was lost") from problem
         raise problem

@@ -1,11 +1,15 @@
 """`python3 build.py check` finds what it is there to find."""
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from building import asset_checks, checks
+from building.project import ROOT
 
 
 @pytest.fixture
@@ -25,6 +29,7 @@ def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def problems(assets: Path) -> list[str]:
     found: tuple[Callable[[], Iterator[str]], ...] = (
         asset_checks.references_resolve,
+        asset_checks.layers_point_down,
         asset_checks.nothing_comes_from_elsewhere,
         asset_checks.nothing_is_inline,
     )
@@ -63,6 +68,65 @@ def test_in_the_browsers_application_it_finds(assets: Path, file: str, line: str
     path.write_text(f"{path.read_text() if path.exists() else ''}{line}\n")
 
     assert any(problem.startswith(file) for problem in problems(assets))
+
+
+@pytest.mark.parametrize(
+    ("file", "imports", "is_allowed"),
+    [
+        ("app.js", "./places.js", True),
+        ("app.js", "./pages/a.js", True),
+        ("pages/a.js", "../components/a.js", True),
+        ("pages/a.js", "../lib/dom.js", True),
+        ("components/a.js", "./b.js", True),
+        ("lib/dom.js", "./b.js", True),
+        ("pages/a.js", "./b.js", False),
+        ("pages/a.js", "../app.js", False),
+        ("components/a.js", "../pages/a.js", False),
+        ("components/a.js", "/pages/a.js", False),
+        ("lib/dom.js", "../components/a.js", False),
+        ("lib/dom.js", "../places.js", False),
+        ("lib/dom.js", "../other/a.js", False),
+    ],
+)
+def test_an_import_that_points_up_or_from_page_to_page_is_found(
+    assets: Path, file: str, imports: str, is_allowed: bool
+) -> None:
+    for name in ("places", "pages/a", "pages/b", "components/a", "components/b", "lib/b", "other/a"):
+        path = assets / f"{name}.js"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("export const a = 1;\n")
+    (assets / file).write_text(f'import {{ a }} from "{imports}";\n')
+
+    assert [problem.split(" ")[0] for problem in problems(assets)] == ([] if is_allowed else [f"{file}:1:"])
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "rule"),
+    [
+        ("pages/a.js", 'export const a = fetch("/api/v1/whoami");', "no-restricted-globals"),
+        ("lib/a.js", 'export const a = localStorage.getItem("x");', "no-restricted-globals"),
+        ("components/a.js", 'export const a = document.createElement("p");', "no-restricted-properties"),
+        ("components/a.js", "export const a = (place, text) => (place.innerHTML = text);", "no-restricted-properties"),
+        ("lib/a.js", "export const a = (b) => b == 1;", "eqeqeq"),
+        ("lib/a.js", "export const a = nowhere;", "no-undef"),
+        ("lib/a.js", "const unused = 1;", "no-unused-vars"),
+        ("lib/api.js", 'export const a = fetch("/api/v1/whoami");', None),
+    ],
+)
+def test_the_linter_holds_the_browsers_code_to_its_rules(
+    tmp_path: Path, file: str, line: str, rule: str | None
+) -> None:
+    shutil.copy(ROOT / "assets" / ".oxlintrc.json", tmp_path)
+    (tmp_path / file).parent.mkdir()
+    (tmp_path / file).write_text(f"{line}\n")
+    linter = next(tool for tool in checks.TOOLS if tool[0] == "oxlint")
+    options = [option for option in linter[1:-1] if option not in {"--config", "assets/.oxlintrc.json"}]
+    command = [Path(sys.executable).parent / linter[0], *options, "--config", tmp_path / ".oxlintrc.json", tmp_path]
+
+    found = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert (f"({rule})" in found.stdout) if rule else (found.returncode == 0)
+    assert (found.returncode != 0) == bool(rule)
 
 
 @pytest.mark.parametrize("call", ["os.system('ls')", "os.popen('ls')", "os.fork()", "os.execvp('ls', ['ls'])"])

@@ -11,7 +11,7 @@ Every noun has a file in this package with a `routes(service)` that returns a li
         return Reply(200, templates.get(request.actor, name))
 
 The table is all that the server, the OpenAPI document and the permission test know about the routes. A handler
-decodes, makes one service call and encodes; the HTTP status of an error is decided here and nowhere else.
+decodes, makes one service call and encodes; the HTTP status of an error is decided in `wire/problems.py`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
-from opsicle.domain import errors
 from opsicle.domain.access import Action
-from opsicle.domain.errors import OpsicleError, Problem
 from opsicle.server.api.request import Request
 from opsicle.wire.pages import Page
 
-__all__ = ["Access", "Page", "Problem", "Reply", "Request", "Route", "status_of"]
+__all__ = ["Access", "Page", "Reply", "Request", "Route"]
 
 T = TypeVar("T")
 
@@ -99,22 +97,3 @@ class Reply(NamedTuple):
     raw: bytes | None = None
     stream: Iterable[bytes] | None = None
     content_type: str = "application/octet-stream"
-
-
-_STATUS: dict[type[OpsicleError], int] = {
-    errors.InvalidInput: 400,
-    errors.NotAuthenticated: 401,
-    errors.NotAllowed: 403,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.TooLarge: 413,
-    errors.TooManyRequests: 429,
-    errors.Internal: 500,
-    errors.Unreachable: 502,
-    errors.Unavailable: 503,
-}
-
-
-def status_of(error: OpsicleError) -> int:
-    """The HTTP status that an error goes out with: its own class's, or else its nearest ancestor's."""
-    return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)

@@ -23,8 +23,8 @@ from opsicle.server.services.approval_views import Viewer, summary, votable, who
 from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.bindings import Bindings
 from opsicle.server.services.cursors import page_of_shown
-from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.fleet import Fleet
+from opsicle.server.services.notices import Notices
 from opsicle.server.services.people import Roster
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.stored_values import stored_requirements
@@ -63,8 +63,8 @@ class Approvals:
         self,
         database: Database,
         progress: Progress,
+        notices: Notices,
         apps: Authenticators,
-        dispatch: Dispatch,
         fleet: Fleet,
         signals: Signals,
         clock: Clock,
@@ -72,8 +72,8 @@ class Approvals:
     ) -> None:
         self._database = database
         self._progress = progress
+        self._notices = notices
         self._apps = apps
-        self._dispatch = dispatch
         self._fleet = fleet
         self._signals = signals
         self._clock = clock
@@ -238,7 +238,7 @@ class Approvals:
             if told is None:
                 raise Conflict(f"this approval is over: it is {row.state}")
             automations.cancel_waiting(db, row.automation_id, actor.user_id, now)
-            self._progress.tell_cancelled(db, row.org_id, row.automation_id, actor, told)
+            self._notices.post_cancelled(db, row.org_id, row.automation_id, actor, told)
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, actor, "withdraw", f"approvals/{row.id}", data)
 
@@ -272,7 +272,7 @@ class Approvals:
             return row.automation_id, automations.get(db, org_id, row.automation_id).requirements
 
         automation_id, requirements = self._database.read(query)
-        self._dispatch.wake_for(org_id, stored_requirements(requirements))
+        self._fleet.wake_one(org_id, stored_requirements(requirements))
         self._signals.changed(automation_topic(automation_id), org_topic(org_id))
 
     def _viewer(self, actor: Actor) -> Viewer:

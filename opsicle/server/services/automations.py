@@ -31,6 +31,7 @@ from opsicle.server.services.cursors import page_of_shown
 from opsicle.server.services.dispatch import Dispatch, Offer
 from opsicle.server.services.fleet import Fleet, absent
 from opsicle.server.services.job_logs import JobLogs
+from opsicle.server.services.notices import Notices
 from opsicle.server.services.principals import account_of
 from opsicle.server.services.record_of_pushes import require_template_as_pushed
 from opsicle.server.services.repeated_requests import remember
@@ -99,6 +100,7 @@ class Automations:
         clock: Clock,
         vault: Vault,
         progress: Progress,
+        notices: Notices,
         step_up: StepUp,
         bindings: Bindings,
     ) -> None:
@@ -110,6 +112,7 @@ class Automations:
         self._clock = clock
         self._vault = vault
         self._progress = progress
+        self._notices = notices
         self._step_up = step_up
         self._bindings = bindings
         self._asking = Asking(progress, clock)
@@ -154,7 +157,7 @@ class Automations:
         if stored.id != row.id:
             return self.get(actor, stored.id)
         if offer is None:
-            self._dispatch.wake_for(actor.org_id, asked)
+            self._fleet.wake_one(actor.org_id, asked)
         self._signals.changed(org_topic(actor.org_id))
         candidates = [] if stored.job_id else self._fleet.candidates(actor.org_id)
         return whole(Snapshot(stored, template, [], 0, candidates, held=self._fleet.held))
@@ -306,7 +309,7 @@ class Automations:
         told = None
         if approval := approvals.find_of_automation(db, row.id):
             told = self._progress.withdraw(db, approval, f"{actor.email} cancelled the automation", now)
-        self._progress.tell_cancelled(db, row.org_id, row.id, actor, told)
+        self._notices.post_cancelled(db, row.org_id, row.id, actor, told)
 
     def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
         """The newest attempt of an automation, None before the first. Raises NotFound."""

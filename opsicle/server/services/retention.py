@@ -92,7 +92,7 @@ class Retention:
             rows = self._database.read(
                 lambda db: retention.list_oldest(db, walk.org_id, walk.after_id, at_once)  # noqa: B023
             )
-            rows = [row for row in rows if row.created_at < walk.before]
+            rows = [row for row in rows if row.created_at < to_text(walk.before)]
             if not rows:
                 break
             total += self._step(walk, rows)
@@ -134,7 +134,7 @@ class Retention:
 
 
 def _has_ended(row: OldRow, before: datetime) -> bool:
-    return row.finished_at is not None and row.finished_at < before
+    return row.finished_at is not None and row.finished_at < to_text(before)
 
 
 def _compared(db: Connection, org_id: str, template_id: str) -> set[str]:

@@ -8,10 +8,10 @@ from datetime import datetime
 import apsw
 import msgspec
 
-from opsicle.domain.automations import AutomationState, is_final
+from opsicle.domain.automations import FINAL, UNFINISHED, AutomationState, is_final
 from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, where
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, is_one_of, where
 
 
 class AutomationRow(Row, frozen=True, kw_only=True):
@@ -146,8 +146,7 @@ class Filter:
 
 
 _REQUESTED = "requester_id = (SELECT id FROM users WHERE id = :requester OR email = :requester)"
-_OPEN = "state IN ('awaiting_approval', 'queued', 'running')"
-_ENDED = "state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired')"
+_OPEN, _ENDED = is_one_of(UNFINISHED), is_one_of(FINAL)
 """Said beside `state = :state`, letter by letter as in the indexes of what is open and of what has ended."""
 
 

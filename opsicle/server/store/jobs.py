@@ -72,6 +72,11 @@ def list_of_automation(db: apsw.Connection, automation_id: str) -> list[JobRow]:
     return fetch_all(db, _SELECT + "WHERE j.automation_id = :id ORDER BY j.fence", {"id": automation_id}, JobRow)
 
 
+def list_ids(db: apsw.Connection, automation_id: str) -> list[str]:
+    """The ids of all attempts of one automation."""
+    return [row[0] for row in db.execute("SELECT id FROM jobs WHERE automation_id = :id", {"id": automation_id})]
+
+
 def list_held(db: apsw.Connection, worker_id: str) -> list[JobRow]:
     """The jobs that a worker has on lease, started or not."""
     return fetch_all(db, _SELECT + f"WHERE j.worker_id = :worker_id AND {_HELD}", {"worker_id": worker_id}, JobRow)

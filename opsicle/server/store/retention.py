@@ -8,19 +8,19 @@ from datetime import datetime
 import apsw
 import msgspec
 
-from opsicle.domain.automations import AutomationState
+from opsicle.domain.automations import FINAL, AutomationState
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_value, is_one_of
 
 
 class OldRow(Row, frozen=True):
-    """One automation; `size` is what of it can be long, in bytes."""
+    """One automation; `size` is what of it can be long, in bytes. Times are as they are stored."""
 
     id: str
     template_id: str
     state: AutomationState
-    created_at: datetime
-    finished_at: datetime | None
+    created_at: str
+    finished_at: str | None
     is_approved_run: bool
     size: int
 
@@ -45,11 +45,7 @@ def list_oldest(db: apsw.Connection, org_id: str, after_id: str, limit: int) -> 
 
 def count_ended(db: apsw.Connection, org_id: str) -> int:
     """How many automations of an org have ended. Goes through all of them."""
-    sql = """
-        SELECT count(*) FROM automations
-         WHERE org_id = :org_id
-           AND state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired')
-    """
+    sql = f"SELECT count(*) FROM automations WHERE org_id = :org_id AND {is_one_of(FINAL)}"  # noqa: S608 - a literal
     return int(fetch_value(db, sql, {"org_id": org_id}))
 
 

@@ -213,12 +213,7 @@ def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: date
     Nothing is written when it says the same as before and was seen less than `SEEN_EVERY` ago.
     Raises NotAuthenticated if it has been revoked since this poll was let in.
     """
-    found = db.execute(
-        "SELECT state, granted_labels, copied_from FROM workers WHERE id = :id", {"id": worker_id}
-    ).fetchone()
-    state, granted, copied_from = found or ("", "{}", None)
-    if state not in ("active", "draining"):
-        raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
+    standing = find_standing(db, worker_id)
     db.execute(
         """
         UPDATE workers
@@ -240,6 +235,17 @@ def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: date
             "seen_before": to_text(at - SEEN_EVERY),
         },
     )
+    return standing
+
+
+def find_standing(db: apsw.Connection, worker_id: str) -> Standing:
+    """What people say of a worker. Raises NotAuthenticated if it has been revoked."""
+    found = db.execute(
+        "SELECT state, granted_labels, copied_from FROM workers WHERE id = :id", {"id": worker_id}
+    ).fetchone()
+    state, granted, copied_from = found or ("", "{}", None)
+    if state not in ("active", "draining"):
+        raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
     return Standing(state == "draining", _labels(granted), copied_from)
 
 
