@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import http
-import http.client
 import io
 import os
 import secrets
@@ -16,10 +15,14 @@ import socket
 import ssl
 import struct
 import time
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from opsicle.server.approver.egress import CONNECT_SECONDS, EXCHANGE_SECONDS, Reach, connect
 from opsicle.server.approver.messages import Undelivered
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 MAX_MESSAGE_BYTES = 1024 * 1024
 _MAX_HEAD_BYTES = 16 * 1024
@@ -180,7 +183,7 @@ class WebSocket:
         if headers.get("Sec-WebSocket-Accept", "").strip() != accept.decode():
             raise self._broken()
 
-    def _head(self) -> tuple[int, http.client.HTTPMessage]:
+    def _head(self) -> tuple[int, Message]:
         deadline = time.monotonic() + EXCHANGE_SECONDS
         while (end := self._buffer.find(b"\r\n\r\n")) < 0:
             if len(self._buffer) > _MAX_HEAD_BYTES:
@@ -191,9 +194,11 @@ class WebSocket:
         words = status_line.split(b" ", 2)
         if len(words) < 2 or not words[0].startswith(b"HTTP/1.1") or not words[1].isdigit():
             raise self._broken()
+        from http.client import HTTPException, parse_headers  # see `egress.post`
+
         try:
-            return int(words[1]), http.client.parse_headers(io.BytesIO(rest))
-        except http.client.HTTPException as error:
+            return int(words[1]), parse_headers(io.BytesIO(rest))
+        except HTTPException as error:
             raise self._broken() from error
 
     def _broken(self) -> Undelivered:
