@@ -121,6 +121,11 @@ class LeaseLost(Conflict):
     code = "lease_lost"
     title = "Lease lost"
 
+    @classmethod
+    def of(cls, job_id: str) -> LeaseLost:
+        """Make the error for a job."""
+        return cls(f"job {job_id} is no longer yours", hint="Stop it and drop it.")
+
 
 class LogIncomplete(Conflict):
     """A job cannot finish while part of its log is missing: send the rest first."""
