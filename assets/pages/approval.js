@@ -16,7 +16,6 @@ import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft } from "../lib/drafts.js";
 import { here } from "../lib/router.js";
-import { whoAmI } from "../lib/session.js";
 import { ago, countdown } from "../lib/times.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
@@ -135,14 +134,13 @@ function decisions(approval, redraw) {
 }
 
 function decisionButtons(approval, redraw) {
-  const isMine = approval.requester.id === whoAmI()?.user.id;
   const open = (verb) => () => openDecision(approval, verb, redraw);
   const withdraw = () => openWithdrawal(approval, redraw);
   return [
     mayStill("approve", approval) &&
       button("Approve…", { look: "primary", onclick: open("approve") }),
     mayStill("reject", approval) && button("Reject…", { look: "danger", onclick: open("reject") }),
-    isMine && approval.state === "pending" && button("Withdraw…", { onclick: withdraw }),
+    approval.may_withdraw && button("Withdraw…", { onclick: withdraw }),
   ].filter(Boolean);
 }
 

@@ -54,7 +54,7 @@ export function mount(root, { title }) {
 
 /** Those that may work; the revoked ones are told of in `gone`. */
 async function load(gone, { signal }) {
-  const options = { query: { all: 1 }, signal };
+  const options = { query: { all: true }, signal };
   const shared = may("provider.manage") ? await getAll("/provider/workers", options) : [];
   const workers = [...(await getAll("/workers", options)), ...shared];
   const revoked = workers.filter((worker) => worker.state === "revoked");

@@ -204,10 +204,11 @@ class Services:
             clock,
             core.vault,
             progress,
+            self.notices,
             self.step_up,
             bindings,
         )
-        self.approvals = Approvals(state, progress, apps, self.dispatch, self.fleet, self.signals, clock, bindings)
+        self.approvals = Approvals(state, progress, self.notices, apps, self.fleet, self.signals, clock, bindings)
         self.following = Following(self.automations, self.job_logs, self.signals)
         self.enrolments = Enrolments(
             state, core.authority, core.order_key.public, self.urls, throttle, self.step_up, clock
@@ -297,6 +298,7 @@ class Services:
     def _prune_audit(self, keep: timedelta | None) -> None:
         if keep is not None:
             self.audit_checkpoints.prune(keep)
+        self.audit_checkpoints.thinning.thin()
 
     def _if_steady(self, turn: Callable[[], object]) -> Callable[[float], object]:
         """A turn that removes what is old: not on the word of a clock that was set within the last day."""

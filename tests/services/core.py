@@ -112,11 +112,12 @@ class Core:
             self.clock,
             self.vault,
             progress,
+            notices,
             self.step_up,
             bindings,
         )
         self.approvals = Approvals(
-            self.database, progress, self.apps, self.dispatch, self.fleet, self.signals, self.clock, bindings
+            self.database, progress, notices, self.apps, self.fleet, self.signals, self.clock, bindings
         )
         self.policies = Policies(self.database, self.step_up, self.clock)
         self.following = Following(self.automations, self.job_logs, self.signals)
@@ -244,8 +245,7 @@ class TestWorker:
         return greenlet
 
     def _is_waiting(self) -> bool:
-        presence = self.core.fleet.find(self.actor.worker_id)
-        return presence is not None and presence.is_holding
+        return is_held(self.core, self.actor.worker_id)
 
     def request(self, wait_seconds: int) -> PollRequest:
         return PollRequest(
@@ -294,3 +294,9 @@ class TestWorker:
         done = self.core.jobs.finish(self.actor, work.job_id, request)
         self.held.pop(work.job_id, None)
         return done.state
+
+
+def is_held(core: Core, worker_id: str) -> bool:
+    """Whether a poll of this worker is open and waits to be woken."""
+    presence = core.fleet.find(worker_id)
+    return presence is not None and any(watch.is_waiting for watch in presence.open_polls.values())

@@ -14,7 +14,7 @@ from opsicle.domain.approvers import Person, is_named
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.domain.policies import Chat
-from opsicle.server.services.actor import Actor, SystemActor
+from opsicle.server.services.actor import SystemActor
 from opsicle.server.services.approval_cases import Case, load
 from opsicle.server.services.approval_stuck import newly_stuck, noted, said_of, stuck_in
 from opsicle.server.services.bindings import Bindings
@@ -76,12 +76,6 @@ class Progress:
         recipients |= {decision.user_id for decision in case.decisions}
         subject = f"no longer asks to run {_what(case)}"
         return self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
-
-    def tell_cancelled(
-        self, db: Connection, org_id: str, automation_id: str, actor: Actor, besides: Notice | None = None
-    ) -> None:
-        """Tell that somebody has cancelled an automation before it began; not those who heard so by `besides`."""
-        self._notices.post_cancelled(db, org_id, automation_id, actor, besides)
 
     def _tell(self, db: Connection, case: Case, seen: Standing, told: list[str], now: datetime) -> list[str]:
         """Tell of what is new, each thing once; what that was."""

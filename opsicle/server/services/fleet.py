@@ -61,6 +61,8 @@ class Presence:
     was_withheld: bool = False
     """Whether its last poll was answered with a reason why it is given nothing."""
     lives: Lives = field(default_factory=Lives)
+    recorded_copy: tuple[str, ...] = ()
+    """`lives.copied` as it stands in the database."""
     open_polls: dict[str, Watch] = field(default_factory=dict)
     """By the life of its process: there is one, unless two processes use one identity."""
     is_waiting: bool = False
@@ -68,15 +70,8 @@ class Presence:
     """Slots that a transaction under way will fill."""
     handed: list[Work] = field(default_factory=list)
     """Work that a trigger has leased to this worker, for the open poll to deliver."""
-    unknown_jobs: list[str] = field(default_factory=list)
-    """Jobs that it holds and that the server has never heard of."""
     told: set[str] = field(default_factory=set)
     """Jobs of which this worker has been told at once that they are cancelled or lost; later polls only repeat it."""
-
-    @property
-    def is_holding(self) -> bool:
-        """Whether a poll of this worker is open and waits to be woken."""
-        return any(watch.is_waiting for watch in self.open_polls.values())
 
     @property
     def known_labels(self) -> dict[str, str]:
@@ -138,6 +133,8 @@ class Fleet:
         self._waiting = WaitingWorkers()
         self._described: dict[str, tuple[float, list[Candidate]]] = {}
         self.sharing_orgs: set[str] = set()
+        self.unknown_jobs: dict[str, list[str]] = {}
+        """By worker, the jobs that it holds and that the server has never heard of (see `unknown_jobs.py`)."""
         self.held = ""
         """Why nobody is handed anything (see `holds.py`), "" if it is not so."""
 

@@ -13,11 +13,14 @@ import msgspec
 from opsicle.domain.templates import Value
 from opsicle.domain.workers import Requirements
 
+read_values = msgspec.json.Decoder(dict[str, Value]).decode
+"""The values by variable. Raises ValueError or msgspec's errors. Made once, as msgspec walks through such types."""
+
 
 def shown_values(values_json: str) -> dict[str, Value]:
     """The values by variable; none where they cannot be read."""
     try:
-        return msgspec.json.decode(values_json, type=dict[str, Value])
+        return read_values(values_json)
     except (ValueError, msgspec.MsgspecError):
         return {}
 

@@ -159,7 +159,7 @@ class Workers:
             granted_labels=msgspec.json.decode(row.granted_labels, type=dict[str, str]),
             withheld=self._fleet.withheld(presence) if presence and is_connected else "",
             clock_offset_seconds=None if offset is None else round(offset),
-            unknown_jobs=list(presence.unknown_jobs) if presence else [],
+            unknown_jobs=list(self._fleet.unknown_jobs.get(row.id, ())),
             runtimes=msgspec.json.decode(row.runtimes, type=list[str]),
             slots=row.slots,
             busy=row.busy,
