@@ -8,9 +8,10 @@ from datetime import timedelta
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
-from opsicle.domain.errors import Conflict, NotAllowed
+from opsicle.domain.errors import Conflict, NotAllowed, Unreadable
 from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
 from opsicle.domain.stored_templates import decode_template
@@ -38,7 +39,7 @@ from opsicle.server.services.secrets import require_secrets
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.template_access import is_hidden, require_on
-from opsicle.server.services.template_versions import asks_for_code, template_of
+from opsicle.server.services.template_versions import asks_for_code, shown_template_of, template_of
 from opsicle.server.services.vault import HiddenValues, Vault, new_salt
 from opsicle.server.store import (
     approvals,
@@ -223,7 +224,7 @@ class Automations:
             return old, secrets.find_values(db, automation_id)
 
         old, sealed = self._database.read(query)
-        values = msgspec.json.decode(old.values_json, type=dict[str, Value])
+        values = stored_json.read(old.values_json, dict[str, Value], "its values")
         values.update(self._opened(sealed) if sealed else {})
         request = RunRequest(template=old.template, version=old.version, values=values, reason=old.reason)
         return self.create(actor, request, idempotency_key, rerun_of=old.id)
@@ -359,7 +360,7 @@ def _get(db: Connection, actor: Actor, automation_id: str) -> tuple[AutomationRo
     row = automations.get(db, actor.org_id, automation_id)
     if _is_hidden(db, actor, row):
         raise automations.not_found(automation_id)
-    return row, template_of(db, row.template_id, row.version)
+    return row, shown_template_of(db, row)
 
 
 def _require_may_cancel(actor: Actor, row: AutomationRow) -> None:
@@ -375,7 +376,10 @@ def _is_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bool:
     """Whether its template is hidden from the actor, who has not triggered it either."""
     if row.requester_id == actor.user_id or not actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
         return False
-    return is_hidden(db, actor, row.template, template_of(db, row.template_id, row.version).labels)
+    try:
+        return is_hidden(db, actor, row.template, template_of(db, row.template_id, row.version).labels)
+    except Unreadable:
+        return True
 
 
 _ENDED = {

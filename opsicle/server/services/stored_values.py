@@ -8,24 +8,17 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import msgspec
-
+from opsicle.domain import stored_json
 from opsicle.domain.templates import Value
 from opsicle.domain.workers import Requirements
 
 
 def shown_values(values_json: str) -> dict[str, Value]:
     """The values by variable; none where they cannot be read."""
-    try:
-        return msgspec.json.decode(values_json, type=dict[str, Value])
-    except (ValueError, msgspec.MsgspecError):
-        return {}
+    return stored_json.read_or(values_json, dict[str, Value], {})
 
 
 @lru_cache(maxsize=4096)
 def stored_requirements(text: str) -> Requirements:
     """What an automation asks of its worker. Where that cannot be read, whoever comes first finds out."""
-    try:
-        return msgspec.json.decode(text, type=Requirements)
-    except (ValueError, msgspec.MsgspecError):
-        return Requirements()
+    return stored_json.read_or(text, Requirements, Requirements())

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.access import Action
+from opsicle.domain.errors import Unreadable
 from opsicle.domain.rights import Rights
 from opsicle.domain.rules import Target
 from opsicle.server.services.actor import Actor
@@ -26,19 +28,25 @@ class _Labels(msgspec.Struct):
 
 
 def targets_of(db: Connection, org_id: str, name: str, labels: Labels = None) -> list[Target]:
-    """The template as rules see it: with the labels of the version at hand, if given, and with those of the newest."""
+    """The template as rules see it: with the labels of the version at hand, if given, and with those of the newest.
+
+    Raises Unreadable, as nobody can say what rules mean for labels that cannot be read.
+    """
     newest = templates.find(db, org_id, name)
     given = [Target(name, labels)] if labels is not None else []
     if newest is None:
         return given or [Target(name)]
-    return [*given, Target(name, msgspec.json.decode(newest.header, type=_Labels).labels)]
+    return [*given, Target(name, stored_json.read(newest.header, _Labels, f"the template {name}").labels)]
 
 
 def may_on(db: Connection, actor: Actor, action: Action, name: str, labels: Labels = None) -> bool:
     """Whether the actor may do this with the template of that name."""
     if not actor.rights.depends_on_template(action):
         return actor.may(action)
-    return all(actor.may(action, target) for target in targets_of(db, actor.org_id, name, labels))
+    try:
+        return all(actor.may(action, target) for target in targets_of(db, actor.org_id, name, labels))
+    except Unreadable:
+        return False
 
 
 def require_on(db: Connection, actor: Actor, action: Action, name: str, labels: Labels = None) -> None:
