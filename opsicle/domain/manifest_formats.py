@@ -17,9 +17,9 @@ A field that stands in no format's list is an error as soon as it has a value: n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
@@ -129,7 +129,33 @@ def spelled(message: msgspec.Struct, number: int) -> bytes:
 
     Raises CannotSay if it holds what the format has no field for.
     """
-    return msgspec.json.encode(_written(message, number), order="sorted")
+    whole = message if _is_whole(type(message), number) else _written(message, number)
+    return msgspec.json.encode(whole, order="sorted")
+
+
+@cache
+def _is_whole(kind: type[msgspec.Struct], number: int) -> bool:
+    """Whether a format writes just the fields that a struct has, and so with all structs inside it.
+
+    Then msgspec spells it as `_written` would have it, at a tenth of the cost.
+    """
+    config, fields = kind.__struct_config__, msgspec.structs.fields(kind)
+    is_plain = not (config.tag_field or config.omit_defaults or config.array_like)
+    return (
+        is_plain
+        and FORMATS[number].always.get(kind.__name__) is not None
+        and {field.name for field in fields} == {field.encode_name for field in fields}
+        and {field.name for field in fields} == set(FORMATS[number].always[kind.__name__])
+        and all(_is_whole(each, number) for field in fields for each in _structs_in(field.type))
+    )
+
+
+def _structs_in(hint: Any) -> Iterator[type[msgspec.Struct]]:
+    """The structs that a type names, such as `Phase` in `tuple[Phase, ...]`."""
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        yield hint
+    for part in get_args(hint):
+        yield from _structs_in(part)
 
 
 _PLAIN = frozenset({str, int, bool, float, type(None)})

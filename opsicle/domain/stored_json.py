@@ -6,7 +6,9 @@ nothing is decided by what cannot be read, and whoever asked hears what is wrong
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Hashable
+from functools import cache
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -21,7 +23,7 @@ CANNOT_BE_READ = "(what is stored of it cannot be read)"
 def read(text: str | bytes, kind: type[T], what: str) -> T:
     """Return what stands there. Raises Unreadable, which names `what`."""
     try:
-        return msgspec.json.decode(text, type=kind)
+        return cast("T", _decoder(kind).decode(text))
     except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
         raise Unreadable.of(what) from error
 
@@ -29,6 +31,12 @@ def read(text: str | bytes, kind: type[T], what: str) -> T:
 def read_or(text: str | bytes, kind: type[T], default: T) -> T:
     """Return what stands there, or `default` where that cannot be read."""
     try:
-        return msgspec.json.decode(text, type=kind)
+        return cast("T", _decoder(kind).decode(text))
     except (ValueError, RecursionError):
         return default
+
+
+@cache
+def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
+    """Made once, as msgspec walks through such types; there are only those that the code names."""
+    return msgspec.json.Decoder(cast("Any", kind))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 import msgspec
 
@@ -20,12 +21,20 @@ class _Asked(msgspec.Struct):
     approval_policy: PolicyUse | None = None
 
 
+_MOST_REMEMBERED, _LONGEST_REMEMBERED = 200, 64 * 1024
+"""Documents, and characters of each: a trigger, a lease and an end read the same one again."""
+
+
 def decode_template(document: str | bytes) -> Template:
     """Return the template that a stored document holds.
 
     A policy of an older document that cannot be read becomes one that nobody can satisfy, never none.
     Raises Unreadable.
     """
+    return _remembered(document) if len(document) <= _LONGEST_REMEMBERED else _decode(document)
+
+
+def _decode(document: str | bytes) -> Template:
     try:
         return msgspec.json.decode(document, type=Template)
     except msgspec.ValidationError:
@@ -37,6 +46,9 @@ def decode_template(document: str | bytes) -> Template:
         return msgspec.convert(tree, Template)
     except (ValueError, RecursionError) as error:
         raise Unreadable.of("the template") from error
+
+
+_remembered = lru_cache(_MOST_REMEMBERED)(_decode)
 
 
 def decode_approval(document: str | bytes) -> PolicyUse | None:

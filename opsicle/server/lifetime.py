@@ -33,6 +33,7 @@ from opsicle.server.listening.tls import TLS_VERSIONS, Tls
 from opsicle.server.master_key_file import MasterKeyFile
 from opsicle.server.opening import Opening, OpenState, begin_epoch, open_state, pin_keys
 from opsicle.server.order_key_file import open_order_key
+from opsicle.server.preflight import check_machine
 from opsicle.server.reloading import merged
 from opsicle.server.services.egress_bounds import EgressBounds
 from opsicle.server.services.job_logs import MIB, LogBounds
@@ -82,6 +83,7 @@ class Lifetime:
             gevent.signal_handler(number, self._stopping.set)
         gevent.signal_handler(signal.SIGHUP, self._hang_up)
         options = self._options
+        check_machine(options)
         opening = Opening(accept_restored=options.accept_restored, compact=options.compact)
         with (
             closing(DataFolder.open(options.data_dir)) as folder,

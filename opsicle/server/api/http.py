@@ -20,7 +20,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from opsicle.domain.access import Action
 from opsicle.server.api.request import Request
@@ -69,7 +69,7 @@ class Route:
         """The same route, for a body that holds a document."""
         return replace(self, max_body=MAX_DOCUMENT_BODY_BYTES)
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """`automations.show`, after the handler: OpenAPI's operationId, and the label of the metrics."""
         return f"{self._function.__module__.rpartition('.')[2]}.{self._function.__name__}"
@@ -84,8 +84,7 @@ class Route:
         return self.handler.func if isinstance(self.handler, functools.partial) else self.handler
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What goes back: a message, or bytes as they are, or a stream of them.
 
     `body` becomes JSON, or MessagePack on the workers' listener. `stream` is closed when the peer is gone.

@@ -6,9 +6,8 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import parse_qs
 
 import msgspec
@@ -40,8 +39,7 @@ WHEN_GONE = "opsicle.when_gone"
 """Where a listener leaves how to be called when the peer closes the connection before it is answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who asks, once that is proven. `csrf_token` is for browsers' sessions, "" for everyone else.
 
     `is_still_good` says whether the proof would be taken again, for answers that go on and on.
@@ -67,10 +65,13 @@ class Request:
         self._environ = environ
         self._authenticate = authenticate
         self._max_body = max_body
+        self._known_caller: Caller | None = None
 
-    @functools.cached_property
+    @property
     def _caller(self) -> Caller:
-        return self._authenticate(self)
+        if self._known_caller is None:  # functools.cached_property takes a lock each time
+            self._known_caller = self._authenticate(self)
+        return self._known_caller
 
     @property
     def actor(self) -> Actor:
@@ -181,6 +182,8 @@ class Request:
 
     def check_query(self, known: Mapping[str, type]) -> None:
         """Raise InvalidInput for a parameter that the route does not have: a typo must not show too much or little."""
+        if not self._environ.get("QUERY_STRING"):
+            return
         for name in self._query:
             if name not in known:
                 raise _bad_parameter(name, "is not known here")

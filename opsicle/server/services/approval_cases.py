@@ -13,9 +13,10 @@ from opsicle.domain.approvers import Asker, Person, deciders, may_decide
 from opsicle.domain.conditions import Facts, asked_gates
 from opsicle.domain.errors import NotFound
 from opsicle.domain.policies import Gate, Policy
-from opsicle.domain.templates import Template, Value
+from opsicle.domain.templates import Template
 from opsicle.server.services.bindings import UNREADABLE, Altered, Bindings
 from opsicle.server.services.people import Roster, asker_of
+from opsicle.server.services.stored_values import read_values
 from opsicle.server.services.template_versions import template_of
 from opsicle.server.store import approvals, automations
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow
@@ -118,7 +119,7 @@ def forged(bindings: Bindings, row: ApprovalRow, decisions: list[DecisionRow]) -
 
 def gates_for(policy: Policy, template: Template, automation: AutomationRow) -> tuple[Gate, ...]:
     """The gates of a policy that an automation has to pass."""
-    values = stored_json.read(automation.values_json, dict[str, Value], "its values")
+    values = read_values(automation.values_json)
     return asked_gates(policy, Facts(template.variables, values, template.certain_labels))
 
 

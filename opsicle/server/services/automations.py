@@ -35,12 +35,14 @@ from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.notices import Notices
 from opsicle.server.services.principals import account_of
 from opsicle.server.services.record_of_pushes import require_template_as_pushed
+from opsicle.server.services.repeated_requests import remember
 from opsicle.server.services.secrets import require_secrets
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.template_access import is_hidden, require_on
 from opsicle.server.services.template_versions import asks_for_code, shown_template_of, template_of
 from opsicle.server.services.vault import HiddenValues, Vault, new_salt
+from opsicle.server.services.work import Checked
 from opsicle.server.store import (
     approvals,
     audit,
@@ -54,6 +56,7 @@ from opsicle.server.store import (
 )
 from opsicle.server.store.automations import AutomationRow, Filter
 from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.idempotency import IdempotencyRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.server.store.secrets import SealedRow
 from opsicle.server.store.templates import VersionRow
@@ -172,22 +175,18 @@ class Automations:
         row, request = new.row, new.request
         if key:
             digest = self._vault.fingerprint(msgspec.json.encode([request, row.rerun_of], order="sorted"))
-            earlier = idempotency.find(db, actor.org_id, actor.user_id, key)
-            if earlier and earlier.request_digest != digest:
-                raise Conflict(
-                    "this Idempotency-Key was used for another request", hint="Use a new key for a new request."
-                )
+            earlier = remember(db, actor, key, IdempotencyRow(digest, row.id), row.created_at)
             if earlier:
-                return automations.get(db, actor.org_id, earlier.resource)
-            made = idempotency.IdempotencyRow(digest, row.id)
-            idempotency.insert(db, actor.org_id, actor.user_id, key, made, row.created_at)
+                return automations.get(db, actor.org_id, earlier)
         require_secrets(db, row.org_id, new.template)
         row = msgspec.structs.replace(row, principal_id=account_of(db, row.org_id, row.requester_id).principal)
         terms = self._asking.terms(db, row, new.template)
         if terms and terms.gates:
             row = msgspec.structs.replace(row, state=AutomationState.AWAITING_APPROVAL, queued_at=None)
         asked = self._asking.draft(db, row, terms) if terms else None
-        row = self._bindings.bind(row, new.template, asked, new.commitments)
+        row, bound = self._bindings.bind(row, new.template, asked, new.commitments)
+        if offer and asked is None:
+            row = offer.keep(db, row, Checked(new.template, bound, None))
         automations.insert(db, row)
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())

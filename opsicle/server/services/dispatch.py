@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import gevent
+import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import NotAuthenticated
@@ -24,8 +25,9 @@ from opsicle.server.services.actor import WorkerActor
 from opsicle.server.services.arrivals import Arrivals
 from opsicle.server.services.fleet import Presence
 from opsicle.server.services.jobs import Jobs
-from opsicle.server.services.leasing import Leased, Leasing
+from opsicle.server.services.leasing import Leased, Leasing, Place
 from opsicle.server.services.signals import Watch
+from opsicle.server.services.work import Checked
 from opsicle.server.store import jobs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
@@ -73,11 +75,28 @@ class Offer:
         self._leasing = leasing
         self.presence = presence
         self.leased = Leased()
+        self._place: Place | None = None
+
+    def keep(self, db: Connection, row: AutomationRow, checked: Checked) -> AutomationRow:
+        """Inside the transaction that triggers it: return a new automation as it is inserted, with the worker's lease.
+
+        As it was if the worker may not have it. `checked` is what the transaction has just bound.
+        """
+        self._place = self._leasing.place_new(db, self.presence, row, checked)
+        if self._place is None:
+            return row
+        lease, presence = self._place.lease, self.presence
+        return msgspec.structs.replace(
+            row, fence=lease.fence, job_id=lease.job_id, worker_id=presence.worker_id, worker_name=presence.name
+        )
 
     def take(self, db: Connection, row: AutomationRow) -> None:
-        """Inside the transaction that triggers it: lease the automation to the worker."""
+        """Give the worker an automation that has been inserted: as it was kept, or else if it is what was asked."""
         self.leased = Leased(is_handed=True)
-        self._leasing.lease_one(db, self.presence, row, self.leased)
+        if self._place:
+            self._leasing.begin(db, self.presence, row, self._place, self.leased)
+        else:
+            self._leasing.lease_one(db, self.presence, row, self.leased)
 
 
 class Dispatch:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 
 import msgspec
 
-from opsicle.domain.automations import JOB_OUTCOMES, JobState, WorkerLost
+from opsicle.domain.automations import JOB_OUTCOMES, AutomationState, JobState, WorkerLost
 from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, Unavailable
 from opsicle.kit.clock import Clock
 from opsicle.server.services.actor import SystemActor, WorkerActor
@@ -120,7 +120,7 @@ class Jobs:
             jobs.give_back(db, job_id, now)
             explanation = f"worker {worker.name} refused to run it: {reason}"
             automations.refuse(db, job.automation_id, job_id, now, explanation)
-            self._notices.post_finished(db, job.org_id, job.automation_id)
+            self._notices.post_finished(db, job.org_id, job.automation_id, AutomationState.CANCELLED)
             audit.append(db, now, job.org_id, worker, "refuse_order", _resource(job), {"job": job_id, "reason": reason})
             return job
 
@@ -254,7 +254,7 @@ class Jobs:
             raise LeaseLost.of(job.id)
         data = {"job": job.id, "state": outcome.state, "exit_code": outcome.exit_code}
         audit.append(db, ending.at, job.org_id, worker, "finish", _resource(job), data)
-        self._notices.post_finished(db, job.org_id, job.automation_id)
+        self._notices.post_finished(db, job.org_id, job.automation_id, outcome.state)
         return msgspec.structs.replace(job, state=outcome.state)
 
     def _lose(self, db: Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str) -> None:
@@ -274,7 +274,7 @@ class Jobs:
                 verb = "requeue"
             else:
                 automations.finish(db, job.automation_id, job.id, ending)
-                self._notices.post_finished(db, job.org_id, job.automation_id)
+                self._notices.post_finished(db, job.org_id, job.automation_id, AutomationState.UNKNOWN)
         else:
             return
         audit.append(db, now, job.org_id, actor, verb, _resource(job), data)

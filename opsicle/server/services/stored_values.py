@@ -8,14 +8,22 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import msgspec
+
 from opsicle.domain import stored_json
 from opsicle.domain.templates import Value
 from opsicle.domain.workers import Requirements
 
+read_values = msgspec.json.Decoder(dict[str, Value]).decode
+"""The values by variable. Raises ValueError or msgspec's errors. Made once, as msgspec walks through such types."""
+
 
 def shown_values(values_json: str) -> dict[str, Value]:
     """The values by variable; none where they cannot be read."""
-    return stored_json.read_or(values_json, dict[str, Value], {})
+    try:
+        return read_values(values_json)
+    except (ValueError, RecursionError):
+        return {}
 
 
 @lru_cache(maxsize=4096)

@@ -6,7 +6,7 @@ A row's type is a `Row` whose fields stand in the order of the SELECT; texts bec
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -44,14 +44,14 @@ def is_one_of(states: Collection[AutomationState]) -> str:
     return "state IN ({})".format(", ".join(f"'{state}'" for state in AutomationState if state in states))
 
 
-def fetch_all(db: apsw.Connection, sql: str, parameters: Mapping[str, Any], kind: type[R]) -> list[R]:
+def fetch_all(db: apsw.Connection, sql: str, parameters: dict[str, Any], kind: type[R]) -> list[R]:
     """All rows of a query."""
-    return [_read(row, kind) for row in db.execute(sql, dict(parameters)).fetchall()]
+    return [_read(row, kind) for row in db.execute(sql, parameters).fetchall()]
 
 
-def fetch_one(db: apsw.Connection, sql: str, parameters: Mapping[str, Any], kind: type[R]) -> R | None:
+def fetch_one(db: apsw.Connection, sql: str, parameters: dict[str, Any], kind: type[R]) -> R | None:
     """The first row of a query, or None."""
-    row = db.execute(sql, dict(parameters)).fetchone()
+    row = db.execute(sql, parameters).fetchone()
     return _read(row, kind) if row is not None else None
 
 
@@ -84,12 +84,12 @@ def _is_time(text: str) -> bool:
     return True
 
 
-def fetch_value(db: apsw.Connection, sql: str, parameters: Mapping[str, Any]) -> Any:
+def fetch_value(db: apsw.Connection, sql: str, parameters: dict[str, Any]) -> Any:
     """The first column of the first row, or None."""
-    row = db.execute(sql, dict(parameters)).fetchone()
+    row = db.execute(sql, parameters).fetchone()
     return row[0] if row is not None else None
 
 
-def fetch_column(db: apsw.Connection, sql: str, parameters: Mapping[str, Any]) -> list[Any]:
+def fetch_column(db: apsw.Connection, sql: str, parameters: dict[str, Any]) -> list[Any]:
     """The first column of all rows."""
-    return [row[0] for row in db.execute(sql, dict(parameters))]
+    return [row[0] for row in db.execute(sql, parameters)]

@@ -234,8 +234,6 @@ CREATE TABLE automations (
 CREATE INDEX automations_approved ON automations (org_id, template_id, id)
     WHERE approved_at IS NOT NULL AND started_at IS NOT NULL;
 
-CREATE INDEX automations_by_end ON automations (org_id, finished_at) WHERE finished_at IS NOT NULL;
-
 CREATE INDEX automations_by_org ON automations (org_id, id);
 
 CREATE INDEX automations_by_requester ON automations (org_id, requester_id, id, template);
@@ -440,7 +438,7 @@ CREATE TABLE jobs (
     UNIQUE (automation_id, fence)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX jobs_held ON jobs (worker_id) WHERE state IN ('leased', 'running');
+CREATE INDEX jobs_held ON jobs (worker_id) WHERE finished_at IS NULL;
 
 CREATE TABLE join_tokens (
     id         TEXT PRIMARY KEY,
@@ -514,20 +512,6 @@ CREATE TABLE notice_preferences (
     is_on      INTEGER NOT NULL,
     PRIMARY KEY (user_id, channel_id, kind)
 ) STRICT, WITHOUT ROWID;
-
-CREATE TABLE notices (
-    id            TEXT PRIMARY KEY,
-    org_id        TEXT NOT NULL REFERENCES orgs (id),
-    kind          TEXT NOT NULL,
-    recipients    TEXT NOT NULL,
-    chats         TEXT NOT NULL,
-    subject       TEXT NOT NULL,
-    approval_id   TEXT NOT NULL,
-    automation_id TEXT NOT NULL,
-    created_at    TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-
-CREATE INDEX notices_by_automation ON notices (automation_id, created_at);
 
 CREATE TABLE orgs (
     id         TEXT PRIMARY KEY,

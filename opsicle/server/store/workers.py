@@ -62,7 +62,8 @@ class UnseenRow(Row, frozen=True, kw_only=True):
 _SELECT = """
     SELECT w.id, w.org_id, o.code, w.name, w.state, w.labels, w.runtimes, w.slots, w.version, w.boot_id,
            w.certificate_serial, w.certificate_expires_at, w.created_at, w.last_seen_at,
-           (SELECT count(*) FROM jobs j WHERE j.worker_id = w.id AND j.state IN ('leased', 'running')), w.is_shared,
+           (SELECT count(*) FROM jobs j
+             WHERE j.worker_id = w.id AND j.finished_at IS NULL AND j.state IN ('leased', 'running')), w.is_shared,
            w.granted_labels, w.copied_from
       FROM workers w
       JOIN orgs o ON o.id = w.org_id
