@@ -23,7 +23,7 @@ CANNOT_BE_READ = "(what is stored of it cannot be read)"
 def read(text: str | bytes, kind: type[T], what: str) -> T:
     """Return what stands there. Raises Unreadable, which names `what`."""
     try:
-        return cast("T", _decoder(kind).decode(text))
+        return cast("T", _decoder(cast("Hashable", kind)).decode(text))
     except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
         raise Unreadable.of(what) from error
 
@@ -31,7 +31,7 @@ def read(text: str | bytes, kind: type[T], what: str) -> T:
 def read_or(text: str | bytes, kind: type[T], default: T) -> T:
     """Return what stands there, or `default` where that cannot be read."""
     try:
-        return cast("T", _decoder(kind).decode(text))
+        return cast("T", _decoder(cast("Hashable", kind)).decode(text))
     except (ValueError, RecursionError):
         return default
 

@@ -11,7 +11,7 @@ import msgspec
 from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
-from opsicle.domain.errors import Conflict, NotAllowed, Unreadable
+from opsicle.domain.errors import Conflict, NotAllowed
 from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
 from opsicle.domain.stored_templates import decode_template
@@ -39,8 +39,8 @@ from opsicle.server.services.repeated_requests import remember
 from opsicle.server.services.secrets import require_secrets
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.step_up import StepUp
-from opsicle.server.services.template_access import is_hidden, require_on
-from opsicle.server.services.template_versions import asks_for_code, shown_template_of, template_of
+from opsicle.server.services.template_access import is_automation_hidden, require_on
+from opsicle.server.services.template_versions import asks_for_code, shown_template_of
 from opsicle.server.services.vault import HiddenValues, Vault, new_salt
 from opsicle.server.services.work import Checked
 from opsicle.server.store import (
@@ -261,7 +261,7 @@ class Automations:
 
         def query(db: Connection) -> list[AutomationRow]:
             rows = automations.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
-            hidden.update(row.id for row in rows if _is_hidden(db, actor, row))
+            hidden.update(row.id for row in rows if is_automation_hidden(db, actor, row))
             return rows
 
         hidden: set[str] = set()
@@ -357,7 +357,7 @@ def _runnable_version(db: Connection, actor: Actor, request: RunRequest) -> tupl
 def _get(db: Connection, actor: Actor, automation_id: str) -> tuple[AutomationRow, Template]:
     """An automation and what it runs. Raises NotFound, also for one that the actor may not see."""
     row = automations.get(db, actor.org_id, automation_id)
-    if _is_hidden(db, actor, row) and not answers_for(db, row.org_id, actor.user_id, row.requester_id):
+    if is_automation_hidden(db, actor, row) and not answers_for(db, row.org_id, actor.user_id, row.requester_id):
         raise automations.not_found(automation_id)
     return row, shown_template_of(db, row)
 
@@ -369,16 +369,6 @@ def _require_may_cancel(db: Connection, actor: Actor, row: AutomationRow) -> Non
     if not answers_for(db, row.org_id, actor.user_id, row.requester_id):
         raise NotAllowed("you may only cancel what you or your service accounts triggered", hint="Ask an operator.")
     actor.require(Action.AUTOMATIONS_CREATE)
-
-
-def _is_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bool:
-    """Whether its template is hidden from the actor, who has not triggered it either."""
-    if row.requester_id == actor.user_id or not actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
-        return False
-    try:
-        return is_hidden(db, actor, row.template, template_of(db, row.template_id, row.version).labels)
-    except Unreadable:
-        return True
 
 
 _ENDED = {

@@ -17,7 +17,9 @@ from opsicle.domain.errors import Unreadable
 from opsicle.domain.rights import Rights
 from opsicle.domain.rules import Target
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.template_versions import template_of
 from opsicle.server.store import templates
+from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 
 Labels = Mapping[str, str] | None
@@ -63,6 +65,16 @@ def is_hidden(db: Connection, actor: Actor, name: str, labels: Labels = None) ->
     """Whether rules about single templates keep this one, and with it its automations, from the actor's sight."""
     view = Action.TEMPLATES_VIEW
     return actor.rights.depends_on_template(view) and not may_on(db, actor, view, name, labels)
+
+
+def is_automation_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bool:
+    """Whether its template is hidden from the actor, who has not triggered it either."""
+    if row.requester_id == actor.user_id or not actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
+        return False
+    try:
+        return is_hidden(db, actor, row.template, template_of(db, row.template_id, row.version).labels)
+    except Unreadable:
+        return True
 
 
 def is_hidden_from(rights: Rights, targets: Iterable[Target]) -> bool:
