@@ -91,6 +91,7 @@ def test_a_filter_that_the_server_refuses_leaves_nothing_of_what_was_shown_befor
     expect(page.get_by_role("alert")).to_contain_text("no-such-template")
     expect(page.locator(".automation-rows .row")).to_have_count(0)
     expect(page.locator("main .loading")).to_have_count(0)
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)  # it would be refused again
     search.fill("greet")
     expect(page.locator(".automation-rows .row").first).to_contain_text("greet")
     expect(page.get_by_role("alert")).to_have_count(0)
