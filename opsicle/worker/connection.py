@@ -149,18 +149,21 @@ class Connection:
             seen = self.times_reached
             try:
                 return self.call(path, message, reply, besides)
-            except AWAY:
+            except AWAY as failure:
                 on_away()
                 if until():
                     raise
-                self.wait_for_return(backoff, seen, until=until)
+                self.wait_for_return(backoff, failure, seen, until=until)
 
-    def wait_for_return(self, backoff: Backoff, seen: int, *, until: Callable[[], bool]) -> None:
-        """Wait for as long as `backoff` says (up to 30 s), but no longer than until anybody reaches the server.
+    def wait_for_return(self, backoff: Backoff, failure: OpsicleError, seen: int, *, until: Callable[[], bool]) -> None:
+        """Wait for as long as `backoff` says (up to 30 s), but no longer than until anybody reaches the server again.
 
-        `seen` is what `times_reached` was before the call that failed. Ends early, too, when `until()` holds.
+        `seen` is what `times_reached` was before the call that failed. Where the server itself has said that it cannot,
+        it was reached, and others reaching it too is no reason to hurry. Ends early, too, when `until()` holds.
         """
         with self._reached:
+            if failure.__cause__ is None:
+                seen = self.times_reached
             if self._reached.wait_for(lambda: until() or self.times_reached != seen, backoff.next_delay()):
                 backoff.reset()
 
@@ -248,9 +251,7 @@ class Connection:
             self._is_away = True
             raise self._explained(channel.url, error) from error
         if status != http.client.OK:
-            problem = problem_of(status, content)
-            self._is_away = isinstance(problem, AWAY)
-            raise problem
+            raise problem_of(status, content)
         if self._is_away:
             self._note_reached()
         try:
