@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from opsicle.domain.audit_chain import checkpoint_content, checkpoint_hash
+from opsicle.pki.checkpoints import content_of, hash_of
 from opsicle.pki.signing_key import PrivateKey, PublicKey
 from opsicle.wire.audit import Checkpoint
+
+__all__ = ["AuditKey", "AuditPublicKey", "hash_of"]
 
 
 class AuditPublicKey(PublicKey):
@@ -37,16 +39,3 @@ class AuditKey(PrivateKey):
     def sign(self, chain: str, checkpoint: Checkpoint) -> str:
         """The signature for a checkpoint, whatever signature it carries now."""
         return self.signature_of(content_of(chain, checkpoint)).hex()
-
-
-def content_of(chain: str, checkpoint: Checkpoint) -> bytes:
-    """The bytes of a checkpoint that are signed."""
-    each = checkpoint
-    return checkpoint_content(
-        chain, (each.number, each.seq, each.hash, each.at, each.removed_to, each.removed_hash, each.previous)
-    )
-
-
-def hash_of(chain: str, checkpoint: Checkpoint) -> str:
-    """What the next checkpoint of the chain names as its `previous`."""
-    return checkpoint_hash(content_of(chain, checkpoint))

@@ -6,7 +6,6 @@ socket, and every job costs two calls, so that a lighter client shows (see excha
 
 from __future__ import annotations
 
-import http.client
 import select
 import socket
 import ssl
@@ -15,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -32,7 +32,7 @@ from opsicle.domain.errors import (
     Unreachable,
 )
 from opsicle.kit.backoff import Backoff
-from opsicle.worker.exchange import TooLong, exchange
+from opsicle.worker.exchange import BadAnswer, TooLong, exchange
 from opsicle.worker.identity import Identity, has_expired
 from opsicle.worker.tls import is_about_time, says_expired, worker_context
 
@@ -241,16 +241,16 @@ class Connection:
         try:
             try:
                 status, content = channel.exchange(path, body, seconds, besides)
-            except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
+            except (ConnectionError, ssl.SSLEOFError):
                 if not was_kept or channel.is_aborted:
                     raise
                 # The server closed a kept connection just as we used it. Every call may be made twice.
                 channel.close()
                 status, content = channel.exchange(path, body, seconds, besides)
-        except (http.client.HTTPException, OSError) as error:
+        except (BadAnswer, OSError) as error:
             self._is_away = True
             raise self._explained(channel.url, error) from error
-        if status != http.client.OK:
+        if status != HTTPStatus.OK:
             raise problem_of(status, content)
         if self._is_away:
             self._note_reached()
@@ -280,7 +280,7 @@ class Connection:
                 hint="Its certificate does not come from the CA with which this worker enrolled. Was the server set up "
                 "anew? Then enrol again in a new data folder.",
             )
-        is_refusal = isinstance(error, ssl.SSLError | ConnectionResetError | http.client.RemoteDisconnected)
+        is_refusal = isinstance(error, ssl.SSLError | ConnectionResetError)
         if says_expired(error) or (is_refusal and has_expired(self._identity)):
             return NotAuthenticated(
                 f"this worker's certificate expired on {self._identity.expires_at:%Y-%m-%d %H:%M} UTC",
@@ -384,7 +384,7 @@ def problem_of(status: int, content: bytes) -> OpsicleError:
     except msgspec.DecodeError:
         problem = _Problem()
     message = problem.detail or problem.title or f"the server answered with HTTP status {status}"
-    if status == http.client.TOO_MANY_REQUESTS:
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return TooManyRequests(message, retry_after=1, hint=problem.hint)
     fallback = errors.InvalidInput if 400 <= status < 500 else Internal
     return (errors.BY_CODE.get(problem.code) or _BY_STATUS.get(status, fallback))(message, hint=problem.hint)

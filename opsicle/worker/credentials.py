@@ -14,8 +14,7 @@ import msgspec
 from opsicle.domain.errors import ClockOff, Conflict, NotAuthenticated, OpsicleError, Unreachable
 from opsicle.worker import signing
 from opsicle.worker.connection import Connection
-from opsicle.worker.enrolment import token_digest
-from opsicle.worker.identity import DataFolder, Identity, has_expired
+from opsicle.worker.identity import DataFolder, Identity, has_expired, token_digest
 from opsicle.worker.signing import EnrolQuestion, LocateQuestion, RenewQuestion
 
 log = logging.getLogger(__name__)
