@@ -16,7 +16,6 @@ import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft } from "../lib/drafts.js";
 import { here } from "../lib/router.js";
-import { whoAmI } from "../lib/session.js";
 import { ago, countdown } from "../lib/times.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
@@ -126,7 +125,6 @@ function heading(approval) {
 }
 
 function decisions(approval, redraw) {
-  const isMine = approval.requester.id === whoAmI()?.user.id;
   const actions = [
     approval.may_decide &&
       approval.is_intact &&
@@ -139,8 +137,7 @@ function decisions(approval, redraw) {
         look: "danger",
         onclick: () => openDecision(approval, "reject", redraw),
       }),
-    isMine &&
-      approval.state === "pending" &&
+    approval.may_withdraw &&
       button("Withdraw…", { onclick: () => openWithdrawal(approval, redraw) }),
   ].filter(Boolean);
   return [

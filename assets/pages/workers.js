@@ -24,8 +24,8 @@ export function mount(root) {
   const trouble = h("div", {});
   let live = null;
   const reload = async () => {
-    const shared = may("provider.manage") ? await getAll("/provider/workers?all=1", page) : [];
-    const workers = [...(await getAll("/workers?all=1", page)), ...shared];
+    const shared = may("provider.manage") ? await getAll("/provider/workers?all=true", page) : [];
+    const workers = [...(await getAll("/workers?all=true", page)), ...shared];
     const revoked = workers.filter((worker) => worker.state === "revoked");
     const active = workers.filter((worker) => worker.state !== "revoked");
     showList(

@@ -9,7 +9,7 @@
     │   └── StepUpRequired    for them, once they have shown a fresh code of their authenticator app
     ├── NotFound              absent, or somebody else's: nobody can tell which
     ├── Conflict              the thing is in the wrong state, or changed meanwhile
-    │   ├── LeavesBehind      somebody would take more with them than themselves: say that it is meant
+    │   ├── LeavesBehind      a removal would take more with it than itself: say that it is meant
     │   ├── LeaseLost         the job has passed to another worker, or is over
     │   ├── LogIncomplete     a job cannot finish while part of its log is missing
     │   └── ClockOff          this machine's clock and the server's are too far apart
@@ -109,10 +109,10 @@ class Conflict(OpsicleError):
 
 
 class LeavesBehind(Conflict):
-    """Somebody who is to be removed would take more with them than themselves; the message says what."""
+    """What is to be removed would take more with it than itself; the message says what."""
 
     code = "leaves_behind"
-    title = "More goes with them"
+    title = "More goes with it"
 
 
 class LeaseLost(Conflict):

@@ -32,7 +32,7 @@ from opsicle.server.services.dispatch import Dispatch, Offer
 from opsicle.server.services.fleet import Fleet, absent
 from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.services.notices import Notices
-from opsicle.server.services.principals import account_of
+from opsicle.server.services.principals import account_of, answers_for
 from opsicle.server.services.record_of_pushes import require_template_as_pushed
 from opsicle.server.services.repeated_requests import remember
 from opsicle.server.services.secrets import require_secrets
@@ -284,7 +284,7 @@ class Automations:
 
         def work(db: Connection) -> JobRow | None:
             row, _ = _get(db, actor, automation_id)
-            _require_may_cancel(actor, row)
+            _require_may_cancel(db, actor, row)
             job = jobs.find(db, row.job_id) if row.job_id else None
             if automations.cancel_waiting(db, row.id, actor.user_id, now):
                 self._end_waiting(db, actor, row, job)
@@ -357,17 +357,17 @@ def _runnable_version(db: Connection, actor: Actor, request: RunRequest) -> tupl
 def _get(db: Connection, actor: Actor, automation_id: str) -> tuple[AutomationRow, Template]:
     """An automation and what it runs. Raises NotFound, also for one that the actor may not see."""
     row = automations.get(db, actor.org_id, automation_id)
-    if _is_hidden(db, actor, row):
+    if _is_hidden(db, actor, row) and not answers_for(db, row.org_id, actor.user_id, row.requester_id):
         raise automations.not_found(automation_id)
     return row, template_of(db, row.template_id, row.version)
 
 
-def _require_may_cancel(actor: Actor, row: AutomationRow) -> None:
+def _require_may_cancel(db: Connection, actor: Actor, row: AutomationRow) -> None:
     """Raise NotAllowed unless they may. A token that is for looking cancels nothing, not even its holder's own."""
     if actor.may(Action.AUTOMATIONS_CANCEL_ANY):
         return
-    if row.requester_id != actor.user_id:
-        raise NotAllowed("you may only cancel what you triggered yourself", hint="Ask an operator.")
+    if not answers_for(db, row.org_id, actor.user_id, row.requester_id):
+        raise NotAllowed("you may only cancel what you or your service accounts triggered", hint="Ask an operator.")
     actor.require(Action.AUTOMATIONS_CREATE)
 
 

@@ -17,6 +17,7 @@ from opsicle.domain.rules import OWN_ROLE_RULES, Rule, built_in_rules, parse_rul
 from opsicle.kit.clock import Clock
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.approval_stuck import left_stuck
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.rights import ROLES, deciding_change, read_rules, require_at_most, written_rules
 from opsicle.server.services.sessions import Sessions
@@ -119,7 +120,7 @@ class Roles:
                 raise Conflict(f"the role {name} changed meanwhile", hint="Look at it, and try again.")
             data = {"rules": _texts(after), "before": _texts(before)}
             audit.append(db, new.updated_at, actor.org_id, actor, "update", f"roles/{name}", data)
-            return _get(db, actor.org_id, name)
+            return msgspec.structs.replace(_get(db, actor.org_id, name), leaves_stuck=left_stuck(db, actor.org_id))
 
         return self._changed(work)
 
