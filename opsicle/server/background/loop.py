@@ -26,7 +26,7 @@ def until_next(now: float, seconds: float) -> float:
 
 
 class Loop:
-    """Calls `turn` about every `seconds`. Whoever starts it stops it; a turn that fails is logged and the next one tries.
+    """Calls `turn` about every `seconds`. Whoever starts it stops it; a turn that fails is logged, the next one tries.
 
     `turn` is told by how many seconds it comes late, 0 unless that is more than `LATE_SECONDS`: meanwhile the server
     has seen and done nothing, whatever the clocks say, so that what it judges by time needs a second look. Time counts
