@@ -28,6 +28,8 @@ _PLACE = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
 _MAXIMUM = re.compile(r"Expected `(\w+)` of length <= ([0-9]+)")
 _COUNTED = {"str": "characters", "bytes": "bytes", "array": "items", "object": "entries"}
 
+_BOOLEANS = {"": False, "true": True, "1": True, "false": False, "0": False}
+
 JSON = "application/json"
 MESSAGEPACK = "application/msgpack"
 
@@ -168,6 +170,13 @@ class Request:
         if not re.fullmatch(r"-?[0-9]{1,16}", text) or not low <= int(text) <= high:
             raise _bad_parameter(name, f"must be a whole number from {low} to {high}")
         return int(text)
+
+    def query_bool(self, name: str) -> bool:
+        """A query parameter that is `true` or `false`, or 1 or 0; False without it. Raises InvalidInput."""
+        text = self.query(name)
+        if text not in _BOOLEANS:
+            raise _bad_parameter(name, "must be true or false")
+        return _BOOLEANS[text]
 
     def query_time(self, name: str) -> datetime | None:
         """A query parameter that is a time (RFC 3339) or a date in UTC; None without it. Raises InvalidInput."""
