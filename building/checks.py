@@ -18,6 +18,8 @@ TOOLS = (
     ("ruff", "check", "--quiet", "."),
     ("mypy", "--no-error-summary"),
     ("lint-imports", "--no-logo", "--no-cache"),
+    ("oxfmt", "--check", "--config", "assets/.oxfmtrc.json", "assets"),
+    ("oxlint", "--quiet", "--deny-warnings", "--config", "assets/.oxlintrc.json", "assets"),
 )
 
 LONGEST_FILE = 400
@@ -137,6 +139,9 @@ CONSISTENCY: tuple[Callable[[], Iterator[str]], ...] = (
     nothing_is_left_unfinished,
     no_test_sleeps,
     asset_checks.references_resolve,
+    asset_checks.layers_point_down,
+    asset_checks.requests_stand_in_the_table,
+    asset_checks.styles_keep_to_layers_and_tokens,
     asset_checks.nothing_comes_from_elsewhere,
     asset_checks.nothing_is_inline,
 )

@@ -29,6 +29,10 @@ LEFT_OUT = (
     "*/tests/*",
     "*.c", "*.cpp", "*.h", "*.hpp", "*.pxd", "*.pyi", "*.pyx",  # sources of what is compiled already
     "apsw/sqlite_extra_binaries/*",  # command line tools; they differ between Pythons
+    "apsw/_unicode.*",  # what only APSW's own shell and text search need; 1.6 MB
+    "websockets/asyncio/*", "websockets/legacy/*", "websockets/sync/*", "websockets/trio/*",  # the halves that do I/O
+    "websockets/speedups.*",  # for servers of many connections; there is a fallback
+    "gevent/resolver/cares.*",  # a resolver for whoever asks for it by GEVENT_RESOLVER; we ask the system's; 0.8 MB
     "gevent/lib*/_corecffi.abi3.so",  # event loops for PyPy; the same name for every Python, yet not the same content
 )  # fmt: skip
 

@@ -250,8 +250,8 @@ class Installation:
         self.processes.append(self.server)
         try:
             self._begin()
-        except BaseException as error:
-            self.__exit__(type(error))
+        except BaseException:
+            self.__exit__()
             raise
         return self
 
@@ -289,9 +289,9 @@ class Installation:
         path.write_text(source)
         self.admin.cli("templates", "push", str(path))
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
+        """End everything, and print what it logged: pytest shows that where a test has failed."""
         for thing in reversed(self.processes):
             if hasattr(thing, "process"):
                 thing.process.kill()
-                if kind:
-                    print(thing.process.log())
+                print(thing.process.log())

@@ -7,12 +7,21 @@ import { noticeBox } from "./problems.js";
 /** The need as the server tells it; null if nobody has to agree. */
 export function needView(need) {
   if (!need.is_needed) return null;
-  if (need.problem) return noticeBox("warn", h("strong", {}, "It needs an approval that cannot be given"), said(need.problem));
+  if (need.problem)
+    return noticeBox(
+      "warn",
+      h("strong", {}, "It needs an approval that cannot be given"),
+      said(need.problem),
+    );
   return noticeBox(
     "note",
     h("strong", {}, "It waits for approval before it runs"),
     need.is_default && said(`The template names no policy; ${need.policy} applies by itself.`),
-    h("ul", {}, need.gates.map((gate) => h("li", {}, gateText(gate)))),
+    h(
+      "ul",
+      {},
+      need.gates.map((gate) => h("li", {}, gateText(gate))),
+    ),
   );
 }
 

@@ -6,19 +6,36 @@ import { icon } from "./icons.js";
 
 /** A button; `look` is "", "primary", "danger" or "quiet". */
 export function button(text, { look = "", name = "", onclick, type = "button", ...more } = {}) {
-  return h("button", { type, class: `button ${look}`, onclick, ...more }, name && icon(name), h("span", {}, text));
+  return h(
+    "button",
+    { type, class: `button ${look}`, onclick, ...more },
+    name && icon(name),
+    h("span", {}, text),
+  );
 }
 
 /** A link that looks like a button. */
 export function buttonLink(text, href, { look = "", name = "", ...more } = {}) {
-  return h("a", { class: `button ${look}`, href, ...more }, name && icon(name), h("span", {}, text));
+  return h(
+    "a",
+    { class: `button ${look}`, href, ...more },
+    name && icon(name),
+    h("span", {}, text),
+  );
 }
 
 /** A button with an icon alone; `text` is what a screen reader says and the title shows. */
 export function iconButton(name, text, onclick, more = {}) {
   return h(
     "button",
-    { type: "button", class: "button quiet icon-only", title: text, "aria-label": text, onclick, ...more },
+    {
+      type: "button",
+      class: "button quiet icon-only",
+      title: text,
+      "aria-label": text,
+      onclick,
+      ...more,
+    },
     icon(name),
   );
 }

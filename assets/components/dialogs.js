@@ -2,6 +2,7 @@
 
 import { flatten, h } from "../lib/dom.js";
 import { busyWhile, button } from "./buttons.js";
+import { explainAt } from "./fields.js";
 import { problemBox } from "./problems.js";
 
 let count = 0;
@@ -15,11 +16,23 @@ export function closeDialogs() {
  * Ask something. Each action is { text, look, run }: `run` may take its time and throw, then the dialog says what went
  * wrong and stays open. Closes after an action, or at once with "Back". `more` are actions of another kind, apart.
  */
-export function ask({ title, content, actions, more = [], back = "Back", isWide = false, closed = () => {} }) {
+export function ask({
+  title,
+  content,
+  actions,
+  more = [],
+  back = "Back",
+  isWide = false,
+  closed = () => {},
+}) {
   const id = `dialog-${++count}`;
   const trouble = h("div", {});
   const form = h("form", { method: "dialog", class: "dialog-form", novalidate: true });
-  const dialog = h("dialog", { class: isWide ? "dialog wide" : "dialog", "aria-labelledby": id }, form);
+  const dialog = h(
+    "dialog",
+    { class: isWide ? "dialog wide" : "dialog", "aria-labelledby": id },
+    form,
+  );
   const carryOut = async (element, run) => {
     trouble.replaceChildren();
     try {
@@ -34,18 +47,56 @@ export function ask({ title, content, actions, more = [], back = "Back", isWide 
     if (type === "button") element.addEventListener("click", () => carryOut(element, run));
     return element;
   };
-  const buttons = actions.map((each, i) => buttonOf(each, i === actions.length - 1 ? "submit" : "button"));
+  const buttons = actions.map((each, i) =>
+    buttonOf(each, i === actions.length - 1 ? "submit" : "button"),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (actions.length) carryOut(buttons.at(-1), actions.at(-1).run);
   });
   form.append(
     h("h2", { id }, title),
-    ...flatten([content, more.length > 0 && h("div", { class: "dialog-more" }, more.map((each) => buttonOf(each))), trouble]),
+    ...flatten([
+      content,
+      more.length > 0 &&
+        h(
+          "div",
+          { class: "dialog-more" },
+          more.map((each) => buttonOf(each)),
+        ),
+      trouble,
+    ]),
     h("div", { class: "dialog-actions" }, button(back, { onclick: () => dialog.close() }), buttons),
   );
   dialog.addEventListener("close", () => (dialog.remove(), closed()));
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
+}
+
+/** Ask whether to do it: `text` says what it means, `action` is on the button, `done` is called afterwards. */
+export function confirm({ title, text, action, look = "danger", back, run, done = () => {} }) {
+  const actions = [{ text: action, look, run: async () => done(await run()) }];
+  return ask({ title, content: h("p", {}, text), actions, back });
+}
+
+/**
+ * Ask for what `fields` hold and `send` it. What the server finds wrong with a field stands at the field. `done(reply)`
+ * is called with what `send` resolves to; false from it keeps the dialog open. `above` and `below` the fields may stand
+ * further elements; everything else is as in `ask`.
+ */
+export function askForm({ fields, send, action, look = "primary", done = () => {}, ...more }) {
+  const run = async () => {
+    let reply;
+    try {
+      reply = await send();
+    } catch (error) {
+      explainAt(fields, error);
+      return false;
+    }
+    return done(reply);
+  };
+  const { above, below, ...rest } = more;
+  const content = [above, fields.map((each) => each.element), below];
+  return ask({ content, actions: [{ text: action, look, run }], ...rest });
 }

@@ -14,7 +14,10 @@ export function field({ label, control, help, isRequired = false, path = "" }) {
   const complaint = h("p", { class: "complaint", id: `${id}-complaint` });
   const note = help && h("p", { class: "help", id: `${id}-help` }, help);
   control.id = id;
-  control.setAttribute("aria-describedby", [note && `${id}-help`, `${id}-complaint`].filter(Boolean).join(" "));
+  control.setAttribute(
+    "aria-describedby",
+    [note && `${id}-help`, `${id}-complaint`].filter(Boolean).join(" "),
+  );
   if (isRequired) control.setAttribute("aria-required", "true");
   const element = h(
     "div",
@@ -48,7 +51,9 @@ export function showProblems(fields, problems) {
   for (const each of fields) each.complain("");
   const others = [];
   for (const problem of problems) {
-    const owner = fields.find((each) => problem.path === each.path || problem.path.startsWith(`${each.path}[`));
+    const owner = fields.find(
+      (each) => problem.path === each.path || problem.path.startsWith(`${each.path}[`),
+    );
     if (owner) owner.complain(problem.message);
     else others.push(problem);
   }
@@ -56,9 +61,31 @@ export function showProblems(fields, problems) {
   return others;
 }
 
+/** Let the fields complain of what the server says of them. Throws the error with the rest, if there is any. */
+export function explainAt(fields, error) {
+  const others = showProblems(fields, error.errors ?? []);
+  if (!error.errors?.length || others.length) throw Object.assign(error, { errors: others });
+}
+
 /** A text input; `more` are further attributes. */
 export function input(more = {}) {
-  return h("input", { type: "text", class: "input", autocomplete: "off", spellcheck: "false", ...more });
+  return h("input", {
+    type: "text",
+    class: "input",
+    autocomplete: "off",
+    spellcheck: "false",
+    ...more,
+  });
+}
+
+/** A text of several lines; `more` are further attributes. */
+export function textarea(more = {}) {
+  return h("textarea", { class: "input", spellcheck: "false", ...more });
+}
+
+/** The lines of a textarea in which something stands. */
+export function lines(control) {
+  return control.value.split("\n").filter((line) => line.trim());
 }
 
 /** A choice of one among many; options are [value, text]. */

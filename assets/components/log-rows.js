@@ -16,11 +16,14 @@ export function drawRow(piece, look) {
       h("span", { class: "log-number" }),
       look.phaseNames[line.phase] ?? `phase ${line.phase + 1}`,
     );
-  const isSelected = look.selected && line.number >= look.selected.from && line.number <= look.selected.to;
+  const isSelected =
+    look.selected && line.number >= look.selected.from && line.number <= look.selected.to;
   return h(
     "div",
     {
-      class: ["log-row", line.stream === STDERR && "is-stderr", isSelected && "is-selected"].filter(Boolean).join(" "),
+      class: ["log-row", line.stream === STDERR && "is-stderr", isSelected && "is-selected"]
+        .filter(Boolean)
+        .join(" "),
       dataset: { index },
     },
     h(
@@ -36,7 +39,11 @@ export function drawRow(piece, look) {
 }
 
 function more(hidden) {
-  return h("button", { type: "button", class: "log-more" }, `${hidden.toLocaleString("en")} more characters: show`);
+  return h(
+    "button",
+    { type: "button", class: "log-more" },
+    `${hidden.toLocaleString("en")} more characters: show`,
+  );
 }
 
 /** The text from `start` to `end`, cut where its style changes and where a match of the search begins or ends. */
@@ -50,7 +57,10 @@ function pieces(line, start, end, expression) {
     for (const [first, last] of matches) {
       const cut = [Math.max(first, at), Math.min(last, to - start)];
       if (cut[0] >= cut[1]) continue;
-      made.push(styled(text.slice(at, cut[0]), style), h("mark", {}, styled(text.slice(...cut), style)));
+      made.push(
+        styled(text.slice(at, cut[0]), style),
+        h("mark", {}, styled(text.slice(...cut), style)),
+      );
       at = cut[1];
     }
     made.push(styled(text.slice(at, to - start), style));
@@ -61,7 +71,10 @@ function pieces(line, start, end, expression) {
 function matchesIn(text, expression) {
   if (!expression) return [];
   expression.lastIndex = 0; // matchAll begins there
-  return [...text.matchAll(expression)].map((match) => [match.index, match.index + match[0].length]);
+  return [...text.matchAll(expression)].map((match) => [
+    match.index,
+    match.index + match[0].length,
+  ]);
 }
 
 function stylesWithin(runs, start, end) {

@@ -135,10 +135,18 @@ export class LogView {
   /** Whoever moves upwards wants to read: stop following, however fast the log grows meanwhile. */
   #watchForLettingGo() {
     const letGo = () => this.#isFollowing && this.setFollowing(false);
-    this.element.addEventListener("wheel", (event) => event.deltaY < 0 && letGo(), { passive: true });
+    this.element.addEventListener("wheel", (event) => event.deltaY < 0 && letGo(), {
+      passive: true,
+    });
     this.element.addEventListener("touchmove", letGo, { passive: true });
-    this.element.addEventListener("keydown", (event) => ["ArrowUp", "PageUp", "Home"].includes(event.key) && letGo());
-    this.element.addEventListener("pointerdown", (event) => event.target === this.element && letGo()); // the scroll bar
+    this.element.addEventListener(
+      "keydown",
+      (event) => ["ArrowUp", "PageUp", "Home"].includes(event.key) && letGo(),
+    );
+    this.element.addEventListener(
+      "pointerdown",
+      (event) => event.target === this.element && letGo(),
+    ); // the scroll bar
   }
 
   #goToMatch(place) {
@@ -159,7 +167,9 @@ export class LogView {
 
   #keepingPlace(change) {
     const top = this.#rows?.count
-      ? this.#rows.at(Math.min(this.#rows.count - 1, Math.floor(this.element.scrollTop / ROW_HEIGHT)))
+      ? this.#rows.at(
+          Math.min(this.#rows.count - 1, Math.floor(this.element.scrollTop / ROW_HEIGHT)),
+        )
       : null;
     change();
     if (top && !this.#isFollowing) {
@@ -237,7 +247,8 @@ export class LogView {
     };
     const drawn = new Map();
     for (let row = first; row < last; row++) drawn.set(row, this.#element(row, look));
-    for (const [row, { element }] of this.#drawn) if (drawn.get(row)?.element !== element) element.remove();
+    for (const [row, { element }] of this.#drawn)
+      if (drawn.get(row)?.element !== element) element.remove();
     for (const { element } of drawn.values()) if (!element.parentNode) this.#canvas.append(element);
     this.#drawn = drawn;
   }
@@ -279,7 +290,11 @@ export class LogView {
   #searchOn() {
     if (!this.#search.isBusy) return;
     this.#search.advance(SEARCH_MS);
-    if (this.#place < 0 && this.#search.matches.length && (!this.#search.isBusy || this.#isPastView())) {
+    if (
+      this.#place < 0 &&
+      this.#search.matches.length &&
+      (!this.#search.isBusy || this.#isPastView())
+    ) {
       this.#goToMatch(this.#search.placeFrom(this.#indexInView()));
     }
     this.#tellSearch();
@@ -288,7 +303,9 @@ export class LogView {
 
   #indexInView() {
     return this.#rows.count
-      ? this.#rows.at(Math.min(this.#rows.count - 1, Math.floor(this.element.scrollTop / ROW_HEIGHT))).index
+      ? this.#rows.at(
+          Math.min(this.#rows.count - 1, Math.floor(this.element.scrollTop / ROW_HEIGHT)),
+        ).index
       : 0;
   }
 

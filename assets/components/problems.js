@@ -4,8 +4,8 @@ import { h } from "../lib/dom.js";
 import { visible } from "../lib/visible.js";
 import { icon } from "./icons.js";
 
-/** An error (see lib/api.js) as a box that a screen reader announces. */
-export function problemBox(error) {
+/** An error (see lib/api.js) as a box that a screen reader announces; `actions` are buttons in it. */
+export function problemBox(error, ...actions) {
   console.debug(error);
   const title = error.title || "This page made a mistake";
   const detail = error.detail || (error.title ? "" : error.message);
@@ -20,6 +20,7 @@ export function problemBox(error) {
       detail && h("p", {}, sentence(detail)),
       placesList(error.errors),
       error.hint && h("p", { class: "hint" }, error.hint),
+      actions.length > 0 && h("div", { class: "box-actions" }, actions),
     ),
   );
 }
@@ -32,7 +33,10 @@ export function sentence(text) {
 /** Says that a form is filled with what stood in it before a login. */
 export function keptNotice(hasSecrets = false) {
   const secrets = hasSecrets && " Secret values are not kept: type them again.";
-  return noticeBox("note", h("p", {}, "Your session had ended. Here is what you had entered.", secrets));
+  return noticeBox(
+    "note",
+    h("p", {}, "Your session had ended. Here is what you had entered.", secrets),
+  );
 }
 
 /** A calmer box: `tone` is "note", "warn" or "bad". */
@@ -52,6 +56,14 @@ export function placesList(problems, goTo) {
 
 function place({ path, line }, goTo) {
   const where = line ? `line ${line}` : "";
-  const link = where && goTo ? h("button", { type: "button", class: "link", onclick: () => goTo(line) }, where) : where;
-  return [link, where && path && " ", path && h("code", {}, visible(path)), (where || path) && ": "];
+  const link =
+    where && goTo
+      ? h("button", { type: "button", class: "link", onclick: () => goTo(line) }, where)
+      : where;
+  return [
+    link,
+    where && path && " ",
+    path && h("code", {}, visible(path)),
+    (where || path) && ": ",
+  ];
 }

@@ -8,7 +8,9 @@ const MODULE_PIXELS = 5; // whole ones, so that all modules are equally wide
 /** `rows` says of every module whether it is dark; `label` what a screen reader says. */
 export function qrCode(rows, label) {
   const size = rows.length + 2 * MARGIN;
-  const dark = rows.flatMap((row, y) => row.map((isDark, x) => (isDark ? `M${x} ${y}h1v1h-1z` : ""))).join("");
+  const dark = rows
+    .flatMap((row, y) => row.map((isDark, x) => (isDark ? `M${x} ${y}h1v1h-1z` : "")))
+    .join("");
   return svg(
     "svg",
     {

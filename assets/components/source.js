@@ -11,7 +11,11 @@ export function sourceView(text, problems = []) {
   );
   const lines = text.replace(/\n$/, "").split("\n");
   const rows = lines.map((line, i) => row(i + 1, line, byLine.get(i + 1) ?? []));
-  const element = h("div", { class: "source", tabindex: "0", role: "region", "aria-label": "Source" }, rows);
+  const element = h(
+    "div",
+    { class: "source", tabindex: "0", role: "region", "aria-label": "Source" },
+    rows,
+  );
   const goTo = (line) => {
     const target = rows[Math.min(line, rows.length) - 1];
     target?.scrollIntoView({ block: "center" });

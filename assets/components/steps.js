@@ -60,8 +60,12 @@ function facts(phase) {
  */
 export function phaseView(phase, index, { isLong, goTo, before }) {
   const isInteresting = !["succeeded", "skipped", "pending"].includes(phase.state);
-  const attempt = phase.tries_allowed > 1 && phase.tries > 0 && `attempt ${phase.tries} of ${phase.tries_allowed}`;
-  const isOpen = before && before.dataset.state === phase.state ? before.open : isInteresting || !isLong;
+  const attempt =
+    phase.tries_allowed > 1 &&
+    phase.tries > 0 &&
+    `attempt ${phase.tries} of ${phase.tries_allowed}`;
+  const isOpen =
+    before && before.dataset.state === phase.state ? before.open : isInteresting || !isLong;
   return h(
     "details",
     { class: "phase", open: isOpen, dataset: { state: phase.state } },
@@ -71,7 +75,8 @@ export function phaseView(phase, index, { isLong, goTo, before }) {
       stateDot(phase.state),
       h("span", { class: "phase-name" }, visible(phase.name)),
       attempt && h("span", { class: "fact" }, attempt),
-      phase.when !== "success" && h("span", { class: "fact" }, phase.when === "always" ? "always" : `on ${phase.when}`),
+      phase.when !== "success" &&
+        h("span", { class: "fact" }, phase.when === "always" ? "always" : `on ${phase.when}`),
       phase.started_at && duration(phase.started_at, phase.finished_at),
     ),
     phase.explanation &&
@@ -94,10 +99,16 @@ function commandView(phase, index, command, i, goTo) {
   const text = visible(command.command);
   const canJump = phase.started_at && (command.log_offset !== null || i === 0);
   const shown = h("code", { class: "command" }, text);
-  const exit = command.exit_code ? h("span", { class: "exit-code" }, `exit ${command.exit_code}`) : null;
-  const time = phase.has_command_times && command.started_at ? duration(command.started_at, command.finished_at) : null;
+  const exit = command.exit_code
+    ? h("span", { class: "exit-code" }, `exit ${command.exit_code}`)
+    : null;
+  const time =
+    phase.has_command_times && command.started_at
+      ? duration(command.started_at, command.finished_at)
+      : null;
   const inside = [stateDot(command.state), shown, h("span", { class: "step-facts" }, exit, time)];
-  if (!canJump) return h("li", { class: "step" }, h("span", { class: "step-line", title: text }, inside));
+  if (!canJump)
+    return h("li", { class: "step" }, h("span", { class: "step-line", title: text }, inside));
   const jump = () => goTo(index, command.log_offset);
   return h(
     "li",

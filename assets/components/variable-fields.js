@@ -10,24 +10,24 @@ const MAX_RADIOS = 5;
 
 /**
  * The field of a variable, filled with `given` or else its default; `typed` is a text that stood in it before, whatever
- * it is worth. Beyond what `field` gives: `text()` as it is typed, `value()`, which throws WrongValue, and `check()`,
- * which complains instead and says whether all is well.
+ * it is worth. Beyond what `field` gives: `text()` as it is typed, `value()`, which throws WrongValue, and `problems()`,
+ * which gives what is wrong as the server would say it.
  */
 export function variableField(variable, given, changed, typed) {
   const start = typed ?? valueText(given ?? variable.default);
   const { made, text } = build(variable, start);
   const value = () => parseValue(variable, text());
-  const check = () => {
-    const problem = problemOf(value);
-    made.complain(problem);
-    return problem === "";
-  };
+  const check = () => made.complain(problemOf(value));
   made.element.addEventListener("input", () => {
     if (made.element.classList.contains("is-wrong")) check();
     changed();
   });
   made.element.addEventListener("change", () => afterClick(check));
-  return { ...made, variable, text, value, check };
+  const problems = () => {
+    const message = problemOf(value);
+    return message ? [{ path: made.path, message }] : [];
+  };
+  return { ...made, variable, text, value, problems };
 }
 
 function problemOf(value) {
@@ -74,7 +74,8 @@ function controlFor(variable, type, start) {
     });
   }
   if (type === "date") return input({ type: "date", value: start });
-  if (type === "secret") return input({ type: "password", autocomplete: "new-password", value: start });
+  if (type === "secret")
+    return input({ type: "password", autocomplete: "new-password", value: start });
   const mode = { number: "numeric", float: "decimal" }[type];
   return input({ value: start, inputmode: mode, class: mode ? "input short" : "input" });
 }
@@ -88,7 +89,9 @@ function oneOf(known, variable, start, shared) {
   }
   const name = `choice-${variable.id}`;
   const offered = isOptional ? [...known, ["", "not set"]] : known;
-  const radios = offered.map(([value, text]) => choice("radio", name, value, text, value === start));
+  const radios = offered.map(([value, text]) =>
+    choice("radio", name, value, text, value === start),
+  );
   const made = fieldGroup({ ...shared, controls: radios });
   return { made, text: () => made.element.querySelector("input:checked")?.value ?? "" };
 }
@@ -99,12 +102,18 @@ function checkboxes(variable, start, shared) {
     choice("checkbox", `choice-${variable.id}`, value, text, chosen.has(value)),
   );
   const made = fieldGroup({ ...shared, controls: boxes });
-  const text = () => [...made.element.querySelectorAll("input:checked")].map((box) => box.value).join("\n");
+  const text = () =>
+    [...made.element.querySelectorAll("input:checked")].map((box) => box.value).join("\n");
   return { made, text };
 }
 
 function choice(type, name, value, text, checked) {
-  return h("label", { class: "choice" }, h("input", { type, name, value, checked }), h("span", {}, visible(text)));
+  return h(
+    "label",
+    { class: "choice" },
+    h("input", { type, name, value, checked }),
+    h("span", {}, visible(text)),
+  );
 }
 
 function options(variable) {
@@ -120,7 +129,11 @@ function helpOf(variable) {
   const parts = rules.flatMap((rule, i) => (i ? [" · ", rule] : [rule]));
   const description = variable.description && h("span", {}, visible(variable.description));
   return description || parts.length
-    ? [description, description && parts.length ? " " : "", parts.length ? h("span", { class: "rules" }, parts) : ""]
+    ? [
+        description,
+        description && parts.length ? " " : "",
+        parts.length ? h("span", { class: "rules" }, parts) : "",
+      ]
     : null;
 }
 

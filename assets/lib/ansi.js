@@ -128,7 +128,9 @@ function restyled(style, parameters) {
   for (let i = 0; i < codes.length; i++) {
     const [code, ...sub] = codes[i].split(":").map(Number);
     if (code === 38 || code === 48) {
-      const [colour, used] = sub.length ? [fromParts(sub), 0] : fromCodes(codes.slice(i + 1).map(Number));
+      const [colour, used] = sub.length
+        ? [fromParts(sub), 0]
+        : fromCodes(codes.slice(i + 1).map(Number));
       next[code === 38 ? "fg" : "bg"] = colour;
       i += used;
     } else if (code === 4 && sub.length) next.underline = sub[0] !== 0;

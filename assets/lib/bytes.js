@@ -13,7 +13,8 @@ export function fromBase64(text) {
 export function sizeText(bytes) {
   let size = bytes;
   for (const unit of ["B", "KiB", "MiB"]) {
-    if (size < 1024) return `${size < 10 && unit !== "B" ? size.toFixed(1) : Math.round(size)} ${unit}`;
+    if (size < 1024)
+      return `${size < 10 && unit !== "B" ? size.toFixed(1) : Math.round(size)} ${unit}`;
     size /= 1024;
   }
   return `${size.toFixed(1)} GiB`;
@@ -21,5 +22,7 @@ export function sizeText(bytes) {
 
 /** 128 random bits as text, for an Idempotency-Key or an id. */
 export function randomId() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return [...crypto.getRandomValues(new Uint8Array(16))]
+    .map((byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
 }

@@ -40,9 +40,14 @@ function set(element, name, value) {
   if (value === null || value === undefined || value === false) return;
   if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
   else if (name === "dataset") Object.assign(element.dataset, value);
-  else if (name === "style") for (const [key, text] of Object.entries(value)) element.style.setProperty(key, text);
+  else if (name === "style")
+    for (const [key, text] of Object.entries(value)) element.style.setProperty(key, text);
   else if (name === "value" || name === "checked" || name === "selected") element[name] = value;
-  else element.setAttribute(name, name === "href" ? address(value) : value === true ? "" : String(value));
+  else
+    element.setAttribute(
+      name,
+      name === "href" ? address(value) : value === true ? "" : String(value),
+    );
 }
 
 /** Only addresses inside this application, so that no value from outside can become a `javascript:` link. */

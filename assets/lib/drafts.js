@@ -18,7 +18,9 @@ export function keepDraft(name, read) {
 
 /** Put aside what the forms on the page hold, for `person` (`Me` of the API) to find again at `address`. */
 export function putDraftsAside(person, address) {
-  const held = [...forms].map(([name, read]) => [name, read()]).filter(([, content]) => content !== null);
+  const held = [...forms]
+    .map(([name, read]) => [name, read()])
+    .filter(([, content]) => content !== null);
   if (!person || !held.length) return;
   store({ owner: ownerOf(person), address, held: Object.fromEntries(held) });
 }

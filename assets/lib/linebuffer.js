@@ -34,7 +34,17 @@ export class LineBuffer {
   append({ offset, phase, stream, at, bytes }) {
     if (phase > this.#newestPhase) {
       this.#newestPhase = phase;
-      this.#push({ kind: "phase", text: "", runs: null, stream: 0, phase, at, offset, number: 0, version: 0 });
+      this.#push({
+        kind: "phase",
+        text: "",
+        runs: null,
+        stream: 0,
+        phase,
+        at,
+        offset,
+        number: 0,
+        version: 0,
+      });
     }
     this.#channel(phase, stream).append(offset, at, bytes);
     this.#forgetOldest();
@@ -83,7 +93,8 @@ export class LineBuffer {
 
   #channel(phase, stream) {
     const key = phase * 4 + stream;
-    if (!this.#channels.has(key)) this.#channels.set(key, new Channel(this, phase, stream, this.#limits));
+    if (!this.#channels.has(key))
+      this.#channels.set(key, new Channel(this, phase, stream, this.#limits));
     return this.#channels.get(key);
   }
 

@@ -63,7 +63,8 @@ export class Rows {
     const piece = row - (this.#ends[low - 1] ?? 0);
     const shown = this.#shown(line);
     const breaks = this.#pieces(line, shown);
-    if (piece >= breaks.count) return { index: low, line, start: shown, end: shown, hidden: line.text.length - shown };
+    if (piece >= breaks.count)
+      return { index: low, line, start: shown, end: shown, hidden: line.text.length - shown };
     return {
       index: low,
       line,
@@ -99,13 +100,16 @@ export class Rows {
   }
 
   #shown(line) {
-    return this.#expanded.has(line) ? line.text.length : Math.min(line.text.length, SHOWN_CHARACTERS);
+    return this.#expanded.has(line)
+      ? line.text.length
+      : Math.min(line.text.length, SHOWN_CHARACTERS);
   }
 
   /** Where the pieces of a line begin: `count` of them, `start(n)` for each and, for n = count, the end. */
   #pieces(line, shown) {
     const isSplit = this.#isWrapped || this.#expanded.has(line);
-    if (!isSplit || shown <= this.#columns / TAB) return { count: 1, start: (n) => (n ? shown : 0) };
+    if (!isSplit || shown <= this.#columns / TAB)
+      return { count: 1, start: (n) => (n ? shown : 0) };
     const breaks = this.#breaksOf(line, shown);
     if (breaks) return { count: breaks.length, start: (n) => breaks[n] ?? shown };
     const columns = this.#columns;

@@ -4,7 +4,11 @@ import { h } from "./dom.js";
 
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
 const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const clock = new Intl.DateTimeFormat("en-GB", {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+});
 const UNITS = [
   ["day", 86_400],
   ["hour", 3_600],
@@ -17,7 +21,8 @@ let skewMs = 0;
 /** Take the server's clock for the truth: `date` is the Date header of an answer. */
 export function noteServerTime(date) {
   const difference = Date.parse(date) - Date.now();
-  if (Number.isFinite(difference)) skewMs = Math.abs(difference) > TOLERATED_SKEW_MS ? difference : 0;
+  if (Number.isFinite(difference))
+    skewMs = Math.abs(difference) > TOLERATED_SKEW_MS ? difference : 0;
 }
 
 /** Unix milliseconds by the server's clock. */
@@ -28,20 +33,33 @@ export function now() {
 /** A time such as "3 min ago" that keeps itself up to date; `none` where there is no time. */
 export function ago(iso, none = "–") {
   if (!iso) return h("span", { class: "muted" }, none);
-  return h("time", { datetime: iso, title: exactTime(iso), dataset: { relative: "" } }, relativeTime(iso));
+  return h(
+    "time",
+    { datetime: iso, title: exactTime(iso), dataset: { relative: "" } },
+    relativeTime(iso),
+  );
 }
 
 /** How long something took, or has taken up to now; ticks until it has an end. */
 export function duration(from, to) {
   if (!from) return h("span", { class: "duration muted" }, "–");
   const title = `${exactTime(from)} – ${to ? exactTime(to) : "now"}`;
-  if (to) return h("span", { class: "duration", title }, durationText(Date.parse(to) - Date.parse(from)));
-  return h("span", { class: "duration", title, dataset: { since: from } }, durationText(now() - Date.parse(from)));
+  if (to)
+    return h("span", { class: "duration", title }, durationText(Date.parse(to) - Date.parse(from)));
+  return h(
+    "span",
+    { class: "duration", title, dataset: { since: from } },
+    durationText(now() - Date.parse(from)),
+  );
 }
 
 /** A time that counts down to `iso`, "expired" from then on. */
 export function countdown(iso) {
-  return h("span", { class: "duration", title: exactTime(iso), dataset: { until: iso } }, untilText(iso));
+  return h(
+    "span",
+    { class: "duration", title: exactTime(iso), dataset: { until: iso } },
+    untilText(iso),
+  );
 }
 
 /** Bring every time on the page up to date; called once a second. */
@@ -52,7 +70,8 @@ export function refreshTimes() {
   for (const element of document.querySelectorAll("[data-since]")) {
     setText(element, durationText(now() - Date.parse(element.dataset.since)));
   }
-  for (const element of document.querySelectorAll("[data-until]")) setText(element, untilText(element.dataset.until));
+  for (const element of document.querySelectorAll("[data-until]"))
+    setText(element, untilText(element.dataset.until));
 }
 
 /** "3 min ago", "in 2 days", "now". */

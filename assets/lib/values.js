@@ -73,8 +73,10 @@ function checked({ min, max }, value) {
   const measured = isText ? [...value].length : value;
   const unit = isText ? " characters long" : "";
   if (typeof measured !== "number") return value;
-  if (min !== undefined && min !== null && measured < min) throw new WrongValue(`must be at least ${min}${unit}`);
-  if (max !== undefined && max !== null && measured > max) throw new WrongValue(`must be at most ${max}${unit}`);
+  if (min !== undefined && min !== null && measured < min)
+    throw new WrongValue(`must be at least ${min}${unit}`);
+  if (max !== undefined && max !== null && measured > max)
+    throw new WrongValue(`must be at most ${max}${unit}`);
   return value;
 }
 

@@ -6,7 +6,8 @@ const C1 = "\\u0080-\\u009f";
 const INVISIBLE =
   "\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff9-\\ufffb";
 const TAGS = "\\u{e0000}-\\u{e0fff}";
-const UNLIKELY_IN_LOGS = "\\u00a0\\u1680\\u2000-\\u200a\\u200c\\u200d\\u202f\\u205f\\u2800\\u3000\\ufe00-\\ufe0d";
+const UNLIKELY_IN_LOGS =
+  "\\u00a0\\u1680\\u2000-\\u200a\\u200c\\u200d\\u202f\\u205f\\u2800\\u3000\\ufe00-\\ufe0d";
 const HIDDEN_IN_LOGS = new RegExp(`[${C0}${C1}${INVISIBLE}${TAGS}]`, "gu");
 const HIDDEN = new RegExp(
   `[${C0}${C1}${INVISIBLE}${TAGS}${UNLIKELY_IN_LOGS}]|(?<=[\\p{L}\\p{N}\\x20-\\x7e])[\\ufe0e\\ufe0f]`,

@@ -18,25 +18,30 @@ import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
 const HIDDEN_LOOK_MS = 10_000; // how often the tab's title is brought up to date while nobody looks at the page
 
-export function mount(root, { id }) {
+export function mount(root, { id, title }) {
   const page = new AbortController();
-  const path = `/automations/${encodeURIComponent(id)}`;
+  const path = { automation_id: id };
   const mark = liveMark();
   const parts = {
     head: h("div", {}),
     trouble: h("div", {}),
     phases: h("div", { class: "phases" }),
     facts: h("div", { class: "automation-facts" }),
-    log: new LogPanel({ path, mark: mark.element, signal: page.signal }),
+    log: new LogPanel({ id, mark: mark.element, signal: page.signal }),
   };
-  parts.head.append(pageHeading("Automation"));
+  parts.head.append(pageHeading(title));
   root.append(
     parts.head,
     parts.trouble,
     h(
       "div",
       { class: "automation" },
-      h("div", { class: "automation-side" }, h("section", {}, h("h2", {}, "Phases"), parts.phases), parts.facts),
+      h(
+        "div",
+        { class: "automation-side" },
+        h("section", {}, h("h2", {}, "Phases"), parts.phases),
+        parts.facts,
+      ),
       parts.log.element,
     ),
   );
@@ -46,7 +51,8 @@ export function mount(root, { id }) {
     showAutomation(parts, automation, shown);
     shown = automation;
   };
-  follow(`${path}/events`, {
+  follow("/automations/{automation_id}/events", {
+    path,
     on: (name, data) => {
       if (name === "automation") show(data);
       else if (name === "log") parts.log.append(data);
@@ -73,7 +79,7 @@ function lookWhileHidden(path, signal, shown) {
   const timer = setInterval(async () => {
     if (document.visibilityState === "visible" || !shown() || isFinal(shown().state)) return;
     try {
-      titleFor(await get(path, { signal }));
+      titleFor(await get("/automations/{automation_id}", { path, signal }));
     } catch {
       // the page says what is wrong when somebody looks at it
     }
@@ -82,7 +88,8 @@ function lookWhileHidden(path, signal, shown) {
 }
 
 function showAutomation(parts, automation, before) {
-  if (before?.state !== automation.state) announce(`${automation.template}: ${stateText(automation.state)}`);
+  if (before?.state !== automation.state)
+    announce(`${automation.template}: ${stateText(automation.state)}`);
   if (before === null) parts.head.replaceChildren();
   showList(parts.head, [headOf(automation)], () => "head", headView);
   titleFor(automation);
@@ -137,9 +144,15 @@ function factsLine(automation) {
     ago(automation.created_at),
     automation.worker && h("span", {}, "on ", visible(automation.worker.name)),
     automation.started_at &&
-      h("span", {}, automation.finished_at ? "took " : "for ", duration(automation.started_at, automation.finished_at)),
+      h(
+        "span",
+        {},
+        automation.finished_at ? "took " : "for ",
+        duration(automation.started_at, automation.finished_at),
+      ),
     automation.exit_code !== null && h("span", {}, `exit code ${automation.exit_code}`),
-    automation.rerun_of && h("a", { href: `/automations/${automation.rerun_of}` }, "rerun of an earlier one"),
+    automation.rerun_of &&
+      h("a", { href: `/automations/${automation.rerun_of}` }, "rerun of an earlier one"),
   ];
 }
 
@@ -163,14 +176,23 @@ function remarks(automation) {
         h("strong", {}, "Nobody can say what it did. "),
         "The worker was lost while the job ran. Look at the target before you run it again; if the worker comes back, its word replaces this.",
       ),
-    explanation && state !== "succeeded" && noticeBox(state === "cancelled" ? "note" : "bad", sentence(explanation)),
+    explanation &&
+      state !== "succeeded" &&
+      noticeBox(state === "cancelled" ? "note" : "bad", sentence(explanation)),
     automation.log_remark && noticeBox("warn", sentence(automation.log_remark)),
   ];
 }
 
 function factsOf(automation) {
   const { id, values, variables, jobs } = automation;
-  return { id, values, variables, jobs, runsOn: automation.runs_on, approvalId: automation.approval_id };
+  return {
+    id,
+    values,
+    variables,
+    jobs,
+    runsOn: automation.runs_on,
+    approvalId: automation.approval_id,
+  };
 }
 
 function factsView({ id, values, variables, runsOn, jobs, approvalId }) {
@@ -188,7 +210,11 @@ function factsView({ id, values, variables, runsOn, jobs, approvalId }) {
           "dl",
           { class: "values" },
           given.map((variable) => [
-            h("dt", { title: environmentName(variable.id) }, visible(variable.label || variable.id)),
+            h(
+              "dt",
+              { title: environmentName(variable.id) },
+              visible(variable.label || variable.id),
+            ),
             h("dd", {}, h("code", {}, visibleValue(values[variable.id]))),
           ]),
         ),
@@ -207,7 +233,8 @@ function factsView({ id, values, variables, runsOn, jobs, approvalId }) {
         h("h2", {}, jobs.length > 1 ? `Jobs (${jobs.length} attempts)` : "Job"),
         h("ol", { class: "jobs" }, jobs.map(jobView)),
       ),
-    approvalId && h("p", { class: "small" }, h("a", { href: `/approvals/${approvalId}` }, "Its approval")),
+    approvalId &&
+      h("p", { class: "small" }, h("a", { href: `/approvals/${approvalId}` }, "Its approval")),
     h("p", { class: "muted small" }, "id ", h("code", {}, id)),
   );
 }

@@ -4,10 +4,11 @@ import { note } from "../components/announcer.js";
 import { busyWhile, button } from "../components/buttons.js";
 import { pageHeading } from "../components/headings.js";
 import { keptNotice, noticeBox, placesList, problemBox, sentence } from "../components/problems.js";
-import { ApiError, get, post } from "../lib/api.js";
+import { ApiError, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft } from "../lib/drafts.js";
 import { here, navigate } from "../lib/router.js";
+import { getTemplate, pathOf } from "../lib/templates.js";
 
 const MAX_CHARACTERS = 1024 * 1024;
 const PAUSE_MS = 400; // after the last key, before the text is checked
@@ -36,12 +37,20 @@ spec:
           - echo "restarting $OPSICLE_VAR_SERVICE"
 `;
 
-export function mount(root, { name }) {
+export function mount(root, { name, title }) {
   const page = new AbortController();
   const editor = buildEditor();
   const findings = h("div", { class: "findings", role: "status" });
-  const push = button("Push", { look: "primary", onclick: () => busyWhile(push, () => send(editor, findings)) });
-  const file = h("input", { type: "file", accept: ".yaml,.yml,text/yaml", class: "unseen", id: "file" });
+  const push = button("Push", {
+    look: "primary",
+    onclick: () => busyWhile(push, () => send(editor, findings)),
+  });
+  const file = h("input", {
+    type: "file",
+    accept: ".yaml,.yml,text/yaml",
+    class: "unseen",
+    id: "file",
+  });
   file.addEventListener("change", () => readFile(file.files[0], editor, findings));
   let timer = 0;
   editor.text.addEventListener("input", () => {
@@ -49,10 +58,10 @@ export function mount(root, { name }) {
     timer = setTimeout(() => check(editor, findings, page.signal), PAUSE_MS);
   });
   root.append(
-    pageHeading(name ? `New version of ${name}` : "Push a template", {
+    pageHeading(name ? `${title} of ${name}` : title, {
       above: [
         h("a", { href: "/templates" }, "Templates"),
-        name && [" / ", h("a", { href: `/templates/${encodeURIComponent(name)}` }, name)],
+        name && [" / ", h("a", { href: pathOf({ name }) }, name)],
       ],
       actions: [h("label", { class: "button", for: "file" }, "Open a file…"), file, push],
       below: h(
@@ -85,7 +94,7 @@ async function start(name, editor, findings, signal) {
     return;
   }
   try {
-    editor.fill((await get(`/templates/${encodeURIComponent(name)}`, { signal })).source);
+    editor.fill((await getTemplate(name, "", { signal })).source);
   } catch (error) {
     if (!signal.aborted) replace(findings, problemBox(error));
   }
@@ -109,7 +118,11 @@ function buildEditor() {
     replace(
       numbers,
       Array.from({ length: count }, (_, i) =>
-        h("div", wrong.has(i + 1) ? { class: "is-wrong", title: wrong.get(i + 1) } : {}, String(i + 1)),
+        h(
+          "div",
+          wrong.has(i + 1) ? { class: "is-wrong", title: wrong.get(i + 1) } : {},
+          String(i + 1),
+        ),
       ),
     );
   };
@@ -122,7 +135,9 @@ function buildEditor() {
     text,
     fill: (content) => ((text.value = content), draw()),
     mark: (problems) => (
-      (wrong = new Map(problems.filter((each) => each.line).map((each) => [each.line, each.message]))),
+      (wrong = new Map(
+        problems.filter((each) => each.line).map((each) => [each.line, each.message]),
+      )),
       draw()
     ),
     goTo: (line) => {
@@ -140,7 +155,9 @@ async function readFile(file, editor, findings) {
   if (file.size > MAX_CHARACTERS) {
     replace(
       findings,
-      problemBox(new ApiError({ title: "The file is too large", detail: "A template has at most 1 MiB." })),
+      problemBox(
+        new ApiError({ title: "The file is too large", detail: "A template has at most 1 MiB." }),
+      ),
     );
     return;
   }
@@ -150,7 +167,10 @@ async function readFile(file, editor, findings) {
 
 async function check(editor, findings, signal) {
   try {
-    const found = await post("/templates/validate", { source: editor.text.value }, { signal });
+    const found = await post("/templates/validate", {
+      body: { source: editor.text.value },
+      signal,
+    });
     editor.mark([...found.warnings, ...found.unsupported]);
     replace(findings, verdict(found, editor));
   } catch (error) {
@@ -160,13 +180,13 @@ async function check(editor, findings, signal) {
 
 async function send(editor, findings) {
   try {
-    const pushed = await post("/templates", { source: editor.text.value });
+    const pushed = await post("/templates", { body: { source: editor.text.value } });
     note(
       pushed.is_new
         ? `Pushed ${pushed.name}, version ${pushed.version}`
         : `Nothing new: version ${pushed.version} of ${pushed.name} says the same`,
     );
-    navigate(`/templates/${encodeURIComponent(pushed.name)}`);
+    navigate(pathOf(pushed));
   } catch (error) {
     showMistakes(error, editor, findings);
     findings.scrollIntoView({ block: "nearest" });
@@ -183,7 +203,9 @@ function verdict(found, editor) {
       ),
     found.warnings.length > 0 &&
       noticeBox("warn", h("strong", {}, "Worth a look"), placesList(found.warnings, editor.goTo)),
-    !found.unsupported.length && !found.warnings.length && h("p", { class: "good" }, `No mistakes in ${found.name}.`),
+    !found.unsupported.length &&
+      !found.warnings.length &&
+      h("p", { class: "good" }, `No mistakes in ${found.name}.`),
   ];
 }
 
@@ -191,5 +213,9 @@ function showMistakes(error, editor, findings) {
   const problems = error.errors ?? [];
   editor.mark(problems);
   if (!problems.length) replace(findings, problemBox(error));
-  else replace(findings, noticeBox("bad", h("strong", {}, sentence(error.detail)), placesList(problems, editor.goTo)));
+  else
+    replace(
+      findings,
+      noticeBox("bad", h("strong", {}, sentence(error.detail)), placesList(problems, editor.goTo)),
+    );
 }

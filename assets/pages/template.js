@@ -1,18 +1,21 @@
 // One template: what it does, what it asks for, how it changed.
 
 import { button, buttonLink } from "../components/buttons.js";
-import { ask } from "../components/dialogs.js";
+import { confirm } from "../components/dialogs.js";
 import { diffView } from "../components/diff.js";
 import { select } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
+import { List } from "../components/list.js";
 import { loadInto } from "../components/loading.js";
 import { noticeBox, placesList } from "../components/problems.js";
 import { sourceView } from "../components/source.js";
 import { planView } from "../components/steps.js";
-import { get, getAll, remove, withQuery } from "../lib/api.js";
+import { get, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
+import { queryText } from "../lib/query.js";
 import { navigate, setQuery } from "../lib/router.js";
 import { may } from "../lib/session.js";
+import { getTemplate, pathOf } from "../lib/templates.js";
 import { ago } from "../lib/times.js";
 import { environmentName, typeOf } from "../lib/values.js";
 import { visible, visibleValue } from "../lib/visible.js";
@@ -25,30 +28,29 @@ const VIEWS = [
 
 export function mount(root, { name, query }) {
   const page = new AbortController();
-  const path = `/templates/${encodeURIComponent(name)}`;
-  const version = query.get("version") ?? "";
   const content = h("div", {}, pageHeading(name));
   root.append(content);
-  const load = () => get(version ? `${path}/versions/${encodeURIComponent(version)}` : path, page);
+  const load = () => getTemplate(name, query.get("version"), page);
   loadInto(content, page.signal, load, (template) => {
-    replace(content, heading(template, path), notices(template, path), views(template, path, query, page));
+    replace(content, heading(template), notices(template), views(template, query, page));
     content.querySelector("h1").focus({ preventScroll: true });
   });
   return () => page.abort();
 }
 
-function heading(template, path) {
-  const title = visible(template.display_name || template.name);
+function heading(template) {
+  const path = pathOf(template);
   const isOld = template.version !== template.latest_version;
-  const runPath = withQuery(`${path}/run`, { version: isOld ? String(template.version) : "" });
-  return pageHeading(title, {
+  const canRun = may("automations.create") && !template.unsupported.length;
+  const runPath = `${path}/run${queryText({ version: isOld && template.version })}`;
+  const runsPath = `/automations${queryText({ template: template.name })}`;
+  const pusher = visible(template.pushed_by.name || template.pushed_by.email);
+  return pageHeading(visible(template.display_name || template.name), {
     above: [h("a", { href: "/templates" }, "Templates"), " / ", h("code", {}, template.name)],
     actions: [
       may("templates.push") && buttonLink("New version", `${path}/push`),
-      buttonLink("Runs", withQuery("/automations", { template: template.name }), { name: "automations" }),
-      may("automations.create") &&
-        !template.unsupported.length &&
-        buttonLink("Run", runPath, { look: "primary", name: "run" }),
+      buttonLink("Runs", runsPath, { name: "automations" }),
+      canRun && buttonLink("Run", runPath, { look: "primary", name: "run" }),
     ],
     below: [
       template.description && h("p", { class: "lead" }, visible(template.description)),
@@ -57,9 +59,7 @@ function heading(template, path) {
         { class: "muted" },
         `version ${template.version}`,
         isOld && ` of ${template.latest_version}`,
-        ", pushed by ",
-        visible(template.pushed_by.name || template.pushed_by.email),
-        " ",
+        `, pushed by ${pusher} `,
         ago(template.pushed_at),
         ownersText(template.owners),
       ),
@@ -80,17 +80,30 @@ function ownersText(owners) {
   ];
 }
 
-function notices(template, path) {
+function notices(template) {
   return [
     template.version !== template.latest_version &&
-      noticeBox("note", h("p", {}, "This is an older version. ", h("a", { href: path }, "Show the newest"))),
+      noticeBox(
+        "note",
+        h(
+          "p",
+          {},
+          "This is an older version. ",
+          h("a", { href: pathOf(template) }, "Show the newest"),
+        ),
+      ),
     template.unsupported.length > 0 &&
-      noticeBox("bad", h("strong", {}, "This version cannot run yet"), placesList(template.unsupported)),
-    template.warnings.length > 0 && noticeBox("warn", h("strong", {}, "Worth a look"), placesList(template.warnings)),
+      noticeBox(
+        "bad",
+        h("strong", {}, "This version cannot run yet"),
+        placesList(template.unsupported),
+      ),
+    template.warnings.length > 0 &&
+      noticeBox("warn", h("strong", {}, "Worth a look"), placesList(template.warnings)),
   ];
 }
 
-function views(template, path, query, page) {
+function views(template, query, page) {
   const panel = h("div", { class: "panel", role: "tabpanel", tabindex: "-1" });
   const tabs = VIEWS.map(([key, text]) =>
     h("button", { type: "button", role: "tab", class: "tab", dataset: { key } }, text),
@@ -101,12 +114,18 @@ function views(template, path, query, page) {
       tab.tabIndex = tab.dataset.key === key ? 0 : -1;
     }
     if (key === "source")
-      replace(panel, sourceView(template.source, [...template.warnings, ...template.unsupported]).element);
-    else if (key === "versions") versionsPanel(panel, template, path, query, page);
+      replace(
+        panel,
+        sourceView(template.source, [...template.warnings, ...template.unsupported]).element,
+      );
+    else if (key === "versions") versionsPanel(panel, template, page);
     else replace(panel, planPanel(template));
   };
   const choose = (tab) => {
-    setQuery({ version: query.get("version"), view: tab.dataset.key === "plan" ? "" : tab.dataset.key });
+    setQuery({
+      version: query.get("version"),
+      view: tab.dataset.key === "plan" ? "" : tab.dataset.key,
+    });
     show(tab.dataset.key);
     tab.focus();
   };
@@ -118,7 +137,10 @@ function views(template, path, query, page) {
     });
   }
   show(VIEWS.some(([key]) => key === query.get("view")) ? query.get("view") : "plan");
-  return [h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the template" }, tabs), panel];
+  return [
+    h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the template" }, tabs),
+    panel,
+  ];
 }
 
 function planPanel(template) {
@@ -140,17 +162,26 @@ function planPanel(template) {
         {},
         labels.length
           ? [
-              template.accepts_claimed ? "On a worker that at least says of itself that it has " : "On a worker with ",
-              labels.map(([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`))),
+              template.accepts_claimed
+                ? "On a worker that at least says of itself that it has "
+                : "On a worker with ",
+              labels.map(([key, value]) =>
+                h("code", { class: "fact" }, visible(`${key}=${value}`)),
+              ),
             ]
           : "On any worker.",
       ),
       template.needs_approval && h("p", {}, "Someone must approve each run."),
-      template.needs_mfa && h("p", {}, "Whoever runs it shows a fresh code of their authenticator app."),
+      template.needs_mfa &&
+        h("p", {}, "Whoever runs it shows a fresh code of their authenticator app."),
       template.notify.length > 0 && [
         h("h2", {}, "Who hears how it ends"),
         h("p", {}, "Whoever ran it, and:"),
-        h("ul", {}, template.notify.map((entry) => h("li", {}, visible(toldText(entry))))),
+        h(
+          "ul",
+          {},
+          template.notify.map((entry) => h("li", {}, visible(toldText(entry)))),
+        ),
       ],
     ),
   );
@@ -183,7 +214,8 @@ function variablesTable(variables) {
         {},
         h("span", { class: "fact" }, typeOf(variable) + (variable.multiple ? ", several" : "")),
         variable.is_required && h("span", { class: "fact" }, "required"),
-        variable.options?.length > 0 && h("span", { class: "fact" }, visible(variable.options.join(" | "))),
+        variable.options?.length > 0 &&
+          h("span", { class: "fact" }, visible(variable.options.join(" | "))),
         variable.default !== undefined &&
           variable.default !== null &&
           h("span", { class: "fact" }, "default ", h("code", {}, visibleValue(variable.default))),
@@ -194,74 +226,74 @@ function variablesTable(variables) {
   return h("dl", { class: "variables" }, rows);
 }
 
-function versionsPanel(panel, template, path, query, page) {
-  loadInto(
+function versionsPanel(panel, template, { signal }) {
+  const list = new List({
+    label: "Versions",
+    load: (query) =>
+      get("/templates/{name}/versions", { path: { name: template.name }, query, signal }),
+    look: "rows",
+    row: (version) => versionRow(version, template),
+    key: ({ version }) => version,
+    signal,
+  });
+  replace(
     panel,
-    page.signal,
-    () => getAll(`${path}/versions`, page),
-    (versions) => {
-      const numbers = versions.map((each) => [String(each.version), `version ${each.version}`]);
-      const from = select(numbers, String(Math.max(1, template.version - 1)), { "aria-label": "Compare from" });
-      const to = select(numbers, String(template.version), { "aria-label": "Compare to" });
-      const result = h("div", {});
-      const compare = () =>
-        loadInto(
-          result,
-          page.signal,
-          () => get(`${path}/diff?from=${from.value}&to=${to.value}`, page),
-          ({ diff }) => replace(result, diffView(diff)),
-        );
-      from.addEventListener("change", compare);
-      to.addEventListener("change", compare);
-      const comparison = versions.length > 1 && [
-        h("h2", {}, "Compare"),
-        h("div", { class: "toolbar" }, from, h("span", {}, "→"), to),
-        result,
-      ];
-      replace(panel, versionList(versions, path), comparison, may("templates.delete") && deletion(template, path));
-      if (comparison) compare();
-    },
+    list.element,
+    template.latest_version > 1 && comparison(template, signal),
+    may("templates.delete") && deletion(template),
   );
 }
 
-function versionList(versions, path) {
-  const items = versions.map((each) =>
+function comparison({ name, version, latest_version: latest }, signal) {
+  const numbers = Array.from({ length: latest }, (_, i) => String(latest - i));
+  const options = numbers.map((number) => [number, `version ${number}`]);
+  const choose = (chosen, label) =>
+    select(options, String(chosen), { "aria-label": label, onchange: () => compare() });
+  const from = choose(Math.max(1, version - 1), "Compare from");
+  const to = choose(version, "Compare to");
+  const result = h("div", {});
+  const compare = () => {
+    const query = { from: from.value, to: to.value };
+    const load = () => get("/templates/{name}/diff", { path: { name }, query, signal });
+    loadInto(result, signal, load, ({ diff }) => replace(result, diffView(diff)));
+  };
+  compare();
+  const toolbar = h("div", { class: "toolbar" }, from, h("span", {}, "→"), to);
+  return [h("h2", {}, "Compare"), toolbar, result];
+}
+
+function versionRow({ version, pushed_by: person, pushed_at: at, digest }, template) {
+  const href = `${pathOf(template)}?version=${version}`;
+  const short = h("code", { title: digest }, digest.replace("sha256:", "").slice(0, 12));
+  return h(
+    "li",
+    { class: "row" },
     h(
-      "li",
-      { class: "row" },
+      "div",
+      { class: "row-main" },
+      h("a", { class: "row-title", href }, `version ${version}`),
       h(
-        "div",
-        { class: "row-main" },
-        h("a", { class: "row-title", href: `${path}?version=${each.version}` }, `version ${each.version}`),
-        h(
-          "p",
-          { class: "row-facts" },
-          visible(each.pushed_by.name || each.pushed_by.email),
-          ", ",
-          ago(each.pushed_at),
-          " · ",
-          h("code", { title: each.digest }, each.digest.replace("sha256:", "").slice(0, 12)),
-        ),
+        "p",
+        { class: "row-facts" },
+        visible(person.name || person.email),
+        ", ",
+        ago(at),
+        " · ",
+        short,
       ),
     ),
   );
-  return h("ul", { class: "rows" }, items);
 }
 
-function deletion(template, path) {
-  const run = async () => {
-    await remove(path);
-    navigate("/templates");
-  };
+function deletion({ name }) {
   const open = () =>
-    ask({
-      title: `Delete ${template.name}?`,
-      content: h("p", {}, "Nobody can run it any more. Automations that ran it stay, with the version that they ran."),
-      actions: [{ text: "Delete the template", look: "danger", run }],
+    confirm({
+      title: `Delete ${name}?`,
+      text: "Nobody can run it any more. Automations that ran it stay, with the version that they ran.",
+      action: "Delete the template",
+      run: () => remove("/templates/{name}", { path: { name } }),
+      done: () => navigate("/templates"),
     });
-  return h(
-    "p",
-    { class: "danger-zone" },
-    button("Delete this template…", { look: "quiet danger-text", onclick: open }),
-  );
+  const end = button("Delete this template…", { look: "quiet danger-text", onclick: open });
+  return h("p", { class: "danger-zone" }, end);
 }

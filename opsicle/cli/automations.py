@@ -14,22 +14,10 @@ from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable
 from opsicle.cli.times import point_in_time
 from opsicle.cli.workers import limit
+from opsicle.domain.automations import AutomationState
 
 if TYPE_CHECKING:
     from opsicle.wire.user_api import Automation
-
-STATES = (
-    "awaiting_approval",
-    "queued",
-    "running",
-    "succeeded",
-    "failed",
-    "cancelled",
-    "timed_out",
-    "unknown",
-    "rejected",
-    "expired",
-)
 
 _COLUMNS = [
     Column("id", lambda automation: automation.id),
@@ -48,7 +36,7 @@ def automations() -> None:
 
 
 @automations.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+@click.option("--state", type=click.Choice([*map(str, AutomationState)]), help="Only those in this state.")
 @click.option("--template", metavar="NAME", help="Only those of this template.")
 @click.option("--requester", metavar="EMAIL", help="Only those that this person or service account triggered.")
 @click.option(

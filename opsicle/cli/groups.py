@@ -8,7 +8,7 @@ import click
 
 from opsicle.cli.complaints import warn_of_stuck
 from opsicle.cli.output import Column, emit, emit_list
-from opsicle.cli.proofs import totp_option, with_proof
+from opsicle.cli.proofs import removed, totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.rules import given_rules, rule_options
 from opsicle.cli.sessions import connect
@@ -88,10 +88,14 @@ def update(
 
 @groups.command()
 @click.argument("group")
+@click.option("--yes", is_flag=True, help="Also if approvals stick.")
 @totp_option
-def delete(group: str, totp: str | None) -> None:
-    """Remove a group; its members lose what it gave them."""
-    with_proof(totp, lambda api: api.delete_group(group))
+def delete(group: str, *, yes: bool, totp: str | None) -> None:
+    """Remove a group; its members lose what it gave them.
+
+    Where that leaves approvals that too few can give, it says so first, and asks on a terminal.
+    """
+    removed(totp, lambda api, is_meant: api.delete_group(group, is_confirmed=is_meant), yes=yes)
     emit({"group": group, "is_deleted": True}, [("deleted", group)])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from opsicle.cli.sessions import connect
-from opsicle.cli.terminal import ask, has_person
+from opsicle.cli.terminal import ask, confirm, has_person
 
 if TYPE_CHECKING:
     from opsicle.client.api import Api
@@ -34,6 +34,21 @@ def with_proof(totp: str | None, call: Callable[[Api], T]) -> T:
     except StepUpRequired as error:
         api.step_up(totp or asked_code(error))
     return call(api)
+
+
+def removed(totp: str | None, remove: Callable[[Api, bool], None], *, yes: bool) -> None:
+    """Remove what may take more with it: then it says so, and asks on a terminal. `yes`: it is meant in any case.
+
+    `remove` takes the API, and whether that is meant. Raises LeavesBehind where nobody says so.
+    """
+    from opsicle.domain.errors import LeavesBehind
+
+    try:
+        with_proof(totp, lambda api: remove(api, yes))
+    except LeavesBehind as left:
+        if not has_person() or not confirm(f"{left.message}. Remove all the same?", "--yes"):
+            raise
+        with_proof(totp, lambda api: remove(api, True))
 
 
 def asked_code(refusal: OpsicleError) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opsicle.cli.complaints import warn_of_stuck
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.proofs import totp_option, with_proof
 from opsicle.cli.root import Command, Noun
@@ -110,6 +111,7 @@ def can(user: str, action: str, resource: str, why: bool) -> NotAllowed | None:
 
 
 def _emit(role: Role) -> None:
+    warn_of_stuck(role.leaves_stuck)
     rules = ("rules", [*role.built_in_rules, *role.rules])
     fields = [(column.heading, column.value(role)) for column in _COLUMNS if column.heading != "rules"]
     emit(role, [*fields, rules])

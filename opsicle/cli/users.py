@@ -10,11 +10,11 @@ from opsicle.cli.accounts import password_file
 from opsicle.cli.complaints import warn_of_stuck
 from opsicle.cli.invitations import invitations, invite, uninvite
 from opsicle.cli.output import Column, emit, emit_list
-from opsicle.cli.proofs import totp_option, with_proof
+from opsicle.cli.proofs import removed, totp_option, with_proof
 from opsicle.cli.root import Noun
 from opsicle.cli.rules import given_rules, rule_options
 from opsicle.cli.sessions import connect
-from opsicle.cli.terminal import confirm, has_person, read_password
+from opsicle.cli.terminal import read_password
 from opsicle.cli.workers import limit
 
 if TYPE_CHECKING:
@@ -103,14 +103,7 @@ def delete(user: str, new_owner: str, *, yes: bool, totp: str | None) -> None:
     Their service accounts go with them, unless somebody else answers for them from now on. Where that takes something
     away, or leaves approvals that too few can give, it says so first, and asks on a terminal.
     """
-    from opsicle.domain.errors import LeavesBehind
-
-    try:
-        with_proof(totp, lambda api: api.delete_user(user, new_owner=new_owner, is_confirmed=yes))
-    except LeavesBehind as left:
-        if not has_person() or not confirm(f"{left.message}. Remove them all the same?", "--yes"):
-            raise
-        with_proof(totp, lambda api: api.delete_user(user, new_owner=new_owner, is_confirmed=True))
+    removed(totp, lambda api, is_meant: api.delete_user(user, new_owner=new_owner, is_confirmed=is_meant), yes=yes)
     emit({"user": user, "is_deleted": True}, [("deleted", user)])
 
 

@@ -54,9 +54,9 @@ class AccessCalls(Calls):
         """Change what is given of a group."""
         return self._send("PATCH", f"/api/v1/groups/{part(name)}", request, wire.Group)
 
-    def delete_group(self, name: str) -> None:
-        """Remove a group."""
-        self._tell("DELETE", f"/api/v1/groups/{part(name)}")
+    def delete_group(self, name: str, *, is_confirmed: bool = False) -> None:
+        """Remove a group. Raises LeavesBehind where approvals could not be given then, unless `is_confirmed`."""
+        self._tell("DELETE", f"/api/v1/groups/{part(name)}?confirmed={str(is_confirmed).lower()}")
 
     def add_to_group(self, name: str, user: str) -> wire.Group:
         """Let a person join a group."""

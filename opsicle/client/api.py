@@ -256,7 +256,7 @@ class Api(ApprovalCalls, PolicyCalls, AccessCalls):
 
     def workers(self, *, is_shared: bool = False, with_revoked: bool = False) -> Iterator[fleet.Worker]:
         """The org's fleet, or the provider's."""
-        return self._pages(_fleet(is_shared), fleet.Worker, "all=1" if with_revoked else "")
+        return self._pages(_fleet(is_shared), fleet.Worker, "all=true" if with_revoked else "")
 
     def worker(self, who: str, *, is_shared: bool = False) -> fleet.Worker:
         """One worker, by id or name."""

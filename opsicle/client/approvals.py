@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import urlencode
 
 from opsicle.client.calls import Calls, part
-from opsicle.wire.approval_api import Approval, ApprovalNeed, ApprovalSummary, DecisionRequest
+from opsicle.wire.approval_api import Approval, ApprovalSummary, DecisionRequest
 from opsicle.wire.policy_api import PolicyPushed, PolicyVersion, PolicyVersionSummary
 from opsicle.wire.user_api import SourceRequest
 
@@ -50,11 +50,6 @@ class ApprovalCalls(Calls):
     def approval(self, approval_id: str) -> Approval:
         """One approval, whole."""
         return self._get(_approval(approval_id), Approval)
-
-    def approval_need(self, template: str, version: int | None = None) -> ApprovalNeed:
-        """Who would have to agree if the caller ran a template."""
-        query = "" if version is None else f"?version={version}"
-        return self._get(f"/api/v1/templates/{part(template)}/approval{query}", ApprovalNeed)
 
     def approve(self, approval_id: str, request: DecisionRequest) -> Approval:
         """Agree to one waiting automation."""

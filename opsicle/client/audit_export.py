@@ -11,7 +11,17 @@ from opsicle.domain.errors import InvalidInput
 from opsicle.pki import audit_record
 from opsicle.pki.audit_key import AuditPublicKey
 from opsicle.pki.audit_record import Entry, Unreadable
-from opsicle.wire.audit import FORMAT, AuditVerdict, Checkpoint, ExportedEntry, Header, Line
+from opsicle.wire.audit import (
+    FORMAT,
+    FORMAT_WITH_GAPS,
+    AuditVerdict,
+    Checkpoint,
+    CheckpointGap,
+    ExportedEntry,
+    Header,
+    Line,
+    Signed,
+)
 
 _LINE = msgspec.json.Decoder(Line)
 _ENTRY = msgspec.json.Decoder(ExportedEntry)
@@ -24,15 +34,15 @@ def verify_export(lines: Iterable[bytes], key: AuditPublicKey | None) -> AuditVe
     """
     rest = iter(lines)
     header = _header(next(rest, b""))
-    checkpoints: list[Checkpoint] = []
+    signed: list[Signed] = []
     for line in rest:
-        checkpoint = _checkpoint(line)
-        if checkpoint is None:
+        part = _signed(line)
+        if part is None:
             rest = itertools.chain([line], rest)
             break
-        checkpoints.append(checkpoint)
+        signed.append(part)
     public_key = key or AuditPublicKey.load(header.public_key)
-    return audit_record.verify(header.chain, public_key, checkpoints, _entries(rest), is_signed_to_end=True)
+    return audit_record.verify(header.chain, public_key, signed, _entries(rest), is_signed_to_end=True)
 
 
 def _header(line: bytes) -> Header:
@@ -43,20 +53,21 @@ def _header(line: bytes) -> Header:
         raise InvalidInput("this is no export of an audit record", hint=hint) from error
     if not isinstance(header, Header):
         raise InvalidInput("the export has lost its first line, the header", hint=hint)
-    if header.format != FORMAT:
+    if header.format not in (FORMAT, FORMAT_WITH_GAPS):
         raise InvalidInput(
-            f"the export has format {header.format}, this program knows {FORMAT}", hint="Use a newer one."
+            f"the export has format {header.format}, this program knows {FORMAT} and {FORMAT_WITH_GAPS}",
+            hint="Use a newer one.",
         )
     return header
 
 
-def _checkpoint(line: bytes) -> Checkpoint | None:
-    """The checkpoint in a line, None if something else stands there, readable or not."""
+def _signed(line: bytes) -> Signed | None:
+    """The checkpoint or gap in a line, None if something else stands there, readable or not."""
     try:
         found = _LINE.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    return found if isinstance(found, Checkpoint) else None
+    return found if isinstance(found, Checkpoint | CheckpointGap) else None
 
 
 def _entries(lines: Iterator[bytes]) -> Iterator[Entry]:

@@ -16,8 +16,8 @@ from urllib3.response import BaseHTTPResponse
 
 from opsicle.client.trust import refused_certificate, tls_context
 from opsicle.client.unix_sockets import UnixSocketPool
-from opsicle.domain import errors
-from opsicle.domain.errors import InvalidInput, OpsicleError, Problem, TooManyRequests, Unavailable, Unreachable
+from opsicle.domain.errors import InvalidInput, Unreachable
+from opsicle.wire.problems import error_of
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
@@ -57,16 +57,6 @@ class Stream(NamedTuple):
 
     headers: Mapping[str, str]
     pieces: Iterator[bytes]
-
-
-class _ProblemDocument(msgspec.Struct):
-    """RFC 9457, as far as we show it."""
-
-    title: str = ""
-    code: str = ""
-    detail: str = ""
-    hint: str = ""
-    errors: tuple[Problem, ...] = ()
 
 
 def parse_server(url: str) -> Server:
@@ -199,19 +189,6 @@ def _what_happened(error: Exception, cause: BaseException) -> str:
     return "closed the connection before it had answered"
 
 
-_BY_STATUS: dict[int, type[OpsicleError]] = {
-    400: errors.InvalidInput,
-    401: errors.NotAuthenticated,
-    403: errors.NotAllowed,
-    404: errors.NotFound,
-    409: errors.Conflict,
-    413: errors.TooLarge,
-    502: Unavailable,
-    503: Unavailable,
-    504: Unavailable,
-}
-
-
 def _raise_for_problem(response: BaseHTTPResponse) -> None:
     """Return for a good answer only; raise the error that the server meant for any other."""
     if response.status < 300:
@@ -219,16 +196,4 @@ def _raise_for_problem(response: BaseHTTPResponse) -> None:
     if response.status < 400:
         where = response.headers.get("Location", "elsewhere")
         raise InvalidInput(f"the server sends us to {where}, where we do not follow", hint="Use that address itself.")
-    try:
-        problem = msgspec.json.decode(response.data, type=_ProblemDocument)
-    except msgspec.MsgspecError:
-        problem = _ProblemDocument()
-    message = problem.detail or problem.title or f"the server answered with HTTP status {response.status}"
-    if response.status == 429:
-        raise TooManyRequests(message, retry_after=_seconds(response.headers.get("Retry-After")), hint=problem.hint)
-    kind = errors.BY_CODE.get(problem.code) or _BY_STATUS.get(response.status, errors.Internal)
-    raise kind(message, hint=problem.hint, problems=problem.errors)
-
-
-def _seconds(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else 1
+    raise error_of(response.status, response.data, response.headers.get("Retry-After"))

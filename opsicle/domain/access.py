@@ -145,15 +145,6 @@ TABLE: dict[Action, Permission] = {
 BEYOND_ROLES = frozenset({Action.PROVIDER_MANAGE, Action.ORGS_CREATE})
 """What no role and no rule of an org can give; see `beyond_role`."""
 
-PERMISSIONS: dict[Action, frozenset[Role]] = {action: permission.roles for action, permission in TABLE.items()} | {
-    action: frozenset() for action in BEYOND_ROLES
-}
-
-
-def may(role: Role, action: Action) -> bool:
-    """Whether this built-in role has the action. What a person may do is in `rights.py`."""
-    return role in PERMISSIONS[action]
-
 
 def beyond_role(*, is_provider_admin: bool, has_open_orgs: bool) -> frozenset[Action]:
     """What somebody may do that no role of an org gives: run the server, found orgs."""

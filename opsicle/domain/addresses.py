@@ -15,6 +15,9 @@ _LOCAL_SIGNS = frozenset("!#$%&'*+-/=?^_`{|}~.")
 _LOCAL = re.compile(r"[^.]+(\.[^.]+)*")
 _LABEL = re.compile(r"[^.-]([^.]{0,61}[^.-])?")
 _OTHER_LATIN = frozenset("ßæœøðþłđħŋ")
+_LATIN_OF_NAMES = frozenset("ıə")
+"""Letters of Turkish and Azerbaijani, which the names of many people have, and no addresses."""
+
 _EAST_ASIAN = ({"HAN", "HIRAGANA", "KATAKANA"}, {"HAN", "BOPOMOFO"}, {"HAN", "HANGUL"})
 
 
@@ -39,8 +42,29 @@ def unfit(address: str) -> str:
         return "is not in the usual form of its characters"
     scripts = {script for char in address if (script := _script(char))}
     if not _go_together(scripts):
-        return f"mixes letters of {' and '.join(sorted(script.capitalize() for script in scripts))}, which look alike"
+        return _mixed(scripts)
     return ""
+
+
+def unfit_name(name: str) -> str:
+    """Return what is wrong with a person's display name, "" if nothing is: what makes it look like another one.
+
+    The rule about scripts is that of addresses. A name may hold more signs and letters than an address, though none
+    that only look like plain ones.
+    """
+    for char in name:
+        is_written = unicodedata.category(char)[0] in "LMN"
+        lower = char.lower()[0]  # of two for a capital with a dot
+        if is_written and not (char.isascii() or _script(lower) or lower in _LATIN_OF_NAMES):
+            return f"holds {_named(char)}, which looks like another character"
+        if is_written and unicodedata.normalize("NFKC", char) != char:
+            return f"holds {_named(char)}, which is not the usual form of its character"
+    scripts = {script for char in name if (script := _script(char.lower()[0]))}
+    return "" if _go_together(scripts) else _mixed(scripts)
+
+
+def _mixed(scripts: set[str]) -> str:
+    return f"mixes letters of {' and '.join(sorted(script.capitalize() for script in scripts))}, which look alike"
 
 
 def _is_word(char: str) -> bool:

@@ -47,7 +47,7 @@ class Verdict(StrEnum):
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
     """One person's word on one gate.
 
-    `elapsed` is for how many seconds the gate had been open, `approvers.NEVER` if it had not opened: who decides on one
+    `elapsed` is for how many seconds the gate had been open, -1 if it had not opened: who decides on one
     gate has thereby decided on those that come later and name them too.
     """
 

@@ -14,9 +14,6 @@ import msgspec
 from opsicle.domain.accounts import Account
 from opsicle.domain.policies import Approvers, Chat, Gate
 
-NEVER = -1
-"""Seconds since a gate has opened that has not: none of its escalations is due."""
-
 
 class Person(Account, frozen=True, kw_only=True):
     """A member of the org as they are now.

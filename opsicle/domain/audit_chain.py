@@ -19,6 +19,7 @@ _ENTRY = "opsicle audit entry 1"
 _ENTRY_FIELDS = 10
 _ENTRY_START = f"{len(_ENTRY)}:{_ENTRY},"
 _CHECKPOINT = "opsicle audit checkpoint 1"
+_GAP = "opsicle audit checkpoint gap 1"
 
 
 def chain_of(org_id: str | None) -> str:
@@ -53,6 +54,11 @@ def _plain(chain: str, previous: str, fields: tuple[str, ...]) -> str:
 def checkpoint_content(chain: str, checkpoint: Iterable[object]) -> bytes:
     """The bytes that are signed. `checkpoint` is number, seq, hash, at, removed_to, removed_hash, previous."""
     return _netstrings((_CHECKPOINT, chain, *checkpoint))
+
+
+def gap_content(chain: str, gap: Iterable[object]) -> bytes:
+    """The bytes that are signed of thinned checkpoints. `gap` is first, last, previous, hash."""
+    return _netstrings((_GAP, chain, *gap))
 
 
 def checkpoint_hash(content: bytes) -> str:

@@ -52,12 +52,18 @@ _S = AutomationState
 OUTCOMES = frozenset({_S.SUCCEEDED, _S.FAILED, _S.CANCELLED, _S.TIMED_OUT})
 """What a worker can truthfully report of a job that it ran."""
 
+JOB_OUTCOMES = frozenset(JobState(state) for state in OUTCOMES)
+"""The same, of the job itself."""
+
 FINAL = OUTCOMES | {_S.UNKNOWN, _S.REJECTED, _S.EXPIRED}
 """States that nothing leaves, save that `unknown` gives way to the truth."""
 
+UNFINISHED = frozenset(AutomationState) - FINAL
+"""States that something still comes of."""
+
 TRANSITIONS: dict[AutomationState, frozenset[AutomationState]] = {
     _S.AWAITING_APPROVAL: frozenset({_S.QUEUED, _S.REJECTED, _S.EXPIRED, _S.CANCELLED}),
-    _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLED, _S.REJECTED}),
+    _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLED}),
     _S.RUNNING: OUTCOMES | {_S.UNKNOWN, _S.QUEUED},
     _S.UNKNOWN: OUTCOMES,
     _S.SUCCEEDED: frozenset(),
@@ -67,11 +73,7 @@ TRANSITIONS: dict[AutomationState, frozenset[AutomationState]] = {
     _S.REJECTED: frozenset(),
     _S.EXPIRED: frozenset(),
 }
-
-
-def can_become(old: AutomationState, new: AutomationState) -> bool:
-    """Whether the state machine has the step from `old` to `new`."""
-    return new in TRANSITIONS[old]
+"""Every step there is. The UPDATEs of `server/store/automations.py` carry them out; a test compares the two."""
 
 
 def is_final(state: AutomationState) -> bool:

@@ -9,9 +9,10 @@
     │   └── StepUpRequired    for them, once they have shown a fresh code of their authenticator app
     ├── NotFound              absent, or somebody else's: nobody can tell which
     ├── Conflict              the thing is in the wrong state, or changed meanwhile
-    │   ├── LeavesBehind      somebody would take more with them than themselves: say that it is meant
+    │   ├── LeavesBehind      a removal would take more with it than itself: say that it is meant
     │   ├── LeaseLost         the job has passed to another worker, or is over
     │   ├── LogIncomplete     a job cannot finish while part of its log is missing
+    │   ├── Unreadable        a row that somebody has altered, or that is damaged
     │   └── ClockOff          this machine's clock and the server's are too far apart
     ├── TooManyRequests       slow down; `retry_after` seconds
     ├── TooLarge              more bytes than we take
@@ -19,7 +20,7 @@
     ├── Unavailable           this server cannot do it just now (starting, draining, disk full)
     └── Internal              our fault; the details are in the server's log
 
-`code` is stable and part of the contract. The HTTP status is decided only in `server/api/http.py`,
+`code` is stable and part of the contract. The HTTP status is decided only in `wire/problems.py`,
 the exit code only in `cli/__init__.py`. No message holds a secret, a host path or a stack trace.
 """
 
@@ -109,10 +110,10 @@ class Conflict(OpsicleError):
 
 
 class LeavesBehind(Conflict):
-    """Somebody who is to be removed would take more with them than themselves; the message says what."""
+    """What is to be removed would take more with it than itself; the message says what."""
 
     code = "leaves_behind"
-    title = "More goes with them"
+    title = "More goes with it"
 
 
 class LeaseLost(Conflict):
@@ -121,12 +122,33 @@ class LeaseLost(Conflict):
     code = "lease_lost"
     title = "Lease lost"
 
+    @classmethod
+    def of(cls, job_id: str) -> LeaseLost:
+        """Make the error for a job."""
+        return cls(f"job {job_id} is no longer yours", hint="Stop it and drop it.")
+
 
 class LogIncomplete(Conflict):
     """A job cannot finish while part of its log is missing: send the rest first."""
 
     code = "log_incomplete"
     title = "Log incomplete"
+
+
+class Unreadable(Conflict, ValueError):
+    """What is stored was altered, or is damaged. A ValueError too, as is whatever cannot be parsed."""
+
+    code = "unreadable"
+    title = "Cannot be read"
+
+    @classmethod
+    def of(cls, what: str) -> Unreadable:
+        """Make the error for a thing, as `the policy careful`."""
+        return cls(
+            f"what is stored of {what} cannot be read",
+            hint="Somebody has written to the database, or it is damaged: look into `opsicle audit list`, then make it "
+            "anew, or put a backup in its place.",
+        )
 
 
 class ClockOff(Conflict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from opsicle.domain.errors import InvalidInput, Problem
@@ -71,6 +70,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Return " (did you mean `x`?)" for the known word most like this one, "" if none is near."""
     if len(word) > 100:  # difflib takes quadratic time, and nobody mistypes a word of that length
         return ""
+    import difflib  # only who mistypes a word needs it
+
     by_lower = {name.lower(): name for name in known}
     found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return f" (did you mean {quoted(by_lower[found[0]])}?)" if found else ""

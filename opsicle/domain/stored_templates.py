@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.documents import Place
+from opsicle.domain.errors import Unreadable
 from opsicle.domain.policies import PolicyUse
 from opsicle.domain.policy_parser import policy_use
 from opsicle.domain.problems import Problems
@@ -18,25 +21,42 @@ class _Asked(msgspec.Struct):
     approval_policy: PolicyUse | None = None
 
 
+_MOST_REMEMBERED, _LONGEST_REMEMBERED = 200, 64 * 1024
+"""Documents, and characters of each: a trigger, a lease and an end read the same one again."""
+
+
 def decode_template(document: str | bytes) -> Template:
     """Return the template that a stored document holds.
 
     A policy of an older document that cannot be read becomes one that nobody can satisfy, never none.
+    Raises Unreadable.
     """
+    return _remembered(document) if len(document) <= _LONGEST_REMEMBERED else _decode(document)
+
+
+def _decode(document: str | bytes) -> Template:
     try:
         return msgspec.json.decode(document, type=Template)
     except msgspec.ValidationError:
-        tree = msgspec.json.decode(document, type=dict[str, object])
+        tree = stored_json.read(document, dict[str, object], "the template")
+    except (ValueError, RecursionError) as error:
+        raise Unreadable.of("the template") from error
+    try:
         tree["approval_policy"] = _use_in(tree.get("approval_policy"))
         return msgspec.convert(tree, Template)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable.of("the template") from error
+
+
+_remembered = lru_cache(_MOST_REMEMBERED)(_decode)
 
 
 def decode_approval(document: str | bytes) -> PolicyUse | None:
     """Return what a stored document, or its header alone, says of approvals; as careful as `decode_template`."""
     try:
         return msgspec.json.decode(document, type=_Asked).approval_policy
-    except msgspec.ValidationError:
-        tree = msgspec.json.decode(document, type=dict[str, object])
+    except (ValueError, RecursionError):
+        tree = stored_json.read(document, dict[str, object], "the template")
         return msgspec.convert(_use_in(tree.get("approval_policy")), PolicyUse)
 
 

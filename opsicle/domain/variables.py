@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from opsicle.domain.names import environment_name
-from opsicle.domain.patterns import MAX_MATCHED_CHARACTERS, Pattern
+from opsicle.domain.patterns import MAX_MATCHED_CHARACTERS, BadPattern, Pattern
 from opsicle.domain.problems import Problems, listed, nearest, quoted, refuse
 from opsicle.domain.secrets import MASK, wrong_value
 from opsicle.domain.templates import Scalar, Value, Variable, VariableType
@@ -230,7 +230,10 @@ def _check_pattern(variable: Variable, items: list[Scalar]) -> None:
     length = sum(map(len, texts))
     if length > MAX_MATCHED_CHARACTERS:
         raise WrongValue(f"has {length:,} characters; with a pattern at most {MAX_MATCHED_CHARACTERS:,} are allowed")
-    pattern = Pattern(variable.pattern)
+    try:
+        pattern = Pattern(variable.pattern)
+    except BadPattern as bad:  # what an older version took, when it stored the template
+        raise WrongValue(f"cannot be matched: {quoted(variable.pattern)} is no pattern: {bad}") from None
     if not all(pattern.matches(text) for text in texts):
         raise WrongValue(f"does not match the pattern {quoted(variable.pattern)}")
 

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from opsicle.pki.checkpoints import content_of, hash_of
+from opsicle.pki.checkpoints import content_of, first_of, hash_of, last_of
 from opsicle.pki.signing_key import PrivateKey, PublicKey
-from opsicle.wire.audit import Checkpoint
+from opsicle.wire.audit import Signed
 
-__all__ = ["AuditKey", "AuditPublicKey", "hash_of"]
+__all__ = ["AuditKey", "AuditPublicKey", "first_of", "hash_of", "last_of"]
 
 
 class AuditPublicKey(PublicKey):
-    """Checks checkpoints."""
+    """Checks checkpoints, and gaps between them."""
 
     what = "the public key"
     hint = "`opsicle audit key` prints the right one."
 
-    def has_signed(self, chain: str, checkpoint: Checkpoint) -> bool:
-        """Whether the key's owner has signed this checkpoint of this chain."""
+    def has_signed(self, chain: str, part: Signed) -> bool:
+        """Whether the key's owner has signed this checkpoint or gap of this chain."""
         try:
-            signature = bytes.fromhex(checkpoint.signature)
+            signature = bytes.fromhex(part.signature)
         except ValueError:
             return False
-        return self.verifies(signature, content_of(chain, checkpoint))
+        return self.verifies(signature, content_of(chain, part))
 
 
 class AuditKey(PrivateKey):
-    """Signs checkpoints."""
+    """Signs checkpoints, and gaps between them."""
 
     what = "the audit record's key"
     hint = "Restore a backup."
@@ -36,6 +36,6 @@ class AuditKey(PrivateKey):
         super().__init__(key)
         self.public = AuditPublicKey(key.public_key())
 
-    def sign(self, chain: str, checkpoint: Checkpoint) -> str:
-        """The signature for a checkpoint, whatever signature it carries now."""
-        return self.signature_of(content_of(chain, checkpoint)).hex()
+    def sign(self, chain: str, part: Signed) -> str:
+        """The signature for a checkpoint or a gap, whatever signature it carries now."""
+        return self.signature_of(content_of(chain, part)).hex()

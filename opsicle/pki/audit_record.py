@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from opsicle.domain.audit_chain import NO_HASH, entry_hash
-from opsicle.pki.audit_key import AuditPublicKey, hash_of
-from opsicle.wire.audit import AuditVerdict, Checkpoint, Fault
+from opsicle.pki.audit_key import AuditPublicKey, first_of, hash_of, last_of
+from opsicle.wire.audit import AuditVerdict, Checkpoint, CheckpointGap, Fault, Signed
 
 Entry = tuple[Any, ...]
 """seq, at, actor_kind, actor_id, actor_name, channel, address, verb, resource, data, hash (hex)."""
@@ -31,22 +31,23 @@ class Broken(Exception):
 def verify(
     chain: str,
     key: AuditPublicKey,
-    checkpoints: Sequence[Checkpoint],
+    signed: Sequence[Signed],
     entries: Iterable[Entry],
     *,
     is_signed_to_end: bool = False,
 ) -> AuditVerdict:
     """Check a whole record and say what is wrong with it first, if anything is.
 
+    `signed` are its checkpoints, and the gaps where some were thinned out, in order.
     `is_signed_to_end`: the newest checkpoint must cover the last entry, as it does in an export.
     """
-    walk = _Walk(chain, key, checkpoints)
-    fault = None
+    walk = _Walk(chain, signed)
+    fault = check_signed(chain, key, signed)
     try:
-        walk.check_checkpoints()
-        walk.check_entries(iter(entries))
-        if is_signed_to_end:
-            walk.check_signed_to_end()
+        if fault is None:
+            walk.check_entries(iter(entries))
+            if is_signed_to_end:
+                walk.check_signed_to_end()
     except Broken as broken:
         fault = broken.fault
     return AuditVerdict(
@@ -57,20 +58,49 @@ def verify(
         last_seq=walk.seq,
         removed_to=walk.removed_to,
         signed_to=walk.signed_to,
-        checkpoints=len(checkpoints),
+        checkpoints=len(walk.checkpoints),
         fingerprint=key.fingerprint,
         fault=fault,
     )
 
 
+def check_signed(chain: str, key: AuditPublicKey, signed: Sequence[Signed]) -> Fault | None:
+    """What is wrong first with the checkpoints and gaps of a chain alone: signatures, and that each goes on."""
+    try:
+        _check_signed(chain, key, signed)
+    except Broken as broken:
+        return broken.fault
+    return None
+
+
+def _check_signed(chain: str, key: AuditPublicKey, signed: Sequence[Signed]) -> None:
+    before: Checkpoint | None = None
+    number, link = 0, NO_HASH
+    for part in signed:
+        expected, number = number + 1, last_of(part)
+        if first_of(part) != expected or number < expected:
+            raise Broken("checkpoint", expected, f"checkpoint {expected} is missing or out of order")
+        name = f"checkpoint {number}" if isinstance(part, Checkpoint) else f"the gap to checkpoint {number}"
+        if not key.has_signed(chain, part):
+            raise Broken("checkpoint", expected, f"{name} was not signed with this key")
+        if part.previous != link:
+            raise Broken("checkpoint", expected, f"{name} does not follow the one before it")
+        link = hash_of(chain, part)
+        if isinstance(part, Checkpoint):
+            if before and not _goes_on_from(before, part):
+                raise Broken("checkpoint", number, f"checkpoint {number} contradicts the one before it")
+            before = part
+    if signed and isinstance(signed[-1], CheckpointGap):
+        raise Broken("checkpoint", number + 1, f"checkpoint {number + 1} is missing: none is after the thinned ones")
+
+
 class _Walk:
     """Where a verification is: `seq` and `hash` are those of the last good entry."""
 
-    def __init__(self, chain: str, key: AuditPublicKey, checkpoints: Sequence[Checkpoint]) -> None:
+    def __init__(self, chain: str, signed: Sequence[Signed]) -> None:
         self._chain = chain
-        self._key = key
-        self._checkpoints = checkpoints
-        last = checkpoints[-1] if checkpoints else None
+        self.checkpoints = [each for each in signed if isinstance(each, Checkpoint)]
+        last = self.checkpoints[-1] if self.checkpoints else None
         self.removed_to = last.removed_to if last else 0
         self.signed_to = last.seq if last else 0
         self.first_seq = self.removed_to + 1
@@ -79,23 +109,9 @@ class _Walk:
         self.count = 0
         self._confirmed_to = self.removed_to
 
-    def check_checkpoints(self) -> None:
-        """Signatures, and that each follows the one before."""
-        before: Checkpoint | None = None
-        for number, checkpoint in enumerate(self._checkpoints, start=1):
-            if checkpoint.number != number:
-                raise Broken("checkpoint", number, f"checkpoint {number} is missing or out of order")
-            if not self._key.has_signed(self._chain, checkpoint):
-                raise Broken("checkpoint", number, f"checkpoint {number} was not signed with this key")
-            if checkpoint.previous != (hash_of(self._chain, before) if before else NO_HASH):
-                raise Broken("checkpoint", number, f"checkpoint {number} does not follow the one before it")
-            if before and not _goes_on_from(before, checkpoint):
-                raise Broken("checkpoint", number, f"checkpoint {number} contradicts the one before it")
-            before = checkpoint
-
     def check_entries(self, entries: Iterator[Entry]) -> None:
         """Every entry in its place, with its hash, and as far as the newest checkpoint says."""
-        stated = {each.seq: each.hash for each in self._checkpoints if each.seq > self.removed_to}
+        stated = {each.seq: each.hash for each in self.checkpoints if each.seq > self.removed_to}
         try:
             for entry in entries:
                 self._check_entry(entry, entries)
@@ -113,12 +129,12 @@ class _Walk:
 
     def check_signed_to_end(self) -> None:
         """That no entry stands behind what was signed, and that something was."""
-        if not self._checkpoints or self.seq > self.signed_to:
+        if not self.checkpoints or self.seq > self.signed_to:
+            number = self.checkpoints[-1].number + 1 if self.checkpoints else 1
             raise Broken(
                 "checkpoint",
-                len(self._checkpoints) + 1,
-                f"checkpoint {len(self._checkpoints) + 1} is missing: no signature covers what comes after entry "
-                f"{self.signed_to}",
+                number,
+                f"checkpoint {number} is missing: no signature covers what comes after entry {self.signed_to}",
             )
 
     def _check_entry(self, entry: Entry, rest: Iterator[Entry]) -> None:

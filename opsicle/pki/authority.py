@@ -175,6 +175,12 @@ def _key_usage(
     )
 
 
+def check_names(names: Iterable[str]) -> None:
+    """Raise InvalidInput for a name that cannot stand in a certificate."""
+    for name in names:
+        _alternative(name)
+
+
 def _alternative(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))

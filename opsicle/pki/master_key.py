@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
 import os
 from dataclasses import dataclass, field
 from typing import Self
@@ -77,11 +75,6 @@ class MasterKey:
         """The same value under a new master key. Raises CannotOpen."""
         data_key = self._data_key(place, sealed)
         return Sealed(_encrypt(new.key, b"key", place, data_key), sealed.ciphertext)
-
-    def fingerprint(self, content: bytes) -> str:
-        """A digest (hex HMAC-SHA-256) by which content is known again that may hold secrets."""
-        key = hmac.digest(self.key, b"opsicle fingerprint key", hashlib.sha256)
-        return hmac.new(key, content, hashlib.sha256).hexdigest()
 
     def _data_key(self, place: Place, sealed: Sealed) -> bytes:
         return _decrypt(self.key, b"key", place, sealed.wrapped_key)

@@ -108,7 +108,7 @@ _SHED_LOGS_EVERY_SECONDS = 10.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
 _LISTEN_EVERY_SECONDS = 2.0
-_DELIVER_EVERY_SECONDS = 0.5
+_DELIVER_EVERY_SECONDS = 1.0
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
 _REFRESH_QUEUE_EVERY_SECONDS = 60.0
 _PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
@@ -204,10 +204,11 @@ class Services:
             clock,
             core.vault,
             progress,
+            self.notices,
             self.step_up,
             bindings,
         )
-        self.approvals = Approvals(state, progress, apps, self.dispatch, self.fleet, self.signals, clock, bindings)
+        self.approvals = Approvals(state, progress, self.notices, apps, self.fleet, self.signals, clock, bindings)
         self.following = Following(self.automations, self.job_logs, self.signals)
         self.enrolments = Enrolments(
             state, core.authority, core.order_key.public, self.urls, throttle, self.step_up, clock
@@ -297,6 +298,7 @@ class Services:
     def _prune_audit(self, keep: timedelta | None) -> None:
         if keep is not None:
             self.audit_checkpoints.prune(keep)
+        self.audit_checkpoints.thinning.thin()
 
     def _if_steady(self, turn: Callable[[], object]) -> Callable[[float], object]:
         """A turn that removes what is old: not on the word of a clock that was set within the last day."""

@@ -43,6 +43,19 @@ def check_private(paths: Iterable[Path]) -> None:
         )
 
 
+def check_not_public(path: Path) -> None:
+    """Raise NotAllowed for the key of a certificate that somebody else looks after, if just anybody can have it.
+
+    A group may read it, as is usual where several services share one certificate; nobody but its owner may write it.
+    """
+    mode = path.stat().st_mode
+    if mode & (stat.S_IRWXO | stat.S_IWGRP):
+        raise NotAllowed(
+            f"{_listed([path])}, and can be {'read' if mode & stat.S_IROTH else 'changed'} by others",
+            hint=f"Take that away: chmod 640 {path}",
+        )
+
+
 def check_pins(database: Database, fingerprints: Mapping[str, str], made: Collection[str] = ()) -> None:
     """Keep by which keys a database was written, by file name; those `made` anew just now are taken as they are.
 

@@ -29,6 +29,14 @@ class MasterKeyFile:
         self._next = self._path.with_name(f"{self._path.name}.next")
         self._is_own = named is None
 
+    @staticmethod
+    def check_named(path: Path) -> None:
+        """Raise what a file that somebody names would be refused for, before anything has been made."""
+        if path.exists():
+            _read(path)
+        elif not path.with_name(f"{path.name}.next").exists():
+            raise _named_is_missing(path)
+
     def open_vault(self, database: Database) -> Vault:
         """The vault under this key, proven to work; the first start makes the key.
 
@@ -55,10 +63,7 @@ class MasterKeyFile:
 
     def _create(self, *, is_needed: bool) -> None:
         if not self._is_own:
-            raise InvalidInput(
-                f"the master key file {self._path} does not exist",
-                hint="Make one of mode 0600: `openssl rand -base64 32`.",
-            )
+            raise _named_is_missing(self._path)
         if is_needed:
             raise Conflict(
                 "the data folder has lost master.key, without which its secrets cannot be decrypted",
@@ -78,6 +83,12 @@ class MasterKeyFile:
     def _write(self, path: Path, key: MasterKey) -> None:
         with explained(path.parent):
             files.replace(path, key.text.encode("ascii"), mode=0o600, like=self._path)
+
+
+def _named_is_missing(path: Path) -> InvalidInput:
+    return InvalidInput(
+        f"the master key file {path} does not exist", hint="Make one of mode 0600: `openssl rand -base64 32`."
+    )
 
 
 def _read(path: Path) -> MasterKey:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +17,16 @@ DEFAULT_LISTEN = "0.0.0.0:8443"
 DEFAULT_WORKER_LISTEN = "0.0.0.0:8444"
 LEAST_RETENTION_DAYS = 7
 
+_MOST_DAYS = 36_500
+_MOST_MIB = 1 << 30
+_MOST_COUNT = 1_000_000_000
+"""A hundred years, a pebibyte, and so many automations: beyond that it is a slip, and no clock could subtract it."""
+
 UNIX_PREFIX = "unix:"
+_MOST_UNIX_PATH_BYTES = 107
+"""What the kernel takes (`sun_path` of unix(7), less its end)."""
+
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -103,6 +114,17 @@ class ServerOptions:
         self._check_retention()
 
     def _check_retention(self) -> None:
+        bounds = {
+            "--log-retention-days": (self.log_retention_days, _MOST_DAYS),
+            "--audit-retention-days": (self.audit_retention_days, _MOST_DAYS),
+            "--automation-retention-days": (self.automation_retention_days, _MOST_DAYS),
+            "--automation-retention-count": (self.automation_retention_count, _MOST_COUNT),
+            "--job-log-mib": (self.job_log_mib, _MOST_MIB),
+            "--org-logs-mib": (self.org_logs_mib, _MOST_MIB),
+        }
+        for option, (value, most) in bounds.items():
+            if value is not None and value > most:
+                raise InvalidInput(f"{option} must be at most {most}")
         if self.log_retention_days < 1:
             raise InvalidInput("--log-retention-days must be at least 1")
         if not 1 <= self.job_log_mib <= self.org_logs_mib:
@@ -165,12 +187,28 @@ def parse_address(text: str) -> Address:
         path = text[len(UNIX_PREFIX) :]
         if not path.startswith("/"):
             raise InvalidInput(f"the socket's path in {text!r} is not absolute", hint="Write it as unix:/run/opsicle.")
+        if len(path.encode("utf-8", "surrogateescape")) > _MOST_UNIX_PATH_BYTES:
+            raise InvalidInput(f"the socket's path in {text!r} is longer than {_MOST_UNIX_PATH_BYTES} bytes")
         return Address(path=path)
     host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not port.isdecimal() or not port.isascii() or int(port) > 65535:
-        raise InvalidInput(f"{text!r} is no address to listen on", hint="Write it as host:port; port 0 picks one.")
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if is_bracketed else host
+    is_port = colon and port.isdecimal() and port.isascii() and len(port) <= 5 and int(port) <= 65535
+    if not is_port or not _is_host(host, is_bracketed=is_bracketed):
+        raise InvalidInput(
+            f"{text[:200]!r} is no address to listen on", hint="Write it as host:port or [::1]:port; port 0 picks one."
+        )
     return Address(host=host or "0.0.0.0", port=int(port))  # noqa: S104 - every address is what `:port` asks for
+
+
+def _is_host(host: str, *, is_bracketed: bool) -> bool:
+    """Whether it can be one: nothing, which is every address; an address; or what may be a name."""
+    if is_bracketed or ":" in host:
+        try:
+            return bool(ipaddress.IPv6Address(host))
+        except ValueError:
+            return False
+    return not host or bool(_HOST.fullmatch(host))
 
 
 def _check_networks(networks: tuple[str, ...]) -> None:

@@ -31,7 +31,8 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
     """The state as it was when this was written.
 
     `is_beginning`: the very first start has not come to its end, so that nothing can be missing yet. `database` is the
-    number of the database's file in its file system: a copy has another one.
+    number of the database's file in its file system: a copy has another one, unless it was made after the file was
+    removed, whose number is then free. So `database_born_at_ns` is when the file was made, 0 where nobody knows.
     """
 
     format: int = 1
@@ -41,6 +42,7 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
     schema: int = 0
     heads: Heads = {}
     database: int = 0
+    database_born_at_ns: int = 0
     written_at: datetime
 
 
@@ -145,8 +147,15 @@ def _of_files(found: Found, marker: Marker, noted: Noted | None, database: Path)
         yield f"{database.name} is older than what was acknowledged last"
     elif found.at.generation == noted.generation and found.at.frames < noted.frames and not _is_folded(found, noted):
         yield f"the end of {database.name}-wal is missing, and with it what was acknowledged last"
-    if database.stat().st_ino != marker.database:
+    if _is_copy(marker, database):
         yield f"{database.name} is a copy, not the file that the server has written"
+
+
+def _is_copy(marker: Marker, database: Path) -> bool:
+    if database.stat().st_ino != marker.database:
+        return True
+    born_at_ns = files.born_at_ns(database) if marker.database_born_at_ns else 0
+    return bool(born_at_ns and born_at_ns != marker.database_born_at_ns)
 
 
 def _is_folded(found: Found, noted: Noted) -> bool:
@@ -177,6 +186,7 @@ class StateMarker:
         self._commits = commits
         self._clock = clock
         self._written: Marker | None = None
+        self._born_at_ns = files.born_at_ns(database.path)
 
     def write(self) -> None:
         """Write the marker if the state has changed since. Waits for the disk, in a thread. Raises OSError."""
@@ -202,5 +212,6 @@ class StateMarker:
             schema=int(db.pragma("user_version")),
             heads=audit.list_heads(db),
             database=self._database.path.stat()[stat.ST_INO],
+            database_born_at_ns=self._born_at_ns,
             written_at=self._clock.now(),
         )

@@ -10,7 +10,10 @@ from opsicle.domain.bounds import Description, Email, Name, Rules, Word
 
 
 class Role(msgspec.Struct, kw_only=True):
-    """A role. `built_in_rules` come with the program, `rules` are the org's; `members` have it."""
+    """A role. `built_in_rules` come with the program, `rules` are the org's; `members` have it.
+
+    `leaves_stuck`, in the answer to a change: the templates of approvals that nobody can give since.
+    """
 
     name: str
     description: str
@@ -18,6 +21,7 @@ class Role(msgspec.Struct, kw_only=True):
     built_in_rules: list[str]
     rules: list[str]
     members: int
+    leaves_stuck: list[str] = []
     updated_at: datetime | None = None
 
 

@@ -94,6 +94,7 @@ class Approval(ApprovalSummary, kw_only=True):
 
     `is_intact` is false if what is stored is no longer what was asked for: it cannot be approved any more.
     `stricter_since`: what is asked today beyond what was asked then, so that it would not run; empty if nothing is.
+    `may_withdraw`: the caller has asked for it, or owns the service account that did, and it is pending.
     """
 
     policy: str
@@ -114,6 +115,7 @@ class Approval(ApprovalSummary, kw_only=True):
     compared: Comparison | None
     needs_totp: bool
     needs_reason: bool
+    may_withdraw: bool = False
 
 
 class GateNeed(msgspec.Struct, kw_only=True):

@@ -1,6 +1,7 @@
 """The audit record as it leaves the server: the lines of an export, and what a verification found.
 
-An export is JSON Lines: one header, every checkpoint in order, every entry in order. `docs/audit.md` has the details.
+An export is JSON Lines: one header, every checkpoint and gap in order, every entry in order. `docs/audit.md` has the
+details.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from datetime import datetime
 
 import msgspec
 
-FORMAT = 1
+FORMAT, FORMAT_WITH_GAPS = 1, 2
+"""An export without gaps is one that every version can read."""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="header"):
@@ -43,6 +45,23 @@ class Checkpoint(
     signature: str
 
 
+class CheckpointGap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="gap"):
+    """A signed statement: the checkpoints numbered `first` to `last` were good, and were thinned out.
+
+    `previous` is the first one's, `hash` what the checkpoint after the last names as its `previous`. `signature` is
+    Ed25519 in hex.
+    """
+
+    first: int
+    last: int
+    previous: str
+    hash: str
+    signature: str
+
+
+Signed = Checkpoint | CheckpointGap
+
+
 class SeenCheckpoint(msgspec.Struct, frozen=True):
     """A chain's newest checkpoint, for workers to keep: who rewrites the record cannot rewrite what they have seen."""
 
@@ -66,7 +85,7 @@ class ExportedEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
     hash: str
 
 
-Line = Header | Checkpoint | ExportedEntry
+Line = Header | Checkpoint | CheckpointGap | ExportedEntry
 
 
 class Fault(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ from opsicle.domain.errors import (
     Unreachable,
 )
 from opsicle.kit.backoff import Backoff
+from opsicle.wire.problems import error_of
 from opsicle.worker.exchange import BadAnswer, TooLong, exchange
 from opsicle.worker.identity import Identity, has_expired
 from opsicle.worker.tls import is_about_time, says_expired, worker_context
@@ -251,7 +252,7 @@ class Connection:
             self._is_away = True
             raise self._explained(channel.url, error) from error
         if status != HTTPStatus.OK:
-            raise problem_of(status, content)
+            raise error_of(status, content)
         if self._is_away:
             self._note_reached()
         try:
@@ -356,38 +357,6 @@ class _Channel:
         if (sock := self.sock) is not None:
             with suppress(OSError):
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not SSLSocket's, which is for its own thread
-
-
-class _Problem(msgspec.Struct):
-    """RFC 9457, as far as a worker needs it."""
-
-    title: str = ""
-    code: str = ""
-    detail: str = ""
-    hint: str = ""
-
-
-_BY_STATUS: dict[int, type[OpsicleError]] = {
-    401: NotAuthenticated,
-    403: errors.NotAllowed,
-    404: errors.NotFound,
-    409: errors.Conflict,
-    413: TooLarge,
-    503: errors.Unavailable,
-}
-
-
-def problem_of(status: int, content: bytes) -> OpsicleError:
-    """The error that a server's answer stands for."""
-    try:
-        problem = msgspec.json.decode(content, type=_Problem)
-    except msgspec.DecodeError:
-        problem = _Problem()
-    message = problem.detail or problem.title or f"the server answered with HTTP status {status}"
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return TooManyRequests(message, retry_after=1, hint=problem.hint)
-    fallback = errors.InvalidInput if 400 <= status < 500 else Internal
-    return (errors.BY_CODE.get(problem.code) or _BY_STATUS.get(status, fallback))(message, hint=problem.hint)
 
 
 def reason_of(error: Exception) -> str:

@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 import msgspec
 
 from opsicle.domain.errors import ClockOff, Conflict, NotAuthenticated, OpsicleError, Unreachable
+from opsicle.kit.backoff import Backoff
 from opsicle.worker import signing
 from opsicle.worker.connection import Connection
 from opsicle.worker.identity import DataFolder, Identity, has_expired, token_digest
 from opsicle.worker.signing import EnrolQuestion, LocateQuestion, RenewQuestion
+from opsicle.worker.tls import is_server_there
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,7 @@ _RENEWAL_RETRY_SECONDS = 60.0
 _RENEWAL_PAUSE_SECONDS = 3600.0
 """Between two renewals at least: a clock that is days ahead would take each new certificate for half over."""
 
+_LOCATE_PAUSE_SECONDS = 0.5
 _MOST_URLS = 8
 
 
@@ -123,12 +126,24 @@ def _with_urls(identity: Identity, urls: Sequence[str]) -> Identity:
 def _url_of_token(token_text: str, identity: Identity) -> list[str]:
     """Where the token's server takes workers now, if that is this worker's server. The token is not used up.
 
+    While the token's server is away, and this worker's cannot be reached where it was either, it waits and asks again.
     Raises Conflict for a token of another server.
     """
     if token_digest(token_text) == identity.joined_with:
         log.info("already enrolled with this join token: it is ignored", extra={"worker": identity.name})
         return []
-    urls = signing.locate(LocateQuestion(token=token_text, joined_url=identity.joined_url, ca_pem=identity.ca_pem))
+    question = LocateQuestion(token=token_text, joined_url=identity.joined_url, ca_pem=identity.ca_pem)
+    backoff = Backoff(shortest=_LOCATE_PAUSE_SECONDS)
+    while True:
+        try:
+            urls = signing.locate(question)
+            break
+        except Unreachable as away:
+            if is_server_there(identity):
+                log.warning("the join token is of no use now: the server is where it was", extra={"why": away.message})
+                return []
+            log.warning("asking again where the server is", extra={"reason": away.message})
+            time.sleep(backoff.next_delay())
     log.info(
         "already enrolled: the join token is not used up, it only tells where the server is",
         extra={"worker": identity.name, "url": urls[0] if urls else "not known"},

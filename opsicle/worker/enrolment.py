@@ -18,8 +18,9 @@ import msgspec
 
 from opsicle.domain.errors import ClockOff, Conflict, Internal, NotAuthenticated, OpsicleError, Unreachable
 from opsicle.kit.backoff import Backoff
+from opsicle.wire.problems import error_of
 from opsicle.wire.worker_api import Enrolment, EnrolPlace, EnrolReply, EnrolRequest, RenewReply, RenewRequest
-from opsicle.worker.connection import Connection, problem_of, reason_of
+from opsicle.worker.connection import Connection, reason_of
 from opsicle.worker.identity import Identity, token_digest
 
 if TYPE_CHECKING:
@@ -28,6 +29,16 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 30
 _LOCATE_SECONDS = 5
 """A worker that has an identity does not wait long for what may only tell it of a better address."""
+_AWAY = frozenset(
+    {
+        http.client.TOO_MANY_REQUESTS,
+        http.client.BAD_GATEWAY,
+        http.client.SERVICE_UNAVAILABLE,
+        http.client.GATEWAY_TIMEOUT,
+    }
+)
+"""What a server that is busy or stopping answers, or a proxy whose server is away."""
+
 _MAX_REPLY_BYTES = 256 * 1024
 _TRIES = 4
 """How often a request is sent whose answer was lost; it is the same one, so at most one of them counts."""
@@ -64,18 +75,25 @@ def locate(token_text: str, url: str, joined_url: str, ca_pem: str) -> list[str]
     """Ask the server at `url`, or at the token's address, where it takes workers; [] if it does not say.
 
     What it says is only tried: TLS shows whether the server there is the one with this CA. Raises Conflict when the
-    token's server is another one than that at `joined_url`, where this worker enrolled, and InvalidInput for a damaged
-    token.
+    token's server is another one than that at `joined_url`, where this worker enrolled, Unreachable while nobody can
+    know because it is away, and InvalidInput for a damaged token.
     """
     from opsicle.pki import certificates, join_token
 
     asked = join_token.parse(token_text).url if token_text else url
+    is_known = asked in {url, joined_url}
     try:
         status, content = _exchange(asked, "GET", None, _LOCATE_SECONDS)
+        if status in _AWAY and not is_known:
+            raise Unreachable(f"what answers at {asked} says that the server is away (status {status})")
         place = msgspec.json.decode(content, type=EnrolPlace) if status == http.client.OK else None
-    except (Unreachable, _AnswerLost, msgspec.DecodeError):
+    except (Unreachable, _AnswerLost) as error:
+        if not is_known:
+            raise Unreachable(f"the server at {asked} cannot be asked whether it is this worker's: {error}") from error
         place = None
-    is_own = place.ca_fingerprint == certificates.fingerprint(ca_pem) if place else asked in {url, joined_url}
+    except msgspec.DecodeError:
+        place = None
+    is_own = place.ca_fingerprint == certificates.fingerprint(ca_pem) if place else is_known
     if not is_own:
         raise Conflict(
             f"this data folder belongs to a worker of {joined_url or 'a server with another CA'}, and {asked} is not "
@@ -145,7 +163,7 @@ def _ask(token: JoinToken, request: EnrolRequest) -> EnrolReply:
             continue
         if status == http.client.OK:
             return _decoded(content)
-        problem = problem_of(status, content)
+        problem = error_of(status, content)
         if was_lost and isinstance(problem, NotAuthenticated | Conflict) and not isinstance(problem, ClockOff):
             raise _burnt("the server has used up the join token, but its answer was lost") from problem
         raise problem

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 from opsicle.worker.identity import Identity
+
+_PROBE_SECONDS = 5.0
 
 _NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which Python has no name for."""
@@ -33,6 +38,21 @@ def worker_context(identity: Identity, *, checks_time: bool = True) -> ssl.SSLCo
     finally:
         os.close(fd)
     return context
+
+
+def is_server_there(identity: Identity) -> bool:
+    """Whether this worker's server answers at one of the addresses that the identity knows."""
+    context = worker_context(identity, checks_time=False)
+    for url in (identity.worker_url, *identity.more_urls):
+        parts = urlsplit(url)
+        address = (parts.hostname or "", parts.port or 443)
+        with (
+            suppress(OSError),
+            socket.create_connection(address, _PROBE_SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname=identity.server_name),
+        ):
+            return True
+    return False
 
 
 def is_about_time(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from opsicle.domain.errors import BY_CODE
-from opsicle.server.api.http import status_of
+from opsicle.wire.problems import status_of
 from tests.product import CHECKOUT, Installation, clean_environment
 from tests.thin_api import Access
 

@@ -196,13 +196,61 @@ def test_whoever_takes_the_last_approver_away_hears_of_what_waits(
     assert alice.call(method, target, body).json["leaves_stuck"] == ["restart-web"]
 
 
-def test_whoever_takes_the_last_approver_out_of_a_group_hears_of_what_waits(
+def test_whoever_changes_a_role_so_that_nobody_may_decide_hears_of_what_waits(
     alice: Client, bob: Client, mia: Client
 ) -> None:
+    ask(alice, mia)
+    role = bob.get("/api/v1/whoami").json["role"]
+    harmless = {"rules": ["deny view workers"]}
+    assert alice.patch(f"/api/v1/roles/{role}", harmless).json["leaves_stuck"] == []
+
+    left = alice.patch(f"/api/v1/roles/{role}", {"rules": ["deny execute approvals"]})
+
+    assert left.json["leaves_stuck"] == ["restart-web"]
+
+
+@pytest.fixture
+def waiting_for_sre(alice: Client, bob: Client, mia: Client) -> None:
+    """Something waits for a group in which Bob is the only one."""
     alice.post("/api/v1/groups", {"name": "sre"})
     alice.call("PUT", "/api/v1/groups/sre/members/bob@example.com")
     gate = "{name: g, approvers: {groups: [sre]}}"
     alice.post("/api/v1/templates", {"source": source(more=f"  approvalPolicy: {{spec: {{gates: [{gate}]}}}}")})
     assert mia.post("/api/v1/automations", {"template": "restart-web"}).json["state"] == "awaiting_approval"
+
+
+@pytest.mark.usefixtures("waiting_for_sre")
+def test_whoever_changes_a_group_s_rules_hears_of_what_waits(alice: Client) -> None:
+    assert alice.patch("/api/v1/groups/sre", {"description": "x"}).json["leaves_stuck"] == []
+    left = alice.patch("/api/v1/groups/sre", {"rules": ["deny execute approvals"]})
+    assert left.json["leaves_stuck"] == ["restart-web"]
+
+
+@pytest.mark.usefixtures("waiting_for_sre")
+def test_a_group_for_which_something_waits_is_removed_only_if_that_is_meant(alice: Client) -> None:
+    refused = alice.call("DELETE", "/api/v1/groups/sre")
+    assert (refused.status, refused.code) == (409, "leaves_behind")
+    assert "these approvals can then be given by too few: restart-web" in refused.json["detail"]
+    assert [member["email"] for member in alice.get("/api/v1/groups/sre").json["members"]] == ["bob@example.com"]
+
+    assert alice.call("DELETE", "/api/v1/groups/sre?confirmed=true").status == 204
+    assert alice.get("/api/v1/groups/sre").status == 404
+
+
+@pytest.mark.parametrize("value", ["yes", "True", "2", "true%20"])
+def test_a_parameter_that_is_neither_true_nor_false_is_refused(alice: Client, value: str) -> None:
+    for path in ("/api/v1/workers?all", "/api/v1/users/mia@example.com?confirmed"):
+        refused = alice.call("GET" if "workers" in path else "DELETE", f"{path}={value}")
+        assert (refused.status, refused.code) == (400, "invalid_input")
+        assert "must be true or false" in refused.json["detail"]
+
+
+@pytest.mark.parametrize("value", ["true", "false", "1", "0", ""])
+def test_a_parameter_that_is_true_or_false_is_taken(alice: Client, value: str) -> None:
+    assert alice.get(f"/api/v1/workers?all={value}").status == 200
+
+
+@pytest.mark.usefixtures("waiting_for_sre")
+def test_whoever_takes_the_last_approver_out_of_a_group_hears_of_what_waits(alice: Client) -> None:
     left = alice.call("DELETE", "/api/v1/groups/sre/members/bob@example.com")
     assert left.json["leaves_stuck"] == ["restart-web"]

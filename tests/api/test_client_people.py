@@ -81,9 +81,7 @@ def test_before_somebody_goes_it_says_what_goes_with_them(installation: Installa
     assert "--new-owner" in refused.stderr
     handed = alice.attempt("users", "delete", "bob@example.com", "--new-owner", alice.email)
     assert handed.returncode == 5, "the approval still waits for him alone"
-    code, said = at_a_terminal(
-        alice, "users", "delete", "bob@example.com", answers=[("Remove them all the same?", "n")]
-    )
+    code, said = at_a_terminal(alice, "users", "delete", "bob@example.com", answers=[("Remove all the same?", "n")])
     assert code != 0, said
     assert alice.json("users", "show", "bob@example.com")["email"] == "bob@example.com"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from opsicle.domain.access import Role
-from opsicle.server.store import memberships
 from tests.api.authenticator_app import enrol
 from tests.api.house import PASSWORD, Client, House
+from tests.api.test_policies import policy
 from tests.api.test_templates import source
 
 ACCOUNTS, BOT = "/api/v1/service-accounts", "deploy-bot@acme.service"
@@ -96,14 +96,26 @@ def test_a_service_account_has_tokens_and_its_owners_name(house: House, alice: C
     assert shown["owner"] == "olga@example.com"
     assert [account["email"] for account in olga.get(ACCOUNTS).json["items"]] == [BOT]
     assert olga.get(f"/api/v1/tokens?account={BOT}").json["items"][0]["last_used_at"]
-    org_id, olga_id = house.actor("alice@example.com").org_id, olga.get("/api/v1/whoami").json["user"]["id"]
 
-    def is_owned(account: str, user: str) -> bool:
-        return house.state.read(lambda db: memberships.is_owned_by(db, org_id, account, user))
 
-    assert is_owned(shown["id"], olga_id)
-    assert not is_owned(shown["id"], shown["id"])
-    assert not is_owned(olga_id, olga_id)
+def test_its_owner_withdraws_and_cancels_what_it_asked_for(house: House, alice: Client, olga: Client) -> None:
+    alice.post("/api/v1/policies", {"source": policy(more="required: 1")})
+    alice.post("/api/v1/templates", {"source": source(more="  approvalPolicy: {policyRef: production}")})
+    robot = bot(house, olga, role="member")
+    peer = house.person("acme", "peer", Role.MEMBER)
+    alice.patch("/api/v1/users/olga@example.com", {"role": "member", "manager": "alice@example.com"})
+
+    asked = robot.post("/api/v1/automations", {"template": "restart-web"}).json
+    path = f"/api/v1/approvals/{asked['approval_id']}"
+    assert peer.post(f"{path}/withdraw").status == 403
+    assert (peer.get(path).json["may_withdraw"], olga.get(path).json["may_withdraw"]) == (False, True)
+    withdrawn = olga.post(f"{path}/withdraw").json
+    assert (withdrawn["state"], withdrawn["may_withdraw"]) == ("withdrawn", False)
+    assert withdrawn["explanation"] == "withdrawn by olga@example.com, who answers for who asked"
+
+    again = robot.post("/api/v1/automations", {"template": "restart-web"}).json["id"]
+    assert peer.post(f"/api/v1/automations/{again}/cancel").status == 403
+    assert olga.post(f"/api/v1/automations/{again}/cancel").json["state"] == "cancelled"
 
 
 def test_it_may_what_both_its_role_and_its_owner_allow(house: House, alice: Client, olga: Client) -> None:

@@ -219,3 +219,15 @@ def test_passwords_stand_in_no_audit_entry(alice: Client) -> None:
     assert "quite another one" not in entries
     assert PASSWORD not in entries
     assert '"password":"changed"' in entries
+
+
+@pytest.mark.parametrize("name", ["B\u043eb", "\u202eBob", "B\u200bob", "\uff22ob"])
+def test_a_name_that_looks_like_another_is_refused_wherever_one_is_given(alice: Client, name: str) -> None:
+    add(alice, "bob", name="Bob")
+    made = {"email": "bob2@example.com", "password": PASSWORD, "role": "member", "name": name}
+
+    for refused in (alice.post("/api/v1/users", made), alice.patch("/api/v1/users/bob@example.com", {"name": name})):
+        assert (refused.status, refused.code) == (400, "invalid_input")
+        assert refused.json["errors"][0]["path"] == "name"
+
+    assert alice.patch("/api/v1/users/bob@example.com", {"name": "Jose\u0301"}).json["name"] == "Jos\u00e9"

@@ -19,6 +19,7 @@ import apsw
 import pytest
 
 from opsicle.domain.errors import OpsicleError
+from opsicle.kit import files
 from opsicle.kit.clock import SystemClock
 from opsicle.server.binding_key_file import open_binding_key
 from opsicle.server.data_folder import DataFolder
@@ -37,7 +38,6 @@ DATABASE = ("opsicle.db", "opsicle.db-wal")
 LOGS = ("logs.db", "logs.db-wal")
 KEYS = ("authority.pem", "audit.pem", "orders.pem", "master.key", "identity.key", "binding.key")
 NOTES = (MARKER, COMMITS, "clean-stop")
-
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120 + 2 * STARTS)]
 
@@ -220,8 +220,9 @@ class Scene:
         for path in self.now.folder.iterdir():
             shutil.copyfile(path, self.target / path.name)
             (self.target / path.name).chmod(0o600)
-        marker = json.loads((self.target / MARKER).read_text())
-        marker["database"] = (self.target / "opsicle.db").stat().st_ino if marker["database"] else 0
+        marker, database = json.loads((self.target / MARKER).read_text()), self.target / "opsicle.db"
+        if marker["database"]:
+            marker |= {"database": database.stat().st_ino, "database_born_at_ns": files.born_at_ns(database)}
         (self.target / MARKER).write_text(json.dumps(marker))
 
     def note(self, text: str) -> None:

@@ -167,6 +167,45 @@ def test_a_new_token_tells_an_enrolled_worker_where_its_server_is_and_is_not_spe
     installation.join("other", token)
 
 
+def test_it_waits_for_a_token_s_server_that_is_away(installation: Installation) -> None:
+    worker, server = installation.worker("w"), installation.server
+    worker.process.stop()
+    server.process.stop()
+    server.known = {}  # so that it takes other ports
+    server.start()
+    installation.admin.login(server)
+    token = installation.admin.json("workers", "token")["token"]
+    server.process.stop()
+
+    worker.process = start_as_it_is(worker, "--join", token)
+    wait_until(lambda: "asking again where the server is" in worker.process.log(), 30, "a word of the worker")
+    server.start()
+
+    installation.admin.login(server)
+    wait_for_success(installation, run(installation))
+    assert "the join token is not used up" in worker.process.log()
+
+
+def test_a_token_whose_server_is_gone_keeps_no_worker_from_the_one_that_it_knows(installation: Installation) -> None:
+    worker, server = installation.worker("w"), installation.server
+    worker.process.stop()
+    here = server.known
+    server.process.stop()
+    server.known = {}
+    server.start()
+    installation.admin.login(server)
+    token = installation.admin.json("workers", "token")["token"]
+    server.process.stop()
+    server.known = here
+    server.start()
+    installation.admin.login(server)
+
+    worker.process = start_as_it_is(worker, "--join", token)
+
+    wait_for_success(installation, run(installation))
+    assert "the server is where it was" in worker.process.log()
+
+
 def test_a_token_of_another_server_is_refused_by_an_enrolled_worker(installation: Installation, tmp_path: Path) -> None:
     worker = installation.worker("w")
     worker.process.stop()

@@ -20,6 +20,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     certificate, key = authority.issue_server(["localhost", "127.0.0.1"], datetime.now(UTC))
     for name, text in (("cert", certificate + authority.cert_pem), ("key", key), ("company-ca", authority.cert_pem)):
         (tmp_path / f"{name}.pem").write_text(text)
+    (tmp_path / "key.pem").chmod(0o600)
     options = ("--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem"))
     server = Server(tmp_path / "server", options=options).start()
     yield server

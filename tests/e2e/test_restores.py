@@ -83,6 +83,15 @@ class Scene:
         self.server.start()
         return dict(self.server.facts)
 
+    def refused(self) -> str:
+        """What a server says that does not start."""
+        process = Process(self.server.process.arguments, self.server.folder, "refused")
+        try:
+            assert process.popen.wait(30) == 5, process.log()
+        finally:
+            process.kill()
+        return process.log()
+
     def keep_ports(self) -> None:
         """`server.json` is where the server is looked for, at its next start too; a copy has none."""
         (self.data / "server.json").write_text(json.dumps(self.addresses))
@@ -110,36 +119,62 @@ def test_what_a_restored_server_does_not_know_runs_once_and_is_reported(scene: S
     scene.worker.start()
     scene.wait_for(twice, "succeeded")
     lost = scene.run(go=str(scene.go))  # the copy knows nothing of this one
-    wait_until(lambda: scene.ran(lost), 30, "the job to run")
+    wait_until(lambda: scene.ran(lost), 60, "the job to run")
     scene.server.process.kill()
     scene.restore(old)
 
-    refused = Process(scene.server.process.arguments, scene.server.folder, "refused")
-    assert refused.popen.wait(30) == 5
-    assert "opsicle.db is a copy" in refused.log()
-    assert "--accept-restored" in refused.log()
+    refused = scene.refused()
+    assert "opsicle.db is a copy" in refused
+    assert "--accept-restored" in refused
 
     facts = scene.start("--accept-restored")
     assert (facts["held"], facts["epoch"]) == (True, 2)
     assert scene.show(twice)["waiting_reason"].startswith("held after a restore")
-    wait_until(lambda: scene.record("report_unknown_job"), 30, "the worker to be heard")
-    wait_until(lambda: scene.record("report_ran"), 30, "the worker to tell what it ran")
+    wait_until(lambda: scene.record("report_unknown_job"), 60, "the worker to be heard")
+    wait_until(lambda: scene.record("report_ran"), 60, "the worker to tell what it ran")
     assert [each["resource"] for each in scene.record("report_ran")] == [f"automations/{twice}"]
     assert [each["resource"] for each in scene.record("report_unknown_automation")] == [f"automations/{lost}"]
     (entry,) = scene.record("accept_restored")
     assert entry["data"]["epoch"] == 2
-    assert scene.ran(lost) == 1, "its job was not stopped, and not begun again"
+    assert scene.ran(lost) == 1, "its job was not begun again"
+    assert "job dropped" not in scene.worker.process.log(), "nor stopped"
     worker = scene.installation.admin.json("workers", "show", "w1")
     assert len(worker["unknown_jobs"]) == 1
 
     fresh = scene.run()
     assert scene.ran(fresh) == 0
     assert scene.installation.admin.json("orgs", "release-queue")["held"] == ""
-    wait_until(lambda: not scene.server.facts["held"], 10, "server.json to say so")
+    wait_until(lambda: not scene.server.facts["held"], 60, "server.json to say so")
     assert scene.wait_for(fresh, "succeeded")["jobs"][0]["fence"] > 2**32
     found = scene.wait_for(twice, "cancelled")
     assert "ran on this worker already" in found["explanation"]
     assert (scene.ran(twice), scene.ran(lost), scene.ran(first)) == (1, 1, 1)
+
+
+def test_what_a_job_says_to_a_server_that_does_not_know_it_is_kept_for_one_that_does(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """A folder was replaced by an older copy by mistake. The job goes on, and ends, before the mistake is mended."""
+    old = scene.copy(tmp_path / "old")
+    scene.start()
+    going_on = scene.run(go=str(scene.go))
+    wait_until(lambda: scene.ran(going_on), 60, "the job to run")
+    scene.server.process.kill()
+    newest = tmp_path / "newest"
+    scene.data.rename(newest)
+    shutil.copytree(old, scene.data)
+    assert scene.start("--accept-restored")["held"]
+    wait_until(lambda: scene.record("report_unknown_job"), 60, "the job to be reported")
+    scene.go.touch()
+    wait_until(lambda: "job ended" in scene.worker.process.log(), 60, "the job to end")
+    assert scene.server.process.stop() == 0
+
+    shutil.rmtree(scene.data)
+    newest.rename(scene.data)
+    assert scene.start()["held"] is False
+
+    assert scene.wait_for(going_on, "succeeded", "cancelled", "failed", "unknown")["state"] == "succeeded"
+    assert scene.ran(going_on) == 1
 
 
 def test_a_server_on_an_older_copy_cannot_make_workers_run_anything(scene: Scene, tmp_path: Path) -> None:
@@ -160,12 +195,10 @@ def test_a_server_on_an_older_copy_cannot_make_workers_run_anything(scene: Scene
     again = scene.run()
 
     wait_until(lambda: scene.server.facts["held"], 60, "the server to learn that it runs on an older copy")
-    found = scene.show(again)
-    assert found["state"] == "queued", found
-    assert found["waiting_reason"].startswith("held, because a worker has worked for a later state")
+    reason = "held, because a worker has worked for a later state"
+    wait_until(lambda: scene.show(again)["waiting_reason"].startswith(reason), 60, "what was refused to wait again")
+    assert scene.show(again)["state"] == "queued"
     assert scene.record("report_newer_epoch")
     assert scene.ran(again) == 0
     assert scene.server.process.stop() == 0
-    refused = Process(scene.server.process.arguments, scene.server.folder, "refused")
-    assert refused.popen.wait(30) == 5
-    assert "epoch" in refused.log()
+    assert "epoch" in scene.refused()

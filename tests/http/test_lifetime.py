@@ -268,7 +268,7 @@ def damage_unseen(folder: Path) -> None:
     path = folder / "opsicle.db"
     before = path.stat()
     connection = apsw.Connection(f"file:{path}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
-    page = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'notices'").fetchone()[0]
+    page = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'link_codes'").fetchone()[0]
     connection.close()
     with path.open("r+b") as file:
         file.seek((page - 1) * 4096)

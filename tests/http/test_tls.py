@@ -138,6 +138,7 @@ def given(tmp_path: Path) -> tuple[Path, Path]:
     certificate, key = authority.issue_server(["localhost"], datetime.now(UTC))
     (tmp_path / "cert.pem").write_text(certificate + authority.cert_pem)
     (tmp_path / "key.pem").write_text(key)
+    (tmp_path / "key.pem").chmod(0o640)
     (tmp_path / "company-ca.pem").write_text(authority.cert_pem)
     return tmp_path / "cert.pem", tmp_path / "key.pem"
 

@@ -1,13 +1,19 @@
 """What is installed is what the locks name, and the locks name files that their authors published."""
 
+import ast
 import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from building import wheels
-from building.project import REQUIREMENTS, BuildError
+from building.project import REQUIREMENTS, ROOT, BuildError, source_files
 
 LOCKS = sorted(REQUIREMENTS.glob("*.txt"))
 PIN = re.compile(r"^([a-z0-9-]+)==(\S+) \\$")
@@ -26,6 +32,24 @@ def test_tests_run_on_the_versions_that_are_shipped() -> None:
     assert pins(REQUIREMENTS / "runtime.txt") <= pins(REQUIREMENTS / "dev.txt")
 
 
+def test_what_is_shipped_is_imported_somewhere() -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    of_module = packages_distributions()
+    imported = {normal(name) for module in imported_modules(ROOT / "opsicle") for name in of_module.get(module, ())}
+
+    assert [name for name in wanted if normal(name) not in imported] == []
+
+
+def test_what_only_some_need_is_not_loaded_before_they_need_it() -> None:
+    script = (
+        "import sys\nimport opsicle.server.assembly, opsicle.server.lifetime, opsicle.worker.main\n"
+        "print(*sorted({'re2', 'websockets'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+
+    assert done.stdout == "\n"
+
+
 def test_two_wheels_that_disagree_about_a_file_are_an_error(tmp_path: Path) -> None:
     wheels.place(tmp_path / "module.py", b"for 3.11", "one-cp311.whl")
     wheels.place(tmp_path / "module.py", b"for 3.11", "one-cp312.whl")
@@ -36,3 +60,19 @@ def test_two_wheels_that_disagree_about_a_file_are_an_error(tmp_path: Path) -> N
 
 def pins(lock: Path) -> set[tuple[str, str]]:
     return {(match[1], match[2]) for match in map(PIN.match, lock.read_text().splitlines()) if match}
+
+
+def imported_modules(folder: Path) -> Iterator[str]:
+    """The top-level names of all that the folder's files import."""
+    for path in source_files(folder):
+        if path.suffix == ".py":
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    yield from (alias.name.partition(".")[0] for alias in node.names)
+                elif isinstance(node, ast.ImportFrom):
+                    yield str(node.module).partition(".")[0]
+
+
+def normal(name: str) -> str:
+    """A package's name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -45,11 +45,13 @@ try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 except SystemExit:
     pass
-import _cffi_backend, apsw, gevent.pywsgi, gevent.subprocess, greenlet, msgspec, yaml, zope.interface
+import _cffi_backend, apsw, gevent.pywsgi, gevent.subprocess, greenlet, msgspec, re2, yaml, zope.interface
+import websockets.client
 from cryptography.hazmat.bindings import _rust
 assert yaml.__with_libyaml__
 assert gevent.config.loop.__module__ == "gevent.libev.corecext"
-assert all("/cache/" in module.__file__ for module in (apsw, gevent, msgspec, yaml))
+assert all("/cache/" in module.__file__ for module in (apsw, gevent, msgspec, re2, yaml))
+assert re2.fullmatch("a+", "aaa")
 """
 
 

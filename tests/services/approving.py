@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 import msgspec
 
 from opsicle.domain.access import Role
 from opsicle.server.services.actor import Actor, SystemActor
-from opsicle.server.store import audit, memberships, notices
+from opsicle.server.store import audit, channels, memberships
+from opsicle.server.store.channels import ChannelRow
 from opsicle.wire.approval_api import Approval, DecisionRequest
 from opsicle.wire.user_api import Automation
 from tests.services.core import Core
@@ -48,6 +49,14 @@ class Office:
         for name, role in (roles | {"mallory": Role.MEMBER, "rita": Role.REPORTER}).items():
             self.people[name] = self.core.person(self.org_id, name, role)
         self.change("alice", manager_id=self.people["bob"].user_id)
+        for kind in ("email", "telegram"):
+            self._open_channel(kind)
+
+    def _open_channel(self, kind: str) -> None:
+        """Let people be told by e-mail, and rooms by a chat; nothing is sent, what waits to be is looked at."""
+        now, user_id = self.core.clock.now(), self.people["carol"].user_id
+        row = ChannelRow(kind, self.org_id, kind, kind, "{}", 1, 0, True, now, now, user_id, "", "")
+        self.core.database.write(lambda db: channels.insert(db, row, None))
 
     def change(self, name: str, **changes: object) -> None:
         """Change a membership past the services, with the entry in the record that they would make."""
@@ -87,10 +96,17 @@ class Office:
         return self.core.automations.get(self.people["alice"], automation.id).explanation
 
     def told(self, kind: str) -> list[set[str]]:
-        """The names of those who were told of each such thing, oldest first."""
+        """The names of those who are told of each such thing by e-mail, oldest first. One moment has one such thing."""
         names = {person.user_id: name for name, person in self.people.items()}
-        rows = self.core.database.read(lambda db: notices.list_of_org(db, self.org_id))
-        return [{names[user_id] for user_id in json.loads(row.recipients)} for row in rows if row.kind == kind]
+        told = defaultdict(set)
+        for at, user_id in self.deliveries(kind, "created_at, user_id", "email"):
+            told[at].add(names[user_id])
+        return list(told.values())
+
+    def deliveries(self, kind: str, columns: str, channel: str) -> list[tuple[str, ...]]:
+        """These columns of what goes out of such a kind through a channel, oldest first."""
+        sql = f"SELECT {columns} FROM deliveries WHERE kind = ? AND channel_id = ? ORDER BY id"
+        return self.core.database.read(lambda db: db.execute(sql, (kind, channel)).fetchall())
 
     def tamper(self, sql: str, **parameters: object) -> None:
         """Change the database behind the server's back."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import gevent
 import msgspec
@@ -65,8 +67,18 @@ spec:
 
 def open_database(folder: Path, name: str, migrations: str) -> Database:
     """A database with its schema of today."""
+    if not (folder / name).exists():
+        (folder / name).write_bytes(_empty(STORE / migrations))
     migrate(folder / name, STORE / migrations)
     return Database(folder / name, on_fatal=_raise)
+
+
+@cache
+def _empty(migrations: Path) -> bytes:
+    """What migrations make of nothing; kept, because hundreds of tests begin with it."""
+    with TemporaryDirectory() as folder:
+        migrate(Path(folder) / "empty.db", migrations)
+        return (Path(folder) / "empty.db").read_bytes()
 
 
 def _raise(error: BaseException) -> None:
@@ -112,11 +124,12 @@ class Core:
             self.clock,
             self.vault,
             progress,
+            notices,
             self.step_up,
             bindings,
         )
         self.approvals = Approvals(
-            self.database, progress, self.apps, self.dispatch, self.fleet, self.signals, self.clock, bindings
+            self.database, progress, notices, self.apps, self.fleet, self.signals, self.clock, bindings
         )
         self.policies = Policies(self.database, self.step_up, self.clock)
         self.following = Following(self.automations, self.job_logs, self.signals)
@@ -244,8 +257,7 @@ class TestWorker:
         return greenlet
 
     def _is_waiting(self) -> bool:
-        presence = self.core.fleet.find(self.actor.worker_id)
-        return presence is not None and presence.is_holding
+        return is_held(self.core, self.actor.worker_id)
 
     def request(self, wait_seconds: int) -> PollRequest:
         return PollRequest(
@@ -294,3 +306,9 @@ class TestWorker:
         done = self.core.jobs.finish(self.actor, work.job_id, request)
         self.held.pop(work.job_id, None)
         return done.state
+
+
+def is_held(core: Core, worker_id: str) -> bool:
+    """Whether a poll of this worker is open and waits to be woken."""
+    presence = core.fleet.find(worker_id)
+    return presence is not None and any(watch.is_waiting for watch in presence.open_polls.values())

@@ -109,6 +109,7 @@ def test_gates_in_order_ask_one_after_the_other(office: Office) -> None:
     with pytest.raises(NotAllowed, match="not your turn"):
         office.approve("carol", asked)
     assert office.told("approval_requested") == [{"bob"}]
+    office.core.clock.advance(1)
     assert office.approve("bob", asked).state == "pending"
     assert office.told("approval_requested") == [{"bob"}, {"carol"}]
     assert office.approve("carol", asked).state == "approved"

@@ -112,10 +112,12 @@ def test_it_says_at_once_that_nobody_can_pass_the_gate_and_back(
     assert office.told("approval_stuck") == [{"alice"}]
     if regain is None:
         return
+    office.core.clock.advance(1)
     regain(office)
     assert waiting(office, asked).split(":")[:2] == before.split(":")[:2]
     assert office.show("alice", asked).stuck == ""
     assert len(office.told("approval_requested")) == 2
+    office.core.clock.advance(1)
     lose(office)
     assert "nobody can give" in waiting(office, asked)
     assert office.told("approval_stuck") == [{"alice"}, {"alice"}]

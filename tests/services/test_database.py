@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from opsicle.domain.errors import Unavailable
-from opsicle.server.store.database import Database
+from opsicle.server.store.database import Connection, Database
 
 
 @pytest.fixture
@@ -121,3 +121,20 @@ def test_a_closed_database_refuses(tmp_path: Path, fatal: list[BaseException]) -
         with pytest.raises(Unavailable):
             call(lambda db: None)
     database.close()
+
+
+def test_a_query_that_fails_amid_its_rows_leaves_no_old_snapshot_to_the_next_ones(database: Database) -> None:
+    for n in range(3):
+        insert(database, n)
+
+    def fail(db: Connection) -> None:
+        rows = db.execute("SELECT n FROM t")
+        for _ in rows:
+            raise LookupError
+
+    with pytest.raises(LookupError) as kept:
+        database.read(fail)
+    insert(database, 3)
+
+    assert database.read(lambda db: db.execute("SELECT count(*) FROM t").fetchone()) == (4,)
+    assert kept.value.__traceback__, "the error is kept until here, as by a log"

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import apsw
 import pytest
 
+from opsicle.domain.errors import LeaseLost, Unavailable
 from opsicle.domain.manifests import Order, canonical
 from opsicle.pki.order_key import OrderKey
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.epoch_reports import OLDER_COPY, EpochReports
 from opsicle.server.services.holds import Hold
+from opsicle.server.services.unknown_jobs import MOST_UNKNOWN_JOBS
 from opsicle.server.store import audit, epochs
 from opsicle.server.store.epochs import Epoch
-from opsicle.wire.worker_api import RanAutomation, RefuseRequest, SignedOrder
-from tests.services.core import Core
+from opsicle.wire.jobs import Work
+from opsicle.wire.worker_api import MAX_LISTED_JOBS, LogRequest, RanAutomation, RefuseRequest, SignedOrder
+from tests.services.core import Core, TestWorker
+from tests.services.undone import refused, rows_per_commit
 
 MINE = Epoch(2, "mine")
 
@@ -47,8 +52,8 @@ def proof(core: Core, epoch: int, epoch_id: str, key: OrderKey | None = None) ->
     return SignedOrder(order, (key or core.order_key).sign(order))
 
 
-def verbs(core: Core, org_id: str | None) -> list[str]:
-    rows = core.database.read(lambda db: audit.list_entries(db, org_id or "", audit.Filter(), 10**9, 100))
+def verbs(core: Core, org_id: str | None, most: int = 100) -> list[str]:
+    rows = core.database.read(lambda db: audit.list_entries(db, org_id or "", audit.Filter(), 10**9, most))
     return [row.verb for row in rows]
 
 
@@ -115,18 +120,142 @@ def test_a_worker_tells_once_what_it_ran_and_only_of_its_own_org(
     assert not [verb for verb in verbs(core, globex.org_id) if verb.startswith("report")]
 
 
-def test_jobs_that_are_not_known_are_reported_and_dropped_unless_the_queue_is_held(
-    core: Core, alice: Actor, hold: Hold
+def test_what_a_worker_ran_is_told_again_after_a_failed_write_and_stands_there_once(
+    core: Core, alice: Actor, hold: Hold, reports: EpochReports
 ) -> None:
+    worker = core.worker(alice.org_id, "one")
+    hold.hold("held after a restore")
+    ours = [core.run(alice).id for _ in range(3)]
+    told = tuple(RanAutomation(each, 1) for each in (*(f"unknown-{number}" for number in range(120)), *ours))
+    with refused(core.database, "report_ran"), pytest.raises(apsw.ConstraintError):
+        reports.hear_ran(worker.actor, told)
+    assert reports.wants_ran(worker.actor)
+
+    reports.hear_ran(worker.actor, told)
+
+    assert not reports.wants_ran(worker.actor)
+    written = verbs(core, alice.org_id, 500)
+    assert (written.count("report_unknown_automation"), written.count("report_ran")) == (120, 3)
+
+
+def test_what_a_worker_ran_is_recorded_in_small_steps(
+    core: Core, alice: Actor, hold: Hold, reports: EpochReports
+) -> None:
+    worker = core.worker(alice.org_id, "one")
+    hold.hold("held after a restore")
+
+    with rows_per_commit(core.database, "audit_entries") as commits:
+        reports.hear_ran(worker.actor, tuple(RanAutomation(f"unknown-{each}", 1) for each in range(MAX_LISTED_JOBS)))
+
+    assert sum(commits) == MAX_LISTED_JOBS
+    assert max(commits) <= 50
+
+
+def test_a_worker_is_asked_at_once_what_it_ran_but_only_once(
+    core: Core, alice: Actor, hold: Hold, reports: EpochReports
+) -> None:
+    worker = core.worker(alice.org_id, "one")
+    assert not reports.asks_at_once(worker.actor)
+    hold.hold("held after a restore")
+    assert reports.asks_at_once(worker.actor)
+    assert not reports.asks_at_once(worker.actor)
+    assert reports.wants_ran(worker.actor)
+
+
+def an_unknown_job(core: Core, alice: Actor) -> tuple[TestWorker, Work]:
+    """A worker with a job that runs, and of which the database knows no more."""
     worker = core.worker(alice.org_id, "one", slots=4)
     core.run(alice)
     (work,) = worker.poll().work
     worker.start(work)
     core.database.write(lambda db: db.execute("UPDATE automations SET job_id = NULL"))
     core.database.write(lambda db: db.execute("DELETE FROM jobs"))
+    return worker, work
+
+
+def test_a_job_that_is_not_known_may_say_nothing_and_is_not_stopped_while_the_queue_is_held(
+    core: Core, alice: Actor, hold: Hold
+) -> None:
+    worker, work = an_unknown_job(core, alice)
+    hold.hold("held after a restore")
+    output = LogRequest(fence=work.fence, chunks=((0, 0, 1, 0, b"hello"),))
+    sayings = (
+        lambda: core.jobs.log(worker.actor, work.job_id, output),
+        lambda: worker.finish(work),
+        lambda: worker.start(work),
+    )
+    for say in sayings:
+        with pytest.raises(Unavailable, match="not known here"):
+            say()
+    assert verbs(core, alice.org_id).count("report_unknown_job") == 1
+    assert worker.poll().drop == ()
+
+    hold.release(alice)
+
+    for say in sayings:
+        with pytest.raises(LeaseLost):
+            say()
+    assert verbs(core, alice.org_id).count("report_unknown_job") == 1
+
+
+def test_a_held_server_says_of_anothers_job_what_it_says_of_none(core: Core, alice: Actor, hold: Hold) -> None:
+    core.run(alice)
+    (work,) = core.worker(alice.org_id, "other").poll().work
+    worker = core.worker(alice.org_id, "one")
+    hold.hold("held after a restore")
+    said = set()
+    for job_id in (work.job_id, "0" * len(work.job_id)):
+        with pytest.raises(Unavailable) as refused:
+            core.jobs.log(worker.actor, job_id, LogRequest(fence=work.fence))
+        said.add(refused.value.message.replace(job_id, "ID"))
+    assert len(said) == 1
+
+
+def test_a_job_of_which_the_server_hears_first_by_its_output_is_recorded(core: Core, alice: Actor) -> None:
+    worker, work = an_unknown_job(core, alice)
+    with pytest.raises(LeaseLost):
+        core.jobs.log(worker.actor, work.job_id, LogRequest(fence=work.fence))
+    assert verbs(core, alice.org_id).count("report_unknown_job") == 1
+
+
+def test_an_unknown_job_is_recorded_after_all_when_the_first_try_failed(core: Core, alice: Actor) -> None:
+    worker, work = an_unknown_job(core, alice)
+    with refused(core.database, "report_unknown_job"), pytest.raises(apsw.ConstraintError):
+        worker.poll()
+    assert core.fleet.unknown_jobs[worker.actor.worker_id] == []
+    assert worker.poll().drop == (work.job_id,)
+    assert verbs(core, alice.org_id).count("report_unknown_job") == 1
+
+
+def test_a_lying_worker_does_not_fill_the_record(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "one")
+    for number in range(MOST_UNKNOWN_JOBS + 50):
+        with pytest.raises(LeaseLost):
+            core.jobs.log(worker.actor, f"made-up-{number}", LogRequest(fence=1))
+    assert verbs(core, alice.org_id, 500).count("report_unknown_job") == MOST_UNKNOWN_JOBS
+
+
+def test_jobs_that_are_not_known_are_reported_and_dropped_unless_the_queue_is_held(
+    core: Core, alice: Actor, hold: Hold
+) -> None:
+    worker, work = an_unknown_job(core, alice)
     hold.hold("held after a restore")
     assert worker.poll().drop == ()
     assert worker.poll().drop == ()
     assert verbs(core, alice.org_id).count("report_unknown_job") == 1
     hold.release(alice)
     assert worker.poll().drop == (work.job_id,)
+
+
+def test_a_later_epoch_holds_the_queue_even_where_that_cannot_be_recorded(
+    core: Core, alice: Actor, hold: Hold, reports: EpochReports
+) -> None:
+    worker = core.worker(alice.org_id, "one")
+    with refused(core.database, "report_newer_epoch"), pytest.raises(apsw.ConstraintError):
+        reports.hear_newer(worker.actor, proof(core, 3, "later"))
+    assert hold.is_held
+
+    assert reports.hear_newer(worker.actor, proof(core, 3, "later"))
+
+    assert core.database.read(epochs.find_hold)
+    assert verbs(core, alice.org_id).count("report_newer_epoch") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import apsw
 import pytest
 
 from opsicle.domain.errors import Conflict
@@ -11,6 +12,7 @@ from opsicle.server.services.orders import Orders
 from opsicle.server.store import epochs
 from opsicle.server.store.epochs import Epoch
 from tests.services.core import Core
+from tests.services.undone import refused
 
 
 @pytest.fixture
@@ -45,6 +47,39 @@ def test_the_end_of_a_job_brings_nothing_either(core: Core, alice: Actor) -> Non
     core.run(alice)
     Hold(core.database, core.fleet, core.clock).hold("held after a restore")
     assert worker.finish_for_more(work).work == ()
+
+
+def test_a_hold_that_could_not_be_written_holds_and_can_be_released(core: Core, alice: Actor) -> None:
+    hold = Hold(core.database, core.fleet, core.clock)
+    with refused(core.database, "hold_queue"), pytest.raises(apsw.ConstraintError):
+        hold.hold("held after a restore")
+    assert hold.is_held
+    assert not core.database.read(epochs.find_hold)
+
+    hold.release(alice)
+
+    assert not hold.is_held
+    core.run(alice)
+    assert core.worker(alice.org_id, "one").poll().work
+
+
+def test_a_hold_that_could_not_be_written_is_written_by_the_next_call(core: Core) -> None:
+    hold = Hold(core.database, core.fleet, core.clock)
+    with refused(core.database, "hold_queue"), pytest.raises(apsw.ConstraintError):
+        hold.hold("held after a restore")
+    hold.hold("held after a restore")
+    hold.hold("held after a restore")
+    assert core.database.read(epochs.find_hold) == "held after a restore"
+    query = "SELECT count(*) FROM audit_entries WHERE verb = 'hold_queue'"
+    assert core.database.read(lambda db: db.execute(query).fetchone()) == (1,)
+
+
+def test_a_release_that_could_not_be_written_releases_nothing(core: Core, alice: Actor, hold: Hold) -> None:
+    with refused(core.database, "release_queue"), pytest.raises(apsw.ConstraintError):
+        hold.release(alice)
+    assert hold.is_held
+    core.run(alice)
+    assert core.worker(alice.org_id, "one").poll().work == ()
 
 
 def test_a_restart_keeps_what_is_held(core: Core, hold: Hold) -> None:

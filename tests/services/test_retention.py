@@ -11,9 +11,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.server.services.retention import BYTES_AT_ONCE, LEAST_AGE, ROWS_AT_ONCE, Keep, Retention
-from opsicle.server.store import audit, notices, retention
+from opsicle.server.store import audit, retention
 from opsicle.server.store.migrations import compact
 from opsicle.wire.user_api import Automation, RunRequest
 from tests.services.approving import Office, template_source
@@ -239,22 +238,6 @@ def test_a_file_of_before_gives_room_back_once_it_is_written_anew(tmp_path: Path
     assert connection.pragma("auto_vacuum") == 2
     connection.close()
     assert path.stat().st_size < 20_000
-
-
-def test_what_people_were_told_of_other_things_goes_too(office: Office) -> None:
-    core = office.core
-
-    def tell(db: apsw.Connection) -> None:
-        alice = office.people["alice"].user_id
-        notice = Notice(kind=NoticeKind.PASSWORD_RESET, org_id=office.org_id, recipients=(alice,), subject="reset")
-        notices.insert(db, "told", notice, core.clock.now())
-
-    core.database.write(tell)
-    core.clock.advance(366 * 86400)
-
-    pruner(core).prune(YEAR)
-
-    assert ids(core, "notices") == set()
 
 
 def test_removing_is_done_in_steps_of_few_rows_and_few_bytes(office: Office, worker: TestWorker) -> None:

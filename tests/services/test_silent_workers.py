@@ -11,7 +11,7 @@ import pytest
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.following import Heartbeat, Position, Shown
 from opsicle.wire.worker_api import LEASE_SECONDS
-from tests.services.core import Core, TestWorker
+from tests.services.core import Core, TestWorker, is_held
 from tests.support import wait_until
 
 
@@ -36,11 +36,7 @@ def hold(core: Core, worker: TestWorker, line: Line) -> gevent.Greenlet:
     """A poll that is held open on this line."""
     greenlet = gevent.spawn(core.dispatch.poll, worker.actor, worker.request(30), line.when_gone)
 
-    def is_held() -> bool:
-        presence = core.fleet.find(worker.actor.worker_id)
-        return presence is not None and presence.is_holding
-
-    wait_until(is_held, what="the poll to be held", pause=gevent.sleep)
+    wait_until(lambda: is_held(core, worker.actor.worker_id), what="the poll to be held", pause=gevent.sleep)
     return greenlet
 
 

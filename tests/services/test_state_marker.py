@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -137,6 +138,27 @@ def test_an_older_pair_is_noticed_by_the_note_of_the_last_commit(folder: Path) -
 
 def test_a_copy_is_another_file(folder: Path) -> None:
     assert reasons(copy(folder, "whole")) == "opsicle.db is a copy, not the file that the server has written"
+
+
+def test_a_copy_with_the_number_of_the_original_is_another_file(folder: Path) -> None:
+    """Whoever removes a folder and puts a copy in its place is likely to be given the same number again."""
+    whole = copy(folder, "whole")
+    marker = json.loads((whole / MARKER).read_text())
+    assert marker["database_born_at_ns"], "this file system does not say when files were made"
+    marker["database"] = (whole / "opsicle.db").stat().st_ino
+    (whole / MARKER).write_text(json.dumps(marker))
+    assert reasons(whole) == "opsicle.db is a copy, not the file that the server has written"
+
+    marker["database_born_at_ns"] = 0  # as a server of an earlier version wrote it
+    (whole / MARKER).write_text(json.dumps(marker))
+    assert reasons(whole) == ""
+
+
+def test_a_folder_that_was_removed_and_put_back_is_a_copy(folder: Path) -> None:
+    whole = copy(folder, "whole")
+    shutil.rmtree(folder)
+    shutil.copytree(whole, folder)
+    assert reasons(folder) == "opsicle.db is a copy, not the file that the server has written"
 
 
 def test_a_log_that_somebody_has_folded_in_whole_is_missed_by_nobody(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import apsw
 import gevent
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from opsicle.server.services import lives
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.workers import Workers
 from tests.services.core import HELLO, Core, TestWorker
+from tests.services.undone import refused, undone_together
 from tests.support import wait_until
 
 
@@ -54,6 +56,39 @@ def test_two_processes_with_one_identity_are_shown_recorded_and_given_nothing(
     assert [entry["addresses"] for entry in record(core, alice.org_id, "notice_copy")] == [["10.0.0.1", "10.0.0.2"]]
     reason = core.automations.get(alice, automations[0].id).waiting_reason
     assert reason.startswith("w1 is given no work: two processes use its identity")
+
+
+def test_a_copy_that_could_not_be_recorded_at_first_is_recorded_later_and_once(
+    core: Core, alice: Actor, original: TestWorker
+) -> None:
+    original.poll()
+    copy = original.another_life("copy", "10.0.0.2")
+    with refused(core.database, "notice_copy"), pytest.raises(apsw.ConstraintError):
+        poll_by_turns(core, copy, original, seconds=60)
+    core.run(alice)
+    assert original.poll().work == copy.poll().work == ()
+    assert len(record(core, alice.org_id, "notice_copy")) == 1
+
+    core.clock.advance(lives.ALONE_SECONDS + 1)
+    with refused(core.database, "end_copy"), pytest.raises(apsw.ConstraintError):
+        original.poll()
+    original.poll()
+    assert len(record(core, alice.org_id, "end_copy")) == 1
+
+
+def test_what_a_poll_has_read_of_its_worker_is_read_again_when_it_is_undone(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "one")
+    worker.poll()
+    presence = core.fleet.find(worker.actor.worker_id)
+    assert presence
+    core.run(alice)
+    change = """UPDATE workers SET state = 'draining', granted_labels = '{"site": "prod"}'"""
+
+    raised = undone_together(core.database, lambda db: db.execute(change), worker.poll)
+
+    assert [type(error) for error in raised] == [apsw.ConstraintError, apsw.ConstraintError]
+    assert (presence.granted, presence.is_draining) == ({}, False)
+    assert worker.poll().work
 
 
 def test_a_copy_is_given_nothing_from_its_first_poll_on(core: Core, alice: Actor, original: TestWorker) -> None:

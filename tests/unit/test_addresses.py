@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opsicle.domain.addresses import unfit
+from opsicle.domain.addresses import unfit, unfit_name
 
 LOOK_ALIKES = {
     "a Cyrillic o in Latin": ("b\u043eb@example.com", "Cyrillic and Latin"),
@@ -54,3 +54,44 @@ def test_an_address_that_could_be_taken_for_another_is_refused_and_why(case: str
 @pytest.mark.parametrize("address", GOOD)
 def test_addresses_of_one_script_are_taken(address: str) -> None:
     assert unfit(address) == ""
+
+
+NAMES = [
+    "Ada Lovelace",
+    "O'Brien-Smith, J. (on call)",
+    "Jos\xe9 M\xfcller",
+    "\u0130brahim Y\u0131ld\u0131z",
+    "\xd8rsted",
+    "\u0410\u043d\u043d\u0430 \u041f\u0435\u0442\u0440\u043e\u0432\u0430",
+    "\u0395\u03bb\u03ad\u03bd\u03b7",
+    "\u5c71\u7530 \u592a\u90ce Taro",
+    "\u05d3\u05d5\u05d3",
+    "\u0905\u0928\u093f\u0924\u093e",
+    "\uae40\ubbfc\uc218",
+    "R2-D2",
+    "Nguy\u1ec5n",
+    "",
+]
+
+LOOK_ALIKE_NAMES = {
+    "a Cyrillic o": ("B\u043eb", "Cyrillic and Latin"),
+    "a Cyrillic capital": ("\u0410da", "Cyrillic and Latin"),
+    "a word of Cyrillic": ("Bob \u0421\u043e\u0441\u043e", "Cyrillic and Latin"),
+    "a Greek capital": ("\u0391da", "Greek and Latin"),
+    "full-width letters": ("\uff22ob", "U+FF22"),
+    "bold letters": ("\U0001d401ob", "U+1D401"),
+    "a small capital": ("\u1d00da", "U+1D00"),
+    "a ligature": ("\ufb01nn", "U+FB01"),
+    "a Cherokee letter": ("\u13aada", "Cherokee and Latin"),
+    "an accent that no letter has": ("B\u0332ob", "U+0332"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_of_one_script_is_a_name(name: str) -> None:
+    assert unfit_name(name) == ""
+
+
+@pytest.mark.parametrize(("name", "says"), LOOK_ALIKE_NAMES.values(), ids=LOOK_ALIKE_NAMES)
+def test_a_name_that_looks_like_another_is_none(name: str, says: str) -> None:
+    assert says in unfit_name(name)

@@ -238,8 +238,8 @@ def test_an_export_without_its_header_is_refused(record: Record) -> None:
 
 
 def test_an_export_of_a_later_format_is_refused(record: Record) -> None:
-    with pytest.raises(InvalidInput, match="format 2"):
-        verify_export(lines([msgspec.structs.replace(header(record.key), format=2)]), None)
+    with pytest.raises(InvalidInput, match="format 3"):
+        verify_export(lines([msgspec.structs.replace(header(record.key), format=3)]), None)
 
 
 @pytest.mark.parametrize("pem", ["", "nonsense", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"])

@@ -101,6 +101,29 @@ def test_whatever_is_no_head_is_refused_and_nothing_else_happens(content: bytes,
     assert "HOST" in read.fields or read.minor_version == 0
 
 
+def test_what_a_peer_says_again_is_read_the_same() -> None:
+    heads = [
+        b"GET /a HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n",
+        b"GET /b HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n",
+        b"GET /c HTTP/1.0\r\nHost: a\r\nX: 1\r\n\r\n",
+        b"GET /d HTTP/1.1\r\nHost: a\r\nX: 1\r\nConnection: close\r\n\r\n",
+        *(b"GET /e HTTP/1.1\r\nHost: a\r\nX: %d\r\n\r\n" % number for number in range(20)),
+        b"GET /b HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n",
+    ]
+    incoming = Incoming(Pieces(b"".join(heads), [7, 50, 111]))
+
+    for raw in heads:
+        assert incoming.head() == head.parse(raw.removesuffix(head.END))
+
+
+def test_what_is_refused_is_refused_again() -> None:
+    parser = head.HeadParser()
+    for _ in range(2):
+        for below in (b"Host: a\r\nHost: a", b"Host : a", b"Host: a\nX: 1", b""):
+            with pytest.raises(InvalidInput):
+                parser.parse(b"GET / HTTP/1.1\r\n" + below)
+
+
 @given(st.integers(0, 30_000))
 def test_a_head_is_refused_from_its_first_byte_too_many(size: int) -> None:
     padding = b"X: " + b"y" * size

@@ -15,7 +15,7 @@ import pytest
 from opsicle.domain.errors import Conflict, Unavailable
 from opsicle.server.store import migrations
 from opsicle.server.store.integrity import check_integrity
-from opsicle.server.store.migrations import LOG_MIGRATIONS, STATE_MIGRATIONS, migrate, schema
+from opsicle.server.store.migrations import LOG_MIGRATIONS, STATE_MIGRATIONS, migrate
 from tests.support import wait_until
 
 STORE = STATE_MIGRATIONS.parent
@@ -46,6 +46,18 @@ def version(database: Path) -> int:
     connection = apsw.Connection(str(database))
     try:
         return int(connection.pragma("user_version"))
+    finally:
+        connection.close()
+
+
+def schema(database: Path) -> str:
+    """Every table, index and trigger of a file as SQL, sorted by name: what `schema.sql` holds."""
+    connection = apsw.Connection(str(database))
+    try:
+        rows = connection.execute(
+            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY tbl_name, type <> 'table', name"
+        )
+        return "".join(f"{sql};\n\n" for (sql,) in rows).rstrip("\n") + "\n"
     finally:
         connection.close()
 

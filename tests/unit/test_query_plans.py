@@ -30,6 +30,8 @@ OPEN_ALONE = "an index of what is open, which does not grow with the past"
 IN_SERVICE = "the workers of one org that are in service, where something of it is queued"
 OF_A_PERSON = "those of one person"
 
+CHECKPOINTS = "for an export, a verification or the thinning, which need them all, in a thread"
+
 EXCEPTIONS = {
     ("sessions.delete_beyond", "USE TEMP B-TREE FOR ORDER BY"): OF_A_PERSON,
     ("invitations.open_until", "SEARCH invitations USING INDEX invitations_open (org_id=?)"): OPEN_ALONE,
@@ -41,10 +43,13 @@ EXCEPTIONS = {
         "audit.find_first_since",
         "SEARCH audit_entries USING PRIMARY KEY (org_id=?)",
     ): "for retention, in a thread; it ends at the first entry that stays",
-    (
-        "audit_checkpoints.list_all",
-        "SEARCH audit_checkpoints USING PRIMARY KEY (org_id=?)",
-    ): "for an export or a verification, which need them all, in a thread",
+    ("audit.find_first", "SEARCH audit_entries USING PRIMARY KEY (org_id=?)"): ONE_STEP,
+    **{
+        (f"audit_checkpoints.{function}", f"SEARCH {table} USING PRIMARY KEY (org_id=?)"): CHECKPOINTS
+        for function in ("list_all", "list_kept")
+        for table in ("audit_checkpoints", "audit_checkpoint_gaps")
+    },
+    ("audit_checkpoints.list_exported", "SEARCH audit_exports USING PRIMARY KEY (org_id=?)"): CHECKPOINTS,
     ("audit_checkpoints.exists", "SCAN audit_checkpoints"): ONE_STEP,
     ("automations.count_by_state", "SCAN automations USING COVERING INDEX automations_open"): OPEN_ALONE,
     ("automations.count_by_state", "USE TEMP B-TREE FOR GROUP BY"): "three groups",

@@ -90,6 +90,7 @@ BAD: list[tuple[Variable, object, str]] = [
     (DATE, 20250101, "must be text"),
     (PATTERN, "a-", "does not match the pattern"),
     (PATTERN, "a\n", "does not match the pattern"),
+    (Variable(id="x", pattern="a{501}"), "a", "cannot be matched: `a{501}` is no pattern: it stands for more than 500"),
     (PATTERN, "a" * 1_001, "has 1,001 characters; with a pattern at most 1,000 are allowed"),
     (SHORT, "a", "must be at least 2 characters long, not 1"),
     (SHORT, "abcde", "must be at most 4 characters long, not 5"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from opsicle.server.approver.websocket import MAX_MESSAGE_BYTES, WebSocket
 from tests.api.receivers import LOOPBACK, certified
 
 REACH = Reach(tuple(LOOPBACK))
+SWITCHING, UPGRADE = b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket\r\nConnection: Upgrade"
+ACCEPT = b"Sec-WebSocket-Accept: bm90IHlvdXJzIQ=="
 
 
 @contextmanager
@@ -35,20 +38,26 @@ def server(handler: Callable[[ServerConnection], None], tls: ssl.SSLContext | No
 
 
 @contextmanager
-def rude_server(frames: bytes, accept: bytes = b"") -> Iterator[int]:
-    """Shakes hands, with another `accept` if given, sends these bytes, and then says nothing until the client goes."""
+def rude_server(frames: bytes, head: Iterable[bytes] = (SWITCHING, UPGRADE), drip: bytes = b"") -> Iterator[int]:
+    """Shakes hands with this head and the right key, unless the head has one, and sends these bytes.
+
+    Then it says nothing until the client goes, or `drip` again and again.
+    """
 
     def run() -> None:
         connection, _ = listening.accept()
-        with connection:
-            head = connection.recv(65536)
-            key = head.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
+        with connection, suppress(ConnectionError):
+            key = connection.recv(65536).partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
             digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
-            right = base64.b64encode(digest)
-            lines = [b"HTTP/1.1 101 Switching Protocols", b"Sec-WebSocket-Accept: " + (accept or right), b"", b""]
-            connection.sendall(b"\r\n".join(lines) + frames)
-            while connection.recv(65536):
-                pass
+            accept = b"Sec-WebSocket-Accept: " + base64.b64encode(digest)
+            connection.sendall(b"\r\n".join([*head, *([] if ACCEPT in head else [accept]), b"", b""]) + frames)
+            connection.settimeout(0.05 if drip else None)
+            while True:
+                try:
+                    if not connection.recv(65536):
+                        return
+                except TimeoutError:
+                    connection.sendall(drip)
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=run)
@@ -138,9 +147,46 @@ def test_what_breaks_the_rules_ends_the_connection(frames: bytes, why: str, monk
         assert [client.receive(0.3), client.receive(0.3)] == []
 
 
-def test_another_answer_than_to_our_key_is_refused() -> None:
-    with rude_server(b"", accept=b"bm90IHlvdXJzIQ==") as port, pytest.raises(Undelivered, match="as it should"):
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [
+        ((SWITCHING, UPGRADE, ACCEPT), "as it should"),
+        ((SWITCHING,), "as it should"),
+        ((SWITCHING, b"Upgrade: h2c\r\nConnection: Upgrade"), "as it should"),
+        ((SWITCHING, UPGRADE, b"Sec-WebSocket-Extensions: permessage-deflate"), "as it should"),
+        ((SWITCHING, UPGRADE, b"Sec-WebSocket-Protocol: other"), "as it should"),
+        ((b"SSH-2.0-OpenSSH_9.2",), "as it should"),
+        ((SWITCHING, UPGRADE, b"X: " + b"x" * 100_000), "as it should"),
+        ((SWITCHING, UPGRADE, *[b"X: x"] * 1_000), "as it should"),
+        ((b"HTTP/1.1 302 Found", b"Location: ws://192.0.2.1/", b"Content-Length: 0"), "it answered 302"),
+        ((b"HTTP/1.1 403 Forbidden", b"Content-Length: 0"), "it answered 403"),
+    ],
+    ids=range(10),
+)
+def test_what_is_no_answer_to_our_handshake_is_refused(head: tuple[bytes, ...], why: str) -> None:
+    with rude_server(b"", head) as port, pytest.raises(Undelivered, match=why):
         WebSocket.open(f"ws://127.0.0.1:{port}", REACH)
+
+
+def test_a_message_that_never_ends_holds_nobody() -> None:
+    empty_piece = b"\0\0"
+    with opened(rude_server(b"\x01\0", drip=empty_piece)) as client:
+        assert [client.receive(0.3) for _ in range(3)] == [None] * 3
+
+
+def test_bytes_that_make_no_frame_are_silence() -> None:
+    start_of_a_long_one = b"\x81\x7e\xff\xff"
+    with opened(rude_server(start_of_a_long_one, drip=b"x")) as client, pytest.raises(Undelivered, match="fell silent"):
+        assert [client.receive(0.3), client.receive(0.3)] == []
+
+
+def test_what_is_said_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with opened(server(echo)) as client:
+        client.send("a code")
+        assert client.receive(10) == "a code"
+
+    assert {record.name for record in caplog.records} <= {"websockets.server"}, "our side says nothing"
 
 
 def test_over_tls_the_certificate_must_be_vouched_for(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ It speaks real mutual TLS 1.3 and real MessagePack, keeps what it is told, and c
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import threading
@@ -289,6 +290,10 @@ class EnrolmentPeer:
         reply = join_token.make_reply(self.key, request, enrolment)
         reply.body = msgspec.json.encode(self.forge(msgspec.json.decode(reply.body, type=Enrolment))).decode()
         return reply
+
+
+J1, J2, J9 = (f"{name}-{os.getpid()}" for name in ("j1", "j2", "j9"))
+"""A worker ends whatever carries the id of its job: test processes that run side by side have ids of their own."""
 
 
 def work(job_id: str, *commands: str, fence: int = 1, timeout: int = 60) -> Work:

@@ -18,7 +18,7 @@ from opsicle.worker.spool import Room
 from opsicle.worker.verification import Verifier
 from tests.support import wait_until
 from tests.worker.ordering import ordered
-from tests.worker.peer import Peer, work
+from tests.worker.peer import J1, Peer, work
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def test_the_order_is_on_the_disk_before_anything_is_executed(jobs: Jobs, peer: 
     seen: list[bool] = []
     disk(lambda _: seen.append(judge.exists()))
 
-    jobs.take(ordered(work("j1", f"touch {judge}"), peer.order_key))
-    wait_until(lambda: "j1" in peer.finished, 20, "the end")
+    jobs.take(ordered(work(J1, f"touch {judge}"), peer.order_key))
+    wait_until(lambda: J1 in peer.finished, 20, "the end")
 
     assert judge.exists()
     assert seen[:1] == [False]
@@ -71,12 +71,12 @@ def test_nothing_is_executed_when_the_disk_fails(jobs: Jobs, peer: Peer, tmp_pat
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     disk(fail)
-    jobs.take(ordered(work("j1", f"touch {judge}"), peer.order_key))
-    wait_until(lambda: "j1" in peer.finished, 20, "the end")
+    jobs.take(ordered(work(J1, f"touch {judge}"), peer.order_key))
+    wait_until(lambda: J1 in peer.finished, 20, "the end")
 
     assert not judge.exists()
-    assert peer.finished["j1"].state == JobState.FAILED
-    assert "disk failed" in peer.finished["j1"].explanation
+    assert peer.finished[J1].state == JobState.FAILED
+    assert "disk failed" in peer.finished[J1].explanation
 
 
 def test_an_end_that_cannot_be_told_at_once_is_made_durable(jobs: Jobs, peer: Peer, tmp_path: Path, disk) -> None:
@@ -85,7 +85,7 @@ def test_an_end_that_cannot_be_told_at_once_is_made_durable(jobs: Jobs, peer: Pe
     disk(lambda _: seen.append(judge.exists()))
     peer.faults["finish"].extend(["before", "before", "before"])  # the first is tried again on another connection
 
-    jobs.take(ordered(work("j1", f"touch {judge}"), peer.order_key))
-    wait_until(lambda: "j1" in peer.finished, 20, "the end")
+    jobs.take(ordered(work(J1, f"touch {judge}"), peer.order_key))
+    wait_until(lambda: J1 in peer.finished, 20, "the end")
 
     assert True in seen

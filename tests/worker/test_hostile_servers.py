@@ -24,7 +24,7 @@ from opsicle.worker.verification import Refused, Verifier
 from tests.services.core import Core
 from tests.worker.mischief import BETWEEN, MINUTE, SERVERS, STRANGERS, Scene
 from tests.worker.ordering import manifest_of, ordered
-from tests.worker.peer import Peer, work
+from tests.worker.peer import J1, Peer, work
 from tests.worker.working import Working, lines
 
 SCALE = float(os.environ.get("OPSICLE_TEST_SCALE", "1"))
@@ -193,7 +193,7 @@ def test_clocks_may_differ_by_some_minutes(stage: Stage, peer: Peer) -> None:
 
 
 def test_a_worker_takes_what_asks_for_its_labels_and_nothing_that_asks_for_others(peer: Peer) -> None:
-    plain = work("j1", "true")
+    plain = work(J1, "true")
     given = ordered(plain, peer.order_key, manifest_of(plain, runs_on={"zone": "vault"}))
     Verifier(peer.identity(), {"zone": "vault", "more": "x"}).check(given)
     for labels in ({}, {"zone": "dmz"}, {"Zone": "vault"}):
@@ -202,7 +202,7 @@ def test_a_worker_takes_what_asks_for_its_labels_and_nothing_that_asks_for_other
 
 
 def test_a_worker_takes_what_asks_for_labels_that_its_server_has_told_it(peer: Peer) -> None:
-    plain = work("j1", "true")
+    plain = work(J1, "true")
     given = ordered(plain, peer.order_key, manifest_of(plain, runs_on={"zone": "vault"}))
     verifier = Verifier(peer.identity(), {"zone": "dmz"})
     verifier.granted = {"zone": "vault"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import wait_until
-from tests.worker.peer import Peer, work
+from tests.worker.peer import J1, Peer, work
 from tests.worker.working import Working, is_alive, lines
 
 
@@ -24,7 +24,7 @@ def working(request: pytest.FixtureRequest, tmp_path: Path, peer: Peer) -> Itera
 
 
 def test_jobs_run_and_end_as_ever(working: Working, peer: Peer) -> None:
-    jobs = [work(f"j{number}", "echo one", f"exit {number}") for number in range(4)]
+    jobs = [work(f"{J1}-{number}", "echo one", f"exit {number}") for number in range(4)]
     peer.give(*jobs)
     states = [working.wait_for_finish(job.job_id) for job in jobs]
     assert states == ["succeeded", "failed", "failed", "failed"]
@@ -37,12 +37,12 @@ def test_jobs_run_and_end_as_ever(working: Working, peer: Peer) -> None:
 def test_a_tree_that_does_all_to_get_away_is_ended(working: Working, peer: Peer, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     stay = f'trap "" TERM; echo \\$\\$ >>{pids}; while :; do sleep 1; done'
-    peer.give(work("j1", f'(setsid sh -c "{stay}" &) ; (env -i setsid sh -c "{stay}" &) ; sleep 600'))
+    peer.give(work(J1, f'(setsid sh -c "{stay}" &) ; (env -i setsid sh -c "{stay}" &) ; sleep 600'))
     working.wait(lambda: len(lines(pids)) == 2, "two who got away")
 
-    peer.cancel("j1")
+    peer.cancel(J1)
 
-    assert working.wait_for_finish("j1", 40) == "cancelled"
+    assert working.wait_for_finish(J1, 40) == "cancelled"
     wait_until(lambda: not [pid for pid in lines(pids) if is_alive(int(pid))], 5, "nobody alive")
 
 

@@ -14,7 +14,7 @@ from opsicle.wire.worker_api import RunningJob
 from opsicle.worker.connection import Connection
 from opsicle.worker.poller import Poller, Presence
 from tests.support import wait_until
-from tests.worker.peer import Peer, Refusal, work
+from tests.worker.peer import J1, J2, Peer, Refusal, work
 from tests.worker.working import let_pass
 
 
@@ -79,19 +79,19 @@ def test_the_first_poll_is_answered_at_once_and_later_ones_are_held(polling: Pol
 
 def test_work_is_held_from_the_very_next_poll_on(polling: Polling, peer: Peer) -> None:
     wait_until(lambda: len(peer.polls) == 2)
-    peer.give(work("j1", "true", fence=3))
+    peer.give(work(J1, "true", fence=3))
     wait_until(lambda: len(peer.polls) == 3)
-    assert peer.polls[2].jobs == (RunningJob("j1", 3),)
+    assert peer.polls[2].jobs == (RunningJob(J1, 3),)
     assert peer.polls[2].free_slots == 1
 
 
 def test_a_full_worker_goes_on_polling_and_hears_of_cancels_and_drops(polling: Polling, peer: Peer) -> None:
-    peer.give(work("j1", "true"), work("j2", "true"))
+    peer.give(work(J1, "true"), work(J2, "true"))
     wait_until(lambda: peer.polls and len(peer.polls[-1].jobs) == 2)
     assert peer.polls[-1].free_slots == 0
-    peer.cancel("j1")
-    peer.drop("j2")
-    wait_until(lambda: polling.jobs.cancelled == ["j1"] and polling.jobs.dropped == ["j2"])
+    peer.cancel(J1)
+    peer.drop(J2)
+    wait_until(lambda: polling.jobs.cancelled == [J1] and polling.jobs.dropped == [J2])
 
 
 def test_draining_is_said_at_once_although_a_poll_is_open(polling: Polling, peer: Peer) -> None:

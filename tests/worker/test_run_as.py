@@ -17,7 +17,7 @@ from opsicle.wire.jobs import Work
 from opsicle.worker.accounts import find_accounts
 from tests.support import require
 from tests.worker.ordering import ORG_ID
-from tests.worker.peer import Peer, work
+from tests.worker.peer import J1, J2, Peer, work
 from tests.worker.working import Working, as_user, is_alive, lines, run_worker
 
 USER = "nobody"
@@ -54,7 +54,7 @@ def test_a_job_runs_as_the_user_in_a_workspace_of_its_own(working: Working) -> N
     said = output(
         working,
         work(
-            "j1",
+            J1,
             'echo "$(id -un) $(id -gn) $HOME"',
             'stat -c "%U %a" "$OPSICLE_WORKSPACE"',
             "touch mine; stat -c %U mine",
@@ -64,8 +64,8 @@ def test_a_job_runs_as_the_user_in_a_workspace_of_its_own(working: Working) -> N
     ).splitlines()
     home = pwd.getpwnam(USER).pw_dir
     assert sorted(said) == sorted([f"nobody nogroup {home}", "nobody 700", "nobody", "said", "wrong", "kept"])
-    assert working.peer.finished["j1"].state == "succeeded"
-    assert [command.exit_code for command in working.peer.finished["j1"].phases[0].commands] == [0] * 5
+    assert working.peer.finished[J1].state == "succeeded"
+    assert [command.exit_code for command in working.peer.finished[J1].phases[0].commands] == [0] * 5
     assert working.files("workspaces") == []
 
 
@@ -82,7 +82,7 @@ def test_secrets_as_files_and_values_to_mask_are_for_the_user_too(working: Worki
         timeout=60,
     )
     working.start()
-    said = output(working, msgspec.structs.replace(work("j1"), phases=(phase,), secrets={"key": "swordfish-7"}))
+    said = output(working, msgspec.structs.replace(work(J1), phases=(phase,), secrets={"key": "swordfish-7"}))
     assert said.splitlines()[:3] == ["nobody 600", "12", "***"]
     assert "denied" in said
 
@@ -94,16 +94,16 @@ def test_a_job_can_reach_nothing_of_its_worker(working: Working) -> None:
     attempts = [
         f"cat {data}/identity.json", f"cat {data}/journal", f"ls {data}", f"ls {data}/spool", f"ls {data}/workspaces",
         f"touch {data}/workspaces/other", f"cat /proc/{pid}/environ", f"cat /proc/{pid}/mem", f"ls /proc/{pid}/fd",
-        f"kill -0 {pid}", f"kill -KILL {pid}", f"rm -rf {data}/spool", f"mv {data}/workspaces/j1 /tmp/away",
+        f"kill -0 {pid}", f"kill -KILL {pid}", f"rm -rf {data}/spool", f"mv {data}/workspaces/{J1} /tmp/away",
     ]  # fmt: skip
-    said = output(working, work("j1", *(f"{attempt} && echo 'reached: {attempt}' || :" for attempt in attempts)))
+    said = output(working, work(J1, *(f"{attempt} && echo 'reached: {attempt}' || :" for attempt in attempts)))
     assert "reached" not in said
     assert said.count("denied") + said.count("not permitted") >= len(attempts) - 1, said
     assert working.process.poll() is None
 
 
 def test_a_shell_that_a_job_has_made_is_never_asked_as_root(working: Working, folder: Path) -> None:
-    judge, shell = folder / "judge", working.folder / "workspaces/j1/sh"
+    judge, shell = folder / "judge", working.folder / f"workspaces/{J1}/sh"
     make = f"printf '#!/bin/sh\\nid -un >>{judge}\\n' >sh; chmod +x sh"
     ask = ("if true; then echo a; fi", "if true; then echo b; fi")  # whether these are complete, only a shell knows
     phases = (
@@ -111,50 +111,50 @@ def test_a_shell_that_a_job_has_made_is_never_asked_as_root(working: Working, fo
         Phase(name="use", commands=ask, shell=str(shell), timeout=60),
     )
     working.start()
-    working.peer.give(msgspec.structs.replace(work("j1"), phases=phases))
-    working.wait_for_finish("j1")
+    working.peer.give(msgspec.structs.replace(work(J1), phases=phases))
+    working.wait_for_finish(J1)
     assert set(lines(judge)) == {USER}
 
 
 def test_a_long_script_can_be_read_by_the_user(working: Working) -> None:
     working.start()
-    assert output(working, work("j1", f"# {'x' * 110_000}\nid -un")) == f"{USER}\n"
+    assert output(working, work(J1, f"# {'x' * 110_000}\nid -un")) == f"{USER}\n"
 
 
 def test_a_whole_tree_of_another_user_is_ended(working: Working, folder: Path) -> None:
     pids = folder / "judge"
     working.start()
     working.peer.give(
-        work("j1", f"trap '' TERM; echo $$ >>{pids}; setsid sh -c 'trap \"\" TERM; echo $$ >>{pids}; sleep 600'")
+        work(J1, f"trap '' TERM; echo $$ >>{pids}; setsid sh -c 'trap \"\" TERM; echo $$ >>{pids}; sleep 600'")
     )
     working.wait(lambda: len(lines(pids)) == 2, "two processes")
-    working.peer.cancel("j1")
-    assert working.wait_for_finish("j1", 30) == "cancelled"
+    working.peer.cancel(J1)
+    assert working.wait_for_finish(J1, 30) == "cancelled"
     assert not [pid for pid in lines(pids) if is_alive(int(pid))]
 
 
 def test_each_org_has_its_own_user_and_one_without_has_none(folder: Path, peer: Peer) -> None:
     working = Working(folder, peer, options=("--run-as", f"{ORG_ID}={OTHER}"))
     working.start()
-    assert output(working, work("j1", "id -un")) == f"{OTHER}\n"
+    assert output(working, work(J1, "id -un")) == f"{OTHER}\n"
     working.close()
 
     strangers = Working(folder, peer, options=("--run-as", f"another-org={OTHER}"))
     strangers.start()
-    peer.give(work("j2", f"id -un >>{folder}/judge"))
-    strangers.wait(lambda: "j2" in peer.refused, "a refusal")
+    peer.give(work(J2, f"id -un >>{folder}/judge"))
+    strangers.wait(lambda: J2 in peer.refused, "a refusal")
     strangers.close()
-    assert "has none for this org" in peer.refused["j2"]
+    assert "has none for this org" in peer.refused[J2]
     assert lines(folder / "judge") == []
 
 
 def test_what_an_earlier_life_left_as_another_user_is_ended_and_removed(working: Working, folder: Path) -> None:
     working.start()
-    working.peer.give(work("j1", f"echo $$ >>{folder}/judge; mkdir -m 500 closed; exec sleep 600"))
+    working.peer.give(work(J1, f"echo $$ >>{folder}/judge; mkdir -m 500 closed; exec sleep 600"))
     working.wait(lambda: lines(folder / "judge"), "the job")
     working.kill()
     working.start()
-    assert working.wait_for_finish("j1", 30) == "unknown"
+    assert working.wait_for_finish(J1, 30) == "unknown"
     assert not is_alive(int(lines(folder / "judge")[0]))
     working.wait(lambda: working.files("workspaces") == [], "an empty folder")
 

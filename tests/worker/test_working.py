@@ -16,7 +16,7 @@ from opsicle.domain.automations import JobState
 from opsicle.pki.authority import Authority
 from opsicle.wire.jobs import StepState
 from opsicle.worker.identity import DataFolder, Identity
-from tests.worker.peer import Peer, Refusal, work
+from tests.worker.peer import J1, J2, J9, Peer, Refusal, work
 from tests.worker.working import Working, is_alive, let_pass, lines, run_worker
 
 
@@ -32,9 +32,9 @@ def worker(tmp_path: Path, peer: Peer) -> Iterator[Working]:
 
 
 def test_a_short_job_costs_two_calls_and_leaves_nothing_behind(worker: Working, peer: Peer) -> None:
-    peer.give(work("j1", "echo hello; echo problem >&2"))
-    assert worker.wait_for_finish("j1") == JobState.SUCCEEDED
-    assert sorted(bytes(peer.logs["j1"]).splitlines()) == [b"hello", b"problem"]
+    peer.give(work(J1, "echo hello; echo problem >&2"))
+    assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
+    assert sorted(bytes(peer.logs[J1]).splitlines()) == [b"hello", b"problem"]
     assert (peer.calls["start"], peer.calls["finish"]) == (1, 1)
     worker.wait(lambda: not worker.files("spool"), "an empty spool")
     assert worker.files("workspaces") == []
@@ -42,37 +42,37 @@ def test_a_short_job_costs_two_calls_and_leaves_nothing_behind(worker: Working, 
 
 def test_output_arrives_while_the_job_runs(worker: Working, peer: Peer, tmp_path: Path) -> None:
     go_on = tmp_path / "go-on"
-    peer.give(work("j1", f"echo early; while ! test -e {go_on}; do sleep 0.01; done"))
-    worker.wait(lambda: bytes(peer.logs["j1"]) == b"early\n", "live output")
-    assert peer.phases["j1"][0].state == StepState.RUNNING
+    peer.give(work(J1, f"echo early; while ! test -e {go_on}; do sleep 0.01; done"))
+    worker.wait(lambda: bytes(peer.logs[J1]) == b"early\n", "live output")
+    assert peer.phases[J1][0].state == StepState.RUNNING
     go_on.touch()
-    assert worker.wait_for_finish("j1") == JobState.SUCCEEDED
+    assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
 
 
 def test_a_poll_tells_the_truth_about_slots_and_jobs(worker: Working, peer: Peer) -> None:
-    peer.give(work("j1", "sleep 30"))
+    peer.give(work(J1, "sleep 30"))
     worker.wait(lambda: peer.polls[-1].jobs, "a poll with the job")
     poll = peer.polls[-1]
-    assert [(job.job_id, job.fence) for job in poll.jobs] == [("j1", 1)]
+    assert [(job.job_id, job.fence) for job in poll.jobs] == [(J1, 1)]
     assert (poll.slots, poll.free_slots, poll.runtimes) == (4, 3, ("subprocess",))
-    peer.cancel("j1")
-    worker.wait_for_finish("j1")
+    peer.cancel(J1)
+    worker.wait_for_finish(J1)
 
 
 def test_a_worker_without_a_free_slot_hears_of_a_cancel_at_once(worker: Working, peer: Peer) -> None:
-    peer.give(*(work(f"j{number}", "sleep 30") for number in range(4)))
+    peer.give(*(work(job_id, "sleep 30") for job_id in (J1, J2, J9, f"{J1}-more")))
     worker.wait(lambda: peer.polls[-1].free_slots == 0, "a full worker")
-    peer.cancel("j2")
-    assert worker.wait_for_finish("j2", timeout=5) == JobState.CANCELLED
+    peer.cancel(J2)
+    assert worker.wait_for_finish(J2, timeout=5) == JobState.CANCELLED
     assert len(peer.finished) == 1
 
 
 def test_work_that_is_handed_out_twice_runs_once(worker: Working, peer: Peer, tmp_path: Path) -> None:
     judge = tmp_path / "judge"
-    peer.give(work("j1", f"echo ran >> {judge}; sleep 0.5"))
+    peer.give(work(J1, f"echo ran >> {judge}; sleep 0.5"))
     worker.wait(lambda: lines(judge), "the job")
-    peer.give(work("j1", f"echo ran >> {judge}; sleep 0.5"))
-    worker.wait_for_finish("j1")
+    peer.give(work(J1, f"echo ran >> {judge}; sleep 0.5"))
+    worker.wait_for_finish(J1)
     assert lines(judge) == ["ran"]
 
 
@@ -82,55 +82,55 @@ def test_work_that_is_handed_out_twice_runs_once(worker: Working, peer: Peer, tm
 def test_nothing_is_executed_before_the_server_has_said_go(worker: Working, peer: Peer, tmp_path: Path) -> None:
     judge = tmp_path / "judge"
     peer.refusals["start"] = Refusal(503, "unavailable", "starting")
-    peer.give(work("j1", f"echo ran >> {judge}"))
+    peer.give(work(J1, f"echo ran >> {judge}"))
     worker.wait(lambda: peer.calls["start"] >= 3, "repeated requests to start")
     assert lines(judge) == []
     del peer.refusals["start"]
-    assert worker.wait_for_finish("j1") == JobState.SUCCEEDED
+    assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
     assert lines(judge) == ["ran"]
 
 
 def test_a_lost_answer_to_start_is_asked_for_again_and_the_job_runs_once(worker, peer, tmp_path: Path) -> None:
     judge = tmp_path / "judge"
     peer.faults["start"] += ["after", "before", "after"]
-    peer.give(work("j1", f"echo ran >> {judge}"))
-    assert worker.wait_for_finish("j1") == JobState.SUCCEEDED
+    peer.give(work(J1, f"echo ran >> {judge}"))
+    assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
     assert lines(judge) == ["ran"]
-    assert set(peer.starts) == {("j1", 1)}
+    assert set(peer.starts) == {(J1, 1)}
 
 
 def test_a_job_whose_lease_is_gone_is_never_begun(worker: Working, peer: Peer, tmp_path: Path) -> None:
     judge = tmp_path / "judge"
-    peer.lost.add("j1")
-    peer.give(work("j1", f"echo ran >> {judge}"))
+    peer.lost.add(J1)
+    peer.give(work(J1, f"echo ran >> {judge}"))
     worker.wait(lambda: peer.calls["start"], "the request to start")
     worker.wait(lambda: not peer.polls[-1].jobs, "a worker that holds nothing")
-    peer.give(work("j2", "true"))
-    worker.wait_for_finish("j2")
+    peer.give(work(J2, "true"))
+    worker.wait_for_finish(J2)
     assert lines(judge) == []
-    assert "j1" not in peer.finished
+    assert J1 not in peer.finished
 
 
 @pytest.mark.parametrize("how", ["drop", "log"])
 def test_a_job_that_lost_its_lease_is_stopped_and_not_reported(worker, peer, tmp_path: Path, how: str) -> None:
     pid_file = tmp_path / "pid"
-    peer.give(work("j1", f"echo $$ > {pid_file}; while :; do echo tick; sleep 0.05; done"))
-    worker.wait(lambda: len(peer.logs["j1"]) > 10, "output")
+    peer.give(work(J1, f"echo $$ > {pid_file}; while :; do echo tick; sleep 0.05; done"))
+    worker.wait(lambda: len(peer.logs[J1]) > 10, "output")
     pid = int(pid_file.read_text())
-    peer.lost.add("j1")
+    peer.lost.add(J1)
     if how == "drop":
-        peer.drop("j1")
+        peer.drop(J1)
     worker.wait(lambda: not is_alive(pid), "the job's end")
     worker.wait(lambda: not worker.files("spool"), "its spool's removal")
-    assert "j1" not in peer.finished
+    assert J1 not in peer.finished
 
 
 def test_the_end_is_told_until_the_server_has_heard_it(worker: Working, peer: Peer) -> None:
     peer.faults["finish"] += ["before", "after", "before", "after"]
-    peer.give(work("j1", "echo once"))
-    assert worker.wait_for_finish("j1") == JobState.SUCCEEDED
+    peer.give(work(J1, "echo once"))
+    assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
     worker.wait(lambda: not worker.files("spool"), "an acknowledged end")
-    assert bytes(peer.logs["j1"]) == b"once\n"
+    assert bytes(peer.logs[J1]) == b"once\n"
     assert peer.calls["finish"] >= 3
 
 
@@ -151,22 +151,22 @@ def test_a_server_that_was_away_is_found_within_five_seconds(worker: Working, pe
 
 def test_a_job_goes_on_without_its_server_and_all_of_it_arrives_later(worker, peer, tmp_path: Path) -> None:
     done = tmp_path / "done"
-    peer.give(work("j1", f"for i in $(seq 300); do echo line $i; sleep 0.005; done; touch {done}"))
-    worker.wait(lambda: len(peer.logs["j1"]) > 0, "the first output")
+    peer.give(work(J1, f"for i in $(seq 300); do echo line $i; sleep 0.005; done; touch {done}"))
+    worker.wait(lambda: len(peer.logs[J1]) > 0, "the first output")
     peer.stop()
     worker.wait(done.exists, "the job's end without a server")
     peer.start()
-    assert worker.wait_for_finish("j1") == JobState.SUCCEEDED
-    assert bytes(peer.logs["j1"]) == b"".join(b"line %d\n" % number for number in range(1, 301))
+    assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
+    assert bytes(peer.logs[J1]) == b"".join(b"line %d\n" % number for number in range(1, 301))
 
 
 def test_a_big_log_is_byte_equal_after_twenty_disconnects(worker: Working, peer: Peer) -> None:
     peer.faults["log"] += ["", "after", "before"] * 7
     peer.faults["finish"] += ["after", "before"]
-    peer.give(work("j1", "seq -f '%099.0f' 200000"))
-    assert worker.wait_for_finish("j1", timeout=60) == JobState.SUCCEEDED
+    peer.give(work(J1, "seq -f '%099.0f' 200000"))
+    assert worker.wait_for_finish(J1, timeout=60) == JobState.SUCCEEDED
     expected = "".join(f"{number:099d}\n" for number in range(1, 200_001)).encode()
-    assert hashlib.sha256(peer.logs["j1"]).digest() == hashlib.sha256(expected).digest()
+    assert hashlib.sha256(peer.logs[J1]).digest() == hashlib.sha256(expected).digest()
 
 
 # The worker goes away
@@ -174,15 +174,15 @@ def test_a_big_log_is_byte_equal_after_twenty_disconnects(worker: Working, peer:
 
 def test_a_worker_that_was_killed_says_unknown_of_its_jobs_with_all_they_said(worker, peer, tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
-    peer.give(work("j1", f"echo $$ > {pid_file}; echo first; echo second; sleep 60", fence=9))
-    worker.wait(lambda: peer.phases.get("j1") and bytes(peer.logs["j1"]), "output")
+    peer.give(work(J1, f"echo $$ > {pid_file}; echo first; echo second; sleep 60", fence=9))
+    worker.wait(lambda: peer.phases.get(J1) and bytes(peer.logs[J1]), "output")
     worker.kill()
     worker.start()
-    assert worker.wait_for_finish("j1", timeout=30) == JobState.UNKNOWN
-    outcome = peer.finished["j1"]
+    assert worker.wait_for_finish(J1, timeout=30) == JobState.UNKNOWN
+    outcome = peer.finished[J1]
     assert outcome.phases[0].state == StepState.UNKNOWN
     assert "worker ended" in outcome.explanation
-    assert bytes(peer.logs["j1"]) == b"first\nsecond\n"
+    assert bytes(peer.logs[J1]) == b"first\nsecond\n"
     assert not is_alive(int(pid_file.read_text()))
     worker.wait(lambda: not worker.files("spool") and not worker.files("workspaces"), "a tidy data folder")
 
@@ -190,40 +190,40 @@ def test_a_worker_that_was_killed_says_unknown_of_its_jobs_with_all_they_said(wo
 def test_a_killed_worker_delivers_output_that_the_server_never_saw(worker: Working, peer: Peer, tmp_path: Path) -> None:
     said = tmp_path / "said"
     peer.refusals["log"] = Refusal(503, "unavailable", "disk full")
-    peer.give(work("j1", f"seq 20000; touch {said}; sleep 60"))
+    peer.give(work(J1, f"seq 20000; touch {said}; sleep 60"))
     worker.wait(said.exists, "output")
     size = len("".join(f"{number}\n" for number in range(1, 20_001)))
     worker.wait(lambda: _spooled(worker) > size, "output in the spool")
     worker.kill()
     del peer.refusals["log"]
     worker.start()
-    assert worker.wait_for_finish("j1", timeout=30) == JobState.UNKNOWN
-    assert bytes(peer.logs["j1"]) == "".join(f"{number}\n" for number in range(1, 20_001)).encode()
+    assert worker.wait_for_finish(J1, timeout=30) == JobState.UNKNOWN
+    assert bytes(peer.logs[J1]) == "".join(f"{number}\n" for number in range(1, 20_001)).encode()
 
 
 def test_a_worker_killed_before_it_could_tell_an_end_tells_it_in_its_next_life(worker, peer) -> None:
     peer.refusals["finish"] = Refusal(503, "unavailable", "away")
-    peer.give(work("j1", "echo done; exit 3"))
+    peer.give(work(J1, "echo done; exit 3"))
     worker.wait(lambda: peer.calls["finish"], "the first attempt to tell")
     worker.kill()
     del peer.refusals["finish"]
     worker.start()
-    assert worker.wait_for_finish("j1") == JobState.FAILED
-    assert peer.finished["j1"].exit_code == 3
-    assert bytes(peer.logs["j1"]) == b"done\n"
+    assert worker.wait_for_finish(J1) == JobState.FAILED
+    assert peer.finished[J1].exit_code == 3
+    assert bytes(peer.logs[J1]) == b"done\n"
 
 
 def test_a_job_of_an_earlier_life_keeps_its_lease_until_it_is_reported(worker: Working, peer: Peer) -> None:
     peer.refusals["finish"] = Refusal(503, "unavailable", "away")
-    peer.give(work("j1", "sleep 60"))
+    peer.give(work(J1, "sleep 60"))
     worker.wait(lambda: peer.starts and peer.polls[-1].jobs, "the job")
     first_boot = peer.polls[-1].boot_id
     worker.kill()
     worker.start()
     assert peer.polls[-1].boot_id != first_boot
-    assert [job.job_id for job in peer.polls[-1].jobs] == ["j1"]
+    assert [job.job_id for job in peer.polls[-1].jobs] == [J1]
     del peer.refusals["finish"]
-    worker.wait_for_finish("j1", timeout=30)
+    worker.wait_for_finish(J1, timeout=30)
     worker.wait(lambda: not peer.polls[-1].jobs, "a poll without it")
 
 
@@ -256,25 +256,25 @@ def test_a_second_worker_on_the_same_folder_refuses(worker: Working) -> None:
 
 def test_a_draining_worker_ends_its_jobs_takes_no_more_and_exits_well(worker, peer, tmp_path: Path) -> None:
     go_on = tmp_path / "go-on"
-    peer.give(work("j1", f"while ! test -e {go_on}; do sleep 0.01; done; echo ended"))
+    peer.give(work(J1, f"while ! test -e {go_on}; do sleep 0.01; done; echo ended"))
     worker.wait(lambda: peer.starts and peer.polls[-1].jobs, "the job")
     worker.signal(signal.SIGTERM)
     worker.wait(lambda: peer.polls[-1].is_draining, "a draining poll")
     assert peer.polls[-1].free_slots == 0
     go_on.touch()
     assert worker.wait_for_end() == 0
-    assert peer.finished["j1"].state == JobState.SUCCEEDED
-    assert bytes(peer.logs["j1"]) == b"ended\n"
+    assert peer.finished[J1].state == JobState.SUCCEEDED
+    assert bytes(peer.logs[J1]) == b"ended\n"
 
 
 def test_a_second_signal_cancels_what_still_runs(worker: Working, peer: Peer) -> None:
-    peer.give(work("j1", "sleep 60"))
+    peer.give(work(J1, "sleep 60"))
     worker.wait(lambda: peer.starts and peer.polls[-1].jobs, "the job")
     worker.signal(signal.SIGTERM)
     worker.wait(lambda: peer.polls[-1].is_draining, "a draining poll")
     worker.signal(signal.SIGTERM)
     assert worker.wait_for_end() == 0
-    assert peer.finished["j1"].state == JobState.CANCELLED
+    assert peer.finished[J1].state == JobState.CANCELLED
 
 
 def test_an_idle_worker_ends_at_once_and_says_farewell(worker: Working, peer: Peer) -> None:
@@ -296,7 +296,7 @@ def test_a_worker_without_a_server_ends_when_told(worker: Working, peer: Peer) -
 
 def test_a_revoked_worker_ends_its_jobs_and_says_why(worker: Working, peer: Peer, tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
-    peer.give(work("j1", f"echo $$ > {pid_file}; sleep 60"))
+    peer.give(work(J1, f"echo $$ > {pid_file}; sleep 60"))
     worker.wait(lambda: lines(pid_file), "the job")
     peer.is_revoked = True
     peer.answer_polls()
@@ -343,8 +343,8 @@ def test_the_certificate_is_renewed_at_half_its_life_and_used_at_once(peer: Peer
     try:
         working.wait(lambda: peer.calls["renew"] == 1, "the renewal")
         working.wait(lambda: len(set(peer.serials)) == 2, "calls with the new certificate")
-        peer.give(work("j1", "true"))
-        working.wait_for_finish("j1")
+        peer.give(work(J1, "true"))
+        working.wait_for_finish(J1)
     finally:
         working.close()
     new = DataFolder(working.folder).load_identity()

@@ -91,8 +91,9 @@ def test_nothing_is_removed_through_a_mount_that_a_job_forgot(machine: Machine, 
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "file").write_text("keep")
-    outcome = machine.run(phase(f"mkdir 'a b' && mount --bind {precious} 'a b'", "touch other"), job_id="mounts")
-    mounted = machine.root / "mounts/a b"
+    job_id = f"mounts-{os.getpid()}"
+    outcome = machine.run(phase(f"mkdir 'a b' && mount --bind {precious} 'a b'", "touch other"), job_id=job_id)
+    mounted = machine.root / job_id / "a b"
     try:
         assert outcome.exit_code == 0, machine.log.stderr
         assert "still mounted" in outcome.explanation

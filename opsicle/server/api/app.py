@@ -1,7 +1,4 @@
-"""The WSGI application: finds the route, asks whether the caller may, calls the handler, encodes what it says.
-
-The only file that imports bottle, of which it uses the router alone.
-"""
+"""The WSGI application: finds the route, asks whether the caller may, calls the handler, encodes what it says."""
 
 from __future__ import annotations
 
@@ -9,12 +6,10 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Protocol
 
 import msgspec
-from bottle import HTTPError, Router
 
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Internal, InvalidInput, NotFound, OpsicleError
@@ -22,6 +17,7 @@ from opsicle.server.api import authentication, problems
 from opsicle.server.api.event_stream import EventStreams
 from opsicle.server.api.http import MAX_BODY_BYTES, Access, Reply, Request, Route
 from opsicle.server.api.request import JSON, MESSAGEPACK, Caller
+from opsicle.server.api.routing import Match, RouteTable, WrongMethod
 
 log = logging.getLogger(__name__)
 
@@ -52,27 +48,6 @@ class Observer(Protocol):
         ...
 
 
-class _RouteTable(Router):  # type: ignore[misc]  # bottle has no types
-    """Bottle's router, made of all routes at once.
-
-    By itself it compiles all patterns of a method anew with each route that is added: for our 150 or so that takes
-    0.1 s of the time until the server is ready.
-    """
-
-    def __init__(self, routes: Sequence[Route]) -> None:
-        super().__init__(strict=True)
-        self._is_complete = False
-        for route in routes:
-            self.add(route.path, route.method, route)
-        self._is_complete = True
-        for method in self.dyna_routes:
-            self._compile(method)
-
-    def _compile(self, method: str) -> None:
-        if self._is_complete:
-            super()._compile(method)
-
-
 class Application:
     """One listener's routes as a WSGI application. Bodies are JSON, or MessagePack where `is_binary`."""
 
@@ -95,7 +70,7 @@ class Application:
         self._encode = msgspec.msgpack.Encoder().encode if is_binary else msgspec.json.Encoder().encode
         self._media_type = MESSAGEPACK if is_binary else JSON
         self._common_headers = () if is_binary else (*SECURITY_HEADERS, _NO_STORE)
-        self._router = _RouteTable(routes)
+        self._table = RouteTable(routes)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request; never raises."""
@@ -127,14 +102,13 @@ class Application:
             )
 
     def _match(self, environ: dict[str, Any]) -> tuple[Route | Reply, Mapping[str, str]]:
-        environ["PATH_INFO"] = _decoded_path(environ["PATH_INFO"])
-        try:
-            route, arguments = self._router.match(environ)
-        except HTTPError as error:
-            if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-                return problems.method_not_allowed(error.headers["Allow"]), {}
-            return self._fallback(self._request(environ, MAX_BODY_BYTES)), {}
-        return route, arguments
+        path = environ["PATH_INFO"] = _decoded_path(environ["PATH_INFO"])
+        found = self._table.find(environ["REQUEST_METHOD"], path)
+        if isinstance(found, Match):
+            return found
+        if isinstance(found, WrongMethod):
+            return problems.method_not_allowed(found.allowed), {}
+        return self._fallback(self._request(environ, MAX_BODY_BYTES)), {}
 
     def _call(self, route: Route, environ: dict[str, Any], arguments: Mapping[str, str]) -> Reply:
         request = self._request(environ, route.max_body)
@@ -144,7 +118,7 @@ class Application:
         reply = route.handler(request, **arguments)
         if reply.body is None:
             return reply
-        return replace(reply, body=None, raw=self._encode(reply.body), content_type=self._media_type)
+        return reply._replace(body=None, raw=self._encode(reply.body), content_type=self._media_type)
 
     def _request(self, environ: dict[str, Any], max_body: int) -> Request:
         return Request(environ, self._authenticate, self._streams, max_body)

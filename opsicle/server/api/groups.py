@@ -21,7 +21,7 @@ def routes(groups: Groups) -> list[Route]:
         Route("POST", every, partial(create, groups), manage, body=CreateGroupRequest, reply=Group, status=201),
         Route("GET", one, partial(show, groups), view, reply=Group),
         Route("PATCH", one, partial(update, groups), manage, body=UpdateGroupRequest, reply=Group),
-        Route("DELETE", one, partial(delete, groups), manage, status=204),
+        Route("DELETE", one, partial(delete, groups), manage, query={"confirmed": bool}, status=204),
         Route("PUT", member, partial(add, groups), manage, reply=Group),
         Route("DELETE", member, partial(remove, groups), manage, reply=Group),
     ]
@@ -48,8 +48,12 @@ def update(groups: Groups, request: Request, group: str) -> Reply:
 
 
 def delete(groups: Groups, request: Request, group: str) -> Reply:
-    """Remove a group."""
-    groups.delete(request.actor, group)
+    """Remove a group.
+
+    Where approvals could not be given any more, it is refused with the code `leaves_behind` until `confirmed=true` says
+    that this is known.
+    """
+    groups.delete(request.actor, group, is_confirmed=request.query_bool("confirmed"))
     return Reply(204)
 
 

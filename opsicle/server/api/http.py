@@ -11,7 +11,7 @@ Every noun has a file in this package with a `routes(service)` that returns a li
         return Reply(200, templates.get(request.actor, name))
 
 The table is all that the server, the OpenAPI document and the permission test know about the routes. A handler
-decodes, makes one service call and encodes; the HTTP status of an error is decided here and nowhere else.
+decodes, makes one service call and encodes; the HTTP status of an error is decided in `wire/problems.py`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,13 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from opsicle.domain import errors
 from opsicle.domain.access import Action
-from opsicle.domain.errors import OpsicleError, Problem
 from opsicle.server.api.request import Request
 from opsicle.wire.pages import Page
 
-__all__ = ["Access", "Page", "Problem", "Reply", "Request", "Route", "status_of"]
+__all__ = ["Access", "Page", "Reply", "Request", "Route"]
 
 T = TypeVar("T")
 
@@ -71,7 +69,7 @@ class Route:
         """The same route, for a body that holds a document."""
         return replace(self, max_body=MAX_DOCUMENT_BODY_BYTES)
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """`automations.show`, after the handler: OpenAPI's operationId, and the label of the metrics."""
         return f"{self._function.__module__.rpartition('.')[2]}.{self._function.__name__}"
@@ -86,8 +84,7 @@ class Route:
         return self.handler.func if isinstance(self.handler, functools.partial) else self.handler
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What goes back: a message, or bytes as they are, or a stream of them.
 
     `body` becomes JSON, or MessagePack on the workers' listener. `stream` is closed when the peer is gone.
@@ -100,22 +97,3 @@ class Reply:
     raw: bytes | None = None
     stream: Iterable[bytes] | None = None
     content_type: str = "application/octet-stream"
-
-
-_STATUS: dict[type[OpsicleError], int] = {
-    errors.InvalidInput: 400,
-    errors.NotAuthenticated: 401,
-    errors.NotAllowed: 403,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.TooLarge: 413,
-    errors.TooManyRequests: 429,
-    errors.Internal: 500,
-    errors.Unreachable: 502,
-    errors.Unavailable: 503,
-}
-
-
-def status_of(error: OpsicleError) -> int:
-    """The HTTP status that an error goes out with: its own class's, or else its nearest ancestor's."""
-    return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from opsicle.domain.access import Action
-from opsicle.server.api import problems
 from opsicle.server.api.http import Access, Reply, Request, Route
 from opsicle.server.api.request import JSON
 from opsicle.version import __version__
+from opsicle.wire.problems import CONTENT_TYPE, ProblemDocument
 
 _PLACEHOLDER = re.compile(r"<([a-z_]+)>")
 _QUERY_TYPES = {int: "integer", str: "string", bool: "boolean"}
@@ -35,7 +35,7 @@ def openapi(encoded: Callable[[], bytes], _request: Request) -> Reply:
 
 def document(table: Sequence[Route]) -> dict[str, Any]:
     """Describe every route of the table."""
-    types = [problems.ProblemDocument]
+    types = [ProblemDocument]
     types += [kind for route in table for kind in (route.body, route.reply) if kind is not None]
     schemas, components = msgspec.json.schema_components(
         types, ref_template="#/components/schemas/{name}", schema_hook=_any
@@ -92,7 +92,7 @@ def _response(route: Route, by_type: dict[Any, dict[str, Any]]) -> dict[str, Any
 
 
 def _problem_content(by_type: dict[Any, dict[str, Any]]) -> dict[str, Any]:
-    return {problems.CONTENT_TYPE: {"schema": by_type[problems.ProblemDocument]}}
+    return {CONTENT_TYPE: {"schema": by_type[ProblemDocument]}}
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:

@@ -1,27 +1,12 @@
-"""Errors as they go out: RFC 9457 problems."""
+"""Errors as answers of the server."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
-import msgspec
-
 from opsicle.domain.errors import OpsicleError, TooManyRequests
-from opsicle.server.api.http import Problem, Reply, status_of
-
-CONTENT_TYPE = "application/problem+json"
-
-
-class ProblemDocument(msgspec.Struct, kw_only=True):
-    """What went wrong. `code` is stable; `errors` says where in the input; `type` is always `about:blank`."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    code: str
-    detail: str
-    hint: str = ""
-    errors: tuple[Problem, ...] = ()
+from opsicle.server.api.http import Reply
+from opsicle.wire.problems import CONTENT_TYPE, ProblemDocument, encode, status_of
 
 
 def reply_to(error: OpsicleError) -> Reply:
@@ -54,8 +39,3 @@ def method_not_allowed(allowed: str) -> Reply:
     )
     headers = (("Allow", allowed),)
     return Reply(document.status, raw=encode(document), headers=headers, content_type=CONTENT_TYPE)
-
-
-def encode(document: ProblemDocument) -> bytes:
-    """The document as JSON."""
-    return msgspec.json.encode(document)

@@ -6,9 +6,8 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import parse_qs
 
 import msgspec
@@ -29,6 +28,8 @@ _PLACE = re.compile(r" - at `(?:key in )?\$\.?(.*)`$")
 _MAXIMUM = re.compile(r"Expected `(\w+)` of length <= ([0-9]+)")
 _COUNTED = {"str": "characters", "bytes": "bytes", "array": "items", "object": "entries"}
 
+_BOOLEANS = {"": False, "true": True, "1": True, "false": False, "0": False}
+
 JSON = "application/json"
 MESSAGEPACK = "application/msgpack"
 
@@ -40,8 +41,7 @@ WHEN_GONE = "opsicle.when_gone"
 """Where a listener leaves how to be called when the peer closes the connection before it is answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who asks, once that is proven. `csrf_token` is for browsers' sessions, "" for everyone else.
 
     `is_still_good` says whether the proof would be taken again, for answers that go on and on.
@@ -67,10 +67,13 @@ class Request:
         self._environ = environ
         self._authenticate = authenticate
         self._max_body = max_body
+        self._known_caller: Caller | None = None
 
-    @functools.cached_property
+    @property
     def _caller(self) -> Caller:
-        return self._authenticate(self)
+        if self._known_caller is None:  # functools.cached_property takes a lock each time
+            self._known_caller = self._authenticate(self)
+        return self._known_caller
 
     @property
     def actor(self) -> Actor:
@@ -168,6 +171,13 @@ class Request:
             raise _bad_parameter(name, f"must be a whole number from {low} to {high}")
         return int(text)
 
+    def query_bool(self, name: str) -> bool:
+        """A query parameter that is `true` or `false`, or 1 or 0; False without it. Raises InvalidInput."""
+        text = self.query(name)
+        if text not in _BOOLEANS:
+            raise _bad_parameter(name, "must be true or false")
+        return _BOOLEANS[text]
+
     def query_time(self, name: str) -> datetime | None:
         """A query parameter that is a time (RFC 3339) or a date in UTC; None without it. Raises InvalidInput."""
         text = self.query(name)
@@ -181,6 +191,8 @@ class Request:
 
     def check_query(self, known: Mapping[str, type]) -> None:
         """Raise InvalidInput for a parameter that the route does not have: a typo must not show too much or little."""
+        if not self._environ.get("QUERY_STRING"):
+            return
         for name in self._query:
             if name not in known:
                 raise _bad_parameter(name, "is not known here")

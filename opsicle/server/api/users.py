@@ -52,6 +52,6 @@ def delete(users: Users, request: Request, user: str) -> Reply:
     Service accounts go to `new_owner`. Without one, and wherever approvals could not be given any more, it is refused
     with the code `leaves_behind` until `confirmed=true` says that this is known.
     """
-    is_confirmed = request.query("confirmed") == "true"
+    is_confirmed = request.query_bool("confirmed")
     users.delete(request.actor, user, request.query("new_owner"), is_confirmed=is_confirmed)
     return Reply(204)

@@ -46,6 +46,8 @@ def poll(dispatch: Dispatch, record: AuditCheckpoints, epochs: EpochReports, req
         epochs.hear_newer(request.worker, said.newer_epoch)
     if said.ran:
         epochs.hear_ran(request.worker, said.ran)
+    if epochs.asks_at_once(request.worker):
+        said.wait_seconds = 0
     reply = dispatch.poll(request.worker, said, request.when_gone)
     reply.wants_ran = epochs.wants_ran(request.worker)
     # Work is not kept waiting for it; a shared worker is no one org's witness.

@@ -11,7 +11,7 @@ from opsicle.server.services.enrolments import Enrolments
 from opsicle.server.services.workers import Workers
 from opsicle.wire.fleet_api import CreateJoinTokenRequest, NewJoinToken, UpdateWorkerRequest, Worker
 
-FLEET_LISTING: dict[str, type] = {**LISTING, "all": int}
+FLEET_LISTING: dict[str, type] = {**LISTING, "all": bool}
 """`all`: 1 for revoked workers too."""
 
 
@@ -118,4 +118,4 @@ def revoke_shared(workers: Workers, request: Request, worker: str) -> Reply:
 
 
 def _wants_all(request: Request) -> bool:
-    return request.query_int("all", 0, high=1) == 1
+    return request.query_bool("all")

@@ -7,7 +7,6 @@ that a name that resolves to something else a moment later leads nowhere. Everyt
 from __future__ import annotations
 
 import functools
-import http.client
 import io
 import socket
 import ssl
@@ -83,6 +82,8 @@ def _addresses(host: str, port: int, reach: Reach, *, is_plain: bool) -> list[tu
 
 def post(url: str, body: bytes, headers: dict[str, str], reach: Reach, seconds: float = EXCHANGE_SECONDS) -> Answer:
     """Send a body and read the answer, whatever its status; a redirect is an answer. Raises Undelivered."""
+    from http.client import HTTPConnection, HTTPException  # with `email`, which a server without channels does not need
+
     parts = urlsplit(url)
     host, is_tls = parts.hostname or "", parts.scheme == "https"
     deadline = time.monotonic() + seconds
@@ -91,7 +92,7 @@ def post(url: str, body: bytes, headers: dict[str, str], reach: Reach, seconds: 
     try:
         if is_tls:
             connection = reach.tls.wrap_socket(connection, server_hostname=host)
-        client = http.client.HTTPConnection(host, port)
+        client = HTTPConnection(host, port)
         client.sock = _Timed(connection, deadline)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         client.request("POST", target, body, {"Host": parts.netloc, "Connection": "close", **headers})
@@ -101,7 +102,7 @@ def post(url: str, body: bytes, headers: dict[str, str], reach: Reach, seconds: 
         raise Undelivered(f"the certificate of {host} is not to be trusted: {error.verify_message}") from error
     except TimeoutError as error:
         raise Undelivered(f"{host} took too long to answer") from error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, HTTPException) as error:
         raise Undelivered(f"{host} broke off: {_said(error)}") from error
     finally:
         connection.close()

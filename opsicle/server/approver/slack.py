@@ -6,19 +6,26 @@ token opens. Nothing has to reach the server from outside.
 
 from __future__ import annotations
 
+import http
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from opsicle.domain.bounds import Word
 from opsicle.domain.channels import SlackConfig
-from opsicle.server.approver.egress import Reach
+from opsicle.server.approver.egress import Reach, post
 from opsicle.server.approver.messages import Message, Undelivered
 from opsicle.server.approver.slack_blocks import Block, blocks_of, fallback, sections
-from opsicle.server.approver.websocket import WebSocket
+from opsicle.version import __version__
 
 if TYPE_CHECKING:
-    from opsicle.server.approver.slack_web import SlackWeb
+    from opsicle.server.approver.websocket import WebSocket
+
+_FINAL = frozenset(
+    {"channel_not_found", "user_not_found", "not_in_channel", "is_archived", "cannot_dm_bot", "msg_too_long"}
+)
+_ERROR_CODE = re.compile(r"[a-z_]{1,60}")
 
 
 class SlackUser(msgspec.Struct):
@@ -94,11 +101,17 @@ def payload_of(envelope: Envelope) -> Payload:
         return Payload()
 
 
+class _Reply(msgspec.Struct):
+    ok: bool
+    error: str = ""
+    url: str = ""
+
+
 class Slack:
     """One app in one workspace. `tokens` are the app's (xapp-) and the bot's (xoxb-)."""
 
     def __init__(self, config: SlackConfig, tokens: str) -> None:
-        self._base = config.base_url
+        self._base = config.base_url.rstrip("/")
         self._reach = Reach(config.allow_networks, config.ca_pem)
         self._app_token, _, self._bot_token = tokens.partition(" ")
 
@@ -112,22 +125,36 @@ class Slack:
 
     def ask(self, trigger_id: str, dialog: Block) -> None:
         """Open a dialog for whoever has just pressed a button. Raises Undelivered."""
-        self._web(self._bot_token).views_open(trigger_id=trigger_id, view=dialog)
+        self._call("views.open", self._bot_token, {"trigger_id": trigger_id, "view": dialog})
 
     def listen(self) -> SlackConnection:
         """Open a connection over which is told what happens. Raises Undelivered."""
-        opened = self._web(self._app_token).apps_connections_open(app_token=self._app_token)
-        return SlackConnection(WebSocket.open(str(opened.get("url", "")), self._reach))
+        from opsicle.server.approver.websocket import WebSocket  # only servers that have such a channel need it
+
+        opened = self._call("apps.connections.open", self._app_token, {})
+        return SlackConnection(WebSocket.open(opened.url, self._reach))
 
     def _post(self, room: str, text: str, blocks: list[Block]) -> None:
-        self._web(self._bot_token).chat_postMessage(
-            channel=room, text=fallback(text), blocks=blocks, mrkdwn=False, unfurl_links=False, unfurl_media=False
-        )
+        plain = {"mrkdwn": False, "unfurl_links": False, "unfurl_media": False}
+        content = {"channel": room, "text": fallback(text), "blocks": blocks, **plain}
+        self._call("chat.postMessage", self._bot_token, content)
 
-    def _web(self, token: str) -> SlackWeb:
-        from opsicle.server.approver.slack_web import SlackWeb
-
-        return SlackWeb(self._base, token, self._reach)
+    def _call(self, method: str, token: str, content: dict[str, object]) -> _Reply:
+        """Call the Web API. Raises Undelivered, which never holds what was sent."""
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json; charset=utf-8",
+            "User-Agent": f"opsicle/{__version__}",
+        }
+        answer = post(f"{self._base}/{method}", msgspec.json.encode(content), headers, self._reach)
+        try:
+            reply = msgspec.json.decode(answer.body, type=_Reply)
+        except msgspec.MsgspecError as error:
+            raise Undelivered(f"Slack's answer ({answer.status}) cannot be read") from error
+        if answer.status != http.HTTPStatus.OK or not reply.ok:
+            shown = reply.error if _ERROR_CODE.fullmatch(reply.error) else answer.status
+            raise Undelivered(f"Slack answered {shown}", is_final=reply.error in _FINAL)
+        return reply
 
 
 class SlackConnection:

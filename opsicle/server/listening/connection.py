@@ -139,14 +139,12 @@ class Connection:
     def _environ(self, request: Head, body: Body) -> dict[str, Any]:
         """The request as PEP 3333 wants it."""
         path, _, query = request.target.partition("?")
-        environ: dict[str, Any] = {f"HTTP_{name}": value for name, value in request.fields.items()}
-        environ |= {
+        environ: dict[str, Any] = {
+            **request.environ,
             "REQUEST_METHOD": request.method,
             "SCRIPT_NAME": "",
             "PATH_INFO": unquote(path, encoding="latin-1"),
             "QUERY_STRING": query,
-            "CONTENT_TYPE": request.fields.get("CONTENT_TYPE", ""),
-            "CONTENT_LENGTH": "" if request.length is None else str(request.length),
             "SERVER_PROTOCOL": f"HTTP/1.{request.minor_version}",
             "REMOTE_ADDR": self._peer.address,
             "wsgi.url_scheme": self._peer.scheme,

@@ -8,13 +8,17 @@ length, a length beside a transfer coding, and all that is not plain.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from opsicle.domain.errors import InvalidInput
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_FIELDS = 100
 END = b"\r\n\r\n"
+
+_MOST_KNOWN, _LONGEST_KNOWN = 4, 1024
+"""What a connection remembers of heads, and bytes of each: thousands of connections together must stay small."""
 
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) (/[!-~]*) HTTP/1\.([01])")
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*)")
@@ -30,24 +34,30 @@ _ONLY_ONCE = frozenset(
 """Fields that two readers could pick a different one of."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A request's head. `fields` are by upper-case name with underscores, as WSGI has them.
+class HeadFields(NamedTuple):
+    """What stands below a request line. `by_name` is by upper-case name with underscores, `environ` as WSGI has it.
 
     `length` is the body's in bytes, None when it comes in chunks; a request without a body has 0.
     """
 
+    by_name: Mapping[str, str]
+    environ: dict[str, str]
+    length: int | None
+    keeps_alive: bool
+    expects_continue: bool
+
+
+class Head(NamedTuple):
+    """A request's head. `expects_continue`: the peer waits for `100 Continue` before it sends the body."""
+
     method: str
     target: str
     minor_version: int
-    fields: dict[str, str]
+    fields: Mapping[str, str]
+    environ: dict[str, str]
     length: int | None
     keeps_alive: bool
-
-    @property
-    def expects_continue(self) -> bool:
-        """Whether the peer waits for `100 Continue` before it sends the body."""
-        return self.minor_version == 1 and "EXPECT" in self.fields
+    expects_continue: bool
 
 
 def check_so_far(head: bytes) -> None:
@@ -56,24 +66,54 @@ def check_so_far(head: bytes) -> None:
         raise InvalidInput("a line of the request's head does not end in CRLF")
 
 
+class HeadParser:
+    """Parses the heads that come on one connection. A peer mostly says the same fields again: those are read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[bytes, bytes], HeadFields] = {}
+
+    def parse(self, head: bytes) -> Head:
+        """Read the head in these bytes, which end before the empty line.
+
+        Raises InvalidInput for all that is not plain.
+        """
+        line, _, below = head.partition(b"\r\n")
+        start = _REQUEST_LINE.fullmatch(line)
+        if start is None:
+            raise InvalidInput("the request line is malformed")
+        fields = self._known.get((start[3], below)) or self._parse_fields(start[3], below)
+        return Head(start[1].decode(), start[2].decode(), int(start[3]), *fields)
+
+    def _parse_fields(self, version: bytes, below: bytes) -> HeadFields:
+        check_so_far(below)
+        fields = _head_fields(below, int(version))
+        if len(below) <= _LONGEST_KNOWN:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[version, below] = fields
+        return fields
+
+
 def parse(head: bytes) -> Head:
-    """The head in these bytes, which end before the empty line. Raises InvalidInput for all that is not plain."""
-    lines = head.split(b"\r\n")
-    start = _REQUEST_LINE.fullmatch(lines[0])
-    if start is None:
-        raise InvalidInput("the request line is malformed")
-    minor_version = int(start[3])
-    fields = _fields(lines[1:])
+    """Read one head by itself. Raises as `HeadParser.parse`."""
+    return HeadParser().parse(head)
+
+
+def _head_fields(below: bytes, minor_version: int) -> HeadFields:
+    fields = _fields(below.split(b"\r\n") if below else [])
     _check_host(fields, minor_version)
     if fields.get("EXPECT", "100-continue").lower() != "100-continue":
         raise InvalidInput("the expectation in the request's head is not known")
-    return Head(
-        method=start[1].decode(),
-        target=start[2].decode(),
-        minor_version=minor_version,
-        fields=fields,
-        length=_length(fields, minor_version),
+    length = _length(fields, minor_version)
+    environ = {f"HTTP_{name}": value for name, value in fields.items()}
+    environ["CONTENT_TYPE"] = fields.get("CONTENT_TYPE", "")
+    environ["CONTENT_LENGTH"] = "" if length is None else str(length)
+    return HeadFields(
+        by_name=fields,
+        environ=environ,
+        length=length,
         keeps_alive=_keeps_alive(fields.get("CONNECTION", ""), minor_version),
+        expects_continue=minor_version == 1 and "EXPECT" in fields,
     )
 
 

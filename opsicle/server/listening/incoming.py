@@ -10,7 +10,7 @@ from typing import Protocol
 
 from opsicle.domain.errors import InvalidInput, TooLarge
 from opsicle.server.listening import head
-from opsicle.server.listening.head import Head
+from opsicle.server.listening.head import Head, HeadParser
 
 IDLE_SECONDS = 75
 """How long a connection may stay open between requests: longer than a poll's hold, shorter than most firewalls'."""
@@ -46,6 +46,7 @@ class Incoming:
         self._sock = sock
         self._buffer = b""
         self._deadline = 0.0
+        self._heads = HeadParser()
 
     def allow(self, seconds: float) -> None:
         """All waits from now on must end within so many seconds together."""
@@ -72,8 +73,7 @@ class Incoming:
         if not 0 <= end <= head.MAX_HEAD_BYTES:
             raise TooLarge("the request's head is too long")
         raw, self._buffer = self._buffer[:end], self._buffer[end + len(head.END) :]
-        head.check_so_far(raw)
-        return head.parse(raw)
+        return self._heads.parse(raw)
 
     def some(self, limit: int) -> bytes:
         """From 1 to `limit` bytes. Raises ConnectionError if the peer goes."""

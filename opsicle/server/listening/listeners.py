@@ -8,6 +8,8 @@ import logging
 import os
 import resource
 from collections import Counter
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from ssl import CERT_REQUIRED
 from typing import Any, cast
@@ -184,6 +186,28 @@ def _address_name(address: Any) -> str:
         return "local"
     host: str = address[0]
     return host.removeprefix("::ffff:") if "." in host else host
+
+
+def check_addresses(addresses: Iterable[Address], group: str) -> None:
+    """Raise what listening on these addresses at once would raise, without leaving anything behind."""
+    with ExitStack() as probes:
+        for address in addresses:
+            try:
+                if address.path:
+                    _check_unix(Path(address.path), group)
+                else:
+                    probes.enter_context(_bind_tcp(address))
+            except OSError as error:
+                raise _explained(error, address) from error
+
+
+def _check_unix(path: Path, group: str) -> None:
+    if group:
+        _group_id(group)
+    if not path.parent.is_dir():
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+    if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=True):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _bind(address: Address, group: str) -> socket.socket:

@@ -8,10 +8,11 @@ from ssl import CERT_REQUIRED, PROTOCOL_TLS_SERVER, TLSVersion
 
 from gevent.ssl import SSLContext
 
-from opsicle.domain.errors import InvalidInput
+from opsicle.domain.errors import InvalidInput, NotAllowed
 from opsicle.pki import certificates
 from opsicle.pki.authority import Authority
 from opsicle.server.data_folder import DataFolder
+from opsicle.server.key_files import check_not_public
 
 RENEW_BEFORE = timedelta(days=30)
 
@@ -69,7 +70,7 @@ class GivenCertificate:
     """
 
     def __init__(self, certificate: Path, key: Path, minimum: TLSVersion = TLSVersion.TLSv1_2) -> None:
-        """Raises InvalidInput if the files cannot be read or do not belong together."""
+        """Raises InvalidInput if they cannot be read or do not belong together, NotAllowed for a key that is public."""
         self._certificate = certificate
         self._key = key
         self._refused: tuple[int, ...] = ()
@@ -79,7 +80,7 @@ class GivenCertificate:
         self._take(chain)
 
     def reload_if_changed(self) -> bool:
-        """Take what the files hold now, if they have changed. Raises InvalidInput, and goes on as before, if it cannot.
+        """Take what the files hold now, if they have changed. Raises InvalidInput and goes on as before if it cannot.
 
         What cannot be used is complained of once, and tried again: its other half may be on its way.
         """
@@ -89,7 +90,7 @@ class GivenCertificate:
         try:
             chain = self._check()
             self.context.load_cert_chain(self._certificate, self._key)
-        except (InvalidInput, OSError) as error:
+        except (InvalidInput, NotAllowed, OSError) as error:
             is_news, self._refused = seen != self._refused, seen
             if is_news:
                 raise InvalidInput(f"the new {self._certificate} is not taken: {error}") from error
@@ -119,6 +120,7 @@ class GivenCertificate:
     def _check(self) -> list[str]:
         text = _read(self._certificate)
         certificates.check_match(text, _read(self._key))
+        check_not_public(self._key)
         return _split(text)
 
 

@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
-import msgspec
-
 from opsicle.domain import approvals as engine
+from opsicle.domain import stored_json
 from opsicle.domain.approvals import GateStanding, Standing, Vote
 from opsicle.domain.approvers import Asker, Person, deciders, may_decide
 from opsicle.domain.conditions import Facts, asked_gates
 from opsicle.domain.errors import NotFound
 from opsicle.domain.policies import Gate, Policy
-from opsicle.domain.templates import Template, Value
+from opsicle.domain.templates import Template
 from opsicle.server.services.bindings import UNREADABLE, Altered, Bindings
 from opsicle.server.services.people import Roster, asker_of
+from opsicle.server.services.stored_values import read_values
 from opsicle.server.services.template_versions import template_of
 from opsicle.server.store import approvals, automations
 from opsicle.server.store.approvals import ApprovalRow, DecisionRow
@@ -102,9 +102,9 @@ def load_unchecked(db: Connection, row: ApprovalRow, *, roster: Roster | None = 
     )
     try:
         template = template_of(db, automation.template_id, automation.version)
-        policy = msgspec.json.decode(row.policy, type=Policy)
+        policy = stored_json.read(row.policy, Policy, "the policy")
         gates = gates_for(policy, template, automation)
-    except (NotFound, ValueError, msgspec.MsgspecError, RecursionError):
+    except (NotFound, ValueError):
         return case
     return replace(case, policy=policy, gates=gates, template=template, problem="")
 
@@ -119,7 +119,7 @@ def forged(bindings: Bindings, row: ApprovalRow, decisions: list[DecisionRow]) -
 
 def gates_for(policy: Policy, template: Template, automation: AutomationRow) -> tuple[Gate, ...]:
     """The gates of a policy that an automation has to pass."""
-    values = msgspec.json.decode(automation.values_json, type=dict[str, Value])
+    values = read_values(automation.values_json)
     return asked_gates(policy, Facts(template.variables, values, template.certain_labels))
 
 

@@ -9,12 +9,13 @@ from datetime import datetime
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState, Due, GateStanding, Standing, Verdict, due, next_moment
 from opsicle.domain.approvers import Person, is_named
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.domain.policies import Chat
-from opsicle.server.services.actor import Actor, SystemActor
+from opsicle.server.services.actor import SystemActor
 from opsicle.server.services.approval_cases import Case, load
 from opsicle.server.services.approval_stuck import newly_stuck, noted, said_of, stuck_in
 from opsicle.server.services.bindings import Bindings
@@ -48,7 +49,7 @@ class Progress:
             self._end_altered(db, case, now)
             return seen
         if seen.state is ApprovalState.PENDING:
-            told = self._tell_stuck(db, case, seen, msgspec.json.decode(row.told, type=list[str]))
+            told = self._tell_stuck(db, case, seen, stored_json.read_or(row.told, list[str], []))
             told += self._tell(db, case, seen, told, now)
             written = msgspec.json.encode(told).decode()
             approvals.schedule(db, row.id, next_moment(seen, told), written, waiting_for(case, seen, now))
@@ -76,12 +77,6 @@ class Progress:
         recipients |= {decision.user_id for decision in case.decisions}
         subject = f"no longer asks to run {_what(case)}"
         return self._post(db, case, NoticeKind.APPROVAL_ENDED, recipients, subject, _asked_rooms(case))
-
-    def tell_cancelled(
-        self, db: Connection, org_id: str, automation_id: str, actor: Actor, besides: Notice | None = None
-    ) -> None:
-        """Tell that somebody has cancelled an automation before it began; not those who heard so by `besides`."""
-        self._notices.post_cancelled(db, org_id, automation_id, actor, besides)
 
     def _tell(self, db: Connection, case: Case, seen: Standing, told: list[str], now: datetime) -> list[str]:
         """Tell of what is new, each thing once; what that was."""
@@ -189,7 +184,7 @@ def _what(case: Case) -> str:
 
 def _asked_rooms(case: Case) -> tuple[Chat, ...]:
     """The rooms of chat services that were told of the question, and so are told of its end."""
-    told = msgspec.json.decode(case.row.told, type=list[str])
+    told = stored_json.read_or(case.row.told, list[str], [])
     return tuple(dict.fromkeys(chat for gate in case.gates if f"ask:{gate.name}" in told for chat in gate.chats))
 
 

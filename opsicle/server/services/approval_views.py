@@ -15,6 +15,7 @@ from opsicle.domain.workers import Candidate, absence, fits_labels
 from opsicle.server.services.approval_cases import Case
 from opsicle.server.services.approval_stuck import said_of, stuck_in
 from opsicle.server.services.diffs import unified_diff
+from opsicle.server.services.principals import answers_for
 from opsicle.server.services.stored_values import shown_values, stored_requirements
 from opsicle.server.services.stricter_since import stricter_since
 from opsicle.server.services.template_versions import template_of
@@ -107,6 +108,8 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         compared=_compared(db, case),
         needs_totp=any(not meets(gate.gate, with_mfa=False, has_reason=True) for gate in mine),
         needs_reason=any(gate.gate.require_reason for gate in mine),
+        may_withdraw=row.state is ApprovalState.PENDING
+        and answers_for(db, row.org_id, viewer.user_id, row.requester_id),
     )
 
 

@@ -23,9 +23,10 @@ from opsicle.server.services.approval_views import Viewer, summary, votable, who
 from opsicle.server.services.authenticators import Authenticators
 from opsicle.server.services.bindings import Bindings
 from opsicle.server.services.cursors import page_of_shown
-from opsicle.server.services.dispatch import Dispatch
 from opsicle.server.services.fleet import Fleet
+from opsicle.server.services.notices import Notices
 from opsicle.server.services.people import Roster
+from opsicle.server.services.principals import answers_for
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.stored_values import stored_requirements
 from opsicle.server.services.template_access import is_hidden
@@ -63,8 +64,8 @@ class Approvals:
         self,
         database: Database,
         progress: Progress,
+        notices: Notices,
         apps: Authenticators,
-        dispatch: Dispatch,
         fleet: Fleet,
         signals: Signals,
         clock: Clock,
@@ -72,8 +73,8 @@ class Approvals:
     ) -> None:
         self._database = database
         self._progress = progress
+        self._notices = notices
         self._apps = apps
-        self._dispatch = dispatch
         self._fleet = fleet
         self._signals = signals
         self._clock = clock
@@ -222,7 +223,9 @@ class Approvals:
         return me, [*now_open, *later]
 
     def withdraw(self, actor: Actor, approval_id: str) -> Approval:
-        """Take back what one has asked for; the automation is cancelled. Raises NotFound, NotAllowed, Conflict.
+        """Take back what one has asked for, or a service account of one's own; the automation is cancelled.
+
+        Raises NotFound, NotAllowed, Conflict.
 
         Whoever may not run templates may not take back either: a token that is for looking changes nothing.
         """
@@ -231,14 +234,18 @@ class Approvals:
 
         def work(db: Connection) -> None:
             row = self._get(db, actor, approval_id).row
-            if row.requester_id != actor.user_id:
-                raise NotAllowed("only who asked can withdraw it", hint="If you may decide, reject it.")
+            if not answers_for(db, row.org_id, actor.user_id, row.requester_id):
+                raise NotAllowed(
+                    "only who asked can withdraw it, or who owns the service account that did",
+                    hint="If you may decide, reject it.",
+                )
             actor.require(Action.AUTOMATIONS_CREATE)
-            told = self._progress.withdraw(db, row, "withdrawn by who asked", now)
+            by = "who asked" if row.requester_id == actor.user_id else f"{actor.email}, who answers for who asked"
+            told = self._progress.withdraw(db, row, f"withdrawn by {by}", now)
             if told is None:
                 raise Conflict(f"this approval is over: it is {row.state}")
             automations.cancel_waiting(db, row.automation_id, actor.user_id, now)
-            self._progress.tell_cancelled(db, row.org_id, row.automation_id, actor, told)
+            self._notices.post_cancelled(db, row.org_id, row.automation_id, actor, told)
             data = {"automation": row.automation_id}
             audit.append(db, now, row.org_id, actor, "withdraw", f"approvals/{row.id}", data)
 
@@ -272,7 +279,7 @@ class Approvals:
             return row.automation_id, automations.get(db, org_id, row.automation_id).requirements
 
         automation_id, requirements = self._database.read(query)
-        self._dispatch.wake_for(org_id, stored_requirements(requirements))
+        self._fleet.wake_one(org_id, stored_requirements(requirements))
         self._signals.changed(automation_topic(automation_id), org_topic(org_id))
 
     def _viewer(self, actor: Actor) -> Viewer:
@@ -281,7 +288,7 @@ class Approvals:
     def _get(self, db: Connection, actor: Actor, approval_id: str) -> Case:
         """One approval. Raises NotFound, also for one whose template the actor may not see."""
         case = load(db, self._bindings, approvals.get(db, actor.org_id, approval_id))
-        if _is_hidden(db, actor, case):
+        if _is_hidden(db, actor, case) and not answers_for(db, actor.org_id, actor.user_id, case.row.requester_id):
             raise approvals.not_found(approval_id)
         return case
 

@@ -9,7 +9,9 @@ import logging
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.clocks import is_off, offset_of, offset_text
+from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.kit.clock import Clock
 from opsicle.server.services.actor import SystemActor, WorkerActor
 from opsicle.server.services.enrolments import check_facts
@@ -55,13 +57,19 @@ class Arrivals:
 
     def record(self, db: Connection, presence: Presence, request: PollRequest) -> None:
         """Inside the poll's transaction: keep what the worker says, and read what people say of it."""
-        standing = workers.record_poll(db, presence.worker_id, request, self._clock.now())
+        self._take_in(presence, workers.record_poll(db, presence.worker_id, request, self._clock.now()))
+
+    def read_again(self, presence: Presence) -> None:
+        """A poll's transaction was undone: what it has read of its worker may never have become durable."""
+        self._take_in(presence, self._database.read(lambda db: workers.find_standing(db, presence.worker_id)))
+
+    def _take_in(self, presence: Presence, standing: workers.Standing) -> None:
         presence.is_draining = standing.is_draining
         if standing.granted_labels != presence.granted:
             presence.granted = standing.granted_labels
         if standing.copied_from and not presence.lives.copied:  # found out before the server started
-            addresses = msgspec.json.decode(standing.copied_from, type=tuple[str, ...])
-            presence.lives.remember_copied(addresses, self._clock.monotonic())
+            presence.recorded_copy = stored_json.read_or(standing.copied_from, tuple[str, ...], (CANNOT_BE_READ,))
+            presence.lives.remember_copied(presence.recorded_copy, self._clock.monotonic())
 
     def longest_hold(self, presence: Presence) -> float:
         """How many seconds a poll of this worker may be held at most."""
@@ -88,20 +96,29 @@ class Arrivals:
 
     def _note_life(self, presence: Presence, worker: WorkerActor, request: PollRequest) -> None:
         lives, now = presence.lives, self._clock.monotonic()
-        was_copied = bool(lives.copied)
         is_new = lives.hear(request.boot_id, worker.address, now, has_left=presence.has_left)
-        if lives.copied and not was_copied:
-            facts = {"worker": presence.name, "worker_id": worker.worker_id, "addresses": list(lives.copied)}
-            log.error("two processes use one worker's identity: neither is given work", extra=facts)
-            self._record(worker, "notice_copy", lives.copied)
-        elif lives.forget_silent(now):
-            log.warning("only one process uses the worker's identity again", extra={"worker": presence.name})
-            self._record(worker, "end_copy", ())
+        lives.forget_silent(now)
         if is_new:  # what an older life is still owed is nothing: most likely nobody would hear it
             presence.wake()
             presence.open_polls.clear()
         elif watch := presence.open_polls.get(request.boot_id):
             watch.wake()
+        if lives.copied != presence.recorded_copy:
+            self._record_copy(presence, worker)
+
+    def _record_copy(self, presence: Presence, worker: WorkerActor) -> None:
+        """Keep whether a copy is known of. If that fails the next poll tries again."""
+        before, presence.recorded_copy = presence.recorded_copy, presence.lives.copied
+        try:
+            self._record(worker, "notice_copy" if presence.lives.copied else "end_copy", presence.lives.copied)
+        except BaseException:
+            presence.recorded_copy = before
+            raise
+        facts = {"worker": presence.name, "worker_id": worker.worker_id, "addresses": list(presence.lives.copied)}
+        if presence.lives.copied:
+            log.error("two processes use one worker's identity: neither is given work", extra=facts)
+        else:
+            log.warning("only one process uses the worker's identity again", extra=facts)
 
     def _record(self, worker: WorkerActor, verb: str, addresses: tuple[str, ...]) -> None:
         def work(db: Connection) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.access import Action
+from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.kit.clock import Clock
 from opsicle.pki import audit_record
 from opsicle.pki.audit_key import AuditPublicKey
@@ -17,7 +19,16 @@ from opsicle.server.store import audit, audit_checkpoints
 from opsicle.server.store.audit import Entry, Filter
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.turns import AtOnce
-from opsicle.wire.audit import FORMAT, AuditEntry, AuditVerdict, Checkpoint, ExportedEntry, Header
+from opsicle.wire.audit import (
+    FORMAT,
+    FORMAT_WITH_GAPS,
+    AuditEntry,
+    AuditVerdict,
+    Checkpoint,
+    ExportedEntry,
+    Header,
+    Signed,
+)
 from opsicle.wire.pages import Page
 
 _MOST_EXPORTS = 3
@@ -56,17 +67,18 @@ class Audit:
         """
         actor.require(Action.AUDIT_VIEW)
         self._exports.check(actor.org_id)
-        self._checkpoints.sign(actor.org_id)
-        checkpoints = self._database.read(lambda db: audit_checkpoints.list_all(db, actor.org_id))
+        self._checkpoints.sign_export(actor.org_id)
+        signed = self._database.read_long(lambda db: audit_checkpoints.list_all(db, actor.org_id), actor.org_id)
+        has_gaps = not all(isinstance(each, Checkpoint) for each in signed)
         header = Header(
-            format=FORMAT,
+            format=FORMAT_WITH_GAPS if has_gaps else FORMAT,
             chain=actor.org_id,
             org=actor.org_code,
             exported_at=self._clock.now(),
             public_key=self.public_key.pem,
             fingerprint=self.public_key.fingerprint,
         )
-        return self._lines(actor.org_id, header, checkpoints)
+        return self._lines(actor.org_id, header, signed)
 
     def verify(self, actor: Actor) -> AuditVerdict:
         """Check the org's whole record. Takes seconds for a million entries, and holds nobody up meanwhile."""
@@ -74,12 +86,13 @@ class Audit:
         return self._database.read_long(lambda db: self._verify(db, actor.org_id), actor.org_id)
 
     def _verify(self, db: Connection, org_id: str) -> AuditVerdict:
-        checkpoints = audit_checkpoints.list_all(db, org_id)
-        return audit_record.verify(org_id, self.public_key, checkpoints, audit.read_chain(db, org_id, 0))
+        signed = audit_checkpoints.list_all(db, org_id)
+        return audit_record.verify(org_id, self.public_key, signed, audit.read_chain(db, org_id, 0))
 
-    def _lines(self, org_id: str, header: Header, checkpoints: list[Checkpoint]) -> Iterator[bytes]:
+    def _lines(self, org_id: str, header: Header, signed: list[Signed]) -> Iterator[bytes]:
         encode = msgspec.json.Encoder().encode_lines
-        seq, end = checkpoints[-1].removed_to if checkpoints else 0, checkpoints[-1].seq if checkpoints else 0
+        last = next((each for each in reversed(signed) if isinstance(each, Checkpoint)), None)
+        seq, end = (last.removed_to, last.seq) if last else (0, 0)
 
         def piece(db: Connection) -> tuple[int, bytes]:
             limit = min(_EXPORTED_AT_ONCE, end - seq)
@@ -87,10 +100,14 @@ class Audit:
             return (entries[-1].seq if entries else end), encode(entries)
 
         with self._exports.place(org_id):
-            yield encode([header, *checkpoints])
+            yield encode([header, *signed])
             while seq < end:
                 seq, lines = self._database.read_long(piece, org_id)
                 yield lines
+
+
+_MOST_SHOWN = 1_000
+"""Characters of what was altered beyond reading."""
 
 
 def _shown(row: Entry) -> AuditEntry:
@@ -104,5 +121,5 @@ def _shown(row: Entry) -> AuditEntry:
         address=row.address,
         verb=row.verb,
         resource=row.resource,
-        data=msgspec.json.decode(row.data, type=dict[str, object]),
+        data=stored_json.read_or(row.data, dict[str, object], {CANNOT_BE_READ: row.data[:_MOST_SHOWN]}),
     )

@@ -19,6 +19,7 @@ from opsicle.domain.audit_chain import NO_HASH, chain_of
 from opsicle.kit.clock import Clock, from_text, to_text
 from opsicle.pki.audit_key import AuditKey, hash_of
 from opsicle.server.services.actor import WorkerActor
+from opsicle.server.services.audit_thinning import CheckpointThinning
 from opsicle.server.store import audit, audit_checkpoints, workers
 from opsicle.server.store.audit_checkpoints import ChainRow
 from opsicle.server.store.database import Connection, Database
@@ -57,10 +58,21 @@ class AuditCheckpoints:
         self._key = key
         self._clock = clock
         self._reported_at: dict[str, datetime] = {}
+        self.thinning = CheckpointThinning(database, key, clock)
 
     def sign(self, org_id: str) -> None:
         """Sign a chain as it is now for good, unless its newest checkpoint covers all of it already."""
         self._database.write(lambda db: self._sign(db, org_id))
+
+    def sign_export(self, org_id: str) -> None:
+        """Sign a chain to its end for somebody who takes it away: that checkpoint is never thinned out."""
+
+        def work(db: Connection) -> None:
+            self._sign(db, org_id)
+            if last := audit_checkpoints.find_last(db, org_id):
+                audit_checkpoints.note_export(db, org_id, last.number)
+
+        self._database.write(work)
 
     def sign_all(self) -> None:
         """Sign every chain for good, in one transaction: the server stops, and what it leaves may be changed."""

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-import segno
-
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, OpsicleError
 from opsicle.kit.clock import Clock
@@ -60,6 +58,8 @@ class Authenticators:
 
         self._database.write(work)
         uri = totp.provisioning_uri(seed, actor.email, f"Opsicle {actor.org_code}")
+        import segno  # with what it draws on, a megabyte that a server at rest does not need
+
         rows = segno.make_qr(uri, error="m").matrix
         return NewTotp(secret=totp.seed_text(seed), uri=uri, qr=[[bool(module) for module in row] for row in rows])
 

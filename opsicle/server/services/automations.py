@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import Conflict, NotAllowed
@@ -31,14 +32,17 @@ from opsicle.server.services.cursors import page_of_shown
 from opsicle.server.services.dispatch import Dispatch, Offer
 from opsicle.server.services.fleet import Fleet, absent
 from opsicle.server.services.job_logs import JobLogs
-from opsicle.server.services.principals import account_of
+from opsicle.server.services.notices import Notices
+from opsicle.server.services.principals import account_of, answers_for
 from opsicle.server.services.record_of_pushes import require_template_as_pushed
+from opsicle.server.services.repeated_requests import remember
 from opsicle.server.services.secrets import require_secrets
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.step_up import StepUp
-from opsicle.server.services.template_access import is_hidden, require_on
-from opsicle.server.services.template_versions import asks_for_code, template_of
+from opsicle.server.services.template_access import is_automation_hidden, require_on
+from opsicle.server.services.template_versions import asks_for_code, shown_template_of
 from opsicle.server.services.vault import HiddenValues, Vault, new_salt
+from opsicle.server.services.work import Checked
 from opsicle.server.store import (
     approvals,
     audit,
@@ -52,6 +56,7 @@ from opsicle.server.store import (
 )
 from opsicle.server.store.automations import AutomationRow, Filter
 from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.idempotency import IdempotencyRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.server.store.secrets import SealedRow
 from opsicle.server.store.templates import VersionRow
@@ -95,6 +100,7 @@ class Automations:
         clock: Clock,
         vault: Vault,
         progress: Progress,
+        notices: Notices,
         step_up: StepUp,
         bindings: Bindings,
     ) -> None:
@@ -106,6 +112,7 @@ class Automations:
         self._clock = clock
         self._vault = vault
         self._progress = progress
+        self._notices = notices
         self._step_up = step_up
         self._bindings = bindings
         self._asking = Asking(progress, clock)
@@ -150,7 +157,7 @@ class Automations:
         if stored.id != row.id:
             return self.get(actor, stored.id)
         if offer is None:
-            self._dispatch.wake_for(actor.org_id, asked)
+            self._fleet.wake_one(actor.org_id, asked)
         self._signals.changed(org_topic(actor.org_id))
         candidates = [] if stored.job_id else self._fleet.candidates(actor.org_id)
         return whole(Snapshot(stored, template, [], 0, candidates, held=self._fleet.held))
@@ -168,22 +175,18 @@ class Automations:
         row, request = new.row, new.request
         if key:
             digest = self._vault.fingerprint(msgspec.json.encode([request, row.rerun_of], order="sorted"))
-            earlier = idempotency.find(db, actor.org_id, actor.user_id, key)
-            if earlier and earlier.request_digest != digest:
-                raise Conflict(
-                    "this Idempotency-Key was used for another request", hint="Use a new key for a new request."
-                )
+            earlier = remember(db, actor, key, IdempotencyRow(digest, row.id), row.created_at)
             if earlier:
-                return automations.get(db, actor.org_id, earlier.resource)
-            made = idempotency.IdempotencyRow(digest, row.id)
-            idempotency.insert(db, actor.org_id, actor.user_id, key, made, row.created_at)
+                return automations.get(db, actor.org_id, earlier)
         require_secrets(db, row.org_id, new.template)
         row = msgspec.structs.replace(row, principal_id=account_of(db, row.org_id, row.requester_id).principal)
         terms = self._asking.terms(db, row, new.template)
         if terms and terms.gates:
             row = msgspec.structs.replace(row, state=AutomationState.AWAITING_APPROVAL, queued_at=None)
         asked = self._asking.draft(db, row, terms) if terms else None
-        row = self._bindings.bind(row, new.template, asked, new.commitments)
+        row, bound = self._bindings.bind(row, new.template, asked, new.commitments)
+        if offer and asked is None:
+            row = offer.keep(db, row, Checked(new.template, bound, None))
         automations.insert(db, row)
         if new.sealed:
             secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
@@ -220,7 +223,7 @@ class Automations:
             return old, secrets.find_values(db, automation_id)
 
         old, sealed = self._database.read(query)
-        values = msgspec.json.decode(old.values_json, type=dict[str, Value])
+        values = stored_json.read(old.values_json, dict[str, Value], "its values")
         values.update(self._opened(sealed) if sealed else {})
         request = RunRequest(template=old.template, version=old.version, values=values, reason=old.reason)
         return self.create(actor, request, idempotency_key, rerun_of=old.id)
@@ -258,7 +261,7 @@ class Automations:
 
         def query(db: Connection) -> list[AutomationRow]:
             rows = automations.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
-            hidden.update(row.id for row in rows if _is_hidden(db, actor, row))
+            hidden.update(row.id for row in rows if is_automation_hidden(db, actor, row))
             return rows
 
         hidden: set[str] = set()
@@ -281,7 +284,7 @@ class Automations:
 
         def work(db: Connection) -> JobRow | None:
             row, _ = _get(db, actor, automation_id)
-            _require_may_cancel(actor, row)
+            _require_may_cancel(db, actor, row)
             job = jobs.find(db, row.job_id) if row.job_id else None
             if automations.cancel_waiting(db, row.id, actor.user_id, now):
                 self._end_waiting(db, actor, row, job)
@@ -306,7 +309,7 @@ class Automations:
         told = None
         if approval := approvals.find_of_automation(db, row.id):
             told = self._progress.withdraw(db, approval, f"{actor.email} cancelled the automation", now)
-        self._progress.tell_cancelled(db, row.org_id, row.id, actor, told)
+        self._notices.post_cancelled(db, row.org_id, row.id, actor, told)
 
     def newest_job(self, actor: Actor, automation_id: str) -> JobRow | None:
         """The newest attempt of an automation, None before the first. Raises NotFound."""
@@ -354,25 +357,18 @@ def _runnable_version(db: Connection, actor: Actor, request: RunRequest) -> tupl
 def _get(db: Connection, actor: Actor, automation_id: str) -> tuple[AutomationRow, Template]:
     """An automation and what it runs. Raises NotFound, also for one that the actor may not see."""
     row = automations.get(db, actor.org_id, automation_id)
-    if _is_hidden(db, actor, row):
+    if is_automation_hidden(db, actor, row) and not answers_for(db, row.org_id, actor.user_id, row.requester_id):
         raise automations.not_found(automation_id)
-    return row, template_of(db, row.template_id, row.version)
+    return row, shown_template_of(db, row)
 
 
-def _require_may_cancel(actor: Actor, row: AutomationRow) -> None:
+def _require_may_cancel(db: Connection, actor: Actor, row: AutomationRow) -> None:
     """Raise NotAllowed unless they may. A token that is for looking cancels nothing, not even its holder's own."""
     if actor.may(Action.AUTOMATIONS_CANCEL_ANY):
         return
-    if row.requester_id != actor.user_id:
-        raise NotAllowed("you may only cancel what you triggered yourself", hint="Ask an operator.")
+    if not answers_for(db, row.org_id, actor.user_id, row.requester_id):
+        raise NotAllowed("you may only cancel what you or your service accounts triggered", hint="Ask an operator.")
     actor.require(Action.AUTOMATIONS_CREATE)
-
-
-def _is_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bool:
-    """Whether its template is hidden from the actor, who has not triggered it either."""
-    if row.requester_id == actor.user_id or not actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
-        return False
-    return is_hidden(db, actor, row.template, template_of(db, row.template_id, row.version).labels)
 
 
 _ENDED = {

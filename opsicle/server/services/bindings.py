@@ -57,14 +57,15 @@ class Bindings:
 
     def bind(
         self, row: AutomationRow, template: Template, approval: ApprovalRow | None, commitments: dict[str, str]
-    ) -> AutomationRow:
-        """A new automation, with all that binds it. `approval` is what will be asked for it."""
+    ) -> tuple[AutomationRow, Bound]:
+        """Return a new automation with all that binds it, and its manifest. `approval` is what will be asked for it."""
         new = msgspec.structs.replace(row, manifest_format=NEWEST)
         manifest = build(new, template, approval, commitments)
-        manifest_digest = digest(canonical(manifest))
-        return msgspec.structs.replace(
-            new, manifest_digest=manifest_digest, mac=self._key.of_automation(_covered(manifest_digest, manifest))
-        )
+        content = canonical(manifest)
+        manifest_digest = digest(content)
+        mac = self._key.of_automation(_covered(manifest_digest, manifest))
+        row = msgspec.structs.replace(new, manifest_digest=manifest_digest, mac=mac)
+        return row, Bound(manifest, NEWEST, content)
 
     def check(self, db: Connection, row: AutomationRow, template: Template, approval: ApprovalRow | None) -> Bound:
         """The manifest of a stored automation with its approval, if both are as they were bound. Raises Altered."""

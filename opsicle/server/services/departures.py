@@ -1,4 +1,4 @@
-"""What somebody leaves behind who leaves an org: service accounts, and approvals that nobody else can give."""
+"""What goes with a person or a group that is removed: service accounts, and approvals that nobody else can give."""
 
 from __future__ import annotations
 
@@ -7,36 +7,32 @@ from datetime import datetime
 
 import msgspec
 
-from opsicle.domain.approvals import ApprovalState, Verdict
 from opsicle.domain.errors import LeavesBehind
 from opsicle.server.services.actor import Actor
-from opsicle.server.services.approval_cases import Case, load_unchecked
-from opsicle.server.services.people import Roster
-from opsicle.server.store import account_owners, approvals, audit, memberships
+from opsicle.server.services.approval_stuck import left_stuck
+from opsicle.server.store import account_owners, audit, memberships
 from opsicle.server.store.account_owners import OwnerRow
-from opsicle.server.store.approvals import Filter
 from opsicle.server.store.database import Connection
 from opsicle.server.store.memberships import MemberRow
-
-_MOST_LOOKED_AT = 200
-"""Pending approvals, newest first: enough to warn, and few enough to hold nobody up."""
 
 _MOST_NAMED = 5
 
 
-def require_word(db: Connection, org_id: str, member: MemberRow, now: datetime, *, keeps_accounts: bool) -> None:
-    """Raise LeavesBehind if somebody would take more with them than themselves: whoever removes them has to know.
+def require_word(db: Connection, org_id: str, what: str, accounts: Sequence[MemberRow] = ()) -> None:
+    """Raise LeavesBehind if what was removed in this very transaction takes more with it: somebody has to know that.
 
-    `keeps_accounts`: their service accounts get another owner.
+    `what` is it for a sentence; `accounts` are the service accounts that go with a person. What it leaves stuck is seen
+    from the state after it: whoever does not know yet undoes it with this error.
     """
-    accounts = [] if keeps_accounts else [row.email for row in memberships.list_owned(db, org_id, member.user_id)]
-    stuck = [case.automation.template for case in _pending(db, org_id) if _is_stuck_without(case, member, now)]
-    left = [f"these service accounts go too, with their tokens: {_some(accounts)}"] if accounts else []
+    stuck = left_stuck(db, org_id)
+    left = (
+        [f"these service accounts go too, with their tokens: {_some([a.email for a in accounts])}"] if accounts else []
+    )
     left += [f"these approvals can then be given by too few: {_some(stuck)}"] if stuck else []
     if left:
+        owner = "Name a new owner for the service accounts (`--new-owner EMAIL`), or say" if accounts else "Say"
         raise LeavesBehind(
-            f"removing {member.email} takes more than that account: {'; '.join(left)}",
-            hint="Name a new owner for the service accounts (`--new-owner EMAIL`), or say that it is meant (`--yes`).",
+            f"removing {what} takes more than that: {'; '.join(left)}", hint=f"{owner} that it is meant (`--yes`)."
         )
 
 
@@ -48,23 +44,6 @@ def hand_over(db: Connection, actor: Actor, accounts: Sequence[MemberRow], owner
         account_owners.insert(db, actor.org_id, row)
         data = {"email": account.email, "owner": owner.email, "before": account.owner}
         audit.append(db, now, actor.org_id, actor, "hand_over", f"users/{account.user_id}", data)
-
-
-def _pending(db: Connection, org_id: str) -> list[Case]:
-    rows = approvals.list_newest(db, org_id, Filter(state=ApprovalState.PENDING), "", _MOST_LOOKED_AT)
-    roster = Roster(db, org_id)
-    return [load_unchecked(db, row, roster=roster) for row in rows]
-
-
-def _is_stuck_without(case: Case, member: MemberRow, now: datetime) -> bool:
-    """Whether an open gate waits for this person, and the others are too few for it."""
-    for seen in case.standing(now).open_gates:
-        waited = {person.principal for person in case.waited_for(seen, now)}
-        agreed = [each for each in case.decisions if each.gate == seen.gate.name and each.verdict is Verdict.APPROVE]
-        missing = seen.gate.required - len(agreed)
-        if member.user_id in waited and len(waited) - 1 < missing:
-            return True
-    return False
 
 
 def _some(names: Sequence[str]) -> str:

@@ -14,19 +14,21 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import gevent
+import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import NotAuthenticated
 from opsicle.domain.manifest_formats import SPOKEN
 from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
-from opsicle.server.services.actor import SystemActor, WorkerActor
+from opsicle.server.services.actor import WorkerActor
 from opsicle.server.services.arrivals import Arrivals
 from opsicle.server.services.fleet import Presence
 from opsicle.server.services.jobs import Jobs
-from opsicle.server.services.leasing import Leased, Leasing
+from opsicle.server.services.leasing import Leased, Leasing, Place
 from opsicle.server.services.signals import Watch
-from opsicle.server.store import audit, jobs
+from opsicle.server.services.work import Checked
+from opsicle.server.store import jobs
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
@@ -37,9 +39,6 @@ BUSY_POLL_SECONDS = 10
 
 
 log = logging.getLogger(__name__)
-
-MOST_UNKNOWN_JOBS = 100
-"""Of one worker, that are put into the record: one that lies must not fill it."""
 
 LATE_ANSWER_SECONDS = 2.0
 """A poll that is answered this much later than it should have been was held up by the server."""
@@ -61,6 +60,7 @@ class _Sight:
     cancel: list[str] = field(default_factory=list)
     drop: list[str] = field(default_factory=list)
     returned: list[JobRow] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
     busy: int = 0
 
     def has_news(self, told: set[str]) -> bool:
@@ -75,11 +75,28 @@ class Offer:
         self._leasing = leasing
         self.presence = presence
         self.leased = Leased()
+        self._place: Place | None = None
+
+    def keep(self, db: Connection, row: AutomationRow, checked: Checked) -> AutomationRow:
+        """Inside the transaction that triggers it: return a new automation as it is inserted, with the worker's lease.
+
+        As it was if the worker may not have it. `checked` is what the transaction has just bound.
+        """
+        self._place = self._leasing.place_new(db, self.presence, row, checked)
+        if self._place is None:
+            return row
+        lease, presence = self._place.lease, self.presence
+        return msgspec.structs.replace(
+            row, fence=lease.fence, job_id=lease.job_id, worker_id=presence.worker_id, worker_name=presence.name
+        )
 
     def take(self, db: Connection, row: AutomationRow) -> None:
-        """Inside the transaction that triggers it: lease the automation to the worker."""
+        """Give the worker an automation that has been inserted: as it was kept, or else if it is what was asked."""
         self.leased = Leased(is_handed=True)
-        self._leasing.lease_one(db, self.presence, row, self.leased)
+        if self._place:
+            self._leasing.begin(db, self.presence, row, self._place, self.leased)
+        else:
+            self._leasing.lease_one(db, self.presence, row, self.leased)
 
 
 class Dispatch:
@@ -183,13 +200,18 @@ class Dispatch:
 
     def _look(self, presence: Presence, request: PollRequest, *, has_just_arrived: bool) -> _Sight:
         """One transaction: compare what the worker holds with what it should, and lease what it can take."""
-        sight = self._database.write(lambda db: self._compare_and_lease(db, presence, request, has_just_arrived))
+        try:
+            sight = self._database.write(lambda db: self._compare_and_lease(db, presence, request, has_just_arrived))
+        except BaseException:
+            self._arrivals.read_again(presence)
+            raise
         presence.busy = sight.busy
         for job in sight.returned:
             self._leases.end(job.id)
         for org_id in {job.org_id for job in sight.returned}:
             self._fleet.wake_org(org_id)
         self._leasing.granted(presence, sight.leased)
+        self._jobs.unknown.note(presence, sight.unknown)
         return sight
 
     def _compare_and_lease(
@@ -206,25 +228,13 @@ class Dispatch:
                 self._jobs.give_back(db, job)
         is_known = {job.id for job in held if job.state == JobState.RUNNING or job.id in listed}
         sight.cancel = [job.id for job in held if job.is_cancel_requested and job.id in is_known]
-        sight.drop, unknown = _to_drop(db, presence.worker_id, listed, held)
-        self._note_unknown(db, presence, unknown)
+        sight.drop, sight.unknown = _to_drop(db, presence.worker_id, listed, held)
         if not self._fleet.held:  # else they may be of a state that this server does not know
-            sight.drop += unknown
+            sight.drop += sight.unknown
         free = self._leasing.free_slots(presence, len(held) + len(sight.drop))
         sight.leased = self._leasing.lease_waiting(db, presence, free)
         sight.busy = len(held) + len(sight.leased.items)
         return sight
-
-    def _note_unknown(self, db: Connection, presence: Presence, unknown: list[str]) -> None:
-        """Put jobs that a worker holds and the server has never heard of into the record, each once."""
-        for job_id in unknown:
-            if job_id in presence.unknown_jobs or len(presence.unknown_jobs) >= MOST_UNKNOWN_JOBS:
-                continue
-            presence.unknown_jobs.append(job_id)
-            log.error("a worker holds a job that is not known here", extra={"worker": presence.name, "job_id": job_id})
-            resource = f"workers/{presence.worker_id}"
-            org_id = presence.org_id or None
-            audit.append(db, self._clock.now(), org_id, SystemActor(), "report_unknown_job", resource, {"job": job_id})
 
     def _never_arrived(self, job: JobRow, listed: dict[str, int]) -> bool:
         """Whether a worker that polls without listing this job cannot know of it."""
@@ -252,10 +262,6 @@ class Dispatch:
             presence.wake()
         if offer.leased.work:
             gevent.sleep(0)  # the worker is answered before the answer to whoever triggered it is made
-
-    def wake_for(self, org_id: str, wanted: Requirements) -> None:
-        """An automation waits: let the best waiting worker look."""
-        self._fleet.wake_one(org_id, wanted)
 
     def wake_worker(self, worker_id: str) -> None:
         """Something about this worker's jobs has changed: let its open poll look."""
@@ -302,18 +308,17 @@ def _untold(presence: Presence, request: PollRequest) -> dict[str, str] | None:
 
 
 def _to_drop(db: Connection, worker_id: str, listed: dict[str, int], held: list[JobRow]) -> tuple[list[str], list[str]]:
-    """Jobs that the worker lists and should not carry on with, and those that the server has never heard of.
+    """Jobs that the worker lists and should not carry on with, and those of which nobody knows that it has them.
 
     The former had a newer lease, or it was taken back. One that is `unknown` but still the newest may go on, and one
     that has ended meanwhile needs no word.
     """
     rightful = {job.id for job in held if listed.get(job.id) == job.fence}
-    found = [(jobs.find(db, job_id), job_id, fence) for job_id, fence in listed.items() if job_id not in rightful]
-    lost = [job_id for job, job_id, fence in found if job and _is_lost(job, worker_id, fence)]
-    return lost, [job_id for job, job_id, _ in found if job is None]
+    found = {job_id: jobs.find(db, job_id) for job_id in listed if job_id not in rightful}
+    own = [job for job in found.values() if job and job.worker_id == worker_id]
+    lost = [job.id for job in own if _is_lost(job, listed[job.id])]
+    return lost, [job_id for job_id, job in found.items() if job not in own]
 
 
-def _is_lost(job: JobRow, worker_id: str, fence: int) -> bool:
-    if job.worker_id != worker_id or job.fence != fence:
-        return True
-    return not job.is_newest or job.state == JobState.RETURNED
+def _is_lost(job: JobRow, fence: int) -> bool:
+    return job.fence != fence or not job.is_newest or job.state == JobState.RETURNED

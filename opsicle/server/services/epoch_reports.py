@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 OLDER_COPY = "held, because a worker has worked for a later state of this server"
 
+_RECORDED_AT_ONCE = 50
+"""Entries in one unit of work, which holds the event loop: some milliseconds."""
+
 _NOT_BEGUN = frozenset({AutomationState.QUEUED, AutomationState.AWAITING_APPROVAL})
 
 
@@ -39,8 +42,11 @@ class EpochReports:
         self._key = key
         self._epoch = epoch
         self._clock = clock
+        self._asked: set[str] = set()
         self._told: set[str] = set()
         """Workers that have told what they ran, in this life of the server."""
+        self._heard: dict[str, set[str]] = {}
+        """By worker whose word is being put into the record, the automations of which it stands there."""
 
     def hear_newer(self, worker: WorkerActor, proof: SignedOrder) -> bool:
         """Hold the queue if the order was signed in a later epoch, or in another one of the same number; whether so."""
@@ -51,31 +57,54 @@ class EpochReports:
         if not self._hold.is_held:
             log.error("this server runs on an older copy", extra={"epoch": mine.number, "known": claim.epoch})
 
-            def work(db: Connection) -> None:
-                epochs.note_known(db, claim.epoch)
-                data = {"epoch": mine.number, "worker_knows": claim.epoch}
-                audit.append(db, self._clock.now(), worker.record, worker, "report_newer_epoch", "server", data)
+        def work(db: Connection) -> None:
+            epochs.note_known(db, claim.epoch)
+            data = {"epoch": mine.number, "worker_knows": claim.epoch}
+            audit.append(db, self._clock.now(), worker.record, worker, "report_newer_epoch", "server", data)
 
-            self._database.write(work)
-        self._hold.hold(OLDER_COPY)
+        self._hold.hold(OLDER_COPY, work)
         return True
 
     def wants_ran(self, worker: WorkerActor) -> bool:
         """Whether a worker is to tell what it ran: once, while the queue is held."""
         return self._hold.is_held and worker.worker_id not in self._told
 
+    def asks_at_once(self, worker: WorkerActor) -> bool:
+        """Whether the worker's poll is not to be held open, because its answer is the first to ask what it ran."""
+        if not self.wants_ran(worker) or worker.worker_id in self._asked:
+            return False
+        self._asked.add(worker.worker_id)
+        return True
+
     def hear_ran(self, worker: WorkerActor, ran: tuple[RanAutomation, ...]) -> None:
-        """Put into the record what a worker has run that the server does not know of, or takes for not begun."""
-        if worker.worker_id in self._told or not self._hold.is_held:
+        """Put into the record what a worker has run that the server does not know of, or takes for not begun.
+
+        A few at a time, as each unit of work holds the event loop. If one fails the worker is asked again, and what
+        stands in the record already is passed over.
+        """
+        if not self.wants_ran(worker):
             return
+        heard, count = self._heard.setdefault(worker.worker_id, set()), 0
+        fresh = [each for each in ran if each.automation_id not in heard]
+        for start in range(0, len(fresh), _RECORDED_AT_ONCE):
+            count += self._record_all(worker, fresh[start : start + _RECORDED_AT_ONCE], heard)
         self._told.add(worker.worker_id)
-
-        def work(db: Connection) -> int:
-            return sum(self._record(db, worker, each) for each in ran)
-
-        if count := self._database.write(work):
+        self._heard.pop(worker.worker_id, None)
+        if count:
             facts = {"worker": worker.name, "count": count}
             log.warning("a worker has run what the server does not know of", extra=facts)
+
+    def _record_all(self, worker: WorkerActor, ran: list[RanAutomation], heard: set[str]) -> int:
+        """Record a few, and how many of them there was anything to say of. Undone whole if it fails."""
+        ids = {each.automation_id for each in ran} - heard
+        heard |= ids  # before the write, so that another poll meanwhile does not write the same
+        try:
+            return self._database.write(
+                lambda db: sum(self._record(db, worker, each) for each in ran if each.automation_id in ids)
+            )
+        except BaseException:
+            heard -= ids
+            raise
 
     def _record(self, db: Connection, worker: WorkerActor, ran: RanAutomation) -> bool:
         place = automations.find_place(db, ran.automation_id)

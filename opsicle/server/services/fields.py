@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
-from opsicle.domain.addresses import unfit
+from opsicle.domain.addresses import unfit, unfit_name
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.names import has_control_characters
 from opsicle.domain.visible_text import visible
@@ -54,6 +55,14 @@ def name(text: str, limit: int) -> str:
     if len(stripped) > limit or has_control_characters(stripped) or visible(stripped) != stripped:
         raise invalid("name", f"the name must be one line of at most {limit} characters, none of them hidden")
     return stripped
+
+
+def display_name(text: str, limit: int) -> str:
+    """What a person is called, which must not look like what another one is. "" for nothing. Raises InvalidInput."""
+    written = unicodedata.normalize("NFC", name(text, limit))
+    if problem := unfit_name(written):
+        raise invalid("name", f"the name {problem}", hint="Write it in the letters of one script.")
+    return written
 
 
 def description(text: str) -> str:

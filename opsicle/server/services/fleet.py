@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
-import msgspec
-
+from opsicle.domain import stored_json
 from opsicle.domain.clocks import is_off, offset_of, offset_text
 from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, Requirements, can_take
 from opsicle.kit.clock import Clock
@@ -61,6 +60,8 @@ class Presence:
     was_withheld: bool = False
     """Whether its last poll was answered with a reason why it is given nothing."""
     lives: Lives = field(default_factory=Lives)
+    recorded_copy: tuple[str, ...] = ()
+    """`lives.copied` as it stands in the database."""
     open_polls: dict[str, Watch] = field(default_factory=dict)
     """By the life of its process: there is one, unless two processes use one identity."""
     is_waiting: bool = False
@@ -68,15 +69,8 @@ class Presence:
     """Slots that a transaction under way will fill."""
     handed: list[Work] = field(default_factory=list)
     """Work that a trigger has leased to this worker, for the open poll to deliver."""
-    unknown_jobs: list[str] = field(default_factory=list)
-    """Jobs that it holds and that the server has never heard of."""
     told: set[str] = field(default_factory=set)
     """Jobs of which this worker has been told at once that they are cancelled or lost; later polls only repeat it."""
-
-    @property
-    def is_holding(self) -> bool:
-        """Whether a poll of this worker is open and waits to be woken."""
-        return any(watch.is_waiting for watch in self.open_polls.values())
 
     @property
     def known_labels(self) -> dict[str, str]:
@@ -138,6 +132,8 @@ class Fleet:
         self._waiting = WaitingWorkers()
         self._described: dict[str, tuple[float, list[Candidate]]] = {}
         self.sharing_orgs: set[str] = set()
+        self.unknown_jobs: dict[str, list[str]] = {}
+        """By worker, the jobs that it holds and that the server has never heard of (see `unknown_jobs.py`)."""
         self.held = ""
         """Why nobody is handed anything (see `holds.py`), "" if it is not so."""
 
@@ -295,9 +291,9 @@ def absent(row: UnseenRow) -> Candidate:
     """A worker of which nothing is known but what it said last, before the server started."""
     return Candidate(
         name=row.name,
-        labels=msgspec.json.decode(row.granted_labels, type=dict[str, str]),
-        claimed=msgspec.json.decode(row.labels, type=dict[str, str]),
-        runtimes=frozenset(msgspec.json.decode(row.runtimes, type=list[str]) or [SUBPROCESS]),
+        labels=stored_json.read_or(row.granted_labels, dict[str, str], {}),
+        claimed=stored_json.read_or(row.labels, dict[str, str], {}),
+        runtimes=frozenset(stored_json.read_or(row.runtimes, list[str], []) or [SUBPROCESS]),
         slots=row.slots,
         is_connected=False,
         seen_at=row.last_seen_at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -18,8 +18,16 @@ from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.approval_stuck import left_stuck
 from opsicle.server.services.cursors import page_of
+from opsicle.server.services.departures import require_word
 from opsicle.server.services.named_approvers import Naming, require_policies_for, require_policies_to_leave
-from opsicle.server.services.rights import deciding_change, read_rules, require_at_most, rights_of, written_rules
+from opsicle.server.services.rights import (
+    deciding_change,
+    read_rules,
+    require_at_most,
+    rights_of,
+    shown_rules,
+    written_rules,
+)
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.user_guards import get_member
@@ -102,12 +110,16 @@ class Groups:
                 raise Conflict(f"the group {name} changed meanwhile", hint="Look at it, and try again.")
             data = {"rules": _texts(after), "before": _texts(before)}
             audit.append(db, new.updated_at, actor.org_id, actor, "update", f"groups/{name}", data)
-            return _shown(db, actor.org_id, new)
+            return _shown(db, actor.org_id, new, left_stuck(db, actor.org_id))
 
         return self._changed(work)
 
-    def delete(self, actor: Actor, name: str) -> None:
-        """Remove a group; its members lose what it gave. Raises NotFound, StepUpRequired, NotAllowed as `remove`."""
+    def delete(self, actor: Actor, name: str, *, is_confirmed: bool = False) -> None:
+        """Remove a group; its members lose what it gave.
+
+        Raises NotFound; StepUpRequired; NotAllowed as `remove`; unless `is_confirmed`, LeavesBehind where approvals
+        could not be given any more.
+        """
         self._check(actor)
 
         def work(db: Connection) -> None:
@@ -119,6 +131,8 @@ class Groups:
             groups.delete(db, actor.org_id, name)
             data = {"members": people, "rules": _texts(read_rules(old.rules))}
             audit.append(db, self._clock.now(), actor.org_id, actor, "delete", f"groups/{name}", data)
+            if not is_confirmed:
+                require_word(db, actor.org_id, f"the group {name}")
 
         self._changed(work)
 
@@ -162,7 +176,7 @@ class Groups:
             member = get_member(db, actor.org_id, id_or_email)
             require_at_most(actor, rights_of(db, actor.org_id, member.user_id), f"change {member.email}")
             do(db, group, member)
-            return msgspec.structs.replace(_shown(db, actor.org_id, group), leaves_stuck=left_stuck(db, actor.org_id))
+            return _shown(db, actor.org_id, group, left_stuck(db, actor.org_id))
 
         return self._changed(work)
 
@@ -187,15 +201,16 @@ def _get(db: Connection, org_id: str, name: str) -> GroupRow:
     return row
 
 
-def _shown(db: Connection, org_id: str, row: GroupRow) -> Group:
+def _shown(db: Connection, org_id: str, row: GroupRow, stuck: Sequence[str] = ()) -> Group:
     return Group(
         name=row.name,
         description=row.description,
-        rules=_texts(read_rules(row.rules)),
+        rules=shown_rules(row.rules),
         members=[
             GroupMember(id=member.user_id, email=member.email, name=member.name, joined_at=member.joined_at)
             for member in groups.members(db, org_id, row.name)
         ],
+        leaves_stuck=list(stuck),
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

@@ -38,14 +38,22 @@ class Hold:
         """Why, in words that people see with what waits; "" if it is not held."""
         return self._fleet.held
 
-    def hold(self, reason: str) -> None:
-        """Hand nothing out from now on; harmless if that is so already."""
-        if self.is_held:
+    def hold(self, reason: str, besides: Callable[[Connection], None] = lambda _db: None) -> None:
+        """Hand nothing out from now on; harmless if that is so already. `besides` is written with it.
+
+        If it cannot be written nothing is handed out all the same, until it is released or the server ends; the next
+        call tries to write it again.
+        """
+        if self.is_held and self._database.read(epochs.find_hold):
             return
-        self._fleet.held = reason  # before the write: what comes meanwhile must not go out
-        log.error("the queue is held", extra={"reason": reason})
+        if not self.is_held:
+            log.error("the queue is held", extra={"reason": reason})
+            self._fleet.held = reason  # before the write: what comes meanwhile must not go out
 
         def work(db: Connection) -> None:
+            if epochs.find_hold(db):
+                return  # another call was first
+            besides(db)
             epochs.hold(db, reason)
             audit.append(db, self._clock.now(), None, SystemActor(), "hold_queue", "server", {"reason": reason})
 
@@ -56,7 +64,7 @@ class Hold:
         """Let what waits go out. The caller has made sure that the actor may. Raises Conflict if nothing is held."""
 
         def work(db: Connection) -> None:
-            if not epochs.find_hold(db):
+            if not (self.is_held or epochs.find_hold(db)):
                 raise Conflict("the queue is not held")
             epochs.hold(db, "")
             audit.append(db, self._clock.now(), None, actor, "release_queue", "server", {"reason": self.reason})

@@ -136,7 +136,7 @@ class Invitations:
 
         if account:
             return self._accounts.prove(proof, address, enter)
-        name = fields.name(request.name, MAX_NAME_LENGTH) or found.email.partition("@")[0]
+        name = fields.display_name(request.name, MAX_NAME_LENGTH) or found.email.partition("@")[0]
         passwords.check_password(request.password, email=found.email, name=name)
         now = self._clock.now()
         new = UserRow(new_id(now), found.email, name, self._hasher.hash(request.password, found.org_id))

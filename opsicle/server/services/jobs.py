@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 
 import msgspec
 
-from opsicle.domain.automations import JobState, WorkerLost
+from opsicle.domain.automations import JOB_OUTCOMES, AutomationState, JobState, WorkerLost
 from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, Unavailable
 from opsicle.kit.clock import Clock
 from opsicle.server.services.actor import SystemActor, WorkerActor
@@ -21,6 +21,7 @@ from opsicle.server.services.leases import Lease
 from opsicle.server.services.leasing import Leased, Leasing, may_serve
 from opsicle.server.services.notices import Notices
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
+from opsicle.server.services.unknown_jobs import NeverHeardOf, UnknownJobs
 from opsicle.server.store import audit, automations, jobs
 from opsicle.server.store.automations import Ending
 from opsicle.server.store.database import Connection, Database
@@ -61,6 +62,7 @@ class Jobs:
         self._signals = signals
         self._notices = notices
         self._clock = clock
+        self.unknown = UnknownJobs(database, self._fleet, clock)
         self._suspects: set[str] = set()
         self.hear_newer_epoch: Callable[[WorkerActor, SignedOrder], bool] = lambda _worker, _proof: False
 
@@ -77,7 +79,7 @@ class Jobs:
         """Let a leased job begin; only after the answer may the worker execute anything.
 
         Raises LeaseLost if the lease has lapsed, the automation was cancelled meanwhile, or its org no longer lets
-        this shared worker serve it.
+        this shared worker serve it. Unavailable as `UnknownJobs.heard`, also of `log` and `finish`.
         """
         now = self._clock.now()
 
@@ -86,13 +88,14 @@ class Jobs:
             if job.state == JobState.RUNNING:
                 return job
             if not may_serve(db, worker, job.org_id):
-                raise _lease_lost(job_id)
+                raise LeaseLost.of(job_id)
             if not (jobs.start(db, job_id, now) and automations.start(db, job.automation_id, job_id, now)):
-                raise _lease_lost(job_id)
+                raise LeaseLost.of(job_id)
             audit.append(db, now, job.org_id, worker, "start", _resource(job), {"job": job_id})
             return job
 
-        job = self._database.write(work)
+        with self.unknown.heard(worker, job_id):
+            job = self._database.write(work)
         self._changed(job)
         return Done(JobState.RUNNING)
 
@@ -117,7 +120,7 @@ class Jobs:
             jobs.give_back(db, job_id, now)
             explanation = f"worker {worker.name} refused to run it: {reason}"
             automations.refuse(db, job.automation_id, job_id, now, explanation)
-            self._notices.post_finished(db, job.org_id, job.automation_id)
+            self._notices.post_finished(db, job.org_id, job.automation_id, AutomationState.CANCELLED)
             audit.append(db, now, job.org_id, worker, "refuse_order", _resource(job), {"job": job_id, "reason": reason})
             return job
 
@@ -133,7 +136,8 @@ class Jobs:
 
     def log(self, worker: WorkerActor, job_id: str, request: LogRequest) -> LogReply:
         """Keep output, and how far the phases are. Raises LeaseLost if the job is over or another's."""
-        job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
+        with self.unknown.heard(worker, job_id):
+            job = self._database.read(lambda db: _get_answerable(db, worker, job_id, request.fence))
         durable_to = self._append(job, request)
         if request.phases is not None:
             phases = msgspec.json.encode(request.phases).decode()
@@ -150,6 +154,12 @@ class Jobs:
         """
         presence = self._fleet.find(worker.worker_id)
         self._check_life(presence, request)
+        with self.unknown.heard(worker, job_id):
+            return self._finish_known(worker, job_id, request, presence)
+
+    def _finish_known(
+        self, worker: WorkerActor, job_id: str, request: FinishRequest, presence: Presence | None
+    ) -> FinishReply:
         if request.log_bytes:
             self._keep_last(worker, job_id, request)
         leased = Leased()
@@ -224,7 +234,7 @@ class Jobs:
             self._lose(db, job, worker, outcome.explanation[:MAX_EXPLANATION])
             jobs.record_phases(db, job_id, msgspec.json.encode(outcome.phases).decode())
             return _get_own_again(db, job_id)
-        if job.state in _ANSWERABLE and outcome.state in _TRUTHS:
+        if job.state in _ANSWERABLE and outcome.state in JOB_OUTCOMES:
             return self._end(db, job, worker, outcome)
         raise Conflict(f"job {job_id} is {job.state} and cannot become {outcome.state}", hint="Drop it.")
 
@@ -241,10 +251,10 @@ class Jobs:
         ending = Ending(outcome.state, self._clock.now(), outcome.exit_code, outcome.explanation[:MAX_EXPLANATION])
         phases = msgspec.json.encode(outcome.phases).decode()
         if not (jobs.finish(db, job.id, ending, phases) and automations.finish(db, job.automation_id, job.id, ending)):
-            raise _lease_lost(job.id)
+            raise LeaseLost.of(job.id)
         data = {"job": job.id, "state": outcome.state, "exit_code": outcome.exit_code}
         audit.append(db, ending.at, job.org_id, worker, "finish", _resource(job), data)
-        self._notices.post_finished(db, job.org_id, job.automation_id)
+        self._notices.post_finished(db, job.org_id, job.automation_id, outcome.state)
         return msgspec.structs.replace(job, state=outcome.state)
 
     def _lose(self, db: Connection, job: JobRow, actor: WorkerActor | SystemActor, explanation: str) -> None:
@@ -264,7 +274,7 @@ class Jobs:
                 verb = "requeue"
             else:
                 automations.finish(db, job.automation_id, job.id, ending)
-                self._notices.post_finished(db, job.org_id, job.automation_id)
+                self._notices.post_finished(db, job.org_id, job.automation_id, AutomationState.UNKNOWN)
         else:
             return
         audit.append(db, now, job.org_id, actor, verb, _resource(job), data)
@@ -334,8 +344,7 @@ class Jobs:
         self._signals.changed(automation_topic(job.automation_id), org_topic(job.org_id))
 
 
-_TRUTHS = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT})
-_ENDS = _TRUTHS | {JobState.UNKNOWN}
+_ENDS = JOB_OUTCOMES | {JobState.UNKNOWN}
 _LOST = frozenset({JobState.UNKNOWN, JobState.RETURNED})
 
 
@@ -343,29 +352,27 @@ def _resource(job: JobRow) -> str:
     return f"automations/{job.automation_id}"
 
 
-def _lease_lost(job_id: str) -> LeaseLost:
-    return LeaseLost(f"job {job_id} is no longer yours", hint="Stop it and drop it.")
-
-
 def _get_own(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
     """The job, if this worker holds or held its newest lease. Raises LeaseLost."""
     job = jobs.find(db, job_id)
-    if job is None or job.worker_id != worker.worker_id or job.fence != fence or not job.is_newest:
-        raise _lease_lost(job_id)
+    if job is None or job.worker_id != worker.worker_id:  # nobody learns which jobs others have
+        raise NeverHeardOf.of(job_id)
+    if job.fence != fence or not job.is_newest:
+        raise LeaseLost.of(job_id)
     if job.state == JobState.RETURNED:
-        raise _lease_lost(job_id)
+        raise LeaseLost.of(job_id)
     return job
 
 
 def _get_own_again(db: Connection, job_id: str) -> JobRow:
     job = jobs.find(db, job_id)
     if job is None:
-        raise _lease_lost(job_id)
+        raise LeaseLost.of(job_id)
     return job
 
 
 def _get_answerable(db: Connection, worker: WorkerActor, job_id: str, fence: int) -> JobRow:
     job = _get_own(db, worker, job_id, fence)
     if job.state not in _ANSWERABLE:
-        raise _lease_lost(job_id)
+        raise LeaseLost.of(job_id)
     return job

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from typing import NamedTuple
 
+from opsicle.domain.automations import AutomationState
 from opsicle.domain.manifest_formats import CannotSay, common
 from opsicle.domain.workers import Requirements, is_able
 from opsicle.kit.clock import Clock
@@ -45,6 +47,14 @@ class Leased:
     def work(self) -> tuple[Work, ...]:
         """What the worker is told."""
         return tuple(work for _, work in self.items)
+
+
+class Place(NamedTuple):
+    """A lease that may begin, and what its worker will be told."""
+
+    lease: Lease
+    checked: Checked
+    said: Said
 
 
 class Leasing:
@@ -136,11 +146,7 @@ class Leasing:
         """Lease this automation, unless someone was first, or its org does not let this worker serve it.
 
         One that is not what was triggered and approved is ended instead.
-
-        Its time begins here, before the commit, so that no poll in between takes it for never received; if the
-        transaction fails, a lease without a job is left, which lapses without a trace.
         """
-        job_id, now = new_id(self._clock.now()), self._clock.now()
         if self.fleet.held or not may_serve(db, presence, row.org_id):
             return
         try:
@@ -149,16 +155,39 @@ class Leasing:
             if self._refuse(db, row, str(altered)):
                 leased.refused.append(row)
             return
+        place = self._place(presence, row, checked)
+        if place and automations.lease(db, row.id, row.fence, place.lease.fence, place.lease.job_id):
+            self.begin(db, presence, row, place, leased)
+
+    def place_new(self, db: Connection, presence: Presence, row: AutomationRow, checked: Checked) -> Place | None:
+        """Return a worker's place for an automation that is about to be inserted, None if the worker may not have it.
+
+        `checked` is what the transaction has bound itself: comparing that with what it writes would show nothing.
+        """
+        if self.fleet.held or not may_serve(db, presence, row.org_id):
+            return None
+        return self._place(presence, row, checked)
+
+    def _place(self, presence: Presence, row: AutomationRow, checked: Checked) -> Place | None:
         said = self._say(presence, row, checked)
+        if said is None:
+            return None
         fence = max(row.fence, self.epoch.fence_floor) + 1
-        if said is None or not automations.lease(db, row.id, row.fence, fence, job_id):
-            return
+        job_id = new_id(self._clock.now())
+        return Place(Lease(job_id, row.id, row.org_id, presence.worker_id, fence), checked, said)
+
+    def begin(self, db: Connection, presence: Presence, row: AutomationRow, place: Place, leased: Leased) -> None:
+        """Give a worker an automation whose row says so already.
+
+        Its time begins here, before the commit, so that no poll in between takes it for never received; if the
+        transaction fails, a lease without a job is left, which lapses without a trace.
+        """
         if presence.is_shared:
             orgs.note_shared_turn(db, row.org_id)
-        jobs.insert(db, job_id, row.id, presence.worker_id, now)
-        lease = Lease(job_id, row.id, row.org_id, presence.worker_id, fence)
-        self.leases.grant(lease, is_handed=leased.is_handed)
-        leased.items.append((lease, self._work_orders.make(db, row, lease, checked, said)))
+        jobs.insert(db, place.lease.job_id, row.id, presence.worker_id, self._clock.now())
+        self.leases.grant(place.lease, is_handed=leased.is_handed)
+        work = self._work_orders.make(db, row, place.lease, place.checked, place.said)
+        leased.items.append((place.lease, work))
 
     def _say(self, presence: Presence, row: AutomationRow, checked: Checked) -> Said | None:
         """The manifest as this worker can read it; None if it is too old, or too new, to be told all of it."""
@@ -178,7 +207,7 @@ class Leasing:
         now = self._clock.now()
         if not automations.refuse(db, row.id, None, now, f"it was not run: {reason}"):
             return False
-        self._notices.post_finished(db, row.org_id, row.id)
+        self._notices.post_finished(db, row.org_id, row.id, AutomationState.CANCELLED)
         audit.append(db, now, row.org_id, SystemActor(), "refuse", f"automations/{row.id}", {"reason": reason})
         return True
 

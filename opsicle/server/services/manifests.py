@@ -8,7 +8,8 @@ from opsicle.domain.automations import WorkerLost
 from opsicle.domain.manifests import NO_POLICY, Manifest, PolicyAsked
 from opsicle.domain.secrets import named_secrets
 from opsicle.domain.template_parser import digest as template_digest
-from opsicle.domain.templates import Template, Value, VariableType
+from opsicle.domain.templates import Template, VariableType
+from opsicle.server.services.stored_values import read_values
 from opsicle.server.store import secrets
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
@@ -24,7 +25,7 @@ def build(
     trigger could have written.
     """
     hidden = {variable.id for variable in template.variables if variable.type is VariableType.SECRET}
-    values = msgspec.json.decode(row.values_json, type=dict[str, Value])
+    values = read_values(row.values_json)
     return Manifest(
         org_id=row.org_id,
         automation_id=row.id,
@@ -51,7 +52,8 @@ def rebuild(db: Connection, row: AutomationRow, template: Template, approval: Ap
     """The manifest of a stored automation. Raises as `build`."""
     has_hidden = any(variable.type is VariableType.SECRET for variable in template.variables)
     commitments = secrets.find_commitments(db, row.id) if has_hidden else None
-    return build(row, template, approval, msgspec.json.decode(commitments or "{}", type=dict[str, str]))
+    stored = msgspec.json.decode(commitments, type=dict[str, str]) if commitments else {}
+    return build(row, template, approval, stored)
 
 
 def _policy_asked(approval: ApprovalRow | None, number: int) -> str:

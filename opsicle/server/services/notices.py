@@ -25,7 +25,7 @@ from opsicle.server.services.actor import Actor
 from opsicle.server.services.principals import account_of
 from opsicle.server.services.result_notices import named_by_template
 from opsicle.server.services.stored_values import shown_values
-from opsicle.server.store import automations, channels, chat_links, deliveries, memberships, notice_preferences, notices
+from opsicle.server.store import automations, channels, chat_links, deliveries, memberships, notice_preferences
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.database import Connection
@@ -61,14 +61,14 @@ class Notices:
         self.describe_approval: Describe = lambda _db, _org_id, _approval_id: ()
 
     def post(self, db: Connection, notice: Notice, besides: Notice | None = None) -> None:
-        """Inside a transaction: record a notice, and queue a delivery for each recipient on each channel to them.
+        """Inside a transaction: queue a delivery of a notice for each recipient on each channel to them.
 
         Whoever is no member of the org, or has turned this kind off, gets none; nor does who is reached by `besides`,
         which is posted at the same moment and says the same. A webhook gets one, whoever is told.
         """
-        now = self._clock.now()
-        notices.insert(db, new_id(now), notice, now)
-        enabled = channels.list_enabled(db, notice.org_id)
+        self._post_to(db, channels.list_enabled(db, notice.org_id), notice, besides)
+
+    def _post_to(self, db: Connection, enabled: list[ChannelRow], notice: Notice, besides: Notice | None) -> None:
         facts = self._facts(db, notice) if enabled else ()
         for channel in enabled:
             told = set(self._addressees(db, besides, channel)) if besides and channel.kind != WEBHOOK else set()
@@ -76,13 +76,15 @@ class Notices:
                 if addressee not in told:
                     self.queue(db, channel, notice, addressee, facts)
 
-    def post_finished(self, db: Connection, org_id: str, automation_id: str) -> None:
+    def post_finished(self, db: Connection, org_id: str, automation_id: str, state: str) -> None:
         """Inside the transaction that ends an automation: tell whoever asked for it, and whom its template names.
 
-        Whoever asked hears of a success only if they want to.
+        Whoever asked hears of a success only if they want to. `state` is the one in which it has ended.
         """
-        row = automations.get(db, org_id, automation_id)
-        self._post_end(db, row, (row.requester_id,))
+        self.ended[state] += 1
+        if enabled := channels.list_enabled(db, org_id):  # else there is nothing to be looked up
+            row = automations.get(db, org_id, automation_id)
+            self._post_end(db, row, enabled, (row.requester_id,))
 
     def post_cancelled(
         self, db: Connection, org_id: str, automation_id: str, actor: Actor, besides: Notice | None = None
@@ -92,23 +94,27 @@ class Notices:
         `besides` is what those hear who were asked to approve it.
         """
         row = automations.get(db, org_id, automation_id)
+        self.ended[row.state] += 1
+        enabled = channels.list_enabled(db, org_id)
         asked, cancelled = (account_of(db, org_id, user_id) for user_id in (row.requester_id, actor.user_id))
         is_own = asked.is_same_person(cancelled)
-        self._post_end(db, row, () if is_own else (row.requester_id,), f" by {actor.email}", besides)
+        self._post_end(db, row, enabled, () if is_own else (row.requester_id,), f" by {actor.email}", besides)
 
     def post_unapproved(self, db: Connection, org_id: str, automation_id: str, besides: Notice | None = None) -> None:
         """The same where its approval ended it, of which the requester and the deciders hear by `besides`."""
-        self._post_end(db, automations.get(db, org_id, automation_id), (), besides=besides)
+        row = automations.get(db, org_id, automation_id)
+        self.ended[row.state] += 1
+        self._post_end(db, row, channels.list_enabled(db, org_id), (), besides=besides)
 
     def _post_end(
         self,
         db: Connection,
         row: AutomationRow,
+        enabled: list[ChannelRow],
         people: tuple[str, ...],
         by: str = "",
         besides: Notice | None = None,
     ) -> None:
-        self.ended[row.state] += 1
         named, chats = named_by_template(db, row)
         recipients = tuple(dict.fromkeys((*people, *named)))
         if not recipients and not chats:
@@ -122,7 +128,7 @@ class Notices:
             subject=f"{row.template} {row.state.replace('_', ' ')}{by}",
             automation_id=row.id,
         )
-        self.post(db, notice, besides)
+        self._post_to(db, enabled, notice, besides)
 
     def queue(
         self, db: Connection, channel: ChannelRow, notice: Notice, addressee: Addressee, facts: tuple[Fact, ...] = ()

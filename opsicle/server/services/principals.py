@@ -19,6 +19,11 @@ def account_of(db: Connection, org_id: str, user_id: str, seq: int = NOW) -> Acc
     return accounts_of(db, org_id, [user_id], seq)[user_id]
 
 
+def answers_for(db: Connection, org_id: str, user_id: str, account_id: str) -> bool:
+    """Whether what an account asked for is somebody's to take back: their own, or of a service account they own now."""
+    return account_id == user_id or account_of(db, org_id, account_id).owner_id == user_id
+
+
 def accounts_of(db: Connection, org_id: str, user_ids: Iterable[str], seq: int = NOW) -> dict[str, Account]:
     """The same for many, by id."""
     wanted = list(user_ids)

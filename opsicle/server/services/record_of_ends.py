@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import msgspec
 
+from opsicle.domain import stored_json
+from opsicle.kit.ids import lowest_id
 from opsicle.server.services.approval_cases import Case
-from opsicle.server.store import audit
+from opsicle.server.store import audit, jobs
 from opsicle.server.store.audit import Decisive
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
@@ -26,11 +28,24 @@ _ENDS = {
 }
 
 
+_GIVEN_BACK = frozenset({"return", "requeue"})
+
+
+class _Given(msgspec.Struct):
+    """The job that is over, as the entries of `return` and `requeue` name it."""
+
+    job: str = ""
+
+
 class _Codes(msgspec.Struct):
     """The codes of decisions, as the entries of `approve`, `reject` and `bind` hold them."""
 
     codes: dict[str, str] = {}
     decisions: list[str] = []
+
+
+_UNREADABLE = _Codes(decisions=["of an entry that cannot be read"])
+"""Is no stored decision's."""
 
 
 def contradiction(db: Connection, row: AutomationRow, case: Case | None = None) -> str:
@@ -49,14 +64,33 @@ def contradiction(db: Connection, row: AutomationRow, case: Case | None = None) 
             is_begun = entry.verb == "start"
     if is_begun:
         return "by the record it has begun already"
+    if not _are_leases_explained(db, row, entries):
+        return "by the record it was never given back, though it had been handed out"
     if case and not _codes(entries) <= {each.mac for each in case.decisions}:
         return "by the record there is a decision that is no longer stored"
     return ""
 
 
+def _are_leases_explained(db: Connection, row: AutomationRow, entries: list[Decisive]) -> bool:
+    """Whether the record says of every lease of a waiting automation that it was given back.
+
+    So that taking an entry about a beginning or an end out of the record is not enough to have a job run again: the
+    fence and the rows of jobs would have to be set back as well. An automation that is older than the oldest entry is
+    not asked about, because retention may have removed what explains it.
+    """
+    leased = jobs.list_ids(db, row.id)
+    if not leased and row.fence == 0:
+        return True
+    given_back = {msgspec.json.decode(entry.data, type=_Given).job for entry in entries if entry.verb in _GIVEN_BACK}
+    if given_back and given_back.issuperset(leased):
+        return True
+    oldest = audit.find_first(db, row.org_id)
+    return oldest is not None and oldest[0] > 1 and row.id < lowest_id(oldest[1])
+
+
 def _codes(entries: list[Decisive]) -> set[str]:
     found: set[str] = set()
     for entry in entries:
-        said = msgspec.json.decode(entry.data, type=_Codes)
+        said = stored_json.read_or(entry.data, _Codes, _UNREADABLE)
         found.update(said.codes.values(), said.decisions)
     return found

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-
 from opsicle.kit.clock import Clock
 from opsicle.server.services.actor import SystemActor
 from opsicle.server.store import audit
 from opsicle.server.store.database import Database
-
-log = logging.getLogger(__name__)
 
 
 class Remarks:

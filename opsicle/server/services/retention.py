@@ -1,4 +1,4 @@
-"""Removing what ended long ago: automations with their jobs, approvals, decisions, notices, deliveries and logs.
+"""Removing what ended long ago: automations with their jobs, approvals, decisions, deliveries and logs.
 
 What is removed at once is bounded in rows and bytes, for each step holds the event loop, and the record keeps an entry
 of each. Three things stay, whatever their age: what has not ended; what ended within `LEAST_AGE`, because a request
@@ -16,7 +16,7 @@ from opsicle.domain.automations import is_final
 from opsicle.kit.clock import Clock, to_text
 from opsicle.server.services.actor import SystemActor
 from opsicle.server.services.job_logs import JobLogs
-from opsicle.server.store import approvals, audit, notices, orgs, retention
+from opsicle.server.store import approvals, audit, orgs, retention
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.retention import OldRow
 
@@ -43,7 +43,10 @@ class Keep:
 
 @dataclass
 class _Walk:
-    """One walk through what has ended in an org, in the order in which it did: how far, and where it ends.
+    """One walk through the automations of an org, in the order in which they were triggered, up to those of a time.
+
+    It needs no index of when they ended: what ended before that time was triggered before it, and the few old ones
+    that stay are passed over again each time. `after_id` is how far it is.
 
     `compared` holds for each template the runs that approvers compare with.
     """
@@ -51,7 +54,7 @@ class _Walk:
     org_id: str
     before: datetime
     most: int | None = None
-    after: tuple[str, str] = ("", "")
+    after_id: str = ""
     compared: dict[str, set[str]] = field(default_factory=dict)
 
 
@@ -67,16 +70,9 @@ class Retention:
         """Remove what need not be kept, and give the room back to the disk; how many automations that were."""
         ids = self._database.read(orgs.list_ids)
         total = sum(self._prune(org_id, keep) for org_id in ids)
-        if keep.automations is not None:
-            self._forget_notices(self._clock.now() - keep.automations)
         if total:
             self._database.give_room_back()
         return total
-
-    def _forget_notices(self, before: datetime) -> None:
-        """Forget what people were told of other things than automations."""
-        while self._database.write(lambda db: notices.delete_before(db, before, ROWS_AT_ONCE)):
-            gevent.sleep(PAUSE_SECONDS)
 
     def _prune(self, org_id: str, keep: Keep) -> int:
         now = self._clock.now()
@@ -94,8 +90,9 @@ class Retention:
         while walk.most is None or total < walk.most:
             at_once = ROWS_AT_ONCE if walk.most is None else min(ROWS_AT_ONCE, walk.most - total)
             rows = self._database.read(
-                lambda db: retention.list_ended(db, walk.org_id, walk.after, walk.before, at_once)  # noqa: B023
+                lambda db: retention.list_oldest(db, walk.org_id, walk.after_id, at_once)  # noqa: B023
             )
+            rows = [row for row in rows if row.created_at < to_text(walk.before)]
             if not rows:
                 break
             total += self._step(walk, rows)
@@ -109,8 +106,8 @@ class Retention:
         for row in rows:
             if size > BYTES_AT_ONCE:
                 break
-            walk.after = row.finished_at, row.id
-            if is_final(row.state) and not self._is_compared(walk, row):
+            walk.after_id = row.id
+            if is_final(row.state) and _has_ended(row, walk.before) and not self._is_compared(walk, row):
                 going.append(row.id)
                 size += row.size
         if not going:
@@ -134,6 +131,10 @@ class Retention:
         retention.allow(db, walk.org_id, last, now)
         retention.delete_around(db, going)
         return retention.delete(db, going)
+
+
+def _has_ended(row: OldRow, before: datetime) -> bool:
+    return row.finished_at is not None and row.finished_at < to_text(before)
 
 
 def _compared(db: Connection, org_id: str, template_id: str) -> set[str]:

@@ -17,8 +17,16 @@ from opsicle.domain.rules import OWN_ROLE_RULES, Rule, built_in_rules, parse_rul
 from opsicle.kit.clock import Clock
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.approval_stuck import left_stuck
 from opsicle.server.services.cursors import page_of
-from opsicle.server.services.rights import ROLES, deciding_change, read_rules, require_at_most, written_rules
+from opsicle.server.services.rights import (
+    ROLES,
+    deciding_change,
+    read_rules,
+    require_at_most,
+    shown_rules,
+    written_rules,
+)
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.store import audit, roles
@@ -119,7 +127,7 @@ class Roles:
                 raise Conflict(f"the role {name} changed meanwhile", hint="Look at it, and try again.")
             data = {"rules": _texts(after), "before": _texts(before)}
             audit.append(db, new.updated_at, actor.org_id, actor, "update", f"roles/{name}", data)
-            return _get(db, actor.org_id, name)
+            return msgspec.structs.replace(_get(db, actor.org_id, name), leaves_stuck=left_stuck(db, actor.org_id))
 
         return self._changed(work)
 
@@ -174,7 +182,7 @@ def _shown(db: Connection, org_id: str, name: str, row: RoleRow | None) -> Role:
         description=MEANINGS[built_in] if built_in else row.description if row else "",
         is_built_in=built_in is not None,
         built_in_rules=_texts(built_in_rules(built_in) if built_in else OWN_ROLE_RULES),
-        rules=_texts(read_rules(row.rules)) if row else [],
+        rules=shown_rules(row.rules) if row else [],
         members=roles.count_members(db, org_id, name),
         updated_at=row.updated_at if row else None,
     )

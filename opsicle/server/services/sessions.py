@@ -43,6 +43,26 @@ class _Bearer:
     last_used_at: datetime | None
     noted_at: datetime | None
     rotates: frozenset[str] = frozenset()
+    actor: Actor | None = None
+
+    def actor_at(self, address: str) -> Actor:
+        """Return who holds the token, coming from an address; made once for as long as that is the same."""
+        if self.actor is None or self.actor.address != address:
+            row = self.row
+            self.actor = Actor(
+                user_id=row.user_id,
+                email=row.email,
+                name=row.name,
+                org_id=row.org_id,
+                org_code=row.org_code,
+                role=row.role,
+                channel=row.kind,
+                address=address,
+                session_id="" if row.kind == "token" else row.id,
+                rights=self.rights,
+                rotates=self.rotates,
+            )
+        return self.actor
 
     def is_over(self, now: datetime) -> bool:
         idle = IDLE.get(self.row.kind)
@@ -70,26 +90,12 @@ class Sessions:
         Raises NotAuthenticated for a token that is unknown, revoked, expired or came the wrong way, and for one of
         somebody who has been disabled.
         """
-        api_tokens.check_format(token)
         bearer = self._bearer(token)
         now = self._clock.now()
         if bearer is None or bearer.is_over(now) or (channel == "browser") != (bearer.row.kind == "browser"):
             raise NotAuthenticated("this login or token is no longer valid", hint="Log in again.")
         self._note_use(bearer, now)
-        row = bearer.row
-        return Actor(
-            user_id=row.user_id,
-            email=row.email,
-            name=row.name,
-            org_id=row.org_id,
-            org_code=row.org_code,
-            role=row.role,
-            channel=row.kind,
-            address=address,
-            session_id="" if row.kind == "token" else row.id,
-            rights=bearer.rights,
-            rotates=bearer.rotates,
-        )
+        return bearer.actor_at(address)
 
     def open_orgs(self, is_open: bool) -> None:
         """Let everybody who is logged in found orgs from now on, or provider admins alone."""
@@ -113,6 +119,7 @@ class Sessions:
         return self._remembered.get(token_hash, lambda: self._find(token, token_hash))
 
     def _find(self, token: str, token_hash: str) -> _Bearer | None:
+        api_tokens.check_format(token)
         store = sessions if token.startswith(api_tokens.SESSION_PREFIX) else tokens
 
         def query(db: Connection) -> _Bearer | None:

@@ -10,22 +10,23 @@ from functools import lru_cache
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.templates import Value
 from opsicle.domain.workers import Requirements
+
+read_values = msgspec.json.Decoder(dict[str, Value]).decode
+"""The values by variable. Raises ValueError or msgspec's errors. Made once, as msgspec walks through such types."""
 
 
 def shown_values(values_json: str) -> dict[str, Value]:
     """The values by variable; none where they cannot be read."""
     try:
-        return msgspec.json.decode(values_json, type=dict[str, Value])
-    except (ValueError, msgspec.MsgspecError):
+        return read_values(values_json)
+    except (ValueError, RecursionError):
         return {}
 
 
 @lru_cache(maxsize=4096)
 def stored_requirements(text: str) -> Requirements:
     """What an automation asks of its worker. Where that cannot be read, whoever comes first finds out."""
-    try:
-        return msgspec.json.decode(text, type=Requirements)
-    except (ValueError, msgspec.MsgspecError):
-        return Requirements()
+    return stored_json.read_or(text, Requirements, Requirements())

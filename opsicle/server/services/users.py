@@ -34,6 +34,7 @@ from opsicle.server.services.rights import (
     require_role,
     rights_of,
     role_rules,
+    shown_rules,
     written_rules,
 )
 from opsicle.server.services.sessions import Sessions
@@ -90,7 +91,7 @@ class Users:
         actor.require(Action.USERS_MANAGE)
         self._step_up.require(actor)
         email = fields.email_address(request.email)
-        name = fields.name(request.name, MAX_NAME_LENGTH) or email.partition("@")[0]
+        name = fields.display_name(request.name, MAX_NAME_LENGTH) or email.partition("@")[0]
         passwords.check_password(request.password, email=email, name=name)
         password_hash = self._hasher.hash(request.password, actor.org_id)
         now = self._clock.now()
@@ -142,7 +143,7 @@ class Users:
         self._step_up.require(actor)
         old = self._database.read(lambda db: get_member(db, actor.org_id, id_or_email))
         if request.name is not UNSET:
-            request.name = fields.name(request.name, MAX_NAME_LENGTH)
+            request.name = fields.display_name(request.name, MAX_NAME_LENGTH)
         password_hash = self._hash(actor, request.password, old) if request.password is not UNSET else ""
 
         def work(db: Connection) -> tuple[MemberRow, list[str]]:
@@ -189,16 +190,17 @@ class Users:
             member = get_member(db, actor.org_id, id_or_email)
             require_command_of(db, actor, member)
             check_admin_stays(db, actor.org_id, member, None)
-            if not is_confirmed:
-                require_word(db, actor.org_id, member, now, keeps_accounts=bool(new_owner))
             owned = memberships.list_owned(db, actor.org_id, member.user_id)
             if new_owner:
                 hand_over(db, actor, owned, get_heir(db, actor, member, new_owner), now)
-            for gone in (*([] if new_owner else owned), member):
+            accounts = [] if new_owner else owned
+            for gone in (*accounts, member):
                 end_membership(db, actor.org_id, gone)
                 resource, data = f"users/{gone.user_id}", {"email": gone.email}
                 audit.append(db, now, actor.org_id, actor, "delete", resource, data)
             check_provider_stays(db, member.user_id)
+            if not is_confirmed:
+                require_word(db, actor.org_id, member.email, accounts)
 
         self._database.write(work)
         self._sessions.forget()
@@ -296,7 +298,7 @@ def shown(row: MemberRow) -> User:
         email=row.email,
         name=row.name,
         role=row.role,
-        rules=msgspec.json.decode(row.rules, type=list[str]),
+        rules=shown_rules(row.rules),
         owner=row.owner,
         manager=row.manager,
         is_manager_disabled=row.is_manager_disabled,

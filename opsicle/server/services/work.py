@@ -9,8 +9,7 @@ import msgspec
 
 from opsicle.domain.errors import NotFound
 from opsicle.domain.secrets import named_secrets
-from opsicle.domain.stored_templates import decode_template
-from opsicle.domain.templates import Template, Value, VariableType
+from opsicle.domain.templates import Template, VariableType
 from opsicle.domain.variables import environment
 from opsicle.domain.workers import requirements
 from opsicle.pki.master_key import CannotOpen
@@ -18,8 +17,10 @@ from opsicle.server.services.bindings import ALTERED, UNBOUND, UNREADABLE, Alter
 from opsicle.server.services.clearance import objection
 from opsicle.server.services.leases import Lease
 from opsicle.server.services.orders import Orders
+from opsicle.server.services.stored_values import read_values
+from opsicle.server.services.template_versions import template_of
 from opsicle.server.services.vault import HiddenValues, Vault
-from opsicle.server.store import approvals, templates
+from opsicle.server.store import approvals
 from opsicle.server.store import secrets as stored_secrets
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automations import AutomationRow
@@ -28,8 +29,6 @@ from opsicle.server.store.epochs import Epoch
 from opsicle.wire.jobs import Work
 
 log = logging.getLogger(__name__)
-
-CACHED_VERSIONS = 200
 
 
 class Checked(NamedTuple):
@@ -48,21 +47,20 @@ class Said(NamedTuple):
 
 
 class WorkOrders:
-    """Makes `Work`; remembers template versions, which never change."""
+    """Makes `Work`, once what is stored has been found to be what was triggered."""
 
     def __init__(self, vault: Vault, bindings: Bindings, orders: Orders, max_log_bytes: int | None = None) -> None:
         self._max_log_bytes = max_log_bytes
         self._vault = vault
         self._bindings = bindings
         self._orders = orders
-        self._templates: dict[tuple[str, int], tuple[str, Template]] = {}
 
     def check(self, db: Connection, row: AutomationRow) -> Checked:
         """Compare what is stored with what was triggered and approved. Raises Altered, whatever is wrong with it."""
         if not row.manifest_digest:
             raise Altered(UNBOUND)
         try:
-            template = self._template(db, row.template_id, row.version)
+            template = template_of(db, row.template_id, row.version)
             asked = msgspec.json.encode(requirements(template), order="sorted").decode()
         except (NotFound, ValueError, msgspec.MsgspecError, RecursionError) as error:
             log.error("a stored automation cannot be read", extra={"automation": row.id, "reason": str(error)})  # noqa: TRY400
@@ -91,7 +89,7 @@ class WorkOrders:
         """All that the worker needs to carry out this automation under this lease, with the order to do so."""
         template = checked.template
         order, signature = self._orders.sign(db, lease, said.number, said.manifest, checked.approval)
-        values = msgspec.json.decode(row.values_json, type=dict[str, Value])
+        values = read_values(row.values_json)
         hidden, secrets, withheld = self._secrets(db, row, template)
         return Work(
             automation_id=row.id,
@@ -135,13 +133,3 @@ class WorkOrders:
             log.error("a secret cannot be decrypted", extra={"automation": row.id})  # noqa: TRY400 - says nothing more
             return nothing, {}, "the server cannot decrypt a secret that the automation needs"
         return hidden, secrets, ""
-
-    def _template(self, db: Connection, template_id: str, version: int) -> Template:
-        """The version as it is stored now; only decoding it is spared the second time."""
-        key, document = (template_id, version), templates.get_document(db, template_id, version)
-        known = self._templates.get(key)
-        if known is None or known[0] != document:
-            if len(self._templates) >= CACHED_VERSIONS:
-                self._templates.clear()
-            known = self._templates[key] = (document, decode_template(document))
-        return known[1]

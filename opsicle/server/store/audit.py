@@ -16,7 +16,7 @@ import apsw
 import msgspec
 
 from opsicle.domain.audit_chain import NO_HASH, chain_of, entry_hash
-from opsicle.kit.clock import to_text
+from opsicle.kit.clock import from_text, to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, where
 
 
@@ -174,7 +174,7 @@ def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Decis
         SELECT verb, data FROM audit_entries INDEXED BY audit_entries_decisive
          WHERE org_id = :org_id AND resource = :resource
            AND verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse', 'refuse_order', 'reject',
-                        'requeue', 'start', 'withdraw')
+                        'requeue', 'return', 'start', 'withdraw')
          ORDER BY seq
         """,
         {"org_id": org_id, "resource": resource},
@@ -220,6 +220,13 @@ def find_first_since(db: apsw.Connection, org_id: str, at: datetime) -> int | No
     sql = "SELECT seq FROM audit_entries WHERE org_id = :org_id AND at >= :at ORDER BY seq LIMIT 1"
     seq = fetch_value(db, sql, {"org_id": org_id, "at": to_text(at)})
     return None if seq is None else int(seq)
+
+
+def find_first(db: apsw.Connection, org_id: str) -> tuple[int, datetime] | None:
+    """The number and the time of an org's oldest entry; above 1 if retention has removed those before it."""
+    sql = "SELECT seq, at FROM audit_entries WHERE org_id = :org_id ORDER BY seq LIMIT 1"
+    row = db.execute(sql, {"org_id": org_id}).fetchone()
+    return (row[0], from_text(row[1])) if row else None
 
 
 def get_hash(db: apsw.Connection, org_id: str, seq: int) -> str:

@@ -1,11 +1,12 @@
-"""SQL of checkpoints: how far each org's chain of audit entries had got, signed."""
+"""SQL of checkpoints: how far each org's chain of audit entries had got, signed; and of where they were thinned out."""
 
 from __future__ import annotations
 
 import apsw
+import msgspec
 
 from opsicle.server.store.rows import Row, fetch_all, fetch_value
-from opsicle.wire.audit import Checkpoint
+from opsicle.wire.audit import Checkpoint, CheckpointGap, Signed
 
 
 class ChainRow(Row, frozen=True):
@@ -27,11 +28,53 @@ def find_last(db: apsw.Connection, org_id: str) -> Checkpoint | None:
     return checkpoints[0] if checkpoints else None
 
 
-def list_all(db: apsw.Connection, org_id: str) -> list[Checkpoint]:
-    """Every checkpoint of an org, in order; the replaceable signature, if it is the newest, is the last of them."""
-    checkpoints = _select(db, org_id, "ORDER BY number")
+def list_all(db: apsw.Connection, org_id: str) -> list[Signed]:
+    """Every checkpoint and gap of an org, in order; the replaceable signature, if it is the newest, is the last."""
     head = find_head(db, org_id)
-    return [*checkpoints, head] if head else checkpoints
+    kept = list_kept(db, org_id)
+    return [*kept, head] if head else kept
+
+
+def list_kept(db: apsw.Connection, org_id: str) -> list[Signed]:
+    """Every checkpoint that stays, and every gap between them, in order."""
+    kept: list[tuple[int, Signed]] = [(each.number, each) for each in _select(db, org_id, "ORDER BY number")]
+    rows = db.execute(
+        "SELECT first, last, previous, hash, signature FROM audit_checkpoint_gaps WHERE org_id = :org_id",
+        {"org_id": org_id},
+    )
+    gaps = [CheckpointGap(**dict(zip(CheckpointGap.__struct_fields__, row, strict=True))) for row in rows]
+    kept += [(each.first, each) for each in gaps]
+    return [each for _, each in sorted(kept, key=lambda pair: pair[0])]
+
+
+def insert_gap(db: apsw.Connection, org_id: str, gap: CheckpointGap) -> None:
+    """Put a gap in the place of the checkpoints that it stands for, and of the gaps within it."""
+    given = {"org_id": org_id, **msgspec.structs.asdict(gap)}
+    db.execute(
+        """
+        INSERT INTO audit_checkpoint_gaps (org_id, first, last, previous, hash, signature)
+        VALUES (:org_id, :first, :last, :previous, :hash, :signature)
+        """,
+        given,
+    )
+    db.execute("DELETE FROM audit_checkpoints WHERE org_id = :org_id AND number BETWEEN :first AND :last", given)
+    db.execute(
+        """
+        DELETE FROM audit_checkpoint_gaps
+         WHERE org_id = :org_id AND first >= :first AND last <= :last AND NOT (first = :first AND last = :last)
+        """,
+        given,
+    )
+
+
+def note_export(db: apsw.Connection, org_id: str, number: int) -> None:
+    """Keep that somebody has taken away a record that ends with this checkpoint."""
+    db.execute("INSERT OR IGNORE INTO audit_exports (org_id, number) VALUES (?, ?)", (org_id, number))
+
+
+def list_exported(db: apsw.Connection, org_id: str) -> frozenset[int]:
+    """The numbers of the checkpoints with which exports have ended."""
+    return frozenset(n for (n,) in db.execute("SELECT number FROM audit_exports WHERE org_id = ?", (org_id,)))
 
 
 def find_head(db: apsw.Connection, org_id: str) -> Checkpoint | None:

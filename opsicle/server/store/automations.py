@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import apsw
+import msgspec
 
-from opsicle.domain.automations import AutomationState, is_final
+from opsicle.domain.automations import FINAL, UNFINISHED, AutomationState, is_final
 from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, where
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, is_one_of, where
 
 
 class AutomationRow(Row, frozen=True, kw_only=True):
@@ -63,33 +64,18 @@ _SELECT = """
 
 
 def insert(db: apsw.Connection, row: AutomationRow) -> None:
-    """Record a new automation; its job and worker are nobody's yet."""
+    """Record a new automation; `fence` and `job_id` are set if a worker is given it in the same transaction."""
     db.execute(
         """
         INSERT INTO automations (id, org_id, template_id, template, version, values_json, requirements, on_worker_lost,
-                                 state, requester_id, reason, rerun_of, manifest_digest, manifest_format,
-                                 principal_id, mac, created_at, queued_at)
+                                 state, fence, job_id, requester_id, reason, rerun_of, manifest_digest,
+                                 manifest_format, principal_id, mac, created_at, queued_at)
         VALUES (:id, :org_id, :template_id, :template, :version, :values_json, :requirements, :on_worker_lost,
-                :state, :requester_id, :reason, :rerun_of, :manifest_digest, :manifest_format,
-                :principal_id, :mac, :created_at, :queued_at)
+                :state, :fence, :job_id, :requester_id, :reason, :rerun_of, :manifest_digest,
+                :manifest_format, :principal_id, :mac, :created_at, :queued_at)
         """,
         {
-            "id": row.id,
-            "org_id": row.org_id,
-            "template_id": row.template_id,
-            "template": row.template,
-            "version": row.version,
-            "values_json": row.values_json,
-            "requirements": row.requirements,
-            "on_worker_lost": row.on_worker_lost,
-            "state": row.state,
-            "requester_id": row.requester_id,
-            "reason": row.reason,
-            "rerun_of": row.rerun_of,
-            "manifest_digest": row.manifest_digest,
-            "manifest_format": row.manifest_format,
-            "principal_id": row.principal_id,
-            "mac": row.mac,
+            **msgspec.structs.asdict(row),
             "created_at": to_text(row.created_at),
             "queued_at": to_text(row.queued_at) if row.queued_at else None,
         },
@@ -160,8 +146,7 @@ class Filter:
 
 
 _REQUESTED = "requester_id = (SELECT id FROM users WHERE id = :requester OR email = :requester)"
-_OPEN = "state IN ('awaiting_approval', 'queued', 'running')"
-_ENDED = "state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired')"
+_OPEN, _ENDED = is_one_of(UNFINISHED), is_one_of(FINAL)
 """Said beside `state = :state`, letter by letter as in the indexes of what is open and of what has ended."""
 
 

@@ -11,6 +11,7 @@ disk, COMMIT, runs in a real OS thread, so that an fsync never holds the loop.
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -258,5 +259,9 @@ def _in_snapshot(connection: Connection, query: Callable[[Connection], T]) -> T:
     connection.execute("BEGIN")
     try:
         return query(connection)
+    except BaseException as error:
+        # A cursor that stands amid its rows would keep the snapshot for as long as anybody keeps this error.
+        traceback.clear_frames(error.__traceback__)
+        raise
     finally:
         connection.execute("ROLLBACK")

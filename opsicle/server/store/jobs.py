@@ -47,6 +47,9 @@ _SELECT = """
       JOIN workers w ON w.id = j.worker_id
 """
 
+_HELD = "j.finished_at IS NULL AND j.state IN ('leased', 'running')"
+"""On lease, started or not. The index is of what has no end, so that the start of a job does not write to it."""
+
 
 def insert(db: apsw.Connection, job_id: str, automation_id: str, worker_id: str, at: datetime) -> None:
     """Record a lease that the automation has just been given; org and fence are the automation's."""
@@ -69,20 +72,24 @@ def list_of_automation(db: apsw.Connection, automation_id: str) -> list[JobRow]:
     return fetch_all(db, _SELECT + "WHERE j.automation_id = :id ORDER BY j.fence", {"id": automation_id}, JobRow)
 
 
+def list_ids(db: apsw.Connection, automation_id: str) -> list[str]:
+    """The ids of all attempts of one automation."""
+    return [row[0] for row in db.execute("SELECT id FROM jobs WHERE automation_id = :id", {"id": automation_id})]
+
+
 def list_held(db: apsw.Connection, worker_id: str) -> list[JobRow]:
     """The jobs that a worker has on lease, started or not."""
-    where = "WHERE j.worker_id = :worker_id AND j.state IN ('leased', 'running')"
-    return fetch_all(db, _SELECT + where, {"worker_id": worker_id}, JobRow)
+    return fetch_all(db, _SELECT + f"WHERE j.worker_id = :worker_id AND {_HELD}", {"worker_id": worker_id}, JobRow)
 
 
 def list_all_held(db: apsw.Connection) -> list[JobRow]:
     """Every job on lease of the whole server."""
-    return fetch_all(db, _SELECT + "WHERE j.state IN ('leased', 'running')", {}, JobRow)
+    return fetch_all(db, _SELECT + f"WHERE {_HELD}", {}, JobRow)
 
 
 def count_held(db: apsw.Connection, worker_id: str) -> int:
     """How many jobs a worker has on lease."""
-    sql = "SELECT count(*) FROM jobs WHERE worker_id = :worker_id AND state IN ('leased', 'running')"
+    sql = f"SELECT count(*) FROM jobs j WHERE j.worker_id = :worker_id AND {_HELD}"  # noqa: S608 - a literal
     return int(fetch_value(db, sql, {"worker_id": worker_id}))
 
 

@@ -176,16 +176,6 @@ def list_owned(db: apsw.Connection, org_id: str, owner_id: str) -> list[MemberRo
     return fetch_all(db, _SELECT + where, {"org_id": org_id, "owner_id": owner_id}, MemberRow)
 
 
-def is_owned_by(db: apsw.Connection, org_id: str, account_id: str, user_id: str) -> bool:
-    """Whether `account_id` is a service account of this person."""
-    sql = """
-        SELECT EXISTS (
-            SELECT 1 FROM memberships WHERE org_id = :org_id AND user_id = :account_id AND owner_id = :user_id
-        )
-    """
-    return bool(fetch_value(db, sql, {"org_id": org_id, "account_id": account_id, "user_id": user_id}))
-
-
 def count_other_admins(db: apsw.Connection, org_id: str, user_id: str) -> int:
     """How many people besides this one can administer the org."""
     return int(

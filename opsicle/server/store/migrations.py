@@ -106,18 +106,6 @@ def _compact(connection: apsw.Connection) -> None:
     connection.execute("VACUUM")
 
 
-def schema(database: Path) -> str:
-    """Every table, index and trigger of a file as SQL, sorted by name: what `schema.sql` holds."""
-    connection = _open(database)
-    try:
-        rows = connection.execute(
-            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY tbl_name, type <> 'table', name"
-        )
-        return "".join(f"{sql};\n\n" for (sql,) in rows).rstrip("\n") + "\n"
-    finally:
-        connection.close()
-
-
 def _open(database: Path) -> apsw.Connection:
     connection = apsw.Connection(str(database))
     connection.set_busy_timeout(10_000)

@@ -8,9 +8,9 @@ from datetime import datetime
 import apsw
 import msgspec
 
-from opsicle.domain.automations import AutomationState
+from opsicle.domain.automations import FINAL, AutomationState
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_value
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_value, is_one_of
 
 
 class OldRow(Row, frozen=True):
@@ -19,32 +19,33 @@ class OldRow(Row, frozen=True):
     id: str
     template_id: str
     state: AutomationState
-    finished_at: str
+    created_at: str
+    finished_at: str | None
     is_approved_run: bool
     size: int
 
 
-def list_ended(db: apsw.Connection, org_id: str, after: tuple[str, str], before: datetime, limit: int) -> list[OldRow]:
-    """An org's automations that ended before a time, in the order in which they did, behind an end and an id."""
+def list_oldest(db: apsw.Connection, org_id: str, after_id: str, limit: int) -> list[OldRow]:
+    """List an org's automations behind an id, in the order in which they were triggered."""
     return fetch_all(
         db,
         """
-        SELECT id, template_id, state, finished_at, approved_at IS NOT NULL AND started_at IS NOT NULL,
+        SELECT id, template_id, state, created_at, finished_at, approved_at IS NOT NULL AND started_at IS NOT NULL,
                length(values_json) + length(reason) + length(explanation)
                + coalesce((SELECT sum(length(phases) + length(explanation)) FROM jobs WHERE automation_id = a.id), 0)
                + coalesce((SELECT length(ciphertext) FROM sealed_values WHERE automation_id = a.id), 0)
           FROM automations a
-         WHERE org_id = :org_id AND (finished_at, id) > (:after_at, :after_id) AND finished_at < :before
-         ORDER BY finished_at, id LIMIT :limit
+         WHERE org_id = :org_id AND id > :after_id
+         ORDER BY id LIMIT :limit
         """,
-        {"org_id": org_id, "after_at": after[0], "after_id": after[1], "before": to_text(before), "limit": limit},
+        {"org_id": org_id, "after_id": after_id, "limit": limit},
         OldRow,
     )
 
 
 def count_ended(db: apsw.Connection, org_id: str) -> int:
     """How many automations of an org have ended. Goes through all of them."""
-    sql = "SELECT count(*) FROM automations WHERE org_id = :org_id AND finished_at IS NOT NULL"
+    sql = f"SELECT count(*) FROM automations WHERE org_id = :org_id AND {is_one_of(FINAL)}"  # noqa: S608 - a literal
     return int(fetch_value(db, sql, {"org_id": org_id}))
 
 
@@ -88,7 +89,6 @@ def delete_around(db: apsw.Connection, ids: Sequence[str]) -> None:
 _AROUND = (
     "DELETE FROM sealed_values WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM deliveries WHERE automation_id IN (SELECT value FROM json_each(:ids))",
-    "DELETE FROM notices WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     """
     DELETE FROM approval_decisions
      WHERE approval_id IN (SELECT id FROM approvals WHERE automation_id IN (SELECT value FROM json_each(:ids)))

@@ -86,6 +86,29 @@ BEGIN
     SELECT RAISE(ABORT, 'an approval is removed by retention only, and only one that has ended');
 END;
 
+CREATE TABLE audit_checkpoint_gaps (
+    org_id    TEXT NOT NULL,
+    first     INTEGER NOT NULL,
+    last      INTEGER NOT NULL CHECK (last >= first),
+    previous  TEXT NOT NULL,
+    hash      TEXT NOT NULL,
+    signature TEXT NOT NULL,
+    PRIMARY KEY (org_id, first, last)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER audit_checkpoint_gaps_are_immutable BEFORE UPDATE ON audit_checkpoint_gaps
+BEGIN
+    SELECT RAISE(ABORT, 'a gap never changes');
+END;
+
+CREATE TRIGGER audit_checkpoint_gaps_stay BEFORE DELETE ON audit_checkpoint_gaps
+WHEN NOT EXISTS (SELECT 1 FROM audit_checkpoint_gaps
+                  WHERE org_id = OLD.org_id AND first <= OLD.first AND last >= OLD.last
+                    AND NOT (first = OLD.first AND last = OLD.last))
+BEGIN
+    SELECT RAISE(ABORT, 'a gap is removed only for a wider one');
+END;
+
 CREATE TABLE audit_checkpoints (
     org_id       TEXT NOT NULL,
     number       INTEGER NOT NULL,
@@ -105,8 +128,11 @@ BEGIN
 END;
 
 CREATE TRIGGER audit_checkpoints_stay BEFORE DELETE ON audit_checkpoints
+WHEN NOT EXISTS (SELECT 1 FROM audit_checkpoint_gaps
+                  WHERE org_id = OLD.org_id AND first <= OLD.number AND last >= OLD.number)
+  OR EXISTS (SELECT 1 FROM audit_exports WHERE org_id = OLD.org_id AND number = OLD.number)
 BEGIN
-    SELECT RAISE(ABORT, 'a checkpoint is never removed');
+    SELECT RAISE(ABORT, 'a checkpoint is removed only where a gap is signed for it');
 END;
 
 CREATE TABLE audit_entries (
@@ -137,7 +163,7 @@ CREATE INDEX audit_entries_by_verb ON audit_entries (org_id, verb, seq) WHERE ve
 
 CREATE INDEX audit_entries_decisive ON audit_entries (org_id, resource, seq)
 WHERE verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'refuse', 'refuse_order', 'reject',
-               'requeue', 'start', 'withdraw');
+               'requeue', 'return', 'start', 'withdraw');
 
 CREATE TRIGGER audit_entries_stay BEFORE DELETE ON audit_entries
 WHEN OLD.seq > coalesce((SELECT removed_to FROM audit_checkpoints WHERE org_id = OLD.org_id
@@ -145,6 +171,12 @@ WHEN OLD.seq > coalesce((SELECT removed_to FROM audit_checkpoints WHERE org_id =
 BEGIN
     SELECT RAISE(ABORT, 'an audit entry is removed by retention only');
 END;
+
+CREATE TABLE audit_exports (
+    org_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (org_id, number)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE audit_heads (
     org_id       TEXT PRIMARY KEY,
@@ -201,8 +233,6 @@ CREATE TABLE automations (
 
 CREATE INDEX automations_approved ON automations (org_id, template_id, id)
     WHERE approved_at IS NOT NULL AND started_at IS NOT NULL;
-
-CREATE INDEX automations_by_end ON automations (org_id, finished_at) WHERE finished_at IS NOT NULL;
 
 CREATE INDEX automations_by_org ON automations (org_id, id);
 
@@ -408,7 +438,7 @@ CREATE TABLE jobs (
     UNIQUE (automation_id, fence)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX jobs_held ON jobs (worker_id) WHERE state IN ('leased', 'running');
+CREATE INDEX jobs_held ON jobs (worker_id) WHERE finished_at IS NULL;
 
 CREATE TABLE join_tokens (
     id         TEXT PRIMARY KEY,
@@ -482,20 +512,6 @@ CREATE TABLE notice_preferences (
     is_on      INTEGER NOT NULL,
     PRIMARY KEY (user_id, channel_id, kind)
 ) STRICT, WITHOUT ROWID;
-
-CREATE TABLE notices (
-    id            TEXT PRIMARY KEY,
-    org_id        TEXT NOT NULL REFERENCES orgs (id),
-    kind          TEXT NOT NULL,
-    recipients    TEXT NOT NULL,
-    chats         TEXT NOT NULL,
-    subject       TEXT NOT NULL,
-    approval_id   TEXT NOT NULL,
-    automation_id TEXT NOT NULL,
-    created_at    TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-
-CREATE INDEX notices_by_automation ON notices (automation_id, created_at);
 
 CREATE TABLE orgs (
     id         TEXT PRIMARY KEY,

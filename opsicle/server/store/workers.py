@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import apsw
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.errors import NotAuthenticated, NotFound
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
@@ -61,7 +62,8 @@ class UnseenRow(Row, frozen=True, kw_only=True):
 _SELECT = """
     SELECT w.id, w.org_id, o.code, w.name, w.state, w.labels, w.runtimes, w.slots, w.version, w.boot_id,
            w.certificate_serial, w.certificate_expires_at, w.created_at, w.last_seen_at,
-           (SELECT count(*) FROM jobs j WHERE j.worker_id = w.id AND j.state IN ('leased', 'running')), w.is_shared,
+           (SELECT count(*) FROM jobs j
+             WHERE j.worker_id = w.id AND j.finished_at IS NULL AND j.state IN ('leased', 'running')), w.is_shared,
            w.granted_labels, w.copied_from
       FROM workers w
       JOIN orgs o ON o.id = w.org_id
@@ -212,12 +214,7 @@ def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: date
     Nothing is written when it says the same as before and was seen less than `SEEN_EVERY` ago.
     Raises NotAuthenticated if it has been revoked since this poll was let in.
     """
-    found = db.execute(
-        "SELECT state, granted_labels, copied_from FROM workers WHERE id = :id", {"id": worker_id}
-    ).fetchone()
-    state, granted, copied_from = found or ("", "{}", None)
-    if state not in ("active", "draining"):
-        raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
+    standing = find_standing(db, worker_id)
     db.execute(
         """
         UPDATE workers
@@ -239,6 +236,17 @@ def record_poll(db: apsw.Connection, worker_id: str, poll: PollRequest, at: date
             "seen_before": to_text(at - SEEN_EVERY),
         },
     )
+    return standing
+
+
+def find_standing(db: apsw.Connection, worker_id: str) -> Standing:
+    """What people say of a worker. Raises NotAuthenticated if it has been revoked."""
+    found = db.execute(
+        "SELECT state, granted_labels, copied_from FROM workers WHERE id = :id", {"id": worker_id}
+    ).fetchone()
+    state, granted, copied_from = found or ("", "{}", None)
+    if state not in ("active", "draining"):
+        raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
     return Standing(state == "draining", _labels(granted), copied_from)
 
 
@@ -278,8 +286,8 @@ def renew(db: apsw.Connection, worker_id: str, serial: str, expires_at: datetime
 
 @lru_cache(maxsize=4_096)
 def _labels(text: str) -> dict[str, str]:
-    """Decode labels once for the polls of a whole fleet. Nobody changes what is returned."""
-    return msgspec.json.decode(text, type=dict[str, str])
+    """Decode labels once for the polls of a whole fleet; none where they cannot be read. Nobody changes the answer."""
+    return stored_json.read_or(text, dict[str, str], {})
 
 
 def _json(value: object) -> str:

@@ -1,0 +1,71 @@
+"""What was carried out runs no second time, though its row and its entries in the record are altered alike."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from opsicle.pki.audit_key import AuditKey
+from opsicle.server.services.audit_checkpoints import AuditCheckpoints
+from tests.services.approving import Office, template_source
+from tests.services.test_tampering import carried_out, office, require_refused
+
+__all__ = ["office"]
+
+FORGET = """
+    DROP TRIGGER audit_entries_are_immutable;
+    UPDATE audit_entries SET verb = 'view' WHERE verb IN ('start', 'finish', 'return')
+"""
+REQUEUE = "UPDATE automations SET state = 'queued', job_id = NULL, started_at = NULL, finished_at = NULL"
+
+LEFT_BEHIND = {
+    "its fence": "PRAGMA defer_foreign_keys = 1; DELETE FROM jobs",
+    "its job": "UPDATE automations SET fence = 0; UPDATE jobs SET state = 'returned'",
+    "both": "UPDATE jobs SET state = 'returned'",
+}
+
+
+@pytest.mark.parametrize("left", LEFT_BEHIND.values(), ids=LEFT_BEHIND)
+def test_what_was_carried_out_runs_no_second_time_though_its_entries_were_altered_too(
+    office: Office, left: str
+) -> None:
+    asked = office.ask()
+    carried_out(office, asked)
+
+    office.tamper(f"{REQUEUE}; {FORGET}")
+    office.tamper(left)
+
+    require_refused(office, asked)
+    assert "never given back, though it had been handed out" in office.why(asked)
+
+
+def test_that_an_earlier_lease_was_given_back_explains_no_later_one(office: Office) -> None:
+    asked = office.ask()
+    office.approve("bob", asked)
+    worker = office.core.worker(office.org_id, "first")
+    worker.poll()
+    worker.held.clear()  # the answer was lost on the way
+    (work,) = worker.poll().work
+    worker.start(work)
+    worker.finish(work)
+
+    office.tamper(f"{REQUEUE}; {FORGET}".replace(", 'return'", ""))
+    office.tamper("UPDATE jobs SET state = 'returned'")
+
+    require_refused(office, asked)
+    assert "never given back, though it had been handed out" in office.why(asked)
+
+
+def test_what_was_given_back_runs_though_retention_has_removed_the_entry_that_says_so(office: Office) -> None:
+    core = office.core
+    core.push(office.people["alice"], template_source("plain").replace("  approvalPolicy: {policyRef: p}\n", ""))
+    worker = core.worker(office.org_id, "first")
+    asked = core.run(office.people["alice"], "plain")
+    worker.refuse_for_its_time(*worker.poll().work)
+
+    core.clock.advance(timedelta(days=40).total_seconds())
+    core.database.write(office.note)
+    assert AuditCheckpoints(core.database, AuditKey.create(), core.clock).prune(timedelta(days=30)) > 0
+
+    assert [work.automation_id for work in worker.poll().work] == [asked.id]

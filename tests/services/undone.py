@@ -1,0 +1,87 @@
+"""Units of work that are undone, or that are too large: provoked and measured in the real database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import gevent
+
+from opsicle.server.store.database import Connection, Database
+
+
+@contextmanager
+def refused(database: Database, verb: str) -> Iterator[None]:
+    """Let every unit of work fail, and so be undone, that puts such an entry into the record: it comes last in most.
+
+    Whoever waits for it hears of an `apsw.ConstraintError`.
+    """
+    database.write(
+        lambda db: db.execute(
+            f"CREATE TRIGGER refused AFTER INSERT ON audit_entries WHEN NEW.verb = '{verb}' "
+            "BEGIN SELECT raise(ABORT, 'refused by the test'); END"
+        )
+    )
+    try:
+        yield
+    finally:
+        database.write(lambda db: db.execute("DROP TRIGGER refused"))
+
+
+@contextmanager
+def rows_per_commit(database: Database, table: str) -> Iterator[list[int]]:
+    """How many rows of a table each commit meanwhile has inserted, without those that have inserted none."""
+    commits: list[int] = []
+    count = 0
+
+    def inserted() -> None:
+        nonlocal count
+        count += 1
+
+    def committed() -> bool:
+        nonlocal count
+        if count:
+            commits.append(count)
+        count = 0
+        return False
+
+    def attach(db: Connection) -> None:
+        db.create_scalar_function("note_inserted", inserted, 0)
+        db.execute(f"CREATE TEMP TRIGGER counted AFTER INSERT ON main.{table} BEGIN SELECT note_inserted(); END")
+        db.set_commit_hook(committed)
+
+    def detach(db: Connection) -> None:
+        db.set_commit_hook(None)
+        db.execute("DROP TRIGGER counted")
+
+    database.write(attach)
+    try:
+        yield commits
+    finally:
+        database.write(detach)
+
+
+def undone_together(
+    database: Database, change: Callable[[Connection], object], *others: Callable[[], object]
+) -> list[Exception | None]:
+    """Make a change and what else is called in one commit, and let that fail; answers what each call has raised."""
+
+    def spoil(db: Connection) -> None:
+        change(db)
+        db.execute("PRAGMA defer_foreign_keys = ON")  # so that COMMIT is what fails
+        db.execute(
+            """
+            INSERT INTO sessions (id, org_id, user_id, kind, token_hash, address, created_at, last_used_at, expires_at)
+            VALUES ('spoilt', 'nobody', 'nobody', 'cli', 'spoilt', '', '', '', '')
+            """
+        )
+
+    def attempt(call: Callable[[], object]) -> Exception | None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - it is what is asked
+            return error
+        return None
+
+    calls = [gevent.spawn(attempt, each) for each in (lambda: database.write(spoil), *others)]
+    return [call.get(timeout=30) for call in calls]
