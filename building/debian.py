@@ -15,6 +15,7 @@ PACKAGES = {
     "curl": "/usr/bin/curl",
     "faketime": "/usr/lib/*/faketime/libfaketime.so.1",
     "openssl": "/usr/bin/openssl",
+    "openssh-client": "ssh-keygen",
     "nodejs": "node",
     "npm": "npm",
     "systemd": "systemd-analyze",
