@@ -79,12 +79,20 @@ def _print(result: object) -> None:
 
 
 def _add_what_was_done(error: BaseException, files: Sequence[str], count: int) -> None:
-    """Let an error of ours name the file that it is about, and those that were not pushed."""
-    from opsicle.domain.errors import NotAuthenticated, OpsicleError, Unreachable
+    """Let an error of ours name the file that it is about, and those that were not pushed.
+
+    Where no answer came, or none of the server's own, that file may have been pushed all the same.
+    """
+    from opsicle.domain.errors import Internal, NotAuthenticated, OpsicleError, Unavailable, Unreachable
 
     if not isinstance(error, OpsicleError):
         return
     if not isinstance(error, NotAuthenticated | Unreachable):  # which no file is to blame for
         error.message = f"{files[count]}: {error.message}"
-    if len(files) > 1:
-        error.hint = f"{error.hint} Not pushed: {', '.join(files[count:])}.".strip()
+    said = [error.hint]
+    if isinstance(error, Unreachable | Unavailable | Internal):
+        said.append(f"Perhaps pushed: {files[count]}; pushing it again does no harm.")
+        count += 1
+    if len(files) > 1 and files[count:]:
+        said.append(f"Not pushed: {', '.join(files[count:])}.")
+    error.hint = " ".join(filter(None, said))

@@ -22,6 +22,7 @@ from opsicle.kit.ids import new_id
 from opsicle.server.approver.messages import Fact
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.channel_configs import config_of, shown_config
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.deliveries import shown_delivery
 from opsicle.server.services.egress_bounds import EgressBounds
@@ -93,7 +94,7 @@ class Channels:
         """
         self._check(actor)
         old = self.database.read(lambda db: channels.get(db, actor.org_id, id_or_name))
-        config = _config(old) if request.config is UNSET else request.config
+        config = config_of(old) if request.config is UNSET else request.config
         if request.config is not UNSET:
             self._check_config(config)
         _check_change(old, config, request)
@@ -113,7 +114,7 @@ class Channels:
         def work(db: Connection) -> Channel:
             if not channels.replace(db, new) or (sealed and not channels.replace_credential(db, new, sealed)):
                 raise Conflict(f"the channel {old.name} changed meanwhile", hint="Look at it, and try again.")
-            if destination(config) != destination(_config(old)):
+            if destination(config) != destination(config_of(old)):
                 chat_links.delete_of_channel(db, new.id)
             deliveries.hasten(db, new.id, new.updated_at)
             data = {"version": new.version, **_difference(old, new), "has_new_credential": sealed is not None}
@@ -188,11 +189,6 @@ class Channels:
         return self.vault.seal_credential(row.org_id, row.id, row.credential_version, credential)
 
 
-def _config(row: ChannelRow) -> Config:
-    config: Config = msgspec.json.decode(row.config, type=Config)
-    return config
-
-
 def _check_credential(config: Config, credential: str) -> None:
     if wrong := wrong_credential(config, credential):
         raise fields.invalid("credential", wrong)
@@ -200,7 +196,7 @@ def _check_credential(config: Config, credential: str) -> None:
 
 def _check_change(old: ChannelRow, config: Config, request: UpdateChannelRequest) -> None:
     """Raise InvalidInput for another kind, a credential that cannot be, or an old one that would go elsewhere."""
-    before = _config(old)
+    before = config_of(old)
     if config.kind != before.kind:
         raise fields.invalid("config.kind", f"the channel is a {before.kind} and stays one")
     if request.credential is not UNSET:
@@ -212,7 +208,7 @@ def _check_change(old: ChannelRow, config: Config, request: UpdateChannelRequest
 
 
 def _difference(old: ChannelRow, new: ChannelRow) -> dict[str, object]:
-    before, after = msgspec.to_builtins(_config(old)), msgspec.to_builtins(_config(new))
+    before, after = msgspec.to_builtins(config_of(old)), msgspec.to_builtins(config_of(new))
     changed = {key: value for key, value in after.items() if before.get(key) != value}
     return {"config": changed, "is_enabled": new.is_enabled}
 
@@ -222,7 +218,7 @@ def _shown(db: Connection, row: ChannelRow) -> Channel:
         id=row.id,
         name=row.name,
         kind=row.kind,
-        config=_config(row),
+        config=shown_config(row),
         has_credential=row.credential_version > 0,
         is_enabled=row.is_enabled,
         version=row.version,

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
-import msgspec
-
+from opsicle.domain import stored_json
 from opsicle.domain.clocks import is_off, offset_of, offset_text
 from opsicle.domain.manifest_formats import SPOKEN, common, formats_text, listed
 from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, Requirements, can_take
@@ -311,9 +310,9 @@ def absent(row: UnseenRow) -> Candidate:
     """A worker of which nothing is known but what it said last, before the server started."""
     return Candidate(
         name=row.name,
-        labels=msgspec.json.decode(row.granted_labels, type=dict[str, str]),
-        claimed=msgspec.json.decode(row.labels, type=dict[str, str]),
-        runtimes=frozenset(msgspec.json.decode(row.runtimes, type=list[str]) or [SUBPROCESS]),
+        labels=stored_json.read_or(row.granted_labels, dict[str, str], {}),
+        claimed=stored_json.read_or(row.labels, dict[str, str], {}),
+        runtimes=frozenset(stored_json.read_or(row.runtimes, list[str], []) or [SUBPROCESS]),
         slots=row.slots,
         is_connected=False,
         seen_at=row.last_seen_at,
