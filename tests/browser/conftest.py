@@ -33,7 +33,7 @@ expect.set_options(timeout=PATIENCE_MS)  # Playwright's own is 5 s, in which a b
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if item.nodeid.startswith("tests/browser/"):
             item.add_marker("browser")
 
 

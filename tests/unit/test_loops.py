@@ -6,7 +6,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from opsicle.server.background.loop import Loop
+from opsicle.server.background.loop import Loop, until_next
 
 
 def test_a_loop_survives_a_turn_that_fails_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
@@ -24,6 +24,19 @@ def test_a_loop_survives_a_turn_that_fails_and_says_so(caplog: pytest.LogCapture
     loop.stop(5)
 
     assert "a turn failed" in caplog.text
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 3600.0])
+@pytest.mark.parametrize("now", [0.0, 0.3, 7.499, 7.5, 12_345.999, 98_765_432.1])
+def test_loops_wake_together_and_none_far_from_its_time(now: float, seconds: float) -> None:
+    grid = min(seconds, 1.0)
+
+    wait = until_next(now, seconds)
+
+    wakes_at = (now + wait) / grid
+    assert wakes_at == pytest.approx(round(wakes_at), abs=1e-3)
+    assert abs(wait - seconds) <= grid / 2 + 1e-6
+    assert wait >= seconds / 2 - 1e-6
 
 
 def test_a_loop_that_was_stopped_takes_no_further_turn() -> None:
