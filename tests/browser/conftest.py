@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, expect
 
 from tests.browser import templates
 from tests.browser.reading import log_in
@@ -25,8 +25,10 @@ ARGUMENTS = [
 OPEN = ("--allow-egress", "127.0.0.0/8")
 """The receivers of these tests listen on loopback."""
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 """A hang guard for what a page is waited for; nothing here is measured by it."""
+
+expect.set_options(timeout=PATIENCE_MS)  # Playwright's own is 5 s, in which a busy machine may not even start Python
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -87,7 +87,7 @@ def test_a_secret_is_nowhere_but_in_the_environment_of_its_job(installation: Ins
     during = {path for path in files_below(installation.folder) if traces(path.read_bytes())}
 
     (tmp_path / "searched").touch()
-    assert run.popen.wait(30) == 0, run.log()
+    assert run.popen.wait(60) == 0, run.log()
     automation = admin.json("automations", "list")[0]["id"]
     log = admin.cli("logs", automation)
     assert "*** / ***" in log
@@ -118,7 +118,7 @@ def test_a_server_whose_master_key_is_anothers_does_not_serve(installation: Inst
     assert server.process.stop() == 0
     key.write_text(base64.b64encode(os.urandom(32)).decode())
     again = Process([*server.process.arguments], server.folder, "again")
-    assert again.popen.wait(30) == 5, again.log()
+    assert again.popen.wait(60) == 5, again.log()
     assert "error: the master key is not the one" in again.log()
     assert "Traceback" not in again.log()
 
