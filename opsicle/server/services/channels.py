@@ -40,7 +40,7 @@ from opsicle.wire.user_api import Person
 UNSET = msgspec.UNSET
 
 _MOST_OPEN = 100
-"""Messages that may wait for a channel while somebody tries it: that is done by hand, and each is tried for three days."""
+"""Messages that may wait for a channel that somebody tries: that is done by hand, and each is sent again for days."""
 
 
 @dataclass(frozen=True)
