@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 
 from opsicle.kit.clock import Clock
 from opsicle.pki.audit_key import AuditKey
@@ -39,6 +40,7 @@ from opsicle.server.api.identity import Identity
 from opsicle.server.background.chat_listeners import ChatListeners
 from opsicle.server.background.delivery import Delivery
 from opsicle.server.background.loop import Loop
+from opsicle.server.background.loop_lag import LOOK_EVERY_SECONDS, LoopLag
 from opsicle.server.services.accounts import Accounts
 from opsicle.server.services.api_tokens import ApiTokens
 from opsicle.server.services.approval_facts import approval_facts
@@ -268,6 +270,11 @@ class Services:
             *enrol.routes(self.enrolments),
         ]
 
+    @cached_property
+    def loop_lag(self) -> LoopLag:
+        """How long the event loop was held up."""
+        return LoopLag(self.core.clock)
+
     def worker_routes(self) -> list[Route]:
         """What the workers' listener offers."""
         return [
@@ -283,6 +290,7 @@ class Services:
             # An approval's time is the people's, and goes on without the server; that of leases is not.
             Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, lambda _: self.approvals.keep_time()),
             Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.judge_leases),
+            Loop("measure lag", LOOK_EVERY_SECONDS, self.loop_lag.turn),
             Loop("refresh queue", _REFRESH_QUEUE_EVERY_SECONDS, lambda _: self.jobs.refresh_queue()),
             Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, steady(self.automations.forget_requests)),
             Loop("shed logs", _SHED_LOGS_EVERY_SECONDS, steady(self.job_logs.shed)),

@@ -6,7 +6,9 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from opsicle.kit.clock import SystemClock
 from opsicle.server.background.loop import Loop, until_next
+from opsicle.server.background.loop_lag import LOOK_EVERY_SECONDS, LoopLag
 
 
 def test_a_loop_survives_a_turn_that_fails_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
@@ -68,3 +70,25 @@ def test_stopping_waits_for_the_turn_under_way_but_not_for_ever() -> None:
     assert entered.wait(10)
     loop.stop(0.05)
     assert ended.is_set()
+
+
+def test_what_holds_the_loop_up_is_measured_and_told_once() -> None:
+    lag, clock = LoopLag(SystemClock()), SystemClock()
+    turned = Event()
+
+    def turn(late: float) -> None:
+        lag.turn(late)
+        turned.set()
+
+    loop = Loop("measure lag", LOOK_EVERY_SECONDS, turn)
+    loop.start()
+    assert turned.wait(60)
+    turned.clear()
+    until = clock.monotonic() + 3 * LOOK_EVERY_SECONDS
+    while clock.monotonic() < until:
+        pass  # as a unit of work that is too long does
+    assert turned.wait(60)
+    loop.stop(5)
+
+    assert lag.take() > LOOK_EVERY_SECONDS
+    assert lag.take() == 0
