@@ -40,7 +40,7 @@ from opsicle.server.api.identity import Identity
 from opsicle.server.background.chat_listeners import ChatListeners
 from opsicle.server.background.delivery import Delivery
 from opsicle.server.background.loop import Loop
-from opsicle.server.background.loop_lag import LOOK_EVERY_SECONDS, LoopLag
+from opsicle.server.background.loop_lag import LoopLag
 from opsicle.server.services.accounts import Accounts
 from opsicle.server.services.api_tokens import ApiTokens
 from opsicle.server.services.approval_facts import approval_facts
@@ -273,7 +273,7 @@ class Services:
     @cached_property
     def loop_lag(self) -> LoopLag:
         """How long the event loop was held up."""
-        return LoopLag(self.core.clock)
+        return LoopLag()
 
     def worker_routes(self) -> list[Route]:
         """What the workers' listener offers."""
@@ -290,7 +290,6 @@ class Services:
             # An approval's time is the people's, and goes on without the server; that of leases is not.
             Loop("keep time of approvals", _KEEP_TIME_EVERY_SECONDS, lambda _: self.approvals.keep_time()),
             Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, self.jobs.judge_leases),
-            Loop("measure lag", LOOK_EVERY_SECONDS, self.loop_lag.turn),
             Loop("refresh queue", _REFRESH_QUEUE_EVERY_SECONDS, lambda _: self.jobs.refresh_queue()),
             Loop("forget requests", _FORGET_REQUESTS_EVERY_SECONDS, steady(self.automations.forget_requests)),
             Loop("shed logs", _SHED_LOGS_EVERY_SECONDS, steady(self.job_logs.shed)),

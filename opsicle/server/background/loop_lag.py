@@ -5,28 +5,44 @@ Whatever holds the loop keeps everybody else waiting, and nothing else shows it:
 
 from __future__ import annotations
 
-from opsicle.kit.clock import Clock
+import time
 
-LOOK_EVERY_SECONDS = 0.1
-"""Whatever holds the loop for longer is seen for certain, less than that in part of all cases."""
+from gevent import get_hub
 
 
 class LoopLag:
-    """Measures by how much its own turns come late. `turn` is for a `Loop` of `LOOK_EVERY_SECONDS`."""
+    """Measures every turn of the event loop, from where it wakes to where it waits again.
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._turned_at: float | None = None
+    Costs a microsecond a turn, and wakes nobody: a server with nothing to do stays asleep.
+    """
+
+    def __init__(self) -> None:
+        loop = get_hub().loop
+        self._woken = loop.check(ref=False, priority=loop.MAXPRI)  # before all that is done in a turn,
+        self._waits = loop.prepare(ref=False, priority=loop.MINPRI)  # and behind it
+        self._woken_at: float | None = None
         self._worst = 0.0
 
-    def turn(self, _late: float) -> None:
-        """Note how late this turn is."""
-        now = self._clock.monotonic()
-        if self._turned_at is not None:
-            self._worst = max(self._worst, now - self._turned_at - LOOK_EVERY_SECONDS)
-        self._turned_at = now
+    def start(self) -> None:
+        """Begin to measure the loop of the thread in which this was made."""
+        self._woken.start(self._note_woken)
+        self._waits.start(self._note_waits)
+
+    def stop(self) -> None:
+        """Measure no more; harmless if it was not begun."""
+        for watcher in (self._woken, self._waits):
+            watcher.stop()
+            watcher.close()
 
     def take(self) -> float:
-        """The most since this was asked last, in seconds."""
+        """The longest turn since this was asked last, in seconds."""
         worst, self._worst = self._worst, 0.0
         return worst
+
+    def _note_woken(self) -> None:
+        self._woken_at = time.monotonic()
+
+    def _note_waits(self) -> None:
+        if self._woken_at is not None:
+            self._worst = max(self._worst, time.monotonic() - self._woken_at)
+            self._woken_at = None
