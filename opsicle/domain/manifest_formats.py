@@ -17,7 +17,7 @@ A field that stands in no format's list is an error as soon as it has a value: n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple, get_args
 
@@ -122,6 +122,20 @@ class CannotSay(Exception):
 def common(spoken: Iterable[int]) -> int | None:
     """The newest format that this program and another one speak, or None."""
     return max(FORMATS.keys() & set(spoken), default=None)
+
+
+def listed(numbers: Iterable[int]) -> str:
+    """Formats in words.
+
+    >>> listed((2, 1))
+    '1, 2'
+    """
+    return ", ".join(map(str, sorted(numbers))) or "none"
+
+
+def formats_text(who: str, numbers: Collection[int]) -> str:
+    """Which formats of manifests a worker speaks, as the beginning of a sentence."""
+    return f"{who} speaks manifest format{'' if len(numbers) == 1 else 's'} {listed(numbers)}"
 
 
 def spelled(message: msgspec.Struct, number: int) -> bytes:

@@ -356,3 +356,21 @@ def test_the_certificate_is_renewed_at_half_its_life_and_used_at_once(peer: Peer
 
 def _spooled(worker: Working) -> int:
     return sum(path.stat().st_size for path in (worker.folder / "spool").iterdir())
+
+
+# A server that answers, but cannot
+
+
+def test_a_report_that_the_server_cannot_take_is_not_repeated_at_every_poll(worker: Working, peer: Peer) -> None:
+    peer.refusals["finish"] = Refusal(503, "unavailable", "this is a copy")
+    peer.give(work("j1", ":"))
+    worker.wait(lambda: peer.calls["finish"], "the first report")
+
+    for _ in range(60):
+        polls = len(peer.polls)
+        peer.cancel("nobody")
+        worker.wait(lambda polls=polls: len(peer.polls) > polls, "an answered poll")
+
+    assert peer.calls["finish"] < 30
+    del peer.refusals["finish"]
+    assert worker.wait_for_finish("j1", 60) == JobState.SUCCEEDED
