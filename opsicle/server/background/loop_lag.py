@@ -9,6 +9,9 @@ import time
 
 from gevent import get_hub
 
+_FIRST, _LAST = 2, -2
+"""The highest and the lowest priority of libev's watchers."""
+
 
 class LoopLag:
     """Measures every turn of the event loop, from where it wakes to where it waits again.
@@ -18,8 +21,8 @@ class LoopLag:
 
     def __init__(self) -> None:
         loop = get_hub().loop
-        self._woken = loop.check(ref=False, priority=loop.MAXPRI)  # before all that is done in a turn,
-        self._waits = loop.prepare(ref=False, priority=loop.MINPRI)  # and behind it
+        self._woken = loop.check(ref=False, priority=_FIRST)  # before all that is done in a turn,
+        self._waits = loop.prepare(ref=False, priority=_LAST)  # and behind it
         self._woken_at: float | None = None
         self._worst = 0.0
 
