@@ -107,6 +107,10 @@ def test_no_route_walks_through_the_history_on_the_event_loop(house: House, thin
     multiply(house, "sessions", id="printf('00%024d', n)", token_hash="'x' || n")
     house.services.sessions.forget()
 
+    with counted(house) as walk:
+        house.state.read(lambda db: db.execute("SELECT count(*) FROM automations WHERE reason = 'none'").fetchone())
+    assert walk.count > ALLOWED, "else nothing would be noticed"
+
     after = measured()
 
     grown = {key: (before[key], after[key]) for key in routes if after[key] > before[key] + ALLOWED}
