@@ -254,6 +254,6 @@ def test_a_group_that_cannot_have_the_socket_is_said_at_the_start(site: Site, gr
         site.folder / "logs", f"group-{group}", cache,
     )  # fmt: skip
 
-    assert process.popen.wait(30) == code, process.log()
+    assert process.popen.wait(60) == code, process.log()
     assert f"--socket-group {group}" in process.log()
     assert not (data / "x.sock").exists() or code == 3

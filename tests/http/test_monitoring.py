@@ -101,7 +101,7 @@ def test_figures_without_a_login_never_leave_the_machine(tmp_path: Path, address
     arguments = ["--data-dir", str(tmp_path / "data"), "--listen", "127.0.0.1:0", "--metrics-listen", address]
     process = Process([*program(), "server", *arguments], tmp_path, "server")
     try:
-        assert process.popen.wait(30) == 2, process.log()
+        assert process.popen.wait(60) == 2, process.log()
         assert "--metrics-listen" in process.log()
     finally:
         process.kill()

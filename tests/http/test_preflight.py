@@ -58,7 +58,7 @@ def test_a_slip_in_an_option_is_named_and_makes_nothing(tmp_path: Path, options:
     arguments = [each.replace("{port}", port) for each in given]
     process = Process([*program(), "server", "--data-dir", str(tmp_path / "data"), *arguments], tmp_path, "server")
     try:
-        assert process.popen.wait(30) != 0, process.log()
+        assert process.popen.wait(60) != 0, process.log()
         assert says in process.log()
         assert "Traceback" not in process.log()
         assert not (tmp_path / "data").exists()
