@@ -26,6 +26,7 @@ PACKAGES = {
     "curl": Package("/usr/bin/curl", "a foreign client of the API"),
     "faketime": Package("/usr/lib/*/faketime/libfaketime.so.1", "gives processes a wrong clock"),
     "openssl": Package("/usr/bin/openssl", "a foreign judge of certificates and signatures"),
+    "openssh-client": Package("ssh-keygen", "makes keys, and judges signatures that jobs have made"),
     "nodejs": Package("node", "runs the emulated Telegram"),
     "npm": Package("npm", "fetches the emulated Telegram"),
     "systemd": Package("systemd-analyze", "judges the units of the documentation"),

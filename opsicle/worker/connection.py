@@ -6,7 +6,6 @@ socket, and every job costs two calls, so that a lighter client shows (see excha
 
 from __future__ import annotations
 
-import http.client
 import select
 import socket
 import ssl
@@ -15,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -33,7 +33,7 @@ from opsicle.domain.errors import (
 )
 from opsicle.kit.backoff import Backoff
 from opsicle.wire.problems import error_of
-from opsicle.worker.exchange import TooLong, exchange
+from opsicle.worker.exchange import BadAnswer, TooLong, exchange
 from opsicle.worker.identity import Identity, has_expired
 from opsicle.worker.tls import is_about_time, says_expired, worker_context
 
@@ -150,18 +150,21 @@ class Connection:
             seen = self.times_reached
             try:
                 return self.call(path, message, reply, besides)
-            except AWAY:
+            except AWAY as failure:
                 on_away()
                 if until():
                     raise
-                self.wait_for_return(backoff, seen, until=until)
+                self.wait_for_return(backoff, failure, seen, until=until)
 
-    def wait_for_return(self, backoff: Backoff, seen: int, *, until: Callable[[], bool]) -> None:
-        """Wait for as long as `backoff` says (up to 30 s), but no longer than until anybody reaches the server.
+    def wait_for_return(self, backoff: Backoff, failure: OpsicleError, seen: int, *, until: Callable[[], bool]) -> None:
+        """Wait for as long as `backoff` says (up to 30 s), but no longer than until anybody reaches the server again.
 
-        `seen` is what `times_reached` was before the call that failed. Ends early, too, when `until()` holds.
+        `seen` is what `times_reached` was before the call that failed. Where the server itself has said that it cannot,
+        it was reached, and others reaching it too is no reason to hurry. Ends early, too, when `until()` holds.
         """
         with self._reached:
+            if failure.__cause__ is None:
+                seen = self.times_reached
             if self._reached.wait_for(lambda: until() or self.times_reached != seen, backoff.next_delay()):
                 backoff.reset()
 
@@ -239,19 +242,17 @@ class Connection:
         try:
             try:
                 status, content = channel.exchange(path, body, seconds, besides)
-            except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
+            except (ConnectionError, ssl.SSLEOFError):
                 if not was_kept or channel.is_aborted:
                     raise
                 # The server closed a kept connection just as we used it. Every call may be made twice.
                 channel.close()
                 status, content = channel.exchange(path, body, seconds, besides)
-        except (http.client.HTTPException, OSError) as error:
+        except (BadAnswer, OSError) as error:
             self._is_away = True
             raise self._explained(channel.url, error) from error
-        if status != http.client.OK:
-            problem = error_of(status, content)
-            self._is_away = isinstance(problem, AWAY)
-            raise problem
+        if status != HTTPStatus.OK:
+            raise error_of(status, content)
         if self._is_away:
             self._note_reached()
         try:
@@ -280,7 +281,7 @@ class Connection:
                 hint="Its certificate does not come from the CA with which this worker enrolled. Was the server set up "
                 "anew? Then enrol again in a new data folder.",
             )
-        is_refusal = isinstance(error, ssl.SSLError | ConnectionResetError | http.client.RemoteDisconnected)
+        is_refusal = isinstance(error, ssl.SSLError | ConnectionResetError)
         if says_expired(error) or (is_refusal and has_expired(self._identity)):
             return NotAuthenticated(
                 f"this worker's certificate expired on {self._identity.expires_at:%Y-%m-%d %H:%M} UTC",

@@ -363,7 +363,7 @@ def test_a_worker_is_shown_drained_and_given_work_again(alice: User) -> None:
     assert alice.json("workers", "drain", "w1")["state"] == "draining"
     waiting = alice.start("waiting", "run", "hello", "--follow")
     try:
-        wait_until(lambda: "queued:" in waiting.log(), 10, "the reason for waiting")
+        wait_until(lambda: "queued:" in waiting.log(), 60, "the reason for waiting")
     finally:
         assert alice.json("workers", "undrain", "w1")["state"] == "active"
     assert waiting.popen.wait(60) == 0

@@ -28,6 +28,8 @@ OPEN = ("--allow-egress", "127.0.0.0/8")
 PATIENCE_MS = 60_000
 """A hang guard for what a page is waited for; nothing here is measured by it."""
 
+expect.set_options(timeout=PATIENCE_MS)  # Playwright's own is 5 s, in which a busy machine may not even start Python
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:

@@ -245,7 +245,7 @@ def test_a_worker_keeps_the_labels_it_enrolled_with_when_a_restart_leaves_them_o
     worker.start()
 
     wait_for_success(installation, run(installation, "in-ams"))
-    wait_until(lambda: "labels granted by the server" in worker.process.log(), 10, "a word of the labels")
+    wait_until(lambda: "labels granted by the server" in worker.process.log(), 60, "a word of the labels")
 
 
 def test_a_token_without_labels_at_all_grants_none(installation: Installation) -> None:
