@@ -143,6 +143,7 @@ class Lifetime:
             Loop("renew certificates", _RENEW_CERTIFICATES_EVERY_SECONDS, lambda _: frontage.renew(self._clock.now())),
             Loop("mark state", _MARK_STATE_EVERY_SECONDS, lambda _: opened.marker.write()),
         ]
+        services.loop_lag.start()
         for loop in loops:
             loop.start()
         frontage.start()
@@ -161,6 +162,7 @@ class Lifetime:
         frontage.stop(FINISH_SECONDS)
         for loop in loops:
             loop.stop(_LOOP_SECONDS)
+        services.loop_lag.stop()
         services.audit_checkpoints.sign_all()
         opened.marker.write()
 

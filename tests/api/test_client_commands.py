@@ -171,7 +171,7 @@ def at_a_terminal(user: User, *arguments: str, answers: Sequence[tuple[str, Answ
             )
             typed = answer(shown.decode()) if callable(answer) else answer
             os.write(ours, typed.encode() + b"\n")
-        wait_until(lambda: read() is not None and process.poll() is not None, 30)
+        wait_until(lambda: read() is not None and process.poll() is not None, 60)
         read()
         return process.returncode, shown.decode()
     finally:

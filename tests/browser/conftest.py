@@ -47,6 +47,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 def chromium(playwright: Playwright, program: str = CHROMIUM) -> Iterator[Browser]:
     """A running Chromium; `program` may be one that starts it elsewhere."""
     require(shutil.which(CHROMIUM) is not None, f"Chromium at {CHROMIUM}: install the package chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
     yield browser
     browser.close()

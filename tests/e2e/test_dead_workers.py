@@ -10,7 +10,7 @@ import pytest
 from tests.product import Installation
 from tests.support import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.e2e
 
 TEMPLATE = """
 apiVersion: v1

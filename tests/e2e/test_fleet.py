@@ -12,7 +12,7 @@ import pytest
 from tests.product import Installation, Process, Worker, program
 from tests.support import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.e2e
 
 TEMPLATE = """
 apiVersion: v1
@@ -73,7 +73,7 @@ def test_a_copied_data_folder_is_noticed_by_everybody(installation: Installation
     assert withheld
     runs = [run(installation) for _ in range(10)]
     for worker in (original, copy):
-        wait_until(lambda worker=worker: "two processes use its identity" in worker.process.log(), 30)  # type: ignore[misc]
+        wait_until(lambda worker=worker: "two processes use its identity" in worker.process.log(), 60)  # type: ignore[misc]
     assert "two processes use one worker's identity" in installation.server.process.log()
     assert verbs(installation).count("notice_copy") == 1
     assert "two processes use its identity" in "".join(installation.admin.cli("workers", "show", "w").split("\n"))

@@ -13,7 +13,7 @@ from tests.product import Installation
 from tests.support import wait_until
 from tests.thin_api import Api
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.e2e
 
 TEMPLATE = """
 apiVersion: v1

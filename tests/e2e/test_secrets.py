@@ -13,7 +13,7 @@ from opsicle.worker.secret_forms import forms
 from tests.product import Installation, Process, Worker
 from tests.support import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.e2e
 
 SECRET = "Tr0ub4dor&3 of the database"
 TYPED = "what a person typed once"

@@ -24,6 +24,7 @@ FAMILIES = {
     "opsicle_database_bytes",
     "opsicle_last_backup_seconds",
     "opsicle_connected_workers",
+    "opsicle_loop_lag_seconds",
     "opsicle_event_streams",
 }
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import gevent
 import pytest
 from gevent.event import Event
 
 from opsicle.server.background.loop import Loop, until_next
+from opsicle.server.background.loop_lag import LoopLag
 
 
 def test_a_loop_survives_a_turn_that_fails_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
@@ -68,3 +71,26 @@ def test_stopping_waits_for_the_turn_under_way_but_not_for_ever() -> None:
     assert entered.wait(10)
     loop.stop(0.05)
     assert ended.is_set()
+
+
+def test_what_holds_the_loop_up_is_measured_and_told_once() -> None:
+    lag = LoopLag()
+    lag.start()
+    try:
+        gevent.spawn_later(0.001, hold, 0).join()
+        lag.take()
+
+        gevent.spawn(hold, 0.05).join()
+        gevent.spawn_later(0.001, hold, 0).join()  # so that the turn is over
+
+        assert lag.take() >= 0.05
+        assert lag.take() == 0
+    finally:
+        lag.stop()
+
+
+def hold(seconds: float) -> None:
+    """As a unit of work does that is too long."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
