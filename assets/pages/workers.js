@@ -93,6 +93,7 @@ function card(worker, list) {
       "p",
       { class: "row-facts" },
       `version ${visible(worker.version) || "?"} · runs ${worker.runtimes.join(", ") || "nothing"}`,
+      worker.formats.length > 0 && ` · formats ${worker.formats.join(", ")}`,
       h("br", {}),
       isGone && ["last seen ", ago(worker.last_seen_at, "never"), " · "],
       certificate(worker),

@@ -111,7 +111,7 @@ def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate], held: s
     if row.requirements not in known:
         asked = stored_requirements(row.requirements)
         known[row.requirements] = waiting_reason(asked, candidates)
-    return known[row.requirements]
+    return known[row.requirements] or next((one.untold[row.id] for one in candidates if row.id in one.untold), "")
 
 
 def _phases(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> list[PhaseRun]:

@@ -15,7 +15,7 @@ from opsicle.domain.channels import (
     problems_of,
     wrong_credential,
 )
-from opsicle.domain.errors import Conflict, InvalidInput
+from opsicle.domain.errors import Conflict, InvalidInput, TooManyRequests
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -38,6 +38,9 @@ from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Person
 
 UNSET = msgspec.UNSET
+
+_MOST_OPEN = 100
+"""Messages that may wait for a channel that somebody tries: that is done by hand, and each is sent again for days."""
 
 
 @dataclass(frozen=True)
@@ -139,13 +142,22 @@ class Channels:
         self.database.write(work)
 
     def test(self, actor: Actor, id_or_name: str) -> Delivery:
-        """Queue a message to the caller through this channel. Raises NotFound; Conflict if it is turned off."""
+        """Queue a message to the caller through this channel.
+
+        Raises NotFound; Conflict if it is turned off; TooManyRequests while much waits for it anyhow.
+        """
         actor.require(Action.CHANNELS_MANAGE)
 
         def work(db: Connection) -> Delivery:
             row = channels.get(db, actor.org_id, id_or_name)
             if not row.is_enabled:
                 raise Conflict(f"the channel {row.name} is turned off", hint="Turn it on first.")
+            if deliveries.count_open(db, row.id) >= _MOST_OPEN:
+                raise TooManyRequests(
+                    f"{_MOST_OPEN} messages or more wait for the channel {row.name} already",
+                    retry_after=60,
+                    hint="`opsicle channels deliveries` shows what keeps them.",
+                )
             notice = Notice(
                 kind=NoticeKind.CHANNEL_TEST,
                 org_id=actor.org_id,

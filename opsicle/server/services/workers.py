@@ -159,6 +159,7 @@ class Workers:
             withheld=self._fleet.withheld(presence) if presence and is_connected else "",
             clock_offset_seconds=None if offset is None else round(offset),
             unknown_jobs=list(self._fleet.unknown_jobs.get(row.id, ())),
+            formats=sorted(presence.poll.formats) if presence else [],
             runtimes=stored_json.read_or(row.runtimes, list[str], []),
             slots=row.slots,
             busy=row.busy,
