@@ -6,6 +6,7 @@ import { get, getAll } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { showList } from "../lib/keyed.js";
 import { setQuery } from "../lib/router.js";
+import { announce } from "./announcer.js";
 import { busyWhile, button } from "./buttons.js";
 import { loading } from "./headings.js";
 import { keepFresh, refresher } from "./live.js";
@@ -133,10 +134,20 @@ export class List {
         this.reload(); // what stands before this page has been loaded anew meanwhile
         return;
       }
+      const before = this.#body.children.length;
       this.#show([...this.#items, ...page.items], page.next_cursor);
+      this.#readOnFrom(before);
     } catch (error) {
       replace(this.#trouble, problemBox(error));
     }
+  }
+
+  /** The button may be gone, and who reads with the keyboard goes on at the first new item. */
+  #readOnFrom(index) {
+    announce(`${this.#body.children.length} shown`);
+    const first = this.#body.children[index];
+    first?.setAttribute("tabindex", "-1");
+    first?.focus({ preventScroll: true });
   }
 
   #narrow() {

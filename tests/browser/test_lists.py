@@ -42,9 +42,10 @@ def test_further_items_are_shown_as_they_are_asked_for(open_page: OpenPage, many
     page = open_page("/secrets")
     expect(page.locator("main tbody tr")).to_have_count(50)
 
-    page.get_by_role("button", name="Show more").click()
+    page.get_by_role("button", name="Show more").press("Enter")
 
     expect(page.get_by_role("row", name=re.compile(f"many-{many_secrets - 1:03}"))).to_be_visible()
+    expect(page.locator("main tbody tr").nth(50)).to_be_focused()  # where who reads with the keyboard goes on
     expect(page.get_by_role("button", name="Show more")).to_be_hidden()
     names = page.locator("main tbody tr strong").all_inner_texts()
     assert len(names) == len(set(names)) >= many_secrets
