@@ -111,6 +111,9 @@ def test_a_session_that_ended_elsewhere_asks_to_log_in_again(open_page: OpenPage
     page = open_page("/automations", is_known=False)
     log_in(page, installation.admin.email)
     page.get_by_role("heading", name="Automations").wait_for()
+    page.locator(".live.is-live").wait_for()  # nothing of the page is under way any more, or it would notice by itself
+    page.locator("#suggestions-template option").first.wait_for(state="attached")
+    expect(page.locator("main .loading")).to_have_count(0)
     page.context.clear_cookies()
     page.get_by_text("Manage", exact=True).click()
     page.get_by_role("link", name="People").click()
