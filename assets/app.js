@@ -1,80 +1,29 @@
 // Starts here: who is logged in, which page stands behind the address, what surrounds it.
 
 import { announce } from "./components/announcer.js";
-import { buildShell } from "./components/shell.js";
 import { closeDialogs } from "./components/dialogs.js";
-import { loadMe, logOut, onLoggedOut, onStepUpRequired } from "./lib/api.js";
+import { setTitle } from "./components/headings.js";
 import { problemBox } from "./components/problems.js";
+import { buildShell } from "./components/shell.js";
 import { stepUp } from "./components/step-up.js";
+import { loadMe, logOut, onLoggedOut, onStepUpRequired } from "./lib/api.js";
 import { dropStaleDrafts, putDraftsAside } from "./lib/drafts.js";
-import { here, navigate, route, startRouter } from "./lib/router.js";
+import { here, navigate, startRouter } from "./lib/router.js";
 import { whoAmI } from "./lib/session.js";
 import { startTheme } from "./lib/theme.js";
 import { refreshTimes } from "./lib/times.js";
-import * as approval from "./pages/approval.js";
-import * as approvals from "./pages/approvals.js";
-import * as audit from "./pages/audit.js";
-import * as automation from "./pages/automation.js";
-import * as automations from "./pages/automations.js";
-import * as channels from "./pages/channels.js";
-import * as forgotten from "./pages/forgotten.js";
-import * as invitation from "./pages/invitation.js";
-import * as login from "./pages/login.js";
-import * as notFound from "./pages/not-found.js";
-import * as people from "./pages/people.js";
-import * as policies from "./pages/policies.js";
-import * as profile from "./pages/profile.js";
-import * as reset from "./pages/reset.js";
-import * as roles from "./pages/roles.js";
-import * as run from "./pages/run.js";
-import * as secrets from "./pages/secrets.js";
-import * as setup from "./pages/setup.js";
-import * as template from "./pages/template.js";
-import * as templatePush from "./pages/template-push.js";
-import * as templates from "./pages/templates.js";
-import * as tokens from "./pages/tokens.js";
-import * as workers from "./pages/workers.js";
+import { LOGIN, NOT_FOUND, PLACES } from "./places.js";
 
 const TICK_MS = 1_000;
-const OPEN_TO_ALL = ["/login", "/setup", "/reset", "/invitation", "/forgotten"];
 
-route("/login", login);
-route("/setup", setup);
-route("/reset", reset);
-route("/invitation", invitation);
-route("/forgotten", forgotten);
-for (const [pattern, page] of [
-  ["/", templates],
-  ["/templates", templates],
-  ["/push", templatePush],
-  ["/templates/:name", template],
-  ["/templates/:name/push", templatePush],
-  ["/templates/:name/run", run],
-  ["/automations", automations],
-  ["/automations/:id", automation],
-  ["/approvals", approvals],
-  ["/approvals/:id", approval],
-  ["/policies", policies],
-  ["/workers", workers],
-  ["/people", people],
-  ["/roles", roles],
-  ["/profile", profile],
-  ["/tokens", tokens],
-  ["/secrets", secrets],
-  ["/channels", channels],
-  ["/audit", audit],
-  [".*", notFound],
-]) {
-  route(pattern, {
-    mount: (root, params) => (whoAmI() ? page.mount(root, params) : login.mount(root, params)),
-  });
-}
+let isOpen = false; // whether what is shown asks for no login
+let unmount = () => {};
 
 async function start() {
   startTheme();
-  const { outlet, refresh } = buildShell(document.body, { logOut: leave });
+  const { outlet, refresh } = buildShell(document.body, { places: PLACES, logOut: leave });
   onLoggedOut((person) => {
-    if (OPEN_TO_ALL.includes(location.pathname)) return;
+    if (isOpen) return;
     putDraftsAside(person, here());
     closeDialogs(); // they belong to the page that goes
     navigate(here(), { isReplacing: true }); // shows the login, then this
@@ -89,17 +38,29 @@ async function start() {
     return;
   }
   let isFirst = true;
-  startRouter(outlet, (path) => {
+  startRouter(PLACES, (place = NOT_FOUND, params) => {
+    show(outlet, place, params);
     dropStaleDrafts(here());
-    refresh(path);
+    refresh(location.pathname);
     focusPage(outlet, isFirst);
     isFirst = false;
   });
 }
 
+/** Put a page in the place of the one before; the login, if the page asks for one. */
+function show(outlet, place, params) {
+  unmount();
+  isOpen = place.group === "open";
+  const { title, page } = isOpen || whoAmI() ? place : LOGIN;
+  window.scrollTo(0, 0);
+  outlet.replaceChildren();
+  setTitle(title);
+  unmount = page.mount(outlet, { ...params, title }) ?? (() => {});
+}
+
 async function leave() {
   await logOut();
-  navigate("/login");
+  navigate(LOGIN.path);
 }
 
 /** A new page begins at its heading, for those who do not see that it changed. */

@@ -23,6 +23,21 @@ LAYERS = ("", "pages", "components", "lib")
 STANDS_ALONE = frozenset({"pages"})
 """Layers whose modules know nothing of each other."""
 
+METHODS = {
+    "get": "GET", "getAll": "GET", "open": "GET", "follow": "GET", "addressOf": "GET",
+    "post": "POST", "put": "PUT", "patch": "PATCH", "remove": "DELETE",
+}  # fmt: skip
+"""The functions of `lib/api.js` and `lib/events.js` that take an endpoint, and what they ask with."""
+
+ENDPOINT = re.compile(r'"(GET|POST|PUT|PATCH|DELETE) (/[^"]*)"')
+CALL = re.compile(rf'\b({"|".join(METHODS)})\(\s*"(/[^"]*)"')
+SENT = re.compile(r'\bsend\(\s*"([A-Z]+)", "(/[^"]*)"')
+
+STYLE_LAYERS = ("base", "layout", "components", "pages")
+COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}\b(?![^{]*\{)|\b(?:rgba?|hsla?|oklch|oklab|lab|lch)\(")
+TOKEN = re.compile(r"(--[\w-]+)\s*:")
+USED_TOKEN = re.compile(r"var\((--[\w-]+)")
+
 OTHER_ORIGIN = re.compile(r"""(?:https?:|wss?:|["'(]\s*)//(?!www\.w3\.org/(?:1999|2000)/)[\w\[]""")
 """An absolute address; the names of SVG and XLink look like one but are never fetched."""
 
@@ -97,6 +112,56 @@ def _layer(path: Path) -> str:
     """The folder of `assets/` in which a file is; empty for the top."""
     *folders, _file = path.resolve().relative_to(ASSETS.resolve()).parts
     return folders[0] if folders else ""
+
+
+def requests_stand_in_the_table() -> Iterator[str]:
+    """What the pages ask of the server is in `lib/endpoints.js`, and what is there is asked for."""
+    table = ASSETS / "lib" / "endpoints.js"
+    if not table.is_file():
+        return
+    endpoints = set(ENDPOINT.findall(table.read_text()))
+    asked: set[tuple[str, str]] = set()
+    others = ""
+    for path in source_files(ASSETS):
+        if path.suffix == ".js" and path != table:
+            text = path.read_text()
+            others += text
+            calls = [(METHODS[function], endpoint) for function, endpoint in CALL.findall(text)]
+            for call in {*calls, *SENT.findall(text)} - endpoints:
+                yield f"{_name(path)}:1: {' '.join(call)} is missing in lib/endpoints.js"
+            asked.update(calls)
+    for method, endpoint in sorted(endpoints - asked):
+        if f'"{endpoint}"' not in others:
+            yield f"{_name(table)}:1: nothing asks for {method} {endpoint}"
+
+
+def styles_keep_to_layers_and_tokens() -> Iterator[str]:
+    """Every rule is in one of the layers, every colour in `tokens.css`, and every token that is used is there."""
+    sheets = {path: _without_comments(path) for path in source_files(ASSETS) if path.suffix == ".css"}
+    defined = {name for css in sheets.values() for name in TOKEN.findall(css)}
+    for path, css in sheets.items():
+        for statement in _top_level(css):
+            if not re.match(rf"@layer ({'|'.join(STYLE_LAYERS)})\b", statement):
+                yield f"{_name(path)}:1: in none of the layers {', '.join(STYLE_LAYERS)}: {statement[:60]}"
+        for number, line in enumerate(css.splitlines(), start=1):
+            if path.name != "tokens.css" and COLOUR.search(line):
+                yield f"{_name(path)}:{number}: a colour is named in tokens.css: {line.strip()}"
+            for name in USED_TOKEN.findall(line):
+                if name not in defined:
+                    yield f"{_name(path)}:{number}: {name} is defined nowhere"
+
+
+def _top_level(css: str) -> Iterator[str]:
+    """What stands in no braces."""
+    count = 1
+    while count:
+        css, count = re.subn(r"\{[^{}]*\}", ";", css)
+    return (statement.strip() for statement in css.split(";") if statement.strip())
+
+
+def _without_comments(path: Path) -> str:
+    """The style sheet with only the line ends of its comments."""
+    return re.sub(r"/\*.*?\*/", lambda found: "\n" * found[0].count("\n"), path.read_text(), flags=re.DOTALL)
 
 
 def nothing_comes_from_elsewhere() -> Iterator[str]:

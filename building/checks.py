@@ -140,6 +140,8 @@ CONSISTENCY: tuple[Callable[[], Iterator[str]], ...] = (
     no_test_sleeps,
     asset_checks.references_resolve,
     asset_checks.layers_point_down,
+    asset_checks.requests_stand_in_the_table,
+    asset_checks.styles_keep_to_layers_and_tokens,
     asset_checks.nothing_comes_from_elsewhere,
     asset_checks.nothing_is_inline,
 )

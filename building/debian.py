@@ -3,39 +3,54 @@
 import os
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 from building.project import BuildError, run, say
 
+
+class Package(NamedTuple):
+    """A Debian package that some tests need."""
+
+    path: str
+    """The file by which its presence is known; a name alone may stand anywhere on the PATH."""
+    purpose: str
+    """What the tests do with it, for the person on whose machine it is installed."""
+
+
 PACKAGES = {
-    "nginx-light": "/usr/sbin/nginx",
-    "postgresql": "/usr/lib/postgresql/*/bin/postgres",
-    "chromium": "/usr/bin/chromium",
-    "iproute2": "/usr/sbin/ip",
-    "nftables": "/usr/sbin/nft",
-    "curl": "/usr/bin/curl",
-    "faketime": "/usr/lib/*/faketime/libfaketime.so.1",
-    "openssl": "/usr/bin/openssl",
-    "nodejs": "node",
-    "npm": "npm",
-    "systemd": "systemd-analyze",
+    "nginx-light": Package("/usr/sbin/nginx", "the reverse proxy in front of a server, and a target of jobs"),
+    "postgresql": Package("/usr/lib/postgresql/*/bin/postgres", "a target of jobs"),
+    "chromium": Package("/usr/bin/chromium", "drives the pages"),
+    "iproute2": Package("/usr/sbin/ip", "makes networks of the tests' own"),
+    "nftables": Package("/usr/sbin/nft", "closes ways between those networks"),
+    "curl": Package("/usr/bin/curl", "a foreign client of the API"),
+    "faketime": Package("/usr/lib/*/faketime/libfaketime.so.1", "gives processes a wrong clock"),
+    "openssl": Package("/usr/bin/openssl", "a foreign judge of certificates and signatures"),
+    "openssh-client": Package("ssh-keygen", "makes keys, and judges signatures that jobs have made"),
+    "nodejs": Package("node", "runs the emulated Telegram"),
+    "npm": Package("npm", "fetches the emulated Telegram"),
+    "systemd": Package("systemd-analyze", "judges the units of the documentation"),
 }
-"""Debian package → the file by which its presence is known; a name alone may stand anywhere on the PATH."""
 
 
 def install_missing() -> None:
     """Install what is missing if we are root on Debian; elsewhere say what the tests will do without.
 
-    With CI=true a test that lacks something fails, so there a missing package is an error at once.
+    Either way it is said first what that is and what for. With CI=true a test that lacks something fails, so there a
+    missing package is an error at once.
     """
-    missing = [package for package, path in PACKAGES.items() if not _is_there(path)]
+    missing = [name for name, package in PACKAGES.items() if not _is_there(package.path)]
     if not missing:
         return
+    what = "".join(f"\n  {name}: {PACKAGES[name].purpose}" for name in missing)
     if os.geteuid() == 0 and shutil.which("apt-get"):
+        say(f"installing Debian packages that tests need, on the whole system:{what}")
         _install(missing)
     elif os.environ.get("CI") == "true":
-        raise BuildError(f"the tests need {', '.join(missing)}, and only root can install packages")
+        raise BuildError(f"tests need Debian packages, and only root can install them:{what}")
     else:
-        say(f"tests that need {', '.join(missing)} will be skipped; `apt-get install {' '.join(missing)}` as root")
+        say(f"nothing is installed without root on Debian; tests are skipped that need:{what}")
+        say(f"to run them as well: apt-get install {' '.join(missing)}")
 
 
 def _is_there(path: str) -> bool:
@@ -45,7 +60,6 @@ def _is_there(path: str) -> bool:
 
 
 def _install(packages: list[str]) -> None:
-    say(f"installing {', '.join(packages)}")
     # RUNLEVEL=1 keeps Debian from starting the services: the tests start their own.
     quietly = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     run(["apt-get", "update", "--quiet=2"], env=quietly, quiet=True)

@@ -6,39 +6,36 @@ from collections.abc import Sequence
 
 from building import debian, zipapp
 from building.environments import development_environment
-from building.project import ROOT, say
+from building.project import ROOT
 
-NO_TESTS = 5
-"""pytest's exit code when it selected nothing."""
+MOST_PROCESSES = 16
+"""Each has a few hundred megabytes, with the servers and browsers that it starts."""
+
+SHARED_OUT = ("--dist", "loadfile", "--no-loadscope-reorder")
+"""How processes share the tests: `tests/conftest.py` says in which order they begin, and what stays together."""
 
 
 def run_all(arguments: Sequence[str]) -> int:
-    """Run the tests and return pytest's exit code; the arguments go to pytest.
+    """Run the tests and return pytest's exit code; the arguments go to pytest, and win over what is set here.
 
-    Tests marked `alone` (they measure time, or need the machine's global state) run one after
-    another first. All others then share the cores, and pytest's summary of them comes last. Who
-    selects by mark (`-m`) gets just these, one after another.
+    Several processes share the tests, each taking a file (or a folder that shares a server) at a time.
     """
     python = str(development_environment())
     debian.install_missing()
     zipapp.build(zipapp.host_platform(), anew=False)
-    if "-m" in arguments:
-        return _pytest(python, *arguments)
-    say("tests that need the machine for themselves")
-    alone = _pytest(python, "-m", "alone", *arguments)
-    say("all other tests")
-    workers = str(os.cpu_count() or 1)
-    others = _pytest(python, "-n", workers, "--dist", "loadfile", "-m", "not alone", *arguments)
-    return _worst(alone, others)
+    command = [python, "-m", "pytest", "-n", str(processes()), *SHARED_OUT, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
 
 
-def _pytest(python: str, *arguments: str) -> int:
-    return subprocess.run([python, "-m", "pytest", *arguments], cwd=ROOT, check=False).returncode
+def processes() -> int:
+    """How many processes run tests: more than there are cores, for most tests wait most of the time."""
+    cores = len(os.sched_getaffinity(0))
+    return min(2 * cores + 1, MOST_PROCESSES)
 
 
-def _worst(*codes: int) -> int:
-    """The first failure, or success if any part ran tests."""
-    failures = [code for code in codes if code not in {0, NO_TESTS}]
-    if failures:
-        return failures[0]
-    return 0 if 0 in codes else NO_TESTS
+def environment() -> dict[str, str]:
+    """What the tests find around them: all of ours, but compiled modules are kept.
+
+    Every process of the tests and many that they start would otherwise compile the same sources.
+    """
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from opsicle.kit import signals
 
@@ -13,6 +15,35 @@ if TYPE_CHECKING:
     from playwright.sync_api import Playwright
 
 MOST_CHARACTERS = 40
+LONGEST_FIRST = ("browser", "http", "e2e", "api", "worker", "packaging", "services", "unit")
+"""The folders in the order in which they begin: what is left for the end is short, so all processes end together."""
+SHARES_A_SERVER = ("browser", "http")
+"""Folders whose tests share one server, and one Chromium: one process runs them all."""
+
+
+class OneAtATime(LoadScopeScheduling):
+    """Gives each process a file at a time, or all of a folder that shares a server."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = _folder(nodeid)
+        return folder if folder in SHARES_A_SERVER else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    """Share the tests out by what they share, where they are to be shared out by file."""
+    return OneAtATime(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest; within a folder the order stays."""
+    rank = {folder: place for place, folder in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(_folder(item.nodeid), 0))
+
+
+def _folder(nodeid: str) -> str:
+    """The folder under `tests` in which a test is."""
+    return nodeid.split("/")[1]
 
 
 def pytest_configure() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
+import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import pytest
@@ -13,11 +16,12 @@ T = TypeVar("T")
 
 
 def wait_until(
-    condition: Callable[[], T], timeout: float = 10.0, what: str = "", pause: Callable[[float], object] = time.sleep
+    condition: Callable[[], T], timeout: float = 60.0, what: str = "", pause: Callable[[float], object] = time.sleep
 ) -> T:
     """Ask `condition` again and again until its answer is true, and return that answer.
 
-    Fails the test after `timeout` seconds, naming `what` was waited for. `pause` is gevent's sleep where the condition
+    `timeout` only guards against hanging, on a machine that does much else: never less than a process takes to start.
+    Fails the test after so many seconds, naming `what` was waited for. `pause` is gevent's sleep where the condition
     comes true in another greenlet.
     """
     deadline = time.monotonic() + timeout
@@ -28,6 +32,19 @@ def wait_until(
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout} s in vain for {what or condition}")
         pause(0.01)
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody has, and that stays free until somebody asks for just this one.
+
+    The system hands out ports from 32768 on, to whoever listens on port 0 and to each connection that goes out: those
+    are gone again before a process has started, or started anew.
+    """
+    for port in random.SystemRandom().sample(range(10_000, 32_000), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("100 ports in a row are in use")
 
 
 def require(is_there: bool, what: str) -> None:

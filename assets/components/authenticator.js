@@ -7,7 +7,7 @@ import { button, copyButton } from "./buttons.js";
 import { ask } from "./dialogs.js";
 import { noticeBox } from "./problems.js";
 import { qrCode } from "./qr.js";
-import { codeField, sendCode } from "./step-up.js";
+import { askCode, codeField } from "./step-up.js";
 
 /** What the profile says of the app. `fresh` is where new recovery codes are shown; `reload` shows all anew. */
 export function authenticator(status, fresh, reload) {
@@ -19,99 +19,68 @@ export function authenticator(status, fresh, reload) {
 }
 
 function notEnrolled(done) {
-  const trouble = (error) =>
-    ask({ title: error.title, content: h("p", {}, error.detail), actions: [] });
-  const begin = () =>
-    post("/totp").then(
-      (made) => enrolDialog(made, done),
-      (error) => trouble(error),
-    );
-  return [
-    h(
-      "p",
-      {},
-      "With an app on your telephone, whoever learns your password still cannot log in as you.",
-    ),
-    h(
-      "div",
-      { class: "form-actions" },
-      button("Enrol an app…", { look: "primary", onclick: begin }),
-    ),
-  ];
+  const begin = async () => {
+    try {
+      enrolDialog(await post("/totp"), done);
+    } catch (error) {
+      ask({ title: error.title, content: h("p", {}, error.detail), actions: [] });
+    }
+  };
+  const why =
+    "With an app on your telephone, whoever learns your password still cannot log in as you.";
+  const enrol = button("Enrol an app…", { look: "primary", onclick: begin });
+  return [h("p", {}, why), h("div", { class: "form-actions" }, enrol)];
 }
 
 function enrolDialog({ secret, uri, qr }, done) {
-  const code = codeField("Code that the app shows");
-  code.element.querySelector(".help").remove();
-  ask({
+  const code = codeField("Code that the app shows", null);
+  const copy = copyButton(() => uri, "Copy as a link", "quiet");
+  askCode(code, {
     title: "Enrol an authenticator app",
-    content: [
+    above: [
       h("p", {}, "Scan this with the app, or type the secret into it."),
       qrCode(qr, "QR code for the authenticator app"),
-      h(
-        "p",
-        { class: "totp-secret" },
-        h("code", {}, secret),
-        " ",
-        copyButton(() => uri, "Copy as a link", "quiet"),
-      ),
-      code.element,
+      h("p", { class: "totp-secret" }, h("code", {}, secret), " ", copy),
     ],
-    actions: [
-      {
-        text: "Confirm",
-        look: "primary",
-        run: () => sendCode(code, async (totp) => done(await post("/totp/confirm", { totp }))),
-      },
-    ],
+    endpoint: "/totp/confirm",
+    action: "Confirm",
+    done,
   });
 }
 
-function enrolled(status, done) {
-  const left = status.recovery_codes_left;
+function enrolled({ recovery_codes_left: left, confirmed_at: at }, done) {
+  const renew = () =>
+    withCode({
+      title: "New recovery codes",
+      above: h("p", {}, "The old ones work no longer."),
+      endpoint: "/totp/recovery-codes",
+      action: "Make new codes",
+      done,
+    });
+  const disable = () =>
+    withCode({
+      title: "Disable the app",
+      above: h("p", {}, "Logging in then needs your password alone."),
+      endpoint: "/totp/disable",
+      action: "Disable",
+      look: "danger",
+      done,
+    });
+  const codes = `${left} recovery ${left === 1 ? "code" : "codes"} left.`;
   return [
-    h(
-      "p",
-      {},
-      "Enrolled ",
-      ago(status.confirmed_at),
-      `. ${left} recovery ${left === 1 ? "code" : "codes"} left.`,
-    ),
+    h("p", {}, "Enrolled ", ago(at), ". ", codes),
     h(
       "div",
       { class: "form-actions" },
-      button("New recovery codes…", {
-        onclick: () =>
-          withCode(
-            "New recovery codes",
-            "The old ones work no longer.",
-            "Make new codes",
-            "primary",
-            async (totp) => done(await post("/totp/recovery-codes", { totp })),
-          ),
-      }),
-      button("Disable…", {
-        look: "danger-text quiet",
-        onclick: () =>
-          withCode(
-            "Disable the app",
-            "Logging in then needs your password alone.",
-            "Disable",
-            "danger",
-            async (totp) => done(await post("/totp/disable", { totp })),
-          ),
-      }),
+      button("New recovery codes…", { onclick: renew }),
+      button("Disable…", { look: "danger-text quiet", onclick: disable }),
     ),
   ];
 }
 
-function withCode(title, text, verb, look, send) {
+function withCode(options) {
   const code = codeField();
-  ask({
-    title,
-    content: [h("p", {}, text), code.element],
-    actions: [{ text: verb, look, run: () => sendCode(code, send) }],
-  });
+  askCode(code, options);
   code.control.focus();
 }
 

@@ -7,7 +7,7 @@ import { navigate } from "../lib/router.js";
 import { may, whoAmI } from "../lib/session.js";
 import { announce } from "./announcer.js";
 import { button } from "./buttons.js";
-import { ask } from "./dialogs.js";
+import { ask, confirm } from "./dialogs.js";
 import { isFinal } from "./states.js";
 
 /** The buttons that fit the automation's state and the person's role. */
@@ -39,51 +39,41 @@ export function automationActions(automation) {
 
 function confirmCancel(automation) {
   const isRunning = automation.state === "running";
-  ask({
+  const path = { automation_id: automation.id };
+  confirm({
     title: `Cancel ${automation.template}?`,
-    content: h(
-      "p",
-      {},
-      isRunning
-        ? "Its commands are told to stop and killed 10 seconds later. What they have done up to then stays done; phases with “when: always” still run."
-        : "It has not started, so nothing was done.",
-    ),
+    text: isRunning
+      ? "Its commands are told to stop and killed 10 seconds later. What they have done up to then stays done; phases with “when: always” still run."
+      : "It has not started, so nothing was done.",
     back: isRunning ? "Let it run" : "Let it wait",
-    actions: [
-      {
-        text: "Cancel the automation",
-        look: "danger",
-        run: async () => {
-          await post(`/automations/${automation.id}/cancel`);
-          announce("Cancelling");
-        },
-      },
-    ],
+    action: "Cancel the automation",
+    run: () => post("/automations/{automation_id}/cancel", { path }),
+    done: () => announce("Cancelling"),
   });
 }
 
-function confirmRerun(automation) {
+function confirmRerun({ id, template, version }) {
   const key = randomId();
   ask({
-    title: `Run ${automation.template} again?`,
+    title: `Run ${template} again?`,
     content: h(
       "p",
       {},
-      `The same values and the same version (${automation.version}) as before, as a new automation.`,
+      `The same values and the same version (${version}) as before, as a new automation.`,
     ),
     actions: [
       {
         text: "Change values first",
         look: "",
-        run: () => navigate(`/templates/${automation.template}/run?from=${automation.id}`),
+        run: () => navigate(`/templates/${template}/run?from=${id}`),
       },
       {
         text: "Run it now",
         look: "primary",
         run: async () => {
-          const rerun = await post(`/automations/${automation.id}/rerun`, undefined, {
-            headers: { "Idempotency-Key": key },
-          });
+          const headers = { "Idempotency-Key": key };
+          const path = { automation_id: id };
+          const rerun = await post("/automations/{automation_id}/rerun", { path, headers });
           navigate(`/automations/${rerun.id}`);
         },
       },

@@ -1,9 +1,8 @@
 // The form for a new channel: what it asks for depends on the kind.
 
-import { h, replace } from "../lib/dom.js";
 import { post } from "../lib/api.js";
-import { ask } from "./dialogs.js";
-import { field, input, select, showProblems } from "./fields.js";
+import { askForm } from "./dialogs.js";
+import { field, input, select } from "./fields.js";
 
 const text = (path, label, more = {}, help = "") => ({ path, label, more, help });
 
@@ -56,33 +55,19 @@ export function openChannelForm(reload) {
     help: "Where it is not on the internet, as in 10.0.0.0/8, as far as whoever runs the server has opened it; several with spaces.",
     control: input(),
   });
-  const own = h("div", { class: "form" });
-  let shown = [];
-  const show = () => {
-    shown = fieldsOf(KINDS[kind.control.value]);
-    replace(
-      own,
-      shown.map((each) => each.element),
-    );
-  };
-  kind.control.addEventListener("change", show);
-  show();
-  const run = async () => {
-    const fields = [name, kind, ...shown, networks];
-    try {
-      await post("/channels", bodyOf(name, kind, shown, networks));
-    } catch (error) {
-      const others = showProblems(fields, error.errors ?? []);
-      if (!error.errors?.length || others.length) throw error;
-      return false;
-    }
-    reload();
-    return true;
-  };
-  ask({
+  const fields = [name, kind, ...fieldsOf(KINDS.email), networks];
+  kind.control.addEventListener("change", () => {
+    const next = fieldsOf(KINDS[kind.control.value]);
+    const before = fields.splice(2, fields.length - 3, ...next);
+    for (const each of before) each.element.remove();
+    kind.element.after(...next.map((each) => each.element));
+  });
+  askForm({
     title: "New channel",
-    content: [name.element, kind.element, own, networks.element],
-    actions: [{ text: "Make the channel", look: "primary", run }],
+    fields,
+    send: () => post("/channels", { body: bodyOf(fields) }),
+    action: "Make the channel",
+    done: reload,
   });
 }
 
@@ -94,17 +79,15 @@ function fieldsOf({ settings, credential }) {
   return [...fields, field({ label: credential, path: "credential", control: secret })];
 }
 
-function bodyOf(name, kind, shown, networks) {
-  const config = {
-    kind: kind.control.value,
-    allow_networks: networks.control.value.split(/\s+/).filter(Boolean),
-  };
+function bodyOf([name, kind, ...others]) {
+  const networks = others.pop().control.value.split(/\s+/);
+  const config = { kind: kind.control.value, allow_networks: networks.filter(Boolean) };
   let credential = "";
-  for (const { path, control } of shown) {
+  for (const { path, control } of others) {
     const value = control.value.trim();
+    const setting = path.replace("config.", "");
     if (path === "credential") credential = control.value;
-    else if (value)
-      config[path.replace("config.", "")] = path === "config.port" ? Number(value) : value;
+    else if (value) config[setting] = setting === "port" ? Number(value) : value;
   }
   return { name: name.control.value.trim(), config, credential };
 }

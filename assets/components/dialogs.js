@@ -2,6 +2,7 @@
 
 import { flatten, h } from "../lib/dom.js";
 import { busyWhile, button } from "./buttons.js";
+import { explainAt } from "./fields.js";
 import { problemBox } from "./problems.js";
 
 let count = 0;
@@ -71,4 +72,31 @@ export function ask({
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
+}
+
+/** Ask whether to do it: `text` says what it means, `action` is on the button, `done` is called afterwards. */
+export function confirm({ title, text, action, look = "danger", back, run, done = () => {} }) {
+  const actions = [{ text: action, look, run: async () => done(await run()) }];
+  return ask({ title, content: h("p", {}, text), actions, back });
+}
+
+/**
+ * Ask for what `fields` hold and `send` it. What the server finds wrong with a field stands at the field. `done(reply)`
+ * is called with what `send` resolves to; false from it keeps the dialog open. `above` and `below` the fields may stand
+ * further elements; everything else is as in `ask`.
+ */
+export function askForm({ fields, send, action, look = "primary", done = () => {}, ...more }) {
+  const run = async () => {
+    let reply;
+    try {
+      reply = await send();
+    } catch (error) {
+      explainAt(fields, error);
+      return false;
+    }
+    return done(reply);
+  };
+  const { above, below, ...rest } = more;
+  const content = [above, fields.map((each) => each.element), below];
+  return ask({ content, actions: [{ text: action, look, run }], ...rest });
 }

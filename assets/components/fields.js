@@ -61,6 +61,12 @@ export function showProblems(fields, problems) {
   return others;
 }
 
+/** Let the fields complain of what the server says of them. Throws the error with the rest, if there is any. */
+export function explainAt(fields, error) {
+  const others = showProblems(fields, error.errors ?? []);
+  if (!error.errors?.length || others.length) throw Object.assign(error, { errors: others });
+}
+
 /** A text input; `more` are further attributes. */
 export function input(more = {}) {
   return h("input", {
@@ -70,6 +76,16 @@ export function input(more = {}) {
     spellcheck: "false",
     ...more,
   });
+}
+
+/** A text of several lines; `more` are further attributes. */
+export function textarea(more = {}) {
+  return h("textarea", { class: "input", spellcheck: "false", ...more });
+}
+
+/** The lines of a textarea in which something stands. */
+export function lines(control) {
+  return control.value.split("\n").filter((line) => line.trim());
 }
 
 /** A choice of one among many; options are [value, text]. */

@@ -3,11 +3,9 @@
 import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { button } from "./buttons.js";
-import { ask } from "./dialogs.js";
+import { confirm } from "./dialogs.js";
 import { loadInto } from "./loading.js";
 import { noticeBox, sentence } from "./problems.js";
-
-const PATH = "/provider/server";
 
 /** A notice while the queue is held; nothing otherwise. */
 export function heldQueue(page) {
@@ -16,20 +14,17 @@ export function heldQueue(page) {
     loadInto(
       place,
       page.signal,
-      () => get(PATH, page),
+      () => get("/provider/server", page),
       ({ held, epoch }) => replace(place, held && notice(held, epoch)),
     );
   const release = () =>
-    ask({
+    confirm({
       title: "Release the queue?",
-      content: h(
-        "p",
-        {},
-        "What waits is handed to workers at once. What has run already, where this server knows nothing of it, may run again: cancel it first.",
-      ),
-      actions: [
-        { text: "Release", look: "primary", run: () => post(`${PATH}/release`).then(reload) },
-      ],
+      text: "What waits is handed to workers at once. What has run already, where this server knows nothing of it, may run again: cancel it first.",
+      action: "Release",
+      look: "primary",
+      run: () => post("/provider/server/release"),
+      done: reload,
     });
   const notice = (held, epoch) =>
     noticeBox(

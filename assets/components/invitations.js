@@ -1,84 +1,53 @@
 // The invitations of the people page: making one, and those that may still be used.
 
-import { getAll, post, remove } from "../lib/api.js";
-import { h, replace } from "../lib/dom.js";
+import { post, remove } from "../lib/api.js";
+import { h } from "../lib/dom.js";
 import { ago, exactTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { button } from "./buttons.js";
-import { ask } from "./dialogs.js";
-import { field, input, select, showProblems } from "./fields.js";
+import { ask, askForm, confirm } from "./dialogs.js";
+import { field, input, select } from "./fields.js";
 import { linkBox } from "./link-box.js";
-import { loadInto } from "./loading.js";
+import { actionsColumn, column, List } from "./list.js";
 
-/** The list of open invitations in `element`; gives the function that loads it anew. Empty: nothing is shown. */
-export function openInvitations(element, page) {
-  const reload = () =>
-    loadInto(
-      element,
-      page.signal,
-      () => getAll("/invitations", page),
-      (invitations) => replace(element, invitations.length > 0 && section(invitations, reload)),
-    );
-  reload();
-  return reload;
-}
-
-function section(invitations, reload) {
-  const heads = ["Invited", "Role", "By", "Since", "Until"].map((text) =>
-    h("th", { scope: "col" }, text),
-  );
-  return h(
+/** The open invitations as { element, reload() }. Where there are none, nothing is shown. */
+export function invitationsSection({ signal }) {
+  const label = "Open invitations";
+  const element = h(
     "section",
-    { class: "part", "aria-label": "Open invitations" },
-    h("h2", {}, "Open invitations"),
-    h(
-      "table",
-      { class: "table" },
-      h(
-        "thead",
-        {},
-        h("tr", {}, heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions"))),
-      ),
-      h(
-        "tbody",
-        {},
-        invitations.map((invitation) => row(invitation, reload)),
-      ),
-    ),
+    { class: "part", "aria-label": label, hidden: true },
+    h("h2", {}, label),
   );
+  const list = new List({
+    label: "Invitations",
+    endpoint: "/invitations",
+    columns: [...COLUMNS, actionsColumn((invitation) => endButton(invitation, list.reload))],
+    counted: (count) => (element.hidden = !count),
+    signal,
+  });
+  element.append(list.element);
+  return { element, reload: list.reload };
 }
 
-function row({ id, email, role, invited_by, created_at, expires_at }, reload) {
-  const end = () =>
-    ask({
-      title: `End the invitation of ${email}?`,
-      content: h("p", {}, "Their link will be good no longer."),
-      actions: [
-        {
-          text: "End it",
-          look: "danger",
-          run: () => remove(`/invitations/${encodeURIComponent(id)}`).then(reload),
-        },
-      ],
+const COLUMNS = [
+  column("Invited", ({ email }) => h("strong", {}, visible(email))),
+  column("Role", ({ role }) => role),
+  column("By", ({ invited_by: person }) => visible(person)),
+  column("Since", ({ created_at: at }) => ago(at)),
+  column("Until", ({ expires_at: at }) => exactTime(at)),
+];
+
+function endButton({ id, email }, done) {
+  const label = `End the invitation of ${email}`;
+  const onclick = () =>
+    confirm({
+      title: `${label}?`,
+      text: "Their link will be good no longer.",
+      action: "End it",
+      run: () => remove("/invitations/{invitation}", { path: { invitation: id } }),
+      done,
     });
-  return h(
-    "tr",
-    {},
-    h("td", {}, h("strong", {}, visible(email))),
-    h("td", { dataset: { label: "Role" } }, role),
-    h("td", { dataset: { label: "By" } }, visible(invited_by)),
-    h("td", { dataset: { label: "Since" } }, ago(created_at)),
-    h("td", { dataset: { label: "Until" } }, exactTime(expires_at)),
-    h(
-      "td",
-      { class: "table-actions" },
-      button("End…", {
-        look: "quiet danger-text",
-        "aria-label": `End the invitation of ${email}`,
-        onclick: end,
-      }),
-    ),
-  );
+  return button("End…", { look: "quiet danger-text", "aria-label": label, onclick });
 }
 
 /** The form for a new invitation; `roles` are [value, text]. */
@@ -93,40 +62,24 @@ export function openInvitationForm(roles, reload) {
       control: input({ type: "number", min: "1", max: "30", value: "7" }),
     }),
   ];
-  const send = async () => {
+  const send = () => {
     const [email, role, manager, days] = fields.map((each) => each.control.value.trim());
-    try {
-      const made = await post("/invitations", {
-        email,
-        role,
-        manager: manager || null,
-        expires_in_days: Number(days),
-      });
-      const { url, invitation } = made;
-      ask({
-        title: `Invitation for ${email}`,
-        content: linkBox(url, invitation.expires_at),
-        actions: [],
-      });
-    } catch (error) {
-      if (!error.errors?.length) throw error;
-      const others = showProblems(fields, error.errors);
-      if (others.length) throw Object.assign(error, { errors: others });
-      return false;
-    }
-    reload();
-    return true;
+    const body = { email, role, manager: manager || null, expires_in_days: Number(days) };
+    return post("/invitations", { body });
   };
-  ask({
+  askForm({
     title: "Invite a person",
-    content: [
-      h(
-        "p",
-        {},
-        "They get a link from you, and come in with the account that they have or make one.",
-      ),
-      ...fields.map((each) => each.element),
-    ],
-    actions: [{ text: "Make the link", look: "primary", run: send }],
+    above: h(
+      "p",
+      {},
+      "They get a link from you, and come in with the account that they have or make one.",
+    ),
+    fields,
+    send,
+    action: "Make the link",
+    done: ({ url, invitation: { email, expires_at: until } }) => {
+      ask({ title: `Invitation for ${email}`, content: linkBox(url, until), actions: [] });
+      reload();
+    },
   });
 }

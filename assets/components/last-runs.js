@@ -9,7 +9,7 @@ const LOOKED_AT = 200; // what one page of the list holds at most
 
 /** The newest automation of each template, by the template's name. */
 export async function lastRuns({ signal }) {
-  const page = await get(`/automations?limit=${LOOKED_AT}`, { signal });
+  const page = await get("/automations", { query: { limit: LOOKED_AT }, signal });
   const newest = new Map();
   for (const automation of page.items)
     if (!newest.has(automation.template)) newest.set(automation.template, automation);

@@ -1,14 +1,15 @@
-// Lists that keep themselves up to date.
+// What keeps itself up to date.
 
 import { h } from "../lib/dom.js";
 import { follow } from "../lib/events.js";
+import { button } from "./buttons.js";
 import { problemBox } from "./problems.js";
 
 /**
- * Call `reload()` now and whenever the org's lists change, one call at a time. What goes wrong is shown in `trouble`;
- * what was shown before stays. Ends with `signal`.
+ * Gives a function that calls `load()`, one call at a time: who calls it while one is under way has it called once more
+ * afterwards. What goes wrong is shown in `trouble`, with a way to try again. Nothing happens once `signal` is aborted.
  */
-export function keepFresh(reload, { trouble, signal }) {
+export function refresher(load, { trouble, signal }) {
   let isRunning = false;
   let isStale = false;
   const refresh = async () => {
@@ -18,14 +19,21 @@ export function keepFresh(reload, { trouble, signal }) {
     while (isStale && !signal.aborted) {
       isStale = false;
       try {
-        await reload();
+        await load();
         trouble.replaceChildren();
       } catch (error) {
-        if (!signal.aborted) trouble.replaceChildren(problemBox(error));
+        if (!signal.aborted) trouble.replaceChildren(problemBox(error, again));
       }
     }
     isRunning = false;
   };
+  const again = button("Try again", { onclick: refresh });
+  return refresh;
+}
+
+/** Call `load()` now and whenever the org's lists change, as `refresher` does. Gives { mark, refresh }. */
+export function keepFresh(load, { trouble, signal }) {
+  const refresh = refresher(load, { trouble, signal });
   const mark = liveMark();
   refresh();
   let isFirst = true;

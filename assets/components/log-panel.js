@@ -1,6 +1,6 @@
 // An automation's log: the bar above it, and the events that fill it.
 
-import { apiAddress } from "../lib/api.js";
+import { addressOf } from "../lib/api.js";
 import { fromBase64, sizeText } from "../lib/bytes.js";
 import { h } from "../lib/dom.js";
 import { LineBuffer } from "../lib/linebuffer.js";
@@ -13,7 +13,7 @@ import { isFinal } from "./states.js";
 
 const PAUSE_MS = 120; // after the last key, before the search begins
 
-/** The whole panel as `element`. `path` is the automation's API path; everything ends with `signal`. */
+/** The whole panel as `element`, for the automation with this id; everything ends with `signal`. */
 export class LogPanel {
   #buffer = new LineBuffer();
   #job = "";
@@ -22,7 +22,7 @@ export class LogPanel {
   #size = h("span", { class: "muted small" });
   #bytes = 0;
 
-  constructor({ path, mark, signal }) {
+  constructor({ id, mark, signal }) {
     this.#view = new LogView({ signal });
     this.#view.show(this.#buffer);
     const { bar, searched } = searchBar(this.#view);
@@ -30,9 +30,10 @@ export class LogPanel {
     const copy = copyButton(() => this.#view.selectedText() || this.#view.wholeText());
     copy.title =
       "Copy the selected lines, or all. Click a line number to select, with Shift for more.";
-    const download = buttonLink("Raw", apiAddress(`${path}/log`), {
+    const address = addressOf("/automations/{automation_id}/log", { path: { automation_id: id } });
+    const download = buttonLink("Raw", address, {
       name: "download",
-      download: `${path.split("/").pop()}.log`,
+      download: `${id}.log`,
       title: "Download the log’s bytes as they are",
     });
     this.element = h(

@@ -4,7 +4,7 @@ import { getAll, post, put, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { exactTime } from "../lib/times.js";
 import { button } from "./buttons.js";
-import { ask } from "./dialogs.js";
+import { ask, confirm } from "./dialogs.js";
 import { loadInto } from "./loading.js";
 import { problemBox } from "./problems.js";
 
@@ -26,11 +26,7 @@ export function notifications(signal) {
       links,
       signal,
       () => getAll("/chat-links", { signal }),
-      (items) =>
-        replace(
-          links,
-          items.map((item) => linkRow(item, load)),
-        ),
+      (items) => replace(links, linkRows(items, load)),
     );
     loadInto(
       choices,
@@ -40,70 +36,47 @@ export function notifications(signal) {
     );
   };
   load();
-  return h(
-    "section",
-    { class: "profile-part" },
-    h("h2", {}, "Notifications"),
-    links,
-    trouble,
-    choices,
-  );
+  const heading = h("h2", {}, "Notifications");
+  return h("section", { class: "profile-part" }, heading, links, trouble, choices);
 }
 
-function linkRow(item, reload) {
-  const unlink = () =>
-    ask({
-      title: `Unlink ${item.channel}?`,
-      content: h("p", {}, "You are told nothing there any more, and can decide nothing."),
-      actions: [{ text: "Unlink", look: "danger", run: () => remove(path(item)).then(reload) }],
-    });
-  return h(
-    "p",
-    {},
-    h("strong", {}, item.channel),
-    item.chat_user ? ` knows you as ${item.chat_user}. ` : " does not know you yet. ",
-    item.chat_user
-      ? button("Unlink…", {
-          look: "quiet danger-text",
-          "aria-label": `Unlink ${item.channel}`,
-          onclick: unlink,
-        })
-      : button("Link…", {
-          look: "quiet",
-          "aria-label": `Link ${item.channel}`,
-          onclick: () => link(item, reload),
-        }),
-  );
-}
-
-function link(item, reload) {
-  const shown = h(
-    "p",
-    {},
-    "The bot of this channel learns by a code, which you send it, that you are you.",
-  );
-  const run = async () => {
-    const made = await post("/chat-links", { channel: item.channel });
-    const until = ["It is good once, until ", exactTime(made.expires_at), "."];
-    ask({
-      title: `Link ${item.channel}`,
-      content: h(
-        "p",
-        {},
-        "Send the bot in a private chat: ",
-        h("code", {}, `link ${made.code}`),
-        ". ",
-        until,
-      ),
-      actions: [],
-      closed: reload,
-    });
-  };
-  ask({
-    title: `Link ${item.channel}`,
-    content: shown,
-    actions: [{ text: "Show me a code", look: "primary", run }],
+function linkRows(items, done) {
+  return items.map((item) => {
+    const { channel, chat_user: user } = item;
+    const known = user ? ` knows you as ${user}. ` : " does not know you yet. ";
+    return h("p", {}, h("strong", {}, channel), known, linkButton(item, done));
   });
+}
+
+function linkButton({ channel, chat_user: user }, done) {
+  const link = () =>
+    confirm({
+      title: `Link ${channel}`,
+      text: "The bot of this channel learns by a code, which you send it, that you are you.",
+      action: "Show me a code",
+      look: "primary",
+      run: () => post("/chat-links", { body: { channel } }),
+      done: (made) => showCode(channel, made, done),
+    });
+  const unlink = () =>
+    confirm({
+      title: `Unlink ${channel}?`,
+      text: "You are told nothing there any more, and can decide nothing.",
+      action: "Unlink",
+      run: () => remove("/chat-links/{channel}", { path: { channel } }),
+      done,
+    });
+  const [verb, onclick, look] = user
+    ? ["Unlink", unlink, "quiet danger-text"]
+    : ["Link", link, "quiet"];
+  return button(`${verb}…`, { look, "aria-label": `${verb} ${channel}`, onclick });
+}
+
+function showCode(channel, { code, expires_at: until }, closed) {
+  const message = h("code", {}, `link ${code}`);
+  const good = [". It is good once, until ", exactTime(until), "."];
+  const content = h("p", {}, "Send the bot in a private chat: ", message, good);
+  ask({ title: `Link ${channel}`, content, actions: [], closed });
 }
 
 function grid(items, trouble) {
@@ -127,11 +100,8 @@ function box(item, text, trouble) {
     onchange: async () => {
       trouble.replaceChildren();
       try {
-        await put("/preferences", {
-          channel: item.channel,
-          notice: item.notice,
-          is_on: control.checked,
-        });
+        const body = { channel: item.channel, notice: item.notice, is_on: control.checked };
+        await put("/preferences", { body });
       } catch (error) {
         control.checked = !control.checked;
         replace(trouble, problemBox(error));
@@ -142,13 +112,6 @@ function box(item, text, trouble) {
 }
 
 function nothing() {
-  return h(
-    "p",
-    { class: "muted" },
-    "Your org has no channel that tells people anything, besides these pages.",
-  );
-}
-
-function path(item) {
-  return `/chat-links/${encodeURIComponent(item.channel)}`;
+  const text = "Your org has no channel that tells people anything, besides these pages.";
+  return h("p", { class: "muted" }, text);
 }

@@ -4,8 +4,8 @@ import { getAll, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { may, whoAmI } from "../lib/session.js";
 import { visible } from "../lib/visible.js";
-import { ask } from "./dialogs.js";
-import { field, input, showProblems } from "./fields.js";
+import { ask, askForm } from "./dialogs.js";
+import { field, input } from "./fields.js";
 import { closesByItself } from "./menus.js";
 import { problemBox } from "./problems.js";
 
@@ -64,7 +64,7 @@ function newOrgButton() {
 /** Everything that this page holds is of the org that is left: the browser loads it anew. */
 async function enter(code) {
   try {
-    await post(`/orgs/${encodeURIComponent(code)}/switch`, {});
+    await post("/orgs/{org}/switch", { path: { org: code }, body: {} });
   } catch (error) {
     ask({ title: `Go to ${code}`, content: problemBox(error), actions: [] });
     return;
@@ -73,37 +73,26 @@ async function enter(code) {
 }
 
 function openForm() {
-  const code = field({
-    label: "Code",
-    path: "code",
-    help: "2 to 32 of a to z, 0 to 9 and -. It never changes.",
-    control: input({ maxlength: 32 }),
-  });
-  const name = field({ label: "Name", path: "name", control: input({ maxlength: 200 }) });
-  const admin = field({
-    label: "First admin’s e-mail",
-    path: "admin",
-    help: "Somebody else than you only where you run the server.",
-    control: input({ type: "email", value: whoAmI().user.email }),
-  });
-  const fields = [code, name, admin];
-  const found = async () => {
-    try {
-      await post(
-        "/orgs",
-        Object.fromEntries(fields.map((each) => [each.path, each.control.value.trim()])),
-      );
-    } catch (error) {
-      if (!error.errors?.length) throw error;
-      const others = showProblems(fields, error.errors);
-      if (others.length) throw Object.assign(error, { errors: others });
-      return false;
-    }
-    return true;
-  };
-  ask({
+  const fields = [
+    field({
+      label: "Code",
+      path: "code",
+      help: "2 to 32 of a to z, 0 to 9 and -. It never changes.",
+      control: input({ maxlength: 32 }),
+    }),
+    field({ label: "Name", path: "name", control: input({ maxlength: 200 }) }),
+    field({
+      label: "First admin’s e-mail",
+      path: "admin",
+      help: "Somebody else than you only where you run the server.",
+      control: input({ type: "email", value: whoAmI().user.email }),
+    }),
+  ];
+  const typed = () => fields.map(({ path, control }) => [path, control.value.trim()]);
+  askForm({
     title: "Found an org",
-    content: fields.map((each) => each.element),
-    actions: [{ text: "Found it", look: "primary", run: found }],
+    fields,
+    send: () => post("/orgs", { body: Object.fromEntries(typed()) }),
+    action: "Found it",
   });
 }

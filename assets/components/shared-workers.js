@@ -4,45 +4,39 @@ import { get, patch } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { may, whoAmI } from "../lib/session.js";
 import { button } from "./buttons.js";
-import { ask } from "./dialogs.js";
+import { confirm } from "./dialogs.js";
 import { loadInto } from "./loading.js";
 
 /** A line below the fleet that says how it is, and changes it. */
-export function sharedWorkersLine(page) {
-  const { code } = whoAmI().org;
-  const path = `/orgs/${encodeURIComponent(code)}`;
+export function sharedWorkersLine({ signal }) {
+  const path = { org: whoAmI().org.code };
   const line = h("div", { class: "part" });
   const reload = () =>
     loadInto(
       line,
-      page.signal,
-      () => get(path, page),
-      (org) => replace(line, text(org), may("orgs.manage") && change(org)),
+      signal,
+      () => get("/orgs/{org}", { path, signal }),
+      (org) => replace(line, text(org), may("orgs.manage") && changeButton(org, reload)),
     );
-  const change = ({ allows_shared_workers: allows }) =>
-    button(allows ? "Use own workers only…" : "Let shared workers serve…", {
-      look: "quiet",
-      onclick: () =>
-        ask({
-          title: allows ? `Only ${code}’s own workers?` : `Let shared workers serve ${code}?`,
-          content: h(
-            "p",
-            {},
-            allows
-              ? "What waits goes to shared workers no more; what runs there ends."
-              : "Commands and secrets then also reach workers that carry out jobs of other orgs, under the same account.",
-          ),
-          actions: [
-            {
-              text: allows ? "Own workers only" : "Let them serve",
-              look: "primary",
-              run: () => patch(path, { allows_shared_workers: !allows }).then(reload),
-            },
-          ],
-        }),
-    });
   reload();
   return line;
+}
+
+function changeButton({ code, allows_shared_workers: allows }, done) {
+  const body = { allows_shared_workers: !allows };
+  const onclick = () =>
+    confirm({
+      title: allows ? `Only ${code}’s own workers?` : `Let shared workers serve ${code}?`,
+      text: allows
+        ? "What waits goes to shared workers no more; what runs there ends."
+        : "Commands and secrets then also reach workers that carry out jobs of other orgs, under the same account.",
+      action: allows ? "Own workers only" : "Let them serve",
+      look: "primary",
+      run: () => patch("/orgs/{org}", { path: { org: code }, body }),
+      done,
+    });
+  const words = allows ? "Use own workers only…" : "Let shared workers serve…";
+  return button(words, { look: "quiet", onclick });
 }
 
 function text({ code, allows_shared_workers: allows }) {

@@ -10,35 +10,17 @@ import { closesByItself } from "./menus.js";
 import { orgSwitcher } from "./org-switcher.js";
 import { noticeBox } from "./problems.js";
 
-const PLACES = [
-  { path: "/templates", text: "Templates", name: "templates" },
-  { path: "/automations", text: "Automations", name: "automations" },
-  { path: "/approvals", text: "Approvals", name: "approvals" },
-  { path: "/workers", text: "Workers", name: "workers" },
-];
-
-const MANAGED = [
-  { path: "/people", text: "People", name: "people", action: "users.view" },
-  { path: "/roles", text: "Roles and groups", name: "roles", action: "roles.view" },
-  { path: "/policies", text: "Policies", name: "policies", action: "policies.view" },
-  { path: "/secrets", text: "Secrets", name: "secrets", action: "secrets.view" },
-  { path: "/channels", text: "Channels", name: "channels", action: "channels.view" },
-  { path: "/audit", text: "Audit", name: "audit", action: "audit.view" },
-];
-
-/** Build the page's frame in `body`; gives { outlet, refresh(path) }. */
-export function buildShell(body, { logOut }) {
+/** Build the page's frame in `body`; `places` are those of places.js. Gives { outlet, refresh(path) }. */
+export function buildShell(body, { places, logOut }) {
   const outlet = h("main", { id: "main", class: "main" });
   const bar = h("header", { class: "bar" });
-  const skip = h(
-    "a",
-    { class: "skip", href: "#main", onclick: (event) => skipTo(event, outlet) },
-    "Skip to content",
-  );
+  const onclick = (event) => skipTo(event, outlet);
+  const skip = h("a", { class: "skip", href: "#main", onclick }, "Skip to content");
   const remarks = h("div", { class: "remarks" });
   body.replaceChildren(skip, bar, remarks, outlet, ...announcer());
   const refresh = (path) => {
-    replace(bar, ...barFor(path, logOut));
+    const links = (group) => linksTo(places, group, path);
+    replace(bar, logo(), whoAmI() ? navigation(links, logOut) : anonymous());
     replace(remarks, ...remarksBox());
   };
   return { outlet, refresh };
@@ -50,65 +32,53 @@ function remarksBox() {
   return said.map((remark) => noticeBox("warn", h("p", {}, remark)));
 }
 
-function barFor(path, logOut) {
-  const me = whoAmI();
-  const logo = h(
+function logo() {
+  return h(
     "a",
     { class: "logo", href: "/templates", "aria-label": "Opsicle" },
     h("img", { src: "/logo.svg", alt: "", width: "24", height: "24" }),
     h("span", {}, "Opsicle"),
   );
-  if (!me) return [logo, h("span", { class: "grow" }), themeButton()];
+}
+
+/** What stands beside the logo where nobody is logged in. */
+function anonymous() {
+  return [h("span", { class: "grow" }), themeButton()];
+}
+
+function navigation(links, logOut) {
+  const main = [links("main"), manageMenu(links("manage"))];
   return [
-    logo,
-    h(
-      "nav",
-      { class: "places-nav", "aria-label": "Main" },
-      PLACES.map((place) => navLink(place, path)),
-      manageMenu(path),
-    ),
+    h("nav", { class: "places-nav", "aria-label": "Main" }, main),
     h("span", { class: "grow" }),
-    orgSwitcher(me),
+    orgSwitcher(whoAmI()),
     themeButton(),
-    userMenu(me, logOut),
+    userMenu(whoAmI(), links("account"), logOut),
   ];
 }
 
-/** What is set up once in a while: everything that the person may look at. */
-function manageMenu(path) {
-  const places = MANAGED.filter((place) => may(place.action));
-  if (!places.length) return null;
-  const isHere = places.some((place) => isAt(place, path));
-  const menu = h(
-    "details",
-    { class: "menu" },
-    h(
-      "summary",
-      { "aria-current": isHere ? "true" : null },
-      icon("manage"),
-      h("span", {}, "Manage"),
-    ),
-    h(
-      "div",
-      { class: "menu-list" },
-      places.map((place) => navLink(place, path)),
-    ),
-  );
-  return closesByItself(menu);
+/** Links to the places of a group that the person may see; `current` is the path of where they are. */
+function linksTo(places, group, current) {
+  return places
+    .filter((place) => place.group === group && (!place.may || may(place.may)))
+    .map(({ path, title, icon: name }) => {
+      const isHere = current === path || current.startsWith(`${path}/`);
+      const properties = { href: path, "aria-current": isHere ? "page" : null };
+      return h("a", properties, name && icon(name), h("span", {}, title));
+    });
 }
 
-function navLink(place, current) {
-  const isHere = isAt(place, current);
-  return h(
-    "a",
-    { href: place.path, "aria-current": isHere ? "page" : null },
-    icon(place.name),
-    h("span", {}, place.text),
+/** What is set up once in a while. */
+function manageMenu(links) {
+  if (!links.length) return null;
+  const isHere = links.some((link) => link.hasAttribute("aria-current"));
+  const summary = h(
+    "summary",
+    { "aria-current": isHere ? "true" : null },
+    icon("manage"),
+    h("span", {}, "Manage"),
   );
-}
-
-function isAt({ path }, current) {
-  return current === path || current.startsWith(`${path}/`);
+  return menu(summary, links);
 }
 
 function themeButton() {
@@ -120,33 +90,25 @@ function themeButton() {
   return element;
 }
 
-function userMenu(me, logOut) {
-  const menu = h(
-    "details",
-    { class: "menu" },
-    h(
-      "summary",
-      { class: "button quiet", "aria-label": `Account of ${me.user.email}` },
-      icon("user"),
-      h("span", { class: "menu-name" }, me.user.name || me.user.email),
-    ),
-    h(
-      "div",
-      { class: "menu-list" },
-      h(
-        "p",
-        {},
-        h("strong", {}, me.user.email),
-        h("br", {}),
-        h("span", { class: "muted" }, `${me.role} in ${me.org.code}`),
-      ),
-      h("a", { href: "/profile" }, "Profile"),
-      h("a", { href: "/tokens" }, "API tokens"),
-      h("button", { type: "button", onclick: logOut }, "Log out"),
-      me.server_version && h("p", { class: "muted small" }, `Opsicle ${me.server_version}`),
-    ),
+function userMenu({ user, role, org, server_version: version }, links, logOut) {
+  const summary = h(
+    "summary",
+    { class: "button quiet", "aria-label": `Account of ${user.email}` },
+    icon("user"),
+    h("span", { class: "menu-name" }, user.name || user.email),
   );
-  return closesByItself(menu);
+  const where = h("span", { class: "muted" }, `${role} in ${org.code}`);
+  return menu(summary, [
+    h("p", {}, h("strong", {}, user.email), h("br", {}), where),
+    links,
+    h("button", { type: "button", onclick: logOut }, "Log out"),
+    version && h("p", { class: "muted small" }, `Opsicle ${version}`),
+  ]);
+}
+
+function menu(summary, content) {
+  const list = h("div", { class: "menu-list" }, content);
+  return closesByItself(h("details", { class: "menu" }, summary, list));
 }
 
 function skipTo(event, outlet) {

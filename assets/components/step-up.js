@@ -2,29 +2,29 @@
 
 import { post } from "../lib/api.js";
 import { h } from "../lib/dom.js";
-import { ask } from "./dialogs.js";
-import { field, input, showProblems } from "./fields.js";
+import { askForm } from "./dialogs.js";
+import { field, input } from "./fields.js";
 
 /** A field for a code of the app, or a recovery code in its place. */
-export function codeField(label = "Code of your authenticator app") {
-  return field({
-    label,
-    path: "totp",
-    help: "Or one of your recovery codes.",
-    control: input({ name: "totp", autocomplete: "one-time-code", class: "input mono" }),
-  });
+export function codeField(
+  label = "Code of your authenticator app",
+  help = "Or one of your recovery codes.",
+) {
+  const control = input({ name: "totp", autocomplete: "one-time-code", class: "input mono" });
+  return field({ label, path: "totp", help, control });
 }
 
-/** Run `send(code)` with what was typed; false if the code was wrong, which the field then says. */
-export async function sendCode(code, send) {
-  try {
-    await send(code.control.value.trim());
-    return true;
-  } catch (error) {
-    if (!error.errors?.length || showProblems([code], error.errors).length) throw error;
-    code.control.select();
-    return false;
-  }
+/** Ask for a code in a dialog and send it to an endpoint; a wrong one is selected, to be typed anew. */
+export function askCode(code, { endpoint, ...options }) {
+  const send = async () => {
+    try {
+      return await post(endpoint, { body: { totp: code.control.value.trim() } });
+    } catch (error) {
+      code.control.select();
+      throw error;
+    }
+  };
+  return askForm({ fields: [code], send, ...options });
 }
 
 /** Ask for a code and show it to the server. Resolves with whether that was done. */
@@ -32,14 +32,12 @@ export function stepUp() {
   return new Promise((resolve) => {
     const code = codeField();
     let isDone = false;
-    const run = async () => {
-      isDone = await sendCode(code, (totp) => post("/step-up", { totp }));
-      return isDone;
-    };
-    ask({
+    askCode(code, {
       title: "Is it you?",
-      content: [h("p", {}, "This needs a fresh code of your authenticator app."), code.element],
-      actions: [{ text: "Go on", look: "primary", run }],
+      above: h("p", {}, "This needs a fresh code of your authenticator app."),
+      endpoint: "/step-up",
+      action: "Go on",
+      done: () => (isDone = true),
       closed: () => resolve(isDone),
     });
     code.control.focus();

@@ -10,24 +10,24 @@ const MAX_RADIOS = 5;
 
 /**
  * The field of a variable, filled with `given` or else its default; `typed` is a text that stood in it before, whatever
- * it is worth. Beyond what `field` gives: `text()` as it is typed, `value()`, which throws WrongValue, and `check()`,
- * which complains instead and says whether all is well.
+ * it is worth. Beyond what `field` gives: `text()` as it is typed, `value()`, which throws WrongValue, and `problems()`,
+ * which gives what is wrong as the server would say it.
  */
 export function variableField(variable, given, changed, typed) {
   const start = typed ?? valueText(given ?? variable.default);
   const { made, text } = build(variable, start);
   const value = () => parseValue(variable, text());
-  const check = () => {
-    const problem = problemOf(value);
-    made.complain(problem);
-    return problem === "";
-  };
+  const check = () => made.complain(problemOf(value));
   made.element.addEventListener("input", () => {
     if (made.element.classList.contains("is-wrong")) check();
     changed();
   });
   made.element.addEventListener("change", () => afterClick(check));
-  return { ...made, variable, text, value, check };
+  const problems = () => {
+    const message = problemOf(value);
+    return message ? [{ path: made.path, message }] : [];
+  };
+  return { ...made, variable, text, value, problems };
 }
 
 function problemOf(value) {

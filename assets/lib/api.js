@@ -1,10 +1,12 @@
 // Every request to the server goes through here.
 
+import { ENDPOINTS, PREFIX } from "./endpoints.js";
+import { queryText } from "./query.js";
 import { setMe, whoAmI } from "./session.js";
 import { noteServerTime } from "./times.js";
 
 const CSRF = "Opsicle-CSRF";
-const API = "/api/v1";
+const FETCHING = { credentials: "same-origin", redirect: "error", cache: "no-store" };
 
 /** What the server (or the way to it) said no with; see RFC 9457. `errors` is a list of {path, line, message}. */
 export class ApiError extends Error {
@@ -28,37 +30,41 @@ export function onStepUpRequired(prove) {
   proveAgain = prove;
 }
 
-/** Ask for something. Throws ApiError, or AbortError when `signal` says that nobody wants it any more. */
-export function get(path, { signal } = {}) {
-  return call("GET", path, { signal });
+/**
+ * Ask for what an endpoint of lib/endpoints.js gives. `path` fills its placeholders, `query` is what
+ * stands behind the `?`; empty values of it are left out. Throws ApiError, or AbortError when `signal`
+ * says that nobody wants it any more.
+ */
+export function get(endpoint, options) {
+  return call("GET", endpoint, options);
 }
 
-/** Change something. Throws ApiError. */
-export function post(path, body, { headers, signal } = {}) {
-  return call("POST", path, { body, headers, signal });
+/** Change something, with `body` as JSON; takes `path`, `query`, `headers`, `signal` too. Throws ApiError. */
+export function post(endpoint, options) {
+  return call("POST", endpoint, options);
 }
 
-/** Change part of something. Throws ApiError. */
-export function patch(path, body) {
-  return call("PATCH", path, { body });
+/** Change part of something; takes what `post` takes. Throws ApiError. */
+export function patch(endpoint, options) {
+  return call("PATCH", endpoint, options);
 }
 
-/** Put the next one in something's place. Throws ApiError. */
-export function put(path, body) {
-  return call("PUT", path, { body });
+/** Put the next one in something's place; takes what `post` takes. Throws ApiError. */
+export function put(endpoint, options) {
+  return call("PUT", endpoint, options);
 }
 
-/** Remove something. Throws ApiError. */
-export function remove(path) {
-  return call("DELETE", path, {});
+/** Remove something; takes what `post` takes. Throws ApiError. */
+export function remove(endpoint, options) {
+  return call("DELETE", endpoint, options);
 }
 
-/** Every item of a paged list. */
-export async function getAll(path, { signal } = {}) {
+/** Every item of a paged list; takes what `get` takes. */
+export async function getAll(endpoint, { path, query, signal } = {}) {
   const items = [];
   let cursor = "";
   do {
-    const page = await get(cursor ? withQuery(path, { cursor }) : path, { signal });
+    const page = await get(endpoint, { path, query: { ...query, cursor }, signal });
     items.push(...page.items);
     cursor = page.next_cursor;
   } while (cursor);
@@ -68,7 +74,7 @@ export async function getAll(path, { signal } = {}) {
 /** Find out who is logged in; null if nobody is. */
 export async function loadMe() {
   try {
-    setMe(await send("GET", "/whoami", {}));
+    setMe(await send("GET", "/whoami"));
   } catch (error) {
     if (error.status !== 401) throw error;
     setMe(null);
@@ -88,7 +94,7 @@ export async function logIn(email, password, { totp = "", org = "" } = {}) {
 /** End the session here and on the server. */
 export async function logOut() {
   try {
-    await send("POST", "/logout", {});
+    await send("POST", "/logout");
   } catch (error) {
     if (error.status !== 401) throw error; // the session was over already: just what was wanted
   }
@@ -96,37 +102,34 @@ export async function logOut() {
 }
 
 /** A response whose body comes piece by piece, for lib/events.js. Throws ApiError. */
-export async function open(path, { headers, signal }) {
-  const response = await fetchOrExplain(API + path, { headers, signal, cache: "no-store" });
+export async function open(endpoint, { path, headers, signal }) {
+  const response = await fetchOrExplain(addressOf(endpoint, { path }), { headers, signal });
   if (response.ok) return response;
   const error = await problem(response);
   if (error.status === 401) loggedOut();
   throw error;
 }
 
-/** `path` with these query parameters; empty ones are left out. */
-export function withQuery(path, parameters) {
-  const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value));
-  const separator = path.includes("?") ? "&" : "?";
-  return query.size ? `${path}${separator}${query}` : path;
+/** Where the server serves an endpoint, for links that the browser itself follows too. */
+export function addressOf(endpoint, { path = {}, query = {} } = {}, method = "GET") {
+  if (!ENDPOINTS.has(`${method} ${endpoint}`)) {
+    throw new Error(`${method} ${endpoint} is missing in lib/endpoints.js`);
+  }
+  const filled = endpoint.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(path[name]));
+  return PREFIX + filled + queryText(query);
 }
 
-/** Where the server serves an API path, for links that the browser itself follows. */
-export function apiAddress(path) {
-  return API + path;
-}
-
-async function call(method, path, options) {
+async function call(method, endpoint, options = {}) {
   try {
-    return await send(method, path, options);
+    return await send(method, endpoint, options);
   } catch (error) {
     if (error.status === 401) loggedOut();
     if (error.code === "step_up_required") {
-      if (await proveAgain()) return call(method, path, options);
+      if (await proveAgain()) return call(method, endpoint, options);
       throw error;
     }
     if (error.status === 403 && method !== "GET" && (await hasNewSession()))
-      return send(method, path, options);
+      return send(method, endpoint, options);
     throw error;
   }
 }
@@ -144,29 +147,20 @@ function loggedOut() {
   whenLoggedOut(person);
 }
 
-async function send(method, path, { body, headers = {}, signal }) {
+async function send(method, endpoint, { path, query, body, headers, signal } = {}) {
   const all = { Accept: "application/json", ...headers };
   if (body !== undefined) all["Content-Type"] = "application/json";
   if (method !== "GET" && whoAmI()?.csrf_token) all[CSRF] = whoAmI().csrf_token;
   const content = body === undefined ? undefined : JSON.stringify(body);
-  const response = await fetchOrExplain(API + path, {
-    method,
-    headers: all,
-    body: content,
-    signal,
-    cache: "no-store",
-  });
+  const address = addressOf(endpoint, { path, query }, method);
+  const response = await fetchOrExplain(address, { method, headers: all, body: content, signal });
   if (!response.ok) throw await problem(response);
   return response.status === 204 ? undefined : response.json();
 }
 
 async function fetchOrExplain(address, options) {
   try {
-    const response = await fetch(address, {
-      credentials: "same-origin",
-      redirect: "error",
-      ...options,
-    });
+    const response = await fetch(address, { ...FETCHING, ...options });
     noteServerTime(response.headers.get("Date"));
     return response;
   } catch (error) {

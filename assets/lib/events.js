@@ -16,10 +16,10 @@ const BETWEEN_TURNS_MS = 1_000;
 /**
  * Follow a stream until `signal` says stop, the server says that this is for nobody here, or `on` returns false.
  *
- * `on(name, data, id)` gets each event; `status` is told "live", "waiting" or "closed". Connections that break are made
+ * `path` fills the endpoint's placeholders. `on(name, data, id)` gets each event; `status` is told "live", "waiting" or "closed". Connections that break are made
  * anew after a pause, from the last id on. Errors that waiting does not mend go to `failed`.
  */
-export async function follow(path, { on, status = () => {}, failed = () => {}, signal }) {
+export async function follow(endpoint, { path, on, status = () => {}, failed = () => {}, signal }) {
   const position = { id: "" };
   let pause = FIRST_PAUSE_MS;
   while (!signal.aborted) {
@@ -28,7 +28,8 @@ export async function follow(path, { on, status = () => {}, failed = () => {}, s
       let wasTurn = false;
       const isOver = await inSlot((isTurn) => {
         wasTurn = isTurn;
-        return followOnce(path, position, {
+        return followOnce(endpoint, position, {
+          path,
           signal,
           isTurn,
           on: (...event) => {
@@ -60,7 +61,7 @@ export async function follow(path, { on, status = () => {}, failed = () => {}, s
 }
 
 /** One connection; with `isTurn` a short one. True when `on` had enough. */
-async function followOnce(path, position, { on, signal, isTurn }) {
+async function followOnce(endpoint, position, { path, on, signal, isTurn }) {
   const connection = new AbortController();
   const hangUp = () => connection.abort();
   signal.addEventListener("abort", hangUp);
@@ -77,7 +78,7 @@ async function followOnce(path, position, { on, signal, isTurn }) {
       Accept: "text/event-stream",
       ...(position.id && { "Last-Event-ID": position.id }),
     };
-    const response = await open(path, { headers, signal: connection.signal });
+    const response = await open(endpoint, { path, headers, signal: connection.signal });
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     const parser = new EventParser();
     for (;;) {

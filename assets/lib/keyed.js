@@ -11,22 +11,26 @@ export function showList(container, items, key, render) {
   const after = new Map();
   for (const item of items) {
     const id = key(item);
+    if (id === undefined) throw new Error("an item of a list has no key");
     const print = JSON.stringify(item);
     const old = before.get(id);
     after.set(id, old?.print === print ? old : { print, element: render(item, old?.element) });
   }
   const focused = focusInside(container);
   for (const [id, { element }] of before) if (after.get(id)?.element !== element) element.remove();
+  putInOrder(container, after.values());
+  made.set(container, after);
+  if (!focused) return;
+  const successor = container.querySelector(`[data-focus="${CSS.escape(focused)}"]`);
+  successor?.focus({ preventScroll: true });
+}
+
+function putInOrder(container, entries) {
   let next = container.firstChild;
-  for (const { element } of after.values()) {
+  for (const { element } of entries) {
     if (element === next) next = next.nextSibling;
     else container.insertBefore(element, next);
   }
-  made.set(container, after);
-  if (focused)
-    container
-      .querySelector(`[data-focus="${CSS.escape(focused)}"]`)
-      ?.focus({ preventScroll: true });
 }
 
 /** The name of what has the focus, if it is in here and has a `data-focus` by which to find its successor. */

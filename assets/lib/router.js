@@ -1,37 +1,35 @@
 // From the address to a page, and back. Links are ordinary links; this takes over those that stay inside.
 
-const routes = [];
-let unmount = () => {};
-let outlet = null;
-let afterMount = () => {};
+import { queryText } from "./query.js";
+
+let showPlace = () => {};
 let shown = "";
 
-/** Say which page stands behind a path such as `/templates/:name`. The first that fits wins. */
-export function route(pattern, page) {
-  const names = [];
-  const source = pattern.replace(/:(\w+)/g, (_, name) => (names.push(name), "([^/]+)"));
-  routes.push({ expression: new RegExp(`^${source}/?$`), names, page });
-}
-
-/** Show pages in `element` from now on. `mounted(path)` is called after each change of page. */
-export function startRouter(element, mounted) {
-  outlet = element;
-  afterMount = mounted;
-  addEventListener("popstate", () => location.pathname + location.search === shown || show());
+/**
+ * Show what stands behind the address now, and whenever it changes. `places` have a `path` such as
+ * `/templates/:name`; `show(place, params)` is called with the first that fits, undefined if none does.
+ */
+export function startRouter(places, show) {
+  const routes = places.map((place) => ({ place, ...compiled(place.path) }));
+  showPlace = () => {
+    shown = location.pathname + location.search;
+    const { place, params } = match(routes, location.pathname);
+    show(place, { ...params, query: new URLSearchParams(location.search) });
+  };
+  addEventListener("popstate", () => location.pathname + location.search === shown || showPlace());
   document.addEventListener("click", takeOver);
-  show();
+  showPlace();
 }
 
 /** Go to another page. */
 export function navigate(path, { isReplacing = false } = {}) {
   history[isReplacing ? "replaceState" : "pushState"](null, "", path);
-  show();
+  showPlace();
 }
 
 /** Change the query of the address without leaving the page. Empty parameters are left out. */
 export function setQuery(parameters) {
-  const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value));
-  history.replaceState(history.state, "", location.pathname + (query.size ? `?${query}` : ""));
+  history.replaceState(history.state, "", location.pathname + queryText(parameters));
   shown = location.pathname + location.search;
 }
 
@@ -47,27 +45,19 @@ export function takeToken() {
   return token;
 }
 
-function show() {
-  unmount();
-  window.scrollTo(0, 0);
-  outlet.replaceChildren();
-  shown = location.pathname + location.search;
-  const { page, params } = match(location.pathname);
-  unmount =
-    page.mount(outlet, { ...params, query: new URLSearchParams(location.search) }) ?? (() => {});
-  afterMount(location.pathname);
+function compiled(path) {
+  const names = [];
+  const source = path.replace(/:(\w+)/g, (_, name) => (names.push(name), "([^/]+)"));
+  return { names, expression: new RegExp(`^${source}/?$`) };
 }
 
-function match(path) {
-  for (const { expression, names, page } of routes) {
+function match(routes, path) {
+  for (const { place, names, expression } of routes) {
     const found = expression.exec(path);
-    if (found)
-      return {
-        page,
-        params: Object.fromEntries(names.map((name, i) => [name, decoded(found[i + 1])])),
-      };
+    const params = names.map((name, i) => [name, decoded(found?.[i + 1])]);
+    if (found) return { place, params: Object.fromEntries(params) };
   }
-  throw new Error("the last route must fit everything");
+  return {};
 }
 
 function decoded(text) {

@@ -3,8 +3,8 @@
 import { announce } from "../components/announcer.js";
 import { button } from "../components/buttons.js";
 import { diffView } from "../components/diff.js";
-import { ask } from "../components/dialogs.js";
-import { field, input, showProblems } from "../components/fields.js";
+import { askForm, confirm } from "../components/dialogs.js";
+import { field, input } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
 import { keepFresh } from "../components/live.js";
 import { loadInto } from "../components/loading.js";
@@ -27,34 +27,30 @@ const GATE_STATES = {
   expired: "Did not decide in time",
 };
 
-export function mount(root, { id }) {
+export function mount(root, { id, title }) {
   const page = new AbortController();
-  const content = h("div", {}, pageHeading("Approval"));
+  const { signal } = page;
+  const content = h("div", {}, pageHeading(title));
   const trouble = h("div", {});
   root.append(trouble, content);
-  const path = `/approvals/${encodeURIComponent(id)}`;
+  const load = () => get("/approvals/{approval_id}", { path: { approval_id: id }, signal });
   let shown = "";
   const draw = (approval) => {
     if (JSON.stringify(approval) === shown) return;
     shown = JSON.stringify(approval);
-    replace(
-      content,
-      view(approval, (next) => draw(next)),
-    );
+    replace(content, view(approval, draw));
   };
-  loadInto(
-    content,
-    page.signal,
-    () => get(path, page),
-    (approval) => {
-      draw(approval);
-      const kept = takeDraft("decision", here());
-      if (kept && approval.may_decide && (approval.is_intact || kept.verb === "reject"))
-        openDecision(approval, kept.verb, (next) => draw(next), kept.reason);
-      keepFresh(async () => draw(await get(path, page)), { trouble, signal: page.signal });
-    },
-  );
+  loadInto(content, signal, load, (approval) => {
+    draw(approval);
+    const kept = takeDraft("decision", here());
+    if (kept && mayStill(kept.verb, approval)) openDecision(approval, kept.verb, draw, kept.reason);
+    keepFresh(async () => draw(await load()), { trouble, signal });
+  });
   return () => page.abort();
+}
+
+function mayStill(verb, approval) {
+  return approval.may_decide && (approval.is_intact || verb === "reject");
 }
 
 function view(approval, redraw) {
@@ -125,37 +121,48 @@ function heading(approval) {
 }
 
 function decisions(approval, redraw) {
-  const actions = [
-    approval.may_decide &&
-      approval.is_intact &&
-      button("Approve…", {
-        look: "primary",
-        onclick: () => openDecision(approval, "approve", redraw),
-      }),
-    approval.may_decide &&
-      button("Reject…", {
-        look: "danger",
-        onclick: () => openDecision(approval, "reject", redraw),
-      }),
-    approval.may_withdraw &&
-      button("Withdraw…", { onclick: () => openWithdrawal(approval, redraw) }),
-  ].filter(Boolean);
+  const { state, may_decide: mayDecide, stuck, stricter_since: stricter } = approval;
+  const isWaiting = state === "pending" && !mayDecide && !stuck;
+  const actions = decisionButtons(approval, redraw);
   return [
-    approval.stuck && noticeBox("warn", h("p", {}, `${sentence(approval.stuck)}.`)),
-    approval.stricter_since &&
-      noticeBox(
-        "warn",
-        h("p", {}, `It would not run as it was asked: ${visible(approval.stricter_since)}.`),
-      ),
-    approval.state === "pending" &&
-      !approval.may_decide &&
-      !approval.stuck &&
-      noticeBox("note", h("p", {}, `It waits for ${visible(approval.waiting_for)}.`)),
+    stuck && noticeBox("warn", h("p", {}, `${sentence(stuck)}.`)),
+    stricter &&
+      noticeBox("warn", h("p", {}, `It would not run as it was asked: ${visible(stricter)}.`)),
+    isWaiting && noticeBox("note", h("p", {}, `It waits for ${visible(approval.waiting_for)}.`)),
     actions.length > 0 && h("div", { class: "form-actions decide" }, actions),
   ];
 }
 
+function decisionButtons(approval, redraw) {
+  const open = (verb) => () => openDecision(approval, verb, redraw);
+  const withdraw = () => openWithdrawal(approval, redraw);
+  return [
+    mayStill("approve", approval) &&
+      button("Approve…", { look: "primary", onclick: open("approve") }),
+    mayStill("reject", approval) && button("Reject…", { look: "danger", onclick: open("reject") }),
+    approval.may_withdraw && button("Withdraw…", { onclick: withdraw }),
+  ].filter(Boolean);
+}
+
+const DECISIONS = {
+  approve: {
+    endpoint: "/approvals/{approval_id}/approve",
+    action: "Approve",
+    look: "primary",
+    about: "Exactly what this page shows will run, or nothing.",
+    done: "Approved",
+  },
+  reject: {
+    endpoint: "/approvals/{approval_id}/reject",
+    action: "Reject",
+    look: "danger",
+    about: "It will not run.",
+    done: "Rejected",
+  },
+};
+
 function openDecision(approval, verb, redraw, typed = "") {
+  const { endpoint, action, look, about, done } = DECISIONS[verb];
   const reason = field({
     label: "Reason",
     path: "reason",
@@ -164,47 +171,35 @@ function openDecision(approval, verb, redraw, typed = "") {
     control: input({ maxlength: 2000, value: typed }),
   });
   const code = approval.needs_totp && codeField();
-  const fields = [reason, code].filter(Boolean);
-  const run = async () => {
+  const send = () => {
     const body = {
       reason: reason.control.value.trim(),
       totp: code ? code.control.value.trim() : "",
     };
-    try {
-      redraw(await post(`/approvals/${approval.id}/${verb}`, body));
-    } catch (error) {
-      const others = showProblems(fields, error.errors ?? []);
-      if (!error.errors?.length || others.length) throw error;
-      return false;
-    }
-    announce(verb === "approve" ? "Approved" : "Rejected");
-    return true;
+    return post(endpoint, { path: { approval_id: approval.id }, body });
   };
-  const isApproval = verb === "approve";
-  ask({
-    title: isApproval ? `Approve ${approval.template}?` : `Reject ${approval.template}?`,
-    content: [
-      h(
-        "p",
-        {},
-        isApproval ? "Exactly what this page shows will run, or nothing." : "It will not run.",
-      ),
-      typed && keptNotice(),
-      fields.map((each) => each.element),
-    ],
+  askForm({
+    title: `${action} ${approval.template}?`,
+    above: [h("p", {}, about), typed && keptNotice()],
+    fields: [reason, code].filter(Boolean),
+    send,
+    action,
+    look,
     closed: keepDraft("decision", () => ({ verb, reason: reason.control.value })),
-    actions: [
-      { text: isApproval ? "Approve" : "Reject", look: isApproval ? "primary" : "danger", run },
-    ],
+    done: (decided) => {
+      redraw(decided);
+      announce(done);
+    },
   });
 }
 
 function openWithdrawal(approval, redraw) {
-  const run = async () => redraw(await post(`/approvals/${approval.id}/withdraw`));
-  ask({
+  confirm({
     title: "Withdraw the request?",
-    content: h("p", {}, "Nobody is asked any more, and the automation is cancelled."),
-    actions: [{ text: "Withdraw", look: "danger", run }],
+    text: "Nobody is asked any more, and the automation is cancelled.",
+    action: "Withdraw",
+    run: () => post("/approvals/{approval_id}/withdraw", { path: { approval_id: approval.id } }),
+    done: redraw,
   });
 }
 

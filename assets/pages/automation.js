@@ -18,18 +18,18 @@ import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
 const HIDDEN_LOOK_MS = 10_000; // how often the tab's title is brought up to date while nobody looks at the page
 
-export function mount(root, { id }) {
+export function mount(root, { id, title }) {
   const page = new AbortController();
-  const path = `/automations/${encodeURIComponent(id)}`;
+  const path = { automation_id: id };
   const mark = liveMark();
   const parts = {
     head: h("div", {}),
     trouble: h("div", {}),
     phases: h("div", { class: "phases" }),
     facts: h("div", { class: "automation-facts" }),
-    log: new LogPanel({ path, mark: mark.element, signal: page.signal }),
+    log: new LogPanel({ id, mark: mark.element, signal: page.signal }),
   };
-  parts.head.append(pageHeading("Automation"));
+  parts.head.append(pageHeading(title));
   root.append(
     parts.head,
     parts.trouble,
@@ -51,7 +51,8 @@ export function mount(root, { id }) {
     showAutomation(parts, automation, shown);
     shown = automation;
   };
-  follow(`${path}/events`, {
+  follow("/automations/{automation_id}/events", {
+    path,
     on: (name, data) => {
       if (name === "automation") show(data);
       else if (name === "log") parts.log.append(data);
@@ -78,7 +79,7 @@ function lookWhileHidden(path, signal, shown) {
   const timer = setInterval(async () => {
     if (document.visibilityState === "visible" || !shown() || isFinal(shown().state)) return;
     try {
-      titleFor(await get(path, { signal }));
+      titleFor(await get("/automations/{automation_id}", { path, signal }));
     } catch {
       // the page says what is wrong when somebody looks at it
     }

@@ -1,71 +1,57 @@
 // Accepting an invitation into an org: with the account that one has, or with a new one.
 
-import { busyWhile, button } from "../components/buttons.js";
-import { field, input, showProblems } from "../components/fields.js";
-import { setTitle } from "../components/headings.js";
+import { button } from "../components/buttons.js";
+import { field, input } from "../components/fields.js";
+import { entrance, missing } from "../components/forms.js";
 import { newPassword } from "../components/new-password.js";
 import { problemBox } from "../components/problems.js";
 import { codeField } from "../components/step-up.js";
 import { post } from "../lib/api.js";
-import { h, replace } from "../lib/dom.js";
+import { h } from "../lib/dom.js";
 import { takeToken } from "../lib/router.js";
 import { exactTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
-export function mount(root) {
-  setTitle("Invitation");
+export function mount(root, { title }) {
   const token = takeToken();
-  const card = h(
-    "form",
-    { class: "card", novalidate: true },
-    h("h1", { tabindex: "-1" }, "Invitation"),
-  );
-  root.append(
-    h(
-      "div",
-      { class: "entrance" },
-      h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" }),
-      card,
-    ),
-  );
-  post("/invitations/look", { token }).then(
-    (offer) => fill(card, token, offer),
-    (error) => card.append(problemBox(error)),
-  );
+  const { card } = entrance(root, title, { fields: [] });
+  load(root, card, token);
 }
 
-function fill(form, token, offer) {
-  const answer = offer.has_account ? knownPerson() : newPerson();
-  const trouble = h("div", {});
-  const submit = button(`Join ${offer.org.code}`, { look: "primary wide", type: "submit" });
-  const tryIt = async () => {
-    trouble.replaceChildren();
-    const problems = answer.problems();
-    showProblems(answer.fields, problems);
-    if (problems.length) return;
+async function load(root, card, token) {
+  try {
+    const offer = await post("/invitations/look", { body: { token } });
+    root.replaceChildren();
+    show(root, token, offer);
+  } catch (error) {
+    card.append(problemBox(error));
+  }
+}
+
+function show(root, token, offer) {
+  const { org, has_account: hasAccount } = offer;
+  const { fields, check, value } = hasAccount ? knownPerson() : newPerson();
+  const send = async () => {
     try {
-      await post("/invitations/accept", { token, kind: "browser", ...answer.value() });
+      const body = { token, kind: "browser", ...value() };
+      await post("/invitations/accept", { body });
     } catch (error) {
-      if (error.code === "totp_required" && !answer.code) addCode(answer, trouble);
-      else if (!error.errors?.length || showProblems(answer.fields, error.errors).length)
-        replace(trouble, problemBox(error));
+      if (error.code !== "totp_required" || fields.at(-1).path === "totp") throw error;
+      fields.push(codeField());
+      fields.at(-2).element.after(fields.at(-1).element);
+      fields.at(-1).control.focus();
       return;
     }
     location.assign("/"); // whatever this browser knew of another session is forgotten
   };
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    busyWhile(submit, tryIt);
+  entrance(root, `Join ${visible(org.name || org.code)}`, {
+    above: facts(offer),
+    fields,
+    check,
+    submit: button(`Join ${org.code}`, { look: "primary wide", type: "submit" }),
+    send,
   });
-  replace(
-    form,
-    h("h1", { tabindex: "-1" }, `Join ${visible(offer.org.name || offer.org.code)}`),
-    facts(offer),
-    answer.fields.map((each) => each.element),
-    trouble,
-    submit,
-  );
-  answer.fields[0].control.focus();
+  fields[0].control.focus();
 }
 
 function facts({ org, email, role, invited_by, has_account, expires_at }) {
@@ -78,21 +64,19 @@ function facts({ org, email, role, invited_by, has_account, expires_at }) {
   );
 }
 
-/** What somebody proves who has an account. */
+/** What somebody proves who has an account; a code is asked for when the server wants one. */
 function knownPerson() {
   const password = field({
     label: "Password",
     path: "password",
     control: input({ type: "password", autocomplete: "current-password" }),
   });
-  const answer = { fields: [password], code: null };
-  answer.problems = () =>
-    password.control.value ? [] : [{ path: "password", message: "is required" }];
-  answer.value = () => ({
+  const fields = [password];
+  const value = () => ({
     password: password.control.value,
-    totp: answer.code?.control.value.trim() ?? "",
+    totp: fields[1]?.control.value.trim() ?? "",
   });
-  return answer;
+  return { fields, check: () => missing([password]), value };
 }
 
 /** What a new account is made with. */
@@ -105,15 +89,7 @@ function newPerson() {
   const chosen = newPassword();
   return {
     fields: [name, ...chosen.fields],
-    code: null,
-    problems: chosen.problems,
+    check: chosen.problems,
     value: () => ({ name: name.control.value.trim(), password: chosen.value() }),
   };
-}
-
-function addCode(answer, before) {
-  answer.code = codeField();
-  answer.fields.push(answer.code);
-  before.before(answer.code.element);
-  answer.code.control.focus();
 }

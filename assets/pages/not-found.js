@@ -3,12 +3,7 @@
 import { buttonLink } from "../components/buttons.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 
-export function mount(root) {
-  root.append(
-    pageHeading("Nothing here"),
-    emptyState(
-      "There is no page at this address",
-      buttonLink("To the templates", "/templates", { look: "primary" }),
-    ),
-  );
+export function mount(root, { title }) {
+  const back = buttonLink("To the templates", "/templates", { look: "primary" });
+  root.append(pageHeading(title), emptyState("There is no page at this address", back));
 }

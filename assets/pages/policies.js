@@ -2,13 +2,13 @@
 
 import { note } from "../components/announcer.js";
 import { button } from "../components/buttons.js";
-import { ask } from "../components/dialogs.js";
-import { field, showProblems } from "../components/fields.js";
+import { ask, confirm } from "../components/dialogs.js";
+import { field, showProblems, textarea } from "../components/fields.js";
 import { emptyState, pageHeading } from "../components/headings.js";
-import { loadInto } from "../components/loading.js";
+import { actionsColumn, column, List } from "../components/list.js";
 import { keptNotice, placesList } from "../components/problems.js";
 import { sourceView } from "../components/source.js";
-import { get, getAll, post, remove } from "../lib/api.js";
+import { get, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft } from "../lib/drafts.js";
 import { here } from "../lib/router.js";
@@ -26,144 +26,91 @@ spec:
       approvers: {manager: true}
 `;
 
-export function mount(root) {
+const ABOUT =
+  "Who must agree before a template runs that names the policy, or to which it applies by itself.";
+
+export function mount(root, { title }) {
   const page = new AbortController();
-  const list = h("div", {});
-  const reload = () =>
-    loadInto(
-      list,
-      page.signal,
-      () => getAll("/policies", page),
-      (policies) => replace(list, policies.length ? table(policies, reload) : nothingYet()),
-    );
-  root.append(
-    pageHeading("Policies", {
-      actions:
-        may("policies.manage") &&
-        button("Push a policy…", { look: "primary", onclick: () => openPush(SAMPLE, reload) }),
-      below: h(
-        "p",
-        { class: "muted" },
-        "Who must agree before a template runs that names the policy, or to which it applies by itself.",
-      ),
-    }),
-    list,
-  );
-  reload();
+  const list = new List({
+    label: title,
+    endpoint: "/policies",
+    columns: [...COLUMNS, actionsColumn((policy) => actions(policy, list))],
+    key: ({ name }) => name,
+    empty: nothingYet,
+    signal: page.signal,
+  });
+  const open = () => openPush(SAMPLE, list);
+  const push =
+    may("policies.manage") && button("Push a policy…", { look: "primary", onclick: open });
+  const below = h("p", { class: "muted" }, ABOUT);
+  root.append(pageHeading(title, { actions: push, below }), list.element);
   const kept = takeDraft("policy", here());
-  if (kept !== null) openPush(kept, reload, keptNotice());
+  if (kept !== null) openPush(kept, list, keptNotice());
   return () => page.abort();
 }
 
-function table(policies, reload) {
-  const heads = ["Name", "Gates", "Version", "Pushed", "By"].map((text) =>
-    h("th", { scope: "col" }, text),
-  );
-  return h(
-    "table",
-    { class: "table" },
-    h(
-      "thead",
-      {},
-      h("tr", {}, heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions"))),
-    ),
-    h(
-      "tbody",
-      {},
-      policies.map((policy) => row(policy, reload)),
-    ),
-  );
-}
+const COLUMNS = [
+  column("Name", ({ name, is_default: isDefault }) => [
+    h("strong", {}, name),
+    isDefault && h("div", { class: "muted small" }, "applies by itself"),
+  ]),
+  column("Gates", ({ gates }) => visible(gates.join(", "))),
+  column("Version", ({ version }) => String(version)),
+  column("Pushed", ({ pushed_at: at }) => ago(at)),
+  column("By", ({ pushed_by: person }) => visible(person.email)),
+];
 
-function row(policy, reload) {
-  return h(
-    "tr",
-    {},
-    h(
-      "td",
-      {},
-      h("strong", {}, policy.name),
-      policy.is_default && h("div", { class: "muted small" }, "applies by itself"),
-    ),
-    h("td", { dataset: { label: "Gates" } }, visible(policy.gates.join(", "))),
-    h("td", { dataset: { label: "Version" } }, String(policy.version)),
-    h("td", { dataset: { label: "Pushed" } }, ago(policy.pushed_at)),
-    h("td", { dataset: { label: "By" } }, visible(policy.pushed_by.email)),
-    h("td", { class: "table-actions" }, actions(policy, reload)),
-  );
-}
-
-function actions(policy, reload) {
-  const path = `/policies/${encodeURIComponent(policy.name)}`;
+function actions({ name, version, is_default: isDefault }, list) {
+  const path = { policy: name };
   const show = async () => {
-    const { source } = await get(path);
-    const edit = { text: "Change…", look: "primary", run: () => openPush(source, reload) };
+    const { source } = await get("/policies/{policy}", { path });
+    const edit = { text: "Change…", look: "primary", run: () => openPush(source, list) };
     ask({
-      title: `${policy.name}, version ${policy.version}`,
+      title: `${name}, version ${version}`,
       content: sourceView(source).element,
       actions: may("policies.manage") ? [edit] : [],
       isWide: true,
     });
   };
   const end = () =>
-    ask({
-      title: `Delete ${policy.name}?`,
-      content: h(
-        "p",
-        {},
-        policy.is_default
-          ? "What names no policy is no longer asked for by it. Templates that name it cannot run."
-          : "Templates that name it cannot run, and what it has let pass and does not run yet will not.",
-      ),
-      actions: [
-        { text: "Delete the policy", look: "danger", run: () => remove(path).then(reload) },
-      ],
+    confirm({
+      title: `Delete ${name}?`,
+      text: isDefault
+        ? "What names no policy is no longer asked for by it. Templates that name it cannot run."
+        : "Templates that name it cannot run, and what it has let pass and does not run yet will not.",
+      action: "Delete the policy",
+      run: () => remove("/policies/{policy}", { path }),
+      done: list.reload,
     });
+  const look = "quiet danger-text";
   return [
-    button("Show", { look: "quiet", "aria-label": `Show ${policy.name}`, onclick: show }),
+    button("Show", { look: "quiet", "aria-label": `Show ${name}`, onclick: show }),
     may("policies.manage") &&
-      button("Delete…", {
-        look: "quiet danger-text",
-        "aria-label": `Delete ${policy.name}`,
-        onclick: end,
-      }),
+      button("Delete…", { look, "aria-label": `Delete ${name}`, onclick: end }),
   ];
 }
 
-function openPush(source, reload, notice = null) {
+function openPush(source, list, notice = null) {
   const text = field({
     label: "Policy (YAML)",
     path: "source",
-    control: h("textarea", {
-      class: "input",
-      rows: "16",
-      spellcheck: "false",
-      wrap: "off",
-      value: source,
-    }),
+    control: textarea({ rows: 16, wrap: "off", value: source }),
   });
   const mistakes = h("div", { role: "status" });
   const run = async () => {
     try {
-      const pushed = await post("/policies", { source: text.control.value });
+      const pushed = await post("/policies", { body: { source: text.control.value } });
+      list.reload();
       note(pushed.is_new ? `Pushed ${pushed.name}, version ${pushed.version}` : "Nothing new");
-      if (pushed.warnings.length) {
-        reload();
-        replace(
-          mistakes,
-          h("p", {}, "It is pushed. What to look at:"),
-          placesList(pushed.warnings),
-        );
-        return false;
-      }
+      if (!pushed.warnings.length) return true;
+      const warnings = placesList(pushed.warnings);
+      replace(mistakes, h("p", {}, "It is pushed. What to look at:"), warnings);
     } catch (error) {
       const others = showProblems([text], error.errors ?? []);
       if (!others.length) throw error;
       replace(mistakes, placesList(others));
-      return false;
     }
-    reload();
-    return true;
+    return false;
   };
   ask({
     title: "Push a policy",

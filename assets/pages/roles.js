@@ -1,206 +1,125 @@
 // Roles and groups: what each gives, in rules of one line, and who belongs to a group.
 
 import { button } from "../components/buttons.js";
-import { ask } from "../components/dialogs.js";
-import { field, input, showProblems } from "../components/fields.js";
+import { askForm, confirm } from "../components/dialogs.js";
+import { field, input, lines, textarea } from "../components/fields.js";
 import { emptyState, pageHeading } from "../components/headings.js";
-import { loadInto } from "../components/loading.js";
-import { getAll, patch, post, put, remove } from "../lib/api.js";
-import { h, replace } from "../lib/dom.js";
+import { actionsColumn, column, List } from "../components/list.js";
+import { patch, post, put, remove } from "../lib/api.js";
+import { h } from "../lib/dom.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
-const ROLE = { path: "/roles", word: "role", action: "roles.manage" };
-const GROUP = { path: "/groups", word: "group", action: "groups.manage" };
+const ROLE = { all: "/roles", one: "/roles/{role}", word: "role", may: "roles.manage" };
+const GROUP = { all: "/groups", one: "/groups/{group}", word: "group", may: "groups.manage" };
+const MEMBER = "/groups/{group}/members/{user}";
 
-export function mount(root) {
+const ABOUT =
+  "Everybody has one role, and the rules of their groups beside it. A rule that denies wins.";
+
+export function mount(root, { title }) {
   const page = new AbortController();
-  const lists = [ROLE, GROUP].map((kind) => section(kind, page));
   root.append(
-    pageHeading("Roles and groups", {
-      below: h(
-        "p",
-        { class: "muted" },
-        "Everybody has one role, and the rules of their groups beside it. A rule that denies wins.",
-      ),
-    }),
-    ...lists,
+    pageHeading(title, { below: h("p", { class: "muted" }, ABOUT) }),
+    section("Roles", ROLE, page),
+    section("Groups", GROUP, page),
   );
   return () => page.abort();
 }
 
-function section(kind, page) {
-  const list = h("div", {});
-  const reload = () =>
-    loadInto(
-      list,
-      page.signal,
-      () => getAll(kind.path, page),
-      (things) => replace(list, things.length ? table(kind, things, reload) : noGroups()),
-    );
-  const add =
-    may(kind.action) &&
-    button(`New ${kind.word}…`, { name: "plus", onclick: () => openForm(kind, null, reload) });
-  reload();
-  const heading = h("h2", {}, kind === ROLE ? "Roles" : "Groups");
-  return h("section", { class: "part" }, h("div", { class: "part-head" }, heading, add), list);
-}
-
-function table(kind, things, reload) {
-  const heads = ["Name", "Rules", "People", may(kind.action) && ""].filter(
-    (text) => text !== false,
-  );
-  return h(
-    "table",
-    { class: "table" },
-    h(
-      "thead",
-      {},
-      h(
-        "tr",
-        {},
-        heads.map((text) =>
-          h("th", { scope: "col" }, text || h("span", { class: "unseen" }, "Actions")),
-        ),
+function section(label, kind, page) {
+  const list = new List({
+    label,
+    endpoint: kind.all,
+    columns: [
+      column("Name", nameOf),
+      column("Rules", rules),
+      column("People", (thing) =>
+        kind === ROLE ? String(thing.members) : people(thing, list.reload),
       ),
-    ),
-    h(
-      "tbody",
-      {},
-      things.map((thing) => row(kind, thing, reload)),
-    ),
-  );
+      may(kind.may) && actionsColumn((thing) => actions(kind, thing, list.reload)),
+    ],
+    key: ({ name }) => name,
+    empty: noGroups,
+    signal: page.signal,
+  });
+  const open = () => openForm(kind, null, list.reload);
+  const add = may(kind.may) && button(`New ${kind.word}…`, { name: "plus", onclick: open });
+  const head = h("div", { class: "part-head" }, h("h2", {}, label), add);
+  return h("section", { class: "part" }, head, list.element);
 }
 
-function row(kind, thing, reload) {
-  return h(
-    "tr",
-    {},
-    h(
-      "td",
-      {},
-      h("strong", {}, thing.name),
-      " ",
-      thing.is_built_in && h("span", { class: "fact" }, "built in"),
-      thing.description && h("div", { class: "muted small" }, visible(thing.description)),
-    ),
-    h("td", { dataset: { label: "Rules" } }, rules(thing)),
-    h(
-      "td",
-      { dataset: { label: "People" } },
-      kind === ROLE ? String(thing.members) : people(thing, reload),
-    ),
-    may(kind.action) && h("td", { class: "table-actions" }, actions(kind, thing, reload)),
-  );
-}
-
-function rules(thing) {
-  const lines = (texts) => texts.map((text) => h("div", {}, h("code", {}, visible(text))));
+function nameOf({ name, description, is_built_in: isBuiltIn }) {
   return [
-    thing.is_built_in &&
-      h(
-        "details",
-        {},
-        h("summary", {}, `${thing.built_in_rules.length} built in`),
-        lines(thing.built_in_rules),
-      ),
-    thing.rules.length
-      ? lines(thing.rules)
-      : !thing.is_built_in && h("span", { class: "muted" }, "none"),
+    h("strong", {}, name),
+    " ",
+    isBuiltIn && h("span", { class: "fact" }, "built in"),
+    description && h("div", { class: "muted small" }, visible(description)),
   ];
+}
+
+function rules({ is_built_in: isBuiltIn, built_in_rules: builtIn, rules: own }) {
+  const list = (texts) => texts.map((text) => h("div", {}, h("code", {}, visible(text))));
+  if (!isBuiltIn) return own.length ? list(own) : h("span", { class: "muted" }, "none");
+  const summary = h("summary", {}, `${builtIn.length} built in`);
+  return [h("details", {}, summary, list(builtIn)), list(own)];
 }
 
 function people(group, reload) {
-  const leave = (member) =>
-    ask({
-      title: `Take ${member.email} out of ${group.name}?`,
-      content: h(
-        "p",
-        {},
-        "Who comes back later has joined later: they approve nothing that was asked before.",
-      ),
-      actions: [
-        {
-          text: "Take them out",
-          look: "danger",
-          run: () => remove(memberPath(group, member.id)).then(reload),
-        },
-      ],
-    });
   if (!group.members.length) return h("span", { class: "muted" }, "nobody");
-  return group.members.map((member) =>
-    h(
-      "div",
-      {},
-      visible(member.email),
-      " ",
-      h("span", { class: "muted small" }, ago(member.joined_at)),
-      may("groups.manage") &&
-        button("Remove…", {
-          look: "quiet",
-          "aria-label": `Take ${member.email} out of ${group.name}`,
-          onclick: () => leave(member),
-        }),
-    ),
-  );
+  return group.members.map((member) => {
+    const joined = h("span", { class: "muted small" }, ago(member.joined_at));
+    const leave = may("groups.manage") && leaveButton(group, member, reload);
+    return h("div", {}, visible(member.email), " ", joined, leave);
+  });
 }
 
-function actions(kind, thing, reload) {
-  const end = () =>
-    ask({
-      title: `Delete the ${kind.word} ${thing.name}?`,
-      content: h(
-        "p",
-        {},
-        kind === ROLE ? "A role that somebody has stays." : "Its members lose what it gave them.",
-      ),
-      actions: [
-        {
-          text: `Delete the ${kind.word}`,
-          look: "danger",
-          run: () => remove(onePath(kind, thing)).then(reload),
-        },
-      ],
+function leaveButton({ name }, { id, email }, done) {
+  const label = `Take ${email} out of ${name}`;
+  const onclick = () =>
+    confirm({
+      title: `${label}?`,
+      text: "Who comes back later has joined later: they approve nothing that was asked before.",
+      action: "Take them out",
+      run: () => remove(MEMBER, { path: { group: name, user: id } }),
+      done,
     });
+  return button("Remove…", { look: "quiet", "aria-label": label, onclick });
+}
+
+function actions(kind, thing, done) {
+  const end = () =>
+    confirm({
+      title: `Delete the ${kind.word} ${thing.name}?`,
+      text:
+        kind === ROLE ? "A role that somebody has stays." : "Its members lose what it gave them.",
+      action: `Delete the ${kind.word}`,
+      run: () => remove(kind.one, { path: { [kind.word]: thing.name } }),
+      done,
+    });
+  const act = (verb, label, onclick, look = "quiet") =>
+    button(`${verb}…`, { look, "aria-label": `${label} ${thing.name}`, onclick });
   return [
-    kind === GROUP &&
-      button("Add…", {
-        look: "quiet",
-        "aria-label": `Add to ${thing.name}`,
-        onclick: () => openJoin(thing, reload),
-      }),
-    thing.name !== "admin" &&
-      button("Change…", {
-        look: "quiet",
-        "aria-label": `Change ${thing.name}`,
-        onclick: () => openForm(kind, thing, reload),
-      }),
-    !thing.is_built_in &&
-      button("Delete…", {
-        look: "quiet danger-text",
-        "aria-label": `Delete ${thing.name}`,
-        onclick: end,
-      }),
+    kind === GROUP && act("Add", "Add to", () => openJoin(thing.name, done)),
+    thing.name !== "admin" && act("Change", "Change", () => openForm(kind, thing, done)),
+    !thing.is_built_in && act("Delete", "Delete", end, "quiet danger-text"),
   ];
 }
 
-function openJoin(group, reload) {
+function openJoin(group, done) {
   const who = field({ label: "E-mail", path: "user", control: input({ type: "email" }) });
-  const run = async () => {
-    await put(memberPath(group, who.control.value.trim()));
-    reload();
-    return true;
-  };
-  ask({
-    title: `Add somebody to ${group.name}`,
-    content: who.element,
-    actions: [{ text: "Let them join", look: "primary", run }],
+  askForm({
+    title: `Add somebody to ${group}`,
+    fields: [who],
+    send: () => put(MEMBER, { path: { group, user: who.control.value.trim() } }),
+    action: "Let them join",
+    done,
   });
 }
 
 /** The form for a new role or group, or for one that there is. */
-function openForm(kind, thing, reload) {
+function openForm(kind, thing, done) {
   const name = field({
     label: "Name",
     path: "name",
@@ -212,61 +131,29 @@ function openForm(kind, thing, reload) {
     path: "description",
     control: input({ maxlength: 500, value: thing?.description ?? "" }),
   });
-  const text = h("textarea", { class: "input", rows: 6, spellcheck: "false" });
-  text.value = thing?.rules.join("\n") ?? "";
-  const lines = field({
+  const ruleLines = field({
     label: thing?.is_built_in ? "Rules that your org adds" : "Rules",
     path: "rules",
     help: "One a line, as in: deny execute templates/env=prod",
-    control: text,
+    control: textarea({ rows: 6, value: thing?.rules.join("\n") ?? "" }),
   });
-  const fields = thing?.is_built_in
-    ? [lines]
-    : thing
-      ? [description, lines]
-      : [name, description, lines];
   const send = () => {
-    const body = { rules: text.value.split("\n").filter((line) => line.trim()) };
+    const body = { rules: lines(ruleLines.control) };
     if (!thing?.is_built_in) body.description = description.control.value.trim();
-    return thing
-      ? patch(onePath(kind, thing), body)
-      : post(kind.path, { ...body, name: name.control.value.trim() });
+    if (thing) return patch(kind.one, { path: { [kind.word]: thing.name }, body });
+    return post(kind.all, { body: { ...body, name: name.control.value.trim() } });
   };
-  const run = async () => {
-    try {
-      await send();
-    } catch (error) {
-      const others = showProblems(fields, error.errors ?? []);
-      if (!error.errors?.length || others.length) throw error;
-      return false;
-    }
-    reload();
-    return true;
-  };
-  ask({
+  askForm({
     title: thing ? `Change the ${kind.word} ${thing.name}` : `New ${kind.word}`,
-    content: fields.map((each) => each.element),
-    actions: [{ text: "Save", look: "primary", run }],
+    fields: [!thing && name, !thing?.is_built_in && description, ruleLines].filter(Boolean),
+    send,
+    action: "Save",
+    done,
   });
 }
 
 function noGroups() {
-  return emptyState(
-    "No groups",
-    h(
-      "p",
-      {},
-      "A group gives its members rules, and an approval policy can ask it: ",
-      h("code", {}, "approvers: {groups: [oncall]}"),
-      ".",
-    ),
-  );
-}
-
-function onePath(kind, thing) {
-  return `${kind.path}/${encodeURIComponent(thing.name)}`;
-}
-
-function memberPath(group, who) {
-  return `${onePath(GROUP, group)}/members/${encodeURIComponent(who)}`;
+  const rule = h("code", {}, "approvers: {groups: [oncall]}");
+  const text = "A group gives its members rules, and an approval policy can ask it: ";
+  return emptyState("No groups", h("p", {}, text, rule, "."));
 }

@@ -1,18 +1,20 @@
 // Running a template: its variables as a form, and what will happen before it does.
 
 import { needView } from "../components/approval-need.js";
-import { busyWhile, button, buttonLink } from "../components/buttons.js";
-import { field, input, showProblems } from "../components/fields.js";
+import { button, buttonLink } from "../components/buttons.js";
+import { field, input } from "../components/fields.js";
+import { pageForm } from "../components/forms.js";
 import { pageHeading } from "../components/headings.js";
 import { loadInto } from "../components/loading.js";
-import { keptNotice, noticeBox, placesList, problemBox } from "../components/problems.js";
+import { keptNotice, noticeBox, placesList } from "../components/problems.js";
 import { planView } from "../components/steps.js";
 import { variableField } from "../components/variable-fields.js";
-import { get, post, withQuery } from "../lib/api.js";
+import { get, post } from "../lib/api.js";
 import { randomId } from "../lib/bytes.js";
 import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft } from "../lib/drafts.js";
 import { here, navigate } from "../lib/router.js";
+import { getTemplate, pathOf } from "../lib/templates.js";
 import { environmentName, WrongValue } from "../lib/values.js";
 import { visible, visibleValue } from "../lib/visible.js";
 
@@ -21,108 +23,98 @@ export function mount(root, { name, query }) {
   const page = new AbortController();
   const content = h("div", {}, pageHeading(`Run ${name}`));
   root.append(content);
-  const path = `/templates/${encodeURIComponent(name)}`;
-  const load = () =>
-    Promise.all([
-      get(
-        query.get("version")
-          ? `${path}/versions/${encodeURIComponent(query.get("version"))}`
-          : path,
-        page,
-      ),
-      query.get("from") ? get(`/automations/${encodeURIComponent(query.get("from"))}`, page) : null,
-      get(withQuery(`${path}/approval`, { version: query.get("version") }), page),
-    ]);
   let forget = () => {};
-  loadInto(content, page.signal, load, ([template, earlier, need]) => {
-    const kept = takeDraft("run", here());
-    forget();
-    forget = keepDraft("run", show(content, { template, earlier, need, path, kept }));
-  });
+  loadInto(
+    content,
+    page.signal,
+    () => load(name, query, page),
+    (loaded) => {
+      const kept = takeDraft("run", here());
+      forget();
+      forget = keepDraft("run", show(content, loaded, kept));
+    },
+  );
   return () => (forget(), page.abort());
 }
 
+async function load(name, query, { signal }) {
+  const version = query.get("version");
+  const from = query.get("from");
+  const [template, earlier, need] = await Promise.all([
+    getTemplate(name, version, { signal }),
+    from && get("/automations/{automation_id}", { path: { automation_id: from }, signal }),
+    get("/templates/{name}/approval", { path: { name }, query: { version }, signal }),
+  ]);
+  return { template, earlier, need };
+}
+
 /** Draw the form, filled with what was `kept` of it from before a login; gives what says what it holds. */
-function show(content, { template, earlier, need, path, kept }) {
+function show(content, { template, earlier, need }, kept) {
+  const path = pathOf(template);
   const environment = h("div", {});
   const drawEnvironment = () => replace(environment, environmentView(fields));
-  const fields = template.variables.map((variable) =>
-    variableField(
-      variable,
-      variable.type === "secret" ? undefined : earlier?.values[variable.id],
-      drawEnvironment,
-      kept?.texts[variable.id],
-    ),
-  );
+  const fields = template.variables.map((variable) => {
+    const given = variable.type === "secret" ? undefined : earlier?.values[variable.id];
+    return variableField(variable, given, drawEnvironment, kept?.texts[variable.id]);
+  });
   const reason = field({
     label: "Reason",
     path: "reason",
     help: "Why you run it: a ticket, an alert. Stays in the record.",
     control: input({ maxlength: 500, value: kept?.reason ?? earlier?.reason ?? "" }),
   });
-  const submit = button(need.is_needed ? "Ask to run" : "Run now", {
-    look: "primary",
-    name: "run",
-    type: "submit",
-  });
-  const trouble = h("div", {});
-  const form = h(
-    "form",
-    { class: "form", novalidate: true },
-    fields.map((each) => each.element),
-    reason.element,
-    trouble,
-    h("div", { class: "form-actions" }, submit, buttonLink("Back", path, { look: "quiet" })),
-  );
+  const look = { look: "primary", name: "run", type: "submit" };
+  const submit = button(need.is_needed ? "Ask to run" : "Run now", look);
   const send = sender(template);
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    busyWhile(submit, () => trigger({ fields, reason, trouble, send }));
+  const form = pageForm({
+    look: "form",
+    fields: [...fields, reason],
+    check: () => fields.flatMap((each) => each.problems()),
+    submit,
+    foot: h("div", { class: "form-actions" }, submit, buttonLink("Back", path, { look: "quiet" })),
+    send: async () => {
+      const automation = await send(valuesOf(fields), reason.control.value.trim());
+      navigate(`/automations/${automation.id}`);
+    },
   });
   drawEnvironment();
-  const cannot = template.unsupported.length > 0;
+  const canRun = !template.unsupported.length;
   replace(
     content,
     heading(template, path),
-    earlier &&
-      noticeBox(
-        "note",
-        h(
-          "p",
-          {},
-          "Filled with the values of ",
-          h("a", { href: `/automations/${earlier.id}` }, "an earlier run"),
-          earlier.version !== template.version &&
-            `, which ran version ${earlier.version}; this is version ${template.version}`,
-          ".",
-        ),
-      ),
+    earlier && earlierNotice(earlier, template),
     kept && keptNotice(template.variables.some((variable) => variable.type === "secret")),
     needView(need),
     codeView(template),
-    cannot
-      ? noticeBox(
-          "bad",
-          h("strong", {}, "This template cannot run yet"),
-          placesList(template.unsupported),
-        )
-      : h(
-          "div",
-          { class: "columns run" },
-          h(
-            "section",
-            {},
-            !fields.length && h("p", { class: "muted" }, "It asks for nothing."),
-            form,
-          ),
-          whatHappens(template, environment),
-        ),
+    canRun ? formView(form, fields, whatHappens(template, environment)) : cannotRun(template),
   );
-  const first = [...fields.map((each) => each.control), reason.control].find(
-    (control) => control && !control.value,
-  );
-  (cannot ? content.querySelector("h1") : (first ?? submit)).focus({ preventScroll: true });
+  const controls = [...fields, reason].map((each) => each.control);
+  const first = controls.find((control) => control && !control.value) ?? submit;
+  (canRun ? first : content.querySelector("h1")).focus({ preventScroll: true });
   return () => ({ texts: typedIn(fields), reason: reason.control.value });
+}
+
+function earlierNotice({ id, version }, template) {
+  const link = h("a", { href: `/automations/${id}` }, "an earlier run");
+  const differs =
+    version !== template.version &&
+    `, which ran version ${version}; this is version ${template.version}`;
+  return noticeBox("note", h("p", {}, "Filled with the values of ", link, differs, "."));
+}
+
+function formView(form, fields, aside) {
+  const nothing = !fields.length && h("p", { class: "muted" }, "It asks for nothing.");
+  return h("div", { class: "columns run" }, h("section", {}, nothing, form), aside);
+}
+
+function cannotRun(template) {
+  const title = h("strong", {}, "This template cannot run yet");
+  return noticeBox("bad", title, placesList(template.unsupported));
+}
+
+function valuesOf(fields) {
+  const values = fields.map((each) => [each.variable.id, each.value()]);
+  return Object.fromEntries(values.filter(([, value]) => value !== undefined));
 }
 
 /** What is typed, save for secret values, which are kept nowhere. */
@@ -202,28 +194,6 @@ function shownValue({ variable, value }) {
   }
 }
 
-async function trigger({ fields, reason, trouble, send }) {
-  trouble.replaceChildren();
-  const wrong = fields.filter((each) => !each.check());
-  if (wrong.length) {
-    wrong[0].control.focus();
-    return;
-  }
-  const values = Object.fromEntries(
-    fields
-      .map((each) => [each.variable.id, each.value()])
-      .filter(([, value]) => value !== undefined),
-  );
-  try {
-    const automation = await send(values, reason.control.value.trim());
-    navigate(`/automations/${automation.id}`);
-  } catch (error) {
-    const others = showProblems([...fields, reason], error.errors ?? []);
-    if (!error.errors?.length) replace(trouble, problemBox(error));
-    else if (others.length) replace(trouble, problemBox(Object.assign(error, { errors: others })));
-  }
-}
-
 /** Sends each content of the form once, however often the button is hit or the answer gets lost. */
 function sender(template) {
   let key = "";
@@ -234,6 +204,6 @@ function sender(template) {
       key = randomId();
       sent = JSON.stringify(body);
     }
-    return post("/automations", body, { headers: { "Idempotency-Key": key } });
+    return post("/automations", { body, headers: { "Idempotency-Key": key } });
   };
 }

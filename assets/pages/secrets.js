@@ -1,115 +1,74 @@
 // The org's secrets: what there is, and new values for them. No page ever shows a value.
 
 import { button } from "../components/buttons.js";
-import { ask } from "../components/dialogs.js";
-import { field, input, showProblems } from "../components/fields.js";
+import { askForm, confirm } from "../components/dialogs.js";
+import { field, input } from "../components/fields.js";
 import { emptyState, pageHeading } from "../components/headings.js";
-import { loadInto } from "../components/loading.js";
-import { getAll, post, put, remove } from "../lib/api.js";
-import { h, replace } from "../lib/dom.js";
+import { actionsColumn, column, List } from "../components/list.js";
+import { post, put, remove } from "../lib/api.js";
+import { h } from "../lib/dom.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
-export function mount(root) {
+const ABOUT =
+  "Values that phases need and nobody may see: encrypted, handed to workers, masked in logs.";
+
+export function mount(root, { title }) {
   const page = new AbortController();
-  const list = h("div", {});
-  const reload = () =>
-    loadInto(
-      list,
-      page.signal,
-      () => getAll("/secrets", page),
-      (secrets) => replace(list, secrets.length ? table(secrets, reload) : nothingYet()),
-    );
-  root.append(
-    pageHeading("Secrets", {
-      actions:
-        may("secrets.manage") &&
-        button("New secret…", {
-          look: "primary",
-          name: "plus",
-          onclick: () => openForm(null, reload),
-        }),
-      below: h(
-        "p",
-        { class: "muted" },
-        "Values that phases need and nobody may see: encrypted, handed to workers, masked in logs.",
-      ),
-    }),
-    list,
-  );
-  reload();
+  const list = new List({
+    label: title,
+    endpoint: "/secrets",
+    columns: [...COLUMNS, actionsColumn((secret) => actions(secret, list))],
+    key: ({ name }) => name,
+    empty: nothingYet,
+    signal: page.signal,
+  });
+  const open = () => openForm(null, list);
+  const create =
+    may("secrets.manage") &&
+    button("New secret…", { look: "primary", name: "plus", onclick: open });
+  const below = h("p", { class: "muted" }, ABOUT);
+  root.append(pageHeading(title, { actions: create, below }), list.element);
   return () => page.abort();
 }
 
-function table(secrets, reload) {
-  const heads = ["Name", "In commands", "Version", "Changed", "By"].map((text) =>
-    h("th", { scope: "col" }, text),
-  );
-  return h(
-    "table",
-    { class: "table" },
-    h(
-      "thead",
-      {},
-      h("tr", {}, heads, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions"))),
-    ),
-    h(
-      "tbody",
-      {},
-      secrets.map((secret) => row(secret, reload)),
-    ),
-  );
-}
+const COLUMNS = [
+  column("Name", ({ name, description }) => [
+    h("strong", {}, name),
+    description && h("div", { class: "muted small" }, visible(description)),
+  ]),
+  column("In commands", ({ environment }) => h("code", {}, `$${environment}`)),
+  column("Version", ({ version }) => String(version)),
+  column("Changed", ({ updated_at: at }) => ago(at)),
+  column("By", ({ updated_by: person }) => visible(person.email)),
+];
 
-function row(secret, reload) {
-  return h(
-    "tr",
-    {},
-    h(
-      "td",
-      {},
-      h("strong", {}, secret.name),
-      secret.description && h("div", { class: "muted small" }, visible(secret.description)),
-    ),
-    h("td", { dataset: { label: "In commands" } }, h("code", {}, `$${secret.environment}`)),
-    h("td", { dataset: { label: "Version" } }, String(secret.version)),
-    h("td", { dataset: { label: "Changed" } }, ago(secret.updated_at)),
-    h("td", { dataset: { label: "By" } }, visible(secret.updated_by.email)),
-    h("td", { class: "table-actions" }, may("secrets.manage") && actions(secret, reload)),
-  );
-}
-
-function actions(secret, reload) {
-  const path = `/secrets/${encodeURIComponent(secret.name)}`;
+function actions(secret, list) {
+  const { name } = secret;
   const end = () =>
-    ask({
-      title: `Delete ${secret.name}?`,
-      content: h(
-        "p",
-        {},
-        "Templates that name it cannot run any more, and automations that wait for it will fail.",
-      ),
-      actions: [
-        { text: "Delete the secret", look: "danger", run: () => remove(path).then(reload) },
-      ],
+    confirm({
+      title: `Delete ${name}?`,
+      text: "Templates that name it cannot run any more, and automations that wait for it will fail.",
+      action: "Delete the secret",
+      run: () => remove("/secrets/{secret}", { path: { secret: name } }),
+      done: list.reload,
     });
+  const renew = () => openForm(secret, list);
   return [
-    button("New value…", {
-      look: "quiet",
-      "aria-label": `New value of ${secret.name}`,
-      onclick: () => openForm(secret, reload),
-    }),
-    button("Delete…", {
-      look: "quiet danger-text",
-      "aria-label": `Delete ${secret.name}`,
-      onclick: end,
-    }),
+    may("secrets.update") &&
+      button("New value…", { look: "quiet", "aria-label": `New value of ${name}`, onclick: renew }),
+    may("secrets.manage") &&
+      button("Delete…", {
+        look: "quiet danger-text",
+        "aria-label": `Delete ${name}`,
+        onclick: end,
+      }),
   ];
 }
 
 /** The form for a new secret, or for the next value of one that there is. */
-function openForm(secret, reload) {
+function openForm(secret, list) {
   const name = field({
     label: "Name",
     path: "name",
@@ -127,38 +86,26 @@ function openForm(secret, reload) {
     help: "At least 6 bytes, as a shorter one could not be masked. Keys of several lines: opsicle secrets create.",
     control: input({ type: "password", autocomplete: "new-password" }),
   });
-  const fields = secret ? [description, value] : [name, description, value];
   const send = () => {
     const body = { value: value.control.value, description: description.control.value.trim() };
-    if (secret) return put(`/secrets/${encodeURIComponent(secret.name)}`, body);
-    return post("/secrets", { ...body, name: name.control.value.trim() });
+    if (secret) return put("/secrets/{secret}", { path: { secret: secret.name }, body });
+    return post("/secrets", { body: { ...body, name: name.control.value.trim() } });
   };
-  const run = async () => {
-    try {
-      await send();
-    } catch (error) {
-      const others = showProblems(fields, error.errors ?? []);
-      if (!error.errors?.length || others.length) throw error;
-      return false;
-    }
-    reload();
-    return true;
-  };
-  ask({
+  askForm({
     title: secret ? `New value of ${secret.name}` : "New secret",
-    content: fields.map((each) => each.element),
-    actions: [{ text: secret ? "Keep the new value" : "Keep the secret", look: "primary", run }],
+    fields: secret ? [description, value] : [name, description, value],
+    send,
+    action: secret ? "Keep the new value" : "Keep the secret",
+    done: list.reload,
   });
 }
 
 function nothingYet() {
+  const how =
+    "A secret is a password or key that commands need. Make one, then name it in a template’s phase:";
   return emptyState(
     "No secrets",
-    h(
-      "p",
-      {},
-      "A secret is a password or key that commands need. Make one, then name it in a template’s phase:",
-    ),
+    h("p", {}, how),
     h("p", {}, h("code", {}, "secrets: [db-password]")),
   );
 }

@@ -4,10 +4,11 @@ import { note } from "../components/announcer.js";
 import { busyWhile, button } from "../components/buttons.js";
 import { pageHeading } from "../components/headings.js";
 import { keptNotice, noticeBox, placesList, problemBox, sentence } from "../components/problems.js";
-import { ApiError, get, post } from "../lib/api.js";
+import { ApiError, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft } from "../lib/drafts.js";
 import { here, navigate } from "../lib/router.js";
+import { getTemplate, pathOf } from "../lib/templates.js";
 
 const MAX_CHARACTERS = 1024 * 1024;
 const PAUSE_MS = 400; // after the last key, before the text is checked
@@ -36,7 +37,7 @@ spec:
           - echo "restarting $OPSICLE_VAR_SERVICE"
 `;
 
-export function mount(root, { name }) {
+export function mount(root, { name, title }) {
   const page = new AbortController();
   const editor = buildEditor();
   const findings = h("div", { class: "findings", role: "status" });
@@ -57,10 +58,10 @@ export function mount(root, { name }) {
     timer = setTimeout(() => check(editor, findings, page.signal), PAUSE_MS);
   });
   root.append(
-    pageHeading(name ? `New version of ${name}` : "Push a template", {
+    pageHeading(name ? `${title} of ${name}` : title, {
       above: [
         h("a", { href: "/templates" }, "Templates"),
-        name && [" / ", h("a", { href: `/templates/${encodeURIComponent(name)}` }, name)],
+        name && [" / ", h("a", { href: pathOf({ name }) }, name)],
       ],
       actions: [h("label", { class: "button", for: "file" }, "Open a file…"), file, push],
       below: h(
@@ -93,7 +94,7 @@ async function start(name, editor, findings, signal) {
     return;
   }
   try {
-    editor.fill((await get(`/templates/${encodeURIComponent(name)}`, { signal })).source);
+    editor.fill((await getTemplate(name, "", { signal })).source);
   } catch (error) {
     if (!signal.aborted) replace(findings, problemBox(error));
   }
@@ -166,7 +167,10 @@ async function readFile(file, editor, findings) {
 
 async function check(editor, findings, signal) {
   try {
-    const found = await post("/templates/validate", { source: editor.text.value }, { signal });
+    const found = await post("/templates/validate", {
+      body: { source: editor.text.value },
+      signal,
+    });
     editor.mark([...found.warnings, ...found.unsupported]);
     replace(findings, verdict(found, editor));
   } catch (error) {
@@ -176,13 +180,13 @@ async function check(editor, findings, signal) {
 
 async function send(editor, findings) {
   try {
-    const pushed = await post("/templates", { source: editor.text.value });
+    const pushed = await post("/templates", { body: { source: editor.text.value } });
     note(
       pushed.is_new
         ? `Pushed ${pushed.name}, version ${pushed.version}`
         : `Nothing new: version ${pushed.version} of ${pushed.name} says the same`,
     );
-    navigate(`/templates/${encodeURIComponent(pushed.name)}`);
+    navigate(pathOf(pushed));
   } catch (error) {
     showMistakes(error, editor, findings);
     findings.scrollIntoView({ block: "nearest" });

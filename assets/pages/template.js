@@ -1,18 +1,21 @@
 // One template: what it does, what it asks for, how it changed.
 
 import { button, buttonLink } from "../components/buttons.js";
-import { ask } from "../components/dialogs.js";
+import { confirm } from "../components/dialogs.js";
 import { diffView } from "../components/diff.js";
 import { select } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
+import { List } from "../components/list.js";
 import { loadInto } from "../components/loading.js";
 import { noticeBox, placesList } from "../components/problems.js";
 import { sourceView } from "../components/source.js";
 import { planView } from "../components/steps.js";
-import { get, getAll, remove, withQuery } from "../lib/api.js";
+import { get, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
+import { queryText } from "../lib/query.js";
 import { navigate, setQuery } from "../lib/router.js";
 import { may } from "../lib/session.js";
+import { getTemplate, pathOf } from "../lib/templates.js";
 import { ago } from "../lib/times.js";
 import { environmentName, typeOf } from "../lib/values.js";
 import { visible, visibleValue } from "../lib/visible.js";
@@ -25,37 +28,29 @@ const VIEWS = [
 
 export function mount(root, { name, query }) {
   const page = new AbortController();
-  const path = `/templates/${encodeURIComponent(name)}`;
-  const version = query.get("version") ?? "";
   const content = h("div", {}, pageHeading(name));
   root.append(content);
-  const load = () => get(version ? `${path}/versions/${encodeURIComponent(version)}` : path, page);
+  const load = () => getTemplate(name, query.get("version"), page);
   loadInto(content, page.signal, load, (template) => {
-    replace(
-      content,
-      heading(template, path),
-      notices(template, path),
-      views(template, path, query, page),
-    );
+    replace(content, heading(template), notices(template), views(template, query, page));
     content.querySelector("h1").focus({ preventScroll: true });
   });
   return () => page.abort();
 }
 
-function heading(template, path) {
-  const title = visible(template.display_name || template.name);
+function heading(template) {
+  const path = pathOf(template);
   const isOld = template.version !== template.latest_version;
-  const runPath = withQuery(`${path}/run`, { version: isOld ? String(template.version) : "" });
-  return pageHeading(title, {
+  const canRun = may("automations.create") && !template.unsupported.length;
+  const runPath = `${path}/run${queryText({ version: isOld && template.version })}`;
+  const runsPath = `/automations${queryText({ template: template.name })}`;
+  const pusher = visible(template.pushed_by.name || template.pushed_by.email);
+  return pageHeading(visible(template.display_name || template.name), {
     above: [h("a", { href: "/templates" }, "Templates"), " / ", h("code", {}, template.name)],
     actions: [
       may("templates.push") && buttonLink("New version", `${path}/push`),
-      buttonLink("Runs", withQuery("/automations", { template: template.name }), {
-        name: "automations",
-      }),
-      may("automations.create") &&
-        !template.unsupported.length &&
-        buttonLink("Run", runPath, { look: "primary", name: "run" }),
+      buttonLink("Runs", runsPath, { name: "automations" }),
+      canRun && buttonLink("Run", runPath, { look: "primary", name: "run" }),
     ],
     below: [
       template.description && h("p", { class: "lead" }, visible(template.description)),
@@ -64,9 +59,7 @@ function heading(template, path) {
         { class: "muted" },
         `version ${template.version}`,
         isOld && ` of ${template.latest_version}`,
-        ", pushed by ",
-        visible(template.pushed_by.name || template.pushed_by.email),
-        " ",
+        `, pushed by ${pusher} `,
         ago(template.pushed_at),
         ownersText(template.owners),
       ),
@@ -87,12 +80,17 @@ function ownersText(owners) {
   ];
 }
 
-function notices(template, path) {
+function notices(template) {
   return [
     template.version !== template.latest_version &&
       noticeBox(
         "note",
-        h("p", {}, "This is an older version. ", h("a", { href: path }, "Show the newest")),
+        h(
+          "p",
+          {},
+          "This is an older version. ",
+          h("a", { href: pathOf(template) }, "Show the newest"),
+        ),
       ),
     template.unsupported.length > 0 &&
       noticeBox(
@@ -105,7 +103,7 @@ function notices(template, path) {
   ];
 }
 
-function views(template, path, query, page) {
+function views(template, query, page) {
   const panel = h("div", { class: "panel", role: "tabpanel", tabindex: "-1" });
   const tabs = VIEWS.map(([key, text]) =>
     h("button", { type: "button", role: "tab", class: "tab", dataset: { key } }, text),
@@ -120,7 +118,7 @@ function views(template, path, query, page) {
         panel,
         sourceView(template.source, [...template.warnings, ...template.unsupported]).element,
       );
-    else if (key === "versions") versionsPanel(panel, template, path, query, page);
+    else if (key === "versions") versionsPanel(panel, template, page);
     else replace(panel, planPanel(template));
   };
   const choose = (tab) => {
@@ -228,89 +226,74 @@ function variablesTable(variables) {
   return h("dl", { class: "variables" }, rows);
 }
 
-function versionsPanel(panel, template, path, query, page) {
-  loadInto(
+function versionsPanel(panel, template, { signal }) {
+  const list = new List({
+    label: "Versions",
+    load: (query) =>
+      get("/templates/{name}/versions", { path: { name: template.name }, query, signal }),
+    look: "rows",
+    row: (version) => versionRow(version, template),
+    key: ({ version }) => version,
+    signal,
+  });
+  replace(
     panel,
-    page.signal,
-    () => getAll(`${path}/versions`, page),
-    (versions) => {
-      const numbers = versions.map((each) => [String(each.version), `version ${each.version}`]);
-      const from = select(numbers, String(Math.max(1, template.version - 1)), {
-        "aria-label": "Compare from",
-      });
-      const to = select(numbers, String(template.version), { "aria-label": "Compare to" });
-      const result = h("div", {});
-      const compare = () =>
-        loadInto(
-          result,
-          page.signal,
-          () => get(`${path}/diff?from=${from.value}&to=${to.value}`, page),
-          ({ diff }) => replace(result, diffView(diff)),
-        );
-      from.addEventListener("change", compare);
-      to.addEventListener("change", compare);
-      const comparison = versions.length > 1 && [
-        h("h2", {}, "Compare"),
-        h("div", { class: "toolbar" }, from, h("span", {}, "→"), to),
-        result,
-      ];
-      replace(
-        panel,
-        versionList(versions, path),
-        comparison,
-        may("templates.delete") && deletion(template, path),
-      );
-      if (comparison) compare();
-    },
+    list.element,
+    template.latest_version > 1 && comparison(template, signal),
+    may("templates.delete") && deletion(template),
   );
 }
 
-function versionList(versions, path) {
-  const items = versions.map((each) =>
+function comparison({ name, version, latest_version: latest }, signal) {
+  const numbers = Array.from({ length: latest }, (_, i) => String(latest - i));
+  const options = numbers.map((number) => [number, `version ${number}`]);
+  const choose = (chosen, label) =>
+    select(options, String(chosen), { "aria-label": label, onchange: () => compare() });
+  const from = choose(Math.max(1, version - 1), "Compare from");
+  const to = choose(version, "Compare to");
+  const result = h("div", {});
+  const compare = () => {
+    const query = { from: from.value, to: to.value };
+    const load = () => get("/templates/{name}/diff", { path: { name }, query, signal });
+    loadInto(result, signal, load, ({ diff }) => replace(result, diffView(diff)));
+  };
+  compare();
+  const toolbar = h("div", { class: "toolbar" }, from, h("span", {}, "→"), to);
+  return [h("h2", {}, "Compare"), toolbar, result];
+}
+
+function versionRow({ version, pushed_by: person, pushed_at: at, digest }, template) {
+  const href = `${pathOf(template)}?version=${version}`;
+  const short = h("code", { title: digest }, digest.replace("sha256:", "").slice(0, 12));
+  return h(
+    "li",
+    { class: "row" },
     h(
-      "li",
-      { class: "row" },
+      "div",
+      { class: "row-main" },
+      h("a", { class: "row-title", href }, `version ${version}`),
       h(
-        "div",
-        { class: "row-main" },
-        h(
-          "a",
-          { class: "row-title", href: `${path}?version=${each.version}` },
-          `version ${each.version}`,
-        ),
-        h(
-          "p",
-          { class: "row-facts" },
-          visible(each.pushed_by.name || each.pushed_by.email),
-          ", ",
-          ago(each.pushed_at),
-          " · ",
-          h("code", { title: each.digest }, each.digest.replace("sha256:", "").slice(0, 12)),
-        ),
+        "p",
+        { class: "row-facts" },
+        visible(person.name || person.email),
+        ", ",
+        ago(at),
+        " · ",
+        short,
       ),
     ),
   );
-  return h("ul", { class: "rows" }, items);
 }
 
-function deletion(template, path) {
-  const run = async () => {
-    await remove(path);
-    navigate("/templates");
-  };
+function deletion({ name }) {
   const open = () =>
-    ask({
-      title: `Delete ${template.name}?`,
-      content: h(
-        "p",
-        {},
-        "Nobody can run it any more. Automations that ran it stay, with the version that they ran.",
-      ),
-      actions: [{ text: "Delete the template", look: "danger", run }],
+    confirm({
+      title: `Delete ${name}?`,
+      text: "Nobody can run it any more. Automations that ran it stay, with the version that they ran.",
+      action: "Delete the template",
+      run: () => remove("/templates/{name}", { path: { name } }),
+      done: () => navigate("/templates"),
     });
-  return h(
-    "p",
-    { class: "danger-zone" },
-    button("Delete this template…", { look: "quiet danger-text", onclick: open }),
-  );
+  const end = button("Delete this template…", { look: "quiet danger-text", onclick: open });
+  return h("p", { class: "danger-zone" }, end);
 }

@@ -1,60 +1,56 @@
 // The runbooks: find the right one and run it.
 
 import { buttonLink } from "../components/buttons.js";
-import { input } from "../components/fields.js";
-import { emptyState, loading, pageHeading } from "../components/headings.js";
+import { searchFilter } from "../components/filters.js";
+import { emptyState, pageHeading } from "../components/headings.js";
 import { lastRun, lastRuns } from "../components/last-runs.js";
-import { keepFresh } from "../components/live.js";
+import { List } from "../components/list.js";
 import { getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
-import { showList } from "../lib/keyed.js";
-import { setQuery } from "../lib/router.js";
 import { may } from "../lib/session.js";
+import { pathOf } from "../lib/templates.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
-export function mount(root, { query }) {
+export function mount(root, { title, query }) {
   const page = new AbortController();
-  const search = input({
-    type: "search",
-    placeholder: "Search by name, text, owner or label",
-    "aria-label": "Search templates",
-    value: query.get("q") ?? "",
-  });
-  const list = h("ul", { class: "rows template-rows" });
-  const message = h("div", {}, loading());
-  const trouble = h("div", {});
-  let all = [];
-  const show = () => {
-    const found = all.filter(({ template }) => fits(template, search.value));
-    showList(list, found, ({ template }) => template.name, row);
-    message.replaceChildren(...(found.length ? [] : [all.length ? nothingFound() : nothingYet()]));
-  };
-  const live = keepFresh(
-    async () => {
-      const [templates, runs] = await Promise.all([getAll("/templates", page), lastRuns(page)]);
-      all = templates.map((template) => ({ template, run: runs.get(template.name) ?? null }));
-      show();
-    },
-    { trouble, signal: page.signal },
-  );
-  search.addEventListener("input", () => {
-    setQuery({ q: search.value });
-    show();
+  const list = new List({
+    label: title,
+    load: () => load(page),
+    look: "rows template-rows",
+    row,
+    key: ({ template }) => template.name,
+    filters: [
+      searchFilter({
+        name: "q",
+        placeholder: "Search by name, text, owner or label",
+        "aria-label": "Search templates",
+        value: query.get("q"),
+        isInstant: true,
+      }),
+    ],
+    fits: ({ template }, { q }) => fits(template, q),
+    empty: (isNarrowed) => (isNarrowed ? nothingFound() : nothingYet()),
+    isLive: true,
+    signal: page.signal,
   });
   const push = may("templates.push") && buttonLink("Push a template", "/push", { name: "plus" });
-  root.append(
-    pageHeading("Templates", { beside: live.mark, actions: push }),
-    h("div", { class: "toolbar" }, search),
-    trouble,
-    list,
-    message,
-  );
+  root.append(pageHeading(title, { beside: list.mark, actions: push }), list.element);
   return () => page.abort();
 }
 
+/** Every template with its last run. */
+async function load({ signal }) {
+  const [templates, runs] = await Promise.all([
+    getAll("/templates", { signal }),
+    lastRuns({ signal }),
+  ]);
+  const items = templates.map((template) => ({ template, run: runs.get(template.name) ?? null }));
+  return { items, next_cursor: "" };
+}
+
 function row({ template, run }) {
-  const path = `/templates/${encodeURIComponent(template.name)}`;
+  const path = pathOf(template);
   const title = template.display_name || template.name;
   const description = template.description || template.labels["opsicle.io/description"] || "";
   return h(

@@ -1,77 +1,74 @@
 // The fleet: who is there, who is busy, and how to get one more.
 
 import { busyWhile, button, copyButton } from "../components/buttons.js";
-import { ask } from "../components/dialogs.js";
+import { ask, confirm } from "../components/dialogs.js";
 import { emptyState, loading, pageHeading } from "../components/headings.js";
-import { keepFresh } from "../components/live.js";
 import { heldQueue } from "../components/held-queue.js";
+import { List } from "../components/list.js";
 import { problemBox } from "../components/problems.js";
 import { sharedWorkersLine } from "../components/shared-workers.js";
 import { getAll, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
-import { showList } from "../lib/keyed.js";
 import { may } from "../lib/session.js";
 import { ago, countdown } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
+const OWN = {
+  drain: "/workers/{worker}/drain",
+  undrain: "/workers/{worker}/undrain",
+  revoke: "/workers/{worker}/revoke",
+};
+const SHARED = {
+  drain: "/provider/workers/{worker}/drain",
+  undrain: "/provider/workers/{worker}/undrain",
+  revoke: "/provider/workers/{worker}/revoke",
+};
 const SOON_MS = 24 * 3_600_000; // a certificate of 7 days is renewed at half its life: by then something is wrong
 
-export function mount(root) {
+export function mount(root, { title }) {
   const page = new AbortController();
-  const list = h("ul", { class: "cards" });
   const gone = h("details", { class: "gone", hidden: true });
-  const message = h("div", {}, loading());
-  const trouble = h("div", {});
-  let live = null;
-  const reload = async () => {
-    const shared = may("provider.manage") ? await getAll("/provider/workers?all=true", page) : [];
-    const workers = [...(await getAll("/workers?all=true", page)), ...shared];
-    const revoked = workers.filter((worker) => worker.state === "revoked");
-    const active = workers.filter((worker) => worker.state !== "revoked");
-    showList(
-      list,
-      active,
-      (worker) => worker.id,
-      (worker) => card(worker, live),
-    );
-    gone.hidden = !revoked.length;
-    replace(
-      gone,
-      h("summary", {}, `${revoked.length} revoked`),
-      h(
-        "ul",
-        {},
-        revoked.map((worker) =>
-          h(
-            "li",
-            {},
-            visible(worker.name),
-            h("span", { class: "muted" }, " · last seen ", ago(worker.last_seen_at, "never")),
-          ),
-        ),
-      ),
-    );
-    replace(message, active.length ? [] : nothingYet());
-  };
-  live = keepFresh(reload, { trouble, signal: page.signal });
+  const list = new List({
+    label: title,
+    load: () => load(gone, page),
+    look: "cards",
+    row: (worker) => card(worker, list),
+    empty: nothingYet,
+    isLive: true,
+    signal: page.signal,
+  });
   const join = [
     may("workers.manage") && addButton(),
     may("provider.manage") &&
       button("Add a shared worker…", { name: "plus", onclick: () => openJoin(true) }),
-  ].filter(Boolean);
+  ];
   root.append(
-    pageHeading("Workers", { beside: live.mark, actions: join }),
+    pageHeading(title, { beside: list.mark, actions: join }),
     may("provider.manage") ? heldQueue(page) : "",
-    trouble,
-    list,
-    message,
+    list.element,
     gone,
     sharedWorkersLine(page),
   );
   return () => page.abort();
 }
 
-function card(worker, live) {
+/** Those that may work; the revoked ones are told of in `gone`. */
+async function load(gone, { signal }) {
+  const options = { query: { all: true }, signal };
+  const shared = may("provider.manage") ? await getAll("/provider/workers", options) : [];
+  const workers = [...(await getAll("/workers", options)), ...shared];
+  const revoked = workers.filter((worker) => worker.state === "revoked");
+  gone.hidden = !revoked.length;
+  replace(gone, h("summary", {}, `${revoked.length} revoked`), h("ul", {}, revoked.map(goneRow)));
+  return { items: workers.filter((worker) => worker.state !== "revoked"), next_cursor: "" };
+}
+
+function goneRow(worker) {
+  const seen = h("span", { class: "muted" }, " · last seen ", ago(worker.last_seen_at, "never"));
+  return h("li", {}, visible(worker.name), seen);
+}
+
+function card(worker, list) {
   const isGone = !worker.is_connected;
   return h(
     "li",
@@ -96,12 +93,13 @@ function card(worker, live) {
       "p",
       { class: "row-facts" },
       `version ${visible(worker.version) || "?"} · runs ${worker.runtimes.join(", ") || "nothing"}`,
+      worker.formats.length > 0 && ` · formats ${worker.formats.join(", ")}`,
       h("br", {}),
       isGone && ["last seen ", ago(worker.last_seen_at, "never"), " · "],
       certificate(worker),
     ),
     may(worker.is_shared ? "provider.manage" : "workers.manage") &&
-      h("div", { class: "worker-actions" }, actions(worker, live)),
+      h("div", { class: "worker-actions" }, actions(worker, list)),
   );
 }
 
@@ -146,38 +144,37 @@ function certificate({ certificate_expires_at: expires }) {
   return h("span", { class: isSoon ? "bad-text" : null }, "certificate runs out ", ago(expires));
 }
 
-function actions(worker, live) {
-  const path = `${worker.is_shared ? "/provider/workers" : "/workers"}/${worker.id}`;
+function actions(worker, list) {
+  const path = { worker: worker.id };
   const change = (verb) => async () => {
-    await post(`${path}/${verb}`);
-    live.refresh();
+    const endpoint = worker.is_shared ? SHARED[verb] : OWN[verb];
+    await post(endpoint, { path });
+    list.reload();
   };
   const drain = () =>
-    ask({
+    confirm({
       title: `Drain ${worker.name}?`,
-      content: h("p", {}, "It finishes what it runs and takes no more, until you let it again."),
-      actions: [{ text: "Drain", look: "primary", run: change("drain") }],
+      text: "It finishes what it runs and takes no more, until you let it again.",
+      action: "Drain",
+      look: "primary",
+      run: change("drain"),
     });
   const revoke = () =>
-    ask({
+    confirm({
       title: `Revoke ${worker.name}?`,
-      content: h(
-        "p",
-        {},
-        worker.busy
-          ? "It is shut out at once and for good. What it runs now can no longer be followed and becomes “unknown”."
-          : "It is shut out at once and for good. To come back it must join anew.",
-      ),
-      actions: [{ text: "Revoke for good", look: "danger", run: change("revoke") }],
+      text: worker.busy
+        ? "It is shut out at once and for good. What it runs now can no longer be followed and becomes “unknown”."
+        : "It is shut out at once and for good. To come back it must join anew.",
+      action: "Revoke for good",
+      run: change("revoke"),
     });
-  const more =
+  const undrain = (event) => busyWhile(event.currentTarget, change("undrain"));
+  return [
     worker.state === "draining"
-      ? button("Take work again", {
-          look: "quiet",
-          onclick: (event) => busyWhile(event.currentTarget, change("undrain")),
-        })
-      : button("Drain…", { look: "quiet", onclick: drain });
-  return [more, button("Revoke…", { look: "quiet danger-text", onclick: revoke })];
+      ? button("Take work again", { look: "quiet", onclick: undrain })
+      : button("Drain…", { look: "quiet", onclick: drain }),
+    button("Revoke…", { look: "quiet danger-text", onclick: revoke }),
+  ];
 }
 
 function nothingYet() {
@@ -210,7 +207,9 @@ async function openJoin(isShared) {
   });
   const make = async () => {
     try {
-      const { token, expires_at: expires } = await post("/workers/tokens", { is_shared: isShared });
+      const { token, expires_at: expires } = await post("/workers/tokens", {
+        body: { is_shared: isShared },
+      });
       replace(place, instructions(token, expires, make));
     } catch (error) {
       replace(place, problemBox(error));

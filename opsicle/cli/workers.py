@@ -131,6 +131,7 @@ def _emit(worker: object) -> None:
             ("only says of itself", _only_said(worker)),
             ("clock", _clock(worker)),
             ("version", worker.version),
+            ("manifest formats", worker.formats),
             ("jobs not known here", ", ".join(worker.unknown_jobs)),
             ("certificate until", worker.certificate_expires_at),
         ],

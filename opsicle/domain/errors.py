@@ -12,6 +12,7 @@
     │   ├── LeavesBehind      a removal would take more with it than itself: say that it is meant
     │   ├── LeaseLost         the job has passed to another worker, or is over
     │   ├── LogIncomplete     a job cannot finish while part of its log is missing
+    │   ├── Unreadable        a row that somebody has altered, or that is damaged
     │   └── ClockOff          this machine's clock and the server's are too far apart
     ├── TooManyRequests       slow down; `retry_after` seconds
     ├── TooLarge              more bytes than we take
@@ -132,6 +133,22 @@ class LogIncomplete(Conflict):
 
     code = "log_incomplete"
     title = "Log incomplete"
+
+
+class Unreadable(Conflict, ValueError):
+    """What is stored was altered, or is damaged. A ValueError too, as is whatever cannot be parsed."""
+
+    code = "unreadable"
+    title = "Cannot be read"
+
+    @classmethod
+    def of(cls, what: str) -> Unreadable:
+        """Make the error for a thing, as `the policy careful`."""
+        return cls(
+            f"what is stored of {what} cannot be read",
+            hint="Somebody has written to the database, or it is damaged: look into `opsicle audit list`, then make it "
+            "anew, or put a backup in its place.",
+        )
 
 
 class ClockOff(Conflict):

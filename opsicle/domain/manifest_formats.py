@@ -17,7 +17,7 @@ A field that stands in no format's list is an error as soon as it has a value: n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple, get_args
 
@@ -124,6 +124,20 @@ def common(spoken: Iterable[int]) -> int | None:
     return max(FORMATS.keys() & set(spoken), default=None)
 
 
+def listed(numbers: Iterable[int]) -> str:
+    """Formats in words.
+
+    >>> listed((2, 1))
+    '1, 2'
+    """
+    return ", ".join(map(str, sorted(numbers))) or "none"
+
+
+def formats_text(who: str, numbers: Collection[int]) -> str:
+    """Which formats of manifests a worker speaks, as the beginning of a sentence."""
+    return f"{who} speaks manifest format{'' if len(numbers) == 1 else 's'} {listed(numbers)}"
+
+
 def spelled(message: msgspec.Struct, number: int) -> bytes:
     """The one spelling of a message in a format: JSON in UTF-8 with sorted keys and no spaces.
 
@@ -169,9 +183,31 @@ def _written(value: object, number: int) -> object:
         return _struct(value, number)
     if isinstance(value, dict):
         return {key: _written(item, number) for key, item in value.items()}
+    if isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct):
+        return _spelled_again(value, number)
     if isinstance(value, (list, tuple)):
         return [_written(item, number) for item in value]
     return value
+
+
+_MOST_REMEMBERED, _LONGEST_REMEMBERED = 32, 16 * 1024
+"""Spellings, and bytes of each."""
+
+_remembered: dict[tuple[int, int], tuple[tuple[object, ...], msgspec.Raw]] = {}
+"""Spellings of what does not change by the identity of it, which is held, so that nothing else gets the same one."""
+
+
+def _spelled_again(parts: tuple[object, ...], number: int) -> msgspec.Raw:
+    """Return the spelling of a tuple of structs: the phases of a template, of which each of its runs says the same."""
+    known = _remembered.get((id(parts), number))
+    if known is not None:
+        return known[1]
+    spelling = msgspec.Raw(msgspec.json.encode([_written(part, number) for part in parts], order="sorted"))
+    if len(bytes(spelling)) <= _LONGEST_REMEMBERED:
+        if len(_remembered) >= _MOST_REMEMBERED:
+            _remembered.clear()
+        _remembered[id(parts), number] = parts, spelling
+    return spelling
 
 
 def _struct(value: msgspec.Struct, number: int) -> dict[str, object]:

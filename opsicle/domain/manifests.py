@@ -19,6 +19,9 @@ from opsicle.domain.templates import Phase, Value, VolumeMount
 NO_POLICY = "none"
 """What a manifest says of its policy if nobody has to be asked."""
 
+ORDER_PURPOSE = b"opsicle order 1\n"
+"""Stands before an order that is signed, so that no signature for another purpose is ever taken for an order's."""
+
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """All that an automation will do, and for whom. Nothing in it is secret.

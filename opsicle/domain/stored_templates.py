@@ -7,7 +7,9 @@ from functools import lru_cache
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.documents import Place
+from opsicle.domain.errors import Unreadable
 from opsicle.domain.policies import PolicyUse
 from opsicle.domain.policy_parser import policy_use
 from opsicle.domain.problems import Problems
@@ -27,6 +29,7 @@ def decode_template(document: str | bytes) -> Template:
     """Return the template that a stored document holds.
 
     A policy of an older document that cannot be read becomes one that nobody can satisfy, never none.
+    Raises Unreadable.
     """
     return _remembered(document) if len(document) <= _LONGEST_REMEMBERED else _decode(document)
 
@@ -35,9 +38,14 @@ def _decode(document: str | bytes) -> Template:
     try:
         return msgspec.json.decode(document, type=Template)
     except msgspec.ValidationError:
-        tree = msgspec.json.decode(document, type=dict[str, object])
+        tree = stored_json.read(document, dict[str, object], "the template")
+    except (ValueError, RecursionError) as error:
+        raise Unreadable.of("the template") from error
+    try:
         tree["approval_policy"] = _use_in(tree.get("approval_policy"))
         return msgspec.convert(tree, Template)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable.of("the template") from error
 
 
 _remembered = lru_cache(_MOST_REMEMBERED)(_decode)
@@ -47,8 +55,8 @@ def decode_approval(document: str | bytes) -> PolicyUse | None:
     """Return what a stored document, or its header alone, says of approvals; as careful as `decode_template`."""
     try:
         return msgspec.json.decode(document, type=_Asked).approval_policy
-    except msgspec.ValidationError:
-        tree = msgspec.json.decode(document, type=dict[str, object])
+    except (ValueError, RecursionError):
+        tree = stored_json.read(document, dict[str, object], "the template")
         return msgspec.convert(_use_in(tree.get("approval_policy")), PolicyUse)
 
 

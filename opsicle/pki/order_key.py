@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from opsicle.domain.manifests import ORDER_PURPOSE
 from opsicle.pki.signing_key import PrivateKey, PublicKey
-
-_PURPOSE = b"opsicle order 1\n"
-"""Stands before what is signed, so that no signature for another purpose is ever taken for an order's."""
 
 
 class OrderPublicKey(PublicKey):
@@ -18,7 +16,7 @@ class OrderPublicKey(PublicKey):
 
     def has_signed(self, order: bytes, signature: bytes) -> bool:
         """Whether the key's owner has signed just these bytes as an order."""
-        return self.verifies(signature, _PURPOSE + order)
+        return self.verifies(signature, ORDER_PURPOSE + order)
 
 
 class OrderKey(PrivateKey):
@@ -33,4 +31,4 @@ class OrderKey(PrivateKey):
 
     def sign(self, order: bytes) -> bytes:
         """The 64 bytes that prove an order."""
-        return self.signature_of(_PURPOSE + order)
+        return self.signature_of(ORDER_PURPOSE + order)

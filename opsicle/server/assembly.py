@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 
 from opsicle.kit.clock import Clock
 from opsicle.pki.audit_key import AuditKey
@@ -39,6 +40,7 @@ from opsicle.server.api.identity import Identity
 from opsicle.server.background.chat_listeners import ChatListeners
 from opsicle.server.background.delivery import Delivery
 from opsicle.server.background.loop import Loop
+from opsicle.server.background.loop_lag import LoopLag
 from opsicle.server.services.accounts import Accounts
 from opsicle.server.services.api_tokens import ApiTokens
 from opsicle.server.services.approval_facts import approval_facts
@@ -108,7 +110,7 @@ _SHED_LOGS_EVERY_SECONDS = 10.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
 _LISTEN_EVERY_SECONDS = 2.0
-_DELIVER_EVERY_SECONDS = 0.5
+_DELIVER_EVERY_SECONDS = 1.0
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
 _REFRESH_QUEUE_EVERY_SECONDS = 60.0
 _PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
@@ -267,6 +269,11 @@ class Services:
             *audit.routes(self.audit),
             *enrol.routes(self.enrolments),
         ]
+
+    @cached_property
+    def loop_lag(self) -> LoopLag:
+        """How long the event loop was held up."""
+        return LoopLag()
 
     def worker_routes(self) -> list[Route]:
         """What the workers' listener offers."""

@@ -21,6 +21,11 @@ def add_gauges(
     """Add the figures of these services and this data folder. `certificates` says when each ends, in Unix time."""
     figures = services.figures
     metrics.add_gauge("opsicle_connected_workers", "Workers that are connected.", services.fleet.connected_count)
+    metrics.add_gauge(
+        "opsicle_loop_lag_seconds",
+        "How long the event loop was held up at most since this was asked last.",
+        services.loop_lag.take,
+    )
     add = metrics.add_gauges
     add("opsicle_open_automations", "Automations that are not over yet.", "state", figures.open_automations)
     add("opsicle_queued_automations", "Automations that wait for a worker, and why.", "reason", figures.queue)

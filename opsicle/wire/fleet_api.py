@@ -42,7 +42,8 @@ class Worker(msgspec.Struct, kw_only=True):
     `labels` are what it says of itself, `granted_labels` those that decide what it is handed; what it only says counts
     where a template accepts that. `withheld` says why it is given no work; `clock_offset_seconds` how far its clock is
     ahead of the server's (behind: negative), None where that is not known. `unknown_jobs` are jobs that it holds and
-    that the server has never heard of, as after a restore.
+    that the server has never heard of, as after a restore. `formats` are those of manifests that it speaks, empty
+    until it has polled.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Worker(msgspec.Struct, kw_only=True):
     withheld: str
     clock_offset_seconds: int | None
     unknown_jobs: list[str] = []
+    formats: list[int] = []
     runtimes: list[str]
     slots: int
     busy: int

@@ -125,7 +125,7 @@ class Attempt:
             around.output.add(fd, phase_index, stream)
         around.waiter.watch(child.pidfd, lambda: self._collect(child))
         try:
-            around.on_child(child.pid, child.started)
+            around.on_child(child.pid, child.life)
             around.tell()
             self._follow(child, limits)
         except BaseException:

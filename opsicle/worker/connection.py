@@ -6,15 +6,17 @@ socket, and every job costs two calls, so that a lighter client shows (see excha
 
 from __future__ import annotations
 
-import http.client
+import math
 import select
 import socket
 import ssl
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -33,7 +35,7 @@ from opsicle.domain.errors import (
 )
 from opsicle.kit.backoff import Backoff
 from opsicle.wire.problems import error_of
-from opsicle.worker.exchange import TooLong, exchange
+from opsicle.worker.exchange import BadAnswer, TooLong, exchange
 from opsicle.worker.identity import Identity, has_expired
 from opsicle.worker.tls import is_about_time, says_expired, worker_context
 
@@ -46,6 +48,7 @@ CALL_SECONDS = 30
 _MAX_REPLY_BYTES = 64 * 1024 * 1024
 _KEPT_CONNECTIONS = 32
 """Enough for every job of a large worker to be told of at once without a new handshake; idle ones cost a few KiB."""
+_FRESH_SECONDS = 0.5
 _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 30_000}
 """So that a held poll whose server or network went away without a word ends within 30 s (the last is in ms)."""
 
@@ -150,18 +153,21 @@ class Connection:
             seen = self.times_reached
             try:
                 return self.call(path, message, reply, besides)
-            except AWAY:
+            except AWAY as failure:
                 on_away()
                 if until():
                     raise
-                self.wait_for_return(backoff, seen, until=until)
+                self.wait_for_return(backoff, failure, seen, until=until)
 
-    def wait_for_return(self, backoff: Backoff, seen: int, *, until: Callable[[], bool]) -> None:
-        """Wait for as long as `backoff` says (up to 30 s), but no longer than until anybody reaches the server.
+    def wait_for_return(self, backoff: Backoff, failure: OpsicleError, seen: int, *, until: Callable[[], bool]) -> None:
+        """Wait for as long as `backoff` says (up to 30 s), but no longer than until anybody reaches the server again.
 
-        `seen` is what `times_reached` was before the call that failed. Ends early, too, when `until()` holds.
+        `seen` is what `times_reached` was before the call that failed. Where the server itself has said that it cannot,
+        it was reached, and others reaching it too is no reason to hurry. Ends early, too, when `until()` holds.
         """
         with self._reached:
+            if failure.__cause__ is None:
+                seen = self.times_reached
             if self._reached.wait_for(lambda: until() or self.times_reached != seen, backoff.next_delay()):
                 backoff.reset()
 
@@ -239,19 +245,17 @@ class Connection:
         try:
             try:
                 status, content = channel.exchange(path, body, seconds, besides)
-            except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
+            except (ConnectionError, ssl.SSLEOFError):
                 if not was_kept or channel.is_aborted:
                     raise
                 # The server closed a kept connection just as we used it. Every call may be made twice.
                 channel.close()
                 status, content = channel.exchange(path, body, seconds, besides)
-        except (http.client.HTTPException, OSError) as error:
+        except (BadAnswer, OSError) as error:
             self._is_away = True
             raise self._explained(channel.url, error) from error
-        if status != http.client.OK:
-            problem = error_of(status, content)
-            self._is_away = isinstance(problem, AWAY)
-            raise problem
+        if status != HTTPStatus.OK:
+            raise error_of(status, content)
         if self._is_away:
             self._note_reached()
         try:
@@ -280,7 +284,7 @@ class Connection:
                 hint="Its certificate does not come from the CA with which this worker enrolled. Was the server set up "
                 "anew? Then enrol again in a new data folder.",
             )
-        is_refusal = isinstance(error, ssl.SSLError | ConnectionResetError | http.client.RemoteDisconnected)
+        is_refusal = isinstance(error, ssl.SSLError | ConnectionResetError)
         if says_expired(error) or (is_refusal and has_expired(self._identity)):
             return NotAuthenticated(
                 f"this worker's certificate expired on {self._identity.expires_at:%Y-%m-%d %H:%M} UTC",
@@ -303,6 +307,7 @@ class _Channel:
         self.made_with = context
         self.is_in_use = False
         self.is_aborted = False
+        self._answered_at = -math.inf
 
     def connect(self) -> ssl.SSLSocket:
         """Connect and shake hands. The certificate must be for the server's name, whatever its address is."""
@@ -325,12 +330,14 @@ class _Channel:
         """Send a request, call `besides`, read the whole answer."""
         self.is_in_use = True
         sock = self.sock or self.connect()
-        sock.settimeout(seconds)
+        if sock.gettimeout() != seconds:  # setting it asks the kernel
+            sock.settimeout(seconds)
         try:
             status, content, is_kept = exchange(sock, self._host, path, body, besides, _MAX_REPLY_BYTES)
         except TooLong:
             raise TooLarge("the server's answer is larger than a worker takes") from None
         self.is_in_use = False
+        self._answered_at = time.monotonic()
         if not is_kept:
             self.close()
         return status, content
@@ -343,9 +350,14 @@ class _Channel:
             sock.close()
 
     def is_alive(self) -> bool:
-        """Whether the server has kept this connection open: nothing is said on it while nobody asks."""
+        """Whether the server has kept this connection open: nothing is said on it while nobody asks.
+
+        Not looked at a moment after an answer: should it be closed just then, the call is made again.
+        """
         if self.sock is None:
             return False
+        if time.monotonic() < self._answered_at + _FRESH_SECONDS:
+            return True
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         return not poll.poll(0)

@@ -15,8 +15,7 @@ from opsicle.domain.errors import ClockOff, Conflict, NotAuthenticated, OpsicleE
 from opsicle.kit.backoff import Backoff
 from opsicle.worker import signing
 from opsicle.worker.connection import Connection
-from opsicle.worker.enrolment import token_digest
-from opsicle.worker.identity import DataFolder, Identity, has_expired
+from opsicle.worker.identity import DataFolder, Identity, has_expired, token_digest
 from opsicle.worker.signing import EnrolQuestion, LocateQuestion, RenewQuestion
 from opsicle.worker.tls import is_server_there
 

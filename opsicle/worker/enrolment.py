@@ -7,7 +7,6 @@ What is here runs in a process of its own (see signing.py).
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import ssl
 import time
@@ -22,7 +21,7 @@ from opsicle.kit.backoff import Backoff
 from opsicle.wire.problems import error_of
 from opsicle.wire.worker_api import Enrolment, EnrolPlace, EnrolReply, EnrolRequest, RenewReply, RenewRequest
 from opsicle.worker.connection import Connection, reason_of
-from opsicle.worker.identity import Identity
+from opsicle.worker.identity import Identity, token_digest
 
 if TYPE_CHECKING:
     from opsicle.pki.join_token import JoinToken
@@ -102,11 +101,6 @@ def locate(token_text: str, url: str, joined_url: str, ca_pem: str) -> list[str]
             hint="Use another data folder, or start it without that token or address.",
         )
     return [place.worker_url] if place else []
-
-
-def token_digest(token_text: str) -> str:
-    """By which a token is recognised that has been used already."""
-    return hashlib.sha256(token_text.strip().encode()).hexdigest()
 
 
 def _identity(enrolment: Enrolment, token_text: str, joined_url: str, server_name: str) -> Identity:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable
-from http.client import HTTPException, RemoteDisconnected
 
 MAX_HEAD_BYTES = 16 * 1024
 _READ_BYTES = 64 * 1024
@@ -21,7 +20,15 @@ _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*)"
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 
 
-class TooLong(HTTPException):
+class BadAnswer(Exception):
+    """What came is no answer that this reader understands."""
+
+
+class HungUp(ConnectionResetError):
+    """The connection ended before any answer."""
+
+
+class TooLong(BadAnswer):
     """An answer is longer than its reader takes."""
 
 
@@ -30,8 +37,8 @@ def exchange(
 ) -> tuple[int, bytes, bool]:
     """Post `body` (MessagePack), call `besides`, read the whole answer: its status, its content, whether to go on.
 
-    Raises OSError if the connection fails, RemoteDisconnected if it ends before any answer, TooLong, and HTTPException
-    for an answer that is none.
+    Raises OSError if the connection fails, HungUp if it ends before any answer, TooLong, and BadAnswer for
+    one that is none.
     """
     head = (
         f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/msgpack\r\n"
@@ -50,10 +57,10 @@ def _read_head(sock: socket.socket) -> tuple[int, int, bool, bytes]:
     received = b""
     while _END not in received:
         if len(received) > MAX_HEAD_BYTES:
-            raise HTTPException("the head of the answer is too long")
+            raise BadAnswer("the head of the answer is too long")
         more = sock.recv(_READ_BYTES)
         if not more:
-            raise HTTPException("the answer breaks off") if received else RemoteDisconnected("it closed the connection")
+            raise BadAnswer("the answer breaks off") if received else HungUp("it closed the connection")
         received += more
     head, _, content = received.partition(_END)
     return *_parsed(head.split(b"\r\n")), content
@@ -63,12 +70,12 @@ def _parsed(lines: list[bytes]) -> tuple[int, int, bool]:
     start = _STATUS_LINE.fullmatch(lines[0])
     found = [_FIELD.fullmatch(line) for line in lines[1:]]
     if start is None or None in found:
-        raise HTTPException("the head of the answer is malformed")
+        raise BadAnswer("the head of the answer is malformed")
     fields = [(field[1].lower(), field[2].strip().lower()) for field in found if field]
     lengths = [value for name, value in fields if name == b"content-length"]
     has_coding = any(name == b"transfer-encoding" for name, _ in fields)
     if len(lengths) != 1 or has_coding or not _LENGTH.fullmatch(lengths[0]):
-        raise HTTPException("the answer does not say how long it is")
+        raise BadAnswer("the answer does not say how long it is")
     is_kept = start[1] == b"1" and not any(name == b"connection" and value != b"keep-alive" for name, value in fields)
     return int(start[2]), int(lengths[0]), is_kept
 
@@ -78,9 +85,9 @@ def _read_rest(sock: socket.socket, content: bytes, length: int) -> bytes:
     while missing > 0:
         more = sock.recv(min(missing, _READ_BYTES))
         if not more:
-            raise HTTPException("the answer breaks off")
+            raise BadAnswer("the answer breaks off")
         parts.append(more)
         missing -= len(more)
     if missing < 0:
-        raise HTTPException("more was answered than was asked")
+        raise BadAnswer("more was answered than was asked")
     return b"".join(parts)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -148,6 +149,11 @@ class DataFolder:
 def _write_whole(descriptor: int, content: bytes) -> None:
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, content, 0)
+
+
+def token_digest(token_text: str) -> str:
+    """By which a token is recognised that has been used already."""
+    return hashlib.sha256(token_text.strip().encode()).hexdigest()
 
 
 def has_expired(identity: Identity) -> bool:

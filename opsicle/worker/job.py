@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 
 from opsicle.domain.errors import LeaseLost, OpsicleError
+from opsicle.wire.jobs import Outcome
 from opsicle.worker.journal import Journal
 from opsicle.worker.log_shipper import JobLog, LogShipper
 from opsicle.worker.spool import Spool
@@ -14,14 +17,19 @@ log = logging.getLogger(__name__)
 
 
 class Job:
-    """One job that this worker holds. `is_dropped`: the server wants to hear no more of it."""
+    """One job that this worker holds. `is_dropped`: the server wants to hear no more of it.
+
+    `idle_since` is since when nothing of it runs (monotonic seconds), None while something may.
+    """
 
     def __init__(self, job_id: str, fence: int, spool: Spool, shipper: LogShipper, journal: Journal) -> None:
         self.id = job_id
         self.fence = fence
         self.cancellation = Cancellation()
         self.is_dropped = False
+        self.idle_since: float | None = time.monotonic()
         self.spool = spool
+        self._journal = journal
         self.log = JobLog(fence, spool, shipper, journal, self.refused)
 
     def drop(self, reason: str) -> None:
@@ -38,4 +46,32 @@ class Job:
             self.drop(error.message)
             return
         log.error("the server refuses a job's output", extra={"job_id": self.id, "reason": error.message})
+        self.spool.discard()
+
+    def note(self, write: Callable[[], None]) -> None:
+        """Write to the journal what helps a next life; the job goes on without, as its processes carry marks, too."""
+        try:
+            write()
+        except OSError as error:
+            log.warning("the journal cannot be written", extra={"job_id": self.id, "reason": str(error)})
+
+    def note_end(self, outcome: Outcome) -> None:
+        """Note how it ended.
+
+        If that cannot be noted the server is told all the same; only a crash before that would lose the outcome.
+        """
+        self.idle_since = time.monotonic()
+        self.note(lambda: self._journal.finished(self.id, outcome, self.spool.end))
+
+    def keep_end(self) -> None:
+        """The server could not be told at once: let the outcome and the rest of the log outlive this machine."""
+        try:
+            self.spool.sync()
+            self._journal.sync()
+        except OSError as error:
+            log.warning("how a job ended is not durable", extra={"job_id": self.id, "reason": str(error)})
+
+    def close(self) -> None:
+        """Nothing is left to do. The journal first: a crash in between leaves files, never a second report."""
+        self.note(lambda: self._journal.closed(self.id))
         self.spool.discard()

@@ -9,6 +9,13 @@ from queue import SimpleQueue
 Task = Callable[[], None]
 
 
+class _Own(threading.local):
+    """What each thread knows of itself."""
+
+    is_ours = False
+    next_task: Task | None = None
+
+
 class JobThreads:
     """Runs each task at once, in a thread that rests or in a new one. There are as many as ever ran at one time.
 
@@ -19,6 +26,7 @@ class JobThreads:
         self._lock = threading.Lock()
         self._resting = 0
         self._tasks: SimpleQueue[Task] = SimpleQueue()
+        self._own = _Own()
 
     def run(self, task: Task) -> None:
         """Begin a task, which raises nothing."""
@@ -29,9 +37,24 @@ class JobThreads:
                 return
         threading.Thread(target=self._work, args=(task,), name="job", daemon=True).start()
 
+    def run_next(self, task: Task) -> None:
+        """Begin a task, in this very thread if it is one of these: as soon as what it carries out has ended.
+
+        For the last step of a task: it saves waking another thread to go to rest in this one.
+        """
+        if self._own.is_ours and self._own.next_task is None:
+            self._own.next_task = task
+        else:
+            self.run(task)
+
     def _work(self, task: Task) -> None:
+        own = self._own
+        own.is_ours = True
         while True:
             task()
+            while own.next_task:
+                task, own.next_task = own.next_task, None
+                task()
             with self._lock:
                 self._resting += 1
             task = self._tasks.get()

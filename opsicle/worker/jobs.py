@@ -6,8 +6,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -32,7 +31,7 @@ from opsicle.worker.connection import AWAY, Connection
 from opsicle.worker.held_jobs import HeldJobs
 from opsicle.worker.identity import DataFolder
 from opsicle.worker.job import Job
-from opsicle.worker.job_threads import JobThreads
+from opsicle.worker.job_threads import JobThreads, Task
 from opsicle.worker.journal import ChildProcess, JobEntry, Journal
 from opsicle.worker.log_shipper import LogShipper
 from opsicle.worker.output import now_ms
@@ -51,6 +50,9 @@ Reply = TypeVar("Reply")
 _NO_JOURNAL_SECONDS = 10.0
 """How long no job is taken after the journal could not be written: else one would come, and go back, without end."""
 
+REPORT_SECONDS = 60.0
+"""How long a worker that is to end tries to tell the server of a job of which nothing runs; its next life does then."""
+
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")  # it names files; the server's own are shorter
 
 
@@ -64,6 +66,7 @@ class Jobs:
     `verifier` says what of the work that comes was ordered; nothing else is begun.
     `was_answered` is set once a poll was: then the leases of what an earlier life has left are renewed.
     `accounts` says as whom each org's jobs run, `boot_id` which life of the process this is; set both before any comes.
+    `draining_since` is when the worker was told to end (monotonic seconds).
     `on_rejected` is told when the server no longer accepts this worker at all; `on_idle` when the last job is gone.
     """
 
@@ -88,11 +91,13 @@ class Jobs:
         self.accounts, self.boot_id = Accounts(), ""
         self.shipper = LogShipper(connection)
         self.takes_more = True
+        self.draining_since: float | None = None
         self.was_answered = threading.Event()
         self._cannot_begin_until = 0.0
         self._held = HeldJobs()
         self._is_ending = False
         self._threads = JobThreads()
+        self._environments: dict[Account | None, Mapping[str, str]] = {}
 
     @property
     def can_begin(self) -> bool:
@@ -104,14 +109,17 @@ class Jobs:
         return tuple(RunningJob(job.id, job.fence) for job in self._held.all())
 
     def take(self, work: Work) -> None:
-        """Begin a job that a poll or a `finish` has brought; harmless if it is held already."""
+        """Begin a job that a poll has brought; harmless if it is held already."""
+        self._take(work, self._threads.run)
+
+    def _take(self, work: Work, run: Callable[[Task], None]) -> None:
         if not _JOB_ID.fullmatch(work.job_id):
             log.error("a job's id cannot be used", extra={"job_id": work.job_id})
             return
         spool = Spool(self._folder.spool, work.job_id, self._room)
         job = Job(work.job_id, work.fence, spool, self.shipper, self._journal)
         if self._held.add(job):
-            self._begin(lambda: self._carry_out(job, work), job)
+            self._begin(lambda: self._carry_out(job, work), job, run)
 
     def resume(self) -> None:
         """Bring to an end what an earlier life of the worker left, as far as anybody can say how it ended."""
@@ -119,7 +127,7 @@ class Jobs:
             spool = Spool.recover(self._folder.spool, entry.job_id, self._room)
             job = Job(entry.job_id, entry.fence, spool, self.shipper, self._journal)
             if self._held.add(job):
-                self._begin(lambda job=job, entry=entry: self._settle(job, entry), job)  # type: ignore[misc]
+                self._begin(lambda job=job, entry=entry: self._settle(job, entry), job, self._threads.run)  # type: ignore[misc]
 
     def cancel(self, job_id: str) -> None:
         """A person wants this job to stop; its clean-up phases still run, and its end is reported."""
@@ -158,8 +166,8 @@ class Jobs:
         for job in self._held.all():
             kill_leftovers(job.id, grace_seconds=0)
 
-    def _begin(self, task: Callable[[], None], job: Job) -> None:
-        def run() -> None:
+    def _begin(self, task: Task, job: Job, run: Callable[[Task], None]) -> None:
+        def carry_out() -> None:
             try:
                 task()
             except Exception:
@@ -167,7 +175,7 @@ class Jobs:
             finally:
                 self._let_go(job)
 
-        self._threads.run(run)
+        run(carry_out)
 
     def _let_go(self, job: Job) -> None:
         is_idle = self._held.remove(job)
@@ -193,14 +201,15 @@ class Jobs:
         facts = {"automation": work.automation_id, "template": work.template, "manifest": digest(work.manifest)}
         log.info("job started", extra={"job_id": job.id, **facts})
         began_at = time.monotonic()
+        job.idle_since = None
         outcome = self._run(job, work, account, order.org_id)
         seconds = round(time.monotonic() - began_at, 3)
         log.info("job ended", extra={"job_id": job.id, "state": outcome.state, "seconds": seconds})
         self.shipper.detach(job.log)
         if job.is_dropped:
-            self._close(job)
+            job.close()
             return
-        self._note_end(job, outcome)
+        job.note_end(outcome)
         self._report(job, outcome, job.spool.end)
 
     def _may_start(self, job: Job, order: Order) -> bool:
@@ -249,7 +258,7 @@ class Jobs:
     def _run(self, job: Job, work: Work, account: Account | None, org_id: str) -> Outcome:
         try:
             if plan := plan_for(work, org_id):
-                self._note(job, lambda: self._journal.clean_up(job.id, plan))
+                job.note(lambda: self._journal.clean_up(job.id, plan))
             return self._runner(job, work, account).run()
         except Exception:
             log.exception("the runner failed at a job", extra={"job_id": job.id})
@@ -260,13 +269,19 @@ class Jobs:
         host = Host(
             workspace_root=self._folder.workspaces,
             account=account,
-            environment=base_environment(account),
+            environment=self._environment(account),
             private_folder=self.private_folder,
-            on_clean_up=lambda phase: self._note(job, lambda: self._journal.begun(job.id, phase)),
-            on_mask=lambda: self._note(job, lambda: self._journal.masked(job.id)),
-            on_child=lambda pid, life: self._note(job, lambda: self._journal.child(job.id, ChildProcess(pid, life))),
+            on_clean_up=lambda phase: job.note(lambda: self._journal.begun(job.id, phase)),
+            on_mask=lambda: job.note(lambda: self._journal.masked(job.id)),
+            on_child=lambda pid, life: job.note(lambda: self._journal.child(job.id, ChildProcess(pid, life))),
         )
         return Runner(work, job.log, host, job.cancellation)
+
+    def _environment(self, account: Account | None) -> Mapping[str, str]:
+        """What the account's commands get of the worker's surroundings, which do not change."""
+        if account not in self._environments:
+            self._environments[account] = base_environment(account)
+        return self._environments[account]
 
     def _settle(self, job: Job, entry: JobEntry) -> None:
         """An earlier life of the worker ended in the midst of this job: report what can be said of it."""
@@ -280,7 +295,7 @@ class Jobs:
             if outcome is None:
                 return
             log_bytes = job.spool.end
-            self._note_end(job, outcome)
+            job.note_end(outcome)
         if problem := remove_folder(self._folder.workspaces / job.id):
             log.warning("the job's workspace is left", extra={"job_id": job.id, "reason": problem})
         log.warning("job of an earlier life is reported", extra={"job_id": job.id, "state": outcome.state})
@@ -310,41 +325,23 @@ class Jobs:
         job.spool.go_on_at(durable_to)
         runner = self._runner(job, lost.plan.work, account)
         log.warning("clean-up phases of a lost job are run", extra={"job_id": job.id, "phases": len(phases)})
+        job.idle_since = None
         runner.run_clean_up(lost.reports, phases, job.spool.end)
         self.shipper.detach(job.log)
         if job.is_dropped:
-            self._close(job)
+            job.close()
             return None
         return lost.outcome(ran=phases)
-
-    def _note(self, job: Job, write: Callable[[], None]) -> None:
-        """Write to the journal what helps a next life; the job goes on without, as its processes carry marks, too."""
-        try:
-            write()
-        except OSError as error:
-            log.warning("the journal cannot be written", extra={"job_id": job.id, "reason": str(error)})
-
-    def _note_end(self, job: Job, outcome: Outcome) -> None:
-        # If it cannot be noted the server is told all the same; only a crash before that would lose the outcome.
-        self._note(job, lambda: self._journal.finished(job.id, outcome, job.spool.end))
-
-    def _keep_end(self, job: Job) -> None:
-        """The server could not be told at once: let the outcome and the rest of the log outlive this machine."""
-        try:
-            job.spool.sync()
-            self._journal.sync()
-        except OSError as error:
-            log.warning("how a job ended is not durable", extra={"job_id": job.id, "reason": str(error)})
 
     def _report(self, job: Job, outcome: Outcome, log_bytes: int) -> None:
         """Deliver the rest of the log and the outcome, however long the server is away."""
         reply = self._told(job, lambda: self._deliver(job, outcome, log_bytes))
         if reply is None:
             return
-        self._close(job)
+        job.close()
         self._let_go(job)
         for work in reply.work:
-            self.take(work)
+            self._take(work, self._threads.run_next)
 
     def _deliver(self, job: Job, outcome: Outcome, log_bytes: int) -> FinishReply:
         while True:
@@ -360,12 +357,12 @@ class Jobs:
                     boot_id=self.boot_id,
                 )
                 try:
-                    return self._insist(job, "finish", finish, FinishReply, on_away=partial(self._keep_end, job))
+                    return self._insist(job, "finish", finish, FinishReply, on_away=job.keep_end)
                 except LogIncomplete:  # all that is left of it was sent
                     job.log.lost(finish, job.spool.acknowledged)
                     continue
             request = LogRequest(fence=job.fence, chunks=chunks, is_after_loss=job.log.is_after_loss)
-            reply = self._insist(job, "log", request, LogReply, on_away=partial(self._keep_end, job))
+            reply = self._insist(job, "log", request, LogReply, on_away=job.keep_end)
             job.log.acknowledge(request, reply)
 
     def _insist(
@@ -373,7 +370,15 @@ class Jobs:
     ) -> Reply:
         """Ask about a job until there is an answer, or it is no use any more; `hooks` are those of the connection."""
         path = f"/worker/v1/jobs/{job.id}/{call}"
-        return self._connection.insist(path, message, reply, until=lambda: job.is_dropped or self._is_ending, **hooks)
+        return self._connection.insist(path, message, reply, until=lambda: self._is_pointless(job), **hooks)
+
+    def _is_pointless(self, job: Job) -> bool:
+        """Whether nobody waits any more for the server to hear of a job; the journal keeps how it ended."""
+        if job.is_dropped or self._is_ending:
+            return True
+        if self.draining_since is None or job.idle_since is None:
+            return False
+        return time.monotonic() > max(self.draining_since, job.idle_since) + REPORT_SECONDS
 
     def _told(self, job: Job, tell: Callable[[], Reply]) -> Reply | None:
         """Tell the server something of a job; None if it has, or wants, nothing to do with it."""
@@ -381,20 +386,15 @@ class Jobs:
             return tell()
         except AWAY as error:
             if job.is_dropped:
-                self._close(job)
+                job.close()
             else:
                 log.warning("left for the next start of this worker", extra={"job_id": job.id, "reason": error.message})
         except (NotAuthenticated, NotAllowed) as error:
             self._on_rejected(error)
         except LeaseLost as error:
             job.drop(error.message)
-            self._close(job)
+            job.close()
         except OpsicleError as error:
             log.error("the server refuses a job", extra={"job_id": job.id, "reason": error.message})  # noqa: TRY400
-            self._close(job)
+            job.close()
         return None
-
-    def _close(self, job: Job) -> None:
-        """Nothing is left to do. The journal first: a crash in between leaves files, never a second report."""
-        self._note(job, lambda: self._journal.closed(job.id))
-        job.spool.discard()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from opsicle.domain.errors import LogIncomplete, OpsicleError
+from opsicle.domain.errors import Internal, LogIncomplete, OpsicleError
 from opsicle.kit.backoff import Backoff
 from opsicle.wire.jobs import PhaseReport
 from opsicle.wire.worker_api import MAX_LOG_REQUEST_BYTES, FinishRequest, LogReply, LogRequest
@@ -158,13 +158,13 @@ class LogShipper:
         while job_log := self._next():
             seen = self._connection.times_reached
             try:
-                is_away = not self._send(job_log)
+                failure = self._send(job_log)
             except Exception:
                 log.exception("the log shipper failed at a job", extra={"job_id": job_log.spool.job_id})
-                is_away = True
+                failure = Internal("the log shipper failed")
             self._sent(job_log)
-            if is_away:
-                self._connection.wait_for_return(self._backoff, seen, until=lambda: self._is_stopping)
+            if failure:
+                self._connection.wait_for_return(self._backoff, failure, seen, until=lambda: self._is_stopping)
 
     def _next(self) -> JobLog | None:
         """Wait until something is due; None when stopping."""
@@ -180,10 +180,10 @@ class LogShipper:
                 self._changed.wait(left)
         return None
 
-    def _send(self, job_log: JobLog) -> bool:
-        """Send one request. False if the server is away."""
+    def _send(self, job_log: JobLog) -> OpsicleError | None:
+        """Send one request. Returns why the server cannot be told now, or None."""
         if not job_log.has_news:
-            return True
+            return None
         request = job_log.next_request()
         try:
             reply = self._connection.call(f"/worker/v1/jobs/{job_log.spool.job_id}/log", request, LogReply)
@@ -191,11 +191,11 @@ class LogShipper:
         except AWAY as error:
             log.debug("output waits for the server", extra={"job_id": job_log.spool.job_id, "reason": error.message})
             job_log.not_sent(request)
-            return False
+            return error
         except OpsicleError as error:
             job_log.on_refused(error)
         self._backoff.reset()
-        return True
+        return None
 
     def _sent(self, job_log: JobLog) -> None:
         with self._changed:

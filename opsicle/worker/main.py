@@ -6,6 +6,7 @@ poller ──work──► jobs ──a thread each──► runner ──output
 
 from __future__ import annotations
 
+import gc
 import logging
 import platform
 import sys
@@ -163,6 +164,7 @@ class Worker:
         """
         log.info("draining: no more jobs are taken", extra={"running": len(self._jobs.held())})
         self._poller.drain()
+        self._jobs.draining_since = time.monotonic()
         deadline = time.monotonic() + _DRAIN_SECONDS
         while self._jobs.held():
             event = self._events.get(max(0.0, deadline - time.monotonic()))
@@ -194,6 +196,8 @@ class Worker:
         if not self._is_ready:
             self._is_ready = True
             keep_address(self._folder, self._connection.url)
+            gc.collect()
+            gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
             sys.stdout.write(f"{READY}\n")
             sys.stdout.flush()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from opsicle.wire.jobs import STDERR, PhaseReport
@@ -14,6 +16,8 @@ from opsicle.worker.waiting import Waiter
 
 CHUNK_BYTES = 64 * 1024
 
+_BUSY_BYTES = 16 * 1024  # who has printed so much at once may well print more than a pipe holds
+_PIPE_BYTES = 256 * 1024  # room for what such a command prints while a pipe is left alone
 _GATHER_SECONDS = 0.004  # a pipe that has just been read is left alone so long: many small writes make one chunk
 _SPOOL_FULL_SECONDS = 0.05  # until data that was not taken is offered again
 _SILENT_SECONDS = 0.2  # after so long, a few bytes that might begin a secret are shown all the same
@@ -55,6 +59,16 @@ class _Pipe:
         self.due = 0.0
         self.mask = mask
         self.release_at = 0.0
+        self._is_widened = False
+
+    def read(self) -> bytes:
+        """Read what is there. Raises BlockingIOError if nothing is."""
+        content = os.read(self.fd, CHUNK_BYTES)
+        if len(content) >= _BUSY_BYTES and not self._is_widened:
+            self._is_widened = True
+            with suppress(OSError):  # the user's share of pipe memory is used up: the usual 64 KiB are enough to work
+                fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        return content
 
 
 class Output:
@@ -221,7 +235,7 @@ class Output:
     def _read(self, pipe: _Pipe) -> bool:
         """Read what is there. False if nothing is, for now or for ever."""
         try:
-            content = os.read(pipe.fd, CHUNK_BYTES)
+            content = pipe.read()
         except BlockingIOError:
             return False
         pipe.read_at_ms = now_ms()

@@ -15,19 +15,23 @@ import errno
 import logging
 import os
 import resource
+import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from opsicle.worker import posix_spawn
+
 log = logging.getLogger(__name__)
 
 _PR_SET_CHILD_SUBREAPER = 36
 _RLIMIT_LOCKS = 10
-_PIPE_BYTES = 256 * 1024  # room for what a busy command prints while the reader gathers; see output.py
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _CHECK_TIMEOUT_SECONDS = 5
 _READ_BYTES = 64 * 1024
 
@@ -54,24 +58,40 @@ class Child:
     """A started process that leads a session of its own, with the pipes that it prints to.
 
     `pidfd` becomes readable when it has ended. `stdout` and `stderr` are non-blocking; whoever takes them closes them.
-    `started` names this life of the process id (see `life_of`).
+    `life` names this life of the process id (see `is_same_life`).
     """
 
-    def __init__(self, popen: subprocess.Popen[bytes], stdout: int, stderr: int) -> None:
-        self._popen = popen
-        self.pid = popen.pid
+    def __init__(self, started: _Started, stdout: int, stderr: int) -> None:
+        self._started = started
+        self.pid = started.pid
         self.stdout = stdout
         self.stderr = stderr
-        self.pidfd = _watch_end(popen)
-        self.started = life_of(popen.pid) or ""
+        self.pidfd = _watch_end(started.pid)
+        self.life = started.life
 
     def wait(self) -> int:
         """Collect the exit code once `pidfd` is readable; death by signal N counts as 128 + N, as in shells."""
-        code = self._popen.wait()
+        code = self._started.wait()
         os.close(self.pidfd)
+        return code if code >= 0 else 128 - code
+
+
+class _Started:
+    """A process between its start and the collecting of its exit code; `popen` is its own, if it was started so."""
+
+    def __init__(self, pid: int, life: str, popen: subprocess.Popen[bytes] | None = None) -> None:
+        self.pid = pid
+        self.life = life
+        self._popen = popen
+
+    def wait(self) -> int:
+        """Wait for its end, once; the negative number of a signal that has ended it."""
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        if self._popen:
+            self._popen.returncode = code  # else it would look for the process again
         with _lock:
             _own_children.discard(self.pid)
-        return code if code >= 0 else 128 - code
+        return code
 
 
 def spawn(
@@ -85,33 +105,54 @@ def spawn(
     _become_subreaper()
     stdout, stdout_child = _pipe(account)
     stderr, stderr_child = _pipe(account)
-    popen: subprocess.Popen[bytes] | None = None
+    started: _Started | None = None
     try:
-        with _lock, _Tagged(tag):
-            popen = subprocess.Popen(  # noqa: S603 - running what the template says is what a worker is for
-                argv,
-                env=environment,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=stdout_child,
-                stderr=stderr_child,
-                start_new_session=True,
-                user=account.uid if account else None,
-                group=account.gid if account else None,
-                extra_groups=account.groups if account else None,
-            )
-            _own_children.add(popen.pid)
-        return Child(popen, stdout, stderr)
+        started = _start(argv, environment, folder, tag, account, stdout_child, stderr_child)
+        return Child(started, stdout, stderr)
     except BaseException:
-        if popen is not None:  # no file descriptor was left to watch it with
-            popen.kill()
-            popen.wait()
+        if started is not None:  # no file descriptor was left to watch it with
+            os.kill(started.pid, signal.SIGKILL)
+            started.wait()
         os.close(stdout)
         os.close(stderr)
         raise
     finally:
         os.close(stdout_child)
         os.close(stderr_child)
+
+
+def _start(  # noqa: PLR0913, PLR0917 - all that a process is given
+    argv: Sequence[bytes],
+    environment: Mapping[bytes, bytes],
+    folder: Path,
+    tag: int,
+    account: Account | None,
+    stdout: int,
+    stderr: int,
+) -> _Started:
+    """Start a process and note it, in the quickest way that can do what is asked. Raises as `spawn` does."""
+    is_plain = account is None and b"/" in argv[0] and min(stdout, stderr) > 2 and posix_spawn.is_possible()
+    popen: subprocess.Popen[bytes] | None = None
+    with _lock, _Tagged(tag):
+        earliest = _ticks_since_boot()
+        if is_plain:
+            pid = posix_spawn.spawn(argv, environment, os.fsencode(folder), stdout, stderr)
+        else:
+            popen = subprocess.Popen(  # noqa: S603 - running what the template says is what a worker is for
+                argv,
+                env=environment,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=account.groups if account else None,
+            )
+            pid = popen.pid
+        _own_children.add(pid)
+    return _Started(pid, f"{boot_id()}/{earliest}-{_ticks_since_boot()}", popen)
 
 
 def succeeds(argv: Sequence[bytes], account: Account | None = None) -> bool:
@@ -157,13 +198,27 @@ def collect_orphans() -> list[int]:
     return alive
 
 
+def is_same_life(now: str, told: str) -> bool:
+    """Whether a process whose life is `now` (by `life_of`) is the one of whose start `told` tells (`Child.life`).
+
+    That names the boot, and the first and the last clock tick in which it can have been started: so whoever starts a
+    process need not ask the kernel. There was no other process of its id in between. One tick is enough, too.
+    """
+    boot, _, tick = now.rpartition("/")
+    told_boot, _, ticks = told.rpartition("/")
+    first, _, last = ticks.partition("-")
+    if boot != told_boot or not first.isdecimal() or not (last or first).isdecimal():
+        return False
+    return int(first) <= int(tick) <= int(last or first)
+
+
 def life_of(pid: int) -> str | None:
     """What tells this life of a process id from every other one: the boot, and the clock tick of its start.
 
     None when there is no such process.
     """
     try:
-        stat = _read_small(f"/proc/{pid}/stat")
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None
     return f"{boot_id()}/{stat.rpartition(b')')[2].split()[19].decode()}"
@@ -186,10 +241,15 @@ class _Tagged:
             resource.setrlimit(_RLIMIT_LOCKS, self._before)
 
 
-def _watch_end(popen: subprocess.Popen[bytes]) -> int:
+def _ticks_since_boot() -> int:
+    """The clock in which the kernel tells when processes were started."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) * _TICKS_PER_SECOND // 1_000_000_000
+
+
+def _watch_end(pid: int) -> int:
     """A descriptor that becomes readable when the process has ended, also where the kernel has no pidfd for us."""
     try:
-        return os.pidfd_open(popen.pid)
+        return os.pidfd_open(pid)
     except OSError as error:
         if error.errno not in {errno.ENOSYS, errno.EPERM}:
             raise
@@ -197,33 +257,41 @@ def _watch_end(popen: subprocess.Popen[bytes]) -> int:
     keep = os.dup(end)  # whoever waits closes the other one, perhaps before this thread has told of the end
 
     def wait() -> None:
-        popen.wait()
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         os.eventfd_write(keep, 1)
         os.close(keep)
 
-    threading.Thread(target=wait, name=f"end-of-{popen.pid}", daemon=True).start()
+    threading.Thread(target=wait, name=f"end-of-{pid}", daemon=True).start()
     return end
 
 
 def _pipe(account: Account | None) -> tuple[int, int]:
-    import fcntl
-
     read_end, write_end = os.pipe()
     if account:  # else `echo >/dev/stderr` would be refused: opening it again asks who owns the pipe
         os.fchown(write_end, account.uid, account.gid)
     os.set_blocking(read_end, False)
-    with suppress(OSError):  # the user's share of pipe memory is used up: the usual 64 KiB are enough to work
-        fcntl.fcntl(read_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     return read_end, write_end
 
 
 def _children_of_main_thread() -> set[int]:
     """The ids of its children, dead ones too; Linux gives orphans to a sub-reaper's first thread that is alive."""
     pid = os.getpid()
-    try:
-        return {int(child) for child in _read_small(f"/proc/{pid}/task/{pid}/children").split()}
-    except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
+    file = _children_file(pid)
+    if file is None:
         return set(_children_by_search(pid))
+    content = b""
+    while more := os.pread(file, _READ_BYTES, len(content)):
+        content += more
+    return {int(child) for child in content.split()}
+
+
+@cache
+def _children_file(pid: int) -> int | None:
+    """The file in which the kernel lists them, kept open since every job asks; None without CONFIG_PROC_CHILDREN."""
+    try:
+        return os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
 
 
 def _children_by_search(parent: int) -> Iterator[int]:
@@ -233,18 +301,6 @@ def _children_by_search(parent: int) -> Iterator[int]:
                 fields = Path(f"/proc/{entry.name}/stat").read_bytes().rpartition(b")")[2].split()
                 if int(fields[1]) == parent:
                     yield int(entry.name)
-
-
-def _read_small(path: str) -> bytes:
-    """The whole of a file that the kernel makes up, with the least work: every job needs some. Raises OSError."""
-    content = b""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        while more := os.read(fd, _READ_BYTES):
-            content += more
-    finally:
-        os.close(fd)
-    return content
 
 
 @cache

@@ -65,9 +65,10 @@ class JobTree:
         return any(self._carries_mark(pid) and _session_of(pid) in self.sessions for pid in process.collect_orphans())
 
     def remember(self, pid: int, life: str) -> None:
-        """Count a process in by its id, provided that it is still in that life (`process.life_of`)."""
-        if process.life_of(pid) == life:
-            self._known.add((pid, int(life.rpartition("/")[2])))
+        """Count a process in by its id, provided that it is still in that life (see `process.is_same_life`)."""
+        now = process.life_of(pid)
+        if now and process.is_same_life(now, life):
+            self._known.add((pid, int(now.rpartition("/")[2])))
 
     def _members(self) -> list[_Process]:
         """The living, oldest first: a shell is to hear of its own end before it sees its command die and goes on."""

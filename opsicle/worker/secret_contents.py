@@ -15,8 +15,6 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from opsicle.domain.errors import OpsicleError
-from opsicle.domain.problems import Problems
-from opsicle.domain.yaml_documents import load, plain
 from opsicle.worker.words import looks_random
 
 _MOST_VALUES = 500
@@ -65,6 +63,9 @@ def _fields(text: str) -> list[tuple[str, str]]:
 
 
 def _yaml_fields(text: str) -> list[tuple[str, str]]:
+    from opsicle.domain.problems import Problems  # these load YAML, which most workers never need: 2 MiB
+    from opsicle.domain.yaml_documents import load, plain
+
     problems = Problems()
     try:
         document = plain(load(text.encode(errors="replace"), problems))

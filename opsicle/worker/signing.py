@@ -12,7 +12,6 @@ from pathlib import Path
 import msgspec
 
 from opsicle.domain.errors import BY_CODE, Internal, OpsicleError
-from opsicle.worker import enrolment
 from opsicle.worker.connection import Connection
 from opsicle.worker.identity import DataFolder, Identity
 from opsicle.worker.process import spawn
@@ -109,6 +108,8 @@ def main() -> None:
 
 
 def _answer(question: Question) -> _Success | _Located:
+    from opsicle.worker import enrolment  # loads an HTTP client, in this child alone
+
     if isinstance(question, EnrolQuestion):
         return _Success(enrolment.enrol(question.token, question.name, question.labels, question.slots))
     if isinstance(question, LocateQuestion):

@@ -16,9 +16,9 @@ from opsicle.domain.manifest_formats import FORMATS, SPOKEN, CannotSay
 from opsicle.domain.manifests import NO_POLICY, Manifest, Order, canonical, commitment, digest
 from opsicle.domain.names import environment_name
 from opsicle.domain.variables import as_text
-from opsicle.pki.order_key import OrderPublicKey
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import SignedOrder
+from opsicle.worker import order_signature
 from opsicle.worker.identity import Identity
 from opsicle.worker.spent_orders import CLOCK_SKEW
 
@@ -51,7 +51,7 @@ class Verifier:
 
     def __init__(self, identity: Identity, labels: Mapping[str, str]) -> None:
         self.granted: Mapping[str, str] = {}
-        self._key = OrderPublicKey.load(identity.order_key_pem)
+        self._key = order_signature.load(identity.order_key_pem)
         self._identity = identity
         self._labels = labels
         self.take_epoch: Callable[[Order, SignedOrder], None] = lambda _order, _signed: None

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from opsicle.kit import files
-from opsicle.pki.audit_key import hash_of
+from opsicle.pki.checkpoints import hash_of
 from opsicle.wire.audit import SeenCheckpoint
 
 log = logging.getLogger(__name__)

@@ -189,5 +189,5 @@ def _running(server: ThreadingHTTPServer | Server) -> Iterator[None]:
 
 def wait_for_answer(api: SlackApi, envelope_id: str) -> Any:
     """What came back for an envelope."""
-    wait_until(lambda: envelope_id in api.acknowledged, 10)
+    wait_until(lambda: envelope_id in api.acknowledged)
     return api.acknowledged[envelope_id]

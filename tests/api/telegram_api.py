@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
-import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support import require
+from tests.support import free_port, require
 
 HERE = Path(__file__).parents[1] / "telegram"
 INSTALLED = Path(__file__).parents[2] / ".cache/telegram-test-api"
@@ -72,7 +71,7 @@ def telegram_api(prefix: Sequence[str] = (), address: str = "127.0.0.1", port: i
     """The service as a process of its own, installed at first use; what `prefix` puts elsewhere needs a port."""
     require(bool(shutil.which("node") and shutil.which("npm")), "node and npm")
     _install()
-    port = port or _free_port()
+    port = port or free_port()
     command = [*prefix, "node", str(HERE / "server.js"), str(port), address]
     with subprocess.Popen(command, cwd=INSTALLED, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -81,11 +80,6 @@ def telegram_api(prefix: Sequence[str] = (), address: str = "127.0.0.1", port: i
             yield TelegramApi(f"http://{address}:{port}")
         finally:
             process.kill()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def _install() -> None:

@@ -171,7 +171,7 @@ def at_a_terminal(user: User, *arguments: str, answers: Sequence[tuple[str, Answ
             )
             typed = answer(shown.decode()) if callable(answer) else answer
             os.write(ours, typed.encode() + b"\n")
-        wait_until(lambda: read() is not None and process.poll() is not None, 30)
+        wait_until(lambda: read() is not None and process.poll() is not None, 60)
         read()
         return process.returncode, shown.decode()
     finally:
@@ -317,14 +317,14 @@ def test_a_cancelled_automation_ends_its_follower_with_11(alice: User) -> None:
     follower.wait_for("hello")
     running = alice.json("automations", "list", "--state", "running")
     alice.cli("automations", "cancel", running[0]["id"])
-    assert follower.popen.wait(30) == 11
+    assert follower.popen.wait(60) == 11
 
 
 def test_ctrl_c_ends_the_watching_and_not_the_automation(alice: User) -> None:
     follower = alice.start("detached", "run", "hello", "--var", "seconds=2", "--var", "who=detached", "--follow")
     follower.wait_for("hello detached")
     follower.popen.send_signal(signal.SIGINT)
-    assert follower.popen.wait(10) == 130
+    assert follower.popen.wait(60) == 130
     assert "opsicle automations cancel" in follower.log()
     newest = alice.json("automations", "list", "--limit", "1")[0]["id"]
     alice.cli("logs", newest, "--follow")
@@ -363,10 +363,10 @@ def test_a_worker_is_shown_drained_and_given_work_again(alice: User) -> None:
     assert alice.json("workers", "drain", "w1")["state"] == "draining"
     waiting = alice.start("waiting", "run", "hello", "--follow")
     try:
-        wait_until(lambda: "queued:" in waiting.log(), 10, "the reason for waiting")
+        wait_until(lambda: "queued:" in waiting.log(), 60, "the reason for waiting")
     finally:
         assert alice.json("workers", "undrain", "w1")["state"] == "active"
-    assert waiting.popen.wait(30) == 0
+    assert waiting.popen.wait(60) == 0
 
 
 def test_a_join_token_is_shown_with_the_command_to_paste(alice: User) -> None:

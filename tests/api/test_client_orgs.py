@@ -106,6 +106,6 @@ def test_a_shared_worker_runs_what_an_org_that_allows_it_asks_for(installation: 
     assert waiting["waiting_reason"] == "no worker has enrolled yet"
     shown = alice.json(*there, "orgs", "update", "--allow-shared-workers", "true")
     assert shown["allows_shared_workers"] is True
-    wait_until(lambda: alice.json(*there, "automations", "show", waiting["id"])["state"] == "succeeded", 30)
+    wait_until(lambda: alice.json(*there, "automations", "show", waiting["id"])["state"] == "succeeded", 60)
     assert alice.json("workers", "drain", "pool", "--shared")["state"] == "draining"
     assert alice.json("workers", "revoke", "pool", "--shared")["state"] == "revoked"

@@ -10,7 +10,7 @@ from gevent.event import Event
 
 from opsicle.server.api import event_stream
 from opsicle.server.background.delivery import MOST_AT_ONCE as MOST_DELIVERIES
-from opsicle.server.services import api_tokens, document_reading, open_offers, passwords, sending, sessions
+from opsicle.server.services import api_tokens, channels, document_reading, open_offers, passwords, sending, sessions
 from tests.api.house import PASSWORD, Client, House
 from tests.api.receivers import webhook_receiver
 from tests.api.telling import dead_webhook, deliveries, make_webhook
@@ -43,6 +43,22 @@ def test_twelve_hanging_webhooks_of_one_org_leave_room_for_another(house: House,
 
         assert [each["state"] for each in deliveries(gina)] == ["delivered"]
     assert not house.services.sending.claim(MOST_DELIVERIES), "what acme has under way is its share"
+
+
+def test_a_channel_for_which_much_waits_is_not_tried_again_and_again(
+    alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "_MOST_OPEN", 3)
+    for client in (alice, gina):
+        dead_webhook(client)
+    for _ in range(3):
+        assert alice.post("/api/v1/channels/dead/test").status < 300
+
+    refused = alice.post("/api/v1/channels/dead/test")
+
+    assert (refused.status, refused.code) == (429, "too_many_requests")
+    assert len(deliveries(alice)) == 3
+    assert gina.post("/api/v1/channels/dead/test").status < 300
 
 
 def test_the_orgs_of_a_long_queue_take_turns(house: House, alice: Client, gina: Client) -> None:

@@ -59,7 +59,7 @@ def hear(house: House, api: SlackApi, alice: Client) -> Iterator[Hear]:
     (channel_id,) = house.services.slack.channels()
     with house.services.slack.open(channel_id) as turn:
         assert turn(5) == 1, "Slack says hello"
-        wait_until(lambda: bool(api.sockets), 5)
+        wait_until(lambda: bool(api.sockets))
 
         def hear(envelope_id: str) -> Any:
             assert turn(5) == 1
@@ -334,10 +334,10 @@ def test_the_connection_is_renewed_when_slack_says_so_and_nothing_is_missed(
     (channel_id,) = house.services.slack.channels()
     with house.services.slack.open(channel_id) as turn:
         assert turn(5) == 1
-        wait_until(lambda: len(api.sockets) == 1, 5)
+        wait_until(lambda: len(api.sockets) == 1)
         api.disconnect("refresh_requested")
         assert turn(5) == 1
-        wait_until(lambda: len(api.sockets) == 2, 5)
+        wait_until(lambda: len(api.sockets) == 2)
         assert turn(5) == 1
         envelope = api.write(BOBS, "hello")
         assert turn(5) == 1
@@ -366,7 +366,7 @@ def test_the_librarys_own_client_gets_along_with_the_stand_in(api: SlackApi) -> 
     )
     client.connect()
     try:
-        wait_until(lambda: bool(api.sockets), 5)
+        wait_until(lambda: bool(api.sockets))
         envelope = api.write(BOBS, "hello")
         wait_for_answer(api, envelope)
     finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, expect
 
 from tests.browser import templates
 from tests.browser.reading import log_in
@@ -25,13 +25,15 @@ ARGUMENTS = [
 OPEN = ("--allow-egress", "127.0.0.0/8")
 """The receivers of these tests listen on loopback."""
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 """A hang guard for what a page is waited for; nothing here is measured by it."""
+
+expect.set_options(timeout=PATIENCE_MS)  # Playwright's own is 5 s, in which a busy machine may not even start Python
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if item.nodeid.startswith("tests/browser/"):
             item.add_marker("browser")
 
 
@@ -45,6 +47,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 def chromium(playwright: Playwright, program: str = CHROMIUM) -> Iterator[Browser]:
     """A running Chromium; `program` may be one that starts it elsewhere."""
     require(shutil.which(CHROMIUM) is not None, f"Chromium at {CHROMIUM}: install the package chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
     yield browser
     browser.close()

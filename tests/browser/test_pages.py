@@ -6,35 +6,38 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.reading import has_no_horizontal_scroll
+from tests.browser.places import PLACES
+from tests.browser.reading import has_no_horizontal_scroll, log_in
 from tests.e2e.clocks import SetClock
 from tests.product import PASSWORD, Installation, Server
 
-PAGES = {
-    "/templates": "Templates",
+PAGES = {place.path: place.title for place in PLACES if place.group != "open" and ":" not in place.path} | {
     "/templates/greet": "Greet somebody",
     "/templates/greet?view=source": "Greet somebody",
     "/templates/greet?view=versions": "Greet somebody",
     "/templates/greet/run": "Run Greet somebody",
     "/templates/greet/push": "New version of greet",
-    "/push": "Push a template",
-    "/automations": "Automations",
-    "/workers": "Workers",
-    "/people": "People",
-    "/roles": "Roles and groups",
-    "/tokens": "API tokens",
-    "/profile": "Profile",
-    "/secrets": "Secrets",
-    "/approvals": "Approvals",
     "/approvals?whose=all": "Approvals",
-    "/policies": "Policies",
-    "/channels": "Channels",
-    "/audit": "Audit",
     "/nowhere": "Nothing here",
 }
+OPEN = {place.path: place.title for place in PLACES if place.group == "open"}
+WITH_STORIES = {"/automations/:id", "/approvals/:id"}
+"""Pages of something that has to happen first: test_running.py and test_approvals.py look at them."""
+
+
+def test_the_application_has_the_pages_that_are_walked_here(open_page: OpenPage) -> None:
+    table = open_page("/templates").evaluate(
+        """async () => (await import("/places.js")).PLACES.filter(({ path }) => path !== "/login")
+              .map(({ group, path, title, may }) => [group, path, title, may ?? ""])"""
+    )
+
+    assert table == [[place.group, place.path, place.title, place.may] for place in PLACES]
+    for place in PLACES:
+        address = re.compile(place.path.replace(":name", "greet"))
+        assert place.path in WITH_STORIES or any(address.fullmatch(path) for path in {**PAGES, **OPEN}), place
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -43,13 +46,46 @@ def test_a_page_has_its_heading_and_fits_every_width_in_both_themes(open_page: O
     expect(page.get_by_role("heading", level=1)).to_have_text(PAGES[path])
     expect(page.locator("main .loading")).to_have_count(0)
     expect(page.locator("main .box-bad")).to_have_count(0)
-    assert page.title().endswith("acme · Opsicle")
+    assert page.title() == f"{PAGES[path]} · acme · Opsicle"
+    fits_every_width_in_both_themes(page, path)
+
+
+@pytest.mark.parametrize("path", [*OPEN, "/login"])
+def test_a_page_that_needs_no_login_does_so_too(open_page: OpenPage, path: str) -> None:
+    page = open_page(path, is_known=False)
+    expect(page.get_by_role("heading", level=1)).to_have_text(OPEN.get(path, "Log in"))
+    assert page.title() == f"{OPEN.get(path, 'Log in')} · Opsicle"
+    fits_every_width_in_both_themes(page, path)
+
+
+def fits_every_width_in_both_themes(page: Page, path: str) -> None:
     for theme in ("dark", "light"):
         page.emulate_media(color_scheme=theme)
         expect(page.locator("html")).to_have_attribute("data-theme", theme)
         for width in (1280, 390, 360):
             page.set_viewport_size({"width": width, "height": 740})
             assert has_no_horizontal_scroll(page), f"{path} is wider than {width} pixels"
+
+
+@pytest.mark.parametrize("role", ["reporter", "member"])
+def test_whoever_is_led_to_a_page_may_see_what_is_on_it(
+    open_page: OpenPage, installation: Installation, role: str
+) -> None:
+    somebody = installation.person(f"led-{role}@example.com", role)
+    page = open_page("/login", is_known=False)
+    log_in(page, somebody.email)
+    page.get_by_role("heading", name="Templates", exact=True).wait_for()
+    allowed = page.evaluate("""async () => (await import("/lib/session.js")).whoAmI().permissions""")
+    led_to = {str(link.get_attribute("href")) for link in page.locator(".places-nav a, .menu-list a").all()}
+
+    shown = {place for place in PLACES if place.group in {"main", "manage", "account"}}
+    assert led_to == {place.path for place in shown if not place.may or place.may in allowed}
+    assert len(led_to) < len(shown)  # there is something that this role does not see
+    for path in sorted(led_to):
+        page.goto(path)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect(page.locator("main .loading")).to_have_count(0)
+        expect(page.locator("main .box-bad")).to_have_count(0)
 
 
 def test_every_control_has_a_name_and_every_page_one_heading(open_page: OpenPage) -> None:

@@ -30,7 +30,7 @@ from tests.support import wait_until
 USER, SERVER, WORKER, TARGET, OUTSIDE = (f"10.77.0.{number}" for number in range(1, 6))
 TELEGRAM_PORT = 8443
 MAIL_PASSWORD = "a-mail-password"
-SECONDS = 30.0
+SECONDS = 90.0
 """A hang guard: what is waited for takes a second or two."""
 
 

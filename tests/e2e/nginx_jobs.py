@@ -42,7 +42,7 @@ class NginxJobs:
 
     def wait_for_page(self, page: str) -> None:
         """Wait until visitors see this page: after a reload nginx's old processes may still answer for a moment."""
-        wait_until(lambda: self.page() == page, 10, f"nginx to serve {page!r}")
+        wait_until(lambda: self.page() == page, 60, f"nginx to serve {page!r}")
 
 
 def change_and_fail_to_change(jobs: NginxJobs) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.product import Installation
 from tests.support import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.e2e
 
 POLICY = """
 apiVersion: v1
@@ -53,7 +53,7 @@ def test_a_followed_run_waits_for_its_approval_and_ends_with_its_outcome(
         assert "echo done" in shown
         assert "may decide: dave@example.com" in shown
         assert dave.json("approvals", decide, asked["id"], "--reason", "no")["state"] in {"approved", "rejected"}
-        assert run.popen.wait(30) == exit_code
+        assert run.popen.wait(60) == exit_code
         assert said in run.log()
         assert dave.json("approvals", "list") == []
 
@@ -77,4 +77,4 @@ def test_who_follows_hears_at_once_that_nobody_can_approve_it_any_more(
     installation.admin.cli("users", "update", "dave@example.com", "--enable")
     wait_until(lambda: run.log().count("1 of dave@example.com") == 2, what="the reason as it was before")
     installation.admin.cli("automations", "cancel", asked["id"])
-    run.popen.wait(30)
+    run.popen.wait(60)

@@ -15,7 +15,7 @@ from opsicle.pki.authority import Authority
 from tests.product import Installation, Process, Worker, program
 from tests.support import require, wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.e2e
 
 TYPED = """
 apiVersion: v1

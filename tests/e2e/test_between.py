@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from opsicle.pki.order_key import OrderKey
 from opsicle.wire.jobs import Work
 from tests.middleman import Middleman
 from tests.product import Installation, Worker
-from tests.support import wait_until
+from tests.support import free_port, wait_until
 from tests.thin_api import Api
 from tests.worker.mischief import BETWEEN, STRANGERS, Scene
 from tests.worker.test_hostile_servers import SECRET_VALUES, TEMPLATE
@@ -170,9 +169,3 @@ def check(stage: Stage) -> None:
         assert stage.ends(org, [last])[last]["state"] == "succeeded"
     names = {f"honest-{org}-{n}" for org in stage.orgs for n in (0, 1, 2, "last")}
     assert sorted(stage.judge.read_text().split()) == sorted(names)
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -143,7 +143,7 @@ def test_an_approval_is_given_in_slack_and_the_automation_runs(tmp_path: Path) -
         api.disconnect("refresh_requested")
         wait_until(lambda: len(api.sockets) == 2, what="the renewed connection")
         api.press("U1", buttons_in(asked[0])["Approve"])
-        assert run.popen.wait(30) == 0, run.log()
+        assert run.popen.wait(60) == 0, run.log()
         assert any("approved" in text_in(post) for post in api.posted("U1"))
         log = here.server.process.log()
         assert not any(token in log for token in TOKENS.split())

@@ -83,7 +83,7 @@ def test_an_order_that_is_refused_for_its_time_waits_until_the_clock_is_right(
     run = installation.admin.json("run", "where")
 
     wait_until(lambda: "order refused" in worker.process.log(), 30, "a refusal")
-    waiting = wait_until(lambda: "10 min ahead" in automation(installation, run["id"])["waiting_reason"], 30)
+    waiting = wait_until(lambda: "10 min ahead" in automation(installation, run["id"])["waiting_reason"], 60)
     assert waiting
     assert automation(installation, run["id"])["state"] == "queued"
 
@@ -127,7 +127,7 @@ def test_an_enrolled_worker_with_the_factorys_date_waits_for_the_right_time(
     process = _start_without_waiting(worker, token)
     run = installation.admin.json("run", "where")
 
-    wait_until(lambda: "the clock is wrong" in process.log() or process.popen.poll() is not None, 30)
+    wait_until(lambda: "the clock is wrong" in process.log() or process.popen.poll() is not None, 60)
     assert process.popen.poll() is None, process.log()
     wait_until(lambda: "its clock is" in shown(installation, "small")["withheld"], 30, "the list says so")
     assert "its clock is" in automation(installation, run["id"])["waiting_reason"]

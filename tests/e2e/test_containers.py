@@ -14,7 +14,7 @@ import pytest
 from tests.product import CHECKOUT, Installation, Place
 from tests.support import require, wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.e2e
 
 UID = 54_321
 FILE = """

@@ -12,7 +12,7 @@ import pytest
 from tests.product import Installation, Place
 from tests.support import require
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.e2e
 
 GENEROUS = Place(("sh", "-c", 'ulimit -c unlimited; exec "$@"', "sh"))
 """A place where a program that crashes leaves a core file, of whatever size."""

@@ -39,7 +39,7 @@ LOGS = ("logs.db", "logs.db-wal")
 KEYS = ("authority.pem", "audit.pem", "orders.pem", "master.key", "identity.key", "binding.key")
 NOTES = (MARKER, COMMITS, "clean-stop")
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120 + 2 * STARTS)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + 2 * STARTS)]
 
 
 @dataclass

@@ -155,7 +155,7 @@ def test_no_kill_of_the_worker_repeats_what_may_run_once_only(
     assert succeeded <= set(ran)
     assert wait_for_ends(api, harmless) == {"succeeded": len(harmless)}
     assert set(executions(again)) == set(harmless)
-    assert wait_until(lambda: not orphans(once + harmless), 15, "the jobs' processes to be gone")
+    assert wait_until(lambda: not orphans(once + harmless), 60, "the jobs' processes to be gone")
     assert_sound(installation)
 
 

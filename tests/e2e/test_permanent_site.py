@@ -22,7 +22,7 @@ from tests.e2e.targets import need
 from tests.http.client import Client, trusting
 from tests.http.test_monitoring import ask_socket
 from tests.product import CHECKOUT, PASSWORD, Process, User, program
-from tests.support import require, wait_until
+from tests.support import free_port, require, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -35,12 +35,6 @@ def documented(kind: str, holding: str) -> str:
     """The block of the guide of this kind that holds these words."""
     (block,) = [body for body in re.findall(rf"```{kind}\n(.*?)```", GUIDE, re.DOTALL) if holding in body]
     return block
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -254,6 +248,6 @@ def test_a_group_that_cannot_have_the_socket_is_said_at_the_start(site: Site, gr
         site.folder / "logs", f"group-{group}", cache,
     )  # fmt: skip
 
-    assert process.popen.wait(30) == code, process.log()
+    assert process.popen.wait(60) == code, process.log()
     assert f"--socket-group {group}" in process.log()
     assert not (data / "x.sock").exists() or code == 3

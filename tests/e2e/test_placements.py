@@ -86,7 +86,7 @@ def the_log_arrives_while_the_job_runs(user: User) -> None:
         [running] = user.json("automations", "list", "--state", "running")
         cancelled = user.json("automations", "cancel", running["id"])
         assert cancelled["is_cancel_requested"]
-        assert following.popen.wait(30) == 11, following.log()
+        assert following.popen.wait(60) == 11, following.log()
     finally:
         following.kill()
     assert user.json("automations", "show", running["id"])["state"] == "cancelled"

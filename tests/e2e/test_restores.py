@@ -87,7 +87,7 @@ class Scene:
         """What a server says that does not start."""
         process = Process(self.server.process.arguments, self.server.folder, "refused")
         try:
-            assert process.popen.wait(30) == 5, process.log()
+            assert process.popen.wait(60) == 5, process.log()
         finally:
             process.kill()
         return process.log()

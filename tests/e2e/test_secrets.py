@@ -13,7 +13,7 @@ from opsicle.worker.secret_forms import forms
 from tests.product import Installation, Process, Worker
 from tests.support import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.e2e
 
 SECRET = "Tr0ub4dor&3 of the database"
 TYPED = "what a person typed once"
@@ -87,7 +87,7 @@ def test_a_secret_is_nowhere_but_in_the_environment_of_its_job(installation: Ins
     during = {path for path in files_below(installation.folder) if traces(path.read_bytes())}
 
     (tmp_path / "searched").touch()
-    assert run.popen.wait(30) == 0, run.log()
+    assert run.popen.wait(60) == 0, run.log()
     automation = admin.json("automations", "list")[0]["id"]
     log = admin.cli("logs", automation)
     assert "*** / ***" in log
@@ -118,7 +118,7 @@ def test_a_server_whose_master_key_is_anothers_does_not_serve(installation: Inst
     assert server.process.stop() == 0
     key.write_text(base64.b64encode(os.urandom(32)).decode())
     again = Process([*server.process.arguments], server.folder, "again")
-    assert again.popen.wait(30) == 5, again.log()
+    assert again.popen.wait(60) == 5, again.log()
     assert "error: the master key is not the one" in again.log()
     assert "Traceback" not in again.log()
 

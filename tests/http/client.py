@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 @dataclass

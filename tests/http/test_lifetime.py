@@ -54,7 +54,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
 
 def refusal(process: Process, code: int) -> str:
     """What a server that does not start says to its user."""
-    assert process.popen.wait(30) == code, process.log()
+    assert process.popen.wait(60) == code, process.log()
     log = process.log()
     assert "Traceback" not in log
     return log
@@ -138,7 +138,7 @@ def test_a_server_that_was_killed_starts_again(own: Server) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_both_signals_end_it_in_good_order(own: Server, number: signal.Signals) -> None:
     own.start().process.popen.send_signal(number)
-    assert own.process.popen.wait(10) == 0
+    assert own.process.popen.wait(60) == 0
     assert "server stopped" in own.process.log()
 
 
@@ -285,7 +285,7 @@ def test_after_a_clean_stop_the_database_is_read_through_while_the_server_works(
     assert own.process.stop() == 0
     damage_unseen(data_folder(own))
     own.start()
-    assert own.process.popen.wait(30) == 1
+    assert own.process.popen.wait(60) == 1
     assert "opsicle.db is damaged; exiting. Put a copy" in own.process.log()
 
 

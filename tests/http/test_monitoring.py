@@ -13,6 +13,7 @@ import pytest
 from tests.http.client import Client
 from tests.http.conftest import add, client_of, data_folder, log_in, set_up
 from tests.product import Process, Server, program
+from tests.support import free_port
 
 FAMILIES = {
     "opsicle_open_automations",
@@ -23,6 +24,7 @@ FAMILIES = {
     "opsicle_database_bytes",
     "opsicle_last_backup_seconds",
     "opsicle_connected_workers",
+    "opsicle_loop_lag_seconds",
     "opsicle_event_streams",
 }
 
@@ -101,16 +103,14 @@ def test_figures_without_a_login_never_leave_the_machine(tmp_path: Path, address
     arguments = ["--data-dir", str(tmp_path / "data"), "--listen", "127.0.0.1:0", "--metrics-listen", address]
     process = Process([*program(), "server", *arguments], tmp_path, "server")
     try:
-        assert process.popen.wait(30) == 2, process.log()
+        assert process.popen.wait(60) == 2, process.log()
         assert "--metrics-listen" in process.log()
     finally:
         process.kill()
 
 
 def test_a_loopback_port_shows_them_too(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     server = Server(tmp_path / "port", options=("--metrics-listen", f"127.0.0.1:{port}")).start()
     try:
         assert Client(f"http://127.0.0.1:{port}", None).get("/metrics").status == 200

@@ -13,6 +13,7 @@ from opsicle.pki.authority import Authority
 from opsicle.server.preflight import check_machine
 from opsicle.server.settings import ServerOptions
 from tests.product import Process, program
+from tests.support import free_port
 
 FREE = {"listen": "127.0.0.1:0", "worker_listen": "127.0.0.1:0"}
 
@@ -43,22 +44,15 @@ SLIPS: dict[str, tuple[list[str], str]] = {
 }
 
 
-def free_port() -> str:
-    """A port that nobody has just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
 @pytest.mark.parametrize(("options", "says"), SLIPS.values(), ids=SLIPS)
 def test_a_slip_in_an_option_is_named_and_makes_nothing(tmp_path: Path, options: list[str], says: str) -> None:
-    port, given = free_port(), list(options)
+    port, given = str(free_port()), list(options)
     for option, free in (("--listen", "127.0.0.1:0"), ("--worker-listen", "127.0.0.1:0")):
         given += [] if option in given else [option, free]
     arguments = [each.replace("{port}", port) for each in given]
     process = Process([*program(), "server", "--data-dir", str(tmp_path / "data"), *arguments], tmp_path, "server")
     try:
-        assert process.popen.wait(30) != 0, process.log()
+        assert process.popen.wait(60) != 0, process.log()
         assert says in process.log()
         assert "Traceback" not in process.log()
         assert not (tmp_path / "data").exists()

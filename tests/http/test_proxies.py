@@ -134,7 +134,7 @@ def test_a_unix_socket_serves_a_proxy(tmp_path: Path) -> None:
 def test_plain_http_never_leaves_the_machine(tmp_path: Path, options: tuple[str, ...]) -> None:
     process = Process([*program(), "server", "--data-dir", str(tmp_path / "data"), *options], tmp_path, "server")
     try:
-        assert process.popen.wait(30) == 2, process.log()
+        assert process.popen.wait(60) == 2, process.log()
         assert not (tmp_path / "data").exists()
     finally:
         process.kill()

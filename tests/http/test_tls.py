@@ -168,7 +168,7 @@ def test_a_given_certificate_that_cannot_serve_is_refused(tmp_path: Path, given:
     arguments = [*program(), "server", "--data-dir", str(tmp_path / "data"), "--listen", "127.0.0.1:0", *options]
     process = Process(arguments, tmp_path, "server")
     try:
-        assert process.popen.wait(30) == 2, process.log()
+        assert process.popen.wait(60) == 2, process.log()
         assert "error: " in process.log()
         assert "Traceback" not in process.log()
     finally:

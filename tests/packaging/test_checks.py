@@ -23,6 +23,11 @@ def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     (tmp_path / "app.js").write_text('import { text } from "./lib/dom.js";\nconst page = import("./lib/dom.js");\n')
     (tmp_path / "lib" / "dom.js").write_text('const SVG = "http://www.w3.org/2000/svg"; // from "another" place\n')
+    (tmp_path / "lib" / "endpoints.js").write_text('export const ENDPOINTS = new Set(["GET /things"]);\n')
+    (tmp_path / "lib" / "things.js").write_text('import { get } from "./api.js";\nget(\n  "/things");\n')
+    (tmp_path / "lib" / "api.js").write_text("export const get = (endpoint) => endpoint;\n")
+    (tmp_path / "tokens.css").write_text("@layer base, pages;\n@layer base { :root { --ink: #123; } }\n")
+    (tmp_path / "page.css").write_text("@layer pages {\n  #add { color: var(--ink); } /* #fff */\n}\n")
     return tmp_path
 
 
@@ -30,6 +35,8 @@ def problems(assets: Path) -> list[str]:
     found: tuple[Callable[[], Iterator[str]], ...] = (
         asset_checks.references_resolve,
         asset_checks.layers_point_down,
+        asset_checks.requests_stand_in_the_table,
+        asset_checks.styles_keep_to_layers_and_tokens,
         asset_checks.nothing_comes_from_elsewhere,
         asset_checks.nothing_is_inline,
     )
@@ -60,6 +67,14 @@ def test_a_sound_application_passes(assets: Path) -> None:
         ("index.html", '<p style="color: red">'),
         ("index.html", '<button onclick="go()">'),
         ("index.html", "<script>go()</script>"),
+        ("app.css", "body { margin: 0; }"),
+        ("app.css", "@layer looks { body { margin: 0; } }"),
+        ("app.css", "@layer base { body { color: #fff; } }"),
+        ("app.css", "@layer base { body { color: rgb(1 2 3); } }"),
+        ("app.css", "@layer base { body { color: var(--nowhere); } }"),
+        ("app.js", 'get("/nowhere");'),
+        ("app.js", 'post("/things", { body: {} });'),
+        ("app.js", 'send("PUT", "/things");'),
     ],
 )
 def test_in_the_browsers_application_it_finds(assets: Path, file: str, line: str) -> None:
@@ -68,6 +83,12 @@ def test_in_the_browsers_application_it_finds(assets: Path, file: str, line: str
     path.write_text(f"{path.read_text() if path.exists() else ''}{line}\n")
 
     assert any(problem.startswith(file) for problem in problems(assets))
+
+
+def test_an_endpoint_that_no_page_asks_for_is_found(assets: Path) -> None:
+    (assets / "lib" / "endpoints.js").write_text('export const ENDPOINTS = new Set(["GET /things", "PUT /unused"]);\n')
+
+    assert problems(assets) == ["lib/endpoints.js:1: nothing asks for PUT /unused"]
 
 
 @pytest.mark.parametrize(

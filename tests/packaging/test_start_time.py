@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.packaging, pytest.mark.alone]
+pytestmark = pytest.mark.packaging
 
 STARTS = 10
 MOST = 2.5

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import gevent
 import msgspec
@@ -65,8 +67,18 @@ spec:
 
 def open_database(folder: Path, name: str, migrations: str) -> Database:
     """A database with its schema of today."""
+    if not (folder / name).exists():
+        (folder / name).write_bytes(_empty(STORE / migrations))
     migrate(folder / name, STORE / migrations)
     return Database(folder / name, on_fatal=_raise)
+
+
+@cache
+def _empty(migrations: Path) -> bytes:
+    """What migrations make of nothing; kept, because hundreds of tests begin with it."""
+    with TemporaryDirectory() as folder:
+        migrate(Path(folder) / "empty.db", migrations)
+        return (Path(folder) / "empty.db").read_bytes()
 
 
 def _raise(error: BaseException) -> None:

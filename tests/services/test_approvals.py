@@ -38,7 +38,7 @@ def test_it_waits_until_the_manager_agrees_and_then_runs_at_once(office: Office,
     assert [item.id for item in office.core.approvals.inbox(office.people["bob"], "", 9).items] == [asked.approval_id]
     waiting = worker.poll_in_background()
     assert office.approve("bob", asked).state == "approved"
-    waiting.join(timeout=5)
+    waiting.join(timeout=20)
     assert [work.automation_id for work in waiting.value.work] == [asked.id]
     assert office.core.approvals.inbox(office.people["bob"], "", 9).items == []
 

@@ -81,7 +81,7 @@ def test_cancelling_a_running_automation_reaches_the_worker_through_its_open_pol
     worker.start(work)
     poll = worker.poll_in_background()
     assert core.automations.cancel(alice, automation.id).is_cancel_requested
-    assert poll.get(timeout=5).cancel == (work.job_id,)
+    assert poll.get(timeout=20).cancel == (work.job_id,)
     worker.finish(work, "cancelled", None)
     assert core.state(alice, automation) == "cancelled"
 
@@ -96,4 +96,4 @@ def test_a_cancel_is_repeated_in_later_polls_without_making_them_spin(core: Core
     held = worker.poll_in_background()
     assert not held.ready()
     core.dispatch.close()
-    assert held.get(timeout=5).cancel == (work.job_id,)
+    assert held.get(timeout=20).cancel == (work.job_id,)

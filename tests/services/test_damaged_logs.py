@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 
 import apsw
 import gevent
 import pytest
 
-from opsicle.domain.errors import LogIncomplete
+from opsicle.domain.errors import LogIncomplete, Unavailable
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.job_logs import JobLogs
 from opsicle.server.store.log_database import LogDatabase
@@ -71,6 +72,38 @@ def test_many_who_find_the_damage_at_once_lose_nothing_that_was_acknowledged(cor
 
     assert {core.job_logs.size(f"job-{number}") for number in range(20)} == {99}
     assert len(core.logs_database.lost) == 1
+
+
+class DamagingClock:
+    """Lets the next few files be damaged as soon as they are made: it is asked for the time before the first write."""
+
+    def __init__(self, path: Path, times: int) -> None:
+        self._path, self._times = path, times
+
+    def now(self) -> datetime:
+        if self._times and self._path.exists():
+            self._times -= 1
+            self._path.write_bytes(random.Random(4).randbytes(self._path.stat().st_size))
+        return datetime.now(UTC)
+
+
+def test_a_new_file_that_is_damaged_at_once_is_replaced_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "logs.db"
+    clock = DamagingClock(path, 2)  # the second time it hits what is set aside anyway
+    database = LogDatabase.open(path, _raise, clock.now, is_expected=True)
+    try:
+        assert database.read(lambda db: db.execute("SELECT count(*) FROM losses").fetchone()) == (1,)
+        assert len(database.lost) == 1
+        assert "damaged" in database.lost[0]
+        assert len(list(tmp_path.glob("logs.db.damaged-*[0-9]"))) == 1
+    finally:
+        database.close()
+
+
+def test_files_that_are_always_damaged_at_once_are_told_in_plain_words(tmp_path: Path) -> None:
+    clock = DamagingClock(tmp_path / "logs.db", 100)
+    with pytest.raises(Unavailable, match="damaged as soon as it is written"):
+        LogDatabase.open(tmp_path / "logs.db", _raise, clock.now, is_expected=True)
 
 
 @pytest.mark.parametrize("what", ["missing", "empty", "noise", "cut", "folder", "other"])

@@ -31,7 +31,7 @@ def test_an_automation_goes_to_a_polling_worker_runs_and_succeeds(core: Core, al
 def test_a_held_poll_is_answered_as_soon_as_there_is_work(core: Core, alice: Actor) -> None:
     poll = core.worker(alice.org_id, "w1").poll_in_background()
     core.run(alice)
-    assert len(poll.get(timeout=5).work) == 1
+    assert len(poll.get(timeout=20).work) == 1
 
 
 def test_a_full_worker_gets_the_next_automation_when_a_job_ends(core: Core, alice: Actor) -> None:
@@ -44,7 +44,7 @@ def test_a_full_worker_gets_the_next_automation_when_a_job_ends(core: Core, alic
     poll = worker.poll_in_background()
     assert not poll.ready()
     worker.finish(work)
-    assert [w.automation_id for w in poll.get(timeout=5).work] == [second.id]
+    assert [w.automation_id for w in poll.get(timeout=20).work] == [second.id]
 
 
 def test_no_worker_gets_more_jobs_than_it_has_slots(core: Core, alice: Actor) -> None:
@@ -70,7 +70,7 @@ def test_work_left_by_one_worker_wakes_the_next(core: Core, alice: Actor) -> Non
     first, second = (core.worker(alice.org_id, name).poll_in_background() for name in ("w1", "w2"))
     core.run(alice)
     core.run(alice)
-    gevent.joinall([first, second], timeout=5)
+    gevent.joinall([first, second], timeout=20)
     assert len(first.value.work) == len(second.value.work) == 1
 
 
@@ -276,14 +276,14 @@ def test_a_revoked_worker_loses_its_open_poll_at_once(core: Core, alice: Actor) 
     poll = worker.poll_in_background()
     core.dispatch.on_revoked(worker.actor.worker_id)
     with pytest.raises(NotAuthenticated):
-        poll.get(timeout=5)
+        poll.get(timeout=20)
 
 
 def test_a_draining_worker_gets_no_more_work(core: Core, alice: Actor) -> None:
     worker = core.worker(alice.org_id, "w1")
     poll = worker.poll_in_background()
     core.dispatch.on_drain_changed(worker.actor.worker_id, True)
-    assert poll.get(timeout=5).drain
+    assert poll.get(timeout=20).drain
     core.run(alice)
     assert core.fleet.find(worker.actor.worker_id).is_draining
 
@@ -332,7 +332,7 @@ def test_a_trigger_does_not_overfill_a_worker_whose_poll_is_woken_meanwhile(core
     poll = worker.poll_in_background()
     triggers = [gevent.spawn(core.run, alice) for _ in range(4)]
     core.dispatch.wake_worker(worker.actor.worker_id)
-    gevent.joinall([*triggers, poll], timeout=5, raise_error=True)
+    gevent.joinall([*triggers, poll], timeout=20, raise_error=True)
     assert len(poll.value.work) == 1
     assert worker.poll().work == ()
 
@@ -341,9 +341,9 @@ def test_a_newer_poll_of_the_same_worker_ends_the_older_one(core: Core, alice: A
     worker = core.worker(alice.org_id, "w1")
     older = worker.poll_in_background()
     newer = worker.poll_in_background()
-    assert older.get(timeout=5).work == ()
+    assert older.get(timeout=20).work == ()
     core.run(alice)
-    assert len(newer.get(timeout=5).work) == 1
+    assert len(newer.get(timeout=20).work) == 1
 
 
 def test_a_job_cannot_finish_while_part_of_its_log_is_missing(core: Core, alice: Actor) -> None:

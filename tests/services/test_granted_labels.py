@@ -65,7 +65,7 @@ def test_a_label_that_is_granted_later_counts_once_the_worker_knows_of_it(
 
     grant(workers, alice, site="ams")
 
-    reply = poll.get(timeout=5)
+    reply = poll.get(timeout=20)
     assert (reply.granted, reply.work) == ({"site": "ams"}, ())
     [work] = worker.poll().work
     assert work.automation_id == automation.id
@@ -101,7 +101,7 @@ def test_a_worker_too_old_to_hear_of_granted_labels_is_not_handed_what_it_would_
     poll = old.poll_in_background()
     assert not poll.ready()  # else it would be told again and again
     core.dispatch.close()
-    assert poll.get(timeout=5).work == ()
+    assert poll.get(timeout=20).work == ()
 
 
 def test_labels_are_granted_by_those_who_manage_workers_and_stand_in_the_record(

@@ -76,7 +76,7 @@ def test_work_that_a_worker_hands_back_goes_to_another_one_that_waits(
         first.start(work)
     waiting = second.poll_in_background()
     core.jobs.finish(first.actor, work.job_id, finish(work.fence, "unknown"))
-    assert [given.automation_id for given in waiting.get(timeout=5).work] == [automation.id]
+    assert [given.automation_id for given in waiting.get(timeout=20).work] == [automation.id]
 
 
 def test_work_that_a_worker_never_received_and_has_no_room_for_goes_to_another_one_that_waits(
@@ -88,7 +88,7 @@ def test_work_that_a_worker_never_received_and_has_no_room_for_goes_to_another_o
     waiting = second.poll_in_background()
     first.held.clear()
     core.dispatch.poll(first.actor, msgspec.structs.replace(first.request(0), is_draining=True))
-    assert [given.automation_id for given in waiting.get(timeout=5).work] == [automation.id]
+    assert [given.automation_id for given in waiting.get(timeout=20).work] == [automation.id]
 
 
 def at(at_ms: int) -> list[PhaseReport]:

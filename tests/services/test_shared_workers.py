@@ -49,7 +49,7 @@ def test_an_orgs_permission_hands_out_what_waits_and_taking_it_back_stops_that(
     core.run(gina)
     poll = worker.poll_in_background()
     core.allow_shared(gina.org_id)
-    [work] = poll.get(timeout=5).work
+    [work] = poll.get(timeout=20).work
     worker.start(work)
     waits = core.run(gina)
     core.allow_shared(gina.org_id, False)
@@ -80,7 +80,7 @@ def test_the_database_decides_even_where_the_index_in_memory_is_wrong(core: Core
     poll = worker.poll_in_background()
     core.run(gina)
     core.dispatch.close()
-    assert poll.get(timeout=5).work == ()
+    assert poll.get(timeout=20).work == ()
 
 
 def test_a_flood_of_one_org_holds_up_anothers_automation_for_one_job_only(
@@ -160,7 +160,7 @@ def test_an_orgs_own_worker_is_asked_before_a_shared_one(core: Core, gina: Actor
     shared = core.shared_worker(gina.org_id, "s1", slots=9).poll_in_background()
     own = core.worker(gina.org_id, "own").poll_in_background()
     core.run(gina)
-    assert len(own.get(timeout=5).work) == 1
+    assert len(own.get(timeout=20).work) == 1
     assert not shared.ready()
 
 

@@ -69,7 +69,7 @@ def test_a_worker_that_closes_the_connection_of_its_poll_is_known_to_be_gone_at_
     assert core.fleet.is_connected(worker.actor.worker_id)
 
     line.cut()
-    poll.join(timeout=5)
+    poll.join(timeout=20)
 
     queued = core.run(alice)
     assert queued.waiting_reason.startswith("w1 fits, but has not been heard of since")
@@ -83,7 +83,7 @@ def test_work_goes_to_another_worker_and_not_to_one_that_is_gone(core: Core, ali
     waiting = other.poll_in_background()
     line.cut()
     queued = core.run(alice)
-    waiting.join(timeout=5)
+    waiting.join(timeout=20)
     assert [work.automation_id for work in waiting.value.work] == [queued.id]
 
 

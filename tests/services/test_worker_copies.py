@@ -157,7 +157,7 @@ def test_the_open_poll_of_a_dead_process_takes_no_work_with_it(core: Core, alice
     core.clock.advance(lives.SETTLING_SECONDS + 0.1)
     core.run(alice)
     assert len(worker.poll().work) == 1
-    assert dead.get(timeout=5).work == ()
+    assert dead.get(timeout=20).work == ()
 
 
 def test_what_a_dead_process_had_sent_is_heard_late_and_makes_no_copy(
@@ -197,7 +197,7 @@ def test_both_are_let_go_when_their_worker_is_revoked(core: Core, alice: Actor, 
     core.dispatch.on_revoked(original.actor.worker_id)
 
     for poll in open_polls:
-        poll.join(timeout=5)
+        poll.join(timeout=20)
         assert "revoked" in str(poll.exception)
 
 

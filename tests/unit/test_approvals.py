@@ -18,12 +18,14 @@ from opsicle.domain.approvals import (
     standing,
     unmet,
 )
-from opsicle.domain.approvers import NEVER, Asker, Person, impassable, may_decide
+from opsicle.domain.approvers import Asker, Person, impassable, may_decide
 from opsicle.domain.policies import Approvers, Chat, Escalation, Gate, Order
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ASKER = Asker(user_id="alice", manager_id="bob", asked_seq=100)
 S, P = Order.SEQUENTIAL, Order.PARALLEL
+NOT_OPEN_YET = -1
+"""The seconds for which a vote's gate had been open, if it had not."""
 
 
 def at(seconds: float) -> datetime:
@@ -82,7 +84,7 @@ def test_in_order_a_gate_opens_when_the_one_before_it_passes() -> None:
 
 
 def test_who_decided_on_an_early_gate_has_decided_on_a_later_one_too() -> None:
-    votes = [vote("bob", 5, on="a"), vote("bob", 5, on="b", elapsed=NEVER)]
+    votes = [vote("bob", 5, on="a"), vote("bob", 5, on="b", elapsed=NOT_OPEN_YET)]
     assert state([gate("a"), gate("b")], votes, 6) == "approved"
 
 

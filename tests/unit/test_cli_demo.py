@@ -65,7 +65,7 @@ def test_a_demo_that_is_ended_takes_its_processes_with_it(tmp_path: Path, number
             assert reply.status == 200
         assert len(processes_in(tmp_path / "tmp")) >= 2
         demo.popen.send_signal(number)
-        assert demo.popen.wait(20) == 0, demo.log()
+        assert demo.popen.wait(60) == 0, demo.log()
     finally:
         demo.stop()
     assert_nothing_is_left(tmp_path)
@@ -76,7 +76,7 @@ def test_a_demo_that_is_ended_in_the_midst_of_a_run_leaves_nothing(tmp_path: Pat
     try:
         wait_until(lambda: "running on" in demo.log(), 60, "the first run")
         demo.popen.send_signal(signal.SIGINT)
-        assert demo.popen.wait(20) == 130, demo.log()
+        assert demo.popen.wait(60) == 130, demo.log()
     finally:
         demo.stop()
     assert_nothing_is_left(tmp_path)
@@ -88,7 +88,7 @@ def test_a_demo_whose_server_dies_says_so_and_ends(tmp_path: Path) -> None:
         demo.wait_for("password")
         server = json.loads(next((tmp_path / "tmp").glob("*/server/server.json")).read_text())
         os.kill(server["pid"], signal.SIGKILL)
-        assert demo.popen.wait(20) == 1
+        assert demo.popen.wait(60) == 1
         assert "the demo's server has ended" in demo.log()
     finally:
         demo.stop()

@@ -111,7 +111,7 @@ def test_ctrl_c_cancels_a_run_and_its_clean_up_still_happens(alice: User, tmp_pa
     run = alice.start("run", "run", file)
     wait_until(begun.exists)
     run.popen.send_signal(signal.SIGINT)
-    assert run.popen.wait(20) == 11
+    assert run.popen.wait(60) == 11
     assert cleaned.exists()
     assert "Traceback" not in run.log()
 

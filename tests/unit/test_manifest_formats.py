@@ -171,3 +171,14 @@ def test_two_programs_use_the_newest_format_that_both_speak() -> None:
     assert common((2, 3)) == 2
     assert common((3, 4)) is None
     assert common(()) is None
+
+
+def test_what_is_said_again_is_spelled_as_the_first_time_and_anything_else_anew() -> None:
+    first, again = canonical(MANIFEST), canonical(MANIFEST)
+    names = [f"p{i}" for i in range(100)]
+    others = [msgspec.structs.replace(MANIFEST, phases=(Phase(name=name, commands=("x",)),)) for name in names]
+
+    assert first == again
+    assert [msgspec.json.decode(canonical(each))["phases"][0]["name"] for each in others] == names
+    assert canonical(MANIFEST) == first
+    assert canonical(MANIFEST.in_format(1)) == canonical(MANIFEST.in_format(1)) != first

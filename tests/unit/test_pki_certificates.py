@@ -48,35 +48,38 @@ def csr_der() -> bytes:
 
 
 @pytest.mark.parametrize(
-    "key",
+    "generate",
     [
-        ec.generate_private_key(ec.SECP256R1()),
-        ec.generate_private_key(ec.SECP384R1()),
-        ed25519.Ed25519PrivateKey.generate(),
-        rsa.generate_private_key(65537, 2048),
+        lambda: ec.generate_private_key(ec.SECP256R1()),
+        lambda: ec.generate_private_key(ec.SECP384R1()),
+        ed25519.Ed25519PrivateKey.generate,
+        lambda: rsa.generate_private_key(65537, 2048),
     ],
     ids=["P-256", "P-384", "Ed25519", "RSA-2048"],
 )
-def test_a_request_with_a_strong_key_gives_that_key(key) -> None:
+def test_a_request_with_a_strong_key_gives_that_key(generate) -> None:
+    key = generate()
     accepted = certificates.load_csr(csr_pem(key))
     assert accepted == key.public_key()
     AUTHORITY.issue_worker(accepted, "acme", "w1", NOW)
 
 
 @pytest.mark.parametrize(
-    "key",
+    "generate",
     [
-        rsa.generate_private_key(65537, 1024),
-        ec.generate_private_key(ec.SECP224R1()),
-        ec.generate_private_key(ec.SECP256K1()),
-        ed448.Ed448PrivateKey.generate(),
-        dsa.generate_private_key(2048),
+        lambda: rsa.generate_private_key(65537, 1024),
+        lambda: ec.generate_private_key(ec.SECP224R1()),
+        lambda: ec.generate_private_key(ec.SECP256K1()),
+        ed448.Ed448PrivateKey.generate,
+        lambda: dsa.generate_private_key(2048),
     ],
     ids=["RSA-1024", "P-224", "secp256k1", "Ed448", "DSA"],
 )
-def test_a_request_with_a_weak_or_strange_key_is_refused(key) -> None:
+def test_a_request_with_a_weak_or_strange_key_is_refused(generate) -> None:
+    request = csr_pem(generate())
+
     with pytest.raises(InvalidInput, match="key that we do not take"):
-        certificates.load_csr(csr_pem(key))
+        certificates.load_csr(request)
 
 
 def test_whatever_a_request_claims_the_certificate_says_what_the_server_chose() -> None:

@@ -58,7 +58,7 @@ def test_the_order_is_on_the_disk_before_anything_is_executed(jobs: Jobs, peer: 
     disk(lambda _: seen.append(judge.exists()))
 
     jobs.take(ordered(work(J1, f"touch {judge}"), peer.order_key))
-    wait_until(lambda: J1 in peer.finished, 20, "the end")
+    wait_until(lambda: J1 in peer.finished, 60, "the end")
 
     assert judge.exists()
     assert seen[:1] == [False]
@@ -72,7 +72,7 @@ def test_nothing_is_executed_when_the_disk_fails(jobs: Jobs, peer: Peer, tmp_pat
 
     disk(fail)
     jobs.take(ordered(work(J1, f"touch {judge}"), peer.order_key))
-    wait_until(lambda: J1 in peer.finished, 20, "the end")
+    wait_until(lambda: J1 in peer.finished, 60, "the end")
 
     assert not judge.exists()
     assert peer.finished[J1].state == JobState.FAILED
@@ -86,6 +86,6 @@ def test_an_end_that_cannot_be_told_at_once_is_made_durable(jobs: Jobs, peer: Pe
     peer.faults["finish"].extend(["before", "before", "before"])  # the first is tried again on another connection
 
     jobs.take(ordered(work(J1, f"touch {judge}"), peer.order_key))
-    wait_until(lambda: J1 in peer.finished, 20, "the end")
+    wait_until(lambda: J1 in peer.finished, 60, "the end")
 
     assert True in seen

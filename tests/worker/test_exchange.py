@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
 from collections.abc import Iterator
 
 import pytest
 
-from opsicle.worker.exchange import MAX_HEAD_BYTES, TooLong, exchange
+from opsicle.worker.exchange import MAX_HEAD_BYTES, BadAnswer, HungUp, TooLong, exchange
 
 
 @pytest.fixture
@@ -70,13 +69,13 @@ def test_an_old_server_keeps_no_connection(pair):
     ],
 )
 def test_anything_but_one_plain_answer_is_an_error(pair, answer):
-    with pytest.raises(http.client.HTTPException) as caught:
+    with pytest.raises(BadAnswer) as caught:
         answered(pair, answer)
-    assert not isinstance(caught.value, http.client.RemoteDisconnected)
+    assert not isinstance(caught.value, HungUp)
 
 
 def test_connection_that_ends_before_any_answer_is_told_apart(pair):
-    with pytest.raises(http.client.RemoteDisconnected):
+    with pytest.raises(HungUp):
         answered(pair, b"")
 
 

@@ -97,7 +97,7 @@ def test_a_full_worker_goes_on_polling_and_hears_of_cancels_and_drops(polling: P
 def test_draining_is_said_at_once_although_a_poll_is_open(polling: Polling, peer: Peer) -> None:
     wait_until(lambda: len(peer.polls) == 2)
     polling.poller.drain()
-    wait_until(lambda: peer.polls[-1].is_draining, 2)
+    wait_until(lambda: peer.polls[-1].is_draining)
     assert peer.polls[-1].free_slots == 0
 
 
@@ -111,7 +111,7 @@ def test_stopping_does_not_wait_for_an_open_poll_and_says_farewell(polling: Poll
 
 def test_a_broken_connection_is_no_reason_to_give_up(polling: Polling, peer: Peer) -> None:
     peer.faults["poll"] += ["before", "after", "before"]
-    wait_until(lambda: len(polling.answers) >= 1, 20)
+    wait_until(lambda: len(polling.answers) >= 1)
     assert not polling.rejections
 
 
@@ -141,7 +141,7 @@ def test_a_foreign_certificate_in_the_servers_place_ends_no_worker_that_once_wor
     peer.authority = own
     polls = len(peer.polls)
     peer.start()
-    wait_until(lambda: len(peer.polls) > polls, 10)
+    wait_until(lambda: len(peer.polls) > polls)
 
 
 def test_a_server_that_answers_nothing_at_once_is_not_hammered(polling: Polling, peer: Peer) -> None:
@@ -162,5 +162,5 @@ def test_an_unreadable_answer_is_survived(polling: Polling, peer: Peer) -> None:
     del peer.refusals["poll"]
     peer.is_closing = False
     polls = len(peer.polls)
-    wait_until(lambda: len(peer.polls) > polls, 10)
+    wait_until(lambda: len(peer.polls) > polls)
     assert not polling.rejections

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from opsicle.worker import process
+from opsicle.worker import posix_spawn, process
 from tests.support import wait_until
 from tests.worker.carrying_out import is_alive
 
@@ -117,6 +117,55 @@ def test_a_life_is_told_from_another_one_of_the_same_id() -> None:
     first.kill()
     first.wait()
     assert process.life_of(first.pid) is None
+
+
+def test_a_child_is_known_again_without_asking_the_kernel_when_it_was_started() -> None:
+    first = start("exec sleep 1000")
+    second = start("exec sleep 1000")
+    now = process.life_of(first.pid)
+    assert now
+    boot, _, tick = now.rpartition("/")
+
+    assert process.is_same_life(now, first.life)
+    assert not process.is_same_life(f"{boot}/{int(tick) + 1000}", first.life)  # a later owner of the id
+    assert not process.is_same_life(f"{boot}/{int(tick) - 1000}", first.life)
+    assert not process.is_same_life(f"another-boot/{tick}", first.life)
+    assert process.is_same_life(now, now)  # as a journal of the version before tells it
+    assert not any(process.is_same_life(now, odd) for odd in ("", "/", f"{boot}/", f"{boot}/-", f"{boot}/x-y"))
+    for child in (first, second):
+        os.kill(child.pid, 9)
+        assert finish(child)[0] == 137
+
+
+@pytest.mark.parametrize("is_possible", [True, False])
+def test_a_child_gets_no_file_signal_or_input_but_what_it_should(
+    is_possible: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_possible:
+        assert posix_spawn.is_possible(), "this C library is older than glibc 2.34: the quick way is not tested"
+    monkeypatch.setattr(posix_spawn, "is_possible", lambda: is_possible)
+    inherited = os.open("/dev/null", os.O_RDONLY)
+    os.set_inheritable(inherited, True)
+
+    code, printed = finish(start("ls /proc/self/fd; readlink /proc/self/fd/0; pwd; grep SigIgn /proc/self/status"))
+
+    os.close(inherited)
+    assert code == 0
+    *files, stdin, folder, ignored = printed.decode().split("\n")[:-1]
+    assert files == ["0", "1", "2", "3"]  # the last is ls's own
+    assert (stdin, folder) == ("/dev/null", "/")
+    assert int(ignored.split()[1], 16) & (1 << 12 | 1 << 24) == 0
+
+
+@pytest.mark.parametrize("is_possible", [True, False])
+def test_what_no_argument_or_variable_can_hold_is_refused(is_possible: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posix_spawn, "is_possible", lambda: is_possible)
+    with pytest.raises(ValueError, match="null byte"):
+        process.spawn([b"/bin/true", b"a\0b"], {}, Path("/"), 7)
+    with pytest.raises(ValueError, match="null byte"):
+        process.spawn([b"/bin/true"], {b"A": b"a\0b"}, Path("/"), 7)
+    with pytest.raises(ValueError, match="illegal environment variable name"):
+        process.spawn([b"/bin/true"], {b"A=B": b"c"}, Path("/"), 7)
 
 
 def test_a_check_that_cannot_run_has_not_succeeded() -> None:

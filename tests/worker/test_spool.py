@@ -281,7 +281,7 @@ def test_output_waits_in_memory_while_the_disk_is_full_and_goes_to_it_when_it_ta
         written += b"x" * 5000
     assert MEMORY_BYTES // 2 < len(written) <= MEMORY_BYTES + 8192
     filler.unlink()
-    wait_until(lambda: spool.write(0, 2, 0, b" last" * 1000) is not None, 5, "the disk to be tried again")
+    wait_until(lambda: spool.write(0, 2, 0, b" last" * 1000) is not None, 60, "the disk to be tried again")
     written += b" last" * 1000
     assert drain(recover(small_disk)) == written
     assert drain(spool) == written

@@ -51,14 +51,14 @@ class Working:
             )
         self.wait(lambda: len(self.peer.polls) > polls + 1, "the worker's first polls")
 
-    def wait(self, condition, what: str, timeout: float = 20) -> None:
+    def wait(self, condition, what: str, timeout: float = 60) -> None:
         """Wait for something; show the worker's log if it does not come."""
         try:
             wait_until(condition, timeout, what)
         except AssertionError as error:
             raise AssertionError(f"{error}\n--- the worker's log:\n{self.log.read_text()}") from None
 
-    def wait_for_finish(self, job_id: str, timeout: float = 20) -> str:
+    def wait_for_finish(self, job_id: str, timeout: float = 60) -> str:
         self.wait(lambda: job_id in self.peer.finished, f"the end of {job_id}", timeout)
         return self.peer.finished[job_id].state
 
@@ -72,7 +72,7 @@ class Working:
         self.process.kill()
         self.process.wait()
 
-    def wait_for_end(self, timeout: float = 20) -> int:
+    def wait_for_end(self, timeout: float = 60) -> int:
         assert self.process
         try:
             return self.process.wait(timeout)
@@ -84,7 +84,7 @@ class Working:
             self.process.send_signal(signal.SIGTERM)
             self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(5)
+                self.process.wait(20)
             except subprocess.TimeoutExpired:
                 self.kill()
 

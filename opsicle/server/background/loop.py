@@ -16,8 +16,17 @@ LATE_SECONDS = 5.0
 """A turn that comes this much too late comes from a pause: of the process, the machine, or the loop of events."""
 
 
+def until_next(now: float, seconds: float) -> float:
+    """Return how long to wait for a turn `seconds` from now, or up to half a second more or less.
+
+    Turns fall on whole seconds of the clock, so that a server with nothing to do wakes once for all its loops.
+    """
+    grid = min(seconds, 1.0)
+    return round((now + seconds) / grid) * grid - now
+
+
 class Loop:
-    """Calls `turn` every `seconds`. Whoever starts it stops it; a turn that fails is logged and the next one tries.
+    """Calls `turn` about every `seconds`. Whoever starts it stops it; a turn that fails is logged, the next one tries.
 
     `turn` is told by how many seconds it comes late, 0 unless that is more than `LATE_SECONDS`: meanwhile the server
     has seen and done nothing, whatever the clocks say, so that what it judges by time needs a second look. Time counts
@@ -46,7 +55,7 @@ class Loop:
 
     def _run(self) -> None:
         before = self._clock.elapsed(), self._clock.now()
-        while not self._stopping.wait(self._seconds):
+        while not self._stopping.wait(until_next(self._clock.elapsed(), self._seconds)):
             # Measured from the beginning of the turn before, so that no moment lies between two turns unmeasured.
             woke = self._clock.elapsed(), self._clock.now()
             passed = max(woke[0] - before[0], (woke[1] - before[1]).total_seconds())

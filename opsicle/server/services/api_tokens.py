@@ -16,7 +16,7 @@ from opsicle.pki import api_tokens
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of
-from opsicle.server.services.rights import read_rules, written_rules
+from opsicle.server.services.rights import shown_rules, written_rules
 from opsicle.server.services.service_accounts import get_account
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
@@ -136,7 +136,7 @@ def _checked_scopes(scopes: list[str] | None) -> str | None:
 
 
 def _shown_scopes(scopes: str | None) -> list[str] | None:
-    return None if scopes is None else [str(rule).removeprefix("allow ") for rule in read_rules(scopes)]
+    return None if scopes is None else [text.removeprefix("allow ") for text in shown_rules(scopes)]
 
 
 def _checked_name(text: str) -> str:

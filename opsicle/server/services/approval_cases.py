@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
-import msgspec
-
 from opsicle.domain import approvals as engine
+from opsicle.domain import stored_json
 from opsicle.domain.approvals import GateStanding, Standing, Vote
 from opsicle.domain.approvers import Asker, Person, deciders, may_decide
 from opsicle.domain.conditions import Facts, asked_gates
@@ -103,9 +102,9 @@ def load_unchecked(db: Connection, row: ApprovalRow, *, roster: Roster | None = 
     )
     try:
         template = template_of(db, automation.template_id, automation.version)
-        policy = msgspec.json.decode(row.policy, type=Policy)
+        policy = stored_json.read(row.policy, Policy, "the policy")
         gates = gates_for(policy, template, automation)
-    except (NotFound, ValueError, msgspec.MsgspecError, RecursionError):
+    except (NotFound, ValueError):
         return case
     return replace(case, policy=policy, gates=gates, template=template, problem="")
 

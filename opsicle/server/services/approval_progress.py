@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState, Due, GateStanding, Standing, Verdict, due, next_moment
 from opsicle.domain.approvers import Person, is_named
 from opsicle.domain.automations import AutomationState
@@ -48,7 +49,7 @@ class Progress:
             self._end_altered(db, case, now)
             return seen
         if seen.state is ApprovalState.PENDING:
-            told = self._tell_stuck(db, case, seen, msgspec.json.decode(row.told, type=list[str]))
+            told = self._tell_stuck(db, case, seen, stored_json.read_or(row.told, list[str], []))
             told += self._tell(db, case, seen, told, now)
             written = msgspec.json.encode(told).decode()
             approvals.schedule(db, row.id, next_moment(seen, told), written, waiting_for(case, seen, now))
@@ -183,7 +184,7 @@ def _what(case: Case) -> str:
 
 def _asked_rooms(case: Case) -> tuple[Chat, ...]:
     """The rooms of chat services that were told of the question, and so are told of its end."""
-    told = msgspec.json.decode(case.row.told, type=list[str])
+    told = stored_json.read_or(case.row.told, list[str], [])
     return tuple(dict.fromkeys(chat for gate in case.gates if f"ask:{gate.name}" in told for chat in gate.chats))
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
+from opsicle.domain import stored_json
 from opsicle.domain.approvals import ApprovalState, Standing, stuck_gates
 from opsicle.server.services.approval_cases import Case, load_unchecked
 from opsicle.server.services.people import Roster
@@ -58,6 +57,6 @@ def left_stuck(db: Connection, org_id: str) -> list[str]:
     for row in rows:
         case = load_unchecked(db, row, roster=roster)
         stuck = stuck_in(case, case.standing(row.asked_at))
-        if newly_stuck(msgspec.json.decode(row.told, type=list[str]), stuck):
+        if newly_stuck(stored_json.read_or(row.told, list[str], []), stuck):
             found.append(case.automation.template)
     return found

@@ -9,7 +9,9 @@ import logging
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.clocks import is_off, offset_of, offset_text
+from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.kit.clock import Clock
 from opsicle.server.services.actor import SystemActor, WorkerActor
 from opsicle.server.services.enrolments import check_facts
@@ -66,7 +68,7 @@ class Arrivals:
         if standing.granted_labels != presence.granted:
             presence.granted = standing.granted_labels
         if standing.copied_from and not presence.lives.copied:  # found out before the server started
-            presence.recorded_copy = msgspec.json.decode(standing.copied_from, type=tuple[str, ...])
+            presence.recorded_copy = stored_json.read_or(standing.copied_from, tuple[str, ...], (CANNOT_BE_READ,))
             presence.lives.remember_copied(presence.recorded_copy, self._clock.monotonic())
 
     def longest_hold(self, presence: Presence) -> float:

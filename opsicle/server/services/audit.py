@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.access import Action
+from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.kit.clock import Clock
 from opsicle.pki import audit_record
 from opsicle.pki.audit_key import AuditPublicKey
@@ -104,6 +106,10 @@ class Audit:
                 yield lines
 
 
+_MOST_SHOWN = 1_000
+"""Characters of what was altered beyond reading."""
+
+
 def _shown(row: Entry) -> AuditEntry:
     return AuditEntry(
         seq=row.seq,
@@ -115,5 +121,5 @@ def _shown(row: Entry) -> AuditEntry:
         address=row.address,
         verb=row.verb,
         resource=row.resource,
-        data=msgspec.json.decode(row.data, type=dict[str, object]),
+        data=stored_json.read_or(row.data, dict[str, object], {CANNOT_BE_READ: row.data[:_MOST_SHOWN]}),
     )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.templates import Phase, Template
 from opsicle.domain.workers import Candidate, absence, waiting_reason
@@ -84,7 +85,7 @@ def whole(snapshot: Snapshot) -> Automation:
 
 def _reports(job: JobRow) -> list[PhaseReport]:
     """What the worker said of the phases. Of those that a lost job had not ended, nobody can say more: time stands."""
-    reports = msgspec.json.decode(job.phases, type=list[PhaseReport])
+    reports = stored_json.read_or(job.phases, list[PhaseReport], [])
     if job.state == JobState.UNKNOWN:
         for report in reports:
             steps: list[PhaseReport | CommandReport] = [report, *report.commands]
@@ -110,7 +111,7 @@ def _waiting_reason(row: AutomationRow, candidates: Sequence[Candidate], held: s
     if row.requirements not in known:
         asked = stored_requirements(row.requirements)
         known[row.requirements] = waiting_reason(asked, candidates)
-    return known[row.requirements]
+    return known[row.requirements] or next((one.untold[row.id] for one in candidates if row.id in one.untold), "")
 
 
 def _phases(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> list[PhaseRun]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import Conflict, NotAllowed
@@ -38,9 +39,8 @@ from opsicle.server.services.repeated_requests import remember
 from opsicle.server.services.secrets import require_secrets
 from opsicle.server.services.signals import Signals, automation_topic, org_topic
 from opsicle.server.services.step_up import StepUp
-from opsicle.server.services.stored_values import read_values
-from opsicle.server.services.template_access import is_hidden, require_on
-from opsicle.server.services.template_versions import asks_for_code, template_of
+from opsicle.server.services.template_access import is_automation_hidden, require_on
+from opsicle.server.services.template_versions import asks_for_code, shown_template_of
 from opsicle.server.services.vault import HiddenValues, Vault, new_salt
 from opsicle.server.services.work import Checked
 from opsicle.server.store import (
@@ -223,7 +223,7 @@ class Automations:
             return old, secrets.find_values(db, automation_id)
 
         old, sealed = self._database.read(query)
-        values = read_values(old.values_json)
+        values = stored_json.read(old.values_json, dict[str, Value], "its values")
         values.update(self._opened(sealed) if sealed else {})
         request = RunRequest(template=old.template, version=old.version, values=values, reason=old.reason)
         return self.create(actor, request, idempotency_key, rerun_of=old.id)
@@ -261,7 +261,7 @@ class Automations:
 
         def query(db: Connection) -> list[AutomationRow]:
             rows = automations.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
-            hidden.update(row.id for row in rows if _is_hidden(db, actor, row))
+            hidden.update(row.id for row in rows if is_automation_hidden(db, actor, row))
             return rows
 
         hidden: set[str] = set()
@@ -357,9 +357,9 @@ def _runnable_version(db: Connection, actor: Actor, request: RunRequest) -> tupl
 def _get(db: Connection, actor: Actor, automation_id: str) -> tuple[AutomationRow, Template]:
     """An automation and what it runs. Raises NotFound, also for one that the actor may not see."""
     row = automations.get(db, actor.org_id, automation_id)
-    if _is_hidden(db, actor, row) and not answers_for(db, row.org_id, actor.user_id, row.requester_id):
+    if is_automation_hidden(db, actor, row) and not answers_for(db, row.org_id, actor.user_id, row.requester_id):
         raise automations.not_found(automation_id)
-    return row, template_of(db, row.template_id, row.version)
+    return row, shown_template_of(db, row)
 
 
 def _require_may_cancel(db: Connection, actor: Actor, row: AutomationRow) -> None:
@@ -369,13 +369,6 @@ def _require_may_cancel(db: Connection, actor: Actor, row: AutomationRow) -> Non
     if not answers_for(db, row.org_id, actor.user_id, row.requester_id):
         raise NotAllowed("you may only cancel what you or your service accounts triggered", hint="Ask an operator.")
     actor.require(Action.AUTOMATIONS_CREATE)
-
-
-def _is_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bool:
-    """Whether its template is hidden from the actor, who has not triggered it either."""
-    if row.requester_id == actor.user_id or not actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
-        return False
-    return is_hidden(db, actor, row.template, template_of(db, row.template_id, row.version).labels)
 
 
 _ENDED = {

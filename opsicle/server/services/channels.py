@@ -15,13 +15,14 @@ from opsicle.domain.channels import (
     problems_of,
     wrong_credential,
 )
-from opsicle.domain.errors import Conflict, InvalidInput
+from opsicle.domain.errors import Conflict, InvalidInput, TooManyRequests
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.approver.messages import Fact
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.channel_configs import config_of, shown_config
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.deliveries import shown_delivery
 from opsicle.server.services.egress_bounds import EgressBounds
@@ -37,6 +38,9 @@ from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Person
 
 UNSET = msgspec.UNSET
+
+_MOST_OPEN = 100
+"""Messages that may wait for a channel that somebody tries: that is done by hand, and each is sent again for days."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ class Channels:
         """
         self._check(actor)
         old = self.database.read(lambda db: channels.get(db, actor.org_id, id_or_name))
-        config = _config(old) if request.config is UNSET else request.config
+        config = config_of(old) if request.config is UNSET else request.config
         if request.config is not UNSET:
             self._check_config(config)
         _check_change(old, config, request)
@@ -113,7 +117,7 @@ class Channels:
         def work(db: Connection) -> Channel:
             if not channels.replace(db, new) or (sealed and not channels.replace_credential(db, new, sealed)):
                 raise Conflict(f"the channel {old.name} changed meanwhile", hint="Look at it, and try again.")
-            if destination(config) != destination(_config(old)):
+            if destination(config) != destination(config_of(old)):
                 chat_links.delete_of_channel(db, new.id)
             deliveries.hasten(db, new.id, new.updated_at)
             data = {"version": new.version, **_difference(old, new), "has_new_credential": sealed is not None}
@@ -138,13 +142,22 @@ class Channels:
         self.database.write(work)
 
     def test(self, actor: Actor, id_or_name: str) -> Delivery:
-        """Queue a message to the caller through this channel. Raises NotFound; Conflict if it is turned off."""
+        """Queue a message to the caller through this channel.
+
+        Raises NotFound; Conflict if it is turned off; TooManyRequests while much waits for it anyhow.
+        """
         actor.require(Action.CHANNELS_MANAGE)
 
         def work(db: Connection) -> Delivery:
             row = channels.get(db, actor.org_id, id_or_name)
             if not row.is_enabled:
                 raise Conflict(f"the channel {row.name} is turned off", hint="Turn it on first.")
+            if deliveries.count_open(db, row.id) >= _MOST_OPEN:
+                raise TooManyRequests(
+                    f"{_MOST_OPEN} messages or more wait for the channel {row.name} already",
+                    retry_after=60,
+                    hint="`opsicle channels deliveries` shows what keeps them.",
+                )
             notice = Notice(
                 kind=NoticeKind.CHANNEL_TEST,
                 org_id=actor.org_id,
@@ -188,11 +201,6 @@ class Channels:
         return self.vault.seal_credential(row.org_id, row.id, row.credential_version, credential)
 
 
-def _config(row: ChannelRow) -> Config:
-    config: Config = msgspec.json.decode(row.config, type=Config)
-    return config
-
-
 def _check_credential(config: Config, credential: str) -> None:
     if wrong := wrong_credential(config, credential):
         raise fields.invalid("credential", wrong)
@@ -200,7 +208,7 @@ def _check_credential(config: Config, credential: str) -> None:
 
 def _check_change(old: ChannelRow, config: Config, request: UpdateChannelRequest) -> None:
     """Raise InvalidInput for another kind, a credential that cannot be, or an old one that would go elsewhere."""
-    before = _config(old)
+    before = config_of(old)
     if config.kind != before.kind:
         raise fields.invalid("config.kind", f"the channel is a {before.kind} and stays one")
     if request.credential is not UNSET:
@@ -212,7 +220,7 @@ def _check_change(old: ChannelRow, config: Config, request: UpdateChannelRequest
 
 
 def _difference(old: ChannelRow, new: ChannelRow) -> dict[str, object]:
-    before, after = msgspec.to_builtins(_config(old)), msgspec.to_builtins(_config(new))
+    before, after = msgspec.to_builtins(config_of(old)), msgspec.to_builtins(config_of(new))
     changed = {key: value for key, value in after.items() if before.get(key) != value}
     return {"config": changed, "is_enabled": new.is_enabled}
 
@@ -222,7 +230,7 @@ def _shown(db: Connection, row: ChannelRow) -> Channel:
         id=row.id,
         name=row.name,
         kind=row.kind,
-        config=_config(row),
+        config=shown_config(row),
         has_credential=row.credential_version > 0,
         is_enabled=row.is_enabled,
         version=row.version,

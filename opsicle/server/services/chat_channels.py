@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
-
 from opsicle.domain.channels import Config
+from opsicle.domain.errors import Unreadable
 from opsicle.pki.master_key import CannotOpen
 from opsicle.server.approver.messages import Undelivered
+from opsicle.server.services.channel_configs import config_of
 from opsicle.server.services.egress_bounds import EgressBounds
 from opsicle.server.services.vault import Vault
 from opsicle.server.store import channels
@@ -35,7 +35,10 @@ class ChatChannels:
 
     def open(self, channel: ChannelRow) -> tuple[Config, str]:
         """A channel's settings and its credential. Raises Undelivered."""
-        config = self.bounds.narrowed(msgspec.json.decode(channel.config, type=Config))
+        try:
+            config = self.bounds.narrowed(config_of(channel))
+        except Unreadable as error:
+            raise Undelivered(error.message) from error
         sealed = self.database.read(lambda db: channels.find_sealed(db, channel.org_id, channel.id))
         try:
             return config, self.vault.open_credential(sealed) if sealed else ""

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.clocks import is_off, offset_of, offset_text, time_text
 from opsicle.domain.errors import ClockOff, Conflict, NotAuthenticated, OpsicleError
@@ -249,7 +250,7 @@ def _note_label_problems(labels: Mapping[str, str], problems: Problems) -> None:
 
 def _granted(token: JoinTokenRow, request: EnrolRequest) -> dict[str, str]:
     """The labels that count from now on: the token's, or else those with which the worker enrols."""
-    return request.labels if token.labels is None else msgspec.json.decode(token.labels, type=dict[str, str])
+    return request.labels if token.labels is None else stored_json.read(token.labels, dict[str, str], "the join token")
 
 
 def _new_worker(

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
-import msgspec
-
+from opsicle.domain import stored_json
 from opsicle.domain.clocks import is_off, offset_of, offset_text
+from opsicle.domain.manifest_formats import SPOKEN, common, formats_text, listed
 from opsicle.domain.workers import SHARED, SUBPROCESS, Candidate, Requirements, can_take
 from opsicle.kit.clock import Clock
 from opsicle.server.services.lives import Lives
@@ -26,6 +26,9 @@ SHARED_HOME = ""
 
 _MOST_COMPARED = 64
 """Workers that are compared for the most free slots, when none is idle: one trigger must not look at 2,000."""
+
+_MOST_UNTOLD = 100
+"""Automations of which one worker is known not to be able to read all, newest last."""
 
 _SMALL_FLEET = 50
 _CALM_SECONDS = 1.0
@@ -58,6 +61,8 @@ class Presence:
     clock_offset: float | None = None
     untimely_until: float = 0.0
     """Until then it is given nothing, because it has refused an order for its time (monotonic seconds)."""
+    untold: dict[str, str] = field(default_factory=dict)
+    """Automations that could be its own if it spoke a format of manifests that holds all of them: why it cannot."""
     was_withheld: bool = False
     """Whether its last poll was answered with a reason why it is given nothing."""
     lives: Lives = field(default_factory=Lives)
@@ -163,6 +168,8 @@ class Fleet:
             return f"its clock is {offset_text(offset)} the server's"
         if now < presence.untimely_until:
             return "it refused an order because of its time: is its clock right?"
+        if common(presence.poll.formats) is None:
+            return f"{formats_text('it', presence.poll.formats)}; this server needs one of {listed(SPOKEN)}"
         return ""
 
     def note_untimely(self, worker_id: str, sent_at_ms: int | None) -> None:
@@ -172,6 +179,16 @@ class Fleet:
             presence.untimely_until = self._clock.monotonic() + LEASE_SECONDS
             if sent_at_ms is not None:
                 presence.clock_offset = offset_of(sent_at_ms, self._clock.now())
+
+    def note_untold(self, presence: Presence, automation_id: str, needed: int) -> bool:
+        """Keep that a worker cannot be told all that an automation does. False if that is known already."""
+        if automation_id in presence.untold:
+            return False
+        while len(presence.untold) >= _MOST_UNTOLD:
+            del presence.untold[next(iter(presence.untold))]
+        name = SHARED if presence.is_shared else presence.name
+        presence.untold[automation_id] = f"{formats_text(name, presence.poll.formats)}; this needs {needed}"
+        return True
 
     def may_have_work(self, presence: Presence) -> bool:
         """Whether a worker may be given any work now."""
@@ -274,6 +291,7 @@ class Fleet:
             is_shared=presence.is_shared,
             labels=presence.known_labels,
             claimed={key: text for key, text in presence.poll.labels.items() if key not in presence.granted},
+            untold=dict(presence.untold),
             withheld="whoever runs the server must see to it" if withheld and presence.is_shared else withheld,
             runtimes=frozenset(presence.poll.runtimes),
             slots=presence.poll.slots,
@@ -292,9 +310,9 @@ def absent(row: UnseenRow) -> Candidate:
     """A worker of which nothing is known but what it said last, before the server started."""
     return Candidate(
         name=row.name,
-        labels=msgspec.json.decode(row.granted_labels, type=dict[str, str]),
-        claimed=msgspec.json.decode(row.labels, type=dict[str, str]),
-        runtimes=frozenset(msgspec.json.decode(row.runtimes, type=list[str]) or [SUBPROCESS]),
+        labels=stored_json.read_or(row.granted_labels, dict[str, str], {}),
+        claimed=stored_json.read_or(row.labels, dict[str, str], {}),
+        runtimes=frozenset(stored_json.read_or(row.runtimes, list[str], []) or [SUBPROCESS]),
         slots=row.slots,
         is_connected=False,
         seen_at=row.last_seen_at,

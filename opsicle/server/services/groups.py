@@ -20,7 +20,14 @@ from opsicle.server.services.approval_stuck import left_stuck
 from opsicle.server.services.cursors import page_of
 from opsicle.server.services.departures import require_word
 from opsicle.server.services.named_approvers import Naming, require_policies_for, require_policies_to_leave
-from opsicle.server.services.rights import deciding_change, read_rules, require_at_most, rights_of, written_rules
+from opsicle.server.services.rights import (
+    deciding_change,
+    read_rules,
+    require_at_most,
+    rights_of,
+    shown_rules,
+    written_rules,
+)
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.services.user_guards import get_member
@@ -198,7 +205,7 @@ def _shown(db: Connection, org_id: str, row: GroupRow, stuck: Sequence[str] = ()
     return Group(
         name=row.name,
         description=row.description,
-        rules=_texts(read_rules(row.rules)),
+        rules=shown_rules(row.rules),
         members=[
             GroupMember(id=member.user_id, email=member.email, name=member.name, joined_at=member.joined_at)
             for member in groups.members(db, org_id, row.name)

@@ -196,10 +196,11 @@ class Leasing:
         try:
             return Said(checked.bound.said_in(number, spoken), number) if number else None
         except CannotSay as missing:
-            log.warning(
-                "a worker of another version cannot be told all that an automation does",
-                extra={"worker": presence.name, "automation": row.id, "missing": str(missing)},
-            )
+            if self.fleet.note_untold(presence, row.id, row.manifest_format):
+                log.warning(
+                    "a worker of another version cannot be told all that an automation does",
+                    extra={"worker": presence.name, "automation": row.id, "missing": str(missing)},
+                )
             return None
 
     def _refuse(self, db: Connection, row: AutomationRow, reason: str) -> bool:

@@ -16,7 +16,7 @@ from opsicle.domain.policies import Approvers, Policy
 from opsicle.domain.rights import Rights
 from opsicle.domain.stored_templates import decode_approval
 from opsicle.server.services.actor import Actor
-from opsicle.server.services.policies_in_force import defaults
+from opsicle.server.services.policies_in_force import defaults, policy_of
 from opsicle.server.store import chat_links, groups, policies, templates
 from opsicle.server.store.database import Connection
 from opsicle.server.store.memberships import MemberRow
@@ -88,7 +88,7 @@ def _how(approvers: Approvers, naming: Naming) -> str:
 def _in_force(db: Connection, org_id: str) -> Iterable[tuple[str, Approvers]]:
     """Every set of approvers that a policy of the org, or a template's own, names now or after an escalation."""
     for row in policies.list_by_name(db, org_id, "", -1):
-        policy = msgspec.json.decode(row.document, type=Policy)
+        policy = policy_of(row)
         yield from ((f"approval policy {row.name}", approvers) for approvers in _named_in(policy))
     for template in templates.list_by_name(db, org_id, "", -1):
         use = decode_approval(template.header)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict, Problem
-from opsicle.domain.policies import Policy
+from opsicle.domain.policies import Approvers, Gate, Policy
 from opsicle.domain.policy_parser import PolicyDocument, digest, without_seeds
+from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.domain.template_parser import parse_policy
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -130,8 +132,11 @@ def _read(source: str) -> tuple[PolicyDocument, str]:
     return parse_policy(source.encode()), without_seeds(source)
 
 
+_CANNOT_BE_SHOWN = Policy(gates=(Gate(name=CANNOT_BE_READ, approvers=Approvers()),))
+
+
 def _summary(row: PolicyRow) -> PolicyVersionSummary:
-    policy = policy_of(row)
+    policy = stored_json.read_or(row.document, Policy, _CANNOT_BE_SHOWN)
     return PolicyVersionSummary(
         name=row.name,
         version=row.version,

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
-
+from opsicle.domain import stored_json
 from opsicle.domain.errors import Conflict, NotFound
-from opsicle.domain.policies import Policy, PolicyUse
+from opsicle.domain.policies import Policy, PolicyUse, Scope
 from opsicle.domain.scopes import Place, Requester, applies, combined
 from opsicle.domain.stored_templates import decode_approval
 from opsicle.domain.templates import Template
@@ -73,8 +72,17 @@ def named_policy(db: Connection, org_id: str, use: PolicyUse) -> InForce:
 
 
 def policy_of(row: PolicyRow) -> Policy:
-    """What a version says."""
-    return msgspec.json.decode(row.document, type=Policy)
+    """What a version says. Raises Unreadable."""
+    return stored_json.read(row.document, Policy, f"the policy {row.name}")
+
+
+def readable_defaults(db: Connection, org_id: str) -> list[Policy]:
+    """As `defaults`, for what is only shown: one that cannot be read applies to everything, as it may."""
+    scope = (Scope(everything=True),)
+    return [
+        stored_json.read_or(row.document, Policy, Policy(name=row.name, gates=(), applies_to=scope))
+        for row in policies.list_applying(db, org_id)
+    ]
 
 
 def defaults(db: Connection, org_id: str) -> list[InForce]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.conditions import findings
-from opsicle.domain.errors import InvalidInput, Problem
+from opsicle.domain.errors import InvalidInput, Problem, Unreadable
 from opsicle.domain.policies import Policy
 from opsicle.domain.problems import nearest, quoted
 from opsicle.domain.scopes import Place, applies
@@ -64,7 +65,9 @@ def _uncovered(db: Connection, org_id: str, policy: Policy) -> Iterator[Problem]
         return
     names = []
     for row in templates.list_by_name(db, org_id, "", _MOST_TEMPLATES):
-        shown = msgspec.json.decode(row.header, type=_Reached)
+        shown = stored_json.read_or(row.header, _Reached, None)
+        if shown is None:
+            continue
         use = decode_approval(row.header)
         place = Place(shown.labels, {} if shown.accepts_claimed else shown.runs_on)
         if use and use.policy_ref != policy.name and applies(policy, place, None):
@@ -84,7 +87,10 @@ def policy_warnings(db: Connection, org_id: str, policy: Policy) -> list[Problem
     """
     found = dict.fromkeys(_uncovered(db, org_id, policy))
     for document in templates.list_naming(db, org_id, policy.name, _MOST_TEMPLATES):
-        template = decode_template(document)
+        try:
+            template = decode_template(document)
+        except Unreadable:
+            continue
         for each in findings(policy, template.variables):
             found[Problem(f"spec.{each.path}", f"template {template.name}: {each.message}")] = None
     return list(found)

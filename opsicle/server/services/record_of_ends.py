@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.kit.ids import lowest_id
 from opsicle.server.services.approval_cases import Case
 from opsicle.server.store import audit, jobs
@@ -41,6 +42,10 @@ class _Codes(msgspec.Struct):
 
     codes: dict[str, str] = {}
     decisions: list[str] = []
+
+
+_UNREADABLE = _Codes(decisions=["of an entry that cannot be read"])
+"""Is no stored decision's."""
 
 
 def contradiction(db: Connection, row: AutomationRow, case: Case | None = None) -> str:
@@ -86,6 +91,6 @@ def _are_leases_explained(db: Connection, row: AutomationRow, entries: list[Deci
 def _codes(entries: list[Decisive]) -> set[str]:
     found: set[str] = set()
     for entry in entries:
-        said = msgspec.json.decode(entry.data, type=_Codes)
+        said = stored_json.read_or(entry.data, _Codes, _UNREADABLE)
         found.update(said.codes.values(), said.decisions)
     return found

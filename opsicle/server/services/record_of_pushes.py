@@ -11,6 +11,7 @@ import hashlib
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.errors import Conflict
 from opsicle.server.store import audit
 from opsicle.server.store.database import Connection
@@ -21,6 +22,10 @@ from opsicle.server.store.templates import VersionRow
 class _Pushed(msgspec.Struct):
     version: int = 0
     digest: str = ""
+
+
+_UNREADABLE = _Pushed(digest="an entry that cannot be read")
+"""Is no version's and no document's."""
 
 
 def require_template_as_pushed(db: Connection, org_id: str, row: VersionRow) -> None:
@@ -53,10 +58,10 @@ def _require(db: Connection, org_id: str, resource: str, numbers: tuple[int, int
     newest = audit.find_push(db, org_id, resource)
     if newest is None:
         return
-    last = msgspec.json.decode(newest.data, type=_Pushed)
+    last = stored_json.read_or(newest.data, _Pushed, _UNREADABLE)
     is_newest_there = newest.verb == "push" and last.version == latest
     entry = newest if version == latest else audit.find_push(db, org_id, resource, version)
-    said = msgspec.json.decode(entry.data, type=_Pushed) if entry else None
+    said = stored_json.read_or(entry.data, _Pushed, _UNREADABLE) if entry else None
     if not is_newest_there or (said and said.digest != stored_digest(document)):
         kind, _, name = resource.partition("/")
         what = {"templates": "template", "policies": "policy"}[kind]

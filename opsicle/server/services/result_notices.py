@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.errors import Problem
 from opsicle.domain.policies import Chat
 from opsicle.domain.problems import quoted
@@ -47,10 +48,7 @@ def unknown_names(db: Connection, org_id: str, notify: tuple[Notify, ...]) -> li
 
 def _said(db: Connection, row: AutomationRow) -> tuple[Notify, ...]:
     document = templates.get_document(db, row.template_id, row.version)
-    try:
-        return msgspec.json.decode(document, type=_Said).notify
-    except (ValueError, msgspec.MsgspecError):
-        return ()
+    return stored_json.read_or(document, _Said, _Said()).notify
 
 
 def _unknown(db: Connection, org_id: str, notify: Notify, path: str) -> Iterator[Problem]:

@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.access import Action, Role
-from opsicle.domain.errors import NotAllowed
+from opsicle.domain.errors import InvalidInput, NotAllowed, Unreadable
 from opsicle.domain.rights import NO_RIGHTS, Layer, Rights, change, excess, grants_of
 from opsicle.domain.rules import OWN_ROLE_RULES, Rule, built_in_rules, parse_rules
+from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.store import groups, memberships, roles
@@ -37,6 +39,10 @@ def rights_of(db: Connection, org_id: str, user_id: str) -> Rights:
     return own.below(*rights_of(db, org_id, member.owner_id).layers) if member.owner_id else own
 
 
+_NEVER = 2**53
+"""Higher than the number of any entry of a record."""
+
+
 class Rulebook:
     """What many people of an org may do, put together as in `rights_of`, within one transaction.
 
@@ -49,14 +55,17 @@ class Rulebook:
         self._made: dict[tuple[str, frozenset[str]], Rights] = {}
 
     def rights(self, user_id: str, members: Mapping[str, MemberRow], joined: Mapping[str, Collection[str]]) -> Rights:
-        """All that somebody may; nothing if they are not among `members`.
+        """All that somebody may; nothing if they are not among `members`, or if their rules cannot be read.
 
         `members` must hold the owners of service accounts too, and `joined` the names of everybody's groups.
         """
         member = members.get(user_id)
         if member is None:
             return NO_RIGHTS
-        own = self._own(member, frozenset(joined.get(user_id, ())))
+        try:
+            own = self._own(member, frozenset(joined.get(user_id, ())))
+        except Unreadable:
+            return NO_RIGHTS
         if member.role == Role.ADMIN or not member.owner_id:
             return own
         return own.below(*self.rights(member.owner_id, members, joined).layers)
@@ -68,6 +77,14 @@ class Rulebook:
 
         Whichever of their role, groups and own rules came first counts; a service account may only since its owner may.
         """
+        try:
+            return self._deciding_seq(user_id, members, joined)
+        except Unreadable:
+            return _NEVER
+
+    def _deciding_seq(
+        self, user_id: str, members: Mapping[str, MemberRow], joined: Mapping[str, Mapping[str, int]]
+    ) -> int:
         member = members.get(user_id)
         if member is None:
             return 0
@@ -151,8 +168,20 @@ def deciding_change(before: Iterable[Rule], after: Iterable[Rule]) -> bool:
 
 
 def read_rules(text: str) -> tuple[Rule, ...]:
-    """Rules as they are stored."""
-    return parse_rules(msgspec.json.decode(text, type=list[str]))
+    """Rules as they are stored. Raises Unreadable."""
+    texts = stored_json.read(text, list[str], "somebody's rules")
+    try:
+        return parse_rules(texts)
+    except InvalidInput as error:
+        raise Unreadable.of("somebody's rules") from error
+
+
+def shown_rules(text: str) -> list[str]:
+    """Rules as they are stored, for showing them."""
+    try:
+        return [str(rule) for rule in read_rules(text)]
+    except Unreadable:
+        return [CANNOT_BE_READ]
 
 
 def written_rules(rules: Iterable[Rule]) -> str:

@@ -19,7 +19,14 @@ from opsicle.server.services import fields
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.approval_stuck import left_stuck
 from opsicle.server.services.cursors import page_of
-from opsicle.server.services.rights import ROLES, deciding_change, read_rules, require_at_most, written_rules
+from opsicle.server.services.rights import (
+    ROLES,
+    deciding_change,
+    read_rules,
+    require_at_most,
+    shown_rules,
+    written_rules,
+)
 from opsicle.server.services.sessions import Sessions
 from opsicle.server.services.step_up import StepUp
 from opsicle.server.store import audit, roles
@@ -175,7 +182,7 @@ def _shown(db: Connection, org_id: str, name: str, row: RoleRow | None) -> Role:
         description=MEANINGS[built_in] if built_in else row.description if row else "",
         is_built_in=built_in is not None,
         built_in_rules=_texts(built_in_rules(built_in) if built_in else OWN_ROLE_RULES),
-        rules=_texts(read_rules(row.rules)) if row else [],
+        rules=shown_rules(row.rules) if row else [],
         members=roles.count_members(db, org_id, name),
         updated_at=row.updated_at if row else None,
     )

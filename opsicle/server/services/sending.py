@@ -10,9 +10,9 @@ import logging
 from datetime import timedelta
 
 import gevent
-import msgspec
 
-from opsicle.domain.channels import Config
+from opsicle.domain import stored_json
+from opsicle.domain.errors import Unreadable
 from opsicle.domain.notices import NoticeKind
 from opsicle.kit.backoff import delay_after
 from opsicle.kit.clock import Clock
@@ -21,6 +21,7 @@ from opsicle.pki.master_key import CannotOpen
 from opsicle.server.approver.messages import Fact, Message, Undelivered, one_line
 from opsicle.server.approver.transports import open_transport
 from opsicle.server.services.actor import SystemActor
+from opsicle.server.services.channel_configs import config_of
 from opsicle.server.services.egress_bounds import EgressBounds
 from opsicle.server.services.enrolments import Urls
 from opsicle.server.services.vault import Vault
@@ -109,7 +110,10 @@ class Sending:
             credential = self._vault.open_credential(sealed) if sealed else ""
         except CannotOpen as error:
             raise Undelivered("the channel's credential cannot be decrypted; give it again") from error
-        config = self._bounds.narrowed(msgspec.json.decode(channel.config, type=Config))
+        try:
+            config = self._bounds.narrowed(config_of(channel))
+        except Unreadable as error:
+            raise Undelivered(error.message) from error
         transport = open_transport(config, credential)
         message = self._message(row)
         try:
@@ -119,7 +123,7 @@ class Sending:
             raise Undelivered(_redacted(error.reason, credential), is_final=error.is_final) from error
 
     def _message(self, row: DeliveryRow) -> Message:
-        facts = msgspec.json.decode(row.facts, type=tuple[Fact, ...])
+        facts = stored_json.read_or(row.facts, tuple[Fact, ...], ())
         url = f"{self._urls.url}{_page(row)}"
         if row.kind == NoticeKind.PASSWORD_RESET:
             url = self._make_reset_link(row)

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.templates import Value
 from opsicle.domain.workers import Requirements
 
@@ -21,14 +22,11 @@ def shown_values(values_json: str) -> dict[str, Value]:
     """The values by variable; none where they cannot be read."""
     try:
         return read_values(values_json)
-    except (ValueError, msgspec.MsgspecError):
+    except (ValueError, RecursionError):
         return {}
 
 
 @lru_cache(maxsize=4096)
 def stored_requirements(text: str) -> Requirements:
     """What an automation asks of its worker. Where that cannot be read, whoever comes first finds out."""
-    try:
-        return msgspec.json.decode(text, type=Requirements)
-    except (ValueError, msgspec.MsgspecError):
-        return Requirements()
+    return stored_json.read_or(text, Requirements, Requirements())

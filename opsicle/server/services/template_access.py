@@ -11,11 +11,15 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.access import Action
+from opsicle.domain.errors import Unreadable
 from opsicle.domain.rights import Rights
 from opsicle.domain.rules import Target
 from opsicle.server.services.actor import Actor
+from opsicle.server.services.template_versions import template_of
 from opsicle.server.store import templates
+from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 
 Labels = Mapping[str, str] | None
@@ -26,19 +30,25 @@ class _Labels(msgspec.Struct):
 
 
 def targets_of(db: Connection, org_id: str, name: str, labels: Labels = None) -> list[Target]:
-    """The template as rules see it: with the labels of the version at hand, if given, and with those of the newest."""
+    """The template as rules see it: with the labels of the version at hand, if given, and with those of the newest.
+
+    Raises Unreadable, as nobody can say what rules mean for labels that cannot be read.
+    """
     newest = templates.find(db, org_id, name)
     given = [Target(name, labels)] if labels is not None else []
     if newest is None:
         return given or [Target(name)]
-    return [*given, Target(name, msgspec.json.decode(newest.header, type=_Labels).labels)]
+    return [*given, Target(name, stored_json.read(newest.header, _Labels, f"the template {name}").labels)]
 
 
 def may_on(db: Connection, actor: Actor, action: Action, name: str, labels: Labels = None) -> bool:
     """Whether the actor may do this with the template of that name."""
     if not actor.rights.depends_on_template(action):
         return actor.may(action)
-    return all(actor.may(action, target) for target in targets_of(db, actor.org_id, name, labels))
+    try:
+        return all(actor.may(action, target) for target in targets_of(db, actor.org_id, name, labels))
+    except Unreadable:
+        return False
 
 
 def require_on(db: Connection, actor: Actor, action: Action, name: str, labels: Labels = None) -> None:
@@ -55,6 +65,16 @@ def is_hidden(db: Connection, actor: Actor, name: str, labels: Labels = None) ->
     """Whether rules about single templates keep this one, and with it its automations, from the actor's sight."""
     view = Action.TEMPLATES_VIEW
     return actor.rights.depends_on_template(view) and not may_on(db, actor, view, name, labels)
+
+
+def is_automation_hidden(db: Connection, actor: Actor, row: AutomationRow) -> bool:
+    """Whether its template is hidden from the actor, who has not triggered it either."""
+    if row.requester_id == actor.user_id or not actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
+        return False
+    try:
+        return is_hidden(db, actor, row.template, template_of(db, row.template_id, row.version).labels)
+    except Unreadable:
+        return True
 
 
 def is_hidden_from(rights: Rights, targets: Iterable[Target]) -> bool:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from opsicle.domain.errors import Unreadable
+from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.templates import Template
 from opsicle.server.store import templates
+from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.templates import VersionRow
 
 
 def template_of(db: Connection, template_id: str, version: int) -> Template:
-    """The template that an automation runs, even if its name has been given to another one since."""
+    """The template that an automation runs, even if its name has been given to another one since. Raises Unreadable."""
     return decode_template(templates.get_document(db, template_id, version))
+
+
+def shown_template_of(db: Connection, row: AutomationRow) -> Template:
+    """The same for showing it: without anything where it cannot be read."""
+    try:
+        return template_of(db, row.template_id, row.version)
+    except Unreadable:
+        return Template(name=row.template, phases=(), display_name=CANNOT_BE_READ)
 
 
 def asks_for_code(db: Connection, org_id: str, row: VersionRow, template: Template) -> bool:

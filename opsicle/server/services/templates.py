@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 import gevent
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict, InvalidInput, Problem
 from opsicle.domain.policies import Policy
 from opsicle.domain.policy_parser import SEED_WARNING, without_seeds
-from opsicle.domain.rules import Target
 from opsicle.domain.scopes import Place, asks_whoever
+from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.template_parser import TEMPLATE_TYPE, digest, parse_template
 from opsicle.domain.template_warnings import OWN_POLICY, warnings
@@ -26,7 +27,7 @@ from opsicle.server.services.actor import Actor
 from opsicle.server.services.cursors import page_of, position
 from opsicle.server.services.diffs import unified_diff
 from opsicle.server.services.document_reading import DocumentReading
-from opsicle.server.services.policies_in_force import defaults
+from opsicle.server.services.policies_in_force import readable_defaults
 from opsicle.server.services.policy_references import check_reference
 from opsicle.server.services.result_notices import unknown_names
 from opsicle.server.services.step_up import StepUp
@@ -75,6 +76,9 @@ class _Shown(msgspec.Struct):
     runs_on: dict[str, str] = {}
     accepts_claimed: bool = False
     approval_policy: dict[str, object] | None = None
+
+
+_CANNOT_BE_SHOWN = _Shown(description=CANNOT_BE_READ, approval_policy={})
 
 
 class Templates:
@@ -189,12 +193,15 @@ class Templates:
         actor.require(Action.TEMPLATES_VIEW)
 
         def query(db: Connection) -> tuple[list[TemplateRow], list[Policy]]:
-            known = [each.policy for each in defaults(db, actor.org_id)]
-            return templates.list_by_name(db, actor.org_id, cursor, limit + 1), known
+            rows = templates.list_by_name(db, actor.org_id, cursor, limit + 1)
+            hidden.update(row.name for row in rows if is_hidden(db, actor, row.name))
+            return rows, readable_defaults(db, actor.org_id)
+
+        hidden = set[str]()
 
         rows, known = self._database.read(query)
         page = page_of(rows, limit, lambda row: _summary(row, known), lambda row: row.name)
-        page.items = [item for item in page.items if actor.may(Action.TEMPLATES_VIEW, Target(item.name, item.labels))]
+        page.items = [item for item in page.items if item.name not in hidden]
         return page
 
     def get(self, actor: Actor, name: str, version: int | None = None) -> TemplateVersion:
@@ -204,7 +211,7 @@ class Templates:
         def query(db: Connection) -> TemplateVersion:
             row = _get(db, actor, name, version)
             template = decode_template(row.document)
-            known = [each.policy for each in defaults(db, actor.org_id)]
+            known = readable_defaults(db, actor.org_id)
             return _whole(row, template, known, needs_mfa=asks_for_code(db, actor.org_id, row, template))
 
         return self._database.read(query)
@@ -260,7 +267,7 @@ def _get(db: Connection, actor: Actor, name: str, version: int | None) -> Versio
     """One version. Raises NotFound, also for one that the actor may not see."""
     row = templates.get_version(db, actor.org_id, name, version)
     if actor.rights.depends_on_template(Action.TEMPLATES_VIEW):
-        labels = msgspec.json.decode(row.document, type=_Shown).labels
+        labels = stored_json.read(row.document, _Shown, f"the template {name}").labels
         if is_hidden(db, actor, name, labels):
             raise templates.not_found(name, version)
     return row
@@ -290,7 +297,7 @@ def _diff(old: VersionRow, new: VersionRow) -> str:
 
 
 def _summary(row: TemplateRow, known: Sequence[Policy]) -> TemplateSummary:
-    shown = msgspec.json.decode(row.header, type=_Shown)
+    shown = stored_json.read_or(row.header, _Shown, _CANNOT_BE_SHOWN)
     return TemplateSummary(
         name=row.name,
         version=row.latest_version,
@@ -336,7 +343,7 @@ def _whole(row: VersionRow, template: Template, known: Sequence[Policy], *, need
         runs_on=template.runs_on,
         accepts_claimed=template.accepts_claimed,
         timeout=template.timeout,
-        needs_approval=_needs_approval(msgspec.json.decode(row.document, type=_Shown), known),
+        needs_approval=_needs_approval(stored_json.read(row.document, _Shown, f"the template {row.name}"), known),
         needs_mfa=needs_mfa,
         notify=list(template.notify),
         warnings=warnings(template),

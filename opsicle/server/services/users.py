@@ -34,6 +34,7 @@ from opsicle.server.services.rights import (
     require_role,
     rights_of,
     role_rules,
+    shown_rules,
     written_rules,
 )
 from opsicle.server.services.sessions import Sessions
@@ -297,7 +298,7 @@ def shown(row: MemberRow) -> User:
         email=row.email,
         name=row.name,
         role=row.role,
-        rules=msgspec.json.decode(row.rules, type=list[str]),
+        rules=shown_rules(row.rules),
         owner=row.owner,
         manager=row.manager,
         is_manager_disabled=row.is_manager_disabled,

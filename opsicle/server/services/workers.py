@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
+from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict, NotAuthenticated
 from opsicle.kit.clock import Clock
@@ -95,7 +94,7 @@ class Workers:
 
         def work(db: Connection) -> WorkerRow:
             row = workers.get(db, org_id, id_or_name)
-            before = msgspec.json.decode(row.granted_labels, type=dict[str, str])
+            before = stored_json.read_or(row.granted_labels, dict[str, str], {})
             if before == request.labels:
                 return row
             if not workers.grant_labels(db, row.id, request.labels):
@@ -155,12 +154,13 @@ class Workers:
             name=row.name,
             state=row.state,
             is_connected=is_connected,
-            labels=msgspec.json.decode(row.labels, type=dict[str, str]),
-            granted_labels=msgspec.json.decode(row.granted_labels, type=dict[str, str]),
+            labels=stored_json.read_or(row.labels, dict[str, str], {}),
+            granted_labels=stored_json.read_or(row.granted_labels, dict[str, str], {}),
             withheld=self._fleet.withheld(presence) if presence and is_connected else "",
             clock_offset_seconds=None if offset is None else round(offset),
             unknown_jobs=list(self._fleet.unknown_jobs.get(row.id, ())),
-            runtimes=msgspec.json.decode(row.runtimes, type=list[str]),
+            formats=sorted(presence.poll.formats) if presence else [],
+            runtimes=stored_json.read_or(row.runtimes, list[str], []),
             slots=row.slots,
             busy=row.busy,
             is_shared=row.is_shared,

@@ -31,6 +31,9 @@ CHECKED_BYTES = 64 * 1024 * 1024
 """A file up to this size is checked whole at the start, in a tenth of a second. Of a larger one the damage is found
 when it is met."""
 
+_MOST_REPLACED = 3
+"""New files in a row that are made where each is damaged at once."""
+
 _DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError)
 
 
@@ -66,7 +69,7 @@ class LogDatabase:
         """
         self = cls(path, on_fatal, now)
         if not path.exists() or (path.is_file() and path.stat().st_size == 0):
-            self._begin(f"{path.name} was missing or empty" if is_expected else "")
+            self._start(f"{path.name} was missing or empty" if is_expected else "")
             return self
         try:
             migrations.migrate(path, migrations.LOG_MIGRATIONS)
@@ -114,7 +117,7 @@ class LogDatabase:
 
     def _current(self) -> Database:
         with self._replacing:
-            return self._database or self._begin("it could not be replaced")
+            return self._database or self._start("it could not be replaced")
 
     def _set_aside(self, old: Database | None, reason: str) -> None:
         """Put a new file in the place of a damaged one, unless somebody else has meanwhile."""
@@ -123,27 +126,45 @@ class LogDatabase:
                 self._replace(reason)
 
     def _replace(self, reason: str) -> None:
+        self._start(f"{self.path.name} was damaged and was set aside as {self._rename(reason)}")
+
+    def _start(self, reason: str) -> Database:
+        """Begin a new file, and another one where that is damaged as soon as it is written to."""
+        for _ in range(_MOST_REPLACED):
+            try:
+                return self._begin(reason)
+            except _DAMAGE as error:
+                reason = f"{self.path.name} was damaged and was set aside as {self._rename(str(error))}"
+        raise Unavailable(
+            f"each new {self.path.name} is damaged as soon as it is written to",
+            hint="Look at the disk under the data folder, and at its file system.",
+        )
+
+    def _rename(self, reason: str) -> str:
+        """Set the file aside; answers what it is called now."""
         old, self._database = self._database, None
         if old:
             with suppress(apsw.Error):
                 old.close()
-        stamp = f"damaged-{self._now():%Y%m%dT%H%M%S%f}"
+        name = f"{self.path.name}.damaged-{self._now():%Y%m%dT%H%M%S%f}"
+        while self.path.with_name(name).exists():
+            name += "-again"
         try:
             for suffix in ("", "-wal", "-shm"):
                 file = self.path.with_name(f"{self.path.name}{suffix}")
                 if file.exists():
-                    file.rename(self.path.with_name(f"{self.path.name}.{stamp}{suffix}"))
+                    file.rename(self.path.with_name(f"{name}{suffix}"))
             files.sync_folder(self.path.parent)
         except OSError as error:
             raise Unavailable(f"{self.path.name} is damaged and cannot be set aside: {error.strerror}") from error
-        log.error(
-            "the database of logs was damaged, and set aside",
-            extra={"file": f"{self.path.name}.{stamp}", "reason": reason},
-        )
-        self._begin(f"{self.path.name} was damaged and was set aside as {self.path.name}.{stamp}")
+        log.error("the database of logs was damaged, and set aside", extra={"file": name, "reason": reason})
+        return name
 
     def _begin(self, reason: str) -> Database:
-        """Make a new file. `reason` says what has become of the one before, "" if there was none."""
+        """Make a new file. `reason` says what has become of the one before, "" if there was none.
+
+        Raises what SQLite does where the new file is damaged, too.
+        """
         try:
             migrations.migrate(self.path, migrations.LOG_MIGRATIONS)
             database = Database(self.path, self._on_fatal)
@@ -153,7 +174,8 @@ class LogDatabase:
             ) from error
         self._database = database
         if reason:
-            database.write(lambda db: logs.insert_loss(db, self._now(), reason))
+            at = self._now()
+            database.write(lambda db: logs.insert_loss(db, at, reason))
             self.lost.append(reason)
             self.on_lost(reason)
         return database

@@ -5,13 +5,22 @@ A row's type is a `Row` whose fields stand in the order of the SELECT; texts bec
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import apsw
 import msgspec
 
 from opsicle.domain.automations import AutomationState
+from opsicle.domain.errors import Unreadable
+from opsicle.kit.clock import to_text
+
+log = logging.getLogger(__name__)
+
+NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+_TIMES = (datetime, datetime | None)
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
@@ -37,13 +46,42 @@ def is_one_of(states: Collection[AutomationState]) -> str:
 
 def fetch_all(db: apsw.Connection, sql: str, parameters: dict[str, Any], kind: type[R]) -> list[R]:
     """All rows of a query."""
-    return [msgspec.convert(row, kind, strict=False) for row in db.execute(sql, parameters).fetchall()]
+    return [_read(row, kind) for row in db.execute(sql, parameters).fetchall()]
 
 
 def fetch_one(db: apsw.Connection, sql: str, parameters: dict[str, Any], kind: type[R]) -> R | None:
     """The first row of a query, or None."""
     row = db.execute(sql, parameters).fetchone()
-    return msgspec.convert(row, kind, strict=False) if row is not None else None
+    return _read(row, kind) if row is not None else None
+
+
+def _read(row: tuple[Any, ...], kind: type[R]) -> R:
+    """Raises Unreadable for what somebody has written there; but a time alone must not hide the rest of a list."""
+    try:
+        return msgspec.convert(row, kind, strict=False)
+    except msgspec.ValidationError as error:
+        log.error("a stored row has been altered", extra={"kind": kind.__name__, "reason": str(error)})  # noqa: TRY400
+    try:
+        return msgspec.convert(_with_times(row, kind), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Unreadable.of(f"a {kind.__name__.removesuffix('Row').lower()}") from error
+
+
+def _with_times(row: tuple[Any, ...], kind: type[R]) -> list[Any]:
+    """A row in which times that cannot be read are the oldest there are: over, whatever they say the end of."""
+    values = list(row)
+    for index, field in enumerate(msgspec.structs.fields(kind)):
+        if field.type in _TIMES and isinstance(values[index], str) and not _is_time(values[index]):
+            values[index] = to_text(NO_TIME)
+    return values
+
+
+def _is_time(text: str) -> bool:
+    try:
+        msgspec.convert(text, datetime, strict=False)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def fetch_value(db: apsw.Connection, sql: str, parameters: dict[str, Any]) -> Any:

@@ -52,7 +52,7 @@ class VersionRow(Row, frozen=True):
 
 _SELECT = """
     SELECT t.id, t.name, t.latest_version, t.created_at, t.updated_at, v.digest,
-           json_remove(v.document, '$.phases', '$.plan', '$.variables')
+           iif(json_valid(v.document), json_remove(v.document, '$.phases', '$.plan', '$.variables'), v.document)
       FROM templates t
       JOIN template_versions v ON v.template_id = t.id AND v.version = t.latest_version
 """
@@ -119,7 +119,7 @@ def find_approval(db: apsw.Connection, org_id: str, name: str) -> str | None:
     found = fetch_value(
         db,
         """
-        SELECT json_object('approval_policy', v.document -> '$.approval_policy')
+        SELECT iif(json_valid(v.document), json_object('approval_policy', v.document -> '$.approval_policy'), '')
           FROM templates t
           JOIN template_versions v ON v.template_id = t.id AND v.version = t.latest_version
          WHERE t.org_id = :org_id AND t.name = :name AND t.deleted_at IS NULL
@@ -138,7 +138,7 @@ def list_naming(db: apsw.Connection, org_id: str, policy: str, limit: int) -> li
           FROM templates t
           JOIN template_versions v ON v.template_id = t.id AND v.version = t.latest_version
          WHERE t.org_id = :org_id AND t.deleted_at IS NULL
-           AND v.document ->> '$.approval_policy.policy_ref' = :policy
+           AND iif(json_valid(v.document), v.document ->> '$.approval_policy.policy_ref' = :policy, 0)
          ORDER BY t.name LIMIT :limit
         """,
         {"org_id": org_id, "policy": policy, "limit": limit},

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import apsw
 import msgspec
 
+from opsicle.domain import stored_json
 from opsicle.domain.errors import NotAuthenticated, NotFound
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value
@@ -285,8 +286,8 @@ def renew(db: apsw.Connection, worker_id: str, serial: str, expires_at: datetime
 
 @lru_cache(maxsize=4_096)
 def _labels(text: str) -> dict[str, str]:
-    """Decode labels once for the polls of a whole fleet. Nobody changes what is returned."""
-    return msgspec.json.decode(text, type=dict[str, str])
+    """Decode labels once for the polls of a whole fleet; none where they cannot be read. Nobody changes the answer."""
+    return stored_json.read_or(text, dict[str, str], {})
 
 
 def _json(value: object) -> str:

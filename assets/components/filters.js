@@ -1,0 +1,67 @@
+// What narrows a list. Each filter is { element, values(), listen(changed) }: `values()` are parameters of the list's
+// endpoint, `changed()` is called when others are wanted.
+
+import { h } from "../lib/dom.js";
+import { button } from "./buttons.js";
+import { field, input } from "./fields.js";
+
+const PAUSE_MS = 300; // after the last key
+
+/** A text typed into a search field. `suggestions` is a promise of texts that are offered; `isInstant`: no pause. */
+export function searchFilter({ name, value, suggestions, isInstant = false, ...attributes }) {
+  const options = h("datalist", { id: `suggestions-${name}` });
+  const list = suggestions ? options.id : null;
+  const control = input({ type: "search", value: value ?? "", list, ...attributes });
+  suggestions?.then(
+    (texts) => options.append(...texts.map((text) => h("option", { value: text }))),
+    () => {}, // one can still type
+  );
+  let timer = 0;
+  const listen = (changed) =>
+    control.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(changed, isInstant ? 0 : PAUSE_MS);
+    });
+  const values = () => ({ [name]: control.value.trim() });
+  return { element: suggestions ? [control, options] : control, values, listen };
+}
+
+/** One of a few choices, each { value, content }; the first is chosen unless `value` says otherwise. */
+export function chipsFilter({ name, label, value, choices }) {
+  let chosen = choices.some((each) => each.value === value) ? value : choices[0].value;
+  const chips = choices.map((each) => h("button", { type: "button", class: "chip" }, each.content));
+  const draw = () => {
+    for (const [i, chip] of chips.entries()) {
+      chip.setAttribute("aria-pressed", String(choices[i].value === chosen));
+    }
+  };
+  draw();
+  const listen = (changed) => {
+    for (const [i, chip] of chips.entries()) {
+      chip.addEventListener("click", () => ((chosen = choices[i].value), draw(), changed()));
+    }
+  };
+  const element = h("div", { class: "chips", role: "group", "aria-label": label }, chips);
+  return { element, values: () => ({ [name]: chosen }), listen };
+}
+
+/** Several texts, which count when the form is sent. `controls` are [name, label, attributes of its input]. */
+export function formFilter({ label, query, controls }) {
+  const fields = controls.map(([path, text, attributes]) =>
+    field({ label: text, path, control: input({ value: query.get(path) ?? "", ...attributes }) }),
+  );
+  const values = () =>
+    Object.fromEntries(fields.map(({ path, control }) => [path, control.value.trim()]));
+  const element = h(
+    "form",
+    { class: "filter-form", role: "search", "aria-label": label },
+    fields.map((each) => each.element),
+    button("Filter", { type: "submit" }),
+  );
+  const listen = (changed) =>
+    element.addEventListener("submit", (event) => {
+      event.preventDefault();
+      changed();
+    });
+  return { element, values, listen };
+}

@@ -1,0 +1,56 @@
+// A form that is a part of its page: sent once at a time, mistakes at their fields, other trouble above the button.
+
+import { h, replace } from "../lib/dom.js";
+import { busyWhile } from "./buttons.js";
+import { explainAt, showProblems } from "./fields.js";
+import { problemBox } from "./problems.js";
+
+/**
+ * A form of `fields` around its `submit` button. `check()` gives what is wrong before anything is sent, as problems of
+ * the server's kind; `send()` may throw. Further elements may stand `above` the fields, and at the `foot`, with the
+ * button.
+ */
+export function pageForm({ look, above, fields, submit, foot = submit, check = () => [], send }) {
+  const trouble = h("div", {});
+  const run = async () => {
+    trouble.replaceChildren();
+    const wrong = check();
+    showProblems(fields, wrong);
+    if (wrong.length) return;
+    try {
+      await send();
+    } catch (error) {
+      showTrouble(fields, trouble, error);
+    }
+  };
+  const onsubmit = (event) => {
+    event.preventDefault();
+    busyWhile(submit, run);
+  };
+  const elements = fields.map((each) => each.element);
+  const properties = { class: look, novalidate: true, onsubmit };
+  return h("form", properties, above, elements, trouble, foot);
+}
+
+/** The problems of those fields in which nothing stands. */
+export function missing(fields) {
+  const empty = fields.filter((each) => !each.control.value.trim());
+  return empty.map(({ path }) => ({ path, message: "is required" }));
+}
+
+/** A form by which one comes in: a card below the logo. Gives the heading, to be shown with what becomes of it. */
+export function entrance(root, title, { below, ...form }) {
+  const heading = h("h1", { tabindex: "-1" }, title);
+  const logo = h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" });
+  const card = pageForm({ ...form, look: "card", above: [heading, form.above] });
+  root.append(h("div", { class: "entrance" }, logo, card, below));
+  return { heading, card };
+}
+
+function showTrouble(fields, trouble, error) {
+  try {
+    explainAt(fields, error);
+  } catch (rest) {
+    replace(trouble, problemBox(rest));
+  }
+}

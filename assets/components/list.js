@@ -1,0 +1,193 @@
+// A list of things of one kind. Every list of the application is one of these: narrowed by filters, loaded page by page,
+// kept up to date, with words for waiting, for failure, and for nothing at all.
+
+import { get, getAll } from "../lib/api.js";
+import { h, replace } from "../lib/dom.js";
+import { showList } from "../lib/keyed.js";
+import { setQuery } from "../lib/router.js";
+import { busyWhile, button } from "./buttons.js";
+import { loading } from "./headings.js";
+import { keepFresh, refresher } from "./live.js";
+import { problemBox } from "./problems.js";
+
+const PAGE_SIZE = 50;
+const LARGEST_PAGE = 200; // what the server gives at most at once
+
+/** A column of a list that is a table: what stands above it, and what stands in it for an item. */
+export function column(head, cell) {
+  return { head, cell };
+}
+
+/** The last column, in which an item's buttons stand. */
+export function actionsColumn(cell) {
+  return { head: h("span", { class: "unseen" }, "Actions"), cell, isActions: true };
+}
+
+/**
+ * A list that lives until `signal` says otherwise. `element` is to be put on the page, `reload()` loads it anew, and
+ * `mark` of a live one says whether it is up to date.
+ *
+ * What it looks like: `columns`, for a table (what is false among them is left out), or `row(item)` for elements of a
+ * <ul>; `look` is a class for either. `label` tells a screen reader what the list holds; `rowClass(item)` is for a <tr>.
+ *
+ * What is in it: the items of `endpoint`, further ones as they are asked for, or all at once if it `isWhole`; `query`
+ * goes along. Or what `load(query)` resolves to, which gets the filters' values, cursor and limit, and gives
+ * { items, next_cursor }. `key(item)` tells items apart. With `isLive` it follows what changes in the org.
+ *
+ * What narrows it: `filters` (see filters.js), whose values stand in the address and go to the server; with
+ * `fits(item, values)` nothing is asked, and the items that are there are narrowed. `empty(isNarrowed)` gives what is
+ * shown where there is nothing; `counted(number)` is told of how many are shown.
+ */
+export class List {
+  #options;
+  #items = [];
+  #next = "";
+  #wanted = PAGE_SIZE;
+  #loads = 0;
+  #shownFor = "";
+  #body;
+  #frame;
+  #place = h("div", {}, loading());
+  #trouble = h("div", {});
+  #more = button("Show more", { onclick: () => busyWhile(this.#more, () => this.#showMore()) });
+  #pager = h("div", { class: "pager", hidden: true }, this.#more);
+
+  constructor({ columns, filters = [], ...options }) {
+    const shared = { key: (item) => item.id, query: {}, ...options };
+    this.#options = { ...shared, columns: columns?.filter(Boolean), filters };
+    const { look = "", label, signal, isLive } = options;
+    this.#body = columns ? h("tbody", {}) : h("ul", { class: look, "aria-label": label });
+    this.#frame = columns ? this.#table(look, label) : this.#body;
+    const toolbar = filters.map((filter) => filter.element);
+    this.element = h(
+      "div",
+      { class: "list" },
+      toolbar.length > 0 && h("div", { class: "toolbar" }, toolbar),
+      this.#trouble,
+      this.#place,
+      this.#pager,
+    );
+    for (const filter of filters) filter.listen(() => this.#narrow());
+    const load = () => this.#load();
+    const start = isLive ? keepFresh : refreshNow;
+    const { refresh, mark } = start(load, { trouble: this.#trouble, signal });
+    Object.assign(this, { reload: refresh, mark });
+  }
+
+  #table(look, label) {
+    const heads = this.#options.columns.map(({ head }) => h("th", { scope: "col" }, head));
+    const properties = { class: `table ${look}`, "aria-label": label };
+    return h("table", properties, h("thead", {}, h("tr", {}, heads)), this.#body);
+  }
+
+  /** Load as many items as are shown, or the first page. What was asked with other filters is dropped. */
+  async #load() {
+    const loadNumber = ++this.#loads;
+    const values = this.#sent();
+    const found = [];
+    let next = "";
+    try {
+      do {
+        const limit = Math.min(this.#wanted - found.length, LARGEST_PAGE);
+        const page = await this.#page({ ...values, cursor: next, limit });
+        found.push(...page.items);
+        next = page.next_cursor;
+      } while (next && found.length < this.#wanted);
+    } catch (error) {
+      this.#failed(values);
+      throw error;
+    }
+    const isLatest = loadNumber === this.#loads && print(values) === print(this.#sent());
+    if (isLatest) this.#show(found, next);
+  }
+
+  /** What is shown stays, unless it was asked for with other filters. */
+  #failed(values) {
+    if (this.#shownFor === print(values)) return;
+    this.#items = [];
+    this.#pager.hidden = true;
+    replace(this.#place);
+  }
+
+  async #page(query) {
+    const { endpoint, isWhole, load, signal, query: always } = this.#options;
+    if (load) return load(query);
+    if (isWhole)
+      return { items: await getAll(endpoint, { query: always, signal }), next_cursor: "" };
+    return get(endpoint, { query: { ...always, ...query }, signal });
+  }
+
+  async #showMore() {
+    const loadNumber = this.#loads;
+    this.#wanted = this.#items.length + PAGE_SIZE;
+    try {
+      const page = await this.#page({ ...this.#sent(), cursor: this.#next, limit: PAGE_SIZE });
+      if (loadNumber !== this.#loads) {
+        this.reload(); // what stands before this page has been loaded anew meanwhile
+        return;
+      }
+      this.#show([...this.#items, ...page.items], page.next_cursor);
+    } catch (error) {
+      replace(this.#trouble, problemBox(error));
+    }
+  }
+
+  #narrow() {
+    setQuery(this.#values());
+    this.#wanted = PAGE_SIZE;
+    if (!this.#options.fits) this.reload();
+    else if (this.#shownFor) this.#draw();
+  }
+
+  /** What goes to the server. */
+  #sent() {
+    return this.#options.fits ? {} : this.#values();
+  }
+
+  #values() {
+    return Object.assign({}, ...this.#options.filters.map((filter) => filter.values()));
+  }
+
+  #show(items, next) {
+    this.#items = items;
+    this.#next = next;
+    this.#shownFor = print(this.#sent());
+    this.#pager.hidden = !next;
+    this.#draw();
+  }
+
+  #draw() {
+    const { key, fits, empty, counted } = this.#options;
+    const values = this.#values();
+    const shown = fits ? this.#items.filter((item) => fits(item, values)) : this.#items;
+    const isNarrowed = Object.values(values).some(Boolean);
+    showList(this.#body, shown, key, (item, before) => this.#row(item, before));
+    const content = shown.length ? this.#frame : empty?.(isNarrowed);
+    if (content !== this.#place.firstChild) replace(this.#place, content);
+    counted?.(shown.length);
+  }
+
+  #row(item, before) {
+    const { columns, row, rowClass } = this.#options;
+    if (!columns) return row(item, before);
+    const cells = columns.map(({ head, cell, isActions }, i) =>
+      h(
+        "td",
+        {
+          class: isActions ? "table-actions" : null,
+          dataset: i && !isActions ? { label: head } : {},
+        },
+        cell(item),
+      ),
+    );
+    return h("tr", { class: rowClass?.(item) }, cells);
+  }
+}
+
+const print = JSON.stringify;
+
+function refreshNow(load, options) {
+  const refresh = refresher(load, options);
+  refresh();
+  return { refresh };
+}

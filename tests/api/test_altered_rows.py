@@ -1,0 +1,105 @@
+"""One row that somebody has altered in the database: all else is shown, and nothing answers "internal error".
+
+Every column that holds JSON or a time is spoilt in one row at a time, and every route that shows something is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from typing import Any, NamedTuple
+
+import apsw
+import pytest
+
+from opsicle.domain.access import Role
+from tests.api.house import Answer, House
+from tests.api.route_walk import MAY, Things, call, furnish
+
+SPOILT = ("{", "7", "[]", '{"a": 1}', '["x"]', "[" * 2000)
+ENDLESS = {"GET /api/v1/events", "GET /api/v1/automations/<automation_id>/events"}
+INBOX = "GET /api/v1/approvals"
+"""Without what was altered, as nobody can decide on that; with `whose=all` it is shown."""
+
+ALICES = ("memberships", "users", "sessions")
+"""What somebody can no longer use whose own row is altered: another's is."""
+
+SHOWING = [
+    *(key for key in MAY if key.startswith("GET") and key not in {*ENDLESS, "GET /readyz", INBOX}),
+    f"{INBOX}?whose=all",
+]
+
+
+class Column(NamedTuple):
+    table: str
+    name: str
+    is_time: bool
+
+
+@pytest.fixture
+def things(house: House) -> Things:
+    house.person("acme", "bob", Role.OPERATOR)
+    return furnish(house, "acme", "alice@example.com", "restart-web")
+
+
+def columns(house: House) -> Iterator[Column]:
+    """Those that hold JSON or a time, by what stands in them."""
+    for (table,) in query(house, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"):
+        for name, kind in query(house, f"SELECT name, type FROM pragma_table_info('{table}')"):
+            values = [value for (value,) in query(house, f'SELECT "{name}" FROM "{table}"') if value is not None]
+            if kind == "TEXT" and values and name.endswith("_at"):
+                yield Column(table, name, is_time=True)
+            elif kind == "TEXT" and values and all(str(value)[:1] in ("[", "{") for value in values):
+                yield Column(table, name, is_time=False)
+
+
+def query(house: House, sql: str, *values: object) -> list[Any]:
+    return house.state.read(lambda db: db.execute(sql, values).fetchall())
+
+
+@contextmanager
+def spoilt(house: House, column: Column, text: str, which: int) -> Iterator[None]:
+    """Write this into one row, the first or (-1) the last, and put it right again afterwards."""
+    table, name, _ = column
+    ((alice,),) = query(house, "SELECT id FROM users WHERE email = 'alice@example.com'")
+    keys = [key for (key,) in query(house, f"SELECT name FROM pragma_table_info('{table}') WHERE pk > 0 ORDER BY pk")]
+    rows = query(house, f'SELECT {", ".join(keys)}, "{name}", * FROM "{table}" ORDER BY {", ".join(keys)}')
+    row = [row for row in rows if table not in ALICES or alice not in row][which]
+    key, before = row[: len(keys)], row[len(keys)]
+    change = f'UPDATE "{table}" SET "{name}" = ? WHERE {" AND ".join(f"{each} = ?" for each in keys)}'
+    try:
+        house.state.write(lambda db: db.execute(change, (text, *key)))
+    except apsw.SQLError:  # an index over what stands in it does not let that in
+        assert column.name == "document"
+        house.state.write(lambda db: db.execute(change, ("[]", *key)))
+    house.services.sessions.forget()
+    try:
+        yield
+    finally:
+        house.state.write(lambda db: db.execute(change, (before, *key)))
+        house.services.sessions.forget()
+
+
+def test_no_altered_row_hides_another_or_is_an_internal_error(house: House, things: Things) -> None:
+    triggers = query(house, "SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+    house.state.write(lambda db: [db.execute(f"DROP TRIGGER {name}") for (name,) in triggers])
+    client = house.session("alice@example.com")
+    before = {key: call(client, key, things) for key in SHOWING}
+    assert {key for key, answer in before.items() if answer.status not in (200, 404)} == set()
+    wrong = []
+    for column in columns(house):
+        for text, which in product(("x",) if column.is_time else SPOILT, (0, -1)):
+            with spoilt(house, column, text, which):
+                for key in SHOWING:
+                    answer = call(client, key, things)
+                    if not is_as_good(answer, before[key]):
+                        wrong.append((column, text, which, key, answer.status, answer.content[:200]))
+    assert wrong == [], "\n".join(map(str, wrong))
+
+
+def is_as_good(answer: Answer, before: Answer) -> bool:
+    """Whether a list shows as much as before; one thing alone may be refused, in plain words."""
+    if not before.content.startswith(b'{"items":'):
+        return answer.status == before.status or (answer.status == 409 and answer.json["code"] == "unreadable")
+    return answer.status == 200 and len(answer.json["items"]) == len(before.json["items"])

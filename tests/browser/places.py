@@ -1,0 +1,33 @@
+"""The table of pages that the browser's application itself is made from, `assets/places.js`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tests.product import CHECKOUT
+
+GROUP = re.compile(r"^  (\w+): \[\n(.*?)^  \],", re.DOTALL | re.MULTILINE)
+ROW = re.compile(r'\["(?P<path>/[^"]*)", "(?P<title>[^"]+)", \w+(?:, "(?P<may>[\w.]+)")?')
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page: where its link stands, its address, its title, and the action that it asks for, if any."""
+
+    group: str
+    path: str
+    title: str
+    may: str
+
+
+def _read() -> list[Place]:
+    source = (CHECKOUT / "assets/places.js").read_text()
+    return [
+        Place(group, row["path"], row["title"], row["may"] or "")
+        for group, rows in GROUP.findall(source)
+        for row in ROW.finditer(rows)
+    ]
+
+
+PLACES = _read()

@@ -1,0 +1,112 @@
+"""What `build.py test` installs on the whole system, it names first; without root it installs nothing."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from building import debian
+from building.debian import Package
+from building.project import BuildError
+
+APT_GET = """#!/bin/sh
+echo "apt-get $*" >&2
+{then}
+"""
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _one_package_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = Package(str(tmp_path), "is there")
+    missing = Package(str(tmp_path / "no-such-file"), "a target of jobs")
+    monkeypatch.setattr(debian, "PACKAGES", {"present": there, "absent": missing})
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+
+@pytest.fixture
+def _is_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+
+@pytest.fixture
+def _is_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+
+def apt_get(folder: Path, then: str = "exit 0") -> None:
+    """An apt-get that says how it was called, and then does this."""
+    program = folder / "apt-get"
+    program.write_text(APT_GET.format(then=then))
+    program.chmod(0o755)
+
+
+@pytest.mark.usefixtures("_is_root")
+def test_what_is_installed_and_what_for_is_said_before_the_first_call(tmp_path: Path, capfd: Output) -> None:
+    apt_get(tmp_path, then="exit 7")
+
+    with pytest.raises(BuildError, match=r"(?s)apt-get update.* failed \(7\)"):
+        debian.install_missing()
+
+    said = capfd.readouterr().err
+    assert "on the whole system" in said
+    assert "absent: a target of jobs" in said
+    assert "present" not in said
+
+
+@pytest.mark.usefixtures("_is_root")
+def test_only_what_is_missing_is_installed(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    apt_get(tmp_path, then=f'echo "$*" >> {calls}')
+
+    debian.install_missing()
+
+    update, install = calls.read_text().splitlines()
+    assert update.startswith("update")
+    assert install.startswith("install")
+    assert install.endswith(" absent")
+    assert "present" not in install
+
+
+@pytest.mark.usefixtures("_is_a_person")
+def test_without_root_nothing_is_installed_and_it_is_said_what_the_tests_do_without(
+    tmp_path: Path, capfd: Output
+) -> None:
+    apt_get(tmp_path, then=f"touch {tmp_path / 'called'}")
+
+    debian.install_missing()
+
+    said = capfd.readouterr().err
+    assert "absent: a target of jobs" in said
+    assert "apt-get install absent" in said
+    assert not (tmp_path / "called").exists()
+
+
+@pytest.mark.usefixtures("_is_a_person")
+def test_where_nothing_may_be_skipped_a_missing_package_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apt_get(tmp_path, then=f"touch {tmp_path / 'called'}")
+    monkeypatch.setenv("CI", "true")
+
+    with pytest.raises(BuildError, match="absent: a target of jobs"):
+        debian.install_missing()
+
+    assert not (tmp_path / "called").exists()
+
+
+@pytest.mark.usefixtures("_is_root")
+def test_nothing_is_said_where_nothing_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Output
+) -> None:
+    monkeypatch.setattr(debian, "PACKAGES", {"present": Package(str(tmp_path), "is there")})
+
+    debian.install_missing()
+
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("name", "package"), debian.PACKAGES.items())
+def test_every_package_says_what_it_is_for(name: str, package: Package) -> None:
+    assert package.purpose, name
