@@ -93,7 +93,7 @@ function card(worker, list) {
       "p",
       { class: "row-facts" },
       `version ${visible(worker.version) || "?"} · runs ${worker.runtimes.join(", ") || "nothing"}`,
-      worker.formats.length > 0 && ` · manifest formats ${worker.formats.join(", ")}`,
+      worker.formats.length > 0 && ` · formats ${worker.formats.join(", ")}`,
       h("br", {}),
       isGone && ["last seen ", ago(worker.last_seen_at, "never"), " · "],
       certificate(worker),
@@ -195,7 +195,9 @@ function addButton() {
   return button("Add a worker…", { look: "primary", name: "plus", onclick: () => openJoin(false) });
 }
 
-/** Show a join token; `isShared`: for a worker of the provider, which serves every org that lets it. */
+/**
+ * Show a join token; `isShared`: for a worker of the provider, which serves every org that lets it.
+ */
 async function openJoin(isShared) {
   const place = h("div", {}, loading());
   ask({

@@ -6,10 +6,12 @@ socket, and every job costs two calls, so that a lighter client shows (see excha
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import ssl
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -46,6 +48,7 @@ CALL_SECONDS = 30
 _MAX_REPLY_BYTES = 64 * 1024 * 1024
 _KEPT_CONNECTIONS = 32
 """Enough for every job of a large worker to be told of at once without a new handshake; idle ones cost a few KiB."""
+_FRESH_SECONDS = 0.5
 _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 30_000}
 """So that a held poll whose server or network went away without a word ends within 30 s (the last is in ms)."""
 
@@ -304,6 +307,7 @@ class _Channel:
         self.made_with = context
         self.is_in_use = False
         self.is_aborted = False
+        self._answered_at = -math.inf
 
     def connect(self) -> ssl.SSLSocket:
         """Connect and shake hands. The certificate must be for the server's name, whatever its address is."""
@@ -326,12 +330,14 @@ class _Channel:
         """Send a request, call `besides`, read the whole answer."""
         self.is_in_use = True
         sock = self.sock or self.connect()
-        sock.settimeout(seconds)
+        if sock.gettimeout() != seconds:  # setting it asks the kernel
+            sock.settimeout(seconds)
         try:
             status, content, is_kept = exchange(sock, self._host, path, body, besides, _MAX_REPLY_BYTES)
         except TooLong:
             raise TooLarge("the server's answer is larger than a worker takes") from None
         self.is_in_use = False
+        self._answered_at = time.monotonic()
         if not is_kept:
             self.close()
         return status, content
@@ -344,9 +350,14 @@ class _Channel:
             sock.close()
 
     def is_alive(self) -> bool:
-        """Whether the server has kept this connection open: nothing is said on it while nobody asks."""
+        """Whether the server has kept this connection open: nothing is said on it while nobody asks.
+
+        Not looked at a moment after an answer: should it be closed just then, the call is made again.
+        """
         if self.sock is None:
             return False
+        if time.monotonic() < self._answered_at + _FRESH_SECONDS:
+            return True
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         return not poll.poll(0)

@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -97,6 +97,7 @@ class Jobs:
         self._held = HeldJobs()
         self._is_ending = False
         self._threads = JobThreads()
+        self._environments: dict[Account | None, Mapping[str, str]] = {}
 
     @property
     def can_begin(self) -> bool:
@@ -268,13 +269,19 @@ class Jobs:
         host = Host(
             workspace_root=self._folder.workspaces,
             account=account,
-            environment=base_environment(account),
+            environment=self._environment(account),
             private_folder=self.private_folder,
             on_clean_up=lambda phase: job.note(lambda: self._journal.begun(job.id, phase)),
             on_mask=lambda: job.note(lambda: self._journal.masked(job.id)),
             on_child=lambda pid, life: job.note(lambda: self._journal.child(job.id, ChildProcess(pid, life))),
         )
         return Runner(work, job.log, host, job.cancellation)
+
+    def _environment(self, account: Account | None) -> Mapping[str, str]:
+        """What the account's commands get of the worker's surroundings, which do not change."""
+        if account not in self._environments:
+            self._environments[account] = base_environment(account)
+        return self._environments[account]
 
     def _settle(self, job: Job, entry: JobEntry) -> None:
         """An earlier life of the worker ended in the midst of this job: report what can be said of it."""

@@ -6,6 +6,7 @@ poller ──work──► jobs ──a thread each──► runner ──output
 
 from __future__ import annotations
 
+import gc
 import logging
 import platform
 import sys
@@ -195,6 +196,8 @@ class Worker:
         if not self._is_ready:
             self._is_ready = True
             keep_address(self._folder, self._connection.url)
+            gc.collect()
+            gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
             sys.stdout.write(f"{READY}\n")
             sys.stdout.flush()
 
