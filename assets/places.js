@@ -1,8 +1,8 @@
 // Every page: its address, its title, who may see it, the menu and the icon that lead to it.
 //
-// Navigation, router and the tests' walk over all pages read this table. The title is the heading and the browser tab's
-// title, until the page knows a better one. Who may see a page is an action of the permission table; none: everybody
-// who is logged in.
+// Navigation, router and the tests' walk over all pages read this table. The title is the heading
+// and the browser tab's title, until the page knows a better one. Who may see a page is an action
+// of the permission table; none: everybody who is logged in.
 
 import * as approval from "./pages/approval.js";
 import * as approvals from "./pages/approvals.js";
@@ -34,7 +34,10 @@ export const LOGIN = { path: "/login", title: "Log in", page: login, group: "ope
 /** Shown where no page is. */
 export const NOT_FOUND = { title: "Nothing here", page: notFound };
 
-/** The places by where a link to them stands; nothing leads to what is "inside" but pages, and "open" needs no login. */
+/**
+ * The places by where a link to them stands; nothing leads to what is "inside" but pages, and
+ * "open" needs no login.
+ */
 const GROUPS = {
   main: [
     ["/templates", "Templates", templates, "templates.view", "templates"],

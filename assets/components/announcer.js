@@ -1,4 +1,5 @@
-// Saying things that happen elsewhere on the page: for screen readers always, as a note on the screen if asked.
+// Saying things that happen elsewhere on the page: for screen readers always, as a note on the
+// screen if asked.
 
 import { h } from "../lib/dom.js";
 

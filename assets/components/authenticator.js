@@ -9,7 +9,10 @@ import { noticeBox } from "./problems.js";
 import { qrCode } from "./qr.js";
 import { askCode, codeField } from "./step-up.js";
 
-/** What the profile says of the app. `fresh` is where new recovery codes are shown; `reload` shows all anew. */
+/**
+ * What the profile says of the app. `fresh` is where new recovery codes are shown; `reload` shows
+ * all anew.
+ */
 export function authenticator(status, fresh, reload) {
   const done = (reply) => {
     replace(fresh, reply && recoveryCodes(reply.codes));

@@ -13,8 +13,9 @@ export function closeDialogs() {
 }
 
 /**
- * Ask something. Each action is { text, look, run }: `run` may take its time and throw, then the dialog says what went
- * wrong and stays open. Closes after an action, or at once with "Back". `more` are actions of another kind, apart.
+ * Ask something. Each action is { text, look, run }: `run` may take its time and throw, then the
+ * dialog says what went wrong and stays open. Closes after an action, or at once with "Back".
+ * `more` are actions of another kind, apart.
  */
 export function ask({
   title,
@@ -74,16 +75,19 @@ export function ask({
   return dialog;
 }
 
-/** Ask whether to do it: `text` says what it means, `action` is on the button, `done` is called afterwards. */
+/**
+ * Ask whether to do it: `text` says what it means, `action` is on the button, `done` is called
+ * afterwards.
+ */
 export function confirm({ title, text, action, look = "danger", back, run, done = () => {} }) {
   const actions = [{ text: action, look, run: async () => done(await run()) }];
   return ask({ title, content: h("p", {}, text), actions, back });
 }
 
 /**
- * Ask for what `fields` hold and `send` it. What the server finds wrong with a field stands at the field. `done(reply)`
- * is called with what `send` resolves to; false from it keeps the dialog open. `above` and `below` the fields may stand
- * further elements; everything else is as in `ask`.
+ * Ask for what `fields` hold and `send` it. What the server finds wrong with a field stands at the
+ * field. `done(reply)` is called with what `send` resolves to; false from it keeps the dialog open.
+ * `above` and `below` the fields may stand further elements; everything else is as in `ask`.
  */
 export function askForm({ fields, send, action, look = "primary", done = () => {}, ...more }) {
   const run = async () => {

@@ -1,4 +1,5 @@
-// Fields of a form: label, control, help and what is wrong with it, tied together for screen readers.
+// Fields of a form: label, control, help and what is wrong with it, tied together for screen
+// readers.
 
 import { h, replace } from "../lib/dom.js";
 import { icon } from "./icons.js";
@@ -6,8 +7,8 @@ import { icon } from "./icons.js";
 let count = 0;
 
 /**
- * A field around one control. Gives { element, control, complain(text) }; complain("") says that all is well.
- * `label` is a text; `help` a text or elements.
+ * A field around one control. Gives { element, control, complain(text) }; complain("") says that
+ * all is well. `label` is a text; `help` a text or elements.
  */
 export function field({ label, control, help, isRequired = false, path = "" }) {
   const id = `field-${++count}`;
@@ -30,7 +31,10 @@ export function field({ label, control, help, isRequired = false, path = "" }) {
   return { element, control, path, complain: complainer(element, control, complaint) };
 }
 
-/** Like `field`, around several controls that belong together, such as the radio buttons of one choice. */
+/**
+ * Like `field`, around several controls that belong together, such as the radio buttons of one
+ * choice.
+ */
 export function fieldGroup({ label, controls, help, isRequired = false, path = "" }) {
   const id = `field-${++count}`;
   const complaint = h("p", { class: "complaint", id: `${id}-complaint` });
@@ -46,7 +50,10 @@ export function fieldGroup({ label, controls, help, isRequired = false, path = "
   return { element, control: first, path, complain: complainer(element, first, complaint) };
 }
 
-/** Let the fields complain of the problems that are theirs; gives back the others. Moves to the first complaint. */
+/**
+ * Let the fields complain of the problems that are theirs; gives back the others. Moves to the
+ * first complaint.
+ */
 export function showProblems(fields, problems) {
   for (const each of fields) each.complain("");
   const others = [];
@@ -61,7 +68,10 @@ export function showProblems(fields, problems) {
   return others;
 }
 
-/** Let the fields complain of what the server says of them. Throws the error with the rest, if there is any. */
+/**
+ * Let the fields complain of what the server says of them. Throws the error with the rest, if there
+ * is any.
+ */
 export function explainAt(fields, error) {
   const others = showProblems(fields, error.errors ?? []);
   if (!error.errors?.length || others.length) throw Object.assign(error, { errors: others });

@@ -1,5 +1,5 @@
-// What narrows a list. Each filter is { element, values(), listen(changed) }: `values()` are parameters of the list's
-// endpoint, `changed()` is called when others are wanted.
+// What narrows a list. Each filter is { element, values(), listen(changed) }: `values()` are
+// parameters of the list's endpoint, `changed()` is called when others are wanted.
 
 import { h } from "../lib/dom.js";
 import { button } from "./buttons.js";
@@ -7,7 +7,10 @@ import { field, input } from "./fields.js";
 
 const PAUSE_MS = 300; // after the last key
 
-/** A text typed into a search field. `suggestions` is a promise of texts that are offered; `isInstant`: no pause. */
+/**
+ * A text typed into a search field. `suggestions` is a promise of texts that are offered;
+ * `isInstant`: no pause.
+ */
 export function searchFilter({ name, value, suggestions, isInstant = false, ...attributes }) {
   const options = h("datalist", { id: `suggestions-${name}` });
   const list = suggestions ? options.id : null;
@@ -26,7 +29,9 @@ export function searchFilter({ name, value, suggestions, isInstant = false, ...a
   return { element: suggestions ? [control, options] : control, values, listen };
 }
 
-/** One of a few choices, each { value, content }; the first is chosen unless `value` says otherwise. */
+/**
+ * One of a few choices, each { value, content }; the first is chosen unless `value` says otherwise.
+ */
 export function chipsFilter({ name, label, value, choices }) {
   let chosen = choices.some((each) => each.value === value) ? value : choices[0].value;
   const chips = choices.map((each) => h("button", { type: "button", class: "chip" }, each.content));
@@ -45,7 +50,10 @@ export function chipsFilter({ name, label, value, choices }) {
   return { element, values: () => ({ [name]: chosen }), listen };
 }
 
-/** Several texts, which count when the form is sent. `controls` are [name, label, attributes of its input]. */
+/**
+ * Several texts, which count when the form is sent. `controls` are [name, label, attributes of its
+ * input].
+ */
 export function formFilter({ label, query, controls }) {
   const fields = controls.map(([path, text, attributes]) =>
     field({ label: text, path, control: input({ value: query.get(path) ?? "", ...attributes }) }),

@@ -1,4 +1,5 @@
-// A form that is a part of its page: sent once at a time, mistakes at their fields, other trouble above the button.
+// A form that is a part of its page: sent once at a time, mistakes at their fields, other trouble
+// above the button.
 
 import { h, replace } from "../lib/dom.js";
 import { busyWhile } from "./buttons.js";
@@ -6,9 +7,9 @@ import { explainAt, showProblems } from "./fields.js";
 import { problemBox } from "./problems.js";
 
 /**
- * A form of `fields` around its `submit` button. `check()` gives what is wrong before anything is sent, as problems of
- * the server's kind; `send()` may throw. Further elements may stand `above` the fields, and at the `foot`, with the
- * button.
+ * A form of `fields` around its `submit` button. `check()` gives what is wrong before anything is
+ * sent, as problems of the server's kind; `send()` may throw. Further elements may stand `above`
+ * the fields, and at the `foot`, with the button.
  */
 export function pageForm({ look, above, fields, submit, foot = submit, check = () => [], send }) {
   const trouble = h("div", {});
@@ -38,7 +39,10 @@ export function missing(fields) {
   return empty.map(({ path }) => ({ path, message: "is required" }));
 }
 
-/** A form by which one comes in: a card below the logo. Gives the heading, to be shown with what becomes of it. */
+/**
+ * A form by which one comes in: a card below the logo. Gives the heading, to be shown with what
+ * becomes of it.
+ */
 export function entrance(root, title, { below, ...form }) {
   const heading = h("h1", { tabindex: "-1" }, title);
   const logo = h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" });

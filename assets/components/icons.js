@@ -1,4 +1,5 @@
-// Icons, drawn here so that nothing has to be fetched. Each state has a shape of its own, not only a colour.
+// Icons, drawn here so that nothing has to be fetched. Each state has a shape of its own, not only
+// a colour.
 
 import { svg } from "../lib/dom.js";
 

@@ -1,5 +1,6 @@
-// A list of things of one kind. Every list of the application is one of these: narrowed by filters, loaded page by page,
-// kept up to date, with words for waiting, for failure, and for nothing at all.
+// A list of things of one kind. Every list of the application is one of these: narrowed by filters,
+// loaded page by page, kept up to date, with words for waiting, for failure, and for nothing at
+// all.
 
 import { get, getAll } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
@@ -24,19 +25,22 @@ export function actionsColumn(cell) {
 }
 
 /**
- * A list that lives until `signal` says otherwise. `element` is to be put on the page, `reload()` loads it anew, and
- * `mark` of a live one says whether it is up to date.
+ * A list that lives until `signal` says otherwise. `element` is to be put on the page, `reload()`
+ * loads it anew, and `mark` of a live one says whether it is up to date.
  *
- * What it looks like: `columns`, for a table (what is false among them is left out), or `row(item)` for elements of a
- * <ul>; `look` is a class for either. `label` tells a screen reader what the list holds; `rowClass(item)` is for a <tr>.
+ * What it looks like: `columns`, for a table (what is false among them is left out), or `row(item)`
+ * for elements of a <ul>; `look` is a class for either. `label` tells a screen reader what the list
+ * holds; `rowClass(item)` is for a <tr>.
  *
- * What is in it: the items of `endpoint`, further ones as they are asked for, or all at once if it `isWhole`; `query`
- * goes along. Or what `load(query)` resolves to, which gets the filters' values, cursor and limit, and gives
- * { items, next_cursor }. `key(item)` tells items apart. With `isLive` it follows what changes in the org.
+ * What is in it: the items of `endpoint`, further ones as they are asked for, or all at once if it
+ * `isWhole`; `query` goes along. Or what `load(query)` resolves to, which gets the filters' values,
+ * cursor and limit, and gives { items, next_cursor }. `key(item)` tells items apart. With `isLive`
+ * it follows what changes in the org.
  *
- * What narrows it: `filters` (see filters.js), whose values stand in the address and go to the server; with
- * `fits(item, values)` nothing is asked, and the items that are there are narrowed. `empty(isNarrowed)` gives what is
- * shown where there is nothing; `counted(number)` is told of how many are shown.
+ * What narrows it: `filters` (see filters.js), whose values stand in the address and go to the
+ * server; with `fits(item, values)` nothing is asked, and the items that are there are narrowed.
+ * `empty(isNarrowed)` gives what is shown where there is nothing; `counted(number)` is told of how
+ * many are shown.
  */
 export class List {
   #options;
@@ -80,7 +84,10 @@ export class List {
     return h("table", properties, h("thead", {}, h("tr", {}, heads)), this.#body);
   }
 
-  /** Load as many items as are shown, or the first page. What was asked with other filters is dropped. */
+  /**
+   * Load as many items as are shown, or the first page. What was asked with other filters is
+   * dropped.
+   */
   async #load() {
     const loadNumber = ++this.#loads;
     const values = this.#sent();

@@ -6,8 +6,9 @@ import { button } from "./buttons.js";
 import { problemBox } from "./problems.js";
 
 /**
- * Gives a function that calls `load()`, one call at a time: who calls it while one is under way has it called once more
- * afterwards. What goes wrong is shown in `trouble`, with a way to try again. Nothing happens once `signal` is aborted.
+ * Gives a function that calls `load()`, one call at a time: who calls it while one is under way has
+ * it called once more afterwards. What goes wrong is shown in `trouble`, with a way to try again.
+ * Nothing happens once `signal` is aborted.
  */
 export function refresher(load, { trouble, signal }) {
   let isRunning = false;
@@ -22,7 +23,7 @@ export function refresher(load, { trouble, signal }) {
         await load();
         trouble.replaceChildren();
       } catch (error) {
-        if (!signal.aborted) trouble.replaceChildren(problemBox(error, again));
+        if (!signal.aborted) trouble.replaceChildren(problemBox(error, mayHelp(error) && again));
       }
     }
     isRunning = false;
@@ -31,7 +32,15 @@ export function refresher(load, { trouble, signal }) {
   return refresh;
 }
 
-/** Call `load()` now and whenever the org's lists change, as `refresher` does. Gives { mark, refresh }. */
+/** Whether the same request can end otherwise when it is sent again. */
+function mayHelp({ status = 0 }) {
+  return status < 400 || status >= 500 || status === 429;
+}
+
+/**
+ * Call `load()` now and whenever the org's lists change, as `refresher` does. Gives { mark, refresh
+ * }.
+ */
 export function keepFresh(load, { trouble, signal }) {
   const refresh = refresher(load, { trouble, signal });
   const mark = liveMark();

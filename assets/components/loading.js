@@ -3,7 +3,10 @@
 import { loading } from "./headings.js";
 import { problemBox } from "./problems.js";
 
-/** Put into `place` what `show(await load())` makes. Nothing happens any more once `signal` is aborted. */
+/**
+ * Put into `place` what `show(await load())` makes. Nothing happens any more once `signal` is
+ * aborted.
+ */
 export async function loadInto(place, signal, load, show) {
   place.replaceChildren(loading());
   try {

@@ -87,7 +87,10 @@ export class LogPanel {
     this.#view.changed();
   }
 
-  /** Show where a phase's output begins, or that of one of its commands, which begins at this byte of the log. */
+  /**
+   * Show where a phase's output begins, or that of one of its commands, which begins at this byte
+   * of the log.
+   */
   goTo(phase, offset) {
     const index =
       offset === null || offset === undefined

@@ -1,4 +1,5 @@
-// One row of a log as elements: number, time, and the text in its colours. Text nodes only, whatever it says.
+// One row of a log as elements: number, time, and the text in its colours. Text nodes only,
+// whatever it says.
 
 import { PLAIN } from "../lib/ansi.js";
 import { h } from "../lib/dom.js";
@@ -6,7 +7,10 @@ import { clockTime } from "../lib/times.js";
 
 const STDERR = 2;
 
-/** Draw a piece of a line as lib/rows.js gives it. `look`: { selected, expression, isTimed, phaseNames }. */
+/**
+ * Draw a piece of a line as lib/rows.js gives it. `look`: { selected, expression, isTimed,
+ * phaseNames }.
+ */
 export function drawRow(piece, look) {
   const { line, index } = piece;
   if (line.kind === "phase")
@@ -46,7 +50,10 @@ function more(hidden) {
   );
 }
 
-/** The text from `start` to `end`, cut where its style changes and where a match of the search begins or ends. */
+/**
+ * The text from `start` to `end`, cut where its style changes and where a match of the search
+ * begins or ends.
+ */
 function pieces(line, start, end, expression) {
   const text = line.text.slice(start, end);
   const runs = stylesWithin(line.runs, start, end);

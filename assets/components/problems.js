@@ -4,7 +4,9 @@ import { h } from "../lib/dom.js";
 import { visible } from "../lib/visible.js";
 import { icon } from "./icons.js";
 
-/** An error (see lib/api.js) as a box that a screen reader announces; `actions` are buttons in it. */
+/**
+ * An error (see lib/api.js) as a box that a screen reader announces; `actions` are buttons in it.
+ */
 export function problemBox(error, ...actions) {
   console.debug(error);
   const title = error.title || "This page made a mistake";
@@ -20,7 +22,7 @@ export function problemBox(error, ...actions) {
       detail && h("p", {}, sentence(detail)),
       placesList(error.errors),
       error.hint && h("p", { class: "hint" }, error.hint),
-      actions.length > 0 && h("div", { class: "box-actions" }, actions),
+      actions.some(Boolean) && h("div", { class: "box-actions" }, actions),
     ),
   );
 }

@@ -10,7 +10,10 @@ import { closesByItself } from "./menus.js";
 import { orgSwitcher } from "./org-switcher.js";
 import { noticeBox } from "./problems.js";
 
-/** Build the page's frame in `body`; `places` are those of places.js. Gives { outlet, refresh(path) }. */
+/**
+ * Build the page's frame in `body`; `places` are those of places.js. Gives { outlet, refresh(path)
+ * }.
+ */
 export function buildShell(body, { places, logOut }) {
   const outlet = h("main", { id: "main", class: "main" });
   const bar = h("header", { class: "bar" });
@@ -57,7 +60,9 @@ function navigation(links, logOut) {
   ];
 }
 
-/** Links to the places of a group that the person may see; `current` is the path of where they are. */
+/**
+ * Links to the places of a group that the person may see; `current` is the path of where they are.
+ */
 function linksTo(places, group, current) {
   return places
     .filter((place) => place.group === group && (!place.may || may(place.may)))

@@ -3,7 +3,10 @@
 import { h } from "../lib/dom.js";
 import { visible } from "../lib/visible.js";
 
-/** The text with its line numbers; `problems` {line, message} stand under their lines. `goTo(line)` scrolls there. */
+/**
+ * The text with its line numbers; `problems` {line, message} stand under their lines. `goTo(line)`
+ * scrolls there.
+ */
 export function sourceView(text, problems = []) {
   const byLine = Map.groupBy(
     problems.filter((problem) => problem.line),

@@ -14,7 +14,9 @@ export function codeField(
   return field({ label, path: "totp", help, control });
 }
 
-/** Ask for a code in a dialog and send it to an endpoint; a wrong one is selected, to be typed anew. */
+/**
+ * Ask for a code in a dialog and send it to an endpoint; a wrong one is selected, to be typed anew.
+ */
 export function askCode(code, { endpoint, ...options }) {
   const send = async () => {
     try {

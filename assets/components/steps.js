@@ -55,8 +55,8 @@ function facts(phase) {
 }
 
 /**
- * One phase of an automation. `goTo(phase, offset)` shows its place in the log; `offset` null: where the phase begins.
- * `before` is the element that showed it until now, whose folding stays.
+ * One phase of an automation. `goTo(phase, offset)` shows its place in the log; `offset` null:
+ * where the phase begins. `before` is the element that showed it until now, whose folding stays.
  */
 export function phaseView(phase, index, { isLong, goTo, before }) {
   const isInteresting = !["succeeded", "skipped", "pending"].includes(phase.state);

@@ -9,9 +9,9 @@ import { field, fieldGroup, input, select } from "./fields.js";
 const MAX_RADIOS = 5;
 
 /**
- * The field of a variable, filled with `given` or else its default; `typed` is a text that stood in it before, whatever
- * it is worth. Beyond what `field` gives: `text()` as it is typed, `value()`, which throws WrongValue, and `problems()`,
- * which gives what is wrong as the server would say it.
+ * The field of a variable, filled with `given` or else its default; `typed` is a text that stood in
+ * it before, whatever it is worth. Beyond what `field` gives: `text()` as it is typed, `value()`,
+ * which throws WrongValue, and `problems()`, which gives what is wrong as the server would say it.
  */
 export function variableField(variable, given, changed, typed) {
   const start = typed ?? valueText(given ?? variable.default);

@@ -1,5 +1,6 @@
-// Terminal output as a person sees it on a terminal, as far as that does no harm: colours are kept, `\r`, backspace and
-// erasing act within the line, and everything else (titles, links, cursor moves) is swallowed.
+// Terminal output as a person sees it on a terminal, as far as that does no harm: colours are kept,
+// `\r`, backspace and erasing act within the line, and everything else (titles, links, cursor
+// moves) is swallowed.
 
 import { visibleInLog } from "./visible.js";
 
@@ -14,7 +15,10 @@ const GROUND = 0,
   STRING = 3,
   CHARSET = 4;
 
-/** How a piece of text looks. Colours are 0–15 for the theme's palette, "rgb(…)" for any other, null for none. */
+/**
+ * How a piece of text looks. Colours are 0–15 for the theme's palette, "rgb(…)" for any other, null
+ * for none.
+ */
 export const PLAIN = Object.freeze({
   fg: null,
   bg: null,
@@ -30,7 +34,8 @@ export const PLAIN = Object.freeze({
  * Reads one stream of output, in pieces of any size.
  *
  * The sink is told `write(text, style)`, `newLine()`, `moveTo(column)`, `moveBack(columns)` and
- * `erase("right" | "left" | "line")`. Control and direction characters in a text have been made visible.
+ * `erase("right" | "left" | "line")`. Control and direction characters in a text have been made
+ * visible.
  */
 export class AnsiParser {
   #sink;
@@ -121,7 +126,10 @@ export class AnsiParser {
 
 const styles = new Map();
 
-/** The style after "select graphic rendition" (ECMA-48, 8.3.117) with these parameters, such as `1;38;5;208`. */
+/**
+ * The style after "select graphic rendition" (ECMA-48, 8.3.117) with these parameters, such as
+ * `1;38;5;208`.
+ */
 function restyled(style, parameters) {
   const next = { ...style };
   const codes = parameters.split(";");

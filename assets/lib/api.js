@@ -8,7 +8,10 @@ import { noteServerTime } from "./times.js";
 const CSRF = "Opsicle-CSRF";
 const FETCHING = { credentials: "same-origin", redirect: "error", cache: "no-store" };
 
-/** What the server (or the way to it) said no with; see RFC 9457. `errors` is a list of {path, line, message}. */
+/**
+ * What the server (or the way to it) said no with; see RFC 9457. `errors` is a list of {path, line,
+ * message}.
+ */
 export class ApiError extends Error {
   constructor({ status = 0, code = "error", title = "", detail = "", hint = "", errors = [] }) {
     super(detail || title);
@@ -18,28 +21,36 @@ export class ApiError extends Error {
 
 let whenLoggedOut = () => {};
 
-/** Call `listener(person)` whenever the server says that nobody is logged in any more; `person` was. */
+/**
+ * Call `listener(person)` whenever the server says that nobody is logged in any more; `person` was.
+ */
 export function onLoggedOut(listener) {
   whenLoggedOut = listener;
 }
 
 let proveAgain = async () => false;
 
-/** Call `prove` when the server wants a fresh code before a change, which is sent again if it resolves with true. */
+/**
+ * Call `prove` when the server wants a fresh code before a change, which is sent again if it
+ * resolves with true.
+ */
 export function onStepUpRequired(prove) {
   proveAgain = prove;
 }
 
 /**
- * Ask for what an endpoint of lib/endpoints.js gives. `path` fills its placeholders, `query` is what
- * stands behind the `?`; empty values of it are left out. Throws ApiError, or AbortError when `signal`
- * says that nobody wants it any more.
+ * Ask for what an endpoint of lib/endpoints.js gives. `path` fills its placeholders, `query` is
+ * what stands behind the `?`; empty values of it are left out. Throws ApiError, or AbortError when
+ * `signal` says that nobody wants it any more.
  */
 export function get(endpoint, options) {
   return call("GET", endpoint, options);
 }
 
-/** Change something, with `body` as JSON; takes `path`, `query`, `headers`, `signal` too. Throws ApiError. */
+/**
+ * Change something, with `body` as JSON; takes `path`, `query`, `headers`, `signal` too. Throws
+ * ApiError.
+ */
 export function post(endpoint, options) {
   return call("POST", endpoint, options);
 }
@@ -82,7 +93,10 @@ export async function loadMe() {
   return whoAmI();
 }
 
-/** Log in with a cookie for this browser. Throws ApiError, with code "totp_required" where `totp` is needed too. */
+/**
+ * Log in with a cookie for this browser. Throws ApiError, with code "totp_required" where `totp` is
+ * needed too.
+ */
 export async function logIn(email, password, { totp = "", org = "" } = {}) {
   const reply = await send("POST", "/login", {
     body: { email, password, totp, org, kind: "browser" },

@@ -5,8 +5,9 @@ const SVG = "http://www.w3.org/2000/svg";
 /**
  * Make an element: h("a", { class: "link", href: "/x", onclick: open }, "text", child).
  *
- * Properties that begin with "on" are listeners; true and false switch an attribute; null and undefined leave it out;
- * `dataset` and `style` take objects. Children may be nested arrays; null, undefined and false are left out.
+ * Properties that begin with "on" are listeners; true and false switch an attribute; null and
+ * undefined leave it out; `dataset` and `style` take objects. Children may be nested arrays; null,
+ * undefined and false are left out.
  */
 export function h(tag, properties, ...children) {
   return fill(document.createElement(tag), properties, children);
@@ -50,7 +51,10 @@ function set(element, name, value) {
     );
 }
 
-/** Only addresses inside this application, so that no value from outside can become a `javascript:` link. */
+/**
+ * Only addresses inside this application, so that no value from outside can become a `javascript:`
+ * link.
+ */
 function address(text) {
   const isInside = /^[/#?]/.test(text) && new URL(text, location.href).origin === location.origin;
   if (!isInside && !text.startsWith("mailto:")) throw new Error(`not an address of ours: ${text}`);

@@ -1,8 +1,9 @@
-// What somebody had entered when their session ended: kept in this tab until the same person is back at the same page.
+// What somebody had entered when their session ended: kept in this tab until the same person is
+// back at the same page.
 //
-// A form says what it holds; when the server says that nobody is logged in any more, that is put aside, and the form
-// that is shown after the login takes it up again, once. Whoever else logs in, or goes elsewhere, ends it. Secret
-// values are for the form to leave out.
+// A form says what it holds; when the server says that nobody is logged in any more, that is put
+// aside, and the form that is shown after the login takes it up again, once. Whoever else logs in,
+// or goes elsewhere, ends it. Secret values are for the form to leave out.
 
 import { whoAmI } from "./session.js";
 
@@ -10,13 +11,19 @@ const KEY = "opsicle.draft";
 
 const forms = new Map();
 
-/** From now on `read()` says what the form of this name holds; null: nothing worth keeping. Gives the way to stop. */
+/**
+ * From now on `read()` says what the form of this name holds; null: nothing worth keeping. Gives
+ * the way to stop.
+ */
 export function keepDraft(name, read) {
   forms.set(name, read);
   return () => forms.get(name) === read && forms.delete(name);
 }
 
-/** Put aside what the forms on the page hold, for `person` (`Me` of the API) to find again at `address`. */
+/**
+ * Put aside what the forms on the page hold, for `person` (`Me` of the API) to find again at
+ * `address`.
+ */
 export function putDraftsAside(person, address) {
   const held = [...forms]
     .map(([name, read]) => [name, read()])
@@ -25,7 +32,10 @@ export function putDraftsAside(person, address) {
   store({ owner: ownerOf(person), address, held: Object.fromEntries(held) });
 }
 
-/** What was put aside for the form of this name, which is thereby used up; null if there is nothing of this person's. */
+/**
+ * What was put aside for the form of this name, which is thereby used up; null if there is nothing
+ * of this person's.
+ */
 export function takeDraft(name, address) {
   dropStaleDrafts(address);
   const { held = {}, ...rest } = stored() ?? {};

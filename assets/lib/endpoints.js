@@ -1,5 +1,6 @@
-// What the pages ask of the server: each method and path of its API that they use. `lib/api.js` asks for nothing else,
-// and a test compares this table with the server's own description of itself (/api/openapi.json).
+// What the pages ask of the server: each method and path of its API that they use. `lib/api.js`
+// asks for nothing else, and a test compares this table with the server's own description of itself
+// (/api/openapi.json).
 
 export const PREFIX = "/api/v1";
 

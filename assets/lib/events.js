@@ -1,5 +1,6 @@
-// Server-sent events over fetch(): unlike EventSource this sees the HTTP status, resumes where this page says, lets a
-// slow page slow the stream down, and gives its connection back while nobody looks (a browser has six per server).
+// Server-sent events over fetch(): unlike EventSource this sees the HTTP status, resumes where this
+// page says, lets a slow page slow the stream down, and gives its connection back while nobody
+// looks (a browser has six per server).
 
 import { open } from "./api.js";
 import { inSlot } from "./stream-slots.js";
@@ -14,10 +15,12 @@ const QUIET_MS = 150; // a turn ends when nothing has come for so long
 const BETWEEN_TURNS_MS = 1_000;
 
 /**
- * Follow a stream until `signal` says stop, the server says that this is for nobody here, or `on` returns false.
+ * Follow a stream until `signal` says stop, the server says that this is for nobody here, or `on`
+ * returns false.
  *
- * `path` fills the endpoint's placeholders. `on(name, data, id)` gets each event; `status` is told "live", "waiting" or "closed". Connections that break are made
- * anew after a pause, from the last id on. Errors that waiting does not mend go to `failed`.
+ * `path` fills the endpoint's placeholders. `on(name, data, id)` gets each event; `status` is told
+ * "live", "waiting" or "closed". Connections that break are made anew after a pause, from the last
+ * id on. Errors that waiting does not mend go to `failed`.
  */
 export async function follow(endpoint, { path, on, status = () => {}, failed = () => {}, signal }) {
   const position = { id: "" };
@@ -116,7 +119,10 @@ async function deliver(events, position, on) {
   return false;
 }
 
-/** Takes the stream's text in pieces of any size; gives {name, data, id} for each event that is complete. */
+/**
+ * Takes the stream's text in pieces of any size; gives {name, data, id} for each event that is
+ * complete.
+ */
 class EventParser {
   #rest = "";
   #event = { name: "message", data: [], id: "" };

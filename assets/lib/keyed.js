@@ -1,10 +1,11 @@
-// Lists that change under the reader's eyes: what stayed the same stays untouched, with its focus and its state.
+// Lists that change under the reader's eyes: what stayed the same stays untouched, with its focus
+// and its state.
 
 const made = new WeakMap();
 
 /**
- * Make `container` hold one element per item, in this order. `key(item)` tells items apart; `render(item)` is called
- * only for an item that is new or differs from what was shown.
+ * Make `container` hold one element per item, in this order. `key(item)` tells items apart;
+ * `render(item)` is called only for an item that is new or differs from what was shown.
  */
 export function showList(container, items, key, render) {
   const before = made.get(container) ?? new Map();
@@ -33,7 +34,10 @@ function putInOrder(container, entries) {
   }
 }
 
-/** The name of what has the focus, if it is in here and has a `data-focus` by which to find its successor. */
+/**
+ * The name of what has the focus, if it is in here and has a `data-focus` by which to find its
+ * successor.
+ */
 function focusInside(container) {
   return container.contains(document.activeElement)
     ? document.activeElement.dataset.focus

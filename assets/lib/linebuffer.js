@@ -1,5 +1,5 @@
-// A log's bytes as lines. Each stream of each phase is read for itself, so that a colour or half a character of one
-// never leaks into another.
+// A log's bytes as lines. Each stream of each phase is read for itself, so that a colour or half a
+// character of one never leaks into another.
 
 import { AnsiParser, PLAIN } from "./ansi.js";
 
@@ -10,9 +10,10 @@ const LIMITS = { lines: 500_000, characters: 150_000_000, lineCharacters: 16_000
 /**
  * The lines of a log, oldest first.
  *
- * A line is { text, runs, stream, phase, at, offset, number, version }: `runs` is null or flat pairs of a start and the
- * style from there on, `offset` the log's byte at which it begins, `version` grows when the text changes. A phase's
- * first output has a line of `kind` "phase" before it. Beyond the limits the oldest lines are dropped.
+ * A line is { text, runs, stream, phase, at, offset, number, version }: `runs` is null or flat
+ * pairs of a start and the style from there on, `offset` the log's byte at which it begins,
+ * `version` grows when the text changes. A phase's first output has a line of `kind` "phase" before
+ * it. Beyond the limits the oldest lines are dropped.
  */
 export class LineBuffer {
   lines = [];
@@ -55,14 +56,20 @@ export class LineBuffer {
     for (const channel of this.#channels.values()) channel.finish();
   }
 
-  /** The lowest index of a line that is new or has changed since the last call; Infinity if none has. */
+  /**
+   * The lowest index of a line that is new or has changed since the last call; Infinity if none
+   * has.
+   */
   takeChanged() {
     const from = this.#changedFrom;
     this.#changedFrom = Infinity;
     return from;
   }
 
-  /** The index of the line in which the output at this byte of the log begins; -1 if there is none yet. */
+  /**
+   * The index of the line in which the output at this byte of the log begins; -1 if there is none
+   * yet.
+   */
   indexAtOffset(offset) {
     let low = 0;
     let high = this.lines.length;

@@ -1,4 +1,5 @@
-// Waiting until the mouse button or finger is up: what moves under it meanwhile makes a click miss its button.
+// Waiting until the mouse button or finger is up: what moves under it meanwhile makes a click miss
+// its button.
 
 let isDown = false;
 const waiting = [];

@@ -1,4 +1,5 @@
-// From the address to a page, and back. Links are ordinary links; this takes over those that stay inside.
+// From the address to a page, and back. Links are ordinary links; this takes over those that stay
+// inside.
 
 import { queryText } from "./query.js";
 
@@ -7,7 +8,8 @@ let shown = "";
 
 /**
  * Show what stands behind the address now, and whenever it changes. `places` have a `path` such as
- * `/templates/:name`; `show(place, params)` is called with the first that fits, undefined if none does.
+ * `/templates/:name`; `show(place, params)` is called with the first that fits, undefined if none
+ * does.
  */
 export function startRouter(places, show) {
   const routes = places.map((place) => ({ place, ...compiled(place.path) }));
@@ -38,7 +40,10 @@ export function here() {
   return location.pathname + location.search + location.hash;
 }
 
-/** The token of a link. It stands behind the `#`, which no browser sends; it goes from the address bar and history. */
+/**
+ * The token of a link. It stands behind the `#`, which no browser sends; it goes from the address
+ * bar and history.
+ */
 export function takeToken() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
   if (location.hash) history.replaceState(null, "", location.pathname);

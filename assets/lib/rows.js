@@ -1,4 +1,5 @@
-// Which rows a log's lines take up. A row has a fixed height, so that drawing any place of a long log costs the same.
+// Which rows a log's lines take up. A row has a fixed height, so that drawing any place of a long
+// log costs the same.
 
 const SHOWN_CHARACTERS = 2_000;
 const MAX_ROWS = 1_500_000; // taller than that, browsers get scrolling wrong
@@ -8,7 +9,9 @@ const WIDE =
 const ZERO_WIDTH = /[\p{Mn}\p{Me}\u200d\ufe0f]/u;
 const TAB = 8;
 
-/** Maps rows to pieces of lines and back; `columns` is how many characters fit beside each other. */
+/**
+ * Maps rows to pieces of lines and back; `columns` is how many characters fit beside each other.
+ */
 export class Rows {
   #buffer;
   #ends = [];
@@ -48,8 +51,8 @@ export class Rows {
   }
 
   /**
-   * What stands in a row: { index, line, start, end, isFirst } for a piece of a line, with `hidden` characters instead
-   * for the row that says how much of a long line is not shown.
+   * What stands in a row: { index, line, start, end, isFirst } for a piece of a line, with `hidden`
+   * characters instead for the row that says how much of a long line is not shown.
    */
   at(row) {
     let low = 0;
@@ -75,7 +78,10 @@ export class Rows {
     };
   }
 
-  /** The row that shows a character of a line; a long line is expanded if the character is beyond what is shown. */
+  /**
+   * The row that shows a character of a line; a long line is expanded if the character is beyond
+   * what is shown.
+   */
   rowOf(index, character = 0) {
     const line = this.#buffer.lines[index];
     if (character >= this.#shown(line) && line.text.length > this.#shown(line)) this.expand(index);
@@ -105,7 +111,10 @@ export class Rows {
       : Math.min(line.text.length, SHOWN_CHARACTERS);
   }
 
-  /** Where the pieces of a line begin: `count` of them, `start(n)` for each and, for n = count, the end. */
+  /**
+   * Where the pieces of a line begin: `count` of them, `start(n)` for each and, for n = count, the
+   * end.
+   */
   #pieces(line, shown) {
     const isSplit = this.#isWrapped || this.#expanded.has(line);
     if (!isSplit || shown <= this.#columns / TAB)

@@ -12,7 +12,10 @@ export function setMe(value) {
   me = value;
 }
 
-/** Whether the person may do this, such as `templates.push`. The server asks again; this only hides buttons. */
+/**
+ * Whether the person may do this, such as `templates.push`. The server asks again; this only hides
+ * buttons.
+ */
 export function may(action) {
   return me?.permissions.includes(action) ?? false;
 }

@@ -11,7 +11,9 @@ export function remembered(name, fallback) {
   }
 }
 
-/** Remember a value under the name; null forgets it. Where storage is switched off, nothing happens. */
+/**
+ * Remember a value under the name; null forgets it. Where storage is switched off, nothing happens.
+ */
 export function remember(name, value) {
   try {
     if (value === null) localStorage.removeItem(PREFIX + name);

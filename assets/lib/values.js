@@ -1,5 +1,5 @@
-// What a person typed as the value of a variable, checked as the server checks it (see the template reference).
-// The server has the last word; this only says it sooner.
+// What a person typed as the value of a variable, checked as the server checks it (see the template
+// reference). The server has the last word; this only says it sooner.
 
 const NUMBER = /^[-+]?[0-9]{1,16}$/;
 const FLOAT = /^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?$/;
@@ -25,7 +25,8 @@ export function environmentName(id) {
 }
 
 /**
- * The value of a typed text, undefined where nothing is to be sent, so that the default counts. Throws WrongValue.
+ * The value of a typed text, undefined where nothing is to be sent, so that the default counts.
+ * Throws WrongValue.
  */
 export function parseValue(variable, text) {
   const isText = ["string", "text", "secret"].includes(typeOf(variable));

@@ -1,5 +1,6 @@
-// Making visible what a text would hide: control characters, those that turn the reading direction round, and those
-// that nobody sees. The command line and messages do the same (`opsicle/domain/visible_text.py`).
+// Making visible what a text would hide: control characters, those that turn the reading direction
+// round, and those that nobody sees. The command line and messages do the same
+// (`opsicle/domain/visible_text.py`).
 
 const C0 = "\\u0000-\\u0008\\u000b-\\u001f\\u007f";
 const C1 = "\\u0080-\\u009f";
@@ -15,7 +16,10 @@ const HIDDEN = new RegExp(
 );
 const PLAIN = /^[\t\n\x20-\x7e]*$/;
 
-/** The text with every hidden character replaced by a visible sign, such as ^G or ⟨U+202E⟩. Tabs and line ends stay. */
+/**
+ * The text with every hidden character replaced by a visible sign, such as ^G or ⟨U+202E⟩. Tabs and
+ * line ends stay.
+ */
 export function visible(text) {
   return PLAIN.test(text) ? text : text.replace(HIDDEN, sign);
 }
@@ -25,7 +29,10 @@ export function visibleInLog(text) {
   return PLAIN.test(text) ? text : text.replace(HIDDEN_IN_LOGS, sign);
 }
 
-/** A value as its reader has to know it: one line for each item; line ends, tabs, and blanks at either end are seen. */
+/**
+ * A value as its reader has to know it: one line for each item; line ends, tabs, and blanks at
+ * either end are seen.
+ */
 export function visibleValue(value) {
   if (Array.isArray(value)) return value.length ? value.map(visibleValue).join("\n") : "no items";
   if (value === undefined || value === null) return "";

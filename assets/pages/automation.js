@@ -74,7 +74,10 @@ export function mount(root, { id, title }) {
   };
 }
 
-/** The stream rests while the page is hidden; its title in the row of tabs must still say how things stand. */
+/**
+ * The stream rests while the page is hidden; its title in the row of tabs must still say how things
+ * stand.
+ */
 function lookWhileHidden(path, signal, shown) {
   const timer = setInterval(async () => {
     if (document.visibilityState === "visible" || !shown() || isFinal(shown().state)) return;

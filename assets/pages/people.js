@@ -124,7 +124,10 @@ function openForm(user, done) {
   });
 }
 
-/** The roles that there are, and the one that somebody has, even if the list of roles is not ours to see. */
+/**
+ * The roles that there are, and the one that somebody has, even if the list of roles is not ours to
+ * see.
+ */
 function choices(current) {
   return roles.some(([name]) => name === current) ? roles : [...roles, [current, current]];
 }
@@ -176,7 +179,10 @@ function moreActions(user, done) {
   ];
 }
 
-/** Remove somebody; where more goes with them than themselves, say what, and offer another owner, before it is done. */
+/**
+ * Remove somebody; where more goes with them than themselves, say what, and offer another owner,
+ * before it is done.
+ */
 async function removePerson(user, done) {
   try {
     await remove("/users/{user}", { path: { user: user.id } });

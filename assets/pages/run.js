@@ -48,7 +48,10 @@ async function load(name, query, { signal }) {
   return { template, earlier, need };
 }
 
-/** Draw the form, filled with what was `kept` of it from before a login; gives what says what it holds. */
+/**
+ * Draw the form, filled with what was `kept` of it from before a login; gives what says what it
+ * holds.
+ */
 function show(content, { template, earlier, need }, kept) {
   const path = pathOf(template);
   const environment = h("div", {});

@@ -1,4 +1,5 @@
-// The first start: an org, its admin, and the one-time token that whoever installed the server was shown.
+// The first start: an org, its admin, and the one-time token that whoever installed the server was
+// shown.
 
 import { button, buttonLink } from "../components/buttons.js";
 import { field, input } from "../components/fields.js";

@@ -1,4 +1,5 @@
-// Pushing a template: a file or typed text, checked while one types, mistakes beside the lines they are in.
+// Pushing a template: a file or typed text, checked while one types, mistakes beside the lines they
+// are in.
 
 import { note } from "../components/announcer.js";
 import { busyWhile, button } from "../components/buttons.js";

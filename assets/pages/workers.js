@@ -195,7 +195,9 @@ function addButton() {
   return button("Add a worker…", { look: "primary", name: "plus", onclick: () => openJoin(false) });
 }
 
-/** Show a join token; `isShared`: for a worker of the provider, which serves every org that lets it. */
+/**
+ * Show a join token; `isShared`: for a worker of the provider, which serves every org that lets it.
+ */
 async function openJoin(isShared) {
   const place = h("div", {}, loading());
   ask({
