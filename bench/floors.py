@@ -28,11 +28,6 @@ def median_ms(durations: list[float]) -> float:
     return statistics.median(durations) * 1000
 
 
-def p95_ms(durations: list[float]) -> float:
-    """The 95th percentile of durations in seconds, in milliseconds."""
-    return statistics.quantiles(durations, n=20)[-1] * 1000
-
-
 def p99_ms(durations: list[float]) -> float:
     """The 99th percentile of durations in seconds, in milliseconds."""
     return statistics.quantiles(durations, n=100)[-1] * 1000

@@ -47,7 +47,7 @@ def spawn(argv: Sequence[bytes], environment: Mapping[bytes, bytes], folder: byt
         _check(libc.posix_spawn_file_actions_adddup2(actions, stderr, 2))
         _check(libc.posix_spawn_file_actions_addclosefrom_np(actions, 3))
         _check(
-            libc.posix_spawn(
+            _library(lets_go=True).posix_spawn(
                 ctypes.byref(pid), argv[0], actions, _attributes(), _null_ended(argv), _null_ended(variables)
             )
         )
@@ -72,8 +72,9 @@ def _check(error: int) -> None:
 
 
 @cache
-def _library() -> ctypes.CDLL:
-    return ctypes.CDLL(None)
+def _library(*, lets_go: bool = False) -> ctypes.CDLL:
+    """The C library; `lets_go` of Python's lock while a call lasts, which costs more than a short call itself."""
+    return ctypes.CDLL(None) if lets_go else ctypes.PyDLL(None)
 
 
 @cache

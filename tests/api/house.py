@@ -29,11 +29,13 @@ from opsicle.server.master_key_file import MasterKeyFile
 from opsicle.server.order_key_file import open_order_key
 from opsicle.server.services.actor import Actor
 from opsicle.server.services.egress_bounds import EgressBounds
+from opsicle.server.services.orgs import found_org
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, memberships, migrations, users
 from opsicle.server.store.database import Database
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.store.memberships import MemberRow
+from opsicle.server.store.orgs import OrgRow
 from opsicle.server.store.users import UserRow
 from opsicle.wire.fleet_api import CreateJoinTokenRequest
 from opsicle.wire.user_api import SetupRequest
@@ -193,7 +195,21 @@ class House:
         self.services.accounts.setup(
             SetupRequest(self.setup_token(), "acme", "alice@example.com", PASSWORD), "127.0.0.1"
         )
-        self.services.accounts.create_org("globex", "gina@example.com", PASSWORD)
+        self.found("globex", "gina@example.com")
+
+    def found(self, code: str, email: str) -> None:
+        """Make an org with its first admin, who gets the password of everybody here if the account is new."""
+        now = self.clock.now()
+
+        def work(db: Any) -> None:
+            admin = users.find_by_email(db, email)
+            if admin is None:
+                hashed = self.services.accounts._hasher.hash(PASSWORD, "")
+                admin = UserRow(new_id(now), email, email.partition("@")[0], hashed)
+                users.insert(db, admin, now)
+            found_org(db, OrgRow(new_id(now), code, code), admin, now)
+
+        self.state.write(work)
 
     def client(self, token: str = "") -> Client:
         return Client(self.application, {"Authorization": f"Bearer {token}"} if token else {})

@@ -182,7 +182,7 @@ def test_an_ipv6_network_counts_as_one_address() -> None:
 
 
 def test_who_belongs_to_several_orgs_chooses_one_and_hears_of_no_other(house: House) -> None:
-    house.services.accounts.create_org("initech", "alice@example.com", PASSWORD)
+    house.found("initech", "alice@example.com")
     login = {"email": "alice@example.com", "password": PASSWORD}
     undecided = house.client().post("/api/v1/login", login)
     assert undecided.status == 400

@@ -115,7 +115,7 @@ def test_of_managers_who_would_make_a_circle_together_at_once_one_is_refused(hou
 
 def test_a_manager_of_one_org_is_none_in_another(house: House, alice: Client) -> None:
     """The same two people may stand above each other the other way round elsewhere."""
-    house.services.accounts.create_org("initech", "alice@example.com", PASSWORD)
+    house.found("initech", "alice@example.com")
     there = house.session("alice@example.com", "initech")
     alice = house.session("alice@example.com", "acme")
     add(alice, "bob", manager="alice@example.com")
@@ -198,14 +198,14 @@ def test_another_password_ends_every_session(house: House, alice: Client) -> Non
 
 
 def test_an_admin_cannot_take_over_an_account_that_belongs_to_another_org_too(house: House, alice: Client) -> None:
-    house.services.accounts.create_org("initech", "alice@example.com", PASSWORD)
+    house.found("initech", "alice@example.com")
     for change in ({"password": "quite another one"}, {"name": "Mallory"}):
         assert alice.patch("/api/v1/users/alice@example.com", change).status == 409
 
 
 def test_being_disabled_in_one_org_leaves_the_other_alone(house: House, alice: Client) -> None:
     add(alice, "bob")
-    house.services.accounts.create_org("initech", "bob@example.com", PASSWORD)
+    house.found("initech", "bob@example.com")
     bob = house.login("bob@example.com", org="initech")
     assert alice.patch("/api/v1/users/bob@example.com", {"is_disabled": True}).status == 200
     assert bob.get("/api/v1/whoami").status == 200

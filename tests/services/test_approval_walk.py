@@ -314,7 +314,8 @@ class Walk:
             is_marked = asked.is_altered or asked.is_disturbed  # that may have been noticed, and have ended it
             assert is_done or who != asked.by or is_marked
             return
-        assert who == asked.by or asked.is_altered
+        is_owner = (who, asked.by) == (OWNER, ROBOT)
+        assert who == asked.by or is_owner or asked.is_altered
         asked.is_over = True
 
     def alter(self) -> None:

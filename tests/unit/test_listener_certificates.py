@@ -49,6 +49,7 @@ def write_pair(folder: Path, at: int) -> tuple[Path, Path]:
     certificate, key = Authority.create(NOW).issue_server(["ops.example.com"], NOW)
     for name, text in (("cert.pem", certificate), ("key.pem", key)):
         (folder / name).write_text(text)
+        (folder / name).chmod(0o600)
         os.utime(folder / name, (at, at))
     return folder / "cert.pem", folder / "key.pem"
 

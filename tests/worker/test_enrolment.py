@@ -190,8 +190,13 @@ def test_without_identity_and_token_the_worker_says_how_to_enrol(folder: DataFol
 
 def test_a_token_for_another_server_is_not_quietly_ignored(peer: EnrolmentPeer, folder: DataFolder) -> None:
     obtain(folder, peer.token.text)
-    with pytest.raises(Conflict, match="belongs to a worker of"):
-        obtain(folder, join_token.new("https://other.example").text)
+    other = EnrolmentPeer()
+
+    try:
+        with pytest.raises(Conflict, match="belongs to a worker of"):
+            obtain(folder, other.token.text)
+    finally:
+        other.stop()
 
 
 def test_an_enrolled_worker_ignores_the_token_it_is_started_with_again(peer: EnrolmentPeer, folder: DataFolder) -> None:

@@ -123,16 +123,6 @@ class Accounts:
         self._database.write(work)
         raise NotAuthenticated("this is not the setup token of this server", hint="It stands in its data folder.")
 
-    def create_org(self, code: str, email: str, password: str) -> None:
-        """Create an org with its first admin, who keeps their password if they have an account already.
-
-        Raises Conflict if there is such an org, InvalidInput for a code, address or password that cannot be used.
-        """
-        code, email = fields.org_code(code), fields.email_address(email)
-        passwords.check_password(password, email=email)
-        new = NewOrg(code, email, self._hasher.hash(password, ""))
-        self._database.write(lambda db: self._create_org(db, new))
-
     def _create_org(self, db: Connection, new: NewOrg) -> tuple[OrgRow, UserRow]:
         now = self._clock.now()
         user = users.find_by_email(db, new.email)
