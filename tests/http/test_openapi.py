@@ -94,7 +94,7 @@ def test_no_input_that_fits_the_document_or_not_makes_the_server_fail(
         @given(case=operation.as_strategy())
         def call(case: Any) -> None:
             case.call_and_validate(
-                headers=rita.headers, verify=str(data_folder(server) / "ca.pem"), checks=checks, timeout=20
+                headers=rita.headers, verify=str(data_folder(server) / "ca.pem"), checks=checks, timeout=60
             )
 
         call()

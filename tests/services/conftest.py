@@ -6,8 +6,15 @@ from pathlib import Path
 import pytest
 
 from opsicle.domain.access import Role
+from opsicle.kit import ids
 from opsicle.server.services.actor import Actor
 from tests.services.core import Core
+
+
+@pytest.fixture(autouse=True)
+def _ids_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every clock here begins at the same moment, but ids only grow: those of a test before would be of the future."""
+    monkeypatch.setattr(ids, "_sequence", ids._Sequence())
 
 
 @pytest.fixture
