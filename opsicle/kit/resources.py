@@ -20,9 +20,13 @@ def asset(name: str) -> bytes:
 
 
 def asset_names() -> list[str]:
-    """Every file of the browser's application, as relative paths with slashes, sorted."""
+    """Every file of the browser's application, as relative paths with slashes, sorted; none that is hidden.
+
+    In a checkout those are the settings of tools, which the built file does not have either.
+    """
     folder = _folder("assets")
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(path.as_posix() for path in files if not any(part.startswith(".") for part in path.parts))
 
 
 def examples() -> Path:
