@@ -57,10 +57,6 @@ SWITCH_SECONDS = 0.0005
 """How long a thread may keep the interpreter while another wants it. At Python's 5 ms a commit that
 is done waits for longer than it took until the event loop lets its thread say so."""
 
-_COLLECT_AFTER = 10_000
-"""More objects than before, until cycles among the newest are looked for: at Python's own 700 that
-took a tenth of the time that a job costs."""
-
 _LOOP_SECONDS = 1.0
 _RENEW_CERTIFICATES_EVERY_SECONDS = 60.0
 _MARK_STATE_EVERY_SECONDS = 5.0
@@ -166,7 +162,6 @@ class Lifecycle:
         self._on_hangup = partial(self._reload, services, listeners)
         gc.collect()
         gc.freeze()  # what has lived until now lives until the end: the collector need not look at it again
-        gc.set_threshold(_COLLECT_AFTER)
         check = IntegrityCheck(folder.state_database, _refuse)
         if not opened.is_checked:
             check.start()
