@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from opsicle.domain.bounds import Networks, Pem
+from opsicle.domain.bounds import Networks, Pem, Url
 from opsicle.domain.errors import Problem
 from opsicle.domain.networks import parse_network
 
@@ -66,6 +66,22 @@ class ChannelConfig(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
                 yield Problem(f"config.allow_networks[{i}]", "this is no network, as in 10.0.0.0/8")
         if self.ca_pem and ("BEGIN CERTIFICATE" not in self.ca_pem or len(self.ca_pem) > MAX_CA_BYTES):
             yield Problem("config.ca_pem", "this holds no certificate in PEM")
+
+
+class ChatServiceConfig(ChannelConfig, frozen=True, kw_only=True):
+    """The settings of a chat service with an API: `base_url` is where that is, or a mirror of it."""
+
+    base_url: Url
+
+    def destination(self) -> tuple[object, ...]:
+        """See `ChannelConfig`."""
+        return (self.base_url, self.ca_pem)
+
+    def problems(self) -> Iterator[Problem]:
+        """See `ChannelConfig`."""
+        if wrong := wrong_url(self.base_url, self.allow_networks):
+            yield Problem("config.base_url", wrong)
+        yield from super().problems()
 
 
 def is_host(text: str) -> bool:

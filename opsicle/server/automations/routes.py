@@ -17,13 +17,13 @@ from opsicle.server.automations.live_streams import LiveStreams, Position
 from opsicle.server.automations.service import Automations
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.http.event_stream import ServerSentEvent, event_stream
+from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.user_api import LogChunk, LogEvent, RunRequest
 from opsicle.wire.worker_api import Chunk
 
-PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
 _OFFSET = re.compile(r"[0-9]{1,15}")
 
 
@@ -63,8 +63,7 @@ def list_automations(automations: Automations, request: Request) -> Reply:
     since = request.query_time("since")
     since_id = lowest_id(since) if since else ""
     wanted = AutomationFilter(state, request.query("template"), request.query("requester"), since_id)
-    limit = request.query_int("limit", PAGE_SIZE, low=1, high=MAX_PAGE_SIZE)
-    return Reply(200, automations.list_newest(request.actor, wanted, request.query("cursor"), limit))
+    return list_reply(request, lambda actor, cursor, limit: automations.list_newest(actor, wanted, cursor, limit))
 
 
 def show(automations: Automations, request: Request, automation_id: str) -> Reply:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Annotated
 
 from msgspec import Meta
 
 from opsicle.domain import bounds
-from opsicle.domain.channels import ChannelConfig, wrong_url
-from opsicle.domain.errors import Problem
+from opsicle.domain.channels import ChatServiceConfig
 from opsicle.server.channels.kind import ChannelKind, InboxParts, Reach
 from opsicle.server.channels.listeners import Inbox
 from opsicle.server.channels.messages import Transport
@@ -18,23 +16,13 @@ from opsicle.server.channels.messages import Transport
 _TOKENS = re.compile(r"xapp-[A-Za-z0-9-]{8,250} xoxb-[A-Za-z0-9-]{8,250}")
 
 
-class SlackConfig(ChannelConfig, frozen=True, kw_only=True, tag="slack"):
+class SlackConfig(ChatServiceConfig, frozen=True, kw_only=True, tag="slack"):
     """An app in Socket Mode. The credential is its app token, a space and its bot token."""
 
     base_url: Annotated[
         bounds.Url,
         Meta(title="Address of the API", description="Slack's own unless told."),
     ] = "https://slack.com/api"
-
-    def destination(self) -> tuple[object, ...]:
-        """See `ChannelConfig`."""
-        return (self.base_url, self.ca_pem)
-
-    def problems(self) -> Iterator[Problem]:
-        """See `ChannelConfig`."""
-        if wrong := wrong_url(self.base_url, self.allow_networks):
-            yield Problem("config.base_url", wrong)
-        yield from super().problems()
 
 
 def _wrong_tokens(_config: SlackConfig, tokens: str) -> str:

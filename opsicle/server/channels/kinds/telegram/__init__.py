@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Annotated
 
 from msgspec import Meta
 
 from opsicle.domain import bounds
-from opsicle.domain.channels import ChannelConfig, wrong_url
-from opsicle.domain.errors import Problem
+from opsicle.domain.channels import ChatServiceConfig
 from opsicle.server.channels.kind import ChannelKind, InboxParts, Reach
 from opsicle.server.channels.listeners import Inbox
 from opsicle.server.channels.messages import Transport
@@ -18,23 +16,13 @@ from opsicle.server.channels.messages import Transport
 _BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{16,100}")
 
 
-class TelegramConfig(ChannelConfig, frozen=True, kw_only=True, tag="telegram"):
+class TelegramConfig(ChatServiceConfig, frozen=True, kw_only=True, tag="telegram"):
     """A bot. The credential is its token; `base_url` leads elsewhere where there is a mirror."""
 
     base_url: Annotated[
         bounds.Url,
         Meta(title="Address of the API", description="Telegram's own unless told."),
     ] = "https://api.telegram.org"
-
-    def destination(self) -> tuple[object, ...]:
-        """See `ChannelConfig`."""
-        return (self.base_url, self.ca_pem)
-
-    def problems(self) -> Iterator[Problem]:
-        """See `ChannelConfig`."""
-        if wrong := wrong_url(self.base_url, self.allow_networks):
-            yield Problem("config.base_url", wrong)
-        yield from super().problems()
 
 
 def _wrong_token(_config: TelegramConfig, token: str) -> str:
