@@ -14,7 +14,7 @@ export function heldQueue(page) {
     loadInto(
       place,
       page.signal,
-      () => get("/provider/server", page),
+      () => get("/server", page),
       ({ held, epoch }) => replace(place, held && notice(held, epoch)),
     );
   const release = () =>
@@ -23,7 +23,7 @@ export function heldQueue(page) {
       text: "What waits is handed to workers at once. What has run already, where this server knows nothing of it, may run again: cancel it first.",
       action: "Release",
       look: "primary",
-      run: () => post("/provider/server/release"),
+      run: () => post("/server/release"),
       done: reload,
     });
   const notice = (held, epoch) =>

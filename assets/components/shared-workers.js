@@ -1,4 +1,4 @@
-// Whether the provider's workers may carry out what the org runs, and its admin's say in that.
+// Whether shared workers may carry out what the org runs, and its admin's say in that.
 
 import { get, patch } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
@@ -41,7 +41,7 @@ function changeButton({ code, allows_shared_workers: allows }, done) {
 
 function text({ code, allows_shared_workers: allows }) {
   const says = allows
-    ? `Shared workers, which the provider runs for many orgs, serve ${code} too.`
-    : `Shared workers, which the provider runs for many orgs, do not serve ${code}.`;
+    ? `Shared workers, which serve many orgs, serve ${code} too.`
+    : `Shared workers, which serve many orgs, do not serve ${code}.`;
   return h("p", { class: "muted" }, says);
 }

@@ -19,9 +19,9 @@ const OWN = {
   revoke: "/workers/{worker}/revoke",
 };
 const SHARED = {
-  drain: "/provider/workers/{worker}/drain",
-  undrain: "/provider/workers/{worker}/undrain",
-  revoke: "/provider/workers/{worker}/revoke",
+  drain: "/server/workers/{worker}/drain",
+  undrain: "/server/workers/{worker}/undrain",
+  revoke: "/server/workers/{worker}/revoke",
 };
 const SOON_MS = 24 * 3_600_000; // a certificate of 7 days is renewed at half its life: by then something is wrong
 
@@ -39,12 +39,12 @@ export function mount(root, { title }) {
   });
   const join = [
     may("workers.manage") && addButton(),
-    may("provider.manage") &&
+    may("server.manage") &&
       button("Add a shared worker…", { name: "plus", onclick: () => openJoin(true) }),
   ];
   root.append(
     pageHeading(title, { beside: list.mark, actions: join }),
-    may("provider.manage") ? heldQueue(page) : "",
+    may("server.manage") ? heldQueue(page) : "",
     list.element,
     gone,
     sharedWorkersLine(page),
@@ -55,7 +55,7 @@ export function mount(root, { title }) {
 /** Those that may work; the revoked ones are told of in `gone`. */
 async function load(gone, { signal }) {
   const options = { query: { all: true }, signal };
-  const shared = may("provider.manage") ? await getAll("/provider/workers", options) : [];
+  const shared = may("server.manage") ? await getAll("/server/workers", options) : [];
   const workers = [...(await getAll("/workers", options)), ...shared];
   const revoked = workers.filter((worker) => worker.state === "revoked");
   gone.hidden = !revoked.length;
@@ -98,7 +98,7 @@ function card(worker, list) {
       isGone && ["last seen ", ago(worker.last_seen_at, "never"), " · "],
       certificate(worker),
     ),
-    may(worker.is_shared ? "provider.manage" : "workers.manage") &&
+    may(worker.is_shared ? "server.manage" : "workers.manage") &&
       h("div", { class: "worker-actions" }, actions(worker, list)),
   );
 }
@@ -196,7 +196,7 @@ function addButton() {
 }
 
 /**
- * Show a join token; `isShared`: for a worker of the provider, which serves every org that lets it.
+ * Show a join token; `isShared`: for a shared worker, which serves every org that lets it.
  */
 async function openJoin(isShared) {
   const place = h("div", {}, loading());

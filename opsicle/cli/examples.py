@@ -43,7 +43,7 @@ EXAMPLES = {
     "orgs update": "opsicle orgs update --name 'Acme Ltd'",
     "orgs switch": "opsicle orgs switch globex",
     "orgs release-queue": "opsicle orgs release-queue",
-    "orgs provider-admins": "opsicle orgs provider-admins",
+    "orgs server-operators": "opsicle orgs server-operators",
     "approvals list": "opsicle approvals list",
     "approvals show": "opsicle approvals show 06h1hzvv11dhdn2rfef99n2x4t",
     "approvals approve": "opsicle approvals approve 06h1hzvv11dhdn2rfef99n2x4t --reason 'window agreed with ops'",

@@ -39,7 +39,7 @@ def orgs() -> None:
 
 
 @orgs.command("list")
-@click.option("--all", is_flag=True, help="All orgs of the server, for provider admins.")
+@click.option("--all", is_flag=True, help="All orgs of the server, for server operators.")
 @limit
 def list_(all: bool, limit: int | None) -> None:
     """List the orgs that you belong to."""
@@ -82,7 +82,7 @@ def create(org: str, name: str, admin: str, totp: str | None) -> None:
 @click.option("--email", metavar="E", required=True, help="Their e-mail address.")
 @totp_option
 def invite_admin(org: str, email: str, totp: str | None) -> None:
-    """Make the one-time link for the admin of an org that has none, for provider admins."""
+    """Make the one-time link for the admin of an org that has none, for server operators."""
     emit_link(with_proof(totp, lambda api: api.invite_admin(org, email)))
 
 
@@ -92,7 +92,7 @@ def invite_admin(org: str, email: str, totp: str | None) -> None:
     "--allow-shared-workers",
     type=click.BOOL,
     metavar="true|false",
-    help="Whether the provider's workers may carry out what the org runs.",
+    help="Whether shared workers may carry out what the org runs.",
 )
 @totp_option
 def update(name: str | None, allow_shared_workers: bool | None, totp: str | None) -> None:
@@ -130,24 +130,24 @@ def switch(org: str, into: str | None) -> None:
     emit(document, [("org", reply.me.org.code), ("role", reply.me.role), ("profile", into or current().profile)])
 
 
-@orgs.command("provider-admins")
+@orgs.command("server-operators")
 @click.option("--add", metavar="EMAIL", help="Let the owner of this account run the server too.")
 @click.option("--remove", metavar="EMAIL", help="Take it from this one.")
 @limit
 @totp_option
-def provider_admins(add: str | None, remove: str | None, limit: int | None, totp: str | None) -> None:
+def server_operators(add: str | None, remove: str | None, limit: int | None, totp: str | None) -> None:
     """List who runs the server, after the change that is given, if one is."""
     if add:
-        with_proof(totp, lambda api: api.name_provider_admin(add))
+        with_proof(totp, lambda api: api.name_server_operator(add))
     if remove:
-        with_proof(totp, lambda api: api.drop_provider_admin(remove))
-    emit_list(connect().provider_admins(), _ADMIN_COLUMNS, limit=limit)
+        with_proof(totp, lambda api: api.drop_server_operator(remove))
+    emit_list(connect().server_operators(), _ADMIN_COLUMNS, limit=limit)
 
 
 @orgs.command("release-queue")
 @totp_option
 def release_queue(totp: str | None) -> None:
-    """Hand out what waits on a server whose queue is held after a restore, for provider admins."""
+    """Hand out what waits on a server whose queue is held after a restore, for server operators."""
     state = with_proof(totp, lambda api: api.release_queue())
     emit(state, [("epoch", state.epoch), ("held", state.held), ("remarks", "; ".join(state.remarks))])
 

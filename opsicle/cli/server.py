@@ -98,7 +98,9 @@ class ServerCommand(VerbCommand):
     envvar=["OPSICLE_SERVER_MASTER_KEY_FILE", "OPSICLE_MASTER_KEY_FILE"],
     help="The key under which secrets are encrypted; D/master.key unless told.",
 )
-@click.option("--open-orgs", is_flag=True, help="Let everybody who is logged in found orgs, not provider admins alone.")
+@click.option(
+    "--open-orgs", is_flag=True, help="Let everybody who is logged in found orgs, not server operators alone."
+)
 @click.option(
     "--accept-restored",
     is_flag=True,

@@ -30,7 +30,9 @@ _COLUMNS = [
     Column("gets no work because", lambda worker: worker.withheld),
 ]
 
-shared_option = click.option("--shared", is_flag=True, help="Of the workers that serve many orgs, for provider admins.")
+shared_option = click.option(
+    "--shared", is_flag=True, help="Of the workers that serve many orgs, for server operators."
+)
 
 labels_option = click.option("--label", metavar="K=V", multiple=True, help="A label to grant. May be repeated.")
 
@@ -48,7 +50,7 @@ def workers() -> None:
     metavar="SECONDS",
     help="How long it may be used, 60 to 86400; 900 unless told.",
 )
-@click.option("--shared", is_flag=True, help="For a worker that serves every org that lets it; for provider admins.")
+@click.option("--shared", is_flag=True, help="For a worker that serves every org that lets it; for server operators.")
 @labels_option
 @click.option("--no-labels", is_flag=True, help="Grant no labels, whatever the worker says of itself.")
 @totp_option

@@ -42,18 +42,18 @@ class OrgCalls(Calls):
         request = wire.InviteAdminRequest(email=email)
         return self._call(endpoints.INVITE_ADMIN, code, body=request)
 
-    def provider_admins(self) -> Iterator[wire.ProviderAdmin]:
+    def server_operators(self) -> Iterator[wire.ServerOperator]:
         """Yield those who run the server."""
-        return self._pages(endpoints.LIST_PROVIDER_ADMINS)
+        return self._pages(endpoints.LIST_SERVER_OPERATORS)
 
-    def name_provider_admin(self, email: str) -> wire.ProviderAdmin:
+    def name_server_operator(self, email: str) -> wire.ServerOperator:
         """Let the owner of an account run the server too."""
-        request = wire.NameProviderAdminRequest(email=email)
-        return self._call(endpoints.ADD_PROVIDER_ADMIN, body=request)
+        request = wire.NameServerOperatorRequest(email=email)
+        return self._call(endpoints.ADD_SERVER_OPERATOR, body=request)
 
-    def drop_provider_admin(self, who: str) -> None:
+    def drop_server_operator(self, who: str) -> None:
         """Take running the server from somebody."""
-        self._call(endpoints.REMOVE_PROVIDER_ADMIN, who)
+        self._call(endpoints.REMOVE_SERVER_OPERATOR, who)
 
     def release_queue(self) -> wire.ServerState:
         """Hand out what waits on a restored server."""

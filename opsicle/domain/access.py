@@ -22,7 +22,7 @@ class Action(StrEnum):
 
     ACCOUNT_VIEW = "account.view"
     ACCOUNT_USE = "account.use"
-    PROVIDER_MANAGE = "provider.manage"
+    SERVER_MANAGE = "server.manage"
     ORGS_VIEW = "orgs.view"
     ORGS_CREATE = "orgs.create"
     ORGS_MANAGE = "orgs.manage"
@@ -148,15 +148,15 @@ TABLE: dict[Action, Permission] = {
 }
 """Deny unless it stands here. Requesters may also cancel what they themselves have triggered."""
 
-BEYOND_ROLES = frozenset({Action.PROVIDER_MANAGE, Action.ORGS_CREATE})
+BEYOND_ROLES = frozenset({Action.SERVER_MANAGE, Action.ORGS_CREATE})
 """What no role and no rule of an org can give; see `beyond_role`."""
 
 
-def beyond_role(*, is_provider_admin: bool, has_open_orgs: bool) -> frozenset[Action]:
+def beyond_role(*, is_server_operator: bool, has_open_orgs: bool) -> frozenset[Action]:
     """Return what somebody may do that no role of an org gives: run the server, found orgs."""
     allowed: set[Action] = set()
-    if is_provider_admin:
-        allowed |= {Action.PROVIDER_MANAGE, Action.ORGS_CREATE}
+    if is_server_operator:
+        allowed |= {Action.SERVER_MANAGE, Action.ORGS_CREATE}
     if has_open_orgs:
         allowed.add(Action.ORGS_CREATE)
     return frozenset(allowed)

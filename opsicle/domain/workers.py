@@ -13,7 +13,7 @@ SUBPROCESS = "subprocess"
 CONTAINER = "container"
 
 SHARED = "a shared worker"
-"""What orgs hear of the provider's workers, in the place of a name."""
+"""What orgs hear of shared workers, in the place of a name."""
 
 
 _MOST_NAMED = 3

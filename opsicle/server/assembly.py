@@ -71,7 +71,7 @@ from opsicle.server.members.api_tokens import ApiTokens
 from opsicle.server.members.groups import Groups
 from opsicle.server.members.invitation_links import InvitationLinks
 from opsicle.server.members.invitations import Invitations
-from opsicle.server.members.operator import ServerOperator, ServerStatus
+from opsicle.server.members.operator import ServerOperations, ServerStatus
 from opsicle.server.members.orgs import Orgs
 from opsicle.server.members.permissions import PermissionChecks
 from opsicle.server.members.recovery import Recovery
@@ -221,10 +221,10 @@ class Services:
         links = InvitationLinks(self.urls, clock)
         self.invitations = Invitations(state, links, self.accounts, self.hasher, self.throttle, step_up, clock)
         self.orgs = Orgs(state, links, step_up, self.fleet, clock)
-        self.provider = ServerOperator(state, links, sessions, step_up, clock, self.status)
+        self.server_operations = ServerOperations(state, links, sessions, step_up, clock, self.status)
         self.roles = Roles(state, sessions, step_up, clock)
         self.groups = Groups(state, sessions, step_up, clock)
-        self.questions = PermissionChecks(state)
+        self.permission_checks = PermissionChecks(state)
         self.service_accounts = ServiceAccounts(state, sessions, step_up, clock)
         self.tokens = ApiTokens(state, sessions, step_up, clock)
 
@@ -257,14 +257,14 @@ class Services:
             *accounts.routes(self.accounts),
             *identity.routes(self.identity),
             *member_identity.routes(self.recovery, self.forgotten_passwords),
-            *orgs.routes(self.orgs, self.accounts, self.provider),
-            *workers.provider_routes(self.workers),
+            *orgs.routes(self.orgs, self.accounts, self.server_operations),
+            *workers.operator_routes(self.workers),
             *tokens.routes(self.tokens),
             *invitations.routes(self.invitations),
             *users.routes(self.users),
             *service_accounts.routes(self.service_accounts),
             *groups.routes(self.groups),
-            *roles.routes(self.roles, self.questions),
+            *roles.routes(self.roles, self.permission_checks),
             *templates.routes(self.templates),
             *automations.routes(self.automations, self.job_logs, self.live_streams),
             *workers.routes(self.workers, self.enrolments),

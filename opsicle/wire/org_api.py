@@ -17,7 +17,7 @@ class Org(msgspec.Struct, kw_only=True):
 
     `role` is the caller's there, None for one that they see only because they run the server. `id`
     is what `opsicle worker --run-as ORG=USER` takes. `allows_shared_workers`: what it runs may go
-    to the provider's workers. `is_current`: it is the one that the caller's session or token is
+    to shared workers. `is_current`: it is the one that the caller's session or token is
     for.
     """
 
@@ -50,7 +50,7 @@ class SwitchRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     is_kept: bool = False
 
 
-class ProviderAdmin(msgspec.Struct, kw_only=True):
+class ServerOperator(msgspec.Struct, kw_only=True):
     """Somebody who runs the server."""
 
     id: str
@@ -66,7 +66,7 @@ class ServerState(msgspec.Struct, kw_only=True):
     remarks: list[str]
 
 
-class NameProviderAdminRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class NameServerOperatorRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Lets the owner of an account run the server too."""
 
     email: Email

@@ -83,7 +83,7 @@ class OrgRef(msgspec.Struct):
 class Me(msgspec.Struct, kw_only=True):
     """Who is logged in. A browser sends `csrf_token` back in `Opsicle-CSRF` with every change.
 
-    `remarks` is what is not as it should be on the server, for provider admins, who can mend it.
+    `remarks` is what is not as it should be on the server, for server operators, who can mend it.
     """
 
     user: Person

@@ -86,8 +86,8 @@ class EnrolReply(msgspec.Struct, kw_only=True):
 class Enrolment(msgspec.Struct, kw_only=True):
     """What `EnrolReply.body` holds: all the worker needs from now on.
 
-    `is_shared`: it works for every org that lets it, and `org` is no org's code but the provider's
-    scope. `order_key_pem` is the public key by which the worker knows an order of its server. It
+    `is_shared`: it works for every org that lets it, and `org` is `provider`, which is no org's
+    code. `order_key_pem` is the public key by which the worker knows an order of its server. It
     comes no other way.
     """
 

@@ -35,7 +35,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     `server_name` is the name that the server's certificate must have, whatever address it is
     reached by. `joined_url` is where the worker enrolled, `joined_with` the digest of the token
     that it used. `org_id` is "" for one that `is_shared`: it works for every org that lets it, and
-    `org` is the provider's scope. `order_key_pem`, by which it knows its server's orders, is "" if
+    `org` is `provider`. `order_key_pem`, by which it knows its server's orders, is "" if
     it enrolled before there were any. `worker_url` is the address at which its server was reached
     last, `more_urls` are others that are tried in turn.
     """

@@ -245,13 +245,13 @@ class ApiServer:
         self.state.write(work)
         return self.session(user.email)
 
-    def provider_admin(self, email: str) -> None:
+    def server_operator(self, email: str) -> None:
         """Let somebody run the server."""
 
         def work(db: Any) -> None:
             account = users.find_by_email(db, email)
             assert account is not None
-            users.set_provider_admin(db, account.id, is_provider_admin=True)
+            users.set_server_operator(db, account.id, is_server_operator=True)
 
         self.state.write(work)
         self.services.sessions.invalidate()

@@ -111,7 +111,7 @@ def test_a_token_that_is_none_opens_nothing(api_server: ApiServer, token: str) -
 
 def test_anothers_orgs_things_are_as_absent_as_what_never_was(api_server: ApiServer, globex: Things) -> None:
     gina, alice = api_server.session("gina@example.com"), api_server.session("alice@example.com")
-    for route_key in (route_key for route_key, may in MAY.items() if "<" in route_key and may is not A.PROVIDER_MANAGE):
+    for route_key in (route_key for route_key, may in MAY.items() if "<" in route_key and may is not A.SERVER_MANAGE):
         foreign = call(alice, route_key, globex)
         missing = call(alice, route_key, absent(globex))
         assert foreign.status == missing.status == 404, (route_key, foreign.content)
@@ -134,7 +134,7 @@ def test_lists_show_nothing_of_another_org(api_server: ApiServer, acme: Things, 
     lists = [
         route_key
         for route_key, may in MAY.items()
-        if route_key.startswith("GET /api/v1/") and "<" not in route_key and may is not A.PROVIDER_MANAGE
+        if route_key.startswith("GET /api/v1/") and "<" not in route_key and may is not A.SERVER_MANAGE
     ]
     assert len(lists) >= 7
     for route_key in lists:

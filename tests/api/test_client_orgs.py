@@ -48,13 +48,13 @@ def test_a_login_says_which_org(installation: Installation) -> None:
     assert alice.json("--profile", "other", "whoami")["org"]["code"] == "initech"
 
 
-def test_provider_admins_are_named_and_dropped(installation: Installation) -> None:
+def test_server_operators_are_named_and_dropped(installation: Installation) -> None:
     alice, bob = installation.admin, installation.person("bob@example.com", "member")
     assert bob.attempt("orgs", "list", "--all").returncode == 3
-    named = alice.json("orgs", "provider-admins", "--add", "bob@example.com")
+    named = alice.json("orgs", "server-operators", "--add", "bob@example.com")
     assert [admin["email"] for admin in named] == ["alice@example.com", "bob@example.com"]
     assert "acme" in [org["code"] for org in bob.json("orgs", "list", "--all")]
-    left = alice.json("orgs", "provider-admins", "--remove", "bob@example.com")
+    left = alice.json("orgs", "server-operators", "--remove", "bob@example.com")
     assert [admin["email"] for admin in left] == ["alice@example.com"]
 
 

@@ -218,26 +218,26 @@ def test_an_org_whose_first_admin_has_no_account_is_founded_with_an_invitation(
     made = alice.post("/api/v1/orgs", {"code": "initech", "admin": "ida@example.com"})
     assert made.status == 201
     token = made.json["invitation"]["url"].partition("#token=")[2]
-    again = alice.post("/api/v1/provider/orgs/initech/invitations", {"email": "ida@example.com"})
+    again = alice.post("/api/v1/server/orgs/initech/invitations", {"email": "ida@example.com"})
     assert again.status == 201
     assert accept(api_server, token).status == 401, "a new link ends the earlier one"
     answer = accept(api_server, again.json["url"].partition("#token=")[2])
     ida = api_server.client(answer.json["token"])
     assert (ida.get("/api/v1/whoami").json["role"], len(ida.get("/api/v1/users").json["items"])) == ("admin", 1)
-    assert alice.post("/api/v1/provider/orgs/initech/invitations", {"email": "x@example.com"}).status == 409
-    assert alice.post("/api/v1/provider/orgs/nowhere/invitations", {"email": "x@example.com"}).status == 404
+    assert alice.post("/api/v1/server/orgs/initech/invitations", {"email": "x@example.com"}).status == 409
+    assert alice.post("/api/v1/server/orgs/nowhere/invitations", {"email": "x@example.com"}).status == 404
 
 
 def test_a_providers_invitation_dies_with_their_being_one(api_server: ApiServer, alice: Client) -> None:
     made = alice.post("/api/v1/orgs", {"code": "initech", "admin": "ida@example.com"})
-    api_server.provider_admin("gina@example.com")
-    assert api_server.session("gina@example.com").delete("/api/v1/provider/admins/alice@example.com").status == 204
+    api_server.server_operator("gina@example.com")
+    assert api_server.session("gina@example.com").delete("/api/v1/server/operators/alice@example.com").status == 204
     assert accept(api_server, made.json["invitation"]["url"].partition("#token=")[2]).status == 401
 
 
 def test_a_reset_link_of_before_opens_nothing_of_who_runs_the_server_now(api_server: ApiServer, alice: Client) -> None:
     api_server.person("globex", "hal", BuiltInRole.MEMBER)
     link = api_server.session("gina@example.com").post("/api/v1/users/hal@example.com/reset").json["url"]
-    assert alice.post("/api/v1/provider/admins", {"email": "hal@example.com"}).status == 200
+    assert alice.post("/api/v1/server/operators", {"email": "hal@example.com"}).status == 200
     body = {"token": link.partition("#token=")[2], "password": "quite another one"}
     assert api_server.client().post("/api/v1/password/reset", body).status == 401

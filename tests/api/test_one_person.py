@@ -363,7 +363,7 @@ def test_who_was_all_that_before_still_decides(api_server: ApiServer, alice: Cli
 def test_an_address_that_looks_like_another_is_refused_wherever_people_are_made(
     api_server: ApiServer, alice: Client, address: str
 ) -> None:
-    api_server.provider_admin("alice@example.com")
+    api_server.server_operator("alice@example.com")
     made = [
         alice.post("/api/v1/users", {"email": address, "role": "member", "password": PASSWORD}),
         alice.post("/api/v1/invitations", {"email": address, "role": "member"}),

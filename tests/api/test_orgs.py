@@ -39,14 +39,16 @@ def record(api_server: ApiServer, org_id: str) -> list[tuple[str, str]]:
 
 
 def test_who_has_set_the_server_up_runs_it_and_nobody_else_does(alice: Client, gina: Client) -> None:
-    assert [admin["email"] for admin in alice.get("/api/v1/provider/admins").json["items"]] == ["alice@example.com"]
-    assert "provider.manage" in alice.get("/api/v1/whoami").json["permissions"]
-    assert "provider.manage" not in gina.get("/api/v1/whoami").json["permissions"]
-    for path in ("/api/v1/provider/admins", "/api/v1/provider/orgs"):
+    assert [admin["email"] for admin in alice.get("/api/v1/server/operators").json["items"]] == ["alice@example.com"]
+    assert "server.manage" in alice.get("/api/v1/whoami").json["permissions"]
+    assert "server.manage" not in gina.get("/api/v1/whoami").json["permissions"]
+    for path in ("/api/v1/server/operators", "/api/v1/server/orgs"):
         assert gina.get(path).status == 403
 
 
-def test_a_provider_admin_founds_an_org_and_goes_there_with_a_new_session(api_server: ApiServer, alice: Client) -> None:
+def test_a_server_operator_founds_an_org_and_goes_there_with_a_new_session(
+    api_server: ApiServer, alice: Client
+) -> None:
     found(alice, name="Initech Inc.")
     listed = [{**org, "id": ""} for org in alice.get("/api/v1/orgs").json["items"]]
     assert listed == [
@@ -126,9 +128,9 @@ def test_an_api_token_stays_in_its_org(api_server: ApiServer, alice: Client) -> 
     assert robot.post("/api/v1/orgs/initech/switch", {}).status == 403
 
 
-def test_founding_is_for_provider_admins_alone(alice: Client, gina: Client) -> None:
+def test_founding_is_for_server_operators_alone(alice: Client, gina: Client) -> None:
     assert gina.post("/api/v1/orgs", {"code": "initech"}).status == 403
-    assert [org["code"] for org in alice.get("/api/v1/provider/orgs").json["items"]] == ["acme", "globex"]
+    assert [org["code"] for org in alice.get("/api/v1/server/orgs").json["items"]] == ["acme", "globex"]
 
 
 def test_with_open_orgs_everybody_founds_their_own_but_for_nobody_else(api_server: ApiServer, gina: Client) -> None:
@@ -139,7 +141,7 @@ def test_with_open_orgs_everybody_founds_their_own_but_for_nobody_else(api_serve
         assert "account" not in answer.content.decode(), "it says nothing of who has one"
     found(gina)
     assert gina.get("/api/v1/orgs/initech").json["role"] == "admin"
-    assert gina.get("/api/v1/provider/orgs").status == 403
+    assert gina.get("/api/v1/server/orgs").status == 403
 
 
 @pytest.mark.parametrize(
@@ -180,17 +182,17 @@ def test_admins_rename_their_own_org(api_server: ApiServer, alice: Client, gina:
     assert bob.patch("/api/v1/orgs/acme", {"name": "x"}).status == 403
 
 
-def test_provider_admins_are_named_and_dropped_but_the_last_one_stays(
+def test_server_operators_are_named_and_dropped_but_the_last_one_stays(
     api_server: ApiServer, alice: Client, gina: Client
 ) -> None:
-    assert alice.delete("/api/v1/provider/admins/alice@example.com").status == 409
-    assert alice.post("/api/v1/provider/admins", {"email": "nobody@example.com"}).status == 404
+    assert alice.delete("/api/v1/server/operators/alice@example.com").status == 409
+    assert alice.post("/api/v1/server/operators", {"email": "nobody@example.com"}).status == 404
     for _ in range(2):
-        assert alice.post("/api/v1/provider/admins", {"email": "Gina@example.com"}).status == 200
-    assert gina.delete("/api/v1/provider/admins/alice@example.com").status == 204
-    assert gina.delete("/api/v1/provider/admins/alice@example.com").status == 404
-    assert alice.get("/api/v1/provider/orgs").status == 403
-    verbs = [verb for verb, resource in record(api_server, "") if resource.startswith("provider_admins/")]
+        assert alice.post("/api/v1/server/operators", {"email": "Gina@example.com"}).status == 200
+    assert gina.delete("/api/v1/server/operators/alice@example.com").status == 204
+    assert gina.delete("/api/v1/server/operators/alice@example.com").status == 404
+    assert alice.get("/api/v1/server/orgs").status == 403
+    verbs = [verb for verb, resource in record(api_server, "") if resource.startswith("server_operators/")]
     assert verbs == ["drop", "name"]
 
 
@@ -202,7 +204,7 @@ def test_an_orgs_admin_can_neither_take_over_nor_shut_out_who_runs_the_server(ap
     assert mallory.post(f"{one}/reset").status == 409
     assert mallory.delete(f"{one}/totp").status == 409
     assert mallory.delete(one).status == 409
-    api_server.provider_admin("gina@example.com")
+    api_server.server_operator("gina@example.com")
     assert mallory.delete(one).status == 204, "another one is left who can log in"
     body = {"email": "alice@example.com", "password": "quite another one", "role": "member"}
     assert mallory.post("/api/v1/users", body).status == 409, "the account is not anybody's to open anew"
@@ -214,12 +216,12 @@ def test_of_those_who_found_the_same_org_at_once_one_does(api_server: ApiServer,
     assert Counter(answer.value.status for answer in answers) == {201: 1, 409: 19}
 
 
-def test_of_two_last_provider_admins_who_drop_each_other_at_once_one_stays(
+def test_of_two_last_server_operators_who_drop_each_other_at_once_one_stays(
     api_server: ApiServer, alice: Client, gina: Client
 ) -> None:
-    api_server.provider_admin("gina@example.com")
+    api_server.server_operator("gina@example.com")
     drops = [
-        gevent.spawn(one.delete, f"/api/v1/provider/admins/{other}@example.com")
+        gevent.spawn(one.delete, f"/api/v1/server/operators/{other}@example.com")
         for one, other in ((alice, "gina"), (gina, "alice"))
     ]
     gevent.joinall(drops, raise_error=True)

@@ -66,14 +66,14 @@ def callers(api_server: ApiServer) -> dict[str, Client]:
         "service account": token(api_server, alice, account="deploy@acme.service"),
         "token with every scope": token(api_server, alice, scopes=every_scope),
         "token for looking": token(api_server, alice, scopes=["view automations", "view templates", "view approvals"]),
-        "provider admin": alice,
+        "server operator": alice,
         "stranger": api_server.client(),
     }
 
 
 def is_about_orgs(route_key: str) -> bool:
-    """Return all but the provider's word about orgs, who knows which ones there are."""
-    return "<" in route_key and not route_key.endswith("/provider/orgs/<org>/invitations")
+    """Return all but the word about orgs of those who run the server, who know which ones there are."""
+    return "<" in route_key and not route_key.endswith("/server/orgs/<org>/invitations")
 
 
 def test_whoever_calls_whatever_route_finds_out_nothing_of_another_org(
@@ -83,7 +83,7 @@ def test_whoever_calls_whatever_route_finds_out_nothing_of_another_org(
     for who, client in callers(api_server).items():
         for things in (globex, by_id(api_server, globex)):
             for route_key in filter(is_about_orgs, MAY):
-                if MAY[route_key] is A.PROVIDER_MANAGE and "<user>" in route_key:
+                if MAY[route_key] is A.SERVER_MANAGE and "<user>" in route_key:
                     continue  # accounts are the server's
                 foreign, missing = call(client, route_key, things), call(client, route_key, absent(things))
                 assert foreign.status == missing.status, (who, route_key, foreign.content)
@@ -124,7 +124,7 @@ def test_no_list_export_filter_or_cursor_shows_anything_of_another_org(
 ) -> None:
     client, asked = api_server.session("alice@example.com"), 0
     for path, names in listing_routes(api_server):
-        if path.startswith("/api/v1/provider/"):
+        if path.startswith("/api/v1/server/"):
             continue
         for name in ("", *names):
             for value in secrets_of_globex if name else ("",):
@@ -279,7 +279,7 @@ def test_every_route_without_an_id_that_changes_something_changes_ones_own_org(
     did = 0
     for route_key, may in MAY.items():
         method, path = route_key.split(" ", 1)
-        if method == "GET" or "<" in path or may is PUBLIC or path.startswith(("/api/v1/logout", "/api/v1/provider")):
+        if method == "GET" or "<" in path or may is PUBLIC or path.startswith(("/api/v1/logout", "/api/v1/server")):
             continue
         did += alice.call(method, filled(path, {}), BODIES.get(route_key, {})).status < 300
     assert did >= 8

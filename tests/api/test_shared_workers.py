@@ -62,13 +62,13 @@ def test_the_certificate_names_the_providers_scope_and_no_org(api_server: ApiSer
     assert renewed.org == "provider"
 
 
-def test_only_provider_admins_make_such_a_token_and_it_dies_with_their_being_one(
+def test_only_server_operators_make_such_a_token_and_it_dies_with_their_being_one(
     api_server: ApiServer, gina: Client
 ) -> None:
     assert gina.post("/api/v1/workers/tokens", {"is_shared": True}).status == 403
     request, _ = api_server.join_request("provider")
-    api_server.provider_admin("gina@example.com")
-    assert gina.delete("/api/v1/provider/admins/alice@example.com").status == 204
+    api_server.server_operator("gina@example.com")
+    assert gina.delete("/api/v1/server/operators/alice@example.com").status == 204
     with pytest.raises(OpsicleError, match="no longer runs the server"):
         api_server.services.enrolments.enrol(request, "10.0.0.1")
 
@@ -82,20 +82,20 @@ def test_no_org_sees_or_touches_them_and_the_provider_does(api_server: ApiServer
             assert foreign.status == absent.status == 404
             for verb in ("drain", "undrain", "revoke"):
                 assert who.post(f"/api/v1/workers/{name}/{verb}").status == 404
-    (shown,) = alice.get("/api/v1/provider/workers").json["items"]
+    (shown,) = alice.get("/api/v1/server/workers").json["items"]
     assert (shown["name"], shown["is_shared"], shown["state"]) == ("pool", True, "active")
-    assert alice.post("/api/v1/provider/workers/pool/drain").json["state"] == "draining"
-    assert alice.post("/api/v1/provider/workers/pool/undrain").json["state"] == "active"
-    assert alice.post("/api/v1/provider/workers/pool/revoke").json["state"] == "revoked"
+    assert alice.post("/api/v1/server/workers/pool/drain").json["state"] == "draining"
+    assert alice.post("/api/v1/server/workers/pool/undrain").json["state"] == "active"
+    assert alice.post("/api/v1/server/workers/pool/revoke").json["state"] == "revoked"
     own = api_server.worker("acme", "own")
-    assert alice.get(f"/api/v1/provider/workers/{own.worker_id}").status == 404
+    assert alice.get(f"/api/v1/server/workers/{own.worker_id}").status == 404
     with pytest.raises(NotAuthenticated):
         api_server.services.workers.authenticate(WorkerIdentity("provider", worker.worker_id, "1"), "10.0.0.1")
 
 
 def test_what_becomes_of_them_stands_in_the_servers_record_and_in_no_orgs(api_server: ApiServer, alice: Client) -> None:
     api_server.worker("provider", "pool")
-    alice.post("/api/v1/provider/workers/pool/revoke")
+    alice.post("/api/v1/server/workers/pool/revoke")
     assert record(api_server, "")[:3] == ["revoke workers", "enrol workers", "create join_tokens"]
     for email in ("alice@example.com", "gina@example.com"):
         entries = record(api_server, api_server.actor(email).org_id)

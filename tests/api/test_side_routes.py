@@ -234,13 +234,13 @@ WEIGHTY = {
     A.POLICIES_MANAGE,
     A.CHANNELS_MANAGE,
 }
-WEIGHTY |= {A.ORGS_MANAGE, A.ORGS_CREATE, A.PROVIDER_MANAGE}
+WEIGHTY |= {A.ORGS_MANAGE, A.ORGS_CREATE, A.SERVER_MANAGE}
 WITHOUT_CODE = {
     "POST /api/v1/channels/<channel>/test",
     "POST /api/v1/deliveries/<delivery_id>/retry",
-    "POST /api/v1/provider/workers/<worker>/drain",
-    "POST /api/v1/provider/workers/<worker>/undrain",
-    "POST /api/v1/provider/workers/<worker>/revoke",
+    "POST /api/v1/server/workers/<worker>/drain",
+    "POST /api/v1/server/workers/<worker>/undrain",
+    "POST /api/v1/server/workers/<worker>/revoke",
 }
 """They hand nobody anything."""
 

@@ -146,7 +146,7 @@ def test_a_manager_who_is_disabled_stays_one_but_becomes_nobodys(alice: Client) 
 
 @pytest.mark.parametrize("change", [{"role": "operator"}, {"is_disabled": True}])
 def test_the_last_admin_stays_one(api_server: ApiServer, alice: Client, change: dict[str, object]) -> None:
-    api_server.provider_admin("gina@example.com")
+    api_server.server_operator("gina@example.com")
     add(alice, "bob", role="admin")
     assert alice.patch("/api/v1/users/bob@example.com", {"is_disabled": True}).status == 200
     assert alice.patch("/api/v1/users/alice@example.com", change).status == 409

@@ -12,7 +12,8 @@ from opsicle.domain.visible_text import visible
 
 MAX_DESCRIPTION_CHARACTERS = 500
 _ORG_CODE = re.compile(r"[a-z0-9][a-z0-9-]{1,31}")
-PROVIDER_SCOPE = "provider"
+SHARED_SCOPE = "provider"
+"""What certificates of shared workers name in the place of an org."""
 """What stands in the place of an org's code where something is the server's own."""
 
 SERVICE_DOMAIN = ".service"
@@ -43,7 +44,7 @@ def email_address(text: str, path: str = "email") -> str:
 
 def org_code(text: str, path: str = "org") -> str:
     """Return an org's code. Raises InvalidInput."""
-    if text == PROVIDER_SCOPE:
+    if text == SHARED_SCOPE:
         raise invalid(path, f"the code {text} stands for the server itself", hint="Choose another one.")
     if not _ORG_CODE.fullmatch(text):
         raise invalid(

@@ -1,4 +1,4 @@
-"""The networks, beside the public ones, that the server's provider lets its orgs reach.
+"""The networks, beside the public ones, that the server's operator lets its orgs reach.
 
 None unless told.
 """

@@ -35,7 +35,7 @@ def routes(readiness: Readiness, figures: Metrics, trusted_pem: Callable[[], str
     """
     return [
         *_state_routes(readiness),
-        _metrics_route(figures, Action.PROVIDER_MANAGE),
+        _metrics_route(figures, Action.SERVER_MANAGE),
         Route(endpoints.CA, partial(ca, trusted_pem), Access.PUBLIC),
     ]
 
@@ -69,7 +69,7 @@ def readyz(readiness: Readiness, _request: Request) -> Reply:
 def show_metrics(figures: Metrics, _request: Request) -> Reply:
     """Figures about all orgs together for Prometheus.
 
-    For provider admins alone, so that no org learns of others.
+    For server operators alone, so that no org learns of others.
 
     A listener of its own (`--metrics-listen`) shows them without a login, on this machine only.
     """

@@ -109,7 +109,7 @@ class Accounts:
             if not settings.take(db, settings.SETUP_TOKEN_HASH, stored):
                 raise _already_set_up()
             org, admin = self._create_org(db, NewOrg(code, email, password_hash))
-            users.set_provider_admin(db, admin.id, is_provider_admin=True)
+            users.set_server_operator(db, admin.id, is_server_operator=True)
             audit.append(db, self._clock.now(), org.id, anonymous, "setup", f"orgs/{code}", {"email": email})
             return org, admin
 
@@ -241,7 +241,7 @@ class Accounts:
             raise Conflict("the account has just been changed", hint="Log in again.")
         place = _choose(memberships.list_of_user(db, user.id), request.org.strip().lower())
         token, session = self._sessions.begin(db, (place.org_id, user.id), request.kind, address)
-        rights = self._beyond(rights_of(db, place.org_id, user.id), user.is_provider_admin)
+        rights = self._beyond(rights_of(db, place.org_id, user.id), user.is_server_operator)
         me = _me(Person(user.id, user.email, user.name), OrgRef(place.org_code, place.org_name), place.role, rights)
         actor = Actor(
             user_id=user.id,
@@ -283,7 +283,7 @@ class Accounts:
         assert org is not None
         person = Person(actor.user_id, actor.email, actor.name)
         me = _me(person, OrgRef(org.code, org.name), actor.role, actor.rights)
-        me.remarks = list(self._remarks.shown) if actor.may(Action.PROVIDER_MANAGE) else []
+        me.remarks = list(self._remarks.shown) if actor.may(Action.SERVER_MANAGE) else []
         return me
 
     def switch(self, actor: Actor, code: str, *, is_kept: bool) -> LoginReply:
@@ -318,9 +318,9 @@ class Accounts:
         me = _me(person, OrgRef(place.org_code, place.org_name), place.role, rights)
         return LoginReply(me=me, token=token, expires_at=session.expires_at)
 
-    def _beyond(self, rights: Rights, is_provider_admin: bool) -> Rights:
+    def _beyond(self, rights: Rights, is_server_operator: bool) -> Rights:
         """Return a member's rights, with what they may do on the server beside their org."""
-        return rights.also(self._sessions.beyond_role(is_provider_admin))
+        return rights.also(self._sessions.beyond_role(is_server_operator))
 
 
 def _already_set_up() -> Conflict:

@@ -104,13 +104,13 @@ class Sessions:
         return bearer.actor_at(address)
 
     def open_orgs(self, is_open: bool) -> None:
-        """Let everybody who is logged in found orgs from now on, or provider admins alone."""
+        """Let everybody who is logged in found orgs from now on, or server operators alone."""
         self._has_open_orgs = is_open
         self.invalidate()
 
-    def beyond_role(self, is_provider_admin: bool) -> frozenset[Action]:
+    def beyond_role(self, is_server_operator: bool) -> frozenset[Action]:
         """Return what somebody may do on this server, whatever they are in an org."""
-        return beyond_role(is_provider_admin=is_provider_admin, has_open_orgs=self._has_open_orgs)
+        return beyond_role(is_server_operator=is_server_operator, has_open_orgs=self._has_open_orgs)
 
     def is_good(self, token: str, rights: Rights) -> bool:
         """Return whether a token that was taken earlier still would be, with the rights of then.
@@ -132,7 +132,7 @@ class Sessions:
             row = store.find_bearer(db, token_hash)
             if row is None:
                 return None
-            rights = rights_of(db, row.org_id, row.user_id).also(self.beyond_role(row.is_provider_admin))
+            rights = rights_of(db, row.org_id, row.user_id).also(self.beyond_role(row.is_server_operator))
             if row.scopes is not None:
                 rights = rights.below(scope_grants(row.scopes))
             rotates = rotated_secrets(row.scopes) if row.scopes and row.is_proven else frozenset[str]()

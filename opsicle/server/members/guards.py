@@ -87,24 +87,24 @@ def check_is_orgs_alone(db: Connection, actor: Actor, member: MemberRow) -> None
     if member.owner_id:
         raise Conflict(f"{member.email} is a service account", hint="It has its name and its tokens, and no password.")
     account = users.find(db, member.user_id)
-    is_providers = account is not None and account.is_provider_admin and not actor.may(Action.PROVIDER_MANAGE)
-    if is_providers or len(memberships.list_of_user(db, member.user_id)) > 1:
+    is_operators = account is not None and account.is_server_operator and not actor.may(Action.SERVER_MANAGE)
+    if is_operators or len(memberships.list_of_user(db, member.user_id)) > 1:
         raise Conflict(
             f"the account {member.email} is not this org's alone",
             hint="Its name, password and authenticator app are not yours to change.",
         )
 
 
-def check_provider_stays(db: Connection, user_id: str) -> None:
+def check_operator_stays(db: Connection, user_id: str) -> None:
     """Raise Conflict if nobody who runs the server could log in after this change."""
     account = users.find(db, user_id)
-    if account and account.is_provider_admin and users.count_provider_admins(db) == 0:
-        raise last_provider_admin()
+    if account and account.is_server_operator and users.count_server_operators(db) == 0:
+        raise last_server_operator()
 
 
-def last_provider_admin() -> Conflict:
+def last_server_operator() -> Conflict:
     """Return the error for a change after which nobody could run the server."""
-    return Conflict("this is the last provider admin who can log in", hint="Name another one first.")
+    return Conflict("this is the last server operator who can log in", hint="Name another one first.")
 
 
 def check_admin_stays(db: Connection, org_id: str, old: MemberRow, new: MemberRow | None) -> None:

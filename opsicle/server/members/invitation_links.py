@@ -34,7 +34,9 @@ class InvitationLinks:
         self._urls = urls
         self._clock = clock
 
-    def new(self, actor: Actor, org_id: str, email: str, role: str, *, is_by_provider: bool = False) -> InvitationLink:
+    def new(
+        self, actor: Actor, org_id: str, email: str, role: str, *, is_by_server_operator: bool = False
+    ) -> InvitationLink:
         """Return a fresh link into an org for this address."""
         now = self._clock.now()
         token, token_hash = api_tokens.new_invitation_token()
@@ -46,7 +48,7 @@ class InvitationLinks:
             manager_id=None,
             token_hash=token_hash,
             invited_by=actor.user_id,
-            is_by_provider=is_by_provider,
+            is_by_server_operator=is_by_server_operator,
             created_at=now,
             expires_at=now + LIFE,
         )

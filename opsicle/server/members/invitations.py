@@ -206,9 +206,9 @@ class Invitations:
 
 def _is_inviter_entitled(db: Connection, found: InvitationRow) -> bool:
     """Return whether whoever has made the link could still make it."""
-    if found.is_by_provider:
+    if found.is_by_server_operator:
         account = users.find(db, found.inviter_id)
-        return found.role == BuiltInRole.ADMIN and account is not None and account.is_provider_admin
+        return found.role == BuiltInRole.ADMIN and account is not None and account.is_server_operator
     member = memberships.find(db, found.org_id, found.inviter_id)
     if member is None or not member.is_enabled:
         return False

@@ -17,7 +17,7 @@ from opsicle.server.http.paging import page_of
 from opsicle.server.identity.orgs import no_org
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
-from opsicle.server.members.guards import last_provider_admin
+from opsicle.server.members.guards import last_server_operator
 from opsicle.server.members.invitation_links import InvitationLinks
 from opsicle.server.store import audit, memberships, orgs, password_resets, users
 from opsicle.server.store.database import Connection, Database
@@ -27,10 +27,10 @@ from opsicle.server.workers.holds import Hold
 from opsicle.wire.org_api import (
     Invitation,
     InviteAdminRequest,
-    NameProviderAdminRequest,
+    NameServerOperatorRequest,
     NewInvitation,
     Org,
-    ProviderAdmin,
+    ServerOperator,
     ServerState,
 )
 from opsicle.wire.pages import Page
@@ -44,7 +44,7 @@ class ServerStatus(NamedTuple):
     remarks: ServerRemarks
 
 
-class ServerOperator:
+class ServerOperations:
     """The server's own side."""
 
     def __init__(
@@ -65,7 +65,7 @@ class ServerOperator:
 
     def server(self, actor: Actor) -> ServerState:
         """Return how the server as a whole is."""
-        actor.require(Action.PROVIDER_MANAGE)
+        actor.require(Action.SERVER_MANAGE)
         hold, remarks = self._status.hold, self._status.remarks
         return ServerState(epoch=self._status.epoch.number, held=hold.reason, remarks=list(remarks.shown))
 
@@ -80,7 +80,7 @@ class ServerOperator:
 
     def list_orgs(self, actor: Actor, cursor: str, limit: int) -> Page[Org]:
         """Return all orgs of the server by code."""
-        actor.require(Action.PROVIDER_MANAGE)
+        actor.require(Action.SERVER_MANAGE)
         rows = self._database.read(lambda db: orgs.list_all(db, cursor, limit + 1))
         return page_of(rows, limit, lambda row: Org(id=row.id, code=row.code, name=row.name), lambda row: row.code)
 
@@ -97,7 +97,7 @@ class ServerOperator:
         org = self._database.read(lambda db: orgs.find_by_code(db, code))
         if org is None:
             raise no_org(code)
-        link = self._links.new(actor, org.id, email, BuiltInRole.ADMIN, is_by_provider=True)
+        link = self._links.new(actor, org.id, email, BuiltInRole.ADMIN, is_by_server_operator=True)
 
         def work(db: Connection) -> Invitation:
             if memberships.count_other_admins(db, org.id, "") > 0:
@@ -106,13 +106,13 @@ class ServerOperator:
 
         return NewInvitation(url=link.url, invitation=self._database.write(work))
 
-    def list_admins(self, actor: Actor, cursor: str, limit: int) -> Page[ProviderAdmin]:
+    def list_admins(self, actor: Actor, cursor: str, limit: int) -> Page[ServerOperator]:
         """Return who runs the server, by address."""
-        actor.require(Action.PROVIDER_MANAGE)
-        rows = self._database.read(lambda db: users.list_provider_admins(db, cursor, limit + 1))
+        actor.require(Action.SERVER_MANAGE)
+        rows = self._database.read(lambda db: users.list_server_operators(db, cursor, limit + 1))
         return page_of(rows, limit, _shown, lambda row: row.email)
 
-    def name_admin(self, actor: Actor, request: NameProviderAdminRequest) -> ProviderAdmin:
+    def name_admin(self, actor: Actor, request: NameServerOperatorRequest) -> ServerOperator:
         """Let the owner of an account run the server too; harmless if they do.
 
         Raises NotFound or StepUpRequired.
@@ -124,7 +124,7 @@ class ServerOperator:
             account = users.find_by_email(db, email)
             if account is None:
                 raise NotFound(f"there is no account {email}", hint="They need one in some org first.")
-            if users.set_provider_admin(db, account.id, is_provider_admin=True):
+            if users.set_server_operator(db, account.id, is_server_operator=True):
                 password_resets.delete_of_user(db, account.id)  # an org's admin may have made it
                 self._record(db, actor, "name", account)
             return account
@@ -142,11 +142,13 @@ class ServerOperator:
 
         def work(db: Connection) -> None:
             account = users.find(db, id_or_email.strip().lower())
-            if account is None or not account.is_provider_admin:
-                raise NotFound(f"{id_or_email} is no provider admin", hint="`opsicle orgs provider-admins` shows them.")
-            users.set_provider_admin(db, account.id, is_provider_admin=False)
-            if users.count_provider_admins(db) == 0:
-                raise last_provider_admin()
+            if account is None or not account.is_server_operator:
+                raise NotFound(
+                    f"{id_or_email} is no server operator", hint="`opsicle orgs server-operators` shows them."
+                )
+            users.set_server_operator(db, account.id, is_server_operator=False)
+            if users.count_server_operators(db) == 0:
+                raise last_server_operator()
             self._record(db, actor, "drop", account)
 
         self._database.write(work)
@@ -154,12 +156,12 @@ class ServerOperator:
 
     def _record(self, db: Connection, actor: Actor, verb: str, account: UserRow) -> None:
         data = {"email": account.email}
-        audit.append(db, self._clock.now(), None, actor, verb, f"provider_admins/{account.id}", data)
+        audit.append(db, self._clock.now(), None, actor, verb, f"server_operators/{account.id}", data)
 
     def _check(self, actor: Actor) -> None:
-        actor.require(Action.PROVIDER_MANAGE)
+        actor.require(Action.SERVER_MANAGE)
         self._step_up.require(actor)
 
 
-def _shown(row: UserRow) -> ProviderAdmin:
-    return ProviderAdmin(id=row.id, email=row.email, name=row.name)
+def _shown(row: UserRow) -> ServerOperator:
+    return ServerOperator(id=row.id, email=row.email, name=row.name)

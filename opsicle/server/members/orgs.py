@@ -55,7 +55,7 @@ class Orgs:
     def create(self, actor: Actor, request: CreateOrgRequest) -> CreatedOrg:
         """Found an org with its first admin.
 
-        The caller, or whom a provider admin names, by account or invitation.
+        The caller, or whom a server operator names, by account or invitation.
 
         Raises NotAllowed unless the server lets the caller; Conflict if there is such an org;
         InvalidInput for a code, name or admin that cannot be used; StepUpRequired.
@@ -66,9 +66,9 @@ class Orgs:
         org = OrgRow(id=new_id(self._clock.now()), code=validators.org_code(request.code, path="code"), name=name)
         email = validators.email_address(request.admin, path="admin") if request.admin else actor.email
 
-        if email != actor.email and not actor.may(Action.PROVIDER_MANAGE):
-            raise validators.invalid("admin", "only a provider admin can make somebody else the first admin")
-        link = self._links.new(actor, org.id, email, BuiltInRole.ADMIN, is_by_provider=True)
+        if email != actor.email and not actor.may(Action.SERVER_MANAGE):
+            raise validators.invalid("admin", "only a server operator can make somebody else the first admin")
+        link = self._links.new(actor, org.id, email, BuiltInRole.ADMIN, is_by_server_operator=True)
 
         def work(db: Connection) -> CreatedOrg:
             admin = users.find_by_email(db, email)

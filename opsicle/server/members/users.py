@@ -42,8 +42,8 @@ from opsicle.server.members.departures import hand_over, require_word
 from opsicle.server.members.guards import (
     check_admin_stays,
     check_is_orgs_alone,
+    check_operator_stays,
     check_own_manager,
-    check_provider_stays,
     get_heir,
     get_member,
     require_command_of,
@@ -128,7 +128,7 @@ class Users:
         if old is None:
             users.insert(db, new, self._clock.now())
             return new.id
-        if old.is_provider_admin or memberships.list_of_user(db, old.id):
+        if old.is_server_operator or memberships.list_of_user(db, old.id):
             raise Conflict(f"{new.email} cannot be added", hint="This address has an account on this server already.")
         users.rename(db, old.id, new.name)
         users.set_password(db, old.id, new.password_hash)
@@ -160,7 +160,7 @@ class Users:
                 require_way_into(db, actor, old)
             check_admin_stays(db, actor.org_id, old, new)
             memberships.update(db, actor.org_id, new)
-            check_provider_stays(db, old.user_id)
+            check_operator_stays(db, old.user_id)
             _change_account(db, actor, old, request, password_hash)
             if new.is_disabled or password_hash:
                 sessions.delete_of_member(db, actor.org_id, old.user_id)
@@ -203,7 +203,7 @@ class Users:
                 end_membership(db, actor.org_id, gone)
                 resource, data = f"users/{gone.user_id}", {"email": gone.email}
                 audit.append(db, now, actor.org_id, actor, "delete", resource, data)
-            check_provider_stays(db, member.user_id)
+            check_operator_stays(db, member.user_id)
             if not is_confirmed:
                 require_word(db, actor.org_id, member.email, accounts)
 

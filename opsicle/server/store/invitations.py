@@ -20,7 +20,7 @@ class NewInvitationRow(Row, frozen=True, kw_only=True):
     manager_id: str | None
     token_hash: str
     invited_by: str
-    is_by_provider: bool
+    is_by_server_operator: bool
     created_at: datetime
     expires_at: datetime
 
@@ -38,14 +38,14 @@ class InvitationRow(Row, frozen=True, kw_only=True):
     manager: str | None
     inviter_id: str
     inviter: str
-    is_by_provider: bool
+    is_by_server_operator: bool
     created_at: datetime
     expires_at: datetime
 
 
 _SELECT = """
     SELECT i.id, o.id, o.code, o.name, i.email, i.role, i.manager_id, manager.email, inviter.id, inviter.email,
-           i.is_by_provider, i.created_at, i.expires_at
+           i.is_by_server_operator, i.created_at, i.expires_at
       FROM invitations i
       JOIN orgs o ON o.id = i.org_id
       JOIN users inviter ON inviter.id = i.invited_by
@@ -58,9 +58,9 @@ def insert(db: apsw.Connection, row: NewInvitationRow) -> None:
     """Record an invitation."""
     db.execute(
         """
-        INSERT INTO invitations (id, org_id, email, role, manager_id, token_hash, invited_by, is_by_provider,
+        INSERT INTO invitations (id, org_id, email, role, manager_id, token_hash, invited_by, is_by_server_operator,
                                  created_at, expires_at)
-        VALUES (:id, :org_id, :email, :role, :manager_id, :token_hash, :invited_by, :is_by_provider,
+        VALUES (:id, :org_id, :email, :role, :manager_id, :token_hash, :invited_by, :is_by_server_operator,
                 :created_at, :expires_at)
         """,
         {
@@ -71,7 +71,7 @@ def insert(db: apsw.Connection, row: NewInvitationRow) -> None:
             "manager_id": row.manager_id,
             "token_hash": row.token_hash,
             "invited_by": row.invited_by,
-            "is_by_provider": row.is_by_provider,
+            "is_by_server_operator": row.is_by_server_operator,
             "created_at": to_text(row.created_at),
             "expires_at": to_text(row.expires_at),
         },

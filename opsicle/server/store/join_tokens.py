@@ -23,7 +23,7 @@ class JoinTokenRow(Row, frozen=True):
     expires_at: datetime
     used_at: datetime | None
     is_shared: bool
-    is_maker_provider_admin: bool
+    is_maker_server_operator: bool
     labels: str | None
 
 
@@ -65,7 +65,7 @@ def find(db: apsw.Connection, token_id: str) -> JoinTokenRow | None:
     return fetch_one(
         db,
         """
-        SELECT t.id, t.org_id, o.code, t.key, t.expires_at, t.used_at, t.is_shared, u.is_provider_admin, t.labels
+        SELECT t.id, t.org_id, o.code, t.key, t.expires_at, t.used_at, t.is_shared, u.is_server_operator, t.labels
           FROM join_tokens t JOIN orgs o ON o.id = t.org_id JOIN users u ON u.id = t.created_by
          WHERE t.id = :id
         """,

@@ -57,17 +57,17 @@ def rename(db: apsw.Connection, org_id: str, name: str) -> None:
 
 
 def allow_shared_workers(db: apsw.Connection, org_id: str, allows: bool) -> None:
-    """Let the provider's workers carry out what the org runs, or no longer."""
+    """Let shared workers carry out what the org runs, or no longer."""
     db.execute("UPDATE orgs SET allows_shared_workers = :allows WHERE id = :id", {"id": org_id, "allows": allows})
 
 
 def allows_shared_workers(db: apsw.Connection, org_id: str) -> bool:
-    """Return whether the provider's workers may carry out what the org runs."""
+    """Return whether shared workers may carry out what the org runs."""
     return bool(fetch_value(db, "SELECT allows_shared_workers FROM orgs WHERE id = :id", {"id": org_id}))
 
 
 def list_allowing_shared(db: apsw.Connection) -> list[str]:
-    """Return the ids of all orgs that let the provider's workers serve them."""
+    """Return the ids of all orgs that let shared workers serve them."""
     return fetch_column(db, "SELECT id FROM orgs WHERE allows_shared_workers", {})
 
 

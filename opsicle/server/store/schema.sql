@@ -411,7 +411,7 @@ CREATE TABLE invitations (
     manager_id     TEXT REFERENCES users (id),
     token_hash     TEXT NOT NULL UNIQUE,
     invited_by     TEXT NOT NULL REFERENCES users (id),
-    is_by_provider INTEGER NOT NULL,
+    is_by_server_operator INTEGER NOT NULL,
     created_at     TEXT NOT NULL,
     expires_at     TEXT NOT NULL,
     accepted_at    TEXT,
@@ -686,7 +686,7 @@ CREATE TABLE users (
     name          TEXT NOT NULL,
     password_hash TEXT NOT NULL,
     created_at    TEXT NOT NULL
-, is_provider_admin INTEGER NOT NULL DEFAULT 0, former_email TEXT) STRICT, WITHOUT ROWID;
+, is_server_operator INTEGER NOT NULL DEFAULT 0, former_email TEXT) STRICT, WITHOUT ROWID;
 
 CREATE TABLE workers (
     id                     TEXT PRIMARY KEY,

@@ -42,7 +42,7 @@ class BearerRow(Row, frozen=True):
     org_id: str
     org_code: str
     role: str
-    is_provider_admin: bool
+    is_server_operator: bool
     scopes: str | None = None
     is_proven: bool = False
 
@@ -73,7 +73,7 @@ def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
         db,
         """
         SELECT s.id, s.kind, s.expires_at, s.last_used_at, u.id, u.email, u.name, o.id, o.code, m.role,
-               u.is_provider_admin
+               u.is_server_operator
           FROM sessions s
           JOIN users u ON u.id = s.user_id
           JOIN orgs o ON o.id = s.org_id

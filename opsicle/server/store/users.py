@@ -17,25 +17,25 @@ class UserRow(Row, frozen=True):
     email: str
     name: str
     password_hash: str
-    is_provider_admin: bool = False
+    is_server_operator: bool = False
 
 
-_SELECT = "SELECT id, email, name, password_hash, is_provider_admin FROM users "
+_SELECT = "SELECT id, email, name, password_hash, is_server_operator FROM users "
 
 
 def insert(db: apsw.Connection, row: UserRow, at: datetime) -> None:
     """Record a new account."""
     db.execute(
         """
-        INSERT INTO users (id, email, name, password_hash, is_provider_admin, created_at)
-        VALUES (:id, :email, :name, :password_hash, :is_provider_admin, :at)
+        INSERT INTO users (id, email, name, password_hash, is_server_operator, created_at)
+        VALUES (:id, :email, :name, :password_hash, :is_server_operator, :at)
         """,
         {
             "id": row.id,
             "email": row.email,
             "name": row.name,
             "password_hash": row.password_hash,
-            "is_provider_admin": row.is_provider_admin,
+            "is_server_operator": row.is_server_operator,
             "at": to_text(at),
         },
     )
@@ -51,33 +51,33 @@ def find(db: apsw.Connection, id_or_email: str) -> UserRow | None:
     return fetch_one(db, _SELECT + "WHERE id = :key OR email = :key", {"key": id_or_email}, UserRow)
 
 
-def list_provider_admins(db: apsw.Connection, after_email: str, limit: int) -> list[UserRow]:
+def list_server_operators(db: apsw.Connection, after_email: str, limit: int) -> list[UserRow]:
     """Return who runs the server, by address, from the first one after `after_email`."""
     return fetch_all(
         db,
-        _SELECT + "WHERE is_provider_admin AND email > :after ORDER BY email LIMIT :limit",
+        _SELECT + "WHERE is_server_operator AND email > :after ORDER BY email LIMIT :limit",
         {"after": after_email, "limit": limit},
         UserRow,
     )
 
 
-def set_provider_admin(db: apsw.Connection, user_id: str, is_provider_admin: bool) -> bool:
-    """Make somebody a provider admin, or take it from them. False if nothing changes."""
+def set_server_operator(db: apsw.Connection, user_id: str, is_server_operator: bool) -> bool:
+    """Make somebody a server operator, or take it from them. False if nothing changes."""
     db.execute(
-        "UPDATE users SET is_provider_admin = :new WHERE id = :id AND is_provider_admin <> :new",
-        {"id": user_id, "new": is_provider_admin},
+        "UPDATE users SET is_server_operator = :new WHERE id = :id AND is_server_operator <> :new",
+        {"id": user_id, "new": is_server_operator},
     )
     return db.changes() == 1
 
 
-def count_provider_admins(db: apsw.Connection) -> int:
+def count_server_operators(db: apsw.Connection) -> int:
     """Return how many of those who run the server can log in to some org."""
     return int(
         fetch_value(
             db,
             """
             SELECT count(*) FROM users u
-             WHERE u.is_provider_admin
+             WHERE u.is_server_operator
                AND EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = u.id AND NOT m.is_disabled)
             """,
             {},

@@ -145,7 +145,7 @@ def find(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow 
 
     A name is a revoked worker's only if no other bears it.
 
-    `org_id` None is the provider, whose workers are the shared ones; no org has those.
+    `org_id` None is for shared workers, which no org has.
     """
     where = f"""
      WHERE {_whose(org_id)} AND (w.id = :key OR w.name = :key)
@@ -207,7 +207,7 @@ def is_name_taken(db: apsw.Connection, org_id: str | None, name: str) -> bool:
 
 
 def has_shared(db: apsw.Connection) -> bool:
-    """Return whether the provider has any worker that is not revoked."""
+    """Return whether there is any shared worker that is not revoked."""
     return bool(fetch_value(db, "SELECT EXISTS (SELECT 1 FROM workers WHERE is_shared AND state <> 'revoked')", {}))
 
 

@@ -27,7 +27,7 @@ from opsicle.security.order_key import OrderPublicKey
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor, AnonymousActor, WorkerActor
 from opsicle.server.access.open_offers import MAX_JOIN_TOKENS, check_open
-from opsicle.server.access.validators import PROVIDER_SCOPE
+from opsicle.server.access.validators import SHARED_SCOPE
 from opsicle.server.identity.login_throttle import LoginThrottle
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.public_urls import Urls
@@ -71,10 +71,10 @@ class Enrolments:
 
         It is shown only now.
 
-        A token for a shared worker is the provider's: only those who run the server make one. One
+        Only server operators make a token for a shared worker. One
         that grants labels wants a fresh code, since labels decide who is handed secrets.
         """
-        actor.require(Action.PROVIDER_MANAGE if request.is_shared else Action.WORKERS_MANAGE)
+        actor.require(Action.SERVER_MANAGE if request.is_shared else Action.WORKERS_MANAGE)
         if request.ttl_seconds not in _TTL_SECONDS:
             raise validators.invalid("ttl_seconds", "a join token lives from 60 to 86,400 seconds")
         if request.labels is not None:
@@ -163,7 +163,7 @@ class Enrolments:
             )
         if token.used_at is not None:
             raise _already_used()
-        if token.is_shared and not token.is_maker_provider_admin:
+        if token.is_shared and not token.is_maker_server_operator:
             raise NotAuthenticated("whoever made this join token no longer runs the server", hint="Ask for another.")
         worker_id = new_id(now)
         name = _free_name(db, _record(token), request.name)
@@ -213,7 +213,7 @@ class Enrolments:
 
         def work(db: Connection) -> IssuedCertificate:
             row = workers.get(db, worker.record, worker.worker_id)
-            scope = PROVIDER_SCOPE if row.is_shared else row.org_code
+            scope = SHARED_SCOPE if row.is_shared else row.org_code
             certificate = self._authority.issue_worker(public_key, scope, worker.worker_id, now)
             if not workers.renew(db, worker.worker_id, certificate.serial, certificate.not_after):
                 raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
@@ -290,7 +290,7 @@ def _already_used() -> Conflict:
 
 def _scope(token: JoinTokenRow) -> str:
     """Return what the certificate says in the place of the org."""
-    return PROVIDER_SCOPE if token.is_shared else token.org_code
+    return SHARED_SCOPE if token.is_shared else token.org_code
 
 
 def _record(token: JoinTokenRow) -> str | None:

@@ -9,7 +9,7 @@ from opsicle.kit.clock import Clock
 from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.access.actor import Actor, WorkerActor
 from opsicle.server.access.cache import Cache
-from opsicle.server.access.validators import PROVIDER_SCOPE
+from opsicle.server.access.validators import SHARED_SCOPE
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.step_up import StepUp
@@ -39,7 +39,7 @@ class Workers:
         """
         worker_id = identity.worker_id
         row = self._cache.get(worker_id, lambda: self._database.read(lambda db: workers.find_by_id(db, worker_id)))
-        if row is None or identity.org != (PROVIDER_SCOPE if row.is_shared else row.org_code):
+        if row is None or identity.org != (SHARED_SCOPE if row.is_shared else row.org_code):
             raise NotAuthenticated("this worker is unknown here", hint="Enrol it with a new join token.")
         if row.state == "revoked":
             raise NotAuthenticated("this worker was revoked", hint="Enrol it again with a new join token.")
@@ -55,11 +55,11 @@ class Workers:
         return self._page(actor.org_id, cursor, limit, with_revoked)
 
     def list_shared(self, actor: Actor, cursor: str, limit: int, *, with_revoked: bool = False) -> Page[Worker]:
-        """Return the provider's workers, for those who run the server.
+        """Return shared workers, for those who run the server.
 
         Revoked ones only if asked for.
         """
-        actor.require(Action.PROVIDER_MANAGE)
+        actor.require(Action.SERVER_MANAGE)
         return self._page(None, cursor, limit, with_revoked)
 
     def _page(self, org_id: str | None, cursor: str, limit: int, with_revoked: bool) -> Page[Worker]:
@@ -73,8 +73,8 @@ class Workers:
         return self._shown(self._database.read(lambda db: workers.get(db, actor.org_id, id_or_name)))
 
     def get_shared(self, actor: Actor, id_or_name: str) -> Worker:
-        """Return one of the provider's workers. Raises NotFound."""
-        actor.require(Action.PROVIDER_MANAGE)
+        """Return a shared worker. Raises NotFound."""
+        actor.require(Action.SERVER_MANAGE)
         return self._shown(self._database.read(lambda db: workers.get(db, None, id_or_name)))
 
     def grant_labels(
@@ -87,7 +87,7 @@ class Workers:
         Raises NotFound; InvalidInput for what is no label; Conflict for a revoked worker;
         StepUpRequired, since labels decide who is handed secrets.
         """
-        actor.require(Action.PROVIDER_MANAGE if is_shared else Action.WORKERS_MANAGE)
+        actor.require(Action.SERVER_MANAGE if is_shared else Action.WORKERS_MANAGE)
         check_labels(request.labels)
         self._step_up.require(actor)
         org_id = None if is_shared else actor.org_id
@@ -132,12 +132,12 @@ class Workers:
         return self._shown(row)
 
     def _change(self, actor: Actor, which: tuple[bool, str], verb: str, new: WorkerState) -> WorkerRow:
-        """Move a worker of the org or, if `which` begins with True, of the provider to a state.
+        """Move a worker of the org or, if `which` begins with True, a shared one to a state.
 
         Again is harmless.
         """
         is_shared, id_or_name = which
-        actor.require(Action.PROVIDER_MANAGE if is_shared else Action.WORKERS_MANAGE)
+        actor.require(Action.SERVER_MANAGE if is_shared else Action.WORKERS_MANAGE)
         org_id = None if is_shared else actor.org_id
 
         def work(db: Connection) -> WorkerRow:

@@ -1,4 +1,4 @@
-"""Endpoints of orgs, and of those who run the server (`/provider`)."""
+"""Endpoints of orgs, and of those who run the server (`/server`)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from opsicle.wire.org_api import (
     CreatedOrg,
     CreateOrgRequest,
     InviteAdminRequest,
-    NameProviderAdminRequest,
+    NameServerOperatorRequest,
     NewInvitation,
     Org,
-    ProviderAdmin,
+    ServerOperator,
     ServerState,
     SwitchRequest,
     UpdateOrgRequest,
@@ -23,20 +23,20 @@ CREATE = Endpoint("POST", "/api/v1/orgs", body=CreateOrgRequest, reply=CreatedOr
 SHOW = Endpoint("GET", "/api/v1/orgs/<org>", reply=Org)
 UPDATE = Endpoint("PATCH", "/api/v1/orgs/<org>", body=UpdateOrgRequest, reply=Org)
 SWITCH = Endpoint("POST", "/api/v1/orgs/<org>/switch", body=SwitchRequest, reply=LoginReply)
-LIST_ALL = Endpoint("GET", "/api/v1/provider/orgs", reply=Page[Org], query=PAGE)
+LIST_ALL = Endpoint("GET", "/api/v1/server/orgs", reply=Page[Org], query=PAGE)
 INVITE_ADMIN = Endpoint(
     "POST",
-    "/api/v1/provider/orgs/<org>/invitations",
+    "/api/v1/server/orgs/<org>/invitations",
     body=InviteAdminRequest,
     reply=NewInvitation,
     status=201,
 )
-LIST_PROVIDER_ADMINS = Endpoint(
-    "GET", "/api/v1/provider/admins", reply=Page[ProviderAdmin], query=PAGE
+LIST_SERVER_OPERATORS = Endpoint(
+    "GET", "/api/v1/server/operators", reply=Page[ServerOperator], query=PAGE
 )
-ADD_PROVIDER_ADMIN = Endpoint(
-    "POST", "/api/v1/provider/admins", body=NameProviderAdminRequest, reply=ProviderAdmin
+ADD_SERVER_OPERATOR = Endpoint(
+    "POST", "/api/v1/server/operators", body=NameServerOperatorRequest, reply=ServerOperator
 )
-REMOVE_PROVIDER_ADMIN = Endpoint[None]("DELETE", "/api/v1/provider/admins/<user>", status=204)
-SHOW_SERVER = Endpoint("GET", "/api/v1/provider/server", reply=ServerState)
-RELEASE_QUEUE = Endpoint("POST", "/api/v1/provider/server/release", reply=ServerState)
+REMOVE_SERVER_OPERATOR = Endpoint[None]("DELETE", "/api/v1/server/operators/<user>", status=204)
+SHOW_SERVER = Endpoint("GET", "/api/v1/server", reply=ServerState)
+RELEASE_QUEUE = Endpoint("POST", "/api/v1/server/release", reply=ServerState)

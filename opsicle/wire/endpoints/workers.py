@@ -7,15 +7,15 @@ from opsicle.wire.fleet_api import CreateJoinTokenRequest, NewJoinToken, UpdateW
 from opsicle.wire.pages import Page
 
 LIST_SHARED = Endpoint(
-    "GET", "/api/v1/provider/workers", reply=Page[Worker], query=PAGE | {"all": bool}
+    "GET", "/api/v1/server/workers", reply=Page[Worker], query=PAGE | {"all": bool}
 )
-SHOW_SHARED = Endpoint("GET", "/api/v1/provider/workers/<worker>", reply=Worker)
+SHOW_SHARED = Endpoint("GET", "/api/v1/server/workers/<worker>", reply=Worker)
 UPDATE_SHARED = Endpoint(
-    "PATCH", "/api/v1/provider/workers/<worker>", body=UpdateWorkerRequest, reply=Worker
+    "PATCH", "/api/v1/server/workers/<worker>", body=UpdateWorkerRequest, reply=Worker
 )
-DRAIN_SHARED = Endpoint("POST", "/api/v1/provider/workers/<worker>/drain", reply=Worker)
-UNDRAIN_SHARED = Endpoint("POST", "/api/v1/provider/workers/<worker>/undrain", reply=Worker)
-REVOKE_SHARED = Endpoint("POST", "/api/v1/provider/workers/<worker>/revoke", reply=Worker)
+DRAIN_SHARED = Endpoint("POST", "/api/v1/server/workers/<worker>/drain", reply=Worker)
+UNDRAIN_SHARED = Endpoint("POST", "/api/v1/server/workers/<worker>/undrain", reply=Worker)
+REVOKE_SHARED = Endpoint("POST", "/api/v1/server/workers/<worker>/revoke", reply=Worker)
 CREATE_JOIN_TOKEN = Endpoint(
     "POST", "/api/v1/workers/tokens", body=CreateJoinTokenRequest, reply=NewJoinToken, status=201
 )

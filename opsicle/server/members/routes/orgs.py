@@ -9,13 +9,13 @@ from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.routes.accounts import entered
-from opsicle.server.members.operator import ServerOperator
+from opsicle.server.members.operator import ServerOperations
 from opsicle.server.members.orgs import Orgs
 from opsicle.wire import org_api as wire
 from opsicle.wire.endpoints import orgs as endpoints
 
 
-def routes(orgs: Orgs, accounts: Accounts, provider: ServerOperator) -> list[Route]:
+def routes(orgs: Orgs, accounts: Accounts, operations: ServerOperations) -> list[Route]:
     """Return the routes of orgs. `<org>` is a code, `<user>` an id or an e-mail address."""
     view, create_, manage = Action.ORGS_VIEW, Action.ORGS_CREATE, Action.ORGS_MANAGE
     return [
@@ -24,20 +24,20 @@ def routes(orgs: Orgs, accounts: Accounts, provider: ServerOperator) -> list[Rou
         Route(endpoints.SHOW, partial(show, orgs), view),
         Route(endpoints.UPDATE, partial(update, orgs), manage),
         Route(endpoints.SWITCH, partial(switch, accounts), Action.ACCOUNT_USE),
-        *_provider_routes(provider),
+        *_operator_routes(operations),
     ]
 
 
-def _provider_routes(provider: ServerOperator) -> list[Route]:
-    may = Action.PROVIDER_MANAGE
+def _operator_routes(operations: ServerOperations) -> list[Route]:
+    may = Action.SERVER_MANAGE
     return [
-        Route(endpoints.LIST_ALL, partial(list_all, provider), may),
-        Route(endpoints.INVITE_ADMIN, partial(invite_admin, provider), may),
-        Route(endpoints.LIST_PROVIDER_ADMINS, partial(list_provider_admins, provider), may),
-        Route(endpoints.ADD_PROVIDER_ADMIN, partial(add_provider_admin, provider), may),
-        Route(endpoints.REMOVE_PROVIDER_ADMIN, partial(remove_provider_admin, provider), may),
-        Route(endpoints.SHOW_SERVER, partial(show_server, provider), may),
-        Route(endpoints.RELEASE_QUEUE, partial(release_queue, provider), may),
+        Route(endpoints.LIST_ALL, partial(list_all, operations), may),
+        Route(endpoints.INVITE_ADMIN, partial(invite_admin, operations), may),
+        Route(endpoints.LIST_SERVER_OPERATORS, partial(list_server_operators, operations), may),
+        Route(endpoints.ADD_SERVER_OPERATOR, partial(add_server_operator, operations), may),
+        Route(endpoints.REMOVE_SERVER_OPERATOR, partial(remove_server_operator, operations), may),
+        Route(endpoints.SHOW_SERVER, partial(show_server, operations), may),
+        Route(endpoints.RELEASE_QUEUE, partial(release_queue, operations), may),
     ]
 
 
@@ -47,7 +47,7 @@ def list_orgs(orgs: Orgs, request: Request) -> Reply:
 
 
 def create(orgs: Orgs, request: Request) -> Reply:
-    """Found an org: for provider admins, or for everybody where the server has open orgs."""
+    """Found an org: for server operators, or for everybody where the server has open orgs."""
     return Reply(201, orgs.create(request.actor, request.body(wire.CreateOrgRequest)))
 
 
@@ -70,40 +70,40 @@ def switch(accounts: Accounts, request: Request, org: str) -> Reply:
     return entered(request, reply, is_browser=request.actor.channel == "browser")
 
 
-def list_all(provider: ServerOperator, request: Request) -> Reply:
+def list_all(operations: ServerOperations, request: Request) -> Reply:
     """List all orgs of the server, for those who run it."""
-    return list_reply(request, provider.list_orgs)
+    return list_reply(request, operations.list_orgs)
 
 
-def invite_admin(provider: ServerOperator, request: Request, org: str) -> Reply:
+def invite_admin(operations: ServerOperations, request: Request, org: str) -> Reply:
     """Make the one-time link for the admin of an org that has none."""
-    return Reply(201, provider.invite_admin(request.actor, org, request.body(wire.InviteAdminRequest)))
+    return Reply(201, operations.invite_admin(request.actor, org, request.body(wire.InviteAdminRequest)))
 
 
-def list_provider_admins(provider: ServerOperator, request: Request) -> Reply:
+def list_server_operators(operations: ServerOperations, request: Request) -> Reply:
     """List who runs the server."""
-    return list_reply(request, provider.list_admins)
+    return list_reply(request, operations.list_admins)
 
 
-def add_provider_admin(provider: ServerOperator, request: Request) -> Reply:
+def add_server_operator(operations: ServerOperations, request: Request) -> Reply:
     """Let the owner of an account run the server too."""
-    return Reply(200, provider.name_admin(request.actor, request.body(wire.NameProviderAdminRequest)))
+    return Reply(200, operations.name_admin(request.actor, request.body(wire.NameServerOperatorRequest)))
 
 
-def show_server(provider: ServerOperator, request: Request) -> Reply:
+def show_server(operations: ServerOperations, request: Request) -> Reply:
     """Show how the server as a whole is.
 
     Its epoch, whether its queue is held, what is not as it should be.
     """
-    return Reply(200, provider.server(request.actor))
+    return Reply(200, operations.server(request.actor))
 
 
-def release_queue(provider: ServerOperator, request: Request) -> Reply:
+def release_queue(operations: ServerOperations, request: Request) -> Reply:
     """Release the queue, which is held after a restore: what waits is handed out from now on."""
-    return Reply(200, provider.release(request.actor))
+    return Reply(200, operations.release(request.actor))
 
 
-def remove_provider_admin(provider: ServerOperator, request: Request, user: str) -> Reply:
+def remove_server_operator(operations: ServerOperations, request: Request, user: str) -> Reply:
     """Take running the server from somebody."""
-    provider.drop_admin(request.actor, user)
+    operations.drop_admin(request.actor, user)
     return Reply(204)

@@ -27,9 +27,9 @@ def routes(workers: Workers, enrolments: Enrolments) -> list[Route]:
     ]
 
 
-def provider_routes(workers: Workers) -> list[Route]:
+def operator_routes(workers: Workers) -> list[Route]:
     """Return the routes of shared workers, for those who run the server."""
-    may = Action.PROVIDER_MANAGE
+    may = Action.SERVER_MANAGE
     return [
         Route(endpoints.LIST_SHARED, partial(list_shared, workers), may),
         Route(endpoints.SHOW_SHARED, partial(show_shared, workers), may),
@@ -76,7 +76,7 @@ def revoke(workers: Workers, request: Request, worker: str) -> Reply:
 
 
 def list_shared(workers: Workers, request: Request) -> Reply:
-    """List the provider's workers, which serve every org that lets them.
+    """List shared workers, which serve every org that lets them.
 
     With `all` the revoked ones too.
     """
@@ -84,27 +84,27 @@ def list_shared(workers: Workers, request: Request) -> Reply:
 
 
 def show_shared(workers: Workers, request: Request, worker: str) -> Reply:
-    """Show one of the provider's workers, by id or name."""
+    """Show a shared worker, by id or name."""
     return Reply(200, workers.get_shared(request.actor, worker))
 
 
 def update_shared(workers: Workers, request: Request, worker: str) -> Reply:
-    """Grant one of the provider's workers other labels than those that it has."""
+    """Grant a shared worker other labels than those that it has."""
     return Reply(200, workers.grant_labels(request.actor, worker, request.body(UpdateWorkerRequest), is_shared=True))
 
 
 def drain_shared(workers: Workers, request: Request, worker: str) -> Reply:
-    """Let one of the provider's workers finish what it has and take no more."""
+    """Let a shared worker finish what it has and take no more."""
     return Reply(200, workers.drain(request.actor, worker, is_shared=True))
 
 
 def undrain_shared(workers: Workers, request: Request, worker: str) -> Reply:
-    """Let a draining worker of the provider take work again."""
+    """Let a draining shared worker take work again."""
     return Reply(200, workers.undrain(request.actor, worker, is_shared=True))
 
 
 def revoke_shared(workers: Workers, request: Request, worker: str) -> Reply:
-    """Shut one of the provider's workers out for good, at once."""
+    """Shut a shared worker out for good, at once."""
     return Reply(200, workers.revoke(request.actor, worker, is_shared=True))
 
 
