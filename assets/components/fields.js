@@ -98,6 +98,11 @@ export function lines(control) {
   return control.value.split("\n").filter((line) => line.trim());
 }
 
+/** The options that there are, and what is chosen now even if it is not among them. */
+export function choices(options, current) {
+  return options.some(([key]) => key === current) ? options : [...options, [current, current]];
+}
+
 /** A choice of one among many; options are [value, text]. */
 export function select(options, value, more = {}) {
   const element = h(

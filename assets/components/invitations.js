@@ -6,7 +6,7 @@ import { ago, exactTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { button } from "./buttons.js";
 import { ask, askForm, confirm } from "./dialogs.js";
-import { field, input, select } from "./fields.js";
+import { choices, field, input, select } from "./fields.js";
 import { linkBox } from "./link-box.js";
 import { actionsColumn, column, List } from "./list.js";
 
@@ -54,7 +54,7 @@ function endButton({ id, email }, done) {
 export function openInvitationForm(roles, reload) {
   const fields = [
     field({ label: "E-mail", path: "email", control: input({ type: "email" }) }),
-    field({ label: "Role", path: "role", control: select(roles, "member") }),
+    field({ label: "Role", path: "role", control: select(choices(roles, "member"), "member") }),
     field({ label: "Manager’s e-mail", path: "manager", control: input({ type: "email" }) }),
     field({
       label: "Good for how many days",

@@ -1,8 +1,8 @@
 // The people of the org: their roles and managers.
 
-import { button } from "../components/buttons.js";
+import { busyWhile, button } from "../components/buttons.js";
 import { ask, askForm, confirm } from "../components/dialogs.js";
-import { field, input, select } from "../components/fields.js";
+import { choices, field, input, select } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
 import { invitationsSection, openInvitationForm } from "../components/invitations.js";
 import { linkBox } from "../components/link-box.js";
@@ -14,11 +14,15 @@ import { may, whoAmI } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
-let roles = [];
-
 export function mount(root, { title }) {
   const page = new AbortController();
-  const change = (user) => changeButton(user, list.reload);
+  const roles = loadRoles(page);
+  const change = (user) =>
+    button("Change…", {
+      look: "quiet",
+      "aria-label": `Change ${user.email}`,
+      onclick: openedWith(roles, (known) => openForm(user, known, list.reload)),
+    });
   const list = new List({
     label: title,
     load: () => load(page),
@@ -31,8 +35,8 @@ export function mount(root, { title }) {
     return () => page.abort();
   }
   const invitations = invitationsSection(page);
-  const invite = () => openInvitationForm(roles, invitations.reload);
-  const add = () => openForm(null, list.reload);
+  const invite = openedWith(roles, (known) => openInvitationForm(known, invitations.reload));
+  const add = openedWith(roles, (known) => openForm(null, known, list.reload));
   const actions = [
     button("Invite a person…", { look: "primary", name: "plus", onclick: invite }),
     button("Add a person…", { name: "plus", onclick: add }),
@@ -41,20 +45,36 @@ export function mount(root, { title }) {
   return () => page.abort();
 }
 
-/** Everybody, each with their manager's e-mail; and the roles that there are, for the forms. */
+/** Everybody, each with their manager's e-mail. */
 async function load({ signal }) {
-  const [users, found] = await Promise.all([
-    getAll("/users", { signal }),
-    may("roles.view") ? getAll("/roles", { signal }) : [],
-  ]);
-  roles = found.map(({ name, description }) => [
-    name,
-    description ? `${name}: ${description}` : name,
-  ]);
+  const users = await getAll("/users", { signal });
   const emails = new Map(users.map((user) => [user.id, user.email]));
   const emailOf = (id) => id && (emails.get(id) ?? id);
   const items = users.map((user) => ({ ...user, manager: emailOf(user.manager) }));
   return { items, next_cursor: "" };
+}
+
+/** The roles for the forms, as [name, text]; none where they are not ours to see. */
+async function loadRoles({ signal }) {
+  if (!may("users.manage") || !may("roles.view")) return [];
+  try {
+    const found = await getAll("/roles", { signal });
+    return found.map(({ name, description }) => [
+      name,
+      description ? `${name}: ${description}` : name,
+    ]);
+  } catch {
+    return []; // the forms can still be filled in; the list says what is wrong with the server
+  }
+}
+
+/** What a button does that opens a form: it waits for the roles, or a choice would be empty. */
+function openedWith(roles, open) {
+  return async ({ currentTarget: opener }) => {
+    const known = await busyWhile(opener, () => roles);
+    opener.focus(); // where the dialog gives the focus back to
+    open(known);
+  };
 }
 
 const COLUMNS = [
@@ -77,16 +97,8 @@ const COLUMNS = [
   column("Since", ({ created_at: at }) => ago(at)),
 ];
 
-function changeButton(user, reload) {
-  return button("Change…", {
-    look: "quiet",
-    "aria-label": `Change ${user.email}`,
-    onclick: () => openForm(user, reload),
-  });
-}
-
 /** The form for a new person, or for one that there is. */
-function openForm(user, done) {
+function openForm(user, roles, done) {
   const was = { email: "", name: "", role: "member", manager: "", ...user };
   const fields = [
     field({
@@ -95,7 +107,7 @@ function openForm(user, done) {
       control: input({ type: "email", value: was.email, disabled: user !== null }),
     }),
     field({ label: "Name", path: "name", control: input({ value: was.name }) }),
-    field({ label: "Role", path: "role", control: select(choices(was.role), was.role) }),
+    field({ label: "Role", path: "role", control: select(choices(roles, was.role), was.role) }),
     field({
       label: "Manager’s e-mail",
       path: "manager",
@@ -122,14 +134,6 @@ function openForm(user, done) {
     done,
     more: user && user.id !== whoAmI().user.id ? moreActions(user, done) : [],
   });
-}
-
-/**
- * The roles that there are, and the one that somebody has, even if the list of roles is not ours to
- * see.
- */
-function choices(current) {
-  return roles.some(([name]) => name === current) ? roles : [...roles, [current, current]];
 }
 
 /** Change a person. Who does so hears of approvals that nobody can give since. */

@@ -19,19 +19,16 @@ from tests.support import wait_until
 
 @dataclass
 class Authenticator:
-    """Somebody's app.
-
-    Its clock is as far behind as the server allows, so that it has three codes for the hasty.
-    """
+    """Somebody's app, and the recovery codes for those who cannot wait for its next code."""
 
     secret: str
     recovery_codes: list[str] = field(default_factory=list)
     _step: int = 0
 
     def code(self) -> str:
-        """Return the app's next code; a recovery code if it shows none that is new yet."""
+        """Return a code that stays good for half a minute at least, however slow the machine is."""
         now = totp.step_of(datetime.now(UTC))
-        step = max(self._step + 1, now - totp.DRIFT_STEPS)
+        step = max(self._step + 1, now)  # the step before may be over by the time it is looked at
         if step > now + totp.DRIFT_STEPS:
             return self.recovery_codes.pop()
         self._step = step
